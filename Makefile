@@ -1,0 +1,57 @@
+# `make demo` and `make test` need Python 3.11 to 3.13 and nothing else: they make a virtual
+# environment in .venv from pyproject.toml. An active VIRTUAL_ENV is ignored.
+
+# The first of these that is 3.11 to 3.13; override with `make PYTHON=/path/to/python`.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+RUN := $(VENV)/bin/python
+# The version whose CPU build is small; any release in the `torch` extra's range works.
+TORCH := torch==2.13.0
+WORKERS ?= 2
+
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+unexport VIRTUAL_ENV
+unexport PYTHONHOME
+
+.PHONY: demo test test-backends lint format clean
+
+demo: $(VENV)/.base
+	$(RUN) scripts/demo.py
+
+test: $(VENV)/.dev
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q
+
+# The layers, the quantizer and the published network once more on JAX and torch.
+test-backends: $(VENV)/.backends
+	KERAS_BACKEND=jax $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q tests/layers tests/ops tests/quantization tests/networks tests/compat tests/training
+	KERAS_BACKEND=torch $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q tests/layers tests/ops tests/quantization tests/networks tests/compat tests/training
+
+lint: $(VENV)/.dev
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(VENV)/.dev
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.venv:
+	@test -n "$(PYTHON)" || { echo "keras_efficient needs Python 3.11 to 3.13: none was found. Install one, or name it: make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.base: $(VENV)/.venv pyproject.toml
+	$(RUN) -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(RUN) -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.backends: $(VENV)/.dev
+	$(RUN) -m pip install --quiet $(TORCH)
+	$(RUN) -m pip install --quiet --editable '.[dev,jax,torch]'
+	@touch $@

@@ -1,0 +1,40 @@
+"""Neural networks that fit: compact Keras 3 layers, quantized training, bytes known before."""
+
+from keras_efficient.startup import quiet_command
+
+with quiet_command():
+    import keras  # noqa: F401
+
+from keras_efficient import compat, datasets, layers, ops, quantization, storage, training
+from keras_efficient.layers import ActivationQ, AveragePoolingQ, ConvQ, DenseQ, DepthwiseConvQ, ResidualQ
+from keras_efficient.networks import build_network
+from keras_efficient.quantization import calibrate, set_mode
+from keras_efficient.storage import StorageReport, estimate_storage
+from keras_efficient.training import Selection, Stage, selection_score, train_network
+from keras_efficient.version import __version__
+
+__all__ = [
+    "ActivationQ",
+    "AveragePoolingQ",
+    "ConvQ",
+    "DenseQ",
+    "DepthwiseConvQ",
+    "ResidualQ",
+    "Selection",
+    "Stage",
+    "StorageReport",
+    "__version__",
+    "build_network",
+    "calibrate",
+    "compat",
+    "datasets",
+    "estimate_storage",
+    "layers",
+    "ops",
+    "quantization",
+    "selection_score",
+    "set_mode",
+    "storage",
+    "train_network",
+    "training",
+]

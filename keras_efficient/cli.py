@@ -1,0 +1,178 @@
+"""The command `keras-efficient`: bytes before training, trials, the report.
+
+Bad input ends with one line on standard error and exit code 2; no file is touched then.
+"""
+
+import json
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated
+
+import click
+from typer import Argument, Option, Typer, echo
+
+import keras_efficient as ke
+from keras_efficient.descriptions import read_description
+from keras_efficient.networks import DIGITS, MNIST_2KB
+from keras_efficient.report import load_result, summary_table, write_report
+
+app = Typer(
+    help="Neural networks that fit: bytes before training, the best of many trials, quantized.",
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_MODES = ("float", "learn_scales", "freeze_scales")
+
+_Network = Annotated[Path | None, Option(help="JSON file with the network description.")]
+_Json = Annotated[bool, Option("--json", help="Print JSON instead of tables.")]
+_Seed = Annotated[int, Option(help="Decides everything that is random, and the validation split.")]
+
+
+@app.command(
+    epilog="Example: keras-efficient train --dataset mnist --data-dir data --network network.json "
+    "--trials 5,2,2 --epochs 20,20,20 --out runs/mnist --seed 0"
+)
+def train(
+    dataset: Annotated[str, Option(help=f"One of {', '.join(ke.datasets.DATASETS)}.")] = "digits",
+    data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
+    network: _Network = None,
+    trials: Annotated[str, Option(help="Trials of float,learn_scales,freeze_scales; 0 leaves one out.")] = "3,2,2",
+    epochs: Annotated[str, Option(help="Epochs of a trial, stage by stage. [digits: 60,40,60]")] = "20,20,20",
+    batch_size: Annotated[int | None, Option(help="Default: min(1024, samples // 16).")] = None,
+    augment: Annotated[int, Option(help="Elastic copies of each training image.")] = 0,
+    rule: Annotated[str, Option(help="How trials are chosen: score, val_loss or val_accuracy.")] = "score",
+    out: Annotated[Path | None, Option(help="Folder of the run. Default: runs/DATASET.")] = None,
+    seed: _Seed = 0,
+    workers: Annotated[int | None, Option(help="Processes that run trials. Default: only this one.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Train a network in stages of several trials, keep the best, quantize it, write a report.
+
+    Leaves best.keras, result.json and report.html in the folder of the run. An interrupted run
+    continues when the same command is given again; a finished one is only shown.
+    """
+    stages = _stage_settings(trials, epochs)
+    images = ke.datasets.load_dataset(dataset, data_dir, seed=seed)
+    description, _ = _read_network(network, _default_network(dataset), images.x_train.shape[1:])
+    if not as_json:
+        _show_storage(description, images.x_train.shape[1:])
+    with _executor(workers) as executor:
+        selection = ke.train_network(
+            description,
+            _augmented(images, augment, seed),
+            _stages(stages, batch_size, len(images.x_train)),
+            out or Path("runs") / dataset,
+            executor=executor,
+            rule=rule,
+            seed=seed,
+            verbose=not as_json,
+        )
+    result = load_result(Path(selection.directory))
+    echo(json.dumps(result) if as_json else summary_table(result))
+
+
+@app.command(epilog="Example: keras-efficient storage --network network.json --input-shape 28,28,1")
+def storage(
+    network: _Network = None,
+    input_shape: Annotated[str | None, Option(help="Rows,columns,channels. Default: the file's, or 28,28,1.")] = None,
+    input_bits: Annotated[int, Option(help="Bits of a number of the input.")] = 8,
+    streaming: Annotated[bool, Option(help="Whether the pixels arrive one by one.")] = True,
+    order: Annotated[str, Option(help="best, row, column, transpose or herringbone.")] = "best",
+    as_json: _Json = False,
+) -> None:
+    """Show the bytes and multiply-adds of a network, layer by layer, without training it."""
+    shape = None if input_shape is None else _integers(input_shape, "--input-shape")
+    description, shape = _read_network(network, MNIST_2KB, shape)
+    report = ke.estimate_storage(description, shape, input_bits, streaming, order)
+    echo(report.to_json() if as_json else str(report))
+
+
+@app.command(epilog="Example: keras-efficient report runs/mnist")
+def report(directory: Annotated[Path, Argument(help="Folder of a finished run.")]) -> None:
+    """Write report.html of a run again, from its result.json."""
+    write_report(load_result(directory), directory / "report.html")
+    echo(f"Wrote {directory / 'report.html'}")
+
+
+def _read_network(path, default, shape):
+    """The description and the input shape: the one asked for, else the file's."""
+    if path is None:
+        return default, shape
+    description, file_shape = read_description(path)
+    if None not in (shape, file_shape) and tuple(shape) != tuple(file_shape):
+        raise ValueError(
+            f"'{path}' describes a network for inputs of shape {tuple(file_shape)}. Received: inputs of {tuple(shape)}"
+        )
+    return description, file_shape if shape is None else shape
+
+
+def _default_network(dataset):
+    return DIGITS if dataset == "digits" else MNIST_2KB
+
+
+def _show_storage(description, input_shape):
+    try:
+        echo(f"{ke.estimate_storage(description, input_shape)}\n")
+    except ke.storage.UnknownLayerError as error:
+        echo(f"The bytes are not known: {error}\n")
+
+
+def _augmented(images, copies, seed):
+    if copies < 0:
+        raise ValueError(f"`--augment` must be zero or positive. Received: {copies}")
+    if not copies:
+        return images.arrays()
+    x, y = ke.datasets.augment(images.x_train, images.y_train, copies, seed)
+    return (x, y, *images.arrays()[2:])
+
+
+def _stage_settings(trials, epochs):
+    """(mode, trials, epochs) of the stages that have trials."""
+    counts, lengths = _integers(trials, "--trials"), _integers(epochs, "--epochs")
+    for name, values in (("--trials", counts), ("--epochs", lengths)):
+        if len(values) != len(_MODES):
+            raise ValueError(f"`{name}` must be three numbers, for {', '.join(_MODES)}. Received: {values}")
+    return [stage for stage in zip(_MODES, counts, lengths, strict=True) if stage[1] != 0]
+
+
+def _stages(settings, batch_size, samples):
+    if batch_size is None:
+        batch_size = max(1, min(1024, samples // 16))
+    return [ke.Stage(*setting, batch_size=batch_size) for setting in settings]
+
+
+def _integers(text, option):
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"`{option}` must be whole numbers with commas between. Received: {text!r}") from None
+
+
+def _executor(workers):
+    if workers is None:
+        return nullcontext()
+    if workers < 1:
+        raise ValueError(f"`--workers` must be at least 1. Received: {workers}")
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+def main() -> None:
+    """Run the command; bad input gives one line on standard error and exit code 2."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _fail("Stopped. The same command continues the run.", 130)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except (ValueError, TypeError, OSError) as error:
+        _fail(str(error), 2)
+
+
+def _fail(message, code):
+    print(f"keras-efficient: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)

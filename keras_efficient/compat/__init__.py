@@ -1,0 +1,5 @@
+"""Files and objects of other projects."""
+
+from keras_efficient.compat.checkpoints_2019 import load_2019
+
+__all__ = ["load_2019"]

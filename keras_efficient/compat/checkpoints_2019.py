@@ -1,0 +1,106 @@
+"""The .h5 files of the 2019 study (Keras 2.1, "Memory-Optimal Direct Convolutions")."""
+
+import json
+from pathlib import Path
+
+import h5py
+import keras
+
+from keras_efficient.networks import build_network
+from keras_efficient.quantization import quantized_layers
+
+# The order of a layer's arrays in the file and of the contract are the same, the names are not.
+_ARRAYS = ("kernel", "bias", "w_log_threshold", "b_log_threshold", "a_log_threshold")
+
+
+def load_2019(path: str | Path) -> keras.Model:
+    """Read a checkpoint of the 2019 study into a flat model of our layers.
+
+    The model takes images (28, 28, 1) with values byte / 256 and gives the softmax over 10
+    classes. Its logits are quantized without a sign, as in the study; its mode is the file's:
+    float, learn_scales or freeze_scales.
+
+    Args:
+        path: An .h5 file: modelFL_*.h5, modelTL_*.h5, modelQL_*.h5 or their A variants.
+
+    Returns:
+        A Keras model with the file's weights.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is no checkpoint of the study.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"No checkpoint of the 2019 study at '{path}'")
+    try:
+        with h5py.File(path, "r") as file:
+            layers = _layer_configs(file)
+            model = _build(layers)
+            _copy_weights(file["model_weights"], layers, model)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"'{path}' is no checkpoint of the 2019 study: {error}") from error
+    return model
+
+
+def _layer_configs(file):
+    text = file.attrs["model_config"]
+    text = text.decode() if isinstance(text, bytes) else text
+    return [(entry["class_name"], entry["config"]) for entry in json.loads(text)["config"]["layers"]]
+
+
+def _build(layers):
+    quantized = [config for class_name, config in layers if class_name in ("ConvQ", "DenseQ")]
+    input_shape = next(c["batch_input_shape"][1:] for name, c in layers if name == "InputLayer")
+    description = [item for layer in layers for item in _items(*layer)]
+    return build_network(description, tuple(input_shape), _mode(quantized[0]), signed_output=False)
+
+
+def _mode(config):
+    if config["fp"]:
+        return "float"
+    return "learn_scales" if config["qt"] else "freeze_scales"
+
+
+def _items(class_name, config):
+    """The description items that one layer of the file stands for."""
+    if class_name not in _TRANSLATIONS:
+        raise ValueError(f"unknown layer class {class_name!r}")
+    item = _TRANSLATIONS[class_name](config)
+    return [] if item is None else [item]
+
+
+def _convolution(config):
+    bits = (config["wq"], config["bq"], config["aq"])
+    letter = "C" if config["activation"] == "relu" else "CN"
+    return (letter, config["output_dim"], *config["kernel_size"], *config["strides"], *bits)
+
+
+def _dense(config):
+    letter = "F" if config["activation"] == "relu" else "S"
+    return (letter, config["output_dim"], config["wq"], config["bq"], config["aq"])
+
+
+_TRANSLATIONS = {
+    "InputLayer": lambda config: None,
+    # The study's average pooling is followed by a Lambda that cuts to 4 bits; the file holds
+    # its byte code only, with the wrong bits in its closure.
+    "AveragePooling2D": lambda config: ("A", config["pool_size"][0], 4),
+    "Lambda": lambda config: None,
+    "ConvQ": _convolution,
+    "DenseQ": _dense,
+    "MaxPooling2D": lambda config: ("M", config["pool_size"][0], 4),
+    "Dropout": lambda config: ("D", config["rate"], 4),
+    "Flatten": lambda config: None,
+    "Activation": lambda config: None,
+}
+
+
+def _copy_weights(groups, layers, model):
+    names = [config["name"] for class_name, config in layers if class_name in ("ConvQ", "DenseQ")]
+    ours = [layer for layer in quantized_layers(model) if layer.weights]
+    for layer, name in zip(ours, names, strict=True):
+        group = groups[name]
+        paths = [path.decode() for path in group.attrs["weight_names"]]
+        # The folder within the group is not always the layer's name; the last part is fixed.
+        by_name = {path.split("/")[-1].split(":")[0]: group[path][()] for path in paths}
+        layer.set_weights([by_name[array] for array in _ARRAYS])

@@ -1,0 +1,39 @@
+"""Checks of arguments that the loaders and the augmentation share."""
+
+import math
+import numbers
+
+
+def whole_number(name: str, value, least: int, most: int | None = None) -> int:
+    """`value` as an int, when it is a whole number (no bool) from `least` to `most`.
+
+    Raises:
+        TypeError: not an integer.
+        ValueError: outside the range.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
+    if value < least or (most is not None and value > most):
+        bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"`{name}` must be {bounds}. Received: {name}={value!r}")
+    return int(value)
+
+
+def finite_number(name: str, value, least: float = 0.0, above: bool = False) -> float:
+    """`value` as a float, when it is finite and at least (with `above`: more than) `least`.
+
+    Raises:
+        TypeError: not a real number.
+        ValueError: outside the range, infinite or NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"`{name}` must be a number. Received: {name}={value!r}")
+    if not math.isfinite(value) or value < least or (above and value == least):
+        bound = f"more than {least:g}" if above else f"at least {least:g}"
+        raise ValueError(f"`{name}` must be finite and {bound}. Received: {name}={value!r}")
+    return float(value)
+
+
+def random_seed(value) -> int:
+    """`value` as a seed, which numpy's generators accept from 0 to 2^32 - 1."""
+    return whole_number("seed", value, 0, 2**32 - 1)

@@ -1,0 +1,110 @@
+"""`load_dataset`: a data set by name, split and scaled."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from keras_efficient.datasets.checks import random_seed, whole_number
+from keras_efficient.datasets.sources import (
+    RawData,
+    Source,
+    read_cifar10,
+    read_digits,
+    read_fashion_mnist,
+    read_mnist,
+)
+from keras_efficient.datasets.splits import Dataset, drawn_mask
+
+SOURCES = {
+    "digits": Source(read_digits, classes=10, validation=287),
+    "mnist": Source(read_mnist, classes=10, validation=10_000),
+    "fashion_mnist": Source(read_fashion_mnist, classes=10, validation=10_000),
+    "cifar10": Source(read_cifar10, classes=10, validation=10_000),
+}
+DATASETS = tuple(SOURCES)
+
+
+def load_dataset(
+    name: str,
+    data_dir: str | os.PathLike | None = None,
+    validation: int | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Load a data set by name.
+
+    The test samples are always the same. The validation samples are drawn from the others by
+    `seed`; on MNIST, seed 0 gives the split of Gural & Murmann 2019.
+
+    | name | train | validation | test | shape | source |
+    |---|---|---|---|---|---|
+    | digits | 1,150 | 287 | 360 | 8, 8, 1 | embedded in scikit-learn |
+    | mnist | 50,000 | 10,000 | 10,000 | 28, 28, 1 | `mnist.npz` or download |
+    | fashion_mnist | 50,000 | 10,000 | 10,000 | 28, 28, 1 | `fashion_mnist.npz` or download |
+    | cifar10 | 40,000 | 10,000 | 10,000 | 32, 32, 3 | `cifar10_jpeg.npz` or download |
+
+    Args:
+        name: one of `DATASETS`.
+        data_dir: folder that holds the file; None downloads through `keras.datasets`.
+        validation: number of validation samples, instead of the table's.
+        seed: of the validation split, 0 to 2^32 - 1.
+
+    Returns:
+        A `Dataset`; images are float32 byte / 256, labels int64.
+
+    Raises:
+        ValueError, TypeError: an unknown name, a wrong `validation` or `seed`, a broken file.
+        FileNotFoundError: `data_dir` does not hold the file.
+        ConnectionError: the download failed.
+    """
+    source = _source(name)
+    seed = random_seed(seed)
+    if validation is not None:
+        validation = whole_number("validation", validation, 1)
+    raw = _matching(source.read(_folder(data_dir)), name, source.classes)
+    size = whole_number("validation", validation or source.validation, 1, len(raw.x) - 1)
+    val = drawn_mask(len(raw.x), size, seed)
+    y, y_test = raw.y.astype(np.int64), raw.y_test.astype(np.int64)
+    return Dataset(
+        *(_scaled(raw.x[~val]), y[~val]),
+        *(_scaled(raw.x[val]), y[val]),
+        *(_scaled(raw.x_test), y_test),
+        name=name,
+        classes=source.classes,
+    )
+
+
+def _source(name: str) -> Source:
+    if not isinstance(name, str):
+        raise TypeError(f"`name` must be a string. Received: name={name!r}")
+    if name not in SOURCES:
+        raise ValueError(f"`name` must be one of {', '.join(DATASETS)}. Received: name={name!r}")
+    return SOURCES[name]
+
+
+def _folder(data_dir: str | os.PathLike | None) -> Path | None:
+    if data_dir is not None and not isinstance(data_dir, str | os.PathLike):
+        raise TypeError(f"`data_dir` must be a path or None. Received: data_dir={data_dir!r}")
+    return None if data_dir is None else Path(data_dir).expanduser()
+
+
+def _matching(raw: RawData, name: str, classes: int) -> RawData:
+    """`raw`, when both parts have one label a sample, samples of one shape and known classes."""
+    pairs = ((raw.x, raw.y), (raw.x_test, raw.y_test))
+    one_each = all(len(x) > 0 and y.shape == (len(x),) for x, y in pairs)
+    if not one_each or raw.x.shape[1:] != raw.x_test.shape[1:]:
+        shapes = ", ".join(str(array.shape) for array in raw)
+        raise ValueError(f"The arrays of {name} do not fit together. Received shapes: {shapes}")
+    low, high = min(y.min() for _, y in pairs), max(y.max() for _, y in pairs)
+    if low < 0 or high >= classes:
+        raise ValueError(
+            f"The labels of {name} must be from 0 to {classes - 1}. Received: {low} to {high}"
+        )
+    return raw
+
+
+def _scaled(x: np.ndarray) -> np.ndarray:
+    """Bytes as byte / 256 with a channel axis; anything else is finished and becomes float32."""
+    if x.dtype != np.uint8:
+        return x.astype(np.float32)
+    return (x if x.ndim == 4 else x[..., np.newaxis]) * np.float32(1 / 256)

@@ -1,0 +1,134 @@
+"""Where each data set comes from: one function each, returning `RawData`."""
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_efficient.datasets.splits import drawn_mask
+
+
+class RawData(NamedTuple):
+    """Samples before the validation split: bytes (scaled later) or finished float32, and labels."""
+
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+class Source(NamedTuple):
+    """How to read one data set; `read` takes the folder of its files, or None to download them."""
+
+    read: Callable[[Path | None], RawData]
+    classes: int
+    validation: int
+
+
+def read_digits(data_dir: Path | None) -> RawData:
+    """The 1,797 digits (8x8) embedded in scikit-learn; `data_dir` is not used.
+
+    Their values 0..16 become bytes min(255, 16 value). The 360 test images, 36 of each digit, are
+    always the same, whatever the seed of the validation split.
+    """
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    x = np.minimum(digits.images * 16, 255).astype(np.uint8)
+    test = np.zeros(len(x), dtype=bool)
+    for digit in range(10):
+        members = np.flatnonzero(digits.target == digit)
+        test[members[drawn_mask(len(members), 36, seed=digit)]] = True
+    return RawData(x[~test], digits.target[~test], x[test], digits.target[test])
+
+
+def read_mnist(data_dir: Path | None) -> RawData:
+    """MNIST: `mnist.npz` with x_train, y_train, x_test, y_test, or a download through Keras."""
+    return _keras_arrays("mnist", data_dir)
+
+
+def read_fashion_mnist(data_dir: Path | None) -> RawData:
+    """Fashion-MNIST: `fashion_mnist.npz`, the same keys as `mnist.npz`, or a download."""
+    return _keras_arrays("fashion_mnist", data_dir)
+
+
+def read_cifar10(data_dir: Path | None) -> RawData:
+    """CIFAR-10: a download through Keras, or `cifar10_jpeg.npz`.
+
+    The file holds JPEG images one after the other (uint8 `jpeg_train`, `jpeg_test`), the bytes of
+    each (`size_train`, `size_test`) and `y_train`, `y_test`. JPEG loses detail: its pixels are
+    close to those of the download, not equal.
+    """
+    if data_dir is None:
+        return _download("cifar10")
+    keys = ("jpeg_train", "size_train", "y_train", "jpeg_test", "size_test", "y_test")
+    jpeg, size, y, jpeg_test, size_test, y_test = read_npz(data_dir, "cifar10_jpeg.npz", keys)
+    return RawData(decode_jpegs(jpeg, size), y, decode_jpegs(jpeg_test, size_test), y_test)
+
+
+def decode_jpegs(data: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """RGB images (n, rows, columns, 3), uint8, from JPEG files of `sizes` bytes laid end to end."""
+    from PIL import Image
+
+    ends = np.cumsum(sizes, dtype=np.int64)
+    if len(ends) == 0 or ends[-1] != len(data):
+        raise ValueError(f"The JPEG sizes sum to {sizes.sum()} bytes, but there are {len(data)}.")
+    files = (data[end - size : end].tobytes() for end, size in zip(ends, sizes, strict=True))
+    try:
+        return np.stack([np.asarray(Image.open(io.BytesIO(file)).convert("RGB")) for file in files])
+    except OSError as error:
+        raise ValueError(f"The JPEG images cannot be decoded: {error}") from error
+
+
+def read_npz(data_dir: Path, filename: str, keys: tuple[str, ...]) -> list[np.ndarray]:
+    """The arrays `keys` of data_dir/filename.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not an .npz file, or without one of the keys.
+    """
+    path = data_dir / filename
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No file {filename} in data_dir={str(data_dir)!r}. Without data_dir it is downloaded."
+        )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return [archive[key] for key in keys]
+    except Exception as error:  # numpy raises half a dozen kinds for what is not its file
+        raise ValueError(
+            f"{path} must be an .npz file with the arrays {', '.join(keys)}. Received: {error}"
+        ) from error
+
+
+def _keras_arrays(name: str, data_dir: Path | None) -> RawData:
+    if data_dir is None:
+        return _download(name)
+    keys = ("x_train", "y_train", "x_test", "y_test")
+    raw = RawData(*read_npz(data_dir, f"{name}.npz", keys))
+    for x in (raw.x, raw.x_test):
+        if x.dtype != np.uint8 or x.ndim != 3:
+            raise ValueError(
+                f"The images of {name}.npz must be uint8 (n, rows, columns). "
+                f"Received: {x.dtype} {x.shape}"
+            )
+    return raw
+
+
+def _download(name: str) -> RawData:
+    import keras  # slow to import, and needed for a download only
+
+    try:
+        # The progress bar of Keras belongs to standard error: standard output may carry JSON.
+        with contextlib.redirect_stdout(sys.stderr):
+            (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
+    except Exception as error:  # Keras raises bare Exceptions
+        raise ConnectionError(
+            f"Could not download {name}: {error}. Where there is no network, name a folder that "
+            "holds its file with data_dir (--data-dir on the command line)."
+        ) from error
+    return RawData(x, y.reshape(-1), x_test, y_test.reshape(-1))

@@ -1,0 +1,20 @@
+"""The network description language: items, their layers, their shapes. Nothing here imports
+Keras."""
+
+from keras_efficient.descriptions.expand import check_input_shape, expand
+from keras_efficient.descriptions.files import Description, read_description
+from keras_efficient.descriptions.letters import LETTERS
+from keras_efficient.descriptions.shapes import SHAPES, output_shape, window_output_size
+from keras_efficient.descriptions.specs import LayerSpec
+
+__all__ = [
+    "Description",
+    "LETTERS",
+    "LayerSpec",
+    "SHAPES",
+    "check_input_shape",
+    "expand",
+    "output_shape",
+    "read_description",
+    "window_output_size",
+]

@@ -1,0 +1,123 @@
+"""From a description to the layers that it stands for, with every shape on the way checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keras_efficient.descriptions import objects
+from keras_efficient.descriptions.fields import is_integer
+from keras_efficient.descriptions.letters import LETTERS, forms_text
+from keras_efficient.descriptions.shapes import SHAPES, Shape, output_shape
+from keras_efficient.descriptions.specs import LayerSpec
+
+SHOWN_CHARACTERS = 200
+
+
+def expand(config: Sequence[Any], input_shape: Sequence[int]) -> list[LayerSpec]:
+    """The layers of a network description, checked all through.
+
+    Args:
+        config: list or tuple of items. An item is a list or tuple that starts with a letter (see
+            `letters`), or an object {"class_name": ..., "config": {...}}.
+        input_shape: (rows, columns, channels), or (features,) for a network of dense layers,
+            without the batch.
+
+    A `Flatten` comes before "F" and "S" unless the input is already a vector. After an object of a
+    class that `shapes.SHAPES` does not hold, shapes are unknown: later shapes are not checked, and
+    `Flatten` is put before "F" and "S" in any case, since it leaves a vector as it is.
+
+    Raises:
+        TypeError: `config` is not a list or tuple.
+        ValueError: anything else; the message shows the item, its position and the right form.
+    """
+    return [spec for spec, _ in expand_with_shapes(config, input_shape)]
+
+
+def expand_with_shapes(
+    config: Sequence[Any], input_shape: Sequence[int]
+) -> list[tuple[LayerSpec, Shape | None]]:
+    """`expand`, each layer with the shape behind it (None where it is not known)."""
+    check_items(config)
+    shape = check_input_shape(input_shape)
+    layers: list[tuple[LayerSpec, Shape | None]] = []
+    for position, item in enumerate(config, start=1):
+        try:
+            for spec in item_specs(item, shape):
+                shape = next_shape(spec, shape)
+                layers.append((spec, shape))
+        except ValueError as error:
+            raise ValueError(item_message(position, len(config), item, error)) from None
+    return layers
+
+
+def check_items(config: Any) -> None:
+    if not isinstance(config, (list, tuple)):
+        raise TypeError(
+            "config must be a list or tuple of items. "
+            f"Received: {shown(config)} ({type(config).__name__})"
+        )
+    if not config:
+        raise ValueError(
+            f"config must hold at least one item, such as {forms_text('S')}. Received: {config!r}"
+        )
+
+
+def check_input_shape(input_shape: Any) -> Shape:
+    """`input_shape` as a tuple of ints: (rows, columns, channels) or (features,)."""
+    is_shape = isinstance(input_shape, (list, tuple)) and len(input_shape) in (1, 3)
+    if not is_shape or not all(is_integer(size) and size >= 1 for size in input_shape):
+        raise ValueError(
+            "input_shape must be (rows, columns, channels) or (features,), positive integers "
+            "without the batch. "
+            f"Received: {shown(input_shape)}"
+        )
+    return tuple(int(size) for size in input_shape)
+
+
+def item_specs(item: Any, shape: Shape | None) -> list[LayerSpec]:
+    if isinstance(item, Mapping):
+        return [objects.read_object(item)]
+    if not isinstance(item, (list, tuple)):
+        raise ValueError("it is neither a list that starts with a letter nor an object")
+    if not item:
+        raise ValueError("it is empty")
+    if not isinstance(item[0], str) or item[0] not in LETTERS:
+        raise ValueError(f"unknown letter {shown(item[0])}")
+    letter = LETTERS[item[0]]
+    specs = letter.read(item[1:])
+    if letter.image and shape is not None and len(shape) != 3:
+        raise ValueError(f"it needs an input (rows, columns, channels), but here it is {shape}")
+    if letter.flattens and (shape is None or len(shape) > 1):
+        return [LayerSpec("Flatten", {}), *specs]
+    return specs
+
+
+def next_shape(spec: LayerSpec, shape: Shape | None) -> Shape | None:
+    """The shape behind a layer; None where it is not known."""
+    if shape is None or spec.class_name not in SHAPES:
+        return None
+    after = output_shape(spec, shape)
+    if any(size < 1 for size in after):
+        raise ValueError(f"nothing is left of its input {shape}: the output shape would be {after}")
+    return after
+
+
+def item_message(position: int, count: int, item: Any, error: ValueError) -> str:
+    return f"item {position} of {count}, {shown(item)}: {error}. {right_form(item)}"
+
+
+def right_form(item: Any) -> str:
+    """The sentence that ends every message about an item."""
+    if isinstance(item, Mapping):
+        return f"The form is {objects.FORM}"
+    if isinstance(item, (list, tuple)) and item and isinstance(item[0], str) and item[0] in LETTERS:
+        return f"The form is {forms_text(item[0])}"
+    letters = ", ".join(LETTERS)
+    return f"The letters are {letters}, as in {forms_text('A')}; a layer object is {objects.FORM}"
+
+
+def shown(value: Any) -> str:
+    """`value` as it would be typed, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " ..."

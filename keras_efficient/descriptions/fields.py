@@ -1,0 +1,102 @@
+"""The kinds of number a description item may hold: what each accepts, and how it says no."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+MAX_BITS = 16
+
+
+@dataclass(frozen=True)
+class Field:
+    """One position of an item: its name in the printed form, and the check its value must pass.
+
+    ``check(value, name)`` returns the value as a plain Python number, or raises ValueError that
+    names the field.
+    """
+
+    name: str
+    check: Callable[[Any, str], Any]
+
+    def read(self, value: Any) -> Any:
+        return self.check(value, self.name)
+
+
+def is_integer(value: Any) -> bool:
+    """Whether `value` is an integer (Python or numpy), booleans excluded."""
+    return type(value) is int or (
+        isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    )
+
+
+def check_integer(value: Any, name: str) -> int:
+    """`value` as int. Floats are refused even when they are whole: a size of 2.0 hides a fractional
+    computation."""
+    if is_integer(value):
+        return int(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        raise ValueError(
+            f"{name} must be an integer, fractional sizes are not rounded. Received: {value!r}"
+        )
+    raise ValueError(f"{name} must be an integer. Received: {value!r} ({type(value).__name__})")
+
+
+def check_size(value: Any, name: str) -> int:
+    """`value` as an int of at least 1."""
+    size = check_integer(value, name)
+    if size < 1:
+        raise ValueError(f"{name} must be at least 1. Received: {size}")
+    return size
+
+
+def check_bits(value: Any, name: str) -> int:
+    """`value` as a number of bits, 1 to 16."""
+    bits = check_integer(value, name)
+    if not 1 <= bits <= MAX_BITS:
+        raise ValueError(f"{name} must be 1 to {MAX_BITS}. Received: {bits}")
+    return bits
+
+
+def check_number(value: Any, name: str) -> float:
+    """`value` as a finite float; integers are welcome, booleans and text are not."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a number. Received: {value!r} ({type(value).__name__})")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite. Received: {value!r}")
+    return number
+
+
+def check_rate(value: Any, name: str) -> float:
+    """`value` as a dropout rate in [0, 1)."""
+    rate = check_number(value, name)
+    if not 0 <= rate < 1:
+        raise ValueError(f"{name} must be at least 0 and below 1. Received: {value!r}")
+    return rate
+
+
+def check_deviation(value: Any, name: str) -> float:
+    """`value` as a standard deviation, at least 0."""
+    deviation = check_number(value, name)
+    if deviation < 0:
+        raise ValueError(f"{name} must be at least 0. Received: {value!r}")
+    return deviation
+
+
+def check_pair(value: Any, name: str) -> tuple[int, int]:
+    """One size for both directions, or a pair (rows, columns), as a pair of ints of at least 1."""
+    if not isinstance(value, (list, tuple)):
+        size = check_size(value, name)
+        return size, size
+    if len(value) != 2:
+        raise ValueError(
+            f"{name} must be an integer or a pair (rows, columns). Received: {value!r}"
+        )
+    return check_size(value[0], f"{name} rows"), check_size(value[1], f"{name} columns")

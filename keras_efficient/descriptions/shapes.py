@@ -1,0 +1,213 @@
+"""Shapes of feature maps, without the batch: (rows, columns, channels) for images, (features,) for
+vectors.
+
+`SHAPES` maps a layer's class name to a function ``(config, input_shape) -> output_shape``; `config`
+is what the layer's ``get_config()`` holds. The builder and the byte calculator both ask here, so
+they cannot disagree. A size that is not known (None) stays None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from keras_efficient.descriptions.fields import check_integer, check_pair, check_size
+
+Shape = tuple  # of int | None
+PADDINGS = ("valid", "same")
+
+
+def window_output_size(size: int | None, kernel: int, stride: int, padding: str) -> int | None:
+    """How many windows of length `kernel` fit along an axis of length `size`.
+
+    "valid": floor((size - kernel) / stride) + 1, which is 0 or less when the window is longer than
+    the axis. "same": ceil(size / stride). None stays None.
+    """
+    if padding not in PADDINGS:
+        raise ValueError(f"padding must be 'valid' or 'same'. Received: {padding!r}")
+    if size is None:
+        return None
+    return -(-size // stride) if padding == "same" else (size - kernel) // stride + 1
+
+
+def output_shape(spec: Any, input_shape: Shape) -> Shape:
+    """The output shape of a `LayerSpec` (anything with `class_name` and `config`).
+
+    Raises KeyError for a class that `SHAPES` does not hold, and ValueError for a configuration or
+    an input shape that the layer cannot work with. A size of the result may be 0 or less: the
+    window did not fit.
+    """
+    return SHAPES[spec.class_name](spec.config, tuple(input_shape))
+
+
+def read_window(
+    config: Mapping[str, Any], size_key: str, default: Any = None
+) -> tuple[tuple, tuple, str]:
+    """(window rows, columns), (stride rows, columns) and padding of a convolution or pooling
+    configuration.
+
+    Convolutions move by 1 where no strides are given, pooling by the window itself.
+    """
+    window = check_pair(
+        required(config, size_key) if default is None else config.get(size_key, default), size_key
+    )
+    strides = config.get("strides")
+    if strides is None:
+        strides = window if size_key == "pool_size" else 1
+    refuse_what_is_not_modelled(config)
+    return window, check_pair(strides, "strides"), config.get("padding", "valid")
+
+
+def refuse_what_is_not_modelled(config: Mapping[str, Any]) -> None:
+    """Channels-first maps and dilated windows have other shapes and other lifetimes: better refused
+    than guessed."""
+    if config.get("data_format") not in (None, "channels_last"):
+        raise ValueError(
+            f"data_format must be 'channels_last'. Received: {config['data_format']!r}"
+        )
+    if "dilation_rate" in config and check_pair(config["dilation_rate"], "dilation_rate") != (1, 1):
+        raise ValueError(f"dilation_rate must be 1. Received: {config['dilation_rate']!r}")
+
+
+def required(config: Mapping[str, Any], key: str) -> Any:
+    if key not in config:
+        raise ValueError(f"the configuration needs {key!r}. Received: {sorted(map(str, config))}")
+    return config[key]
+
+
+def require_image(input_shape: Shape) -> Shape:
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"the layer needs an input (rows, columns, channels). Received: {input_shape}"
+        )
+    return input_shape
+
+
+def slide_window(input_shape: Shape, window: tuple, strides: tuple, padding: str) -> tuple:
+    """(rows, columns) that a window leaves of an image."""
+    sizes = require_image(input_shape)[:2]
+    return tuple(window_output_size(*axis, padding) for axis in zip(sizes, window, strides))
+
+
+def unchanged_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    return input_shape
+
+
+def image_unchanged_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    return require_image(input_shape)
+
+
+def dense_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    if not input_shape:
+        raise ValueError("the layer needs an input (features,). Received: ()")
+    return (*input_shape[:-1], check_size(required(config, "units"), "units"))
+
+
+def convolution_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    filters = check_size(required(config, "filters"), "filters")
+    return (*slide_window(input_shape, *read_window(config, "kernel_size")), filters)
+
+
+def depthwise_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    multiplier = check_size(config.get("depth_multiplier", 1), "depth_multiplier")
+    sizes = slide_window(input_shape, *read_window(config, "kernel_size"))
+    channels = input_shape[2]
+    return (*sizes, None if channels is None else channels * multiplier)
+
+
+def pooling_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    return (
+        *slide_window(input_shape, *read_window(config, "pool_size", default=2)),
+        input_shape[2],
+    )
+
+
+def global_pooling_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    refuse_what_is_not_modelled(config)
+    channels = require_image(input_shape)[2]
+    return (1, 1, channels) if config.get("keepdims") else (channels,)
+
+
+def flatten_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    return (None,) if None in input_shape else (math.prod(input_shape),)
+
+
+def reshape_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    """One size of `target_shape` may be -1: it takes what the other sizes leave."""
+    target = required(config, "target_shape")
+    if not isinstance(target, (list, tuple)):
+        raise ValueError(f"target_shape must be a list of integers. Received: {target!r}")
+    target = tuple(check_integer(size, "target_shape") for size in target)
+    if None in input_shape:
+        return tuple(None if size == -1 else size for size in target)
+    cells, given = math.prod(input_shape), math.prod(size for size in target if size != -1)
+    if target.count(-1) == 1 and given > 0 and cells % given == 0:
+        target = tuple(cells // given if size == -1 else size for size in target)
+    if min(target, default=1) < 1 or math.prod(target) != cells:
+        raise ValueError(
+            f"target_shape {target} does not hold the {cells} numbers of the input {input_shape}"
+        )
+    return target
+
+
+def zero_padding_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    rows, columns, channels = require_image(input_shape)
+    (top, bottom), (left, right) = read_border(config.get("padding", 1))
+    return widened(rows, top + bottom), widened(columns, left + right), channels
+
+
+def widened(size: int | None, border: int) -> int | None:
+    return None if size is None else size + border
+
+
+def read_border(padding: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Padding as Keras writes it: n, (rows, columns) or ((top, bottom), (left, right))."""
+    sides = padding if isinstance(padding, (list, tuple)) else (padding, padding)
+    pairs = tuple(
+        tuple(side) if isinstance(side, (list, tuple)) else (side, side) for side in sides
+    )
+    if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs):
+        raise ValueError(
+            "padding must be n, (rows, columns) or ((top, bottom), (left, right)). "
+            f"Received: {padding!r}"
+        )
+    pairs = tuple(tuple(check_integer(size, "padding") for size in pair) for pair in pairs)
+    if min(map(min, pairs)) < 0:
+        raise ValueError(f"padding must be at least 0. Received: {padding!r}")
+    return pairs
+
+
+SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], Shape]] = {
+    "DenseQ": dense_shape,
+    "Dense": dense_shape,
+    "ConvQ": convolution_shape,
+    "Conv2D": convolution_shape,
+    "SeparableConv2D": convolution_shape,
+    "DepthwiseConvQ": depthwise_shape,
+    "DepthwiseConv2D": depthwise_shape,
+    "ResidualQ": image_unchanged_shape,
+    "AveragePoolingQ": pooling_shape,
+    "AveragePooling2D": pooling_shape,
+    "MaxPooling2D": pooling_shape,
+    "GlobalAveragePooling2D": global_pooling_shape,
+    "GlobalMaxPooling2D": global_pooling_shape,
+    "Flatten": flatten_shape,
+    "Reshape": reshape_shape,
+    "ZeroPadding2D": zero_padding_shape,
+    "SpatialDropout2D": image_unchanged_shape,
+    **dict.fromkeys(
+        (
+            "InputLayer",
+            "ActivationQ",
+            "Dropout",
+            "GaussianNoise",
+            "Activation",
+            "ReLU",
+            "LeakyReLU",
+            "Softmax",
+        )
+        + ("BatchNormalization", "Rescaling"),
+        unchanged_shape,
+    ),
+}

@@ -1,0 +1,68 @@
+"""AveragePoolingQ: average pooling whose output is cut to a few bits."""
+
+import keras
+from keras import ops
+
+from keras_efficient import ops as efficient_ops
+from keras_efficient.descriptions.shapes import window_output_size
+from keras_efficient.layers.arguments import image_channels, integer_pair, padding_name
+from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.ops.quantize import check_bits
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class AveragePoolingQ(QuantizedLayer):
+    """Average pooling, rounded *down* to an unsigned grid of `bits` bits over [0, 1).
+
+        y = ops.quantize(mean of the window, bits, log2_scale=0, signed=False, rounding="floor")
+
+    In a microcontroller that is a sum and a shift. In float mode it is
+    `keras.layers.AveragePooling2D`. Meant for images with values byte / 256.
+    Source: Gural & Murmann, ICML 2019.
+
+    Args:
+        pool_size: Integer or pair (rows, columns).
+        bits: Width of the output in bits, 1 to 16.
+        strides: Integer or pair; None is `pool_size`.
+        padding: `"valid"` or `"same"`.
+        mode: See `QuantizedLayer`.
+
+    Input shape: (batch, rows, columns, channels).
+    Output shape: (batch, new rows, new columns, channels). The layer has no weights.
+    """
+
+    def __init__(
+        self, pool_size=2, bits=4, strides=None, padding="valid", mode="float", **kwargs
+    ):
+        super().__init__(mode=mode, **kwargs)
+        self.pool_size = integer_pair(pool_size, "pool_size")
+        self.bits = check_bits(bits)
+        self.strides = self.pool_size if strides is None else integer_pair(strides, "strides")
+        self.padding = padding_name(padding)
+
+    def call(self, inputs):
+        x = ops.average_pool(
+            inputs, self.pool_size, self.strides, self.padding, data_format="channels_last"
+        )
+        if not self.current_mode.quantized:
+            return x
+        return efficient_ops.quantize(x, self.bits, 0.0, signed=False, rounding="floor")
+
+    def compute_output_shape(self, input_shape):
+        channels = image_channels(input_shape, self.name)
+        sizes = (
+            window_output_size(size, pool, stride, self.padding)
+            for size, pool, stride in zip(
+                input_shape[1:3], self.pool_size, self.strides, strict=True
+            )
+        )
+        return (input_shape[0], *sizes, channels)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "bits": self.bits,
+            "strides": self.strides,
+            "padding": self.padding,
+        }

@@ -1,0 +1,68 @@
+"""What every quantized layer shares: the mode and the scales."""
+
+import keras
+
+from keras_efficient.layers.quantized.mode import MODES, check_mode
+from keras_efficient.layers.quantized.quantizer import Quantizer
+
+
+class QuantizedLayer(keras.layers.Layer):
+    """A layer with a mode and a list of quantizers, one for each tensor it rounds.
+
+    Subclasses create their weights in `build`, then their scales with `add_quantizer`, in the
+    order in which the weights of the layer are listed.
+
+    Args:
+        mode: `"float"`, `"learn_scales"` or `"freeze_scales"`. Float mode computes the plain
+            layer; the other two round, and train or freeze the scales.
+        **kwargs: `name`, `dtype`, `trainable`, `activity_regularizer` as in any Keras layer.
+    """
+
+    def __init__(self, mode="float", **kwargs):
+        super().__init__(**kwargs)
+        self._mode = check_mode(mode)
+        self.quantizers = ()
+
+    @property
+    def mode(self) -> str:
+        """The mode's name. Set it through `keras_efficient.set_mode`, which also makes a model
+        forget the functions it compiled for the old mode."""
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode):
+        self._mode = check_mode(mode)
+        self._update_trainable_scales()
+
+    @keras.layers.Layer.trainable.setter
+    def trainable(self, value):
+        keras.layers.Layer.trainable.fset(self, value)
+        self._update_trainable_scales()
+
+    @property
+    def current_mode(self):
+        """The `Mode` object of the current mode."""
+        return MODES[self._mode]
+
+    def add_quantizer(self, name, bits, signed=True, weight=None) -> Quantizer:
+        """Create a scalar log2 scale, 0 at first, and the quantizer that uses it."""
+        # A scale must not be rounded to half precision: it would change the network.
+        scale = self.add_weight(
+            name=f"{name}_scale", shape=(), initializer="zeros", dtype="float32", autocast=False
+        )
+        quantizer = Quantizer(name, bits, signed, scale, weight)
+        self.quantizers = (*self.quantizers, quantizer)
+        self._update_trainable_scales()
+        return quantizer
+
+    def _update_trainable_scales(self):
+        # Frozen scales are not trainable, so that no optimizer's momentum or decay moves them.
+        for quantizer in self.quantizers:
+            quantizer.scale.trainable = self.current_mode.scales_train and self.trainable
+
+    def quantize_weight(self, quantizer):
+        """The weight of `quantizer`, on its grid in the quantized modes, in the compute dtype."""
+        return keras.ops.cast(quantizer(quantizer.weight, self.current_mode), self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "mode": self.mode}

@@ -1,0 +1,113 @@
+"""ConvQ: a quantized two-dimensional convolution."""
+
+import keras
+from keras import ops
+
+from keras_efficient.descriptions.shapes import window_output_size
+from keras_efficient.layers.arguments import (
+    image_channels,
+    integer_pair,
+    padding_name,
+    positive_integer,
+)
+from keras_efficient.layers.quantized.kernel_layer import KernelLayer
+
+
+class WindowLayer(KernelLayer):
+    """A kernel layer that slides over images: kernel size, strides and padding."""
+
+    def __init__(self, kernel_size, strides, padding, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.kernel_size = integer_pair(kernel_size, "kernel_size")
+        self.strides = integer_pair(strides, "strides")
+        self.padding = padding_name(padding)
+
+    def output_channels(self, input_channels):
+        """The channels of the output map."""
+        raise NotImplementedError
+
+    def compute_output_shape(self, input_shape):
+        image_channels(input_shape, self.name)
+        sizes = [
+            window_output_size(size, kernel, stride, self.padding)
+            for size, kernel, stride in zip(
+                input_shape[1:3], self.kernel_size, self.strides, strict=True
+            )
+        ]
+        if any(size is not None and size < 1 for size in sizes):
+            raise ValueError(
+                f"Layer '{self.name}' with kernel_size={self.kernel_size} and padding "
+                f"'{self.padding}' leaves nothing of its input. "
+                f"Received: input shape {tuple(input_shape)}"
+            )
+        return (input_shape[0], *sizes, self.output_channels(input_shape[-1]))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class ConvQ(WindowLayer):
+    """A two-dimensional convolution with quantized kernel, bias and output (channels last).
+
+        y[b, i, j, f] = q_a(activation(sum_rsc x[b, i sr + r, j sc + s, c] q_k(kernel)[r, s, c, f]
+                                       + q_b(bias)[f]))
+
+    with q_k, q_b, q_a as in `keras_efficient.ops.quantize`. In float mode it is
+    `keras.layers.Conv2D`. Source: Gural & Murmann, ICML 2019.
+
+    Args:
+        filters: Number of output channels.
+        kernel_size: Integer or pair (rows, columns).
+        strides: Integer or pair (sr, sc).
+        padding: `"valid"` or `"same"`.
+        activation, signed_output, use_bias: See `KernelLayer`.
+        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
+            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
+
+    Input shape: (batch, rows, columns, channels).
+    Output shape: (batch, new rows, new columns, filters).
+
+    Weights: kernel (rows, columns, channels, filters), bias (filters,), log2 scales of kernel,
+    bias, output.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        activation=None,
+        kernel_bits: int = 4,
+        bias_bits: int = 8,
+        activation_bits: int = 4,
+        signed_output: bool | str = "auto",
+        mode: str = "float",
+        **kwargs,
+    ):
+        bits = (kernel_bits, bias_bits, activation_bits)
+        super().__init__(
+            kernel_size, strides, padding, activation, *bits, signed_output, mode, **kwargs
+        )
+        self.filters = positive_integer(filters, "filters")
+
+    def build(self, input_shape):
+        channels = image_channels(input_shape, self.name)
+        self.add_weights((*self.kernel_size, channels, self.filters), self.filters)
+
+    def apply_kernel(self, x, kernel):
+        return ops.conv(
+            x, kernel, strides=self.strides, padding=self.padding, data_format="channels_last"
+        )
+
+    def output_channels(self, input_channels):
+        return self.filters
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters}

@@ -1,0 +1,67 @@
+"""DenseQ: a quantized fully connected layer."""
+
+import keras
+from keras import ops
+
+from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.layers.quantized.kernel_layer import KernelLayer
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class DenseQ(KernelLayer):
+    """A fully connected layer with quantized kernel, bias and output.
+
+        y = q_a(activation(x q_k(kernel) + q_b(bias)))
+
+    with q_k, q_b, q_a as in `keras_efficient.ops.quantize`. In float mode it is
+    `keras.layers.Dense`. Source: Gural & Murmann, ICML 2019.
+
+    Args:
+        units: Number of outputs.
+        activation, signed_output, use_bias: See `KernelLayer`.
+        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
+            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
+
+    Input shape: (batch, ..., inputs). Output shape: (batch, ..., units).
+
+    Weights: kernel (inputs, units), bias (units,), log2 scales of kernel, bias, output.
+
+    Example:
+
+    >>> layer = DenseQ(10, kernel_bits=4, mode="learn_scales")
+    >>> layer(keras.ops.ones((2, 7))).shape
+    (2, 10)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation=None,
+        kernel_bits: int = 4,
+        bias_bits: int = 8,
+        activation_bits: int = 4,
+        signed_output: bool | str = "auto",
+        mode: str = "float",
+        **kwargs,
+    ):
+        super().__init__(
+            activation, kernel_bits, bias_bits, activation_bits, signed_output, mode, **kwargs
+        )
+        self.units = positive_integer(units, "units")
+
+    def build(self, input_shape):
+        if len(input_shape) < 2 or input_shape[-1] is None:
+            raise ValueError(
+                f"Layer '{self.name}' needs inputs of shape (batch, ..., inputs) with a known "
+                f"number of inputs. Received: input shape {tuple(input_shape)}"
+            )
+        self.add_weights((input_shape[-1], self.units), self.units)
+
+    def apply_kernel(self, x, kernel):
+        return ops.matmul(x, kernel)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}

@@ -1,0 +1,71 @@
+"""DepthwiseConvQ: a quantized depthwise convolution."""
+
+import keras
+
+from keras_efficient.layers.arguments import image_channels, positive_integer
+from keras_efficient.layers.quantized.conv import WindowLayer
+from keras_efficient.ops.depthwise_conv import depthwise_conv
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class DepthwiseConvQ(WindowLayer):
+    """A depthwise convolution with quantized kernel, bias and output (channels last).
+
+    Every input channel c is filtered on its own, by m = `depth_multiplier` kernels:
+
+        y[b, i, j, c m + d] = q_a(activation(
+            sum_rs x[b, i sr + r, j sc + s, c] q_k(kernel)[r, s, c, d] + q_b(bias)[c m + d]))
+
+    with q_k, q_b, q_a as in `keras_efficient.ops.quantize`. In float mode it is
+    `keras.layers.DepthwiseConv2D`, but strides may differ. Source: Gural & Murmann, ICML 2019
+    (their `ThinConvQ`).
+
+    Args:
+        kernel_size: Integer or pair (rows, columns).
+        depth_multiplier: Kernels for each input channel.
+        strides: Integer or pair (sr, sc).
+        padding: `"valid"` or `"same"`.
+        activation, signed_output, use_bias: See `KernelLayer`.
+        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
+            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
+
+    Input shape: (batch, rows, columns, channels).
+    Output shape: (batch, new rows, new columns, channels m).
+
+    Weights: kernel (rows, columns, channels, m), bias (channels m,), log2 scales of kernel,
+    bias, output.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        depth_multiplier: int = 1,
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        activation=None,
+        kernel_bits: int = 4,
+        bias_bits: int = 8,
+        activation_bits: int = 4,
+        signed_output: bool | str = "auto",
+        mode: str = "float",
+        **kwargs,
+    ):
+        bits = (kernel_bits, bias_bits, activation_bits)
+        super().__init__(
+            kernel_size, strides, padding, activation, *bits, signed_output, mode, **kwargs
+        )
+        self.depth_multiplier = positive_integer(depth_multiplier, "depth_multiplier")
+
+    def build(self, input_shape):
+        channels = image_channels(input_shape, self.name)
+        kernel_shape = (*self.kernel_size, channels, self.depth_multiplier)
+        self.add_weights(kernel_shape, self.output_channels(channels))
+
+    def apply_kernel(self, x, kernel):
+        return depthwise_conv(x, kernel, self.strides, self.padding)
+
+    def output_channels(self, input_channels):
+        return input_channels * self.depth_multiplier
+
+    def get_config(self):
+        return {**super().get_config(), "depth_multiplier": self.depth_multiplier}

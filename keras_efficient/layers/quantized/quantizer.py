@@ -1,0 +1,41 @@
+"""One quantized tensor of a layer: its grid and its scale."""
+
+from dataclasses import dataclass, field
+
+from keras_efficient import ops as efficient_ops
+from keras_efficient.layers.quantized.mode import Mode
+
+
+@dataclass
+class Quantizer:
+    """The grid of one tensor: bits, signedness and the log2 scale that a layer owns.
+
+    A layer keeps one for its kernel, its bias and its output; calibration and diagnostics walk
+    over them and need to know nothing about the layer.
+
+    Attributes:
+        name: What is quantized: `"kernel"`, `"bias"`, `"activation"` (numbered in blocks).
+        bits: Width in bits, 1 to 16.
+        signed: Whether the grid has negative codes.
+        scale: Keras variable with the log2 scale.
+        weight: Keras variable with the values, or None for an activation.
+        observers: Functions called with the float values of an activation. Empty except
+            while calibration or diagnostics look at a model.
+    """
+
+    name: str
+    bits: int
+    signed: bool
+    scale: object
+    weight: object = None
+    observers: list = field(default_factory=list)
+
+    def __call__(self, x, mode: Mode):
+        """`ops.quantize` of `x` in the quantized modes, `x` itself in float mode."""
+        for observe in self.observers:
+            observe(x)
+        if not mode.quantized:
+            return x
+        return efficient_ops.quantize(
+            x, self.bits, self.scale, self.signed, scale_gradient=mode.scale_gradient
+        )

@@ -1,0 +1,84 @@
+"""Quantized layers that own kernels and biases: their arguments and how weights are made."""
+
+from keras import constraints, initializers, regularizers
+
+from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.ops.quantize import check_bits
+
+
+class WeightedLayer(QuantizedLayer):
+    """A quantized layer with kernels and biases.
+
+    Args:
+        kernel_bits, bias_bits, activation_bits: Widths in bits, 1 to 16.
+        mode: See `QuantizedLayer`.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+        kernel_constraint, bias_constraint: As in Keras. They act on the float weights.
+    """
+
+    def __init__(
+        self,
+        kernel_bits=4,
+        bias_bits=8,
+        activation_bits=4,
+        mode="float",
+        kernel_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(mode=mode, **kwargs)
+        self.kernel_bits = check_bits(kernel_bits, "kernel_bits")
+        self.bias_bits = check_bits(bias_bits, "bias_bits")
+        self.activation_bits = check_bits(activation_bits, "activation_bits")
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+
+    def add_kernel(self, name, shape):
+        """A float kernel. It is rounded in float32 under any dtype policy, as in the export."""
+        return self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=_own_copy(self.kernel_initializer),
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            autocast=False,
+        )
+
+    def add_bias(self, name, outputs):
+        """A float bias with one number an output."""
+        return self.add_weight(
+            name=name,
+            shape=(outputs,),
+            initializer=self.bias_initializer,
+            regularizer=self.bias_regularizer,
+            constraint=self.bias_constraint,
+            autocast=False,
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "kernel_bits": self.kernel_bits,
+            "bias_bits": self.bias_bits,
+            "activation_bits": self.activation_bits,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+        }
+
+
+def _own_copy(initializer):
+    # An initializer gives the same numbers each time it is called: the two kernels of a block
+    # would start equal if they shared one.
+    return initializer.clone() if hasattr(initializer, "clone") else initializer

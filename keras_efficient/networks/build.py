@@ -1,0 +1,81 @@
+"""From a network description to a Keras model."""
+
+import re
+from collections import Counter
+
+import keras
+
+from keras_efficient import descriptions, layers
+from keras_efficient.layers.quantized.mode import check_mode
+from keras_efficient.quantization.modes import set_mode
+
+_HAS_SIGNED_OUTPUT = ("DenseQ", "ConvQ", "DepthwiseConvQ")
+
+
+def build_network(
+    config,
+    input_shape: tuple[int, ...] = (28, 28, 1),
+    mode: str = "float",
+    signed_output: bool | str = "auto",
+    softmax: bool = True,
+) -> keras.Model:
+    """Build the Keras model that a network description stands for.
+
+    Args:
+        config: The description: a list of items such as `("C", 5, 3, 3, 1, 1, 4, 8, 4)`; see
+            `keras_efficient.descriptions`. An item may also be a Keras layer object
+            `{"class_name": ..., "config": {...}}`.
+        input_shape: Shape of a sample without the batch: (rows, columns, channels).
+        mode: `"float"`, `"learn_scales"` or `"freeze_scales"`.
+        signed_output: For the layers that letters stand for: see `DenseQ`. False gives the
+            2019 study's unsigned logits.
+        softmax: Whether to end with a softmax; without it the outputs are logits.
+
+    Returns:
+        A flat Functional model (no nested models). Its layers have the same names in every
+        process: the class in snake case and a number.
+
+    Raises:
+        ValueError: If the description, its shapes or an argument are wrong; the text shows the
+            item, its position and the right form.
+    """
+    check_mode(mode)
+    specs = descriptions.expand(config, input_shape)
+    names = Counter()
+    x = inputs = keras.Input(tuple(input_shape), name="input")
+    for spec in specs:
+        x = _make_layer(spec, signed_output, names)(x)
+    if softmax:
+        x = keras.layers.Activation("softmax", name="softmax")(x)
+    model = keras.Model(inputs, x, name="network")
+    set_mode(model, mode)
+    return model
+
+
+def _make_layer(spec, signed_output, names):
+    config = dict(spec.config)
+    if spec.class_name in _HAS_SIGNED_OUTPUT:
+        config.setdefault("signed_output", signed_output)
+    names[spec.class_name] += 1
+    config.setdefault("name", f"{_snake_case(spec.class_name)}_{names[spec.class_name]}")
+    return _layer_class(spec.class_name).from_config(config)
+
+
+def _snake_case(class_name):
+    words = re.findall(r"[A-Z0-9]+(?![a-z])|[A-Z]?[a-z]+", class_name.split(">")[-1])
+    return "_".join(words).lower()
+
+
+def _layer_class(class_name):
+    if class_name in layers.__all__:
+        return getattr(layers, class_name)
+    layer_class = getattr(keras.layers, class_name, None) or keras.saving.get_registered_object(
+        class_name
+    )
+    if layer_class is None:
+        raise ValueError(
+            f"Unknown layer class {class_name!r} in the description. Known are the layers of "
+            f"keras_efficient ({', '.join(layers.__all__)}), those of keras.layers, and classes "
+            "registered with Keras, written as 'package>Class'."
+        )
+    return layer_class

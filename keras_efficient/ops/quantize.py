@@ -1,0 +1,138 @@
+"""The quantizer: fixed-point grids with a power-of-two scale that can be trained."""
+
+import math
+
+import numpy as np
+from keras import ops
+
+MIN_BITS, MAX_BITS = 1, 16
+ROUNDINGS = ("nearest", "floor")
+# Every power of two that float32 represents normally. Looked up instead of computed, because
+# exp2 of an integer is off by one unit in the last place under some compilers.
+_EXPONENTS = (-126, 127)
+_POWERS_OF_TWO = np.exp2(np.arange(_EXPONENTS[0], _EXPONENTS[1] + 1)).astype("float32")
+_HALF_PRECISION = ("float16", "bfloat16")
+
+
+def quantize(x, bits, log2_scale, signed=True, rounding="nearest", scale_gradient=1.0):
+    """Round `x` to a fixed-point grid of `bits` bits; gradients pass straight through.
+
+    With the scale `S = 2^round(log2_scale)`, the resolution `Q = 2^(bits-1)` (signed) or
+    `2^bits` (unsigned) and `s = x Q / S`:
+
+        y = clip(r, lo, hi) S / Q
+
+    * `r` is `s` rounded half to even (`"nearest"`) or down (`"floor"`). One or two signed bits
+      take the grid without a zero, `r = floor(s) + 1/2` (mid-rise), for `"nearest"`.
+    * `lo = -Q`, `hi = Q - 1` (signed) or `lo = 0`, `hi = Q - 1` (unsigned); both 1/2 higher
+      for one or two signed bits, also with `"floor"`, whose codes are then integers between
+      half-integer limits. This mixed grid is the study's and is kept.
+
+    Gradients, with the mask `M = (lo <= r <= hi)` on the *rounded* code, inclusive:
+
+        dy/dx = M        dy/dS = (r - s) / Q inside, hi / Q above, lo / Q below
+        dS/dlog2_scale = scale_gradient ln(2) S
+
+    Source: Gural & Murmann, "Memory-Optimal Direct Convolutions", ICML 2019 (their `quantize`;
+    `scale_gradient` is their `qt`).
+
+    Args:
+        x: Tensor of any shape. Half precision is quantized in float32 and cast back.
+        bits: Integer from 1 to 16.
+        log2_scale: Scalar, or tensor that broadcasts against `x` (a scale a channel, say).
+        signed: Whether negative values are represented.
+        rounding: `"nearest"` (half to even) or `"floor"`.
+        scale_gradient: Factor on the gradient of `log2_scale`; 0 freezes the scale.
+
+    Returns:
+        Tensor with the shape of `x` broadcast against `log2_scale`, and the dtype of `x`.
+
+    Raises:
+        ValueError: If `bits` is not an integer from 1 to 16, or `rounding` is unknown.
+    """
+    low, high = code_range(bits, signed)
+    x = _as_float(x)
+    dtype = ops.dtype(x)
+    if dtype in _HALF_PRECISION:
+        x = ops.cast(x, "float32")
+    step = power_of_two(log2_scale, scale_gradient, ops.dtype(x)) / _resolution(bits, signed)
+    scaled = x * (1 / step)
+    rounded = ops.stop_gradient(_round(scaled, bits, signed, rounding))
+    code = ops.clip(rounded, low, high)
+    # The gradient comes from `scaled` where the *rounded* code is in range, never from a
+    # differentiated `ops.clip`: its gradient at the limits is 1/2 on JAX and 1 elsewhere, and a
+    # saturated code sits exactly on a limit. The difference below is zero in the forward pass.
+    straight_through = ops.where(rounded == code, scaled - ops.stop_gradient(scaled), 0.0)
+    return ops.cast((code + straight_through) * step, dtype)
+
+
+def power_of_two(log2_scale, scale_gradient=1.0, dtype="float32"):
+    """`2^round(log2_scale)`, exactly, with the straight-through gradient `g ln(2) 2^round(.)`.
+
+    Args:
+        log2_scale: Scalar or tensor. Rounded half to even; limited to -126 .. 127.
+        scale_gradient: The factor g on the gradient.
+        dtype: Floating dtype of the result.
+
+    Returns:
+        Tensor of the shape of `log2_scale`. Not-a-number where `log2_scale` is not finite.
+    """
+    log2_scale = ops.convert_to_tensor(log2_scale, dtype=dtype)
+    frozen = ops.stop_gradient(log2_scale)
+    exponent = ops.where(ops.isfinite(frozen), ops.round(frozen), ops.zeros_like(frozen))
+    index = ops.cast(ops.clip(exponent, *_EXPONENTS), "int32") - _EXPONENTS[0]
+    scale = ops.take(ops.convert_to_tensor(_POWERS_OF_TWO, dtype=dtype), index)
+    # The difference is 0 in the forward pass; it carries the gradient (and any NaN).
+    return scale + scale * (scale_gradient * math.log(2.0)) * (log2_scale - frozen)
+
+
+def to_codes(x, bits, log2_scale, signed=True):
+    """The integer (for one or two signed bits: half-integer) codes of `quantize(x, ...)`.
+
+    `codes = y Q / S` with y, Q and S as in `quantize`; numbers from `lo` to `hi`.
+    """
+    step = power_of_two(log2_scale, 0.0) / _resolution(bits, signed)
+    return quantize(x, bits, log2_scale, signed, scale_gradient=0.0) / step
+
+
+def code_range(bits, signed):
+    """The smallest and the largest code `(lo, hi)` of a grid; see `quantize`.
+
+    Raises:
+        ValueError: If `bits` is not an integer from 1 to 16.
+    """
+    resolution = _resolution(bits, signed)
+    shift = 0.5 if _is_mid_rise(bits, signed) else 0
+    return (-resolution if signed else 0) + shift, resolution - 1 + shift
+
+
+def check_bits(bits, name="bits"):
+    """Raise a ValueError unless `bits` is an integer from 1 to 16."""
+    is_integer = isinstance(bits, (int, np.integer)) and not isinstance(bits, bool)
+    if not is_integer or not MIN_BITS <= bits <= MAX_BITS:
+        raise ValueError(
+            f"`{name}` must be an integer from {MIN_BITS} to {MAX_BITS}. Received: {name}={bits!r}"
+        )
+    return int(bits)
+
+
+def _resolution(bits, signed):
+    bits = check_bits(bits)
+    return 2 ** (bits - 1) if signed else 2**bits
+
+
+def _is_mid_rise(bits, signed):
+    return signed and bits <= 2
+
+
+def _round(scaled, bits, signed, rounding):
+    if rounding == "floor":
+        return ops.floor(scaled)
+    if rounding == "nearest":
+        return ops.floor(scaled) + 0.5 if _is_mid_rise(bits, signed) else ops.round(scaled)
+    raise ValueError(f"`rounding` must be one of {ROUNDINGS}. Received: rounding={rounding!r}")
+
+
+def _as_float(x):
+    x = ops.convert_to_tensor(x)
+    return x if "float" in ops.dtype(x) else ops.cast(x, "float32")

@@ -1,0 +1,21 @@
+"""The modes of a quantized network, calibration and diagnostics."""
+
+from keras_efficient.quantization.calibration import calibrate
+from keras_efficient.quantization.diagnostics import diagnose
+from keras_efficient.quantization.modes import (
+    quantized_layers,
+    round_scales,
+    scale_table,
+    scale_variables,
+    set_mode,
+)
+
+__all__ = [
+    "calibrate",
+    "diagnose",
+    "quantized_layers",
+    "round_scales",
+    "scale_table",
+    "scale_variables",
+    "set_mode",
+]

@@ -1,0 +1,91 @@
+"""From a float network to a quantized one: copy the weights, set the scales."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from keras_efficient.quantization.modes import float_mode, quantized_layers
+from keras_efficient.quantization.observation import observed_activations
+
+
+def calibrate(
+    float_model: keras.Model, quantized_model: keras.Model, x, percentile: float = 2
+) -> None:
+    """Copy the weights of `float_model` into `quantized_model` and set its scales.
+
+    With P_k the k-th percentile and p = `percentile`:
+
+    * kernel scale = max(|P_p|, |P_(100-p)|) of the kernel,
+    * bias scale = 2 (0.1 + max |bias|),
+    * activation scale = the kernel's rule on the float values that the quantizer sees when
+      `float_model` computes `x`; of the positive values only when none is negative.
+
+    The stored scales are the base-2 logarithms, not rounded. Source: Gural & Murmann, ICML 2019
+    (their `loadQ`). Unlike there, a lone `ActivationQ` and the inner activation of a
+    `ResidualQ` are set from the values they see, too.
+
+    Args:
+        float_model: Model whose weights are copied. It computes in float mode here, whatever
+            its mode, and may be `quantized_model` itself.
+        quantized_model: Model with the same layers, in any mode (the mode stays).
+        x: Representative inputs, an array (samples, ...). The study takes 128.
+        percentile: Share in percent that may be clipped on each side, from 0 up to 50.
+
+    Raises:
+        ValueError: If the models differ in their weights or `percentile` is out of range.
+        Warns when an activation is never positive: its scale is left alone.
+    """
+    if not 0 <= percentile < 50:
+        raise ValueError(f"`percentile` must be in [0, 50). Received: percentile={percentile!r}")
+    _check_same_weights(float_model, quantized_model)
+    with float_mode(float_model):
+        activations = observed_activations(float_model, x)
+    if quantized_model is not float_model:
+        quantized_model.set_weights(float_model.get_weights())
+    values = iter(activations)
+    for layer in quantized_layers(quantized_model):
+        for quantizer in layer.quantizers:
+            scale = _scale(quantizer, values, percentile)
+            _assign_log2(quantizer, scale, layer.name)
+
+
+def _scale(quantizer, activations, percentile):
+    if quantizer.weight is None:
+        return _activation_scale(next(activations), percentile)
+    values = keras.ops.convert_to_numpy(quantizer.weight)
+    if quantizer.name.startswith("bias"):
+        return 2 * (0.1 + np.abs(values).max())
+    return _percentile_scale(values, percentile)
+
+
+def _activation_scale(values, percentile):
+    if values.min() < 0:
+        return _percentile_scale(values, percentile)
+    positive = values[values > 0]
+    return _percentile_scale(positive, percentile) if positive.size else 0.0
+
+
+def _percentile_scale(values, percentile):
+    return np.abs(np.percentile(values, [percentile, 100 - percentile])).max()
+
+
+def _assign_log2(quantizer, scale, layer_name):
+    if scale > 0 and np.isfinite(scale):
+        quantizer.scale.assign(np.float32(np.log2(scale)))
+        return
+    warnings.warn(
+        f"The {quantizer.name} of layer '{layer_name}' is zero (or not finite) on the "
+        "calibration data: its scale is left as it was. The layer is probably dead.",
+        stacklevel=3,
+    )
+
+
+def _check_same_weights(float_model, quantized_model):
+    shapes = [[w.shape for w in m.weights] for m in (float_model, quantized_model)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "`float_model` and `quantized_model` must have the same weights. "
+            f"Received: float_model with shapes {shapes[0]}, "
+            f"quantized_model with shapes {shapes[1]}"
+        )

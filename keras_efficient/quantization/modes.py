@@ -1,0 +1,101 @@
+"""Switching the mode of a whole model."""
+
+import warnings
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+
+from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.layers.quantized.mode import check_mode
+
+
+def set_mode(model: keras.layers.Layer, mode: str) -> None:
+    """Put every quantized layer of `model` into `mode`, also inside wrappers and nested models.
+
+    A compiled model is compiled anew with the same settings and a fresh optimizer, as the
+    weights that train are no longer the same: the scales train in `"learn_scales"` only.
+
+    Args:
+        model: A Keras model or layer. Without quantized layers nothing happens.
+        mode: `"float"`, `"learn_scales"` or `"freeze_scales"`.
+
+    Raises:
+        ValueError: If `mode` is unknown.
+    """
+    check_mode(mode)
+    for layer in quantized_layers(model):
+        layer.mode = mode
+    for part in _flatten(model):
+        if isinstance(part, keras.Model):
+            _forget_compiled_functions(part)
+
+
+def quantized_layers(model: keras.layers.Layer) -> list[QuantizedLayer]:
+    """The quantized layers of `model` in order, also inside wrappers and nested models."""
+    return [layer for layer in _flatten(model) if isinstance(layer, QuantizedLayer)]
+
+
+@contextmanager
+def float_mode(model: keras.layers.Layer):
+    """Let the layers of `model` compute in float for a moment (called eagerly, not compiled)."""
+    modes = [(layer, layer.mode) for layer in quantized_layers(model)]
+    try:
+        for layer, _ in modes:
+            layer.mode = "float"
+        yield
+    finally:
+        for layer, mode in modes:
+            layer.mode = mode
+
+
+def round_scales(model: keras.layers.Layer) -> None:
+    """Round every log2 scale of `model` to the integer that the forward pass already uses.
+
+    Trained scales rest on rounding boundaries (x.5); before a stage with frozen scales this
+    makes sure that no last-bit difference flips one.
+    """
+    for scale in scale_variables(model):
+        scale.assign(np.round(keras.ops.convert_to_numpy(scale)).astype("float32"))
+
+
+def scale_variables(model: keras.layers.Layer) -> list[keras.Variable]:
+    """The log2 scales of `model`, layer by layer."""
+    return [quantizer.scale for layer in quantized_layers(model) for quantizer in layer.quantizers]
+
+
+def scale_table(model: keras.layers.Layer) -> list[dict]:
+    """The log2 scales of `model`: one dictionary (layer, tensor, log2_scale) a scale."""
+    return [
+        {
+            "layer": f"{type(layer).__name__} {number}",
+            "weight": f"{quantizer.name}_scale",
+            "log2_scale": float(keras.ops.convert_to_numpy(quantizer.scale)),
+        }
+        for number, layer in enumerate(quantized_layers(model), start=1)
+        for quantizer in layer.quantizers
+    ]
+
+
+def _flatten(model):
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
+    found = {}
+    for layer in model._flatten_layers(include_self=True, recursive=True):
+        found[id(layer)] = layer
+    return list(found.values())
+
+
+def _forget_compiled_functions(model):
+    model.train_function = model.test_function = model.predict_function = None
+    if not getattr(model, "compiled", False):
+        return
+    settings = model.get_compile_config()
+    if settings is None:
+        warnings.warn(
+            f"Model '{model.name}' was compiled with settings that Keras can not copy: call "
+            "`compile` again before `fit`.",
+            stacklevel=3,
+        )
+    else:
+        model.compile_from_config(settings)

@@ -1,0 +1,39 @@
+"""Looking at the float values that reach the activation quantizers of a model."""
+
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+
+from keras_efficient.quantization.modes import quantized_layers
+
+_BATCH = 256
+
+
+def observed_activations(model: keras.Model, x) -> list[np.ndarray]:
+    """What each activation quantizer of `model` receives when the model computes `x`.
+
+    The values before rounding, one flat array a quantizer, in the order of the layers. The
+    model runs in its current mode, as in inference. A quantizer that is never reached has seen
+    a single zero.
+    """
+    quantizers = [q for layer in quantized_layers(model) for q in layer.quantizers]
+    quantizers = [q for q in quantizers if q.weight is None]
+    seen = [[] for _ in quantizers]
+    with _observing(quantizers, seen):
+        for start in range(0, len(x), _BATCH):
+            model(keras.ops.convert_to_tensor(x[start : start + _BATCH]), training=False)
+    return [np.concatenate(values) if values else np.zeros(1, "float32") for values in seen]
+
+
+@contextmanager
+def _observing(quantizers, seen):
+    for quantizer, values in zip(quantizers, seen, strict=True):
+        quantizer.observers.append(
+            lambda x, values=values: values.append(keras.ops.convert_to_numpy(x).ravel())
+        )
+    try:
+        yield
+    finally:
+        for quantizer in quantizers:
+            quantizer.observers.pop()

@@ -1,0 +1,82 @@
+"""HTML in small pieces. Whatever is not `Html` already is text, and gets escaped."""
+
+import html
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+
+class Html(str):
+    """A string that is markup already."""
+
+
+def escape(value: object) -> Html:
+    """Text to markup; markup stays as it is."""
+    return value if isinstance(value, Html) else Html(html.escape(str(value)))
+
+
+def join(*parts: object, separator: str = "") -> Html:
+    """The parts behind one another, each escaped where it is text."""
+    return Html(separator.join(escape(part) for part in parts))
+
+
+def tag(name: str, *children: object, **attributes: str) -> Html:
+    """An element: `tag("p", "a < b", class_="note")` -> `<p class="note">a &lt; b</p>`.
+
+    Empty attributes are left out.
+    """
+    written = "".join(
+        f' {key.rstrip("_")}="{escape(value)}"' for key, value in attributes.items() if value
+    )
+    return Html(f"<{name}{written}>{join(*children)}</{name}>")
+
+
+def paragraph(*children: object) -> Html:
+    """A line of explanation in the small, quiet style."""
+    return tag("p", *children, class_="note")
+
+
+def section(title: str, *children: object) -> Html:
+    """A part of the page under its own heading."""
+    return tag("section", tag("h2", title), *children)
+
+
+def details(summary: str, *children: object) -> Html:
+    """Content that a reader unfolds."""
+    return tag("details", tag("summary", summary), *children)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        title: the head of the column.
+        cell: what a row has in this column.
+        class_: "text" for words, which are aligned to the left; numbers are on the right.
+        warns: whether the cell of a row deserves attention.
+    """
+
+    title: str
+    cell: Callable[[dict], object]
+    class_: str = ""
+    warns: Callable[[dict], bool] = lambda row: False
+
+    def head(self) -> Html:
+        """The title's cell."""
+        return tag("th", self.title, class_=self.class_, scope="col")
+
+    def write(self, row: dict) -> Html:
+        """The cell of `row`."""
+        classes = [self.class_, "warn" if self.warns(row) else ""]
+        return tag("td", self.cell(row), class_=" ".join(filter(None, classes)))
+
+
+def table(
+    columns: list[Column], rows: Iterable[dict], row_class: Callable[[dict], str] = lambda row: ""
+) -> Html:
+    """A table that scrolls sideways where the window is narrow."""
+    head = tag("thead", tag("tr", *(column.head() for column in columns)))
+    body = (
+        tag("tr", *(column.write(row) for column in columns), class_=row_class(row)) for row in rows
+    )
+    return tag("div", tag("table", head, tag("tbody", *body)), class_="scroll")

@@ -1,0 +1,63 @@
+"""Numbers as people read them. A number that is missing or not finite becomes a dash."""
+
+import math
+
+DASH = "–"
+
+
+def is_number(value: object) -> bool:
+    """True for a finite int or float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def percent(value: float | None, decimals: int = 2) -> str:
+    """0.9909 -> '99.09 %'."""
+    return f"{100 * value:.{decimals}f} %" if is_number(value) else DASH
+
+
+def loss(value: float | None) -> str:
+    """0.03352 -> '0.0335'."""
+    return f"{value:.4f}" if is_number(value) else DASH
+
+
+def signed(value: float | None, decimals: int = 2) -> str:
+    """-0.3 -> '−0.30', with the minus sign that is as wide as a digit."""
+    if not is_number(value):
+        return DASH
+    rounded = round(value, decimals) + 0.0  # the sum turns -0.0 into 0.0
+    return f"{rounded:.{decimals}f}".replace("-", "−")
+
+
+def size(value: float | None) -> str:
+    """1947.0 -> '1,947' and 434.5 -> '434.5': tenths only where there are any."""
+    if not is_number(value):
+        return DASH
+    rounded = round(value, 1)
+    return f"{int(rounded):,}" if rounded == int(rounded) else f"{rounded:,.1f}"
+
+
+def count(value: int | None) -> str:
+    """94928 -> '94,928'."""
+    return f"{value:,.0f}" if is_number(value) else DASH
+
+
+def duration(seconds: float | None) -> str:
+    """75 -> '1 min 15 s'."""
+    if not is_number(seconds):
+        return DASH
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def setting(value: object) -> str:
+    """A learning rate or another setting as it was typed: 0.005 -> '0.005', None -> a dash."""
+    if isinstance(value, float):
+        return f"{value:g}" if math.isfinite(value) else DASH
+    return DASH if value is None else str(value)
+
+
+def plural(number: int, noun: str) -> str:
+    """(1, 'trial') -> '1 trial', (3, 'trial') -> '3 trials'."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

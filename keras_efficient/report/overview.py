@@ -1,0 +1,99 @@
+"""The top and the bottom of the page: what was chosen, in one sentence and four numbers."""
+
+from keras_efficient.report import numbers
+from keras_efficient.report.markup import Html, join, paragraph, tag
+
+
+def page_title(result: dict) -> str:
+    """A line that tells one report from another: data, bytes, accuracy."""
+    best = result["best"]
+    parts = [(result.get("dataset") or {}).get("name") or "A trained network"]
+    if numbers.is_number(best.get("total_bytes")):
+        parts.append(f"{numbers.size(best['total_bytes'])} bytes")
+    for key, data in (("test_accuracy", "test"), ("val_accuracy", "validation")):
+        if numbers.is_number(best.get(key)):
+            return ", ".join([*parts, f"{numbers.percent(best[key])} on {data} data"])
+    return ", ".join(parts)
+
+
+def overview(result: dict) -> Html:
+    """Title, headline sentence, cards, and why two of the cards differ."""
+    cards = tag("div", _bytes_card(result["best"]), *_accuracy_cards(result), class_="cards")
+    headline = tag("p", *_headline(result), class_="lead")
+    return join(tag("h1", page_title(result)), headline, cards, _optimism())
+
+
+def _headline(result: dict) -> list[object]:
+    best, stages = result["best"], result["stages"]
+    trials = numbers.plural(sum(len(stage["trials"]) for stage in stages), "trial")
+    choice = f"trial {numbers.setting(best.get('trial'))} of stage "
+    return [
+        f"Chosen from {trials} in {numbers.plural(len(stages), 'stage')}: ",
+        tag("strong", choice + numbers.setting(best.get("stage"))),
+        f" ({_mode(stages, best.get('stage'))}), stored as ",
+        tag("code", best.get("path") or numbers.DASH),
+        ".",
+    ]
+
+
+def _mode(stages: list[dict], index: object) -> str:
+    known = isinstance(index, int) and 0 <= index < len(stages)
+    return (stages[index].get("mode") if known else None) or "unknown mode"
+
+
+def _card(label: str, value: str, explanation: str, class_: str = "card") -> Html:
+    parts = tag("span", label, class_="label"), tag("b", value), tag("span", explanation)
+    return tag("div", *parts, class_=class_)
+
+
+def _bytes_card(best: dict) -> Html:
+    if not numbers.is_number(best.get("total_bytes")):
+        unknown = "unknown: the model has layers without a known price"
+        return _card("Bytes", numbers.DASH, unknown)
+    weights, activations = best.get("weight_bytes"), best.get("activation_bytes")
+    parts = f"{numbers.size(weights)} weights + {numbers.size(activations)} activations"
+    return _card("Bytes", numbers.size(best["total_bytes"]), parts, "card main")
+
+
+def _accuracy_cards(result: dict) -> list[Html]:
+    best, data = result["best"], result.get("dataset") or {}
+    validation = _samples(data.get("validation"), best.get("val_loss"))
+    return [
+        _card("Validation accuracy", numbers.percent(best.get("val_accuracy")), validation),
+        _expected_card(best),
+        _test_card(best, data),
+    ]
+
+
+def _expected_card(best: dict) -> Html:
+    known = numbers.is_number(best.get("expected_accuracy"))
+    explanation = "what to expect on new data" if known else "no estimate for this choice"
+    return _card("Expected accuracy", numbers.percent(best.get("expected_accuracy")), explanation)
+
+
+def _test_card(best: dict, data: dict) -> Html:
+    if not numbers.is_number(best.get("test_accuracy")):
+        return _card("Test accuracy", numbers.DASH, "not measured: the run had no test data")
+    measured = _samples(data.get("test"), best.get("test_loss"))
+    return _card("Test accuracy", numbers.percent(best["test_accuracy"]), measured, "card main")
+
+
+def _samples(number: int | None, loss: float | None) -> str:
+    counted = f"{numbers.count(number)} samples, " if numbers.is_number(number) else ""
+    return f"{counted}loss {numbers.loss(loss)}"
+
+
+def _optimism() -> Html:
+    return paragraph(
+        "A validation accuracy that won a selection is optimistic: part of it is luck on these "
+        "very samples. The expected accuracy draws it towards the mean of its stage's trials, by "
+        "the share of their spread that is sampling noise. Test data played no part in any choice."
+    )
+
+
+def footer(result: dict) -> Html:
+    """When the run ended, and with which release."""
+    release = (result.get("versions") or {}).get("keras_efficient")
+    made = f"keras_efficient {release}" if release else "keras_efficient"
+    ended = f", run finished {result['finished_date']}" if result.get("finished_date") else ""
+    return tag("footer", f"Made by {made}{ended}. This page loads nothing from elsewhere.")

@@ -1,0 +1,91 @@
+"""The page of a run: all sections in order, and a write that never leaves half a file."""
+
+import os
+from pathlib import Path
+
+from keras_efficient.report.byte_bars import byte_bars
+from keras_efficient.report.markup import escape, join, tag
+from keras_efficient.report.network import network
+from keras_efficient.report.overview import footer, overview, page_title
+from keras_efficient.report.quantizers import diagnostics
+from keras_efficient.report.reproduction import reproduction
+from keras_efficient.report.result import check_result
+from keras_efficient.report.scales import scale_paths
+from keras_efficient.report.storage import storage_table
+from keras_efficient.report.style import STYLE
+from keras_efficient.report.trial_tables import trial_tables
+from keras_efficient.report.trials import curves, selection
+
+SECTIONS = [
+    network,
+    byte_bars,
+    curves,
+    selection,
+    trial_tables,
+    storage_table,
+    diagnostics,
+    scale_paths,
+    reproduction,
+]
+
+# The policy makes the promise binding: the browser itself refuses to load anything.
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def write_report(result: dict, path: str | os.PathLike) -> None:
+    """Write the report of a run, one self-contained HTML page, to `path`.
+
+    The page shows the chosen network and its bytes, the learning curves, all trials, the storage
+    table, the state of the quantizers and how to reproduce the run. It loads nothing from the
+    network, and the same `result` gives the same bytes. When writing fails, a page that was there
+    before stays as it was.
+
+    Args:
+        result: what `load_result` returns. Keys that are missing leave their part of the page out.
+        path: the HTML file to write, e.g. `report.html`; its folder must exist.
+    """
+    check_result(result)
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            f"`path` must be the path of the HTML file to write. Received: path={path!r}"
+        )
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ValueError(f"`path` must lie in an existing folder. Received: path={str(path)!r}")
+    _write_atomically(render(result), path)
+
+
+def render(result: dict) -> str:
+    """The page as a string."""
+    parts = [overview(result), *(write(result) for write in SECTIONS), footer(result)]
+    return PAGE.format(
+        title=escape(page_title(result)),
+        style=STYLE,
+        body=tag("main", join(*parts, separator="\n")),
+    )
+
+
+def _write_atomically(text: str, path: Path) -> None:
+    """Write beside `path`, then rename: a crash leaves the old page or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""The storage table: one row a layer, and the sums."""
+
+from keras_efficient.report import numbers
+from keras_efficient.report.markup import Column, Html, details, paragraph, section, table
+
+UNKNOWN = "The model has layers without a known price, so there is no table of bytes."
+MANY = 40  # a table of more layers is folded
+
+
+def storage_rows(result: dict) -> list[dict]:
+    """The rows of the storage report, each with a `title` of its own; none without a report.
+
+    The layers of a description have no names but their kinds, so those are numbered.
+    """
+    layers = (result.get("storage") or {}).get("layers") or []
+    names = [str(layer.get("name") or layer.get("kind") or "layer") for layer in layers]
+    if len(set(names)) < len(names):
+        names = [f"{number} {name}" for number, name in enumerate(names, 1)]
+    return [{**layer, "title": name} for layer, name in zip(layers, names, strict=True)]
+
+
+def storage_table(result: dict) -> Html:
+    """One row a layer, the totals in the last one."""
+    rows = storage_rows(result)
+    if not rows:
+        return section("Storage", paragraph(UNKNOWN))
+    written = table(_columns(rows), [*rows, _total(result["storage"])], row_class=_row_class)
+    if len(rows) > MANY:
+        written = details(f"Show all {len(rows)} layers", written)
+    return section("Storage", _explanation(result["storage"]), written)
+
+
+def _total(storage: dict) -> dict:
+    sums = {key: storage.get(key) for key in ("parameters", "weight_bytes", "mult_adds")}
+    peak = {"working_bytes": storage.get("activation_bytes")}
+    return {"title": "total", **sums, **peak, "is_total": True}
+
+
+def _row_class(row: dict) -> str:
+    return "total" if "is_total" in row else ""
+
+
+def _explanation(storage: dict) -> Html:
+    inputs = {True: "The input comes pixel by pixel. ", False: "The input is stored first. "}
+    return paragraph(
+        "Sub-byte weights are packed. Working bytes are what a layer holds at once while it runs; "
+        "their maximum is the RAM. ",
+        inputs.get(storage.get("streaming"), ""),
+        f"One input takes {numbers.count(storage.get('mult_adds'))} multiply-adds.",
+    )
+
+
+def _columns(rows: list[dict]) -> list[Column]:
+    optional = [
+        Column("kind", _kind, "text"),
+        Column("order", lambda row: row.get("order") or "", "text"),
+        Column("input", lambda row: _shape(row.get("input_shape"))),
+        Column("output", lambda row: _shape(row.get("output_shape"))),
+    ]
+    known = [column for column in optional if any(map(column.cell, rows))]
+    return [Column("layer", lambda row: row["title"], "text"), *known, *_counts(rows)]
+
+
+def _kind(row: dict) -> str:
+    kind = row.get("kind") or ""
+    return "" if row.get("name") == kind else kind
+
+
+def _counts(rows: list[dict]) -> list[Column]:
+    peak = max(filter(numbers.is_number, (row.get("working_bytes") for row in rows)), default=None)
+
+    def is_peak(row: dict) -> bool:
+        return bool(peak) and "is_total" not in row and row.get("working_bytes") == peak
+
+    return [
+        Column("parameters", lambda row: numbers.count(row.get("parameters"))),
+        Column("weight bytes", lambda row: numbers.size(row.get("weight_bytes"))),
+        Column("working bytes", lambda row: numbers.size(row.get("working_bytes")), warns=is_peak),
+        Column("multiply-adds", lambda row: numbers.count(row.get("mult_adds"))),
+    ]
+
+
+def _shape(shape: list[int] | None) -> str:
+    return " × ".join(map(str, shape)) if shape else ""

@@ -1,0 +1,70 @@
+"""What a run prints at its end: the stages, and the network it chose."""
+
+from keras_efficient.report import numbers
+from keras_efficient.report.result import check_result, chosen_trial, has_failed
+
+WORDS = ["stage", "mode"]  # columns aligned to the left
+NUMBERS = ["trials", "failed", "chosen", "epoch", "val loss", "val accuracy", "time"]
+
+
+def summary_table(result: dict) -> str:
+    """The stages and the chosen network of `result` as aligned lines of plain text."""
+    check_result(result)
+    stages = [_stage_row(index, stage) for index, stage in enumerate(result["stages"])]
+    facts = _facts(result["best"])
+    width = max(map(len, facts))
+    chosen = [f"{name:{width}}  {value}" for name, value in facts.items()]
+    return "\n".join([*_align([WORDS + NUMBERS, *stages]), "", *chosen])
+
+
+def _stage_row(index: int, stage: dict) -> list[str]:
+    chosen = chosen_trial(stage) or {}
+    return [
+        str(index),
+        numbers.setting(stage.get("mode")),
+        str(len(stage["trials"])),
+        str(sum(map(has_failed, stage["trials"]))),
+        numbers.setting(stage.get("chosen")),
+        numbers.count(chosen.get("epoch")),
+        numbers.loss(chosen.get("val_loss")),
+        numbers.percent(chosen.get("val_accuracy")),
+        numbers.duration(stage.get("train_seconds")),
+    ]
+
+
+def _align(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    signs = "<" * len(WORDS) + ">" * len(NUMBERS)
+    return [
+        "  ".join(
+            f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True)
+        )
+        for row in rows
+    ]
+
+
+def _facts(best: dict) -> dict[str, str]:
+    stage, trial = numbers.setting(best.get("stage")), numbers.setting(best.get("trial"))
+    return {
+        "chosen": f"{best.get('path') or numbers.DASH} (stage {stage}, trial {trial})",
+        "bytes": _bytes(best),
+        "validation": _accuracy(best, "val"),
+        "expected": f"{numbers.percent(best.get('expected_accuracy'))} on new data",
+        "test": _accuracy(best, "test"),
+    }
+
+
+def _bytes(best: dict) -> str:
+    if not numbers.is_number(best.get("total_bytes")):
+        return "unknown"
+    total, weights, activations = (
+        numbers.size(best.get(f"{part}_bytes")) for part in ("total", "weight", "activation")
+    )
+    return f"{total} = {weights} weights + {activations} activations"
+
+
+def _accuracy(best: dict, data: str) -> str:
+    accuracy, loss = best.get(f"{data}_accuracy"), best.get(f"{data}_loss")
+    if not numbers.is_number(accuracy):
+        return "not measured"
+    return f"{numbers.percent(accuracy)}, loss {numbers.loss(loss)}"

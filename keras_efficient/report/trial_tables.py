@@ -1,0 +1,94 @@
+"""The tables of the trials: what each scored, which one was chosen, why some failed."""
+
+from keras_efficient.report import numbers
+from keras_efficient.report.markup import (
+    Column,
+    Html,
+    details,
+    join,
+    paragraph,
+    section,
+    table,
+    tag,
+)
+from keras_efficient.report.result import has_failed, is_chosen, named_stages
+
+MANY = 12  # a stage with more trials has its table folded
+SETTINGS = {
+    "epochs": "epochs",
+    "batch_size": "batch size",
+    "learning_rate": "learning rate",
+    "decay": "decay",
+}
+
+
+def trial_tables(result: dict) -> Html:
+    """Every trial of every stage, the chosen one first."""
+    rule = f"The rule of the selection was {result['rule']}; a" if result.get("rule") else "A"
+    explanation = paragraph(
+        "The chosen trial first, then by score. Loss and accuracy are those of the kept epoch. "
+        f"{rule} higher score is better."
+    )
+    stages = (_stage_table(name, stage) for name, stage in named_stages(result))
+    return section("Trials", explanation, *stages)
+
+
+def _stage_table(name: str, stage: dict) -> Html:
+    trials = sorted(stage["trials"], key=lambda trial: _rank(stage, trial))
+    written = table(_columns(stage), trials, row_class=lambda trial: _row_class(stage, trial))
+    if len(trials) > MANY:
+        written = details(f"Show all {len(trials)} trials", written)
+    return join(tag("h3", name), paragraph(_settings(stage)), written)
+
+
+def _rank(stage: dict, trial: dict) -> tuple:
+    """The chosen one, then by score, then by loss, then those without either."""
+    score, loss = trial.get("score"), trial.get("val_loss")
+    by_score = -score if numbers.is_number(score) else float("inf")
+    by_loss = loss if numbers.is_number(loss) else float("inf")
+    return not is_chosen(stage, trial), by_score, by_loss, has_failed(trial)
+
+
+def _row_class(stage: dict, trial: dict) -> str:
+    if is_chosen(stage, trial):
+        return "chosen"
+    return "failed" if has_failed(trial) else ""
+
+
+def _columns(stage: dict) -> list[Column]:
+    return [
+        Column("trial", lambda trial: _trial_cell(stage, trial), "text"),
+        Column("score", lambda trial: numbers.signed(trial.get("score"))),
+        Column("val loss", lambda trial: numbers.loss(trial.get("val_loss"))),
+        Column("val accuracy", lambda trial: numbers.percent(trial.get("val_accuracy"))),
+        Column("kept epoch", lambda trial: numbers.count(trial.get("epoch"))),
+        Column("highest accuracy", lambda trial: _highest(trial.get("max_accuracy") or {})),
+        Column("seed", lambda trial: numbers.setting(trial.get("seed"))),
+        Column("time", lambda trial: numbers.duration(trial.get("train_seconds"))),
+    ]
+
+
+def _trial_cell(stage: dict, trial: dict) -> Html:
+    index = numbers.setting(trial.get("trial"))
+    if is_chosen(stage, trial):
+        return join(index, tag("span", "chosen", class_="tag"))
+    if has_failed(trial):
+        return join(index, tag("span", "failed", class_="tag bad"), f" {trial.get('reason') or ''}")
+    return join(index)
+
+
+def _highest(best: dict) -> str:
+    if not numbers.is_number(best.get("val_accuracy")):
+        return numbers.DASH
+    return f"{numbers.percent(best['val_accuracy'])} in epoch {numbers.count(best.get('epoch'))}"
+
+
+def _settings(stage: dict) -> str:
+    trials, seconds = numbers.plural(len(stage["trials"]), "trial"), stage.get("train_seconds")
+    parts = [
+        f"{title} {numbers.setting(stage[key])}"
+        for key, title in SETTINGS.items()
+        if stage.get(key) is not None
+    ]
+    time = [f"trained in {numbers.duration(seconds)}"] if numbers.is_number(seconds) else []
+    return ", ".join([trials, *parts, *time]) + "."

@@ -1,0 +1,16 @@
+"""Bytes and multiply-adds of a network before it is trained. Nothing here imports Keras."""
+
+from keras_efficient.storage.arithmetic_2019 import compute_storage
+from keras_efficient.storage.estimate import estimate_storage
+from keras_efficient.storage.exact import exact_slack
+from keras_efficient.storage.report import LayerStorage, StorageReport
+from keras_efficient.storage.slack_2019 import convolution_slack
+
+__all__ = [
+    "LayerStorage",
+    "StorageReport",
+    "compute_storage",
+    "convolution_slack",
+    "estimate_storage",
+    "exact_slack",
+]

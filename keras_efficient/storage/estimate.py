@@ -1,0 +1,188 @@
+"""`estimate_storage`: the bytes and multiply-adds of a network before it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
+from keras_efficient.descriptions.fields import check_bits
+from keras_efficient.descriptions.shapes import SHAPES, output_shape
+from keras_efficient.descriptions.specs import LayerSpec
+from keras_efficient.storage.exact import check_order
+from keras_efficient.storage.models import is_model, model_input_shape, model_specs, unknown_layer
+from keras_efficient.storage.prices import FLOAT_BITS, PRICES, FeatureMap, Working
+from keras_efficient.storage.report import LayerStorage, StorageReport
+
+DEFAULT_INPUT_SHAPE = (28, 28, 1)
+LOGIT_BITS = 16
+BITS_PER_BYTE = 8
+
+
+def estimate_storage(
+    config_or_model: Any,
+    input_shape: Sequence[int] | None = None,
+    input_bits: int = 8,
+    streaming: bool = True,
+    order: str = "best",
+) -> StorageReport:
+    """Weight bytes, activation bytes, parameters and multiply-adds of a network, by exact liveness.
+
+    Args:
+        config_or_model: a network description (list or tuple), or a built Keras model that is a
+            chain of known layers; models inside it are unfolded. Quantized layers are priced as
+            quantized in every mode.
+        input_shape: without the batch. (28, 28, 1) when None and a description is given; a model
+            knows its own, and needs it only for sizes that it leaves open.
+        input_bits: bits of an input number, 1 to 16.
+        streaming: whether pixels arrive one by one. Then the input map is not stored where pooling
+            without overlap comes first (quantizers and the like may stand before it); a convolution
+            stores all of it.
+        order: order of the output pixels of every sliding window: "row", "column", "transpose",
+            "herringbone" or "best" (see `exact_slack`).
+
+    How bytes are counted:
+        - A cell of a map has the bits of the quantizer that made it: the bits that "M" and "D"
+          declare matter only to the arithmetic of 2019. Keras's own layers store floats, 32 bits;
+          max pooling, relu and the like keep the codes.
+        - weights: kernel bits x kernels + bias bits x biases.
+        - working memory of a layer: convolutions need their input and the exact slack, in bits;
+          pooling, depthwise convolutions and element-wise layers work in place where they can; a
+          residual block needs about two rows and four pixels; a dense layer needs input and outputs
+          at once.
+        - The outputs of the last layer have 16 bits (the logits of the C code), or 32 if they are
+          floats. A softmax, activation, dropout or flatten behind it stores nothing.
+
+    Raises:
+        ValueError: what `expand` refuses; a model that is not built, not a chain, or holds an
+            unknown layer.
+        TypeError: neither a description nor a model.
+    """
+    check_bits(input_bits, "input_bits")
+    check_order(order)
+    if not isinstance(streaming, bool):
+        raise ValueError(f"streaming must be True or False. Received: {streaming!r}")
+    steps, source_shape = read_network(config_or_model, input_shape)
+    rows = price_steps(without_head(steps), FeatureMap(source_shape, input_bits), streaming, order)
+    return StorageReport(
+        weight_bytes=sum(row.weight_bytes for row in rows),
+        activation_bytes=max(row.working_bytes for row in rows),
+        parameters=sum(row.parameters for row in rows),
+        mult_adds=sum(row.mult_adds for row in rows),
+        layers=tuple(rows),
+        input_shape=source_shape,
+        input_bits=input_bits,
+        streaming=streaming,
+    )
+
+
+Step = tuple[str, LayerSpec, tuple]  # name, layer, shape behind it
+
+
+def read_network(
+    config_or_model: Any, input_shape: Sequence[int] | None
+) -> tuple[list[Step], tuple]:
+    """The layers, each with its name and the shape behind it, and the shape of the input."""
+    if is_model(config_or_model):
+        return read_model(config_or_model, input_shape)
+    if not isinstance(config_or_model, (list, tuple)):
+        raise TypeError(
+            "config_or_model must be a description (list or tuple) or a built Keras model. "
+            f"Received: {config_or_model!r} ({type(config_or_model).__name__})"
+        )
+    shape = DEFAULT_INPUT_SHAPE if input_shape is None else input_shape
+    layers = expand_with_shapes(config_or_model, shape)
+    for spec, _ in layers:
+        if spec.class_name not in PRICES or spec.class_name not in SHAPES:
+            raise unknown_layer(repr(spec.config.get("name", spec.class_name)), spec.class_name)
+    steps = [(str(spec.config.get("name", spec.class_name)), spec, after) for spec, after in layers]
+    return steps, check_input_shape(shape)
+
+
+def read_model(model: Any, input_shape: Sequence[int] | None) -> tuple[list[Step], tuple]:
+    specs = model_specs(model)
+    first = shape = fixed_shape(model_input_shape(model), input_shape)
+    steps: list[Step] = []
+    for name, spec in specs:
+        shape = output_shape_of(name, spec, shape)
+        steps.append((name, spec, shape))
+    if not steps:
+        raise ValueError(f"the model {getattr(model, 'name', '')!r} holds no layer")
+    return steps, first
+
+
+def fixed_shape(model_shape: tuple, input_shape: Sequence[int] | None) -> tuple:
+    """The model's input shape, with open sizes taken from `input_shape`."""
+    wanted = model_shape if input_shape is None else tuple(input_shape)
+    agrees = len(wanted) == len(model_shape) and all(
+        a in (None, b) for a, b in zip(model_shape, wanted)
+    )
+    if not agrees or None in wanted:
+        raise ValueError(
+            f"input_shape must complete the model's {model_shape}. "
+            f"Received: input_shape={input_shape!r}"
+        )
+    return wanted
+
+
+def output_shape_of(name: str, spec: LayerSpec, shape: tuple) -> tuple:
+    try:
+        after = output_shape(spec, shape)
+    except ValueError as error:
+        raise ValueError(f"cannot price the layer {name!r} ({spec.class_name}): {error}") from None
+    if any(size < 1 for size in after):
+        raise ValueError(
+            f"cannot price the layer {name!r} ({spec.class_name}): "
+            f"nothing is left of its input {shape}"
+        )
+    return after
+
+
+def without_head(steps: list[Step]) -> list[Step]:
+    """The steps up to the last one that works: what follows it acts on the outputs in place."""
+    count = len(steps)
+    while count and PRICES[steps[count - 1][1].class_name].is_head:
+        count -= 1
+    return steps[:count] or steps
+
+
+def price_steps(
+    steps: list[Step], source: FeatureMap, streaming: bool, order: str
+) -> list[LayerStorage]:
+    """One row a layer. `streaming` says whether the map before the layer arrives pixel by pixel."""
+    rows = []
+    for position, (name, spec, shape) in enumerate(steps, start=1):
+        is_last = position == len(steps)
+        target = target_map(spec, source, shape, is_last)
+        way = PRICES[spec.class_name].streams(spec.config) if streaming else "no"
+        if way == "no":
+            working = PRICES[spec.class_name].working(spec.config, source, target, order)
+        else:
+            # Pixels that are only passed on are stored by the layer that needs them.
+            working = Working(target.total_bits if way == "windows" or is_last else 0)
+        rows.append(layer_row(name, spec, source, target, working))
+        source, streaming = target, way == "pixels"
+    return rows
+
+
+def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, is_last: bool) -> FeatureMap:
+    bits = PRICES[spec.class_name].output_bits(spec.config, source.bits)
+    return FeatureMap(shape, LOGIT_BITS if is_last and bits != FLOAT_BITS else bits)
+
+
+def layer_row(
+    name: str, spec: LayerSpec, source: FeatureMap, target: FeatureMap, working: Working
+) -> LayerStorage:
+    price = PRICES[spec.class_name]
+    weights = price.weights(spec.config, source)
+    return LayerStorage(
+        name=name,
+        kind=spec.class_name,
+        input_shape=source.shape,
+        output_shape=target.shape,
+        parameters=weights.parameters,
+        weight_bytes=weights.bits / BITS_PER_BYTE,
+        working_bytes=working.bits / BITS_PER_BYTE,
+        mult_adds=price.products(spec.config, source, target),
+        order=working.order,
+    )

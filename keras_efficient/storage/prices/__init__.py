@@ -1,0 +1,14 @@
+"""`PRICES`: how each known class of layers is priced, by class name. A new family adds its module
+here."""
+
+from keras_efficient.storage.prices import dense, elementwise, residual, windows
+from keras_efficient.storage.prices.base import FLOAT_BITS, FeatureMap, Price, Weights, Working
+
+PRICES: dict[str, Price] = {
+    **dense.PRICES,
+    **windows.PRICES,
+    **residual.PRICES,
+    **elementwise.PRICES,
+}
+
+__all__ = ["FLOAT_BITS", "PRICES", "FeatureMap", "Price", "Weights", "Working"]

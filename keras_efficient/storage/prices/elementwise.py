@@ -1,0 +1,74 @@
+"""Layers whose cells stand for themselves, and those that only rename or border them. All of them
+work in place."""
+
+from __future__ import annotations
+
+from keras_efficient.storage.prices.base import (
+    FLOAT_BITS,
+    Config,
+    FeatureMap,
+    Price,
+    Weights,
+    declared_bits,
+    float_bits,
+    in_place,
+    same_bits,
+)
+
+
+def pixels(config: Config) -> str:
+    return "pixels"
+
+
+def activation_bits(config: Config, input_bits: int) -> int:
+    """relu keeps a cell or makes it 0, so the codes of its input still do; other functions give
+    floats."""
+    return input_bits if config.get("activation") in ("relu", "linear", None) else FLOAT_BITS
+
+
+def relu_bits(config: Config, input_bits: int) -> int:
+    keeps_codes = (
+        not config.get("negative_slope")
+        and not config.get("threshold")
+        and config.get("max_value") is None
+    )
+    return input_bits if keeps_codes else FLOAT_BITS
+
+
+def normalization_weights(config: Config, source: FeatureMap) -> Weights:
+    """Mean and variance, and gain and offset where there are any: one float a channel each."""
+    if config.get("axis", -1) not in (-1, len(source.shape)):
+        raise ValueError(f"axis must be the last one. Received: {config['axis']!r}")
+    vectors = 2 + bool(config.get("scale", True)) + bool(config.get("center", True))
+    parameters = vectors * source.shape[-1]
+    return Weights(parameters, parameters * FLOAT_BITS)
+
+
+def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+    return target.cells
+
+
+PASSED_ON = Price(same_bits, in_place, streams=pixels, is_head=True)
+
+PRICES = {
+    **dict.fromkeys(
+        ("Dropout", "SpatialDropout2D", "GaussianNoise", "Flatten", "Reshape"), PASSED_ON
+    ),
+    "ActivationQ": Price(declared_bits, in_place, streams=pixels),
+    "Activation": Price(activation_bits, in_place, streams=pixels, is_head=True),
+    "ReLU": Price(relu_bits, in_place, streams=pixels, is_head=True),
+    "LeakyReLU": Price(float_bits, in_place, streams=pixels, is_head=True),
+    "Softmax": Price(float_bits, in_place, is_head=True),
+    "BatchNormalization": Price(
+        float_bits,
+        in_place,
+        weights=normalization_weights,
+        products=one_product_a_cell,
+        streams=pixels,
+    ),
+    "Rescaling": Price(float_bits, in_place, products=one_product_a_cell, streams=pixels),
+    "ZeroPadding2D": Price(same_bits, in_place),
+    # A channel's result waits in a register while its cells are freed.
+    "GlobalAveragePooling2D": Price(float_bits, in_place, streams=lambda config: "windows"),
+    "GlobalMaxPooling2D": Price(same_bits, in_place, streams=lambda config: "windows"),
+}

@@ -1,0 +1,149 @@
+"""Layers that slide a window over an image: convolutions, depthwise convolutions and pooling.
+
+Working memory is the input map and the exact slack of the order, in bits. A convolution stores all
+channels of an output pixel before it frees the inputs that die with it. Pooling, and a depthwise
+convolution with multiplier 1, work channel by channel: the result waits in a register while its
+inputs are freed, so most of them run in place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from keras_efficient.descriptions.fields import check_pair
+from keras_efficient.descriptions.shapes import read_window
+from keras_efficient.storage.liveness import Axis, window_slacks
+from keras_efficient.storage.prices.base import (
+    Config,
+    FeatureMap,
+    Price,
+    Weights,
+    Widths,
+    Working,
+    biases_of,
+    declared_bits,
+    float_bits,
+    float_widths,
+    kernel_and_bias,
+    quantized_widths,
+    same_bits,
+)
+
+
+def sliding(
+    window: tuple, source: FeatureMap, target: FeatureMap, order: str, release_first: bool
+) -> Working:
+    """Bits alive at the worst moment. `window` is (size, strides, padding), as `read_window`
+    returns it."""
+    sizes, strides, padding = window
+    rows, columns = (
+        Axis(source.shape[d], target.shape[d], sizes[d], strides[d], padding) for d in (0, 1)
+    )
+    slacks = window_slacks(rows, columns, target.pixel_bits, source.pixel_bits, release_first)
+    slack, chosen = slacks.pick(order)
+    return Working(source.total_bits + max(slack, 0), chosen)
+
+
+def convolve(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+    return sliding(read_window(config, "kernel_size"), source, target, order, release_first=False)
+
+
+def convolve_depthwise(
+    config: Config, source: FeatureMap, target: FeatureMap, order: str
+) -> Working:
+    one_to_one = config.get("depth_multiplier", 1) == 1
+    return sliding(
+        read_window(config, "kernel_size"), source, target, order, release_first=one_to_one
+    )
+
+
+def pool(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+    return sliding(
+        read_window(config, "pool_size", default=2), source, target, order, release_first=True
+    )
+
+
+def kernel_cells(config: Config) -> int:
+    return math.prod(check_pair(config["kernel_size"], "kernel_size"))
+
+
+def convolution_price(widths: Callable[[Config], Widths]) -> Price:
+    def kernels_per_filter(config: Config, source: FeatureMap) -> int:
+        return kernel_cells(config) * source.shape[2] // config.get("groups", 1)
+
+    def weights(config: Config, source: FeatureMap) -> Weights:
+        filters = config["filters"]
+        return kernel_and_bias(
+            widths(config), kernels_per_filter(config, source) * filters, biases_of(config, filters)
+        )
+
+    return Price(
+        output_bits=lambda config, input_bits: widths(config).activation,
+        working=convolve,
+        weights=weights,
+        products=lambda config, source, target: target.cells * kernels_per_filter(config, source),
+    )
+
+
+def depthwise_price(widths: Callable[[Config], Widths]) -> Price:
+    def weights(config: Config, source: FeatureMap) -> Weights:
+        outputs = source.shape[2] * config.get("depth_multiplier", 1)
+        return kernel_and_bias(
+            widths(config), kernel_cells(config) * outputs, biases_of(config, outputs)
+        )
+
+    return Price(
+        output_bits=lambda config, input_bits: widths(config).activation,
+        working=convolve_depthwise,
+        weights=weights,
+        products=lambda config, source, target: target.cells * kernel_cells(config),
+    )
+
+
+def separable_price() -> Price:
+    """A depthwise convolution without bias, its float map, and a 1x1 convolution."""
+    widths = float_widths({})
+    pointwise = {"kernel_size": 1}
+
+    def middle(config: Config, source: FeatureMap, target: FeatureMap) -> FeatureMap:
+        channels = source.shape[2] * config.get("depth_multiplier", 1)
+        return FeatureMap((*target.shape[:2], channels), widths.activation)
+
+    def weights(config: Config, source: FeatureMap) -> Weights:
+        channels, filters = source.shape[2] * config.get("depth_multiplier", 1), config["filters"]
+        return kernel_and_bias(
+            widths, channels * (kernel_cells(config) + filters), biases_of(config, filters)
+        )
+
+    def working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+        between = middle(config, source, target)
+        return max(
+            convolve_depthwise(config, source, between, order),
+            convolve(pointwise, between, target, order),
+        )
+
+    def products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+        between = middle(config, source, target)
+        return between.cells * (kernel_cells(config) + config["filters"])
+
+    return Price(float_bits, working, weights, products)
+
+
+def pooling_streams(config: Config) -> str:
+    """Without overlap every pixel belongs to one output at most, so pixels can be summed up as they
+    come."""
+    size, strides, _ = read_window(config, "pool_size", default=2)
+    return "windows" if strides[0] >= size[0] and strides[1] >= size[1] else "no"
+
+
+PRICES = {
+    "ConvQ": convolution_price(quantized_widths),
+    "Conv2D": convolution_price(float_widths),
+    "DepthwiseConvQ": depthwise_price(quantized_widths),
+    "DepthwiseConv2D": depthwise_price(float_widths),
+    "SeparableConv2D": separable_price(),
+    "AveragePoolingQ": Price(declared_bits, pool, streams=pooling_streams),
+    "AveragePooling2D": Price(float_bits, pool, streams=pooling_streams),
+    "MaxPooling2D": Price(same_bits, pool, streams=pooling_streams),
+}

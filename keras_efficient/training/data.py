@@ -1,0 +1,90 @@
+"""The arrays that a run trains on."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Training, validation and (optional) test samples, checked.
+
+    Attributes:
+        x_train, x_val, x_test: float32 arrays (samples, ...).
+        y_train, y_val, y_test: Integer labels (samples,) or one-hot rows (samples, classes).
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_val: np.ndarray
+    y_val: np.ndarray
+    x_test: np.ndarray | None = None
+    y_test: np.ndarray | None = None
+
+    @classmethod
+    def from_arrays(cls, data) -> "TrainingData":
+        """From the tuple (x_train, y_train, x_val, y_val[, x_test, y_test])."""
+        arrays = tuple(data)
+        if len(arrays) not in (4, 6):
+            raise ValueError(
+                "`data` must be (x_train, y_train, x_val, y_val) or these and (x_test, y_test). "
+                f"Received: {len(arrays)} items"
+            )
+        images = [_as_inputs(x) for x in arrays[0::2]]
+        labels = [_as_labels(y) for y in arrays[1::2]]
+        for part, x, y in zip(("train", "val", "test"), images, labels, strict=False):
+            _check_pair(part, x, y, images[0], labels[0])
+        return cls(*(array for pair in zip(images, labels, strict=True) for array in pair))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return self.x_train.shape[1:]
+
+    @property
+    def one_hot(self) -> bool:
+        """Whether the labels are rows instead of integers."""
+        return self.y_train.ndim == 2
+
+    def digest(self) -> str:
+        """SHA-256 of all arrays with their shapes and types."""
+        digest = hashlib.sha256()
+        for array in (self.x_train, self.y_train, self.x_val, self.y_val, self.x_test, self.y_test):
+            if array is not None:
+                digest.update(f"{array.shape}{array.dtype}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+def class_indices(labels: np.ndarray) -> np.ndarray:
+    """The class of each sample, from integer labels or one-hot rows."""
+    return labels.argmax(axis=1) if labels.ndim == 2 else labels
+
+
+def _as_inputs(x):
+    x = np.asarray(x, dtype="float32")
+    # Gray images may come without their channel.
+    return x[..., np.newaxis] if x.ndim == 3 else x
+
+
+def _as_labels(y):
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    return y.astype("float32" if y.ndim == 2 else "int64")
+
+
+def _check_pair(part, x, y, first_x, first_y):
+    if not len(x) or len(x) != len(y):
+        raise ValueError(
+            f"`x_{part}` and `y_{part}` must have the same number of samples, at least 1. "
+            f"Received: {len(x)} and {len(y)}"
+        )
+    if x.shape[1:] != first_x.shape[1:] or y.shape[1:] != first_y.shape[1:]:
+        raise ValueError(
+            f"The samples of `x_{part}`, `y_{part}` must have the shapes of the training samples "
+            f"{first_x.shape[1:]}, {first_y.shape[1:]}. Received: {x.shape[1:]}, {y.shape[1:]}"
+        )
+    if not np.isfinite(x).all():
+        raise ValueError(f"`x_{part}` holds numbers that are not finite")

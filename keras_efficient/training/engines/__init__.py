@@ -1,0 +1,30 @@
+"""Engines: how an epoch is computed. They share the interface of `FitEngine`."""
+
+import keras
+
+from keras_efficient.training.engines.fit import FitEngine
+
+
+def make_engine(model, optimizer, loss, arrays, batch_size, callbacks):
+    """The fastest engine that can do the job.
+
+    On TensorFlow a whole epoch is one graph call. A model with its own `train_step`, callbacks
+    that look at batches, and the other backends go through `model.fit`.
+    """
+    plain = type(model).train_step is keras.Model.train_step
+    if keras.backend.backend() != "tensorflow" or not plain or _look_at_batches(callbacks):
+        return FitEngine(model, optimizer, loss, arrays, batch_size)
+    # Imported here: the module needs TensorFlow.
+    from keras_efficient.training.engines.tensorflow import TensorFlowEngine
+
+    return TensorFlowEngine(model, optimizer, loss, arrays, batch_size)
+
+
+def _look_at_batches(callbacks):
+    hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+    base = keras.callbacks.Callback
+    return any(
+        getattr(type(callback), hook) is not getattr(base, hook)
+        for callback in callbacks
+        for hook in hooks
+    )

@@ -1,0 +1,63 @@
+"""Epochs through `model.fit`: any backend, any model, batch callbacks."""
+
+import keras
+import numpy as np
+
+from keras_efficient.training.data import class_indices
+
+
+class FitEngine:
+    """Trains a model one epoch at a time and evaluates it on the validation samples.
+
+    Attributes:
+        model: The model, compiled here.
+        optimizer: Its optimizer, with built variables.
+    """
+
+    def __init__(self, model, optimizer, loss, arrays, batch_size):
+        self.model = model
+        self.x, self.y, self.x_val, self.y_val = arrays
+        self.batch_size = min(batch_size, len(self.x))
+        # XLA makes small convolutions several times slower on a CPU under TensorFlow.
+        jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"
+        steps = -(-len(self.x) // self.batch_size)
+        model.compile(optimizer, loss, jit_compile=jit_compile, steps_per_execution=steps)
+        self.optimizer = model.optimizer
+        self.optimizer.build(model.trainable_variables)
+
+    def set_callbacks(self, callbacks):
+        """Take the callbacks of the coming trial; `fit` calls their batch hooks."""
+        self.batch_callbacks = [_BatchHooks(callback) for callback in callbacks]
+
+    def train_epoch(self, order: np.ndarray) -> float:
+        """Train on all samples in the given order; the mean loss."""
+        history = self.model.fit(
+            self.x[order],
+            self.y[order],
+            batch_size=self.batch_size,
+            shuffle=False,
+            verbose=0,
+            callbacks=self.batch_callbacks,
+        )
+        return history.history["loss"][0]
+
+    def evaluate(self) -> tuple[float, np.ndarray]:
+        """Validation loss, and which validation samples are right (booleans)."""
+        outputs = self.model.predict(self.x_val, batch_size=1024, verbose=0)
+        loss = self.model.compute_loss(
+            x=None,
+            y=keras.ops.convert_to_tensor(self.y_val),
+            y_pred=keras.ops.convert_to_tensor(outputs),
+            training=False,
+        )
+        correct = outputs.argmax(axis=-1) == class_indices(self.y_val)
+        return float(keras.ops.convert_to_numpy(loss)), correct
+
+
+class _BatchHooks(keras.callbacks.Callback):
+    """Passes the batch hooks on; the driver itself calls the hooks of epochs and training."""
+
+    def __init__(self, callback):
+        super().__init__()
+        self.on_train_batch_begin = callback.on_train_batch_begin
+        self.on_train_batch_end = callback.on_train_batch_end

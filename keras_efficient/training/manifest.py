@@ -1,0 +1,84 @@
+"""What a directory holds: a run is known by its settings, its data and its versions."""
+
+import platform
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_efficient.training.files import is_temporary, read_json, write_json
+
+_FORMAT = "keras_efficient run 1"
+_NAME = "manifest.json"
+
+
+def make_manifest(source, data, stages, rule, seed) -> dict:
+    """Everything that decides the result of a run."""
+    return {
+        "format": _FORMAT,
+        "network": source.identity(),
+        "input_shape": list(source.input_shape),
+        "data_sha256": data.digest(),
+        "stages": [stage.describe() for stage in stages],
+        "rule": rule if isinstance(rule, str) else getattr(rule, "__qualname__", repr(rule)),
+        "seed": seed,
+        "backend": keras.backend.backend(),
+        "versions": package_versions(),
+    }
+
+
+def package_versions() -> dict:
+    """Versions of what computes."""
+    from keras_efficient.version import __version__
+
+    backend = __import__("torch" if keras.backend.backend() == "torch" else keras.backend.backend())
+    return {
+        "keras_efficient": __version__,
+        "keras": keras.__version__,
+        keras.backend.backend(): backend.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def open_directory(directory: Path, manifest: dict) -> None:
+    """Make `directory` the run's, or find that it is already.
+
+    Raises:
+        ValueError: If it holds something else, or a run with other settings; nothing is
+            touched then.
+    """
+    path = directory / _NAME
+    if path.exists():
+        _check_same(directory, read_json(path), manifest)
+        return
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"`directory` must be a directory. Received: '{directory}', a file")
+    if directory.exists() and any(not is_temporary(entry) for entry in directory.iterdir()):
+        raise ValueError(
+            f"`directory` must be new, empty or an unfinished run. Received: '{directory}', "
+            "which holds other files; nothing was touched"
+        )
+    write_json(path, manifest)
+
+
+def _check_same(directory, found, wanted):
+    difference = _first_difference(found, wanted, "")
+    if difference is not None:
+        raise ValueError(
+            f"'{directory}' holds a run with other settings: {difference}. Use another directory, "
+            "or the settings of that run to continue it; nothing was touched"
+        )
+
+
+def _first_difference(found, wanted, place):
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        keys = dict.fromkeys([*found, *wanted])
+        pairs = [(f"{place}.{key}" if place else key, found.get(key), wanted.get(key)) for key in keys]
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        numbered = enumerate(zip(found, wanted, strict=True))
+        pairs = [(f"{place}[{index}]", *pair) for index, pair in numbered]
+    else:
+        return None if found == wanted else f"{place} is {found!r} there and {wanted!r} here"
+    differences = (_first_difference(a, b, name) for name, a, b in pairs)
+    return next((difference for difference in differences if difference), None)

@@ -1,0 +1,81 @@
+"""Where the networks of a run come from: a description, or a function that builds a model."""
+
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_efficient.networks import build_network
+from keras_efficient.quantization import set_mode
+from keras_efficient.storage import StorageReport, estimate_storage
+
+
+@dataclass(frozen=True)
+class NetworkSource:
+    """Makes the same network again and again, with weights that depend on a seed only.
+
+    Attributes:
+        config: A network description, or a function without arguments that builds a Keras model.
+        input_shape: Shape of one sample.
+    """
+
+    config: list | Callable
+    input_shape: tuple[int, ...]
+
+    def build(self, mode: str, seed: int) -> keras.Model:
+        """A new model in `mode`, initialised from `seed`."""
+        with seeded(seed):
+            if not callable(self.config):
+                return build_network(self.config, self.input_shape, mode)
+            model = self.config()
+        if not isinstance(model, keras.Model) or not model.built:
+            raise TypeError(
+                "The function given as `config` must return a built Keras model. "
+                f"Received: {model!r}"
+            )
+        set_mode(model, mode)
+        return model
+
+    def description(self) -> list | None:
+        """The description as JSON lists; None for a function."""
+        return None if callable(self.config) else json.loads(json.dumps(self.config))
+
+    def identity(self):
+        """What must be equal for two runs to be the same run."""
+        if not callable(self.config):
+            return self.description()
+        model = self.build("float", 0)
+        shapes = [f"{type(layer).__name__}{_anonymous(layer)}" for layer in model.layers]
+        digest = hashlib.sha256(repr(shapes).encode()).hexdigest()
+        return {"builder": getattr(self.config, "__qualname__", repr(type(self.config))), "layers": digest}
+
+    def storage(self, model: keras.Model) -> StorageReport | None:
+        """The network's bytes; None where a layer's price is not known."""
+        try:
+            return estimate_storage(model if callable(self.config) else self.config, self.input_shape)
+        except ValueError:
+            return None
+
+
+@contextmanager
+def seeded(seed: int):
+    """Seed everything that initialisers and dropout draw from; give Python's and numpy's
+    generators back as they were."""
+    states = random.getstate(), np.random.get_state()
+    try:
+        keras.utils.set_random_seed(seed)
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+def _anonymous(layer):
+    """The settings and weight shapes of a layer without its name, which counts up in Keras."""
+    config = {k: v for k, v in layer.get_config().items() if k not in ("name", "layers")}
+    return repr(config), [tuple(weight.shape) for weight in layer.weights]

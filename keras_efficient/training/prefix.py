@@ -1,0 +1,56 @@
+"""The part of a network in front of its first weight: computed once, not in every epoch."""
+
+import keras
+import numpy as np
+
+from keras_efficient.layers import AveragePoolingQ
+
+# Layers without weights and without chance: the same input always gives the same output.
+_FREE_LAYERS = (
+    AveragePoolingQ,
+    keras.layers.InputLayer,
+    keras.layers.AveragePooling2D,
+    keras.layers.MaxPooling2D,
+    keras.layers.Rescaling,
+    keras.layers.ZeroPadding2D,
+    keras.layers.Cropping2D,
+    keras.layers.Reshape,
+    keras.layers.Permute,
+)
+
+
+def split_prefix(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
+    """Split a model into a prefix that never changes and the body that trains.
+
+    Both share their layers with `model`, so training the body trains the model. The prefix is
+    None where there is nothing to compute beforehand: a model that starts with a weight, or
+    one that is no chain at its beginning (a subclassed model, two inputs, a skip connection
+    from the input).
+    """
+    last = _last_free_layer(model)
+    if last is None:
+        return None, model
+    try:
+        return keras.Model(model.inputs, last.output), keras.Model(last.output, model.outputs)
+    except ValueError:  # something behind the prefix reads from within it
+        return None, model
+
+
+def apply_prefix(prefix: keras.Model | None, x: np.ndarray) -> np.ndarray:
+    """The outputs of the prefix for all samples; `x` itself without one."""
+    return x if prefix is None else prefix.predict(x, batch_size=1024, verbose=0)
+
+
+def _last_free_layer(model):
+    if not isinstance(model, (keras.Sequential, keras.src.models.Functional)):
+        return None
+    if len(model.inputs) != 1:
+        return None
+    last, tensor = None, model.inputs[0]
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        if not isinstance(layer, _FREE_LAYERS) or layer.input is not tensor:
+            break
+        last, tensor = layer, layer.output
+    return last

@@ -1,0 +1,77 @@
+"""What a person sees while trials run: stage, trial, epoch, best so far, time left."""
+
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class SilentProgress:
+    """Shows nothing. The driver calls these methods; subclasses show them."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+    def stage(self, number, stages, mode, trials, epochs):
+        """A stage begins."""
+
+    def epoch(self, trial, epoch, logs):
+        """Epoch `epoch` (from 1) of trial `trial` (from 0) is done."""
+
+    def trial(self, result):
+        """A trial is done, or was found finished on the disk."""
+
+
+class BarProgress(SilentProgress):
+    """One bar a stage on standard error, with the best trial so far and the time left."""
+
+    def __init__(self, console: Console | None = None):
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeRemainingColumn(),
+            console=console or Console(stderr=True),
+        )
+
+    def __enter__(self):
+        self.bars.start()
+        return self
+
+    def __exit__(self, *error):
+        self.bars.stop()
+
+    def stage(self, number, stages, mode, trials, epochs):
+        self.trials, self.epochs, self.best, self.finished = trials, epochs, None, 0
+        self.task = self.bars.add_task(
+            f"stage {number}/{stages} {mode:13}", total=trials * epochs, state=""
+        )
+
+    def epoch(self, trial, epoch, logs):
+        state = f"trial {trial + 1}/{self.trials}, epoch {epoch}/{self.epochs}{self._best()}"
+        self.bars.update(self.task, advance=1, state=state)
+
+    def trial(self, result):
+        self.finished += 1
+        if result.val_loss is not None and (self.best is None or result.val_loss < self.best.val_loss):
+            self.best = result
+        # A trial that stopped early or was finished before counts in full.
+        self.bars.update(
+            self.task,
+            completed=self.finished * self.epochs,
+            state=f"trial {self.finished}/{self.trials} done{self._best()}",
+        )
+
+    def _best(self):
+        if self.best is None:
+            return ""
+        return f", best {self.best.val_accuracy:.2%} (loss {self.best.val_loss:.4f})"
+
+
+def make_progress(verbose) -> SilentProgress:
+    """`verbose` True or False; "auto" shows bars where standard error is a terminal."""
+    shown = sys.stderr.isatty() if verbose == "auto" else verbose
+    return BarProgress() if shown else SilentProgress()

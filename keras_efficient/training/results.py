@@ -1,0 +1,90 @@
+"""What `train_network` returns and leaves in result.json."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from keras_efficient.training.trial import TrialResult
+
+_BYTES = ("weight_bytes", "activation_bytes", "total_bytes")
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """The chosen network of a run.
+
+    Attributes:
+        path: Its .keras file.
+        stage, trial: Where it comes from, from 0.
+        val_loss, val_accuracy: At its checkpoint. Chosen by them, so better than the truth.
+        expected_accuracy: `val_accuracy` freed of the winner's curse; see `expected_accuracy`.
+        test_loss, test_accuracy: Measured once, for this network only; None without test data.
+        weight_bytes, activation_bytes, total_bytes: See `estimate_storage`; None where a layer's
+            price is not known.
+    """
+
+    path: str
+    stage: int
+    trial: int
+    val_loss: float
+    val_accuracy: float
+    expected_accuracy: float
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+    weight_bytes: float | None = None
+    activation_bytes: float | None = None
+    total_bytes: float | None = None
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """The trials of one stage; iterating gives `TrialResult` objects."""
+
+    mode: str
+    trials: tuple[TrialResult, ...]
+    chosen: int
+
+    def __len__(self):
+        return len(self.trials)
+
+    def __iter__(self):
+        return iter(self.trials)
+
+    def __getitem__(self, index):
+        return self.trials[index]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The outcome of `train_network`.
+
+    Attributes:
+        best: The chosen network.
+        stages: The stages with all their trials.
+        directory: Where the files of the run are.
+    """
+
+    best: BestTrial
+    stages: tuple[StageResult, ...]
+    directory: str
+
+    @classmethod
+    def from_json(cls, result: dict, directory: Path) -> "Selection":
+        """From the content of result.json."""
+        best = {**result["best"], "path": str(directory / result["best"]["path"])}
+        return cls(BestTrial(**best), tuple(map(_stage_from_json, result["stages"])), str(directory))
+
+
+def _stage_from_json(stage):
+    fields = TrialResult.__dataclass_fields__
+    trials = [TrialResult(**{k: v for k, v in t.items() if k in fields}) for t in stage["trials"]]
+    return StageResult(stage["mode"], tuple(trials), stage["chosen"])
+
+
+def trial_json(trial: TrialResult, paths: dict) -> dict:
+    """A trial as it stands in result.json; `paths` are relative to the run."""
+    return {**asdict(trial), **(paths if trial.status == "finished" else {})}
+
+
+def bytes_json(storage) -> dict:
+    """The three byte counts of a `StorageReport`; None where there is no report."""
+    return {name: getattr(storage, name, None) for name in _BYTES}

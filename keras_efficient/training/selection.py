@@ -1,0 +1,150 @@
+"""Choosing among trials that differ in nothing but their seed."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+RULES = ("score", "val_loss", "val_accuracy")
+
+
+def selection_score(
+    losses: Sequence[float], accuracies: Sequence[float], samples: int
+) -> np.ndarray:
+    """How good each trial looks, from its loss and accuracy on the same validation samples.
+
+        score_i = w z(accuracy)_i - z(loss)_i        w = sigma_a^2 / (sigma^2 + sigma_a^2)
+
+    with z the standardised value over the trials (population standard deviation, ddof 0),
+    sigma^2 = p (1 - p) / samples the binomial variance of an accuracy (p: mean accuracy), and
+    sigma_a^2 the residual variance of the accuracies around their least-squares line over the
+    losses (n - 2 degrees of freedom): accuracy counts as far as it says more than noise.
+
+    With fewer than 3 usable trials there is no line, w = 0 and the loss alone ranks. A
+    standard deviation of 0 makes z = 0. Trials with a loss or accuracy that is not finite get
+    -inf and do not enter the means. Source: Gural & Murmann, ICML 2019.
+
+    Args:
+        losses: Validation loss of each trial.
+        accuracies: Validation accuracy of each trial, at the same checkpoint as its loss.
+        samples: Number of validation samples.
+
+    Returns:
+        Array (trials,); the largest is the best.
+
+    Raises:
+        ValueError: If the lengths differ, there are no trials, or none is finite.
+    """
+    losses, accuracies = _check_trials(losses, accuracies, samples)
+    usable = np.isfinite(losses) & np.isfinite(accuracies)
+    if not usable.any():
+        raise ValueError(
+            "All trials failed: no loss and accuracy are finite. "
+            f"Received: losses={losses.tolist()}, accuracies={accuracies.tolist()}"
+        )
+    scores = np.full(len(losses), -np.inf)
+    loss, accuracy = losses[usable], accuracies[usable]
+    weight = _accuracy_weight(loss, accuracy, samples)
+    scores[usable] = weight * _standardise(accuracy) - _standardise(loss)
+    return scores
+
+
+def select(trials: Sequence, rule: str | Callable, samples: int) -> int:
+    """The index of the best trial; ties go to the lower loss, then to the lower index.
+
+    Args:
+        trials: Objects with `val_loss` and `val_accuracy` (None or not finite: failed).
+        rule: `"score"`, `"val_loss"`, `"val_accuracy"`, or a function from the list of trials
+            to an index.
+        samples: Number of validation samples.
+
+    Raises:
+        ValueError: If all trials failed, the rule is unknown, or a function chose a failed one.
+    """
+    losses = np.array([_number(trial.val_loss) for trial in trials])
+    accuracies = np.array([_number(trial.val_accuracy) for trial in trials])
+    scores = selection_score(losses, accuracies, samples)
+    if callable(check_rule(rule)):
+        return _check_choice(rule(list(trials)), scores)
+    key = {"score": scores, "val_loss": -losses, "val_accuracy": accuracies}[rule]
+    usable = np.flatnonzero(np.isfinite(scores))
+    return int(min(usable, key=lambda i: (-key[i], losses[i], i)))
+
+
+def expected_accuracy(correct: np.ndarray) -> np.ndarray:
+    """What each trial's accuracy is worth on new samples, freed of the winner's curse.
+
+        abar + tau^2 / (tau^2 + sigma^2) (a_i - abar)
+
+    with abar the mean accuracy, tau^2 the true variance between trials and sigma^2 the paired
+    noise: the trials share their samples, so only what differs between them is noise.
+
+    Args:
+        correct: Booleans (trials, samples): which samples each trial gets right.
+
+    Returns:
+        Array (trials,). One trial alone is not shrunk: nothing is known of the spread.
+    """
+    correct = np.asarray(correct, dtype="float64")
+    accuracies = correct.mean(axis=1)
+    if len(correct) < 2:
+        return accuracies
+    residual = correct - correct.mean(axis=0)
+    noise = (residual**2).sum(axis=0).mean() / (len(correct) - 1) / correct.shape[1]
+    observed = accuracies.var(ddof=1)
+    true = max(observed - noise, 0.0)
+    shrinkage = true / observed if observed > 0 else 0.0
+    return accuracies.mean() + shrinkage * (accuracies - accuracies.mean())
+
+
+def check_rule(rule: str | Callable) -> str | Callable:
+    """Raise a ValueError unless `rule` is a known name or a function."""
+    if callable(rule) or rule in RULES:
+        return rule
+    raise ValueError(f"`rule` must be one of {RULES} or a function. Received: rule={rule!r}")
+
+
+def _check_trials(losses, accuracies, samples):
+    losses, accuracies = np.asarray(losses, "float64"), np.asarray(accuracies, "float64")
+    if losses.ndim != 1 or losses.shape != accuracies.shape or not losses.size:
+        raise ValueError(
+            "`losses` and `accuracies` must be two lists of the same length, at least 1. "
+            f"Received: shapes {losses.shape} and {accuracies.shape}"
+        )
+    if samples < 1:
+        raise ValueError(f"`samples` must be at least 1. Received: samples={samples!r}")
+    return losses, accuracies
+
+
+def _accuracy_weight(loss, accuracy, samples):
+    if len(loss) < 3:
+        return 0.0
+    mean = accuracy.mean()
+    binomial = mean * (1 - mean) / samples
+    deviation = loss - loss.mean()
+    spread = (deviation**2).sum()
+    slope = (deviation * accuracy).sum() / spread if spread > 0 else 0.0
+    residual = accuracy - mean - slope * deviation
+    unexplained = (residual**2).sum() / (len(loss) - 2)
+    total = binomial + unexplained
+    return unexplained / total if total > 0 else 0.0
+
+
+def _standardise(values):
+    deviation = values.std()
+    # Equal values leave a rounding error of a deviation, which must not become a ranking.
+    if deviation <= 1e-12 * max(1.0, np.abs(values).max()):
+        return np.zeros_like(values)
+    return (values - values.mean()) / deviation
+
+
+def _number(value):
+    return np.nan if value is None else float(value)
+
+
+def _check_choice(index, scores):
+    if index not in range(len(scores)) or not np.isfinite(scores[index]):
+        raise ValueError(
+            f"The selection rule must give the index of a finished trial, 0 to {len(scores) - 1}. "
+            f"Received: {index!r}"
+        )
+    return int(index)

@@ -1,0 +1,82 @@
+"""All trials of a stage on one model: built and traced once, reset for each trial."""
+
+import hashlib
+from pathlib import Path
+
+import keras
+
+from keras_efficient.layers.quantized.mode import MODES
+from keras_efficient.quantization import calibrate, round_scales, scale_variables
+from keras_efficient.training.engines import make_engine
+from keras_efficient.training.prefix import apply_prefix, split_prefix
+from keras_efficient.training.trial import Trial, TrialResult
+
+# As many samples as the study sets its scales from.
+_CALIBRATION_SAMPLES = 128
+
+
+class StageTrainer:
+    """Runs the trials of one stage.
+
+    Args:
+        source: The `NetworkSource`.
+        stage: The `Stage`.
+        data: The `TrainingData`.
+        start: Checkpoint that every trial starts from; None: fresh weights from its seed.
+        start_mode: Mode of the stage that made `start`.
+    """
+
+    def __init__(self, source, stage, data, start: Path | None = None, start_mode="float"):
+        self.source, self.stage, self.data, self.start = source, stage, data, start
+        self.needs_scales = MODES[stage.mode].quantized and not MODES[start_mode].quantized
+        self.model = source.build(stage.mode, seed=0)
+        self.engine = self._make_engine()
+        self._initial_optimizer = list(
+            map(keras.ops.convert_to_numpy, self.engine.optimizer.variables)
+        )
+        if start is not None:
+            self.model.load_weights(start)
+            self._prepare_scales()
+            self._start_weights = self.model.get_weights()
+
+    def run(self, trial: int, seed: int, directory: Path, on_epoch=lambda logs: None) -> TrialResult:
+        """Run one trial. Nothing of an earlier trial of this object enters it."""
+        self._reset(seed)
+        result = TrialResult(trial=trial, seed=seed)
+        return Trial(self.model, self.engine, self.stage, result, on_epoch).run(directory)
+
+    def _make_engine(self):
+        prefix, body = split_prefix(self.model)
+        data = self.data
+        inputs = [apply_prefix(prefix, x) for x in (data.x_train, data.x_val)]
+        optimizer = self.stage.make_optimizer()
+        optimizer.exclude_from_weight_decay(var_list=scale_variables(self.model))
+        loss = self.stage.loss_for(data.one_hot)
+        arrays = (inputs[0], data.y_train, inputs[1], data.y_val)
+        return make_engine(
+            body, optimizer, loss, arrays, self.stage.batch_size, self.stage.make_callbacks()
+        )
+
+    def _reset(self, seed):
+        if self.start is not None:
+            self.model.set_weights(self._start_weights)
+        else:
+            self.model.set_weights(self.source.build(self.stage.mode, seed).get_weights())
+            self._prepare_scales()
+        for variable, value in zip(
+            self.engine.optimizer.variables, self._initial_optimizer, strict=True
+        ):
+            variable.assign(value)
+
+    def _prepare_scales(self):
+        if self.needs_scales:
+            calibrate(self.model, self.model, self.data.x_val[:_CALIBRATION_SAMPLES])
+        if self.stage.mode == "freeze_scales":
+            round_scales(self.model)
+
+
+def trial_seed(seed: int, stage: int, trial: int) -> int:
+    """The seed of a trial, a function of the run's seed and its place only."""
+    digest = hashlib.sha256(f"{seed}/{stage}/{trial}".encode()).digest()
+    return int.from_bytes(digest[:4], "little") >> 1
+

@@ -1,0 +1,180 @@
+"""One trial: train from a seed, keep the best weights, write everything down."""
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_efficient.quantization import scale_table
+from keras_efficient.training.files import read_json, write_atomically, write_json
+
+LOSS_CHECKPOINT = "min_val_loss.keras"
+ACCURACY_CHECKPOINT = "max_val_accuracy.keras"
+_RECORD, _CORRECT = "trial.json", "validation.npz"
+
+
+@dataclass
+class TrialResult:
+    """What is kept of a trial. `val_loss` and `val_accuracy` belong to one checkpoint, that of
+    the lowest validation loss; both are None where the trial failed.
+
+    Attributes:
+        trial: Index in its stage, from 0.
+        seed: Seed of its initial weights, shuffles and dropout.
+        status: `"finished"` or `"failed"`.
+        reason: Why it failed.
+        epoch: Epoch of the lowest validation loss, from 1.
+        max_accuracy: `epoch`, `val_loss`, `val_accuracy` of the highest validation accuracy.
+        history: Lists by epoch: loss, val_loss, val_accuracy, learning_rate.
+        scales: The log2 scales at the start (after calibration) and at the end.
+        score: Its selection score among the trials of its stage, once all have run.
+    """
+
+    trial: int
+    seed: int
+    status: str = "finished"
+    reason: str | None = None
+    epoch: int | None = None
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+    max_accuracy: dict | None = None
+    history: dict = field(default_factory=dict)
+    scales: list = field(default_factory=list)
+    score: float | None = None
+    train_seconds: float = 0.0
+
+    def write(self, directory: Path) -> None:
+        """Write the record. It comes last: a directory that has it holds a finished trial."""
+        write_json(directory / _RECORD, asdict(self))
+
+    @classmethod
+    def read(cls, directory: Path) -> "TrialResult | None":
+        """The record of a finished (or failed) trial; None where there is none."""
+        path = Path(directory) / _RECORD
+        return cls(**read_json(path)) if path.exists() else None
+
+
+def read_correct(directory: Path) -> np.ndarray:
+    """Which validation samples the trial's lowest-loss checkpoint gets right (booleans)."""
+    with np.load(Path(directory) / _CORRECT) as file:
+        return np.unpackbits(file["correct"], count=int(file["samples"])).astype(bool)
+
+
+class Best:
+    """The weights of the best epoch so far by one measure."""
+
+    def __init__(self):
+        self.key = np.inf
+        self.weights = self.correct = self.summary = None
+
+    def offer(self, key, model, correct, summary):
+        """Keep this epoch if `key` is lower than every earlier one."""
+        if key < self.key:
+            self.key, self.correct, self.summary = key, correct, summary
+            self.weights = model.get_weights()
+
+
+class Trial:
+    """Runs one trial on a model whose weights already stand at the start.
+
+    Args:
+        model: The whole network, for checkpoints.
+        engine: Trains and evaluates it.
+        stage: The settings.
+        result: The record to fill.
+        on_epoch: Called with the logs of each epoch.
+    """
+
+    def __init__(self, model, engine, stage, result, on_epoch):
+        self.model, self.engine, self.stage = model, engine, stage
+        self.result, self.on_epoch = result, on_epoch
+        self.by_loss, self.by_accuracy = Best(), Best()
+
+    def run(self, directory: Path) -> TrialResult:
+        """Train all epochs and leave checkpoints and record in `directory`."""
+        started = time.perf_counter()
+        start_scales = scale_table(self.model)
+        self._train()
+        self.result.train_seconds = time.perf_counter() - started
+        if self.result.status == "finished":
+            self._summarise(start_scales)
+            self._write_checkpoints(directory)
+        self.result.write(directory)
+        return self.result
+
+    def _train(self):
+        callbacks = keras.callbacks.CallbackList(self.stage.make_callbacks(), model=self.engine.model)
+        self.engine.set_callbacks(callbacks.callbacks)
+        self.engine.model.stop_training = False
+        callbacks.on_train_begin()
+        for epoch in range(self.stage.epochs):
+            callbacks.on_epoch_begin(epoch)
+            logs = self._epoch(epoch)
+            callbacks.on_epoch_end(epoch, logs)
+            self.on_epoch(logs)
+            if self.result.status == "failed" or self.engine.model.stop_training:
+                break
+        callbacks.on_train_end()
+
+    def _epoch(self, epoch):
+        learning_rate = self.stage.learning_rate_at(epoch)
+        self.engine.optimizer.learning_rate = learning_rate
+        reseed(self.model, self.result.seed, epoch)
+        order = np.random.default_rng([self.result.seed, epoch]).permutation(len(self.engine.x))
+        loss = self.engine.train_epoch(order)
+        val_loss, correct = self.engine.evaluate()
+        logs = {
+            "loss": loss,
+            "val_loss": val_loss,
+            "val_accuracy": float(correct.mean()),
+            "learning_rate": learning_rate,
+        }
+        for name, value in logs.items():
+            self.result.history.setdefault(name, []).append(value)
+        self._keep(epoch, logs, correct)
+        return logs
+
+    def _keep(self, epoch, logs, correct):
+        loss, accuracy = logs["val_loss"], logs["val_accuracy"]
+        if not np.isfinite([logs["loss"], loss]).all():
+            self.result.status = "failed"
+            self.result.reason = f"The loss is not finite after epoch {epoch + 1}"
+            return
+        summary = {"epoch": epoch + 1, "val_loss": loss, "val_accuracy": accuracy}
+        self.by_loss.offer(loss, self.model, correct, summary)
+        self.by_accuracy.offer(-accuracy, self.model, correct, summary)
+
+    def _summarise(self, start_scales):
+        for name, value in self.by_loss.summary.items():
+            setattr(self.result, name, value)
+        self.result.max_accuracy = self.by_accuracy.summary
+        self.model.set_weights(self.by_loss.weights)
+        self.result.scales = [
+            {"layer": start["layer"], "weight": start["weight"], "start": start["log2_scale"],
+             "end": end["log2_scale"]}
+            for start, end in zip(start_scales, scale_table(self.model), strict=True)
+        ]
+
+    def _write_checkpoints(self, directory):
+        correct = self.by_loss.correct
+        write_atomically(
+            directory / _CORRECT,
+            lambda path: np.savez(path, correct=np.packbits(correct), samples=len(correct)),
+        )
+        for best, name in (
+            (self.by_accuracy, ACCURACY_CHECKPOINT),
+            (self.by_loss, LOSS_CHECKPOINT),
+        ):
+            self.model.set_weights(best.weights)
+            write_atomically(directory / name, self.model.save)
+
+
+def reseed(model: keras.Model, *seed: int) -> None:
+    """Set every random generator of the model's layers from `seed`, so that an epoch's dropout
+    does not depend on what ran before."""
+    states = [v for v in model.variables if v.name == "seed_generator_state"]
+    for number, state in enumerate(states):
+        words = np.random.SeedSequence([*seed, number]).generate_state(2)
+        state.assign(words.astype(keras.backend.standardize_dtype(state.dtype)))

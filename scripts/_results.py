@@ -1,0 +1,127 @@
+"""Writes results/NAME.json: the figures of a script, with what is needed to repeat them."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ABSOLUTE_PATH = re.compile(r"""[\s="'](/|~|[A-Za-z]:\\)[\w.]""")
+PACKAGES = ("numpy", "keras", "tensorflow", "keras_efficient")
+
+
+def write_results(
+    name: str,
+    figures: dict,
+    seeds: Sequence[int] = (),
+    command: str | None = None,
+    quick: bool = False,
+    directory: Path = ROOT / "results",
+) -> Path:
+    """Write the figures of a script, whole or not at all.
+
+    Args:
+        name: of the file, without suffix. With `quick` it gets "_quick" behind it, so that a
+            quick run never overwrites the figures of a full one.
+        figures: what was measured, as JSON.
+        seeds: that the figures are made of.
+        command: as a user types it in the repository; None takes it from the running script.
+        quick: the script ran with fewer samples or repeats.
+        directory: where the file goes.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ValueError: an absolute path among the figures, or a number that JSON cannot hold (NaN).
+        TypeError: something that JSON cannot hold.
+    """
+    record = {
+        "name": f"{name}_quick" if quick else name,
+        "command": typed_command() if command is None else command,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "versions": versions(),
+        "seeds": list(seeds),
+        "figures": figures,
+    }
+    text = json.dumps(record, indent=2, allow_nan=False, default=_plain) + "\n"
+    if found := ABSOLUTE_PATH.search(text):
+        excerpt = text[found.start() : found.end() + 40]
+        raise ValueError(f"Results must not hold an absolute path. Received: ...{excerpt!r}...")
+    path = Path(directory) / f"{record['name']}.json"
+    _write_atomically(path, text)
+    return path
+
+
+def typed_command() -> str:
+    """The running command, relative to the repository: `python scripts/x.py --quick`."""
+    script = Path(sys.argv[0]).resolve()
+    return " ".join(["python", *(_relative(word) for word in (str(script), *sys.argv[1:]))])
+
+
+def machine() -> dict:
+    """Processor, cores this process may use, and memory."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cpu": _cpu_model(), "cores": cores, "memory_gb": _memory_gb()}
+
+
+def versions() -> dict:
+    """Versions of Python and of the packages that are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())
+
+
+def _memory_gb() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _relative(word: str) -> str:
+    """A path inside the repository relative to it; of one outside, its last part."""
+    option, equals, value = word.rpartition("=")
+    path = Path(value)
+    if path.is_absolute():
+        value = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+    return option + equals + value
+
+
+def _plain(value):
+    """A numpy number or array as Python's own; `json` calls this for what it does not know."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"Results must be JSON. Received: {type(value).__name__} {value!r}")
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(unfinished, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

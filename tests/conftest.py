@@ -1,0 +1,25 @@
+"""Fixtures of all tests."""
+
+from pathlib import Path
+
+import pytest
+
+_SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture
+def golden():
+    """A function from a name to a file of golden values; skips the test where it is missing."""
+    return lambda name: _existing(_SHARED / "golden" / name)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data; skips the test where it is missing."""
+    return _existing(_SHARED / "data")
+
+
+def _existing(path):
+    if not path.exists():
+        pytest.skip(f"needs {path.relative_to(_SHARED.parent)} beside the checkout")
+    return path
