@@ -11,8 +11,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
-import click
-from typer import Argument, Option, Typer, echo
+from typer import Abort, Argument, Option, Typer, echo
+from typer.exceptions import TyperException
 
 import keras_efficient as ke
 from keras_efficient.descriptions import read_description
@@ -103,7 +103,8 @@ def _read_network(path, default, shape):
     """The description and the input shape: the one asked for, else the file's."""
     if path is None:
         return default, shape
-    description, file_shape = read_description(path)
+    description = read_description(path)
+    file_shape = description.input_shape
     if None not in (shape, file_shape) and tuple(shape) != tuple(file_shape):
         raise ValueError(
             f"'{path}' describes a network for inputs of shape {tuple(file_shape)}. Received: inputs of {tuple(shape)}"
@@ -165,11 +166,9 @@ def main() -> None:
     """Run the command; bad input gives one line on standard error and exit code 2."""
     try:
         sys.exit(app(standalone_mode=False) or 0)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (Abort, KeyboardInterrupt):
         _fail("Stopped. The same command continues the run.", 130)
-    except click.ClickException as error:
-        _fail(error.format_message(), 2)
-    except (ValueError, TypeError, OSError) as error:
+    except (TyperException, ValueError, TypeError, OSError) as error:
         _fail(str(error), 2)
 
 

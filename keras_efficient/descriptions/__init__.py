@@ -5,7 +5,7 @@ from keras_efficient.descriptions.expand import check_input_shape, expand
 from keras_efficient.descriptions.files import Description, read_description
 from keras_efficient.descriptions.letters import LETTERS
 from keras_efficient.descriptions.shapes import SHAPES, output_shape, window_output_size
-from keras_efficient.descriptions.specs import LayerSpec
+from keras_efficient.descriptions.specs import LayerSpec, layer_names
 
 __all__ = [
     "Description",
@@ -14,6 +14,7 @@ __all__ = [
     "SHAPES",
     "check_input_shape",
     "expand",
+    "layer_names",
     "output_shape",
     "read_description",
     "window_output_size",

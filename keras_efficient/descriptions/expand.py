@@ -34,9 +34,7 @@ def expand(config: Sequence[Any], input_shape: Sequence[int]) -> list[LayerSpec]
     return [spec for spec, _ in expand_with_shapes(config, input_shape)]
 
 
-def expand_with_shapes(
-    config: Sequence[Any], input_shape: Sequence[int]
-) -> list[tuple[LayerSpec, Shape | None]]:
+def expand_with_shapes(config: Sequence[Any], input_shape: Sequence[int]) -> list[tuple[LayerSpec, Shape | None]]:
     """`expand`, each layer with the shape behind it (None where it is not known)."""
     check_items(config)
     shape = check_input_shape(input_shape)
@@ -53,14 +51,9 @@ def expand_with_shapes(
 
 def check_items(config: Any) -> None:
     if not isinstance(config, (list, tuple)):
-        raise TypeError(
-            "config must be a list or tuple of items. "
-            f"Received: {shown(config)} ({type(config).__name__})"
-        )
+        raise TypeError(f"config must be a list or tuple of items. Received: {shown(config)} ({type(config).__name__})")
     if not config:
-        raise ValueError(
-            f"config must hold at least one item, such as {forms_text('S')}. Received: {config!r}"
-        )
+        raise ValueError(f"config must hold at least one item, such as {forms_text('S')}. Received: {config!r}")
 
 
 def check_input_shape(input_shape: Any) -> Shape:
@@ -86,8 +79,6 @@ def item_specs(item: Any, shape: Shape | None) -> list[LayerSpec]:
         raise ValueError(f"unknown letter {shown(item[0])}")
     letter = LETTERS[item[0]]
     specs = letter.read(item[1:])
-    if letter.image and shape is not None and len(shape) != 3:
-        raise ValueError(f"it needs an input (rows, columns, channels), but here it is {shape}")
     if letter.flattens and (shape is None or len(shape) > 1):
         return [LayerSpec("Flatten", {}), *specs]
     return specs
@@ -119,5 +110,8 @@ def right_form(item: Any) -> str:
 
 def shown(value: Any) -> str:
     """`value` as it would be typed, cut where it is long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integers of thousands of digits
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " ..."

@@ -28,9 +28,7 @@ class Field:
 
 def is_integer(value: Any) -> bool:
     """Whether `value` is an integer (Python or numpy), booleans excluded."""
-    return type(value) is int or (
-        isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    )
+    return type(value) is int or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
 
 
 def check_integer(value: Any, name: str) -> int:
@@ -39,9 +37,7 @@ def check_integer(value: Any, name: str) -> int:
     if is_integer(value):
         return int(value)
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        raise ValueError(
-            f"{name} must be an integer, fractional sizes are not rounded. Received: {value!r}"
-        )
+        raise ValueError(f"{name} must be an integer, fractional sizes are not rounded. Received: {value!r}")
     raise ValueError(f"{name} must be an integer. Received: {value!r} ({type(value).__name__})")
 
 
@@ -96,7 +92,5 @@ def check_pair(value: Any, name: str) -> tuple[int, int]:
         size = check_size(value, name)
         return size, size
     if len(value) != 2:
-        raise ValueError(
-            f"{name} must be an integer or a pair (rows, columns). Received: {value!r}"
-        )
+        raise ValueError(f"{name} must be an integer or a pair (rows, columns). Received: {value!r}")
     return check_size(value[0], f"{name} rows"), check_size(value[1], f"{name} columns")

@@ -57,13 +57,9 @@ def parse(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
-        ) from None
+        raise ValueError(f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
     except (RecursionError, ValueError) as error:
-        raise ValueError(
-            f"{path} is not a network description: {type(error).__name__}, {error}"
-        ) from None
+        raise ValueError(f"{path} is not a network description: {type(error).__name__}, {error}") from None
 
 
 def read_input_shape(path: str | Path, input_shape: Any) -> tuple | None:

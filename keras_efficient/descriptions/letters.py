@@ -38,17 +38,15 @@ from keras_efficient.descriptions.specs import LayerSpec
 
 @dataclass(frozen=True)
 class Letter:
-    """One letter: its allowed forms, the layers it stands for, and what it needs of its input.
+    """One letter: its allowed forms and the layers it stands for.
 
-    `layers` receives the values of the first form, in order, and returns the specs. `lengthen`
-    turns the values of a shorter form into those of the first. An `image` letter needs (rows,
-    columns, channels); a `flattens` letter gets a vector. `layers` must return fresh
-    configurations: their owner may change them.
+    `layers` receives the values of the first form, in order, and returns the specs; their
+    configurations must be fresh, since their owner may change them. `lengthen` turns the values of
+    a shorter form into those of the first. A letter that `flattens` is given a vector.
     """
 
     forms: tuple[tuple[Field, ...], ...]
     layers: Callable[..., list[LayerSpec]]
-    image: bool = False
     flattens: bool = False
     lengthen: Callable[[list], list] = list
 
@@ -57,7 +55,7 @@ class Letter:
         form = next((form for form in self.forms if len(form) == len(values)), None)
         if form is None:
             raise ValueError(f"it has {len(values) + 1} items")
-        checked = [field.read(value) for field, value in zip(form, values)]
+        checked = [field.read(value) for field, value in zip(form, values, strict=True)]
         return self.layers(*(checked if form is self.forms[0] else self.lengthen(checked)))
 
 
@@ -114,9 +112,7 @@ def residual(*bits: int) -> list[LayerSpec]:
 
 def dense(activation: str) -> Callable[..., list[LayerSpec]]:
     def layers(units: int, *bits: int) -> list[LayerSpec]:
-        return [
-            LayerSpec("DenseQ", {"units": units, "activation": activation, **three_bits(*bits)})
-        ]
+        return [LayerSpec("DenseQ", {"units": units, "activation": activation, **three_bits(*bits)})]
 
     return layers
 
@@ -153,7 +149,7 @@ def window_forms(outputs: str) -> tuple[tuple[Field, ...], ...]:
 
 
 def window_letter(outputs: str, layers: Callable[..., list[LayerSpec]]) -> Letter:
-    return Letter(window_forms(outputs), layers, image=True, lengthen=square_kernel)
+    return Letter(window_forms(outputs), layers, lengthen=square_kernel)
 
 
 def dense_letter(activation: str) -> Letter:
@@ -161,13 +157,13 @@ def dense_letter(activation: str) -> Letter:
 
 
 LETTERS: dict[str, Letter] = {
-    "A": Letter(POOLING, average_pooling, image=True),
-    "M": Letter(POOLING, max_pooling, image=True),
+    "A": Letter(POOLING, average_pooling),
+    "M": Letter(POOLING, max_pooling),
     "C": window_letter("filters", convolution("relu")),
     "CN": window_letter("filters", convolution("linear")),
     "DSC": window_letter("filters", separable),
     "T": window_letter("depth multiplier", depthwise),
-    "R": Letter((THREE_BITS,), residual, image=True),
+    "R": Letter((THREE_BITS,), residual),
     "F": dense_letter("relu"),
     "S": dense_letter("linear"),
     "Q": Letter(((BITS,),), quantizer),
@@ -178,8 +174,5 @@ LETTERS: dict[str, Letter] = {
 
 def forms_text(letter: str) -> str:
     """The right forms of a letter, for messages: ("A", pool size, activation bits)."""
-    forms = (
-        ", ".join([f'"{letter}"', *(field.name for field in form)])
-        for form in LETTERS[letter].forms
-    )
+    forms = (", ".join([f'"{letter}"', *(field.name for field in form)]) for form in LETTERS[letter].forms)
     return " or ".join(f"({form})" for form in forms)

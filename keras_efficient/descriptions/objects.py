@@ -36,13 +36,9 @@ def read_object(item: Mapping[str, Any]) -> LayerSpec:
         raise ValueError(f"unknown keys {unknown}")
     class_name, config = item.get("class_name"), item.get("config", {})
     if not isinstance(class_name, str) or not class_name:
-        raise ValueError(
-            f'"class_name" must be the name of a layer class. Received: {class_name!r}'
-        )
+        raise ValueError(f'"class_name" must be the name of a layer class. Received: {class_name!r}')
     if not isinstance(config, Mapping) or not all(isinstance(key, str) for key in config):
-        raise ValueError(
-            f'"config" must be an object of the layer\'s arguments. Received: {config!r}'
-        )
+        raise ValueError(f'"config" must be an object of the layer\'s arguments. Received: {config!r}')
     class_name = class_name.removeprefix(PACKAGE_PREFIX)
     for key, check in CHECKS.get(class_name, {}).items():
         if key in config:

@@ -41,17 +41,13 @@ def output_shape(spec: Any, input_shape: Shape) -> Shape:
     return SHAPES[spec.class_name](spec.config, tuple(input_shape))
 
 
-def read_window(
-    config: Mapping[str, Any], size_key: str, default: Any = None
-) -> tuple[tuple, tuple, str]:
+def read_window(config: Mapping[str, Any], size_key: str, default: Any = None) -> tuple[tuple, tuple, str]:
     """(window rows, columns), (stride rows, columns) and padding of a convolution or pooling
     configuration.
 
     Convolutions move by 1 where no strides are given, pooling by the window itself.
     """
-    window = check_pair(
-        required(config, size_key) if default is None else config.get(size_key, default), size_key
-    )
+    window = check_pair(required(config, size_key) if default is None else config.get(size_key, default), size_key)
     strides = config.get("strides")
     if strides is None:
         strides = window if size_key == "pool_size" else 1
@@ -63,9 +59,7 @@ def refuse_what_is_not_modelled(config: Mapping[str, Any]) -> None:
     """Channels-first maps and dilated windows have other shapes and other lifetimes: better refused
     than guessed."""
     if config.get("data_format") not in (None, "channels_last"):
-        raise ValueError(
-            f"data_format must be 'channels_last'. Received: {config['data_format']!r}"
-        )
+        raise ValueError(f"data_format must be 'channels_last'. Received: {config['data_format']!r}")
     if "dilation_rate" in config and check_pair(config["dilation_rate"], "dilation_rate") != (1, 1):
         raise ValueError(f"dilation_rate must be 1. Received: {config['dilation_rate']!r}")
 
@@ -78,16 +72,14 @@ def required(config: Mapping[str, Any], key: str) -> Any:
 
 def require_image(input_shape: Shape) -> Shape:
     if len(input_shape) != 3:
-        raise ValueError(
-            f"the layer needs an input (rows, columns, channels). Received: {input_shape}"
-        )
+        raise ValueError(f"the layer needs an input (rows, columns, channels). Received: {input_shape}")
     return input_shape
 
 
 def slide_window(input_shape: Shape, window: tuple, strides: tuple, padding: str) -> tuple:
     """(rows, columns) that a window leaves of an image."""
     sizes = require_image(input_shape)[:2]
-    return tuple(window_output_size(*axis, padding) for axis in zip(sizes, window, strides))
+    return tuple(window_output_size(*axis, padding) for axis in zip(sizes, window, strides, strict=True))
 
 
 def unchanged_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
@@ -145,9 +137,7 @@ def reshape_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
     if target.count(-1) == 1 and given > 0 and cells % given == 0:
         target = tuple(cells // given if size == -1 else size for size in target)
     if min(target, default=1) < 1 or math.prod(target) != cells:
-        raise ValueError(
-            f"target_shape {target} does not hold the {cells} numbers of the input {input_shape}"
-        )
+        raise ValueError(f"target_shape {target} does not hold the {cells} numbers of the input {input_shape}")
     return target
 
 
@@ -164,14 +154,9 @@ def widened(size: int | None, border: int) -> int | None:
 def read_border(padding: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     """Padding as Keras writes it: n, (rows, columns) or ((top, bottom), (left, right))."""
     sides = padding if isinstance(padding, (list, tuple)) else (padding, padding)
-    pairs = tuple(
-        tuple(side) if isinstance(side, (list, tuple)) else (side, side) for side in sides
-    )
+    pairs = tuple(tuple(side) if isinstance(side, (list, tuple)) else (side, side) for side in sides)
     if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(
-            "padding must be n, (rows, columns) or ((top, bottom), (left, right)). "
-            f"Received: {padding!r}"
-        )
+        raise ValueError(f"padding must be n, (rows, columns) or ((top, bottom), (left, right)). Received: {padding!r}")
     pairs = tuple(tuple(check_integer(size, "padding") for size in pair) for pair in pairs)
     if min(map(min, pairs)) < 0:
         raise ValueError(f"padding must be at least 0. Received: {padding!r}")

@@ -3,6 +3,9 @@ calculator prices."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,3 +17,21 @@ class LayerSpec:
 
     class_name: str
     config: dict[str, Any] = field(default_factory=dict)
+
+
+def layer_names(specs: Iterable[LayerSpec]) -> list[str]:
+    """The name of each layer: its own, or its class in snake case and a number ("conv_q_2").
+
+    The same description gives the same names in every process, in the model and in the tables.
+    """
+    counts: Counter[str] = Counter()
+    names = []
+    for spec in specs:
+        counts[spec.class_name] += 1
+        names.append(str(spec.config.get("name") or f"{_snake_case(spec.class_name)}_{counts[spec.class_name]}"))
+    return names
+
+
+def _snake_case(class_name: str) -> str:
+    words = re.findall(r"[A-Z0-9]+(?![a-z])|[A-Z]?[a-z]+", class_name.split(">")[-1])
+    return "_".join(words).lower()

@@ -1,8 +1,5 @@
 """From a network description to a Keras model."""
 
-import re
-from collections import Counter
-
 import keras
 
 from keras_efficient import descriptions, layers
@@ -41,10 +38,9 @@ def build_network(
     """
     check_mode(mode)
     specs = descriptions.expand(config, input_shape)
-    names = Counter()
     x = inputs = keras.Input(tuple(input_shape), name="input")
-    for spec in specs:
-        x = _make_layer(spec, signed_output, names)(x)
+    for spec, name in zip(specs, descriptions.layer_names(specs), strict=True):
+        x = _make_layer(spec, name, signed_output)(x)
     if softmax:
         x = keras.layers.Activation("softmax", name="softmax")(x)
     model = keras.Model(inputs, x, name="network")
@@ -52,18 +48,11 @@ def build_network(
     return model
 
 
-def _make_layer(spec, signed_output, names):
-    config = dict(spec.config)
+def _make_layer(spec, name, signed_output):
+    config = {**spec.config, "name": name}
     if spec.class_name in _HAS_SIGNED_OUTPUT:
         config.setdefault("signed_output", signed_output)
-    names[spec.class_name] += 1
-    config.setdefault("name", f"{_snake_case(spec.class_name)}_{names[spec.class_name]}")
     return _layer_class(spec.class_name).from_config(config)
-
-
-def _snake_case(class_name):
-    words = re.findall(r"[A-Z0-9]+(?![a-z])|[A-Z]?[a-z]+", class_name.split(">")[-1])
-    return "_".join(words).lower()
 
 
 def _layer_class(class_name):

@@ -37,10 +37,7 @@ def _most_important(rows: list[dict], largest: float, peak: float) -> list[dict]
 def _explanation(rows: list[dict], peak: float) -> Html:
     first, *others = [row["title"] for row in rows if _working(row) == peak]
     alike = f" ({numbers.plural(len(others), 'other')} alike)" if others else ""
-    return paragraph(
-        "Weights add up. Activations do not: "
-        f"the layer that needs most at once, {first}{alike}, decides."
-    )
+    return paragraph(f"Weights add up. Activations do not: the layer that needs most at once, {first}{alike}, decides.")
 
 
 def _rest(rows: list[dict], shown: list[dict]) -> Html:

@@ -47,9 +47,7 @@ SETTINGS = {
 NO_METADATA = dict.fromkeys(["Creator", "Date", "Format", "Type"])
 
 
-def draw_svg(
-    draw: Callable[[Axes], None], name: str, label: str, size: tuple[float, float] = (4.4, 2.75)
-) -> Html:
+def draw_svg(draw: Callable[[Axes], None], name: str, label: str, size: tuple[float, float] = (4.4, 2.75)) -> Html:
     """What `draw` puts on an axes of `size` inches, as an `<svg>`.
 
     All its ids start with `name`; `label` is what a screen reader says.

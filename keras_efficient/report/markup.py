@@ -24,9 +24,7 @@ def tag(name: str, *children: object, **attributes: str) -> Html:
 
     Empty attributes are left out.
     """
-    written = "".join(
-        f' {key.rstrip("_")}="{escape(value)}"' for key, value in attributes.items() if value
-    )
+    written = "".join(f' {key.rstrip("_")}="{escape(value)}"' for key, value in attributes.items() if value)
     return Html(f"<{name}{written}>{join(*children)}</{name}>")
 
 
@@ -71,12 +69,8 @@ class Column:
         return tag("td", self.cell(row), class_=" ".join(filter(None, classes)))
 
 
-def table(
-    columns: list[Column], rows: Iterable[dict], row_class: Callable[[dict], str] = lambda row: ""
-) -> Html:
+def table(columns: list[Column], rows: Iterable[dict], row_class: Callable[[dict], str] = lambda row: "") -> Html:
     """A table that scrolls sideways where the window is narrow."""
     head = tag("thead", tag("tr", *(column.head() for column in columns)))
-    body = (
-        tag("tr", *(column.write(row) for column in columns), class_=row_class(row)) for row in rows
-    )
+    body = (tag("tr", *(column.write(row) for column in columns), class_=row_class(row)) for row in rows)
     return tag("div", tag("table", head, tag("tbody", *body)), class_="scroll")

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from keras_efficient.files import write_atomically
 from keras_efficient.report.byte_bars import byte_bars
 from keras_efficient.report.markup import escape, join, tag
 from keras_efficient.report.network import network
@@ -59,13 +60,12 @@ def write_report(result: dict, path: str | os.PathLike) -> None:
     """
     check_result(result)
     if not isinstance(path, str | os.PathLike):
-        raise TypeError(
-            f"`path` must be the path of the HTML file to write. Received: path={path!r}"
-        )
+        raise TypeError(f"`path` must be the path of the HTML file to write. Received: path={path!r}")
     path = Path(path)
     if not path.parent.is_dir():
         raise ValueError(f"`path` must lie in an existing folder. Received: path={str(path)!r}")
-    _write_atomically(render(result), path)
+    page = render(result)
+    write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
 
 
 def render(result: dict) -> str:
@@ -77,15 +77,3 @@ def render(result: dict) -> str:
         body=tag("main", join(*parts, separator="\n")),
     )
 
-
-def _write_atomically(text: str, path: Path) -> None:
-    """Write beside `path`, then rename: a crash leaves the old page or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

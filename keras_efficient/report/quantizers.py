@@ -52,9 +52,7 @@ def _columns() -> list[Column]:
         Column("log2 scale", lambda row: numbers.signed(row.get("log2_scale"), 4), warns=is_parked),
         Column("rounded", lambda row: numbers.signed(row.get("exponent"), 0)),
         Column("parked", lambda row: "yes" if is_parked(row) else "", "text"),
-        Column(
-            "saturated", lambda row: numbers.percent(row.get("saturated"), 1), warns=is_saturated
-        ),
+        Column("saturated", lambda row: numbers.percent(row.get("saturated"), 1), warns=is_saturated),
         Column("zeros", lambda row: numbers.percent(row.get("zeros"), 1)),
         Column("codes used", _codes),
     ]

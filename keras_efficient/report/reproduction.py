@@ -19,9 +19,7 @@ def reproduction(result: dict) -> Html:
     facts = [join(tag("dt", name), tag("dd", value)) for name, value in _facts(result)]
     promise = paragraph("The same data, settings, seed and versions give the same network.")
     call = tag("pre", tag("code", python_call(result)))
-    remark = paragraph(
-        "Stage settings that result.json does not hold, such as the optimizer, are left out here."
-    )
+    remark = paragraph("Stage settings that result.json does not hold, such as the optimizer, are left out here.")
     folded = details("The same run from Python", call, remark)
     return section("How to reproduce", tag("dl", *facts), promise, folded)
 

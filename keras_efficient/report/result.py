@@ -82,6 +82,5 @@ def has_failed(trial: dict) -> bool:
 def named_stages(result: dict) -> list[tuple[str, dict]]:
     """(name, stage) pairs: stages count from 0, as in result.json."""
     return [
-        (f"Stage {index}: {stage.get('mode') or 'unknown mode'}", stage)
-        for index, stage in enumerate(result["stages"])
+        (f"Stage {index}: {stage.get('mode') or 'unknown mode'}", stage) for index, stage in enumerate(result["stages"])
     ]

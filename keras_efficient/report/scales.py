@@ -26,9 +26,7 @@ def _scales(stage: dict) -> dict[tuple[str, str], dict]:
 
 def _rows(stages: list[tuple[str, dict]]) -> list[dict]:
     names = dict.fromkeys(name for _, scales in stages for name in scales)  # a set keeps no order
-    return [
-        {"name": name, "stages": [scales.get(name, {}) for _, scales in stages]} for name in names
-    ]
+    return [{"name": name, "stages": [scales.get(name, {}) for _, scales in stages]} for name in names]
 
 
 def _names() -> list[Column]:

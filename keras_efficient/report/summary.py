@@ -36,10 +36,7 @@ def _align(rows: list[list[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     signs = "<" * len(WORDS) + ">" * len(NUMBERS)
     return [
-        "  ".join(
-            f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True)
-        )
-        for row in rows
+        "  ".join(f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True)) for row in rows
     ]
 
 

@@ -85,10 +85,6 @@ def _highest(best: dict) -> str:
 
 def _settings(stage: dict) -> str:
     trials, seconds = numbers.plural(len(stage["trials"]), "trial"), stage.get("train_seconds")
-    parts = [
-        f"{title} {numbers.setting(stage[key])}"
-        for key, title in SETTINGS.items()
-        if stage.get(key) is not None
-    ]
+    parts = [f"{title} {numbers.setting(stage[key])}" for key, title in SETTINGS.items() if stage.get(key) is not None]
     time = [f"trained in {numbers.duration(seconds)}"] if numbers.is_number(seconds) else []
     return ", ".join([trials, *parts, *time]) + "."

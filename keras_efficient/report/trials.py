@@ -10,8 +10,7 @@ from keras_efficient.report.scatter import accuracy_against_loss
 def curves(result: dict) -> Html:
     """Validation loss and accuracy over the epochs, a row of two plots for each stage."""
     stages = [
-        join(tag("h3", name), _curve_pair(index, stage))
-        for index, (name, stage) in enumerate(named_stages(result))
+        join(tag("h3", name), _curve_pair(index, stage)) for index, (name, stage) in enumerate(named_stages(result))
     ]
     explanation = paragraph(
         "Thick: the chosen trial; its dot is the epoch of the lowest validation loss, the one that "

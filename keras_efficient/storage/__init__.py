@@ -3,12 +3,14 @@
 from keras_efficient.storage.arithmetic_2019 import compute_storage
 from keras_efficient.storage.estimate import estimate_storage
 from keras_efficient.storage.exact import exact_slack
+from keras_efficient.storage.models import UnknownLayerError
 from keras_efficient.storage.report import LayerStorage, StorageReport
 from keras_efficient.storage.slack_2019 import convolution_slack
 
 __all__ = [
     "LayerStorage",
     "StorageReport",
+    "UnknownLayerError",
     "compute_storage",
     "convolution_slack",
     "estimate_storage",

@@ -67,9 +67,7 @@ def compute_storage(
     """
     if convolution_strategy not in STRATEGIES:
         known = ", ".join(map(repr, STRATEGIES))
-        raise ValueError(
-            f"convolution_strategy must be one of {known}. Received: {convolution_strategy!r}"
-        )
+        raise ValueError(f"convolution_strategy must be one of {known}. Received: {convolution_strategy!r}")
     state = State(list(input_dimensions), input_bits / BITS_PER_BYTE, convolution_strategy)
     weights, activations = 0.0, 0.0 if streaming else state.map_bytes
     for item in config:
@@ -84,15 +82,11 @@ def compute_storage(
 def price_item(item: Sequence[Any], state: State) -> Charge:
     letter, *values = item
     if letter not in LETTERS:
-        raise ValueError(
-            f"unknown letter {letter!r} in {item!r}; the letters of 2019 are {', '.join(LETTERS)}"
-        )
+        raise ValueError(f"unknown letter {letter!r} in {item!r}; the letters of 2019 are {', '.join(LETTERS)}")
     try:
         return LETTERS[letter](state, *values)
-    except (TypeError, IndexError) as error:
-        raise ValueError(
-            f"the 2019 arithmetic cannot price {item!r} on a map {state.shape}: {error}"
-        ) from None
+    except (TypeError, IndexError, ValueError) as error:
+        raise ValueError(f"the 2019 arithmetic cannot price {item!r} on a map {state.shape}: {error}") from None
 
 
 def in_bytes(*bits: float) -> list[float]:
@@ -115,9 +109,7 @@ def window(values: Sequence[int]) -> tuple[list[int], list[int], list[float]]:
     return kernel, strides, in_bytes(kernel_bits, bias_bits, activation_bits)
 
 
-def windowed_shape(
-    state: State, kernel: Sequence[int], strides: Sequence[int], channels: int
-) -> list[int]:
+def windowed_shape(state: State, kernel: Sequence[int], strides: Sequence[int], channels: int) -> list[int]:
     return [
         (state.shape[0] - kernel[0]) // strides[0] + 1,
         (state.shape[1] - kernel[1]) // strides[1] + 1,
@@ -146,9 +138,7 @@ def separable(state: State, filters: int, *values: int) -> Charge:
     kernel, strides, (kernel_bytes, bias_bytes, cell_bytes) = window(values)
     channels = state.shape[-1]
     shape = windowed_shape(state, kernel, strides, filters)
-    weights = (
-        channels * (math.prod(kernel) + filters) * kernel_bytes + (channels + filters) * bias_bytes
-    )
+    weights = channels * (math.prod(kernel) + filters) * kernel_bytes + (channels + filters) * bias_bytes
     return Charge(weights, max(state.map_bytes, math.prod(shape) * cell_bytes), shape)
 
 
@@ -159,9 +149,7 @@ def residual(state: State, kernel_bits: int, bias_bits: int, activation_bits: in
     return Charge(weights, (3 * state.shape[1] + 2) * cell_bytes + state.map_bytes, state.shape)
 
 
-def dense(
-    state: State, units: int, kernel_bits: int, bias_bits: int, activation_bits: int
-) -> Charge:
+def dense(state: State, units: int, kernel_bits: int, bias_bits: int, activation_bits: int) -> Charge:
     kernel_bytes, bias_bytes, cell_bytes = in_bytes(kernel_bits, bias_bits, activation_bits)
     inputs = math.prod(state.shape)
     accumulators = 2 * math.ceil(math.log2(inputs)) * kernel_bytes

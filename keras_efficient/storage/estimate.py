@@ -8,7 +8,7 @@ from typing import Any
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
 from keras_efficient.descriptions.fields import check_bits
 from keras_efficient.descriptions.shapes import SHAPES, output_shape
-from keras_efficient.descriptions.specs import LayerSpec
+from keras_efficient.descriptions.specs import LayerSpec, layer_names
 from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.models import is_model, model_input_shape, model_specs, unknown_layer
 from keras_efficient.storage.prices import FLOAT_BITS, PRICES, FeatureMap, Working
@@ -79,9 +79,7 @@ def estimate_storage(
 Step = tuple[str, LayerSpec, tuple]  # name, layer, shape behind it
 
 
-def read_network(
-    config_or_model: Any, input_shape: Sequence[int] | None
-) -> tuple[list[Step], tuple]:
+def read_network(config_or_model: Any, input_shape: Sequence[int] | None) -> tuple[list[Step], tuple]:
     """The layers, each with its name and the shape behind it, and the shape of the input."""
     if is_model(config_or_model):
         return read_model(config_or_model, input_shape)
@@ -92,10 +90,11 @@ def read_network(
         )
     shape = DEFAULT_INPUT_SHAPE if input_shape is None else input_shape
     layers = expand_with_shapes(config_or_model, shape)
-    for spec, _ in layers:
+    steps = []
+    for name, (spec, after) in zip(layer_names(spec for spec, _ in layers), layers, strict=True):
         if spec.class_name not in PRICES or spec.class_name not in SHAPES:
-            raise unknown_layer(repr(spec.config.get("name", spec.class_name)), spec.class_name)
-    steps = [(str(spec.config.get("name", spec.class_name)), spec, after) for spec, after in layers]
+            raise unknown_layer(repr(name), spec.class_name)
+        steps.append((name, spec, after))
     return steps, check_input_shape(shape)
 
 
@@ -114,14 +113,9 @@ def read_model(model: Any, input_shape: Sequence[int] | None) -> tuple[list[Step
 def fixed_shape(model_shape: tuple, input_shape: Sequence[int] | None) -> tuple:
     """The model's input shape, with open sizes taken from `input_shape`."""
     wanted = model_shape if input_shape is None else tuple(input_shape)
-    agrees = len(wanted) == len(model_shape) and all(
-        a in (None, b) for a, b in zip(model_shape, wanted)
-    )
+    agrees = len(wanted) == len(model_shape) and all(a in (None, b) for a, b in zip(model_shape, wanted, strict=True))
     if not agrees or None in wanted:
-        raise ValueError(
-            f"input_shape must complete the model's {model_shape}. "
-            f"Received: input_shape={input_shape!r}"
-        )
+        raise ValueError(f"input_shape must complete the model's {model_shape}. Received: input_shape={input_shape!r}")
     return wanted
 
 
@@ -131,10 +125,7 @@ def output_shape_of(name: str, spec: LayerSpec, shape: tuple) -> tuple:
     except ValueError as error:
         raise ValueError(f"cannot price the layer {name!r} ({spec.class_name}): {error}") from None
     if any(size < 1 for size in after):
-        raise ValueError(
-            f"cannot price the layer {name!r} ({spec.class_name}): "
-            f"nothing is left of its input {shape}"
-        )
+        raise ValueError(f"cannot price the layer {name!r} ({spec.class_name}): nothing is left of its input {shape}")
     return after
 
 
@@ -146,9 +137,7 @@ def without_head(steps: list[Step]) -> list[Step]:
     return steps[:count] or steps
 
 
-def price_steps(
-    steps: list[Step], source: FeatureMap, streaming: bool, order: str
-) -> list[LayerStorage]:
+def price_steps(steps: list[Step], source: FeatureMap, streaming: bool, order: str) -> list[LayerStorage]:
     """One row a layer. `streaming` says whether the map before the layer arrives pixel by pixel."""
     rows = []
     for position, (name, spec, shape) in enumerate(steps, start=1):
@@ -170,9 +159,7 @@ def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, is_last: bool)
     return FeatureMap(shape, LOGIT_BITS if is_last and bits != FLOAT_BITS else bits)
 
 
-def layer_row(
-    name: str, spec: LayerSpec, source: FeatureMap, target: FeatureMap, working: Working
-) -> LayerStorage:
+def layer_row(name: str, spec: LayerSpec, source: FeatureMap, target: FeatureMap, working: Working) -> LayerStorage:
     price = PRICES[spec.class_name]
     weights = price.weights(spec.config, source)
     return LayerStorage(

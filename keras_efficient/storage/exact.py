@@ -49,7 +49,7 @@ def exact_slack(
     kernel = check_pair(kernel_size, "kernel_size")
     stride = check_pair(strides, "strides")
     fitting = tuple(
-        window_output_size(*axis, padding) for axis in zip((rows_in, columns_in), kernel, stride)
+        window_output_size(*axis, padding) for axis in zip((rows_in, columns_in), kernel, stride, strict=True)
     )
     if fitting != (rows_out, columns_out):
         raise ValueError(
@@ -64,16 +64,12 @@ def exact_slack(
 
 def check_order(order: Any) -> str:
     if order not in ORDERS:
-        raise ValueError(
-            f"order must be one of {', '.join(map(repr, ORDERS))}. Received: {order!r}"
-        )
+        raise ValueError(f"order must be one of {', '.join(map(repr, ORDERS))}. Received: {order!r}")
     return order
 
 
 def check_map(shape: Any, name: str) -> tuple[int, int, int]:
     is_map = hasattr(shape, "__len__") and not isinstance(shape, str) and len(shape) == 3
     if not is_map or not all(is_integer(size) and size >= 1 for size in shape):
-        raise ValueError(
-            f"{name} must be (rows, columns, channels), positive integers. Received: {shape!r}"
-        )
+        raise ValueError(f"{name} must be (rows, columns, channels), positive integers. Received: {shape!r}")
     return tuple(int(size) for size in shape)

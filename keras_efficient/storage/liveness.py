@@ -50,9 +50,7 @@ class Slacks(NamedTuple):
 ORDERS = (*Slacks._fields, "best")
 
 
-def window_slacks(
-    rows: Axis, columns: Axis, made: int, freed: int, release_first: bool = False
-) -> Slacks:
+def window_slacks(rows: Axis, columns: Axis, made: int, freed: int, release_first: bool = False) -> Slacks:
     """Peak memory beyond the input map, for each order.
 
     Args:
@@ -143,9 +141,7 @@ class Strips(NamedTuple):
         return made * self.left_of_strip(first) - freed * int(dead)
 
 
-def strips_of(
-    across: Deaths, along: Deaths, kernel: int, made: int, freed: int, release_first: bool
-) -> Strips:
+def strips_of(across: Deaths, along: Deaths, kernel: int, made: int, freed: int, release_first: bool) -> Strips:
     """The strips with their climbs; `kernel` is the window's length along a strip."""
     stored = made * np.arange(len(along.each) + 1)
     released = np.multiply.outer(freed * across.each, along.before)

@@ -33,12 +33,8 @@ def model_input_shape(model: Any) -> tuple:
             f"the model {name_of(model)} is not built: its shapes are unknown. Give it an Input, "
             "or call model.build((None, rows, columns, channels)) first"
         )
-    if not isinstance(shape, (list, tuple)) or any(
-        isinstance(size, (list, tuple, str)) for size in shape
-    ):
-        raise ValueError(
-            f"the model {name_of(model)} must have one input. Received: input_shape={shape!r}"
-        )
+    if not isinstance(shape, (list, tuple)) or any(isinstance(size, (list, tuple, str)) for size in shape):
+        raise ValueError(f"the model {name_of(model)} must have one input. Received: input_shape={shape!r}")
     return tuple(shape[1:])
 
 
@@ -72,8 +68,12 @@ def models_within(model: Any) -> Iterator[Any]:
             yield from models_within(layer)
 
 
-def unknown_layer(layer: str, kind: str) -> ValueError:
-    return ValueError(
+class UnknownLayerError(ValueError):
+    """A layer whose bytes nobody has defined: nothing is guessed."""
+
+
+def unknown_layer(layer: str, kind: str) -> UnknownLayerError:
+    return UnknownLayerError(
         f"cannot price the layer {layer}: its class {kind} is not known. "
         f"The known classes are {', '.join(sorted(PRICES))}"
     )
@@ -84,10 +84,7 @@ def check_chain(model: Any) -> None:
     if type(model).__name__ == "Sequential":
         return
     if len(getattr(model, "outputs", None) or [None]) != 1:
-        raise ValueError(
-            f"the model {name_of(model)} must have one output. "
-            f"Received: {len(model.outputs)} outputs"
-        )
+        raise ValueError(f"the model {name_of(model)} must have one output. Received: {len(model.outputs)} outputs")
     previous: list[str] = []
     for layer in model_graph(model):
         nodes = layer["inbound_nodes"]

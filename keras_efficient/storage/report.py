@@ -105,11 +105,9 @@ class StorageReport:
     def placement_lines(self) -> list[str]:
         input_text = f"input {shape_text(self.input_shape)} of {self.input_bits} bits, "
         return [
-            input_text
-            + ("pushed pixel by pixel" if self.streaming else "stored before the network runs"),
+            input_text + ("pushed pixel by pixel" if self.streaming else "stored before the network runs"),
             f"weights + activations: {amount(self.total_bytes)} bytes",
-            f"weights in flash: {amount(self.ram_bytes())} bytes RAM, "
-            f"{amount(self.flash_bytes())} bytes flash",
+            f"weights in flash: {amount(self.ram_bytes())} bytes RAM, {amount(self.flash_bytes())} bytes flash",
             f"weights in RAM:   {amount(self.ram_bytes('ram'))} bytes RAM",
         ]
 

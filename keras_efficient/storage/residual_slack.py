@@ -22,9 +22,7 @@ import numpy as np
 from keras_efficient.storage.liveness import CACHE_SIZE, Axis, check_magnitude
 
 
-def residual_slack(
-    rows: int, columns: int, inner: int, made: int, freed: int, order: str
-) -> tuple[int, str]:
+def residual_slack(rows: int, columns: int, inner: int, made: int, freed: int, order: str) -> tuple[int, str]:
     """(peak memory beyond the input map, name of the order that gives it).
 
     Args:
@@ -48,9 +46,7 @@ def row_slack(rows: int, columns: int, inner: int, made: int, freed: int) -> int
 
 @lru_cache(maxsize=CACHE_SIZE)
 def reduced_row_slack(rows: int, columns: int, inner: int, made: int, freed: int) -> int:
-    check_magnitude(
-        Axis(rows, rows, 3, 1, "same"), Axis(columns, columns, 3, 1, "same"), inner + made, freed
-    )
+    check_magnitude(Axis(rows, rows, 3, 1, "same"), Axis(columns, columns, 3, 1, "same"), inner + made, freed)
     inner_stored, outer_stored = event_times(rows, columns)
     # What dies with an event is gone only for the next one.
     change = np.zeros(2 * rows * columns + 1, dtype=np.int64)

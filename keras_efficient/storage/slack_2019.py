@@ -45,9 +45,7 @@ class Convolution:
     def prefers_columns(self, rows: int, columns: int) -> bool:
         """Whether a column of the remaining `rows` x `columns` outputs adds less than a row of
         them."""
-        return (
-            columns + (self.kernel_rows - self.kernel_columns) * self.channels / self.growth > rows
-        )
+        return columns + (self.kernel_rows - self.kernel_columns) * self.channels / self.growth > rows
 
     def row_cost(self, columns: int) -> int:
         """Cells that a row of `columns` outputs adds: every input above it is gone but for the
@@ -80,16 +78,10 @@ def convolution_slack(
     """
     if convolution_strategy not in STRATEGIES:
         known = ", ".join(map(repr, STRATEGIES))
-        raise ValueError(
-            f"convolution_strategy must be one of {known}. Received: {convolution_strategy!r}"
-        )
+        raise ValueError(f"convolution_strategy must be one of {known}. Received: {convolution_strategy!r}")
     sizes = Convolution(*input_shape, *output_shape, *kernel_size, *strides)
     if convolution_strategy == "naive":
-        return (
-            (sizes.rows // sizes.stride_rows)
-            * (sizes.columns // sizes.stride_columns)
-            * sizes.filters
-        )
+        return (sizes.rows // sizes.stride_rows) * (sizes.columns // sizes.stride_columns) * sizes.filters
     if sizes.filters <= sizes.channels * sizes.stride_rows * sizes.stride_columns:
         return 0
     if (sizes.stride_rows, sizes.stride_columns) != (1, 1):
@@ -120,9 +112,7 @@ def transpose(sizes: Convolution) -> int:
         raise ZeroDivisionError("division by zero: the output has no columns")
     reach = (sizes.kernel_rows - 1) * sizes.channels
     switch = reach // sizes.growth
-    early = (sizes.rows - switch) * sizes.row_cost(
-        sizes.columns
-    ) + sizes.kernel_columns * sizes.channels
+    early = (sizes.rows - switch) * sizes.row_cost(sizes.columns) + sizes.kernel_columns * sizes.channels
     late = (sizes.rows - switch - 1) * sizes.row_cost(sizes.columns)
     late += sizes.columns * sizes.column_cost(switch + 1) + sizes.kernel_rows * sizes.channels
     return min(early, late)

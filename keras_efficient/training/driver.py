@@ -13,7 +13,7 @@ from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import diagnose
 from keras_efficient.report import write_report
 from keras_efficient.training.data import TrainingData, class_indices
-from keras_efficient.training.files import read_json, write_atomically, write_json
+from keras_efficient.files import read_json, write_atomically, write_json
 from keras_efficient.training.manifest import make_manifest, open_directory, package_versions
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.progress import SilentProgress, make_progress

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.training.files import is_temporary, read_json, write_json
+from keras_efficient.files import is_temporary, read_json, write_json
 
 _FORMAT = "keras_efficient run 1"
 _NAME = "manifest.json"

@@ -55,9 +55,9 @@ class NetworkSource:
         return {"builder": getattr(self.config, "__qualname__", repr(type(self.config))), "layers": digest}
 
     def storage(self, model: keras.Model) -> StorageReport | None:
-        """The network's bytes; None where a layer's price is not known."""
+        """The network's bytes; None where the price of a layer (or of no chain) is not known."""
         try:
-            return estimate_storage(model if callable(self.config) else self.config, self.input_shape)
+            return estimate_storage(model, self.input_shape)
         except ValueError:
             return None
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_efficient.quantization import scale_table
-from keras_efficient.training.files import read_json, write_atomically, write_json
+from keras_efficient.files import read_json, write_atomically, write_json
 
 LOSS_CHECKPOINT = "min_val_loss.keras"
 ACCURACY_CHECKPOINT = "max_val_accuracy.keras"

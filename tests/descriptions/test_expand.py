@@ -103,9 +103,7 @@ def test_items_and_networks_may_be_lists_tuples_or_json():
 
 
 def test_numpy_integers_are_integers():
-    assert expand([("A", np.int64(2), np.int8(4))], (np.int32(4), 4, 1)) == expand(
-        [("A", 2, 4)], (4, 4, 1)
-    )
+    assert expand([("A", np.int64(2), np.int8(4))], (np.int32(4), 4, 1)) == expand([("A", 2, 4)], (4, 4, 1))
 
 
 def test_each_call_returns_configurations_of_its_own():
@@ -133,9 +131,7 @@ def test_a_serialized_layer_of_this_package_is_known_by_its_short_name():
 
 
 def test_behind_an_unknown_class_shapes_are_not_checked_and_maps_flattened_in_any_case():
-    layers = expand_with_shapes(
-        [{"class_name": "Mystery", "config": {}}, ("A", 99, 4), ("S", 2, 4, 8, 8)], (4, 4, 1)
-    )
+    layers = expand_with_shapes([{"class_name": "Mystery", "config": {}}, ("A", 99, 4), ("S", 2, 4, 8, 8)], (4, 4, 1))
     assert [spec.class_name for spec, _ in layers] == [
         "Mystery",
         "AveragePoolingQ",
@@ -151,9 +147,7 @@ three_bits = st.tuples(bits, bits, bits)
 long_form = st.tuples(small, small, small, small, small).flatmap(
     lambda sizes: three_bits.map(lambda widths: (*sizes, *widths))
 )
-short_form = st.tuples(small, small).flatmap(
-    lambda sizes: three_bits.map(lambda widths: (*sizes, *widths))
-)
+short_form = st.tuples(small, small).flatmap(lambda sizes: three_bits.map(lambda widths: (*sizes, *widths)))
 values = {
     **dict.fromkeys(("A", "M"), st.tuples(small, bits)),
     **dict.fromkeys(("C", "CN", "DSC", "T"), long_form | short_form),
@@ -163,9 +157,7 @@ values = {
     "N": st.tuples(st.floats(0, 2), bits),
     "D": st.tuples(st.floats(0, 0.9), bits),
 }
-valid_item = st.sampled_from(sorted(values)).flatmap(
-    lambda letter: values[letter].map(lambda rest: (letter, *rest))
-)
+valid_item = st.sampled_from(sorted(values)).flatmap(lambda letter: values[letter].map(lambda rest: (letter, *rest)))
 
 
 @given(st.lists(valid_item, min_size=1, max_size=6))

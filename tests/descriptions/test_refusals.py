@@ -1,5 +1,6 @@
 """Every wrong description is refused by a message with the item, its position and the right form."""
 
+import contextlib
 import math
 
 import pytest
@@ -9,8 +10,7 @@ from hypothesis import strategies as st
 from keras_efficient.descriptions import LETTERS, expand
 
 LONG_FORM = (
-    '("C", filters, kernel rows, kernel columns, stride rows, stride columns, '
-    "kernel bits, bias bits, activation bits)"
+    '("C", filters, kernel rows, kernel columns, stride rows, stride columns, kernel bits, bias bits, activation bits)'
 )
 SHORT_FORM = '("C", filters, kernel size, kernel bits, bias bits, activation bits)'
 OBJECT_FORM = '{"class_name": "Dense", "config": {"units": 10}}'
@@ -46,8 +46,7 @@ WRONG_ITEMS = [
     (("D", "much", 4), ["rate must be a number", "'much'"]),
     (("N", -1, 4), ["standard deviation must be at least 0"]),
     (("N", math.inf, 4), ["standard deviation must be finite"]),
-    (("N", 10**400, 4), ["standard deviation must be finite"]),
-    (("C", 5, 30, 3, 1, 1, 4, 8, 4), ["nothing is left of its input", "(0, 26, 5)"]),
+    (("C", 5, 30, 3, 1, 1, 4, 8, 4), ["nothing is left of its input", "(-1, 26, 5)"]),
     (("M", 40, 4), ["nothing is left", "(28, 28, 1)", '("M", pool size, activation bits)']),
     ({"config": {}}, ['"class_name" must be the name of a layer class', OBJECT_FORM]),
     ({"class_name": 3}, ['"class_name"', "3"]),
@@ -120,6 +119,13 @@ def test_a_wrong_input_shape_is_refused(input_shape):
         expand([("S", 10, 4, 8, 8)], input_shape)
 
 
+def test_a_number_beyond_floats_is_refused():
+    with pytest.raises(ValueError, match="item 1 of 1"):
+        expand([("N", 10**400, 4)], (28, 28, 1))
+    with pytest.raises(ValueError, match="item 1 of 1"):
+        expand([("A", -(10**5000), 4)], (28, 28, 1))
+
+
 def test_a_long_item_is_cut_in_the_message():
     with pytest.raises(ValueError) as caught:
         expand([["C", *range(10_000)]], (28, 28, 1))
@@ -127,7 +133,11 @@ def test_a_long_item_is_cut_in_the_message():
 
 
 nonsense = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=3)
     | st.sampled_from(sorted(LETTERS))
     | st.sampled_from(["class_name", "config", "Conv2D", "Reshape", "ZeroPadding2D", "padding"]),
     lambda inner: st.lists(inner, max_size=9) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -139,9 +149,7 @@ class_names = st.sampled_from(["Dense", "Conv2D", "DepthwiseConv2D", "MaxPooling
 keys = st.sampled_from(["units", "filters", "kernel_size", "strides", "pool_size", "target_shape"]) | (
     st.sampled_from(["padding", "depth_multiplier", "data_format", "dilation_rate", "keepdims"])
 )
-objects = st.fixed_dictionaries(
-    {"class_name": class_names, "config": st.dictionaries(keys, nonsense, max_size=4)}
-)
+objects = st.fixed_dictionaries({"class_name": class_names, "config": st.dictionaries(keys, nonsense, max_size=4)})
 lettered = st.lists(nonsense, max_size=8).flatmap(
     lambda rest: st.sampled_from(sorted(LETTERS)).map(lambda letter: [letter, *rest])
 )
@@ -149,7 +157,5 @@ lettered = st.lists(nonsense, max_size=8).flatmap(
 
 @given(nonsense | st.lists(lettered | objects | nonsense, max_size=4), st.just((9, 8, 2)) | nonsense)
 def test_nonsense_raises_nothing_but_value_and_type_errors(config, input_shape):
-    try:
+    with contextlib.suppress(ValueError, TypeError):
         expand(config, input_shape)
-    except (ValueError, TypeError):
-        pass

@@ -40,7 +40,11 @@ KERAS_LAYERS = [
     ("Dense", {"units": 4}, (5,)),
     ("Dense", {"units": 4}, (3, 2, 5)),
     ("Conv2D", {"filters": 4, "kernel_size": 3}, (9, 7, 2)),
-    ("Conv2D", {"filters": 4, "kernel_size": [3, 2], "strides": [2, 3], "padding": "same"}, (9, 7, 2)),
+    (
+        "Conv2D",
+        {"filters": 4, "kernel_size": [3, 2], "strides": [2, 3], "padding": "same"},
+        (9, 7, 2),
+    ),
     ("DepthwiseConv2D", {"kernel_size": 3, "depth_multiplier": 3, "strides": 2}, (9, 7, 2)),
     ("SeparableConv2D", {"filters": 4, "kernel_size": 3}, (9, 7, 2)),
     ("MaxPooling2D", {}, (9, 7, 2)),
@@ -62,7 +66,7 @@ KERAS_LAYERS = [
     ("ZeroPadding2D", {"padding": 2}, (9, 7, 2)),
     ("ZeroPadding2D", {"padding": [1, 2]}, (9, 7, 2)),
     ("ZeroPadding2D", {"padding": [[1, 0], [2, 3]]}, (9, 7, 2)),
-    ("Rescaling", {"scale": 0.5}, (9, 7, 2)),
+    ("Rescaling", {"scale": 0.5, "offset": 0.0}, (9, 7, 2)),
 ]
 
 

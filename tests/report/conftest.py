@@ -1,5 +1,5 @@
 import pytest
-import report_samples
+from report import report_samples
 
 
 @pytest.fixture(params=sorted(report_samples.SAMPLES))

@@ -40,9 +40,7 @@ def trial(index: int, epochs: int = 12, mode: str = "float") -> dict:
         },
         "scales": []
         if mode == "float"
-        else [
-            scale(layer, weight) for layer in LAYERS for weight in ("kernel_scale", "bias_scale")
-        ],
+        else [scale(layer, weight) for layer in LAYERS for weight in ("kernel_scale", "bias_scale")],
         "train_seconds": 61.4 + index,
     }
 
@@ -195,9 +193,7 @@ def full_result() -> dict:
         "best": best,
         "stages": stages,
         "storage": storage(),
-        "diagnostics": [
-            quantizer(name, tensor, s, p) for name in LAYERS for tensor, s, p in TENSORS
-        ],
+        "diagnostics": [quantizer(name, tensor, s, p) for name in LAYERS for tensor, s, p in TENSORS],
         "finished_date": "2026-11-21T12:00:00Z",
     }
 
@@ -220,9 +216,7 @@ def bare_result() -> dict:
         "val_accuracy": 0.9,
         "expected_accuracy": None,
     }
-    best |= dict.fromkeys(
-        ["test_loss", "test_accuracy", "weight_bytes", "activation_bytes", "total_bytes"]
-    )
+    best |= dict.fromkeys(["test_loss", "test_accuracy", "weight_bytes", "activation_bytes", "total_bytes"])
     result = {"format": "keras_efficient result 1", "network": None, "best": best, "storage": None}
     return result | {"stages": [{"mode": "float", "chosen": 0, "trials": [only]}]}
 
@@ -237,8 +231,7 @@ def long_result() -> dict:
         ["S", 10, 4, 8, 8],
     ]
     result["storage"]["layers"] = [
-        layer_row(f"conv_q_{i}", "C", 27.5 + i, 400 + i % 7, ((14, 14, 5), (12, 12, 5)))
-        for i in range(120)
+        layer_row(f"conv_q_{i}", "C", 27.5 + i, 400 + i % 7, ((14, 14, 5), (12, 12, 5))) for i in range(120)
     ]
     result["stages"][0]["trials"] = [trial(i) for i in range(50)]
     return result

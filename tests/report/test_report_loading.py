@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-import report_samples
+from report import report_samples
 
 from keras_efficient.report import load_result, write_report
 

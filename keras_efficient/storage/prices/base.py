@@ -52,12 +52,8 @@ class Price(NamedTuple):
     line in ``prices/__init__.py``; their shapes go into ``descriptions.shapes.SHAPES``.
     """
 
-    output_bits: Callable[
-        [Config, int], int
-    ]  # (config, bits of an input cell) -> bits of an output cell
-    working: Callable[
-        [Config, FeatureMap, FeatureMap, str], Working
-    ]  # (config, source, target, order)
+    output_bits: Callable[[Config, int], int]  # (config, bits of an input cell) -> bits of an output cell
+    working: Callable[[Config, FeatureMap, FeatureMap, str], Working]  # (config, source, target, order)
     weights: Callable[[Config, FeatureMap], Weights] = lambda config, source: Weights()
     products: Callable[[Config, FeatureMap, FeatureMap], int] = lambda config, source, target: 0
     # Whether a map that arrives pixel by pixel need not be stored: "pixels": each pixel is passed

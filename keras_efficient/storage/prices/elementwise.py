@@ -27,11 +27,7 @@ def activation_bits(config: Config, input_bits: int) -> int:
 
 
 def relu_bits(config: Config, input_bits: int) -> int:
-    keeps_codes = (
-        not config.get("negative_slope")
-        and not config.get("threshold")
-        and config.get("max_value") is None
-    )
+    keeps_codes = not config.get("negative_slope") and not config.get("threshold") and config.get("max_value") is None
     return input_bits if keeps_codes else FLOAT_BITS
 
 
@@ -51,9 +47,7 @@ def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -
 PASSED_ON = Price(same_bits, in_place, streams=pixels, is_head=True)
 
 PRICES = {
-    **dict.fromkeys(
-        ("Dropout", "SpatialDropout2D", "GaussianNoise", "Flatten", "Reshape"), PASSED_ON
-    ),
+    **dict.fromkeys(("Dropout", "SpatialDropout2D", "GaussianNoise", "Flatten", "Reshape"), PASSED_ON),
     "ActivationQ": Price(declared_bits, in_place, streams=pixels),
     "Activation": Price(activation_bits, in_place, streams=pixels, is_head=True),
     "ReLU": Price(relu_bits, in_place, streams=pixels, is_head=True),

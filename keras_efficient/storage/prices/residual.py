@@ -21,17 +21,13 @@ CONVOLUTIONS = 2
 def weights(config: Config, source: FeatureMap) -> Weights:
     channels = source.shape[2]
     kernels = CONVOLUTIONS * KERNEL_CELLS * channels * channels
-    return kernel_and_bias(
-        quantized_widths(config), kernels, biases_of(config, CONVOLUTIONS * channels)
-    )
+    return kernel_and_bias(quantized_widths(config), kernels, biases_of(config, CONVOLUTIONS * channels))
 
 
 def working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
     rows, columns, channels = source.shape
     inner = channels * quantized_widths(config).activation
-    slack, chosen = residual_slack(
-        rows, columns, inner, target.pixel_bits, source.pixel_bits, order
-    )
+    slack, chosen = residual_slack(rows, columns, inner, target.pixel_bits, source.pixel_bits, order)
     return Working(source.total_bits + max(slack, 0), chosen)
 
 
@@ -40,8 +36,6 @@ PRICES = {
         output_bits=lambda config, input_bits: quantized_widths(config).activation,
         working=working,
         weights=weights,
-        products=lambda config, source, target: (
-            CONVOLUTIONS * KERNEL_CELLS * source.cells * source.shape[2]
-        ),
+        products=lambda config, source, target: CONVOLUTIONS * KERNEL_CELLS * source.cells * source.shape[2],
     )
 }

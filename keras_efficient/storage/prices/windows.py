@@ -31,15 +31,11 @@ from keras_efficient.storage.prices.base import (
 )
 
 
-def sliding(
-    window: tuple, source: FeatureMap, target: FeatureMap, order: str, release_first: bool
-) -> Working:
+def sliding(window: tuple, source: FeatureMap, target: FeatureMap, order: str, release_first: bool) -> Working:
     """Bits alive at the worst moment. `window` is (size, strides, padding), as `read_window`
     returns it."""
     sizes, strides, padding = window
-    rows, columns = (
-        Axis(source.shape[d], target.shape[d], sizes[d], strides[d], padding) for d in (0, 1)
-    )
+    rows, columns = (Axis(source.shape[d], target.shape[d], sizes[d], strides[d], padding) for d in (0, 1))
     slacks = window_slacks(rows, columns, target.pixel_bits, source.pixel_bits, release_first)
     slack, chosen = slacks.pick(order)
     return Working(source.total_bits + max(slack, 0), chosen)
@@ -49,19 +45,13 @@ def convolve(config: Config, source: FeatureMap, target: FeatureMap, order: str)
     return sliding(read_window(config, "kernel_size"), source, target, order, release_first=False)
 
 
-def convolve_depthwise(
-    config: Config, source: FeatureMap, target: FeatureMap, order: str
-) -> Working:
+def convolve_depthwise(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
     one_to_one = config.get("depth_multiplier", 1) == 1
-    return sliding(
-        read_window(config, "kernel_size"), source, target, order, release_first=one_to_one
-    )
+    return sliding(read_window(config, "kernel_size"), source, target, order, release_first=one_to_one)
 
 
 def pool(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
-    return sliding(
-        read_window(config, "pool_size", default=2), source, target, order, release_first=True
-    )
+    return sliding(read_window(config, "pool_size", default=2), source, target, order, release_first=True)
 
 
 def kernel_cells(config: Config) -> int:
@@ -74,9 +64,7 @@ def convolution_price(widths: Callable[[Config], Widths]) -> Price:
 
     def weights(config: Config, source: FeatureMap) -> Weights:
         filters = config["filters"]
-        return kernel_and_bias(
-            widths(config), kernels_per_filter(config, source) * filters, biases_of(config, filters)
-        )
+        return kernel_and_bias(widths(config), kernels_per_filter(config, source) * filters, biases_of(config, filters))
 
     return Price(
         output_bits=lambda config, input_bits: widths(config).activation,
@@ -89,9 +77,7 @@ def convolution_price(widths: Callable[[Config], Widths]) -> Price:
 def depthwise_price(widths: Callable[[Config], Widths]) -> Price:
     def weights(config: Config, source: FeatureMap) -> Weights:
         outputs = source.shape[2] * config.get("depth_multiplier", 1)
-        return kernel_and_bias(
-            widths(config), kernel_cells(config) * outputs, biases_of(config, outputs)
-        )
+        return kernel_and_bias(widths(config), kernel_cells(config) * outputs, biases_of(config, outputs))
 
     return Price(
         output_bits=lambda config, input_bits: widths(config).activation,
@@ -112,9 +98,7 @@ def separable_price() -> Price:
 
     def weights(config: Config, source: FeatureMap) -> Weights:
         channels, filters = source.shape[2] * config.get("depth_multiplier", 1), config["filters"]
-        return kernel_and_bias(
-            widths, channels * (kernel_cells(config) + filters), biases_of(config, filters)
-        )
+        return kernel_and_bias(widths, channels * (kernel_cells(config) + filters), biases_of(config, filters))
 
     def working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
         between = middle(config, source, target)

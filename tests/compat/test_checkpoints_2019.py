@@ -1,0 +1,65 @@
+"""The published files of the 2019 study give the published numbers."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_efficient as ke
+
+_FILES = {"QL_0": "freeze_scales", "TL_best": "learn_scales", "FL_best": "float"}
+
+
+def _logits(model, x):
+    return keras.Model(model.inputs, model.layers[-2].output).predict(x, verbose=0)
+
+
+@pytest.mark.parametrize("name, mode", _FILES.items())
+def test_logits(name, mode, golden, shared_data):
+    model = ke.compat.load_2019(golden(f"checkpoints_2019/model{name}.h5"))
+    expected = np.load(golden(f"checkpoints_2019/logits_{name}.npz"))
+    with np.load(shared_data / "mnist.npz") as file:
+        x = file["x_test"][:256, ..., np.newaxis].astype("float32") / 256
+    assert {layer.mode for layer in ke.quantization.quantized_layers(model)} == {mode}
+    logits = _logits(model, x)
+    if mode == "float":  # the order of a float sum is the backend's own
+        np.testing.assert_allclose(logits, expected["preactivation"], atol=2e-5)
+    else:
+        np.testing.assert_array_equal(logits, expected["logits_unsigned"])
+
+
+@pytest.mark.parametrize("name", _FILES)
+def test_published_scores(name, golden, shared_data):
+    scores = json.loads(golden("checkpoints_2019/scores.json").read_text())
+    expected = next(score for score in scores if score["file"] == f"model{name}.h5")
+    data = ke.datasets.load_dataset("mnist", shared_data)
+    model = ke.compat.load_2019(golden(f"checkpoints_2019/model{name}.h5"))
+    model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    for part, x, y in (("val", data.x_val, data.y_val), ("test", data.x_test, data.y_test)):
+        loss, accuracy = model.evaluate(x, y, batch_size=1000, verbose=0)
+        assert loss == pytest.approx(expected[f"{part}_loss"], abs=2e-6)
+        assert accuracy == pytest.approx(expected[f"{part}_accuracy"], abs=1e-6)
+    scales = [[row["log2_scale"] for row in ke.quantization.scale_table(model)][i : i + 3] for i in (0, 3, 6, 9)]
+    np.testing.assert_allclose(scales, expected["log2_scales"], rtol=1e-6)
+
+
+def test_the_model_is_flat_priced_and_saves(golden, tmp_path):
+    model = ke.compat.load_2019(golden("checkpoints_2019/modelQL_0.h5"))
+    assert not any(isinstance(layer, keras.Model) for layer in model.layers)
+    assert ke.estimate_storage(model).total_bytes == 1947.0
+    model.save(tmp_path / "model.keras")
+    x = np.random.default_rng(0).integers(0, 256, (8, 28, 28, 1)).astype("float32") / 256
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_other_files_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="No checkpoint of the 2019 study at"):
+        ke.compat.load_2019(tmp_path / "missing.h5")
+    (tmp_path / "text.h5").write_text("no HDF5")
+    with pytest.raises(ValueError, match="is no checkpoint of the 2019 study"):
+        ke.compat.load_2019(tmp_path / "text.h5")
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]).save(tmp_path / "other.h5")
+    with pytest.raises(ValueError, match="is no checkpoint of the 2019 study"):
+        ke.compat.load_2019(tmp_path / "other.h5")

@@ -1,0 +1,256 @@
+"""The contract that every layer keeps. A test class of a layer inherits `LayerContract`."""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras.src import testing  # Keras's own checks of a layer; not public, but meant for this
+
+import keras_efficient  # noqa: F401  registers the layers
+from keras_efficient.ops.quantize import code_range, to_codes
+from keras_efficient.quantization import quantized_layers
+
+_RELOAD = """
+import sys
+import numpy as np
+import keras_efficient
+import keras
+model = keras.saving.load_model(sys.argv[1])
+np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
+"""
+
+
+class LayerContract:
+    """Checks of one layer. Subclasses set the attributes and may override `reference`.
+
+    Attributes:
+        layer_class: The class.
+        arguments: Every argument of the constructor, none of them at its default.
+        input_shape: Shape of an input, with the batch.
+        output_shape: Shape of its output.
+        weight_names: Names of the layer's weights in the order of the contract.
+        has_mode: Whether the layer takes `mode`.
+        still_weights: Names of trainable weights that need not move in two steps, with a reason.
+    """
+
+    layer_class = None
+    arguments = {}
+    input_shape = (4, 8, 8, 3)
+    output_shape = None
+    weight_names = ()
+    has_mode = True
+    still_weights = ()
+
+    def reference(self, x, weights):
+        """The layer's output by numpy, in the mode of `arguments`."""
+        raise NotImplementedError
+
+    # What the checks are made of.
+
+    def make(self, **overrides):
+        """A built layer whose weights and scales are drawn from a fixed seed."""
+        layer = self.layer_class(**{**self.arguments, **overrides})
+        layer.build(self.input_shape)
+        random = np.random.default_rng(0)
+        layer.set_weights([random.normal(0, 0.5, w.shape).astype("float32") for w in layer.weights])
+        return layer
+
+    def inputs(self, samples=None, seed=1):
+        """Inputs on a grid of 1/16, so that quantized sums are exact on every backend."""
+        shape = (samples or self.input_shape[0], *self.input_shape[1:])
+        values = np.random.default_rng(seed).integers(0, 16, shape) / 16
+        return values.astype("float32")
+
+    def model(self, **overrides):
+        """The layer alone in a Functional model."""
+        inputs = keras.Input(self.input_shape[1:])
+        layer = self.make(**overrides)
+        return keras.Model(inputs, layer(inputs)), layer
+
+    # The checks.
+
+    def test_keras_own_layer_test(self):
+        testing.TestCase().run_layer_test(
+            self.layer_class,
+            init_kwargs=self.arguments,
+            input_shape=self.input_shape,
+            expected_output_shape=self.output_shape,
+            supports_masking=False,
+        )
+
+    def test_config_holds_every_argument(self):
+        names = _argument_names(self.layer_class)
+        assert names == set(self.arguments), "list every argument of the layer in `arguments`"
+        layer = self.layer_class(**self.arguments)
+        again = self.layer_class.from_config(json.loads(json.dumps(layer.get_config())))
+        for name, value in self.arguments.items():
+            assert _plain(layer.get_config()[name]) == _plain(again.get_config()[name])
+            default = _default(self.layer_class, name)
+            assert default is None or _plain(getattr(again, name)) != _plain(default), f"{name} is at its default"
+            _check_is_kept(getattr(again, name), value, name)
+
+    def test_build_leaves_the_config_alone(self):
+        layer = self.layer_class(**self.arguments)
+        before = json.dumps(layer.get_config())
+        layer.build(self.input_shape)
+        layer(self.inputs())
+        assert json.dumps(layer.get_config()) == before
+
+    def test_is_registered_and_public(self):
+        name = self.layer_class.__name__
+        assert keras.saving.get_registered_name(self.layer_class) == f"keras_efficient>{name}"
+        assert getattr(keras_efficient, name) is self.layer_class
+        assert name in keras_efficient.layers.__all__
+
+    def test_weights_are_in_the_contract_order(self):
+        assert [weight.name for weight in self.make().weights] == list(self.weight_names)
+
+    def test_saved_file_loads_in_a_fresh_process(self, tmp_path):
+        model, _ = self.model()
+        model.save(tmp_path / "model.keras")
+        np.save(tmp_path / "x.npy", self.inputs())
+        command = [sys.executable, "-c", _RELOAD, "model.keras", "x.npy", "y.npy"]
+        environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), model.predict(self.inputs(), verbose=0))
+
+    def test_equals_the_numpy_reference(self):
+        # TensorFlow, JAX and torch are each compared with the same numbers.
+        layer = self.make()
+        y = keras.ops.convert_to_numpy(layer(self.inputs()))
+        expected = self.reference(self.inputs(), layer.get_weights())
+        np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+
+    def test_every_trainable_weight_moves_within_two_steps(self):
+        model, layer = self.model(**({"mode": "learn_scales"} if self.has_mode else {}))
+        if not layer.trainable_weights:
+            return
+        model.compile(keras.optimizers.SGD(0.01), "mse")
+        before = [keras.ops.convert_to_numpy(weight) for weight in layer.trainable_weights]
+        y = np.random.default_rng(2).normal(0, 5, model.compute_output_shape(self.input_shape))
+        model.fit(self.inputs(), y.astype("float32"), batch_size=self.input_shape[0] // 2, epochs=1, verbose=0)
+        still = [
+            weight.name
+            for weight, old in zip(layer.trainable_weights, before, strict=True)
+            if np.array_equal(keras.ops.convert_to_numpy(weight), old)
+        ]
+        assert set(still) <= set(self.still_weights)
+
+    def test_codes_fit_their_bits_at_extreme_values(self):
+        for layer in quantized_layers(self.make()):
+            for quantizer in layer.quantizers:
+                values = np.array([0.0, 1e-30, -1e-30, 1.0, -1.0, 1e6, -1e6, 1e30, -1e30], "float32")
+                codes = to_codes(values, quantizer.bits, quantizer.scale, quantizer.signed)
+                codes = keras.ops.convert_to_numpy(codes)
+                low, high = code_range(quantizer.bits, quantizer.signed)
+                assert codes.min() >= low and codes.max() <= high
+                assert codes.max() == high and (codes.min() == low)
+                assert high - low == 2**quantizer.bits - 1
+
+    def test_outputs_lie_on_the_declared_grid(self):
+        for layer in quantized_layers(self.make()):
+            outputs = [q for q in layer.quantizers if q.weight is None]
+            if not outputs:
+                continue
+            y = keras.ops.convert_to_numpy(layer(self.inputs() * 100 - 50))
+            codes = keras.ops.convert_to_numpy(to_codes(y, outputs[-1].bits, outputs[-1].scale, outputs[-1].signed))
+            step = 2.0 ** np.round(keras.ops.convert_to_numpy(outputs[-1].scale))
+            resolution = 2 ** (outputs[-1].bits - outputs[-1].signed)
+            np.testing.assert_array_equal(y, codes * step / resolution)
+
+    def test_rows_do_not_depend_on_the_batch(self):
+        layer = self.make()
+        x = self.inputs(samples=5)
+        together = keras.ops.convert_to_numpy(layer(x))
+        for row in range(5):
+            alone = keras.ops.convert_to_numpy(layer(x[row : row + 1]))
+            np.testing.assert_allclose(alone[0], together[row], rtol=1e-6, atol=1e-6)
+
+    @pytest.mark.skipif(keras.backend.backend() == "torch", reason="torch compiles with a C++ compiler only")
+    def test_compiled_and_eager_give_the_same_numbers(self):
+        model, layer = self.model()
+        eager = keras.ops.convert_to_numpy(layer(self.inputs()))
+        for jit_compile in (True, False):
+            model.compile(jit_compile=jit_compile)
+            np.testing.assert_allclose(model.predict(self.inputs(), verbose=0), eager, rtol=1e-6, atol=1e-6)
+
+    @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+    def test_mixed_precision_keeps_the_grid(self, policy):
+        layer, half = self.make(), self.make(dtype=policy)
+        y = half(self.inputs())
+        assert keras.backend.standardize_dtype(y.dtype) == half.compute_dtype
+        assert all(weight.dtype == "float32" for weight in half.weights)
+        y = keras.ops.convert_to_numpy(keras.ops.cast(y, "float32"))
+        full = keras.ops.convert_to_numpy(layer(self.inputs()))
+        # At most a step of the output grid, where a half-precision sum rounds the other way.
+        assert np.abs(y - full).max() <= self.largest_step(layer) + 0.01 * np.abs(full).max()
+
+    def largest_step(self, layer):
+        """The widest step of the layer's output grids."""
+        steps = [
+            2.0 ** np.round(keras.ops.convert_to_numpy(q.scale)) / 2 ** (q.bits - q.signed)
+            for q in getattr(layer, "quantizers", ())
+            if q.weight is None
+        ]
+        return max(steps, default=0.1)
+
+    def test_set_mode_float_computes_the_plain_layer(self):
+        if not self.has_mode:
+            return
+        layer = self.make(mode="float")
+        assert not any("scale" in weight.name for weight in layer.trainable_weights)
+        y = keras.ops.convert_to_numpy(layer(self.inputs()))
+        assert np.isfinite(y).all()
+
+    def test_unknown_mode_is_refused(self):
+        if not self.has_mode:
+            return
+        with pytest.raises(ValueError, match="`mode` must be one of .* Received: mode='fast'"):
+            self.layer_class(**{**self.arguments, "mode": "fast"})
+
+
+def _argument_names(layer_class):
+    """The constructor arguments of a layer and of its base classes below `keras.layers.Layer`."""
+    names = set()
+    for base in layer_class.__mro__[: layer_class.__mro__.index(keras.layers.Layer)]:
+        if "__init__" in vars(base):
+            parameters = inspect.signature(base.__init__).parameters.values()
+            kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+            names |= {p.name for p in parameters if p.kind not in kinds}
+    return names - {"self"}
+
+
+def _default(layer_class, name):
+    for base in layer_class.__mro__:
+        parameter = inspect.signature(base.__init__).parameters.get(name)
+        if parameter is not None and parameter.default is not inspect.Parameter.empty:
+            return parameter.default
+    return None
+
+
+def _plain(value):
+    if hasattr(value, "get_config"):
+        return [type(value).__name__, value.get_config()]
+    if callable(value):
+        return value.__name__
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _check_is_kept(kept, value, name):
+    if isinstance(value, (int, bool, float)) or name in ("mode", "padding"):
+        assert kept == value or kept == (value, value), f"{name} was {value}, is {kept}"
+    elif isinstance(value, (tuple, list)):
+        assert tuple(kept) == tuple(value), f"{name} was {value}, is {kept}"
+    elif isinstance(value, str):
+        found = getattr(kept, "__name__", None) or _snake(type(kept).__name__)
+        assert kept == value or found.lower() == value.lower(), f"{name} was {value}, is {found}"
+
+
+def _snake(name):
+    return "".join("_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(name))

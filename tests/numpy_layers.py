@@ -1,0 +1,39 @@
+"""Slow, plain numpy forms of the layers: the independent side of the comparisons."""
+
+import numpy as np
+
+
+def quantize(x, bits, log2_scale, signed=True, rounding="nearest"):
+    """The 2019 quantizer."""
+    x = np.asarray(x, "float64")
+    resolution = 2 ** (bits - 1) if signed else 2**bits
+    scale = 2.0 ** np.round(log2_scale)
+    half = 0.5 if signed and bits <= 2 else 0.0
+    s = x * resolution / scale
+    code = np.floor(s) if rounding == "floor" else np.floor(s) + 0.5 if half else np.round(s)
+    low = -resolution + half if signed else 0
+    return np.clip(code, low, resolution - 1 + half) * scale / resolution
+
+
+def windows(x, kernel_size, strides, padding):
+    """All windows of (batch, rows, columns, channels): (batch, i, j, kr, kc, channels)."""
+    if padding == "same":
+        pads = [(0, 0)]
+        for size, k, s in zip(x.shape[1:3], kernel_size, strides, strict=True):
+            total = max((-(-size // s) - 1) * s + k - size, 0)
+            pads.append((total // 2, total - total // 2))
+        x = np.pad(x, [*pads, (0, 0)])
+    view = np.lib.stride_tricks.sliding_window_view(x, kernel_size, axis=(1, 2))
+    view = view[:, :: strides[0], :: strides[1]]
+    return np.moveaxis(view, 3, -1)
+
+
+def conv(x, kernel, strides, padding):
+    """Convolution, channels last."""
+    return np.einsum("bijrsc,rscf->bijf", windows(x, kernel.shape[:2], strides, padding), kernel)
+
+
+def depthwise_conv(x, kernel, strides, padding):
+    """Depthwise convolution; channel c, multiplier m gives channel c m."""
+    y = np.einsum("bijrsc,rscm->bijcm", windows(x, kernel.shape[:2], strides, padding), kernel)
+    return y.reshape(*y.shape[:3], -1)

@@ -1,0 +1,93 @@
+"""`calibrate` copies the weights and sets the scales of the 2019 study."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_efficient as ke
+from keras_efficient.quantization import diagnose, scale_table
+
+
+def _network(mode="float"):
+    return ke.build_network([["Q", 4], ["R", 4, 8, 4], ["S", 3, 4, 8, 8]], (6, 6, 2), mode)
+
+
+def _log2(model):
+    return {(row["layer"], row["weight"]): row["log2_scale"] for row in scale_table(model)}
+
+
+def test_golden_scales(golden, shared_data):
+    expected = np.load(golden("calibration_FL_best.npz"))
+    with np.load(shared_data / "mnist.npz") as file:
+        x = file["x_train"][expected["val_index_first128"]][..., np.newaxis].astype("float32") / 256
+    trained = ke.compat.load_2019(golden("checkpoints_2019/modelFL_best.h5"))
+    quantized = ke.build_network(ke.networks.MNIST_2KB, mode="learn_scales")
+    ke.calibrate(trained, quantized, x)
+    np.testing.assert_allclose(list(_log2(quantized).values()), expected["log2"].ravel(), atol=1e-4)
+    for ours, theirs in zip(quantized.weights, trained.weights, strict=True):
+        if not ours.name.endswith("_scale"):
+            np.testing.assert_array_equal(ours.numpy() if hasattr(ours, "numpy") else ours, theirs)
+
+
+def test_every_activation_is_set_from_what_it_sees():
+    model = _network()
+    x = np.random.default_rng(0).normal(0, 3, (50, 6, 6, 2)).astype("float32")
+    ke.calibrate(model, model, x)
+    scales = _log2(model)
+    expected = np.log2(np.abs(np.percentile(x, [2, 98])).max())
+    assert scales["ActivationQ 1", "activation_scale"] == pytest.approx(expected, abs=1e-5)
+    assert scales["ResidualQ 2", "activation_1_scale"] != scales["ResidualQ 2", "activation_2_scale"]
+
+
+def test_percentile_bias_and_positive_rules():
+    float_model = keras.Sequential([keras.Input((2,)), ke.DenseQ(2, "relu")])
+    kernel, bias = np.array([[1.0, -2.0], [0.5, 4.0]], "float32"), np.array([0.25, -0.75], "float32")
+    float_model.layers[0].set_weights([kernel, bias, *np.zeros(3, "float32")])
+    quantized = keras.Sequential([keras.Input((2,)), ke.DenseQ(2, "relu", mode="learn_scales")])
+    x = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], "float32")
+    ke.calibrate(float_model, quantized, x, percentile=10)
+    outputs = np.maximum(x @ kernel + bias, 0)
+    positive = outputs[outputs > 0]
+    expected = [
+        np.abs(np.percentile(kernel, [10, 90])).max(),
+        2 * (0.1 + 0.75),
+        np.percentile(positive, 90),
+    ]
+    np.testing.assert_allclose(2.0 ** np.array(list(_log2(quantized).values())), expected, rtol=1e-5)
+
+
+def test_calibrating_a_quantized_model_looks_at_its_float_values():
+    model, twin = _network("learn_scales"), _network()
+    twin.set_weights(model.get_weights())
+    x = np.random.default_rng(0).normal(0, 30, (20, 6, 6, 2)).astype("float32")
+    ke.calibrate(model, model, x)
+    ke.calibrate(twin, twin, x)
+    assert _log2(model) == _log2(twin)
+    assert {layer.mode for layer in ke.quantization.quantized_layers(model)} == {"learn_scales"}
+
+
+def test_a_dead_layer_keeps_its_scale_and_warns():
+    model = keras.Sequential([keras.Input((2,)), ke.DenseQ(3, "relu", bias_initializer=keras.initializers.Constant(-9))])
+    with pytest.warns(UserWarning, match="activation of layer .* is zero"):
+        ke.calibrate(model, model, np.zeros((4, 2), "float32"))
+    assert _log2(model)["DenseQ 1", "activation_scale"] == 0
+
+
+def test_different_models_are_refused():
+    models = [keras.Sequential([keras.Input((2,)), ke.DenseQ(units)]) for units in (2, 3)]
+    with pytest.raises(ValueError, match="must have the same weights. Received: float_model with shapes"):
+        ke.calibrate(*models, np.zeros((4, 2), "float32"))
+    with pytest.raises(ValueError, match=r"`percentile` must be in \[0, 50\). Received: percentile=50"):
+        ke.calibrate(models[0], models[0], np.zeros((4, 2), "float32"), percentile=50)
+
+
+def test_diagnose_counts_codes():
+    layer = ke.DenseQ(2, kernel_bits=2, bias_bits=4, activation_bits=3, mode="freeze_scales")
+    model = keras.Sequential([keras.Input((2,)), layer])
+    weights = ([[1.0, 0.1], [0.1, -0.1]], [0.0, 0.5], 0.49, -0.3, 3.0)
+    layer.set_weights([np.asarray(weight, "float32") for weight in weights])
+    kernel, bias, activation = diagnose(model, np.ones((4, 2), "float32"))
+    assert kernel["saturated"] == 0.25 and kernel["used_codes"] == 3 and kernel["possible_codes"] == 4
+    assert kernel["parked"] and not bias["parked"] and not activation["parked"]
+    assert bias["zeros"] == 0.5 and bias["exponent"] == 0
+    assert activation["signed"] and activation["tensor"] == "activation"
