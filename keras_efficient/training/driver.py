@@ -117,6 +117,7 @@ class _Run:
             progress.stage(number + 1, len(self.stages), stage.mode, stage.trials, stage.epochs)
             start = self._start_of(number, outcomes)
             trials = self._stage_trials(number, start, executor, progress)
+            _check_some_finished(trials, number + 1, stage.mode)
             chosen = select(trials, self.rule, len(self.data.x_val))
             outcomes.append((self._scored(trials), chosen))
         return outcomes
@@ -255,6 +256,14 @@ class _Run:
             "loss_path": (directory / LOSS_CHECKPOINT).as_posix(),
             "accuracy_path": (directory / ACCURACY_CHECKPOINT).as_posix(),
         }
+
+
+def _check_some_finished(trials, number, mode):
+    if all(trial.status == "failed" for trial in trials):
+        raise ValueError(
+            f"All {len(trials)} trials of stage {number} ({mode}) failed; the first: {trials[0].reason}. "
+            "Try a lower learning rate, in another directory."
+        )
 
 
 # The trainer of a worker process: built at its first trial of a stage, used for the others.

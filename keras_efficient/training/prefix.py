@@ -1,5 +1,7 @@
 """The part of a network in front of its first weight: computed once, not in every epoch."""
 
+from contextlib import suppress
+
 import keras
 import numpy as np
 
@@ -22,18 +24,22 @@ _FREE_LAYERS = (
 def split_prefix(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
     """Split a model into a prefix that never changes and the body that trains.
 
-    Both share their layers with `model`, so training the body trains the model. The prefix is
-    None where there is nothing to compute beforehand: a model that starts with a weight, or
+    Both share their layers with `model`, so training the body trains the model, which itself
+    stays uncompiled (a subclassed model is its own body). The prefix is None where there is nothing to compute beforehand: a model that starts with a weight, or
     one that is no chain at its beginning (a subclassed model, two inputs, a skip connection
     from the input).
     """
+    if not isinstance(model, (keras.Sequential, keras.src.models.Functional)):
+        return None, model
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        return None, model
+    (first,), (outputs,) = model.inputs, model.outputs
     last = _last_free_layer(model)
-    if last is None:
-        return None, model
-    try:
-        return keras.Model(model.inputs, last.output), keras.Model(last.output, model.outputs)
-    except ValueError:  # something behind the prefix reads from within it
-        return None, model
+    if last is not None:
+        # An error says that something behind the prefix reads from within it.
+        with suppress(ValueError):
+            return keras.Model(first, last.output), keras.Model(last.output, outputs)
+    return None, keras.Model(first, outputs)
 
 
 def apply_prefix(prefix: keras.Model | None, x: np.ndarray) -> np.ndarray:
@@ -42,10 +48,6 @@ def apply_prefix(prefix: keras.Model | None, x: np.ndarray) -> np.ndarray:
 
 
 def _last_free_layer(model):
-    if not isinstance(model, (keras.Sequential, keras.src.models.Functional)):
-        return None
-    if len(model.inputs) != 1:
-        return None
     last, tensor = None, model.inputs[0]
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):

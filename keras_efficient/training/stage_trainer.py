@@ -30,14 +30,12 @@ class StageTrainer:
         self.source, self.stage, self.data, self.start = source, stage, data, start
         self.needs_scales = MODES[stage.mode].quantized and not MODES[start_mode].quantized
         self.model = source.build(stage.mode, seed=0)
-        self.engine = self._make_engine()
-        self._initial_optimizer = list(
-            map(keras.ops.convert_to_numpy, self.engine.optimizer.variables)
-        )
         if start is not None:
             self.model.load_weights(start)
             self._prepare_scales()
             self._start_weights = self.model.get_weights()
+        self.engine = self._make_engine()
+        self._initial_optimizer = list(map(keras.ops.convert_to_numpy, self.engine.optimizer.variables))
 
     def run(self, trial: int, seed: int, directory: Path, on_epoch=lambda logs: None) -> TrialResult:
         """Run one trial. Nothing of an earlier trial of this object enters it."""

@@ -110,7 +110,8 @@ class Trial:
         self.engine.model.stop_training = False
         callbacks.on_train_begin()
         for epoch in range(self.stage.epochs):
-            callbacks.on_epoch_begin(epoch)
+            self.engine.optimizer.learning_rate = self.stage.learning_rate_at(epoch)
+            callbacks.on_epoch_begin(epoch)  # may choose another learning rate
             logs = self._epoch(epoch)
             callbacks.on_epoch_end(epoch, logs)
             self.on_epoch(logs)
@@ -119,8 +120,6 @@ class Trial:
         callbacks.on_train_end()
 
     def _epoch(self, epoch):
-        learning_rate = self.stage.learning_rate_at(epoch)
-        self.engine.optimizer.learning_rate = learning_rate
         reseed(self.model, self.result.seed, epoch)
         order = np.random.default_rng([self.result.seed, epoch]).permutation(len(self.engine.x))
         loss = self.engine.train_epoch(order)
@@ -129,7 +128,7 @@ class Trial:
             "loss": loss,
             "val_loss": val_loss,
             "val_accuracy": float(correct.mean()),
-            "learning_rate": learning_rate,
+            "learning_rate": float(keras.ops.convert_to_numpy(self.engine.optimizer.learning_rate)),
         }
         for name, value in logs.items():
             self.result.history.setdefault(name, []).append(value)

@@ -63,6 +63,7 @@ class TensorFlowEngine:
         for start in tf.range(0, len(self.classes), _EVALUATION_BATCH):
             x = self.x_val[start : start + _EVALUATION_BATCH]
             outputs = outputs.write(outputs.size(), self.model(x, training=False))
-        y_pred = tf.ensure_shape(outputs.concat(), (len(self.classes), *self.model.output_shape[1:]))
+        shape = self.model.compute_output_shape(self.x_val.shape)
+        y_pred = tf.ensure_shape(outputs.concat(), shape)
         loss = self.model.compute_loss(x=None, y=self.y_val, y_pred=y_pred, training=False)
         return loss, tf.argmax(y_pred, axis=-1)

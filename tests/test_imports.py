@@ -1,0 +1,67 @@
+"""The arrows of the design: which package may import which."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[1] / "keras_efficient"
+# Every package may import itself and the ones listed; `descriptions`, `storage` and the modules
+# that lie directly in keras_efficient (files, startup, version) may be imported by all.
+_EVERYONE = {"descriptions", "files", "startup", "version"}
+_ALLOWED = {
+    "descriptions": set(),
+    "storage": set(),
+    "datasets": set(),
+    "ops": set(),
+    "layers": {"ops"},
+    "quantization": {"ops", "layers"},
+    "networks": {"ops", "layers", "quantization", "storage"},
+    "report": {"storage"},
+    "training": {"ops", "layers", "quantization", "networks", "storage", "report", "datasets"},
+}
+
+
+def _imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _own_packages(path):
+    return {name.split(".")[1] for name in _imports(path) if name.startswith("keras_efficient.")}
+
+
+@pytest.mark.parametrize("package", _ALLOWED)
+def test_imports_run_one_way(package):
+    files = list((_ROOT / package).rglob("*.py"))
+    assert files
+    for path in files:
+        strangers = _own_packages(path) - _ALLOWED[package] - _EVERYONE - {package}
+        assert not strangers, f"{path.relative_to(_ROOT)} imports {strangers}"
+
+
+def test_every_package_is_listed():
+    packages = {path.parent.name for path in _ROOT.glob("*/__init__.py")}
+    assert packages == {*_ALLOWED, "compat"}
+
+
+@pytest.mark.parametrize("package", ["descriptions", "storage", "report"])
+def test_packages_without_keras(package):
+    for path in (_ROOT / package).rglob("*.py"):
+        roots = {name.split(".")[0] for name in _imports(path)}
+        assert not roots & {"keras", "tensorflow", "jax", "torch"}, path.name
+
+
+def test_nothing_but_the_package_and_the_command_imports_compat():
+    for path in _ROOT.rglob("*.py"):
+        if path.parent.name != "compat" and path.name not in ("__init__.py", "cli.py"):
+            assert "compat" not in _own_packages(path), path.name
+
+
+def test_only_compat_may_import_tfmot():
+    for path in _ROOT.rglob("*.py"):
+        if "compat" not in path.parts:
+            assert "tensorflow_model_optimization" not in {name.split(".")[0] for name in _imports(path)}

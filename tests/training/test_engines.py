@@ -1,0 +1,127 @@
+"""The engines compute what `model.fit` computes, and the prefix changes nothing."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_efficient as ke
+from keras_efficient.training.engines import FitEngine, make_engine
+from keras_efficient.training.prefix import apply_prefix, split_prefix
+
+_CONFIG = [["A", 2, 4], ["C", 3, 3, 4, 8, 4], ["M", 2, 4], ["S", 4, 4, 8, 8]]
+
+
+def _arrays(samples=50):
+    random = np.random.default_rng(0)
+    x = random.integers(0, 256, (samples, 12, 12, 1)).astype("float32") / 256
+    return x, random.integers(0, 4, samples)
+
+
+def _model(mode="learn_scales", seed=0):
+    keras.utils.set_random_seed(seed)
+    return ke.build_network(_CONFIG, (12, 12, 1), mode)
+
+
+def _engine(model, arrays, callbacks=(), optimizer=None):
+    optimizer = optimizer or keras.optimizers.Adam(0.01)
+    return make_engine(model, optimizer, "sparse_categorical_crossentropy", arrays, 16, callbacks)
+
+
+@pytest.mark.parametrize("mode", ["float", "learn_scales", "freeze_scales"])
+def test_an_epoch_equals_fit(mode):
+    x, y = _arrays()
+    order = np.random.default_rng(1).permutation(len(x))
+    ours, plain = _model(mode), _model(mode)
+    engine = _engine(ours, (x, y, x, y))
+    loss = engine.train_epoch(order) if not isinstance(engine, FitEngine) else _with_callbacks(engine).train_epoch(order)
+    plain.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", jit_compile=False)
+    expected = plain.fit(x[order], y[order], batch_size=16, shuffle=False, verbose=0).history["loss"][0]
+    assert loss == pytest.approx(expected, abs=1e-5)
+    for a, b in zip(ours.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def _with_callbacks(engine):
+    engine.set_callbacks([])
+    return engine
+
+
+def test_evaluation_equals_evaluate():
+    x, y = _arrays(2300)  # more than two evaluation batches, the last one not full
+    model = _model()
+    loss, correct = _engine(model, (x, y, x, y)).evaluate()
+    plain = _model()
+    plain.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    expected_loss, expected_accuracy = plain.evaluate(x, y, verbose=0)
+    assert loss == pytest.approx(expected_loss, abs=1e-5)
+    assert correct.shape == (2300,) and correct.mean() == pytest.approx(expected_accuracy, abs=1e-6)
+
+
+def test_regularizers_and_one_hot_labels_count():
+    x, y = _arrays()
+    one_hot = np.eye(4, dtype="float32")[y]
+    losses = []
+    for factor in (0.0, 0.1):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((12, 12, 1))
+        layer = ke.DenseQ(4, "softmax", kernel_regularizer=keras.regularizers.L2(factor))
+        model = keras.Model(inputs, layer(keras.layers.Flatten()(inputs)))
+        engine = make_engine(model, keras.optimizers.SGD(1e-9), "categorical_crossentropy", (x, one_hot, x, one_hot), 16, ())
+        _with_callbacks(engine)
+        losses.append(engine.train_epoch(np.arange(len(x))) - factor * (layer.get_weights()[0] ** 2).sum())
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+
+
+class _CountBatches(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.batches = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches += 1
+
+
+def test_batch_callbacks_go_through_fit():
+    x, y = _arrays()
+    callback = _CountBatches()
+    engine = _engine(_model(), (x, y, x, y), [callback])
+    assert isinstance(engine, FitEngine)
+    engine.set_callbacks([callback])
+    engine.train_epoch(np.arange(len(x)))
+    assert callback.batches >= 1
+
+
+@pytest.mark.parametrize("mode", ["float", "freeze_scales"])
+def test_prefix_and_body_equal_the_model(mode):
+    x, _ = _arrays()
+    model = _model(mode)
+    prefix, body = split_prefix(model)
+    assert prefix.output.shape == (None, 6, 6, 1)
+    np.testing.assert_array_equal(
+        body.predict(apply_prefix(prefix, x), verbose=0), model.predict(x, verbose=0)
+    )
+    assert [w.path for w in body.weights] == [w.path for w in model.weights]
+
+
+def test_models_without_a_prefix_are_left_whole():
+    inputs = keras.Input((6, 6, 1))
+    pooled = keras.layers.MaxPooling2D(1)(inputs)
+    skip = keras.layers.Concatenate()([inputs, pooled])  # reads from in front of the pooling
+    outputs = keras.layers.Dense(2)(keras.layers.Flatten()(skip))
+    for model in (
+        keras.Sequential([keras.Input((4,)), ke.DenseQ(2)]),
+        keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5), ke.DenseQ(2)]),
+        keras.Model(inputs, outputs),
+    ):
+        prefix, body = split_prefix(model)
+        assert prefix is None
+        assert body.input_shape == model.input_shape and len(body.weights) == len(model.weights)
+
+
+def test_whole_pooling_chain_is_the_prefix():
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Rescaling(0.5), ke.AveragePoolingQ(2), keras.layers.MaxPooling2D(2),
+         ke.ConvQ(2, 2), keras.layers.MaxPooling2D(1)]
+    )
+    prefix, body = split_prefix(model)
+    assert prefix.output.shape == (None, 2, 2, 1) and len(body.layers) == 3

@@ -1,0 +1,48 @@
+"""`Stage`: defaults, schedule, optimizer, refusals."""
+
+import keras
+import pytest
+
+import keras_efficient as ke
+
+
+def test_defaults_are_the_studys():
+    decays = [ke.Stage(mode, 1, 1).decay for mode in ("float", "learn_scales", "freeze_scales")]
+    assert decays == [0.95, 0.98, 0.98]
+    stage = ke.Stage("float", 50, 100)
+    assert (stage.learning_rate, stage.batch_size, stage.min_learning_rate) == (0.005, 1024, 1e-4)
+
+
+def test_learning_rate_falls_to_its_floor():
+    stage = ke.Stage("float", 1, 100)
+    assert stage.learning_rate_at(0) == 0.005
+    assert stage.learning_rate_at(3) == pytest.approx(0.005 * 0.95**3)
+    assert stage.learning_rate_at(99) == 1e-4
+    assert ke.Stage("float", 1, 1, schedule=lambda epoch: 0.1 / (epoch + 1)).learning_rate_at(1) == 0.05
+
+
+def test_optimizer_is_made_anew_with_the_stages_settings():
+    stage = ke.Stage("float", 1, 1, optimizer=keras.optimizers.SGD(1.0, momentum=0.7), weight_decay=0.01)
+    optimizer = stage.make_optimizer()
+    assert isinstance(optimizer, keras.optimizers.SGD) and optimizer is not stage.optimizer
+    assert (optimizer.momentum, optimizer.weight_decay) == (0.7, 0.01)
+    assert float(keras.ops.convert_to_numpy(optimizer.learning_rate)) == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize("name", ["trials", "epochs", "batch_size"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, None, True])
+def test_wrong_counts_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be a positive integer. Received: {name}="):
+        ke.Stage(**{"mode": "float", "trials": 1, "epochs": 1, name: value})
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "decay"])
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), "fast"])
+def test_wrong_rates_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be a positive number. Received: {name}="):
+        ke.Stage("float", 1, 1, **{name: value})
+
+
+def test_unknown_mode_is_refused():
+    with pytest.raises(ValueError, match="`mode` must be one of"):
+        ke.Stage("int8", 1, 1)

@@ -1,0 +1,270 @@
+"""`train_network`: the whole run, its files, resuming, refusing."""
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pytest
+
+import keras_efficient as ke
+
+_CONFIG = [["C", 4, 3, 4, 8, 4], ["M", 2, 4], ["D", 0.2, 4], ["S", 10, 4, 8, 8]]
+
+
+@pytest.fixture(scope="module")
+def data():
+    images = ke.datasets.load_dataset("digits")
+    x_train, y_train, x_val, y_val, x_test, y_test = images.arrays()
+    return x_train[:300], y_train[:300], x_val[:100], y_val[:100], x_test[:100], y_test[:100]
+
+
+def _stages(epochs=2, **settings):
+    return [ke.Stage(mode, 2, epochs, batch_size=64, **settings) for mode in ("float", "learn_scales", "freeze_scales")]
+
+
+def _train(directory, samples, **changes):
+    arguments = {"config": _CONFIG, "data": samples, "stages": _stages(), "directory": directory, "seed": 3, "verbose": False}
+    return ke.train_network(**{**arguments, **changes})
+
+
+def _comparable(directory):
+    """result.json without clocks."""
+    def clean(value):
+        if isinstance(value, dict):
+            return {k: clean(v) for k, v in value.items() if "seconds" not in k and "date" not in k}
+        return [clean(v) for v in value] if isinstance(value, list) else value
+
+    return clean(json.loads((directory / "result.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("run") / "digits"
+    return _train(directory, data), directory
+
+
+def test_leaves_the_files_of_the_contract(run, data):
+    selection, directory = run
+    result = json.loads((directory / "result.json").read_text())
+    assert {"path", "val_accuracy", "test_accuracy", "weight_bytes", "activation_bytes", "total_bytes"} <= set(result["best"])
+    assert result["best"]["path"] == "best.keras" and selection.best.path == str(directory / "best.keras")
+    assert len(list(directory.rglob("best.keras"))) == 1
+    assert (directory / "report.html").read_text().startswith("<!DOCTYPE html>")
+    model = keras.saving.load_model(selection.best.path)
+    accuracy = (model.predict(data[4], verbose=0).argmax(1) == data[5]).mean()
+    assert accuracy == pytest.approx(selection.best.test_accuracy)
+    assert {layer.mode for layer in ke.quantization.quantized_layers(model)} == {"freeze_scales"}
+    storage = ke.estimate_storage(_CONFIG, (8, 8, 1))
+    assert (selection.best.weight_bytes, selection.best.total_bytes) == (storage.weight_bytes, storage.total_bytes)
+
+
+def test_paths_are_relative_and_stand_under_path_keys(run):
+    _, directory = run
+    text = (directory / "result.json").read_text()
+    assert str(directory) not in text and str(directory.parent) not in text
+
+    def check(value, key):
+        if isinstance(value, dict):
+            for name, item in value.items():
+                check(item, name)
+        elif isinstance(value, list):
+            for item in value:
+                check(item, key)
+        elif isinstance(value, str) and "/" in value:
+            assert "path" in key, (key, value)
+            assert (directory / value).exists()
+
+    check(json.loads(text), "")
+
+
+def test_keeps_what_each_trial_did(run):
+    selection, directory = run
+    assert [stage.mode for stage in selection.stages] == ["float", "learn_scales", "freeze_scales"]
+    assert [len(stage) for stage in selection.stages] == [2, 2, 2]
+    for stage in selection.stages:
+        assert stage[0].seed != stage[1].seed
+        for trial in stage:
+            assert set(trial.history) == {"loss", "val_loss", "val_accuracy", "learning_rate"}
+            assert trial.val_loss == min(trial.history["val_loss"]) == trial.history["val_loss"][trial.epoch - 1]
+            assert trial.max_accuracy["val_accuracy"] == max(trial.history["val_accuracy"])
+            assert trial.score is not None and len(trial.scales) == 6
+    frozen = selection.stages[2]
+    assert all(s["start"] == s["end"] == round(s["start"]) for trial in frozen for s in trial.scales)
+    learned = selection.stages[1]
+    assert any(s["start"] != s["end"] for trial in learned for s in trial.scales)
+    assert all(s["start"] != 0 for s in learned[0].scales)  # calibrated
+
+
+def test_checkpoints_are_what_the_record_says(run, data):
+    selection, directory = run
+    result = json.loads((directory / "result.json").read_text())
+    trial = result["stages"][1]["trials"][1]
+    for name, record in (("loss_path", trial), ("accuracy_path", trial["max_accuracy"])):
+        model = keras.saving.load_model(directory / trial[name])
+        correct = model.predict(data[2], verbose=0).argmax(1) == data[3]
+        assert correct.mean() == pytest.approx(record["val_accuracy"])
+    stored = ke.training.read_correct((directory / trial["loss_path"]).parent)
+    assert stored.mean() == pytest.approx(trial["val_accuracy"])
+
+
+def test_same_arguments_same_result(run, data, tmp_path):
+    _, directory = run
+    _train(tmp_path / "again", data)
+    assert _comparable(tmp_path / "again") == _comparable(directory)
+    _train(tmp_path / "other", data, seed=4)
+    assert _comparable(tmp_path / "other")["stages"] != _comparable(directory)["stages"]
+
+
+def test_a_finished_run_is_only_read(run, data):
+    selection, directory = run
+    before = {path: path.stat().st_mtime_ns for path in directory.rglob("*")}
+    assert _train(directory, data) == selection
+    assert {path: path.stat().st_mtime_ns for path in directory.rglob("*")} == before
+
+
+def test_an_interrupted_run_continues(run, data, tmp_path):
+    _, directory = run
+    copy = tmp_path / "copy"
+    shutil.copytree(directory, copy)
+    for name in ("result.json", "best.keras", "report.html", "stages/2_learn_scales/trial_001/trial.json"):
+        (copy / name).unlink()
+    shutil.rmtree(copy / "stages/3_freeze_scales/trial_000")
+    (copy / "stages/2_learn_scales/trial_001/min_val_loss.tmp.keras").write_text("half a file")
+    kept = copy / "stages/1_float/trial_000/trial.json"
+    before = kept.stat().st_mtime_ns
+    _train(copy, data)
+    assert kept.stat().st_mtime_ns == before
+    assert _comparable(copy) == _comparable(directory)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"seed": 4}, "seed is 3 there and 4 here"),
+        ({"stages": _stages(epochs=3)}, r"stages\[0\].epochs is 2 there and 3 here"),
+        ({"rule": "val_loss"}, "rule is 'score' there and 'val_loss' here"),
+        ({"config": [["C", 5, 3, 4, 8, 4], *_CONFIG[1:]]}, r"network\[0\]\[1\] is 4 there and 5 here"),
+    ],
+)
+def test_other_settings_are_refused(run, data, changes, message):
+    _, directory = run
+    before = sorted(directory.rglob("*"))
+    with pytest.raises(ValueError, match=f"holds a run with other settings: {message}"):
+        _train(directory, data, **changes)
+    assert sorted(directory.rglob("*")) == before
+
+
+def test_other_data_is_refused(run, data):
+    with pytest.raises(ValueError, match="data_sha256 is"):
+        _train(run[1], (data[0] * 0.5, *data[1:]))
+
+
+def test_a_foreign_directory_is_refused_and_left_alone(data, tmp_path):
+    (tmp_path / "thesis.txt").write_text("do not touch")
+    with pytest.raises(ValueError, match="holds other files; nothing was touched"):
+        _train(tmp_path, data)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    with pytest.raises(ValueError, match="a file"):
+        _train(tmp_path / "thesis.txt", data)
+
+
+def test_a_wrong_description_touches_nothing(data, tmp_path):
+    with pytest.raises(ValueError, match="unknown letter"):
+        _train(tmp_path / "run", data, config=[["X", 1]])
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_test_data(data, tmp_path):
+    selection = _train(tmp_path, data[:4], stages=_stages()[:1])
+    assert selection.best.test_accuracy is None and selection.best.val_accuracy > 0
+
+
+class _Diverge(keras.callbacks.Callback):
+    """The first trial that sees it takes steps that no network survives."""
+
+    trials = 0
+
+    def on_train_begin(self, logs=None):
+        _Diverge.trials += 1
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if _Diverge.trials == 1:
+            self.model.optimizer.learning_rate = 1e30
+
+
+def test_failed_trials_are_kept_and_not_chosen(data, tmp_path):
+    _Diverge.trials = 0
+    stages = [ke.Stage("float", 3, 2, optimizer="sgd", batch_size=64, callbacks=lambda: [_Diverge()])]
+    selection = _train(tmp_path, data, stages=stages)
+    failed, *others = selection.stages[0]
+    assert failed.status == "failed" and failed.val_loss is None and failed.score is None
+    assert "not finite after epoch 1" in failed.reason and len(failed.history["loss"]) == 1
+    assert failed.history["learning_rate"] == [pytest.approx(1e30)]
+    assert selection.best.trial != 0 and all(trial.status == "finished" for trial in others)
+    assert "not finite" in (tmp_path / "report.html").read_text()
+
+
+def test_all_trials_failed(data, tmp_path):
+    stages = [ke.Stage("float", 2, 3, learning_rate=1e30, optimizer="sgd", batch_size=64)]
+    with pytest.raises(ValueError, match="All 2 trials of stage 1 .float. failed; the first: The loss is not finite"):
+        _train(tmp_path, data, stages=stages)
+    record = json.loads((tmp_path / "stages/1_float/trial_000/trial.json").read_text())
+    assert record["status"] == "failed" and record["history"]["loss"]
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_a_function_may_build_the_model(data, tmp_path):
+    def builder():
+        inputs = keras.Input((8, 8, 1))
+        x = keras.layers.Flatten()(keras.layers.BatchNormalization()(ke.ConvQ(3, 3, activation="relu")(inputs)))
+        return keras.Model(inputs, ke.DenseQ(10, "softmax")(x))
+
+    one_hot = tuple(np.eye(10)[a] if a.ndim == 1 else a for a in data)
+    selection = ke.train_network(builder, one_hot, _stages()[:2], tmp_path, verbose=False)
+    again = ke.train_network(builder, one_hot, _stages()[:2], tmp_path, verbose=False)
+    assert selection == again and selection.best.test_accuracy > 0.1
+    with pytest.raises(TypeError, match="must return a built Keras model"):
+        ke.train_network(lambda: "model", data, _stages(), tmp_path / "b", verbose=False)
+
+
+def test_a_first_stage_may_be_quantized(data, tmp_path):
+    selection = _train(tmp_path, data, stages=_stages()[1:2])
+    assert all(scale["start"] != 0 for scale in selection.stages[0][0].scales)
+
+
+def test_an_executor_gives_the_same_result(run, data, tmp_path):
+    _, directory = run
+    with ThreadPoolExecutor(1) as executor:
+        _train(tmp_path, data, executor=executor)
+    assert _comparable(tmp_path) == _comparable(directory)
+
+
+def test_callbacks_can_stop_a_trial(data, tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            assert set(logs) == {"loss", "val_loss", "val_accuracy", "learning_rate"}
+            self.model.stop_training = epoch == 1
+
+    stages = [ke.Stage("float", 2, 5, batch_size=64, callbacks=lambda: [Stop()])]
+    selection = _train(tmp_path, data, stages=stages)
+    assert [len(trial.history["loss"]) for trial in selection.stages[0]] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"stages": []}, "`stages` must be a list of keras_efficient.Stage"),
+        ({"stages": ["float"]}, "`stages` must be a list of keras_efficient.Stage"),
+        ({"rule": "best"}, "`rule` must be one of"),
+        ({"data": (np.zeros((2, 8, 8, 1)),)}, "`data` must be .* Received: 1 items"),
+        ({"data": (np.zeros((2, 8, 8, 1)), [0], np.zeros((2, 8, 8, 1)), [0, 1])}, "same number of samples.* Received: 2 and 1"),
+        ({"data": (np.zeros((2, 8, 8, 1)), [0, 1], np.zeros((2, 9, 8, 1)), [0, 1])}, "must have the shapes of the training"),
+        ({"data": (np.full((2, 8, 8, 1), np.nan), [0, 1], np.zeros((2, 8, 8, 1)), [0, 1])}, "not finite"),
+    ],
+)
+def test_wrong_arguments_are_refused(data, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        _train(tmp_path / "run", data, **changes)
+    assert not (tmp_path / "run").exists()
