@@ -17,7 +17,7 @@ unexport PYTHONHOME
 .PHONY: demo test test-backends lint format clean
 
 demo: $(VENV)/.base
-	$(RUN) scripts/demo.py
+	$(VENV)/bin/keras-efficient train --out runs/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q

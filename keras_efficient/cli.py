@@ -42,7 +42,7 @@ def train(
     data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
     network: _Network = None,
     trials: Annotated[str, Option(help="Trials of float,learn_scales,freeze_scales; 0 leaves one out.")] = "3,2,2",
-    epochs: Annotated[str, Option(help="Epochs of a trial, stage by stage. [digits: 60,40,60]")] = "20,20,20",
+    epochs: Annotated[str | None, Option(help="Epochs of a trial in each stage. [20,20,20; digits 60,40,60]")] = None,
     batch_size: Annotated[int | None, Option(help="Default: min(1024, samples // 16).")] = None,
     augment: Annotated[int, Option(help="Elastic copies of each training image.")] = 0,
     rule: Annotated[str, Option(help="How trials are chosen: score, val_loss or val_accuracy.")] = "score",
@@ -56,7 +56,7 @@ def train(
     Leaves best.keras, result.json and report.html in the folder of the run. An interrupted run
     continues when the same command is given again; a finished one is only shown.
     """
-    stages = _stage_settings(trials, epochs)
+    settings = _stage_settings(trials, epochs or ("60,40,60" if dataset == "digits" else "20,20,20"))
     images = ke.datasets.load_dataset(dataset, data_dir, seed=seed)
     description, _ = _read_network(network, _default_network(dataset), images.x_train.shape[1:])
     if not as_json:
@@ -65,7 +65,7 @@ def train(
         selection = ke.train_network(
             description,
             _augmented(images, augment, seed),
-            _stages(stages, batch_size, len(images.x_train)),
+            _stages(settings, batch_size, len(images.x_train)),
             out or Path("runs") / dataset,
             executor=executor,
             rule=rule,

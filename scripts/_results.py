@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_efficient.files import write_atomically
+
 ROOT = Path(__file__).resolve().parent.parent
 ABSOLUTE_PATH = re.compile(r"""[\s="'](/|~|[A-Za-z]:\\)[\w.]""")
 PACKAGES = ("numpy", "keras", "tensorflow", "keras_efficient")
@@ -55,7 +57,7 @@ def write_results(
         excerpt = text[found.start() : found.end() + 40]
         raise ValueError(f"Results must not hold an absolute path. Received: ...{excerpt!r}...")
     path = Path(directory) / f"{record['name']}.json"
-    _write_atomically(path, text)
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return path
 
 
@@ -112,16 +114,3 @@ def _plain(value):
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"Results must be JSON. Received: {type(value).__name__} {value!r}")
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(unfinished, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -35,9 +35,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     images, repeats = (2_000, 1) if quick else (200_000, 3)
     figures = {"images": images, "shape": [28, 28, 1], "threads": 1, "repeats": repeats}
-    figures["sets"] = {
-        name: measure(images // 4, settings, repeats) for name, settings in SETS.items()
-    }
+    figures["sets"] = {name: measure(images // 4, settings, repeats) for name, settings in SETS.items()}
     print(write_results("augmentation", figures, seeds=[SEED], quick=quick).name)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from keras.src import testing  # Keras's own checks of a layer; not public, but meant for this
 
-import keras_efficient  # noqa: F401  registers the layers
+import keras_efficient
 from keras_efficient.ops.quantize import code_range, to_codes
 from keras_efficient.quantization import quantized_layers
 

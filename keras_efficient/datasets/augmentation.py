@@ -66,9 +66,7 @@ def elastic(
     return result
 
 
-def augment(
-    x: np.ndarray, y: np.ndarray, copies: int, seed: int = 0, **distortion
-) -> tuple[np.ndarray, np.ndarray]:
+def augment(x: np.ndarray, y: np.ndarray, copies: int, seed: int = 0, **distortion) -> tuple[np.ndarray, np.ndarray]:
     """(x, y) with distorted copies behind the originals.
 
     Args:
@@ -84,9 +82,7 @@ def augment(
     """
     x, y = _floating(x), np.asarray(y)
     if y.ndim == 0 or len(y) != len(x):
-        raise ValueError(
-            f"`y` must hold one label per image, {len(x)} of them. Received: shape {y.shape}"
-        )
+        raise ValueError(f"`y` must hold one label per image, {len(x)} of them. Received: shape {y.shape}")
     n, copies = len(x), whole_number("copies", copies, 0)
     result = np.empty(((copies + 1) * n, *x.shape[1:]), np.float32)
     elastic(x, copies, seed=seed, out=result[n:], **distortion)
@@ -106,8 +102,7 @@ def _floating(images: np.ndarray) -> np.ndarray:
     images = np.asarray(images)
     if not np.issubdtype(images.dtype, np.floating):
         raise TypeError(
-            "`images` must be floating, as `load_dataset` gives them (byte / 256). "
-            f"Received: dtype {images.dtype}"
+            f"`images` must be floating, as `load_dataset` gives them (byte / 256). Received: dtype {images.dtype}"
         )
     if images.ndim not in (3, 4) or 0 in images.shape[1:]:
         raise ValueError(
@@ -129,8 +124,7 @@ def _result(shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
 def _check_choices(interpolation: str, affine: Affine | None) -> None:
     if interpolation not in INTERPOLATIONS:
         raise ValueError(
-            f"`interpolation` must be one of {', '.join(INTERPOLATIONS)}. "
-            f"Received: interpolation={interpolation!r}"
+            f"`interpolation` must be one of {', '.join(INTERPOLATIONS)}. Received: interpolation={interpolation!r}"
         )
     if affine is not None and not isinstance(affine, Affine):
         raise TypeError(f"`affine` must be an Affine or None. Received: affine={affine!r}")

@@ -97,9 +97,7 @@ def _matching(raw: RawData, name: str, classes: int) -> RawData:
         raise ValueError(f"The arrays of {name} do not fit together. Received shapes: {shapes}")
     low, high = min(y.min() for _, y in pairs), max(y.max() for _, y in pairs)
     if low < 0 or high >= classes:
-        raise ValueError(
-            f"The labels of {name} must be from 0 to {classes - 1}. Received: {low} to {high}"
-        )
+        raise ValueError(f"The labels of {name} must be from 0 to {classes - 1}. Received: {low} to {high}")
     return raw
 
 

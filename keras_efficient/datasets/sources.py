@@ -93,16 +93,12 @@ def read_npz(data_dir: Path, filename: str, keys: tuple[str, ...]) -> list[np.nd
     """
     path = data_dir / filename
     if not path.is_file():
-        raise FileNotFoundError(
-            f"No file {filename} in data_dir={str(data_dir)!r}. Without data_dir it is downloaded."
-        )
+        raise FileNotFoundError(f"No file {filename} in data_dir={str(data_dir)!r}. Without data_dir it is downloaded.")
     try:
         with np.load(path, allow_pickle=False) as archive:
             return [archive[key] for key in keys]
     except Exception as error:  # numpy raises half a dozen kinds for what is not its file
-        raise ValueError(
-            f"{path} must be an .npz file with the arrays {', '.join(keys)}. Received: {error}"
-        ) from error
+        raise ValueError(f"{path} must be an .npz file with the arrays {', '.join(keys)}. Received: {error}") from error
 
 
 def _keras_arrays(name: str, data_dir: Path | None) -> RawData:
@@ -113,8 +109,7 @@ def _keras_arrays(name: str, data_dir: Path | None) -> RawData:
     for x in (raw.x, raw.x_test):
         if x.dtype != np.uint8 or x.ndim != 3:
             raise ValueError(
-                f"The images of {name}.npz must be uint8 (n, rows, columns). "
-                f"Received: {x.dtype} {x.shape}"
+                f"The images of {name}.npz must be uint8 (n, rows, columns). Received: {x.dtype} {x.shape}"
             )
     return raw
 

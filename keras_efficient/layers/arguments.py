@@ -15,12 +15,9 @@ def positive_integer(value, name: str) -> int:
 def integer_pair(value, name: str) -> tuple[int, int]:
     """`value` (a positive integer, or two of them) as a pair, or a ValueError that quotes it."""
     pair = (value, value) if _is_integer(value) else value
-    if isinstance(pair, Sequence) and len(pair) == 2 and all(_is_integer(v) for v in pair):
-        if min(pair) > 0:
-            return (int(pair[0]), int(pair[1]))
-    raise ValueError(
-        f"`{name}` must be a positive integer or a pair of them. Received: {name}={value!r}"
-    )
+    if isinstance(pair, Sequence) and len(pair) == 2 and all(_is_integer(v) and v > 0 for v in pair):
+        return (int(pair[0]), int(pair[1]))
+    raise ValueError(f"`{name}` must be a positive integer or a pair of them. Received: {name}={value!r}")
 
 
 def padding_name(padding) -> str:

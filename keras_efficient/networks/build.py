@@ -58,9 +58,7 @@ def _make_layer(spec, name, signed_output):
 def _layer_class(class_name):
     if class_name in layers.__all__:
         return getattr(layers, class_name)
-    layer_class = getattr(keras.layers, class_name, None) or keras.saving.get_registered_object(
-        class_name
-    )
+    layer_class = getattr(keras.layers, class_name, None) or keras.saving.get_registered_object(class_name)
     if layer_class is None:
         raise ValueError(
             f"Unknown layer class {class_name!r} in the description. Known are the layers of "

@@ -110,9 +110,7 @@ def check_bits(bits, name="bits"):
     """Raise a ValueError unless `bits` is an integer from 1 to 16."""
     is_integer = isinstance(bits, (int, np.integer)) and not isinstance(bits, bool)
     if not is_integer or not MIN_BITS <= bits <= MAX_BITS:
-        raise ValueError(
-            f"`{name}` must be an integer from {MIN_BITS} to {MAX_BITS}. Received: {name}={bits!r}"
-        )
+        raise ValueError(f"`{name}` must be an integer from {MIN_BITS} to {MAX_BITS}. Received: {name}={bits!r}")
     return int(bits)
 
 

@@ -9,9 +9,7 @@ from keras_efficient.quantization.modes import float_mode, quantized_layers
 from keras_efficient.quantization.observation import observed_activations
 
 
-def calibrate(
-    float_model: keras.Model, quantized_model: keras.Model, x, percentile: float = 2
-) -> None:
+def calibrate(float_model: keras.Model, quantized_model: keras.Model, x, percentile: float = 2) -> None:
     """Copy the weights of `float_model` into `quantized_model` and set its scales.
 
     With P_k the k-th percentile and p = `percentile`:

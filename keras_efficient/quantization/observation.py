@@ -29,9 +29,7 @@ def observed_activations(model: keras.Model, x) -> list[np.ndarray]:
 @contextmanager
 def _observing(quantizers, seen):
     for quantizer, values in zip(quantizers, seen, strict=True):
-        quantizer.observers.append(
-            lambda x, values=values: values.append(keras.ops.convert_to_numpy(x).ravel())
-        )
+        quantizer.observers.append(lambda x, values=values: values.append(keras.ops.convert_to_numpy(x).ravel()))
     try:
         yield
     finally:

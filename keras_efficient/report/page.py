@@ -76,4 +76,3 @@ def render(result: dict) -> str:
         style=STYLE,
         body=tag("main", join(*parts, separator="\n")),
     )
-

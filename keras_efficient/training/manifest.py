@@ -1,5 +1,6 @@
 """What a directory holds: a run is known by its settings, its data and its versions."""
 
+import importlib
 import platform
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_efficient.files import is_temporary, read_json, write_json
+from keras_efficient.version import __version__
 
 _FORMAT = "keras_efficient run 1"
 _NAME = "manifest.json"
@@ -20,22 +22,25 @@ def make_manifest(source, data, stages, rule, seed) -> dict:
         "input_shape": list(source.input_shape),
         "data_sha256": data.digest(),
         "stages": [stage.describe() for stage in stages],
-        "rule": rule if isinstance(rule, str) else getattr(rule, "__qualname__", repr(rule)),
+        "rule": rule_name(rule),
         "seed": seed,
         "backend": keras.backend.backend(),
         "versions": package_versions(),
     }
 
 
+def rule_name(rule) -> str:
+    """The name of a selection rule; of a function, its qualified name."""
+    return rule if isinstance(rule, str) else getattr(rule, "__qualname__", type(rule).__qualname__)
+
+
 def package_versions() -> dict:
     """Versions of what computes."""
-    from keras_efficient.version import __version__
-
-    backend = __import__("torch" if keras.backend.backend() == "torch" else keras.backend.backend())
+    backend = keras.backend.backend()
     return {
         "keras_efficient": __version__,
         "keras": keras.__version__,
-        keras.backend.backend(): backend.__version__,
+        backend: importlib.import_module(backend).__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
     }

@@ -34,10 +34,7 @@ class NetworkSource:
                 return build_network(self.config, self.input_shape, mode)
             model = self.config()
         if not isinstance(model, keras.Model) or not model.built:
-            raise TypeError(
-                "The function given as `config` must return a built Keras model. "
-                f"Received: {model!r}"
-            )
+            raise TypeError(f"The function given as `config` must return a built Keras model. Received: {model!r}")
         set_mode(model, mode)
         return model
 

@@ -24,10 +24,9 @@ _FREE_LAYERS = (
 def split_prefix(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
     """Split a model into a prefix that never changes and the body that trains.
 
-    Both share their layers with `model`, so training the body trains the model, which itself
-    stays uncompiled (a subclassed model is its own body). The prefix is None where there is nothing to compute beforehand: a model that starts with a weight, or
-    one that is no chain at its beginning (a subclassed model, two inputs, a skip connection
-    from the input).
+    Both share their layers with `model`, so training the body trains the model, which itself stays uncompiled
+    (a subclassed model is its own body). The prefix is None where there is nothing to compute beforehand: a model
+    that starts with a weight, or one that is no chain at its beginning (two inputs, a skip from the input).
     """
     if not isinstance(model, (keras.Sequential, keras.src.models.Functional)):
         return None, model

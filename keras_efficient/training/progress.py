@@ -46,9 +46,7 @@ class BarProgress(SilentProgress):
 
     def stage(self, number, stages, mode, trials, epochs):
         self.trials, self.epochs, self.best, self.finished = trials, epochs, None, 0
-        self.task = self.bars.add_task(
-            f"stage {number}/{stages} {mode:13}", total=trials * epochs, state=""
-        )
+        self.task = self.bars.add_task(f"stage {number}/{stages} {mode:13}", total=trials * epochs, state="")
 
     def epoch(self, trial, epoch, logs):
         state = f"trial {trial + 1}/{self.trials}, epoch {epoch}/{self.epochs}{self._best()}"

@@ -7,9 +7,7 @@ import numpy as np
 RULES = ("score", "val_loss", "val_accuracy")
 
 
-def selection_score(
-    losses: Sequence[float], accuracies: Sequence[float], samples: int
-) -> np.ndarray:
+def selection_score(losses: Sequence[float], accuracies: Sequence[float], samples: int) -> np.ndarray:
     """How good each trial looks, from its loss and accuracy on the same validation samples.
 
         score_i = w z(accuracy)_i - z(loss)_i        w = sigma_a^2 / (sigma^2 + sigma_a^2)
@@ -144,7 +142,6 @@ def _number(value):
 def _check_choice(index, scores):
     if index not in range(len(scores)) or not np.isfinite(scores[index]):
         raise ValueError(
-            f"The selection rule must give the index of a finished trial, 0 to {len(scores) - 1}. "
-            f"Received: {index!r}"
+            f"The selection rule must give the index of a finished trial, 0 to {len(scores) - 1}. Received: {index!r}"
         )
     return int(index)

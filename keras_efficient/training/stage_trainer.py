@@ -51,9 +51,7 @@ class StageTrainer:
         optimizer.exclude_from_weight_decay(var_list=scale_variables(self.model))
         loss = self.stage.loss_for(data.one_hot)
         arrays = (inputs[0], data.y_train, inputs[1], data.y_val)
-        return make_engine(
-            body, optimizer, loss, arrays, self.stage.batch_size, self.stage.make_callbacks()
-        )
+        return make_engine(body, optimizer, loss, arrays, self.stage.batch_size, self.stage.make_callbacks())
 
     def _reset(self, seed):
         if self.start is not None:
@@ -61,9 +59,7 @@ class StageTrainer:
         else:
             self.model.set_weights(self.source.build(self.stage.mode, seed).get_weights())
             self._prepare_scales()
-        for variable, value in zip(
-            self.engine.optimizer.variables, self._initial_optimizer, strict=True
-        ):
+        for variable, value in zip(self.engine.optimizer.variables, self._initial_optimizer, strict=True):
             variable.assign(value)
 
     def _prepare_scales(self):
@@ -77,4 +73,3 @@ def trial_seed(seed: int, stage: int, trial: int) -> int:
     """The seed of a trial, a function of the run's seed and its place only."""
     digest = hashlib.sha256(f"{seed}/{stage}/{trial}".encode()).digest()
     return int.from_bytes(digest[:4], "little") >> 1
-

@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.quantization import scale_table
 from keras_efficient.files import read_json, write_atomically, write_json
+from keras_efficient.quantization import scale_table
 
 LOSS_CHECKPOINT = "min_val_loss.keras"
 ACCURACY_CHECKPOINT = "max_val_accuracy.keras"
@@ -151,8 +151,7 @@ class Trial:
         self.result.max_accuracy = self.by_accuracy.summary
         self.model.set_weights(self.by_loss.weights)
         self.result.scales = [
-            {"layer": start["layer"], "weight": start["weight"], "start": start["log2_scale"],
-             "end": end["log2_scale"]}
+            {"layer": start["layer"], "weight": start["weight"], "start": start["log2_scale"], "end": end["log2_scale"]}
             for start, end in zip(start_scales, scale_table(self.model), strict=True)
         ]
 

@@ -77,16 +77,12 @@ def test_noise_is_one_third_each_and_smoothed_in_two_dimensions():
 
 def test_every_third_of_the_random_numbers_has_its_sign():
     field = Displacement((128, 256), 1, 1.0, 1.0, 0)
-    field.bits = SimpleNamespace(
-        random_raw=lambda words: np.arange(4 * words).astype(np.uint16).view(np.uint64)
-    )
+    field.bits = SimpleNamespace(random_raw=lambda words: np.arange(4 * words).astype(np.uint16).view(np.uint64))
     signs, counts = np.unique(field.draw(1), return_counts=True)
     assert (*signs, *counts) == (-1, 0, 1, 21845, 21846, 21845)
 
 
-@pytest.mark.parametrize(
-    ("kernel_size", "sigma", "alpha", "pixels"), [(9, 4, 5, 0.5), (13, 6, 20, 1.3)]
-)
+@pytest.mark.parametrize(("kernel_size", "sigma", "alpha", "pixels"), [(9, 4, 5, 0.5), (13, 6, 20, 1.3)])
 def test_strength_is_as_documented(kernel_size, sigma, alpha, pixels):
     field = Displacement((40, 40), kernel_size, sigma, alpha, 0).draw(100)
     inside = field[:, :, 10:-10, 10:-10]
@@ -107,9 +103,7 @@ def test_deterministic_by_seed_and_independent_of_the_chunks(settings):
     images = random_images(n=23, rows=7, columns=5)  # 70 draws an image: not whole 64-bit words
     reference = elastic(images, 3, seed=4, **settings)
     for chunk_size in (1, 2, 7, 23, 1000):
-        assert np.array_equal(
-            reference, elastic(images, 3, seed=4, chunk_size=chunk_size, **settings)
-        )
+        assert np.array_equal(reference, elastic(images, 3, seed=4, chunk_size=chunk_size, **settings))
     assert not np.array_equal(reference, elastic(images, 3, seed=5, **settings))
 
 

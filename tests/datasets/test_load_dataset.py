@@ -242,7 +242,7 @@ def test_a_download_has_column_labels_made_flat_and_prints_on_standard_error(mon
     x, y = np.zeros((30, 32, 32, 3), np.uint8), np.arange(30, dtype=np.uint8)[:, None] % 10
 
     def load_data():
-        print("progress")
+        print("progress")  # noqa: T201
         return (x, y), (x[:6], y[:6])
 
     fake_keras(monkeypatch, "cifar10", load_data)

@@ -21,9 +21,7 @@ def results():
 
 
 def test_a_record_says_how_to_repeat_it(results, tmp_path):
-    path = results.write_results(
-        "speed", {"seconds": 1.5}, [0, 1], "python x.py", directory=tmp_path
-    )
+    path = results.write_results("speed", {"seconds": 1.5}, [0, 1], "python x.py", directory=tmp_path)
     record = json.loads(path.read_text())
     assert path.name == "speed.json" and os.listdir(tmp_path) == ["speed.json"]
     assert list(record) == ["name", "command", "date", "machine", "versions", "seeds", "figures"]
@@ -76,9 +74,7 @@ def test_numpy_numbers_become_plain(results, tmp_path):
     assert json.loads(path.read_text())["figures"] == {"n": 3, "mean": 0.5, "each": [0, 1, 2]}
 
 
-@pytest.mark.parametrize(
-    ("figure", "error"), [(float("nan"), ValueError), (object(), TypeError), ({1, 2}, TypeError)]
-)
+@pytest.mark.parametrize(("figure", "error"), [(float("nan"), ValueError), (object(), TypeError), ({1, 2}, TypeError)])
 def test_what_json_cannot_hold_leaves_the_old_file(results, tmp_path, figure, error):
     path = results.write_results("speed", {"n": 1}, command="c", directory=tmp_path)
     with pytest.raises(error):

@@ -25,9 +25,7 @@ def test_golden_values_and_gradients(golden):
         def function(x, log2_scale, arguments=(bits, signed, rounding, scale_gradient)):
             return ops.quantize(x, arguments[0], log2_scale, *arguments[1:])
 
-        y, (dx, dscale) = gradients(
-            function, [cases["x"][i], np.float32(cases["log2_scale"][i])], cases["upstream"][i]
-        )
+        y, (dx, dscale) = gradients(function, [cases["x"][i], np.float32(cases["log2_scale"][i])], cases["upstream"][i])
         np.testing.assert_array_equal(y, cases["y"][i])
         np.testing.assert_array_equal(dx, cases["dx"][i])
         np.testing.assert_allclose(dscale, cases["dlog2_scale"][i], rtol=1e-5, atol=1e-5)
@@ -46,9 +44,7 @@ def test_gradients_equal_the_closed_form(bits, signed, log2_scale):
     r = np.floor(s) + 0.5 if signed and bits <= 2 else np.round(s)
     inside = (low <= r) & (r <= high)
     upstream = np.random.default_rng(0).normal(size=x.shape).astype("float32")
-    _, (dx, dscale) = gradients(
-        lambda x, t: ops.quantize(x, bits, t, signed), [x, np.float32(log2_scale)], upstream
-    )
+    _, (dx, dscale) = gradients(lambda x, t: ops.quantize(x, bits, t, signed), [x, np.float32(log2_scale)], upstream)
     np.testing.assert_array_equal(dx, upstream * inside)
     per_value = np.where(inside, r - s, np.clip(r, low, high)) / resolution
     expected = (upstream * per_value).sum() * np.log(2) * scale

@@ -67,7 +67,9 @@ def test_calibrating_a_quantized_model_looks_at_its_float_values():
 
 
 def test_a_dead_layer_keeps_its_scale_and_warns():
-    model = keras.Sequential([keras.Input((2,)), ke.DenseQ(3, "relu", bias_initializer=keras.initializers.Constant(-9))])
+    model = keras.Sequential(
+        [keras.Input((2,)), ke.DenseQ(3, "relu", bias_initializer=keras.initializers.Constant(-9))]
+    )
     with pytest.warns(UserWarning, match="activation of layer .* is zero"):
         ke.calibrate(model, model, np.zeros((4, 2), "float32"))
     assert _log2(model)["DenseQ 1", "activation_scale"] == 0

@@ -24,7 +24,9 @@ def _model(mode="learn_scales", seed=0):
 
 def _engine(model, arrays, callbacks=(), optimizer=None):
     optimizer = optimizer or keras.optimizers.Adam(0.01)
-    return make_engine(model, optimizer, "sparse_categorical_crossentropy", arrays, 16, callbacks)
+    engine = make_engine(model, optimizer, "sparse_categorical_crossentropy", arrays, 16, callbacks)
+    engine.set_callbacks(list(callbacks))
+    return engine
 
 
 @pytest.mark.parametrize("mode", ["float", "learn_scales", "freeze_scales"])
@@ -32,18 +34,12 @@ def test_an_epoch_equals_fit(mode):
     x, y = _arrays()
     order = np.random.default_rng(1).permutation(len(x))
     ours, plain = _model(mode), _model(mode)
-    engine = _engine(ours, (x, y, x, y))
-    loss = engine.train_epoch(order) if not isinstance(engine, FitEngine) else _with_callbacks(engine).train_epoch(order)
+    loss = _engine(ours, (x, y, x, y)).train_epoch(order)
     plain.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", jit_compile=False)
     expected = plain.fit(x[order], y[order], batch_size=16, shuffle=False, verbose=0).history["loss"][0]
     assert loss == pytest.approx(expected, abs=1e-5)
     for a, b in zip(ours.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
-
-
-def _with_callbacks(engine):
-    engine.set_callbacks([])
-    return engine
 
 
 def test_evaluation_equals_evaluate():
@@ -66,8 +62,10 @@ def test_regularizers_and_one_hot_labels_count():
         inputs = keras.Input((12, 12, 1))
         layer = ke.DenseQ(4, "softmax", kernel_regularizer=keras.regularizers.L2(factor))
         model = keras.Model(inputs, layer(keras.layers.Flatten()(inputs)))
-        engine = make_engine(model, keras.optimizers.SGD(1e-9), "categorical_crossentropy", (x, one_hot, x, one_hot), 16, ())
-        _with_callbacks(engine)
+        engine = make_engine(
+            model, keras.optimizers.SGD(1e-9), "categorical_crossentropy", (x, one_hot, x, one_hot), 16, ()
+        )
+        engine.set_callbacks([])
         losses.append(engine.train_epoch(np.arange(len(x))) - factor * (layer.get_weights()[0] ** 2).sum())
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
@@ -86,7 +84,6 @@ def test_batch_callbacks_go_through_fit():
     callback = _CountBatches()
     engine = _engine(_model(), (x, y, x, y), [callback])
     assert isinstance(engine, FitEngine)
-    engine.set_callbacks([callback])
     engine.train_epoch(np.arange(len(x)))
     assert callback.batches >= 1
 
@@ -97,9 +94,7 @@ def test_prefix_and_body_equal_the_model(mode):
     model = _model(mode)
     prefix, body = split_prefix(model)
     assert prefix.output.shape == (None, 6, 6, 1)
-    np.testing.assert_array_equal(
-        body.predict(apply_prefix(prefix, x), verbose=0), model.predict(x, verbose=0)
-    )
+    np.testing.assert_array_equal(body.predict(apply_prefix(prefix, x), verbose=0), model.predict(x, verbose=0))
     assert [w.path for w in body.weights] == [w.path for w in model.weights]
 
 
@@ -120,8 +115,14 @@ def test_models_without_a_prefix_are_left_whole():
 
 def test_whole_pooling_chain_is_the_prefix():
     model = keras.Sequential(
-        [keras.Input((8, 8, 1)), keras.layers.Rescaling(0.5), ke.AveragePoolingQ(2), keras.layers.MaxPooling2D(2),
-         ke.ConvQ(2, 2), keras.layers.MaxPooling2D(1)]
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Rescaling(0.5),
+            ke.AveragePoolingQ(2),
+            keras.layers.MaxPooling2D(2),
+            ke.ConvQ(2, 2),
+            keras.layers.MaxPooling2D(1),
+        ]
     )
     prefix, body = split_prefix(model)
     assert prefix.output.shape == (None, 2, 2, 1) and len(body.layers) == 3

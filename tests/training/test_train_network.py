@@ -13,6 +13,9 @@ import keras_efficient as ke
 _CONFIG = [["C", 4, 3, 4, 8, 4], ["M", 2, 4], ["D", 0.2, 4], ["S", 10, 4, 8, 8]]
 
 
+_X = np.ones((2, 8, 8, 1))
+
+
 @pytest.fixture(scope="module")
 def data():
     images = ke.datasets.load_dataset("digits")
@@ -25,12 +28,20 @@ def _stages(epochs=2, **settings):
 
 
 def _train(directory, samples, **changes):
-    arguments = {"config": _CONFIG, "data": samples, "stages": _stages(), "directory": directory, "seed": 3, "verbose": False}
+    arguments = {
+        "config": _CONFIG,
+        "data": samples,
+        "stages": _stages(),
+        "directory": directory,
+        "seed": 3,
+        "verbose": False,
+    }
     return ke.train_network(**{**arguments, **changes})
 
 
 def _comparable(directory):
     """result.json without clocks."""
+
     def clean(value):
         if isinstance(value, dict):
             return {k: clean(v) for k, v in value.items() if "seconds" not in k and "date" not in k}
@@ -48,7 +59,9 @@ def run(data, tmp_path_factory):
 def test_leaves_the_files_of_the_contract(run, data):
     selection, directory = run
     result = json.loads((directory / "result.json").read_text())
-    assert {"path", "val_accuracy", "test_accuracy", "weight_bytes", "activation_bytes", "total_bytes"} <= set(result["best"])
+    assert {"path", "val_accuracy", "test_accuracy", "weight_bytes", "activation_bytes", "total_bytes"} <= set(
+        result["best"]
+    )
     assert result["best"]["path"] == "best.keras" and selection.best.path == str(directory / "best.keras")
     assert len(list(directory.rglob("best.keras"))) == 1
     assert (directory / "report.html").read_text().startswith("<!DOCTYPE html>")
@@ -259,8 +272,14 @@ def test_callbacks_can_stop_a_trial(data, tmp_path):
         ({"stages": ["float"]}, "`stages` must be a list of keras_efficient.Stage"),
         ({"rule": "best"}, "`rule` must be one of"),
         ({"data": (np.zeros((2, 8, 8, 1)),)}, "`data` must be .* Received: 1 items"),
-        ({"data": (np.zeros((2, 8, 8, 1)), [0], np.zeros((2, 8, 8, 1)), [0, 1])}, "same number of samples.* Received: 2 and 1"),
-        ({"data": (np.zeros((2, 8, 8, 1)), [0, 1], np.zeros((2, 9, 8, 1)), [0, 1])}, "must have the shapes of the training"),
+        (
+            {"data": (np.zeros((2, 8, 8, 1)), [0], np.zeros((2, 8, 8, 1)), [0, 1])},
+            "same number of samples.* Received: 2 and 1",
+        ),
+        (
+            {"data": (np.zeros((2, 8, 8, 1)), [0, 1], np.zeros((2, 9, 8, 1)), [0, 1])},
+            "must have the shapes of the training",
+        ),
         ({"data": (np.full((2, 8, 8, 1), np.nan), [0, 1], np.zeros((2, 8, 8, 1)), [0, 1])}, "not finite"),
     ],
 )

@@ -31,9 +31,7 @@ class AveragePoolingQ(QuantizedLayer):
     Output shape: (batch, new rows, new columns, channels). The layer has no weights.
     """
 
-    def __init__(
-        self, pool_size=2, bits=4, strides=None, padding="valid", mode="float", **kwargs
-    ):
+    def __init__(self, pool_size=2, bits=4, strides=None, padding="valid", mode="float", **kwargs):
         super().__init__(mode=mode, **kwargs)
         self.pool_size = integer_pair(pool_size, "pool_size")
         self.bits = check_bits(bits)
@@ -41,9 +39,7 @@ class AveragePoolingQ(QuantizedLayer):
         self.padding = padding_name(padding)
 
     def call(self, inputs):
-        x = ops.average_pool(
-            inputs, self.pool_size, self.strides, self.padding, data_format="channels_last"
-        )
+        x = ops.average_pool(inputs, self.pool_size, self.strides, self.padding, data_format="channels_last")
         if not self.current_mode.quantized:
             return x
         return efficient_ops.quantize(x, self.bits, 0.0, signed=False, rounding="floor")
@@ -52,9 +48,7 @@ class AveragePoolingQ(QuantizedLayer):
         channels = image_channels(input_shape, self.name)
         sizes = (
             window_output_size(size, pool, stride, self.padding)
-            for size, pool, stride in zip(
-                input_shape[1:3], self.pool_size, self.strides, strict=True
-            )
+            for size, pool, stride in zip(input_shape[1:3], self.pool_size, self.strides, strict=True)
         )
         return (input_shape[0], *sizes, channels)
 

@@ -47,9 +47,7 @@ class QuantizedLayer(keras.layers.Layer):
     def add_quantizer(self, name, bits, signed=True, weight=None) -> Quantizer:
         """Create a scalar log2 scale, 0 at first, and the quantizer that uses it."""
         # A scale must not be rounded to half precision: it would change the network.
-        scale = self.add_weight(
-            name=f"{name}_scale", shape=(), initializer="zeros", dtype="float32", autocast=False
-        )
+        scale = self.add_weight(name=f"{name}_scale", shape=(), initializer="zeros", dtype="float32", autocast=False)
         quantizer = Quantizer(name, bits, signed, scale, weight)
         self.quantizers = (*self.quantizers, quantizer)
         self._update_trainable_scales()

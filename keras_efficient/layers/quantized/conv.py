@@ -30,9 +30,7 @@ class WindowLayer(KernelLayer):
         image_channels(input_shape, self.name)
         sizes = [
             window_output_size(size, kernel, stride, self.padding)
-            for size, kernel, stride in zip(
-                input_shape[1:3], self.kernel_size, self.strides, strict=True
-            )
+            for size, kernel, stride in zip(input_shape[1:3], self.kernel_size, self.strides, strict=True)
         ]
         if any(size is not None and size < 1 for size in sizes):
             raise ValueError(
@@ -92,9 +90,7 @@ class ConvQ(WindowLayer):
         **kwargs,
     ):
         bits = (kernel_bits, bias_bits, activation_bits)
-        super().__init__(
-            kernel_size, strides, padding, activation, *bits, signed_output, mode, **kwargs
-        )
+        super().__init__(kernel_size, strides, padding, activation, *bits, signed_output, mode, **kwargs)
         self.filters = positive_integer(filters, "filters")
 
     def build(self, input_shape):
@@ -102,9 +98,7 @@ class ConvQ(WindowLayer):
         self.add_weights((*self.kernel_size, channels, self.filters), self.filters)
 
     def apply_kernel(self, x, kernel):
-        return ops.conv(
-            x, kernel, strides=self.strides, padding=self.padding, data_format="channels_last"
-        )
+        return ops.conv(x, kernel, strides=self.strides, padding=self.padding, data_format="channels_last")
 
     def output_channels(self, input_channels):
         return self.filters

@@ -44,9 +44,7 @@ class DenseQ(KernelLayer):
         mode: str = "float",
         **kwargs,
     ):
-        super().__init__(
-            activation, kernel_bits, bias_bits, activation_bits, signed_output, mode, **kwargs
-        )
+        super().__init__(activation, kernel_bits, bias_bits, activation_bits, signed_output, mode, **kwargs)
         self.units = positive_integer(units, "units")
 
     def build(self, input_shape):

@@ -51,9 +51,7 @@ class DepthwiseConvQ(WindowLayer):
         **kwargs,
     ):
         bits = (kernel_bits, bias_bits, activation_bits)
-        super().__init__(
-            kernel_size, strides, padding, activation, *bits, signed_output, mode, **kwargs
-        )
+        super().__init__(kernel_size, strides, padding, activation, *bits, signed_output, mode, **kwargs)
         self.depth_multiplier = positive_integer(depth_multiplier, "depth_multiplier")
 
     def build(self, input_shape):

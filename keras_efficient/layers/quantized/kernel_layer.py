@@ -55,9 +55,7 @@ class KernelLayer(WeightedLayer):
         self.kernel_quantizer = self.add_quantizer("kernel", self.kernel_bits, weight=self.kernel)
         if self.use_bias:
             self.bias_quantizer = self.add_quantizer("bias", self.bias_bits, weight=self.bias)
-        self.activation_quantizer = self.add_quantizer(
-            "activation", self.activation_bits, signed=self.output_is_signed
-        )
+        self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, signed=self.output_is_signed)
 
     @property
     def output_is_signed(self) -> bool:
@@ -84,6 +82,4 @@ class KernelLayer(WeightedLayer):
 def _check_signed_output(signed_output):
     if signed_output == "auto" or isinstance(signed_output, bool):
         return signed_output
-    raise ValueError(
-        f"`signed_output` must be 'auto', True or False. Received: signed_output={signed_output!r}"
-    )
+    raise ValueError(f"`signed_output` must be 'auto', True or False. Received: signed_output={signed_output!r}")

@@ -36,6 +36,4 @@ class Quantizer:
             observe(x)
         if not mode.quantized:
             return x
-        return efficient_ops.quantize(
-            x, self.bits, self.scale, self.signed, scale_gradient=mode.scale_gradient
-        )
+        return efficient_ops.quantize(x, self.bits, self.scale, self.signed, scale_gradient=mode.scale_gradient)

@@ -23,8 +23,4 @@ def make_engine(model, optimizer, loss, arrays, batch_size, callbacks):
 def _look_at_batches(callbacks):
     hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
     base = keras.callbacks.Callback
-    return any(
-        getattr(type(callback), hook) is not getattr(base, hook)
-        for callback in callbacks
-        for hook in hooks
-    )
+    return any(getattr(type(callback), hook) is not getattr(base, hook) for callback in callbacks for hook in hooks)

@@ -1,0 +1,146 @@
+"""The command `keras-efficient`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from keras_efficient.networks import MNIST_2KB
+
+_COMMAND = str(Path(sys.executable).parent / "keras-efficient")
+_SHORT = ["--trials", "2,1,1", "--epochs", "4,2,2", "--seed", "1"]
+_NETWORK = [["C", 4, 3, 4, 8, 4], ["M", 2, 4], ["S", 10, 4, 8, 8]]
+
+
+def _run(*arguments, cwd):
+    # Importing JAX in this process sets a log level, which the command would inherit.
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run([_COMMAND, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+def _result(directory):
+    def clean(value):
+        if isinstance(value, dict):
+            return {k: clean(v) for k, v in value.items() if "seconds" not in k and "date" not in k}
+        return [clean(v) for v in value] if isinstance(value, list) else value
+
+    return clean(json.loads((directory / "result.json").read_text()))
+
+
+@pytest.fixture
+def network(tmp_path):
+    path = tmp_path / "network.json"
+    path.write_text(json.dumps(_NETWORK))
+    return path
+
+
+def test_train_resumes_after_kill_and_is_idempotent(tmp_path, network):
+    arguments = ["train", "--network", network, *_SHORT]
+    done = _run(*arguments, "--out", "whole", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "weights + activations" in done.stdout and "test" in done.stdout
+    killed = subprocess.Popen(
+        [_COMMAND, *map(str, arguments), "--out", "killed"], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    first = tmp_path / "killed/stages/1_float/trial_000/trial.json"
+    deadline = time.monotonic() + 120
+    while not first.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert first.exists() and not (tmp_path / "killed/result.json").exists()
+    assert _run(*arguments, "--out", "killed", cwd=tmp_path).returncode == 0
+    assert _result(tmp_path / "killed") == _result(tmp_path / "whole")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("*")}
+    again = _run(*arguments, "--out", "killed", "--json", cwd=tmp_path)
+    assert again.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("*")} == before
+    assert json.loads(again.stdout)["best"] == _result(tmp_path / "killed")["best"]
+    (tmp_path / "killed/report.html").unlink()
+    assert _run("report", "killed", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "killed/report.html").read_bytes() == _page_of(tmp_path / "killed")
+
+
+def _page_of(directory):
+    from keras_efficient.report import load_result
+    from keras_efficient.report.page import render
+
+    return render(load_result(directory)).encode()
+
+
+def test_workers_give_the_same_result(tmp_path, network):
+    for out, extra in (("one", []), ("two", ["--workers", "2"])):
+        done = _run("train", "--network", network, *_SHORT, "--out", out, *extra, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    one, two = _result(tmp_path / "one"), _result(tmp_path / "two")
+    assert one["stages"][0]["trials"][1]["seed"] == two["stages"][0]["trials"][1]["seed"]
+    assert one["best"]["val_accuracy"] == pytest.approx(two["best"]["val_accuracy"], abs=0.02)
+
+
+def test_storage_prints_a_table_and_json(tmp_path):
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps(MNIST_2KB))
+    done = _run("storage", "--network", path, cwd=tmp_path)
+    assert done.returncode == 0 and "1947" in done.stdout and done.stderr == ""
+    report = json.loads(_run("storage", "--network", path, "--json", cwd=tmp_path).stdout)
+    assert (report["weight_bytes"], report["activation_bytes"], report["total_bytes"]) == (1512.5, 434.5, 1947.0)
+    row = json.loads(_run("storage", "--network", path, "--order", "row", "--json", cwd=tmp_path).stdout)
+    assert row["activation_bytes"] == 457.5
+    wide = json.loads(_run("storage", "--network", path, "--input-shape", "28,40,1", "--json", cwd=tmp_path).stdout)
+    assert wide["activation_bytes"] > 434.5
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["storage"], ["report"]])
+def test_help_shows_an_example(command, tmp_path):
+    done = _run(*command, "--help", cwd=tmp_path)
+    assert done.returncode == 0 and "Usage:" in done.stdout
+    assert not command or f"Example: keras-efficient {command[0]}" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train", "--dataset", "imagenet"], "imagenet"),
+        (["train", "--trials", "1,2"], "`--trials` must be three numbers"),
+        (["train", "--epochs", "a,b,c"], "`--epochs` must be whole numbers"),
+        (["train", "--trials", "0,0,0"], "`stages` must be a list"),
+        (["train", "--trials=-1,1,1"], "`trials` must be a positive integer"),
+        (["train", "--batch-size", "0"], "`batch_size` must be a positive integer"),
+        (["train", "--augment=-1"], "`--augment` must be zero or positive"),
+        (["train", "--workers", "0"], "`--workers` must be at least 1"),
+        (["train", "--rule", "luck"], "`rule` must be one of"),
+        (["train", "--network", "missing.json"], "missing.json"),
+        (["train", "--network", "wrong.json"], "item 1 of 1"),
+        (["train", "--network", "large.json"], "describes a network for inputs of shape"),
+        (["train", "--out", "taken"], "holds other files; nothing was touched"),
+        (["train", "--dataset", "mnist", "--data-dir", "empty"], "mnist.npz"),
+        (["train", "--no-such-option"], "--no-such-option"),
+        (["storage", "--network", "text.json"], "text.json"),
+        (["storage", "--order", "diagonal"], "order"),
+        (["storage", "--input-bits", "40"], "input_bits"),
+        (["storage", "--input-shape", "28,28"], "input_shape"),
+        (["report", "nowhere"], "nowhere"),
+        (["report"], "directory"),
+        (["fly"], "fly"),
+        ([], "Missing command"),
+    ],
+)
+def test_bad_input_gives_one_line_and_code_2(arguments, message, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/thesis.txt").write_text("mine")
+    (tmp_path / "wrong.json").write_text('[["X", 1]]')
+    (tmp_path / "text.json").write_text("no JSON")
+    (tmp_path / "large.json").write_text(json.dumps({"network": _NETWORK, "input_shape": [28, 28, 1]}))
+    before = sorted(tmp_path.rglob("*"))
+    done = _run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert done.stderr.startswith("keras-efficient: ") and done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
