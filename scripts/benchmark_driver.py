@@ -96,7 +96,7 @@ def main():
     parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
     parser.add_argument("--quick", action="store_true", help="one trial of two epochs")
     arguments = parser.parse_args()
-    trials, epochs = (1, 2) if arguments.quick else (5, 6)
+    trials, epochs = (1, 2) if arguments.quick else (5, 4)
     images = ke.datasets.load_dataset("mnist", arguments.data_dir)
     data = TrainingData.from_arrays(images.arrays())
     figures = {mode: compare(mode, data, trials, epochs) for mode in ("float", "learn_scales", "freeze_scales")}

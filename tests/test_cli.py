@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from keras_efficient.cli import main
 from keras_efficient.networks import MNIST_2KB
 
 _COMMAND = str(Path(sys.executable).parent / "keras-efficient")
@@ -130,7 +131,7 @@ def test_help_shows_an_example(command, tmp_path):
         ([], "Missing command"),
     ],
 )
-def test_bad_input_gives_one_line_and_code_2(arguments, message, tmp_path):
+def test_bad_input_gives_one_line_and_code_2(arguments, message, tmp_path, monkeypatch, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken/thesis.txt").write_text("mine")
@@ -138,9 +139,18 @@ def test_bad_input_gives_one_line_and_code_2(arguments, message, tmp_path):
     (tmp_path / "text.json").write_text("no JSON")
     (tmp_path / "large.json").write_text(json.dumps({"network": _NETWORK, "input_shape": [28, 28, 1]}))
     before = sorted(tmp_path.rglob("*"))
-    done = _run(*arguments, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert message in done.stderr
-    assert done.stderr.startswith("keras-efficient: ") and done.stderr.count("\n") == 1
-    assert "Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["keras-efficient", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert message in error
+    assert error.startswith("keras-efficient: ") and error.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_process_says_nothing_but_the_line(tmp_path):
+    done = _run("train", "--trials", "1,2", cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("keras-efficient: `--trials`") and done.stderr.count("\n") == 1

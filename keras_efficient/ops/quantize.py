@@ -1,9 +1,10 @@
 """The quantizer: fixed-point grids with a power-of-two scale that can be trained."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
-from keras import ops
+from keras import Variable, ops
 
 MIN_BITS, MAX_BITS = 1, 16
 ROUNDINGS = ("nearest", "floor")
@@ -50,20 +51,52 @@ def quantize(x, bits, log2_scale, signed=True, rounding="nearest", scale_gradien
     Raises:
         ValueError: If `bits` is not an integer from 1 to 16, or `rounding` is unknown.
     """
-    low, high = code_range(bits, signed)
+    grid = _Grid(check_bits(bits), bool(signed), _check_rounding(rounding), scale_gradient != 0)
     x = _as_float(x)
     dtype = ops.dtype(x)
     if dtype in _HALF_PRECISION:
         x = ops.cast(x, "float32")
-    step = power_of_two(log2_scale, scale_gradient, ops.dtype(x)) / _resolution(bits, signed)
-    scaled = x * (1 / step)
-    rounded = ops.stop_gradient(_round(scaled, bits, signed, rounding))
-    code = ops.clip(rounded, low, high)
-    # The gradient comes from `scaled` where the *rounded* code is in range, never from a
-    # differentiated `ops.clip`: its gradient at the limits is 1/2 on JAX and 1 elsewhere, and a
-    # saturated code sits exactly on a limit. The difference below is zero in the forward pass.
-    straight_through = ops.where(rounded == code, scaled - ops.stop_gradient(scaled), 0.0)
-    return ops.cast((code + straight_through) * step, dtype)
+    step = power_of_two(log2_scale, scale_gradient, ops.dtype(x)) / grid.resolution
+    if len(step.shape):  # one shape for both, so that each gradient has the shape of its own
+        x, step = x * ops.ones_like(step), step * ops.ones_like(x)
+    return ops.cast(ops.custom_gradient(grid.values_and_gradient)(x, step), dtype)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The codes of a grid. `step_trains`: whether the gradient of the step is asked for."""
+
+    bits: int
+    signed: bool
+    rounding: str
+    step_trains: bool
+
+    @property
+    def resolution(self):
+        return _resolution(self.bits, self.signed)
+
+    def values_and_gradient(self, x, step):
+        """The values of `quantize`, and the function that gives the gradients of x and step.
+
+        The gradients are written out, as they are what the docstring of `quantize` promises, in
+        half the passes over memory that automatic differentiation takes. The mask is on the
+        *rounded* code: a saturated code sits exactly on a limit, where `ops.clip` would have the
+        gradient 1/2 on JAX and 1 elsewhere.
+        """
+        scaled = x * (1 / step)
+        rounded = _round(scaled, self.bits, self.signed, self.rounding)
+        code = ops.clip(rounded, *code_range(self.bits, self.signed))
+
+        def gradient(*arguments, upstream=None):
+            upstream = arguments[-1] if upstream is None else upstream
+            inside = rounded == code
+            dx = ops.where(inside, upstream, 0.0)
+            if not self.step_trains:
+                return dx, ops.zeros_like(step)
+            dstep = upstream * ops.where(inside, rounded - scaled, code)
+            return dx, dstep if len(step.shape) else ops.sum(dstep)
+
+        return code * step, gradient
 
 
 def power_of_two(log2_scale, scale_gradient=1.0, dtype="float32"):
@@ -126,11 +159,16 @@ def _is_mid_rise(bits, signed):
 def _round(scaled, bits, signed, rounding):
     if rounding == "floor":
         return ops.floor(scaled)
-    if rounding == "nearest":
-        return ops.floor(scaled) + 0.5 if _is_mid_rise(bits, signed) else ops.round(scaled)
+    return ops.floor(scaled) + 0.5 if _is_mid_rise(bits, signed) else ops.round(scaled)
+
+
+def _check_rounding(rounding):
+    if rounding in ROUNDINGS:
+        return rounding
     raise ValueError(f"`rounding` must be one of {ROUNDINGS}. Received: rounding={rounding!r}")
 
 
 def _as_float(x):
-    x = ops.convert_to_tensor(x)
+    # A custom gradient of TensorFlow takes tensors; the sum turns a variable into one.
+    x = x + 0.0 if isinstance(x, Variable) else ops.convert_to_tensor(x)
     return x if "float" in ops.dtype(x) else ops.cast(x, "float32")

@@ -85,6 +85,26 @@ def test_a_scale_a_channel():
     np.testing.assert_array_equal(y, [[0.25, 0.0], [0.5, 1.0]])
 
 
+@pytest.mark.parametrize("shape, scale_shape", [((6, 3), (3,)), ((6, 3), (6, 1)), ((3,), (6, 3)), ((6, 1), (1, 3))])
+def test_gradients_of_a_scale_a_channel(shape, scale_shape):
+    random = np.random.default_rng(0)
+    x, scales = random.normal(0, 2, shape).astype("float32"), random.normal(0, 1, scale_shape).astype("float32")
+    upstream = random.normal(size=np.broadcast_shapes(shape, scale_shape)).astype("float32")
+    y, (dx, dscales) = gradients(lambda x, t: ops.quantize(x, 3, t), [x, scales], upstream)
+    whole_x, whole_scales = np.broadcast_to(x, upstream.shape), np.broadcast_to(scales, upstream.shape)
+    expected_dx, expected_dscales = np.zeros_like(x), np.zeros_like(scales)
+    for index in np.ndindex(upstream.shape):
+        value, (dvalue, dscale) = gradients(
+            lambda x, t: ops.quantize(x, 3, t), [whole_x[index], whole_scales[index]], upstream[index]
+        )
+        assert y[index] == value
+        expected_dx[tuple(i if n > 1 else 0 for i, n in zip(index[-x.ndim :], shape, strict=True))] += dvalue
+        place = zip(index[-scales.ndim :], scale_shape, strict=True)
+        expected_dscales[tuple(i if n > 1 else 0 for i, n in place)] += dscale
+    np.testing.assert_allclose(dx, expected_dx, atol=1e-5)
+    np.testing.assert_allclose(dscales, expected_dscales, atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_is_quantized_in_float32(dtype):
     x = np.linspace(-2, 2, 101).astype("float32")
