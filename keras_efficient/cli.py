@@ -73,7 +73,7 @@ def train(
             verbose=not as_json,
         )
     result = load_result(Path(selection.directory))
-    echo(json.dumps(result) if as_json else summary_table(result))
+    echo(json.dumps(result) if as_json else f"{summary_table(result)}\nfiles       {_files(selection.directory)}")
 
 
 @app.command(epilog="Example: keras-efficient storage --network network.json --input-shape 28,28,1")
@@ -110,6 +110,10 @@ def _read_network(path, default, shape):
             f"'{path}' describes a network for inputs of shape {tuple(file_shape)}. Received: inputs of {tuple(shape)}"
         )
     return description, file_shape if shape is None else shape
+
+
+def _files(directory):
+    return ", ".join(str(Path(directory) / name) for name in ("best.keras", "result.json", "report.html"))
 
 
 def _default_network(dataset):

@@ -48,7 +48,7 @@ def test_train_resumes_after_kill_and_is_idempotent(tmp_path, network):
     killed = subprocess.Popen(
         [_COMMAND, *map(str, arguments), "--out", "killed"], cwd=tmp_path, stderr=subprocess.DEVNULL
     )
-    first = tmp_path / "killed/stages/1_float/trial_000/trial.json"
+    first = tmp_path / "killed/stages/0_float/trial_000/trial.json"
     deadline = time.monotonic() + 120
     while not first.exists() and time.monotonic() < deadline:
         time.sleep(0.02)

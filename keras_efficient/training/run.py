@@ -40,7 +40,7 @@ class Run:
     def trial_directory(self, stage: int, trial: int) -> Path:
         """Where the files of a trial are."""
         mode = self.stages[stage].mode
-        return self.directory / "stages" / f"{stage + 1}_{mode}" / f"trial_{trial:03d}"
+        return self.directory / "stages" / f"{stage}_{mode}" / f"trial_{trial:03d}"
 
     def all_stages(self, executor, progress):
         """Run what is left of every stage; a `StageResult` for each."""
@@ -49,7 +49,7 @@ class Run:
             progress.stage(number + 1, len(self.stages), stage.mode, stage.trials, stage.epochs)
             start = self._start_of(number, outcomes)
             trials = self._stage_trials(number, start, executor, progress)
-            _check_some_finished(trials, number + 1, stage.mode)
+            _check_some_finished(trials, number, stage.mode)
             chosen = select(trials, self.rule, len(self.data.x_val))
             outcomes.append(StageResult(stage.mode, tuple(self._scored(trials)), chosen))
         return outcomes

@@ -141,11 +141,11 @@ def test_an_interrupted_run_continues(run, data, tmp_path):
     _, directory = run
     copy = tmp_path / "copy"
     shutil.copytree(directory, copy)
-    for name in ("result.json", "best.keras", "report.html", "stages/2_learn_scales/trial_001/trial.json"):
+    for name in ("result.json", "best.keras", "report.html", "stages/1_learn_scales/trial_001/trial.json"):
         (copy / name).unlink()
-    shutil.rmtree(copy / "stages/3_freeze_scales/trial_000")
-    (copy / "stages/2_learn_scales/trial_001/min_val_loss.tmp.keras").write_text("half a file")
-    kept = copy / "stages/1_float/trial_000/trial.json"
+    shutil.rmtree(copy / "stages/2_freeze_scales/trial_000")
+    (copy / "stages/1_learn_scales/trial_001/min_val_loss.tmp.keras").write_text("half a file")
+    kept = copy / "stages/0_float/trial_000/trial.json"
     before = kept.stat().st_mtime_ns
     _train(copy, data)
     assert kept.stat().st_mtime_ns == before
@@ -221,9 +221,9 @@ def test_failed_trials_are_kept_and_not_chosen(data, tmp_path):
 
 def test_all_trials_failed(data, tmp_path):
     stages = [ke.Stage("float", 2, 3, learning_rate=1e30, optimizer="sgd", batch_size=64)]
-    with pytest.raises(ValueError, match="All 2 trials of stage 1 .float. failed; the first: The loss is not finite"):
+    with pytest.raises(ValueError, match="All 2 trials of stage 0 .float. failed; the first: The loss is not finite"):
         _train(tmp_path, data, stages=stages)
-    record = json.loads((tmp_path / "stages/1_float/trial_000/trial.json").read_text())
+    record = json.loads((tmp_path / "stages/0_float/trial_000/trial.json").read_text())
     assert record["status"] == "failed" and record["history"]["loss"]
     assert not (tmp_path / "result.json").exists()
 

@@ -1,0 +1,70 @@
+"""Write the README's table of figures from results/*.json.
+
+python scripts/readme_tables.py           # writes README.md
+python scripts/readme_tables.py --check   # exit code 1 where README.md is not up to date
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MARKS = re.compile(r"(<!-- figures: .*? -->\n).*?(<!-- end of figures -->)", flags=re.DOTALL)
+
+
+def figures(name):
+    """The figures of results/NAME.json."""
+    return json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))["figures"]
+
+
+def rows():
+    """(what, figure, script) of each line of the table."""
+    demo, mnist = figures("demo"), figures("mnist_short")
+    driver, augmentation = figures("benchmark_driver"), figures("augmentation")
+    yield (
+        "`make demo`: test accuracy on the digits, 5 seeds, mean ± standard deviation (lowest)",
+        f"{demo['test_accuracy_mean']:.2%} ± {100 * demo['test_accuracy_sd']:.2f} ({demo['test_accuracy_min']:.2%}) "
+        f"at {demo['total_bytes']:,.0f} bytes",
+        "measure_demo.py",
+    )
+    for run in mnist["runs"]:
+        yield (
+            f"MNIST, the study's network, trials {run['trials']}, epochs {run['epochs']}, "
+            f"{run['augment'] or 'no'} elastic copies, seed {run['seed']}: test accuracy",
+            f"{run['test_accuracy']:.2%} at {run['total_bytes']:,.0f} bytes, {run['minutes']:.1f} minutes",
+            "measure_mnist.py",
+        )
+    for mode, figure in driver.items():
+        yield (
+            f"An epoch of the driver against plain `model.fit`, {mode}: time ratio "
+            "(whole stage, with building and tracing)",
+            f"{figure['driver_to_fit_epoch']:.2f} ({figure['driver_to_fit_stage']:.2f})",
+            "benchmark_driver.py",
+        )
+    seconds = augmentation["sets"]["minor"]["seconds"]
+    yield ("200,000 elastic 28 x 28 images on one core", f"{seconds:.1f} s", "measure_augmentation.py")
+
+
+def table():
+    """The table as Markdown."""
+    lines = ["| what | figure | script |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {what} | {figure} | `{script}` |" for what, figure, script in rows())])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="only say whether README.md is up to date")
+    check = parser.parse_args().check
+    path = ROOT / "README.md"
+    old = path.read_text(encoding="utf-8")
+    new = MARKS.sub(lambda match: f"{match[1]}{table()}\n{match[2]}", old)
+    if check and new != old:
+        sys.exit("README.md is not up to date: run python scripts/readme_tables.py")
+    if not check:
+        path.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

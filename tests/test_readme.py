@@ -1,0 +1,50 @@
+"""What the README shows runs, and its tables are those of results/."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[1]
+_README = (_ROOT / "README.md").read_text(encoding="utf-8")
+_BLOCKS = re.findall(r"```python\n(.*?)```", _README, flags=re.DOTALL)
+
+
+def test_the_first_block_starts_with_make_demo():
+    assert re.search(r"```\w*\n(.*?)```", _README, flags=re.DOTALL).group(1).startswith("make demo")
+
+
+def test_python_blocks_run():
+    keras_code, training = _BLOCKS
+    variables = {}
+    exec(keras_code, variables)
+    assert {layer.mode for layer in variables["model"].layers if hasattr(layer, "mode")} == {"learn_scales"}
+    # All but the last line, which trains on a download.
+    lines = training.strip().splitlines()
+    assert "train_network" in lines[-1]
+    exec("\n".join(lines[:-1]), variables)
+    assert variables["ke"].estimate_storage(variables["network"]).total_bytes == 1947.0
+
+
+def test_tables_are_those_of_the_results():
+    command = [sys.executable, "scripts/readme_tables.py", "--check"]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["measure_demo", "measure_augmentation"])
+def test_measuring_scripts_run(name):
+    command = [sys.executable, f"scripts/{name}.py", "--quick"]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (_ROOT / f"results/{name.removeprefix('measure_')}_quick.json").exists()
+
+
+def test_the_script_to_copy_runs(tmp_path):
+    script = (_ROOT / "scripts/select_trials.py").read_text(encoding="utf-8")
+    (tmp_path / "copy.py").write_text(re.sub(r"epochs=\d+", "epochs=1", script))
+    done = subprocess.run([sys.executable, "copy.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "1506.0 bytes" in done.stdout and (tmp_path / "runs/select_trials/report.html").exists()
