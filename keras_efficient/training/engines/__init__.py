@@ -12,8 +12,9 @@ def make_engine(model, optimizer, loss, arrays, batch_size, callbacks):
     that look at batches, and the other backends go through `model.fit`.
     """
     plain = type(model).train_step is keras.Model.train_step
-    if keras.backend.backend() != "tensorflow" or not plain or _look_at_batches(callbacks):
-        return FitEngine(model, optimizer, loss, arrays, batch_size)
+    every_batch = _look_at_batches(callbacks)
+    if keras.backend.backend() != "tensorflow" or not plain or every_batch:
+        return FitEngine(model, optimizer, loss, arrays, batch_size, every_batch)
     # Imported here: the module needs TensorFlow.
     from keras_efficient.training.engines.tensorflow import TensorFlowEngine
 

@@ -12,18 +12,29 @@ class FitEngine:
     Attributes:
         model: The model, compiled here.
         optimizer: Its optimizer, with built variables.
+        every_batch: Whether callbacks must see every single batch.
     """
 
-    def __init__(self, model, optimizer, loss, arrays, batch_size):
+    def __init__(self, model, optimizer, loss, arrays, batch_size, every_batch=False):
         self.model = model
         self.x, self.y, self.x_val, self.y_val = arrays
         self.batch_size = min(batch_size, len(self.x))
-        # XLA makes small convolutions several times slower on a CPU under TensorFlow.
-        jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"
-        steps = -(-len(self.x) // self.batch_size)
-        model.compile(optimizer, loss, jit_compile=jit_compile, steps_per_execution=steps)
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        # PyTorch takes one step at a time; so do callbacks that want to see every batch.
+        one_by_one = every_batch or keras.backend.backend() == "torch"
+        model.compile(
+            optimizer,
+            loss,
+            # XLA makes small convolutions several times slower on a CPU under TensorFlow.
+            jit_compile=False if on_tensorflow else "auto",
+            steps_per_execution=1 if one_by_one else -(-len(self.x) // self.batch_size),
+        )
         self.optimizer = model.optimizer
         self.optimizer.build(model.trainable_variables)
+        if keras.backend.backend() == "torch":
+            # The first call builds the metrics with a dummy batch, which advances the dropout seeds;
+            # done here, the first trial is like every other.
+            model.evaluate(self.x[:1], self.y[:1], verbose=0)
 
     def set_callbacks(self, callbacks):
         """Take the callbacks of the coming trial; `fit` calls their batch hooks."""
