@@ -56,7 +56,7 @@ def round_scales(model: keras.layers.Layer) -> None:
     makes sure that no last-bit difference flips one.
     """
     for scale in scale_variables(model):
-        scale.assign(np.round(keras.ops.convert_to_numpy(scale)).astype("float32"))
+        scale.assign(np.round(keras.ops.convert_to_numpy(scale)) + 0.0)  # the sum turns -0 into 0
 
 
 def scale_variables(model: keras.layers.Layer) -> list[keras.Variable]:

@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-import random
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import keras
-import numpy as np
 
 from keras_efficient.networks import build_network
 from keras_efficient.quantization import set_mode
 from keras_efficient.storage import StorageReport, estimate_storage
+from keras_efficient.training.randomness import seeded
 
 
 @dataclass(frozen=True)
@@ -57,19 +55,6 @@ class NetworkSource:
             return estimate_storage(model, self.input_shape)
         except ValueError:
             return None
-
-
-@contextmanager
-def seeded(seed: int):
-    """Seed everything that initialisers and dropout draw from; give Python's and numpy's
-    generators back as they were."""
-    states = random.getstate(), np.random.get_state()
-    try:
-        keras.utils.set_random_seed(seed)
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
 
 
 def _anonymous(layer):

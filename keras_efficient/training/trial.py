@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_efficient.files import read_json, write_atomically, write_json
 from keras_efficient.quantization import scale_table
+from keras_efficient.training.randomness import reseed
 
 LOSS_CHECKPOINT = "min_val_loss.keras"
 ACCURACY_CHECKPOINT = "max_val_accuracy.keras"
@@ -167,12 +168,3 @@ class Trial:
         ):
             self.model.set_weights(best.weights)
             write_atomically(directory / name, self.model.save)
-
-
-def reseed(model: keras.Model, *seed: int) -> None:
-    """Set every random generator of the model's layers from `seed`, so that an epoch's dropout
-    does not depend on what ran before."""
-    states = [v for v in model.variables if v.name == "seed_generator_state"]
-    for number, state in enumerate(states):
-        words = np.random.SeedSequence([*seed, number]).generate_state(2)
-        state.assign(words.astype(keras.backend.standardize_dtype(state.dtype)))

@@ -31,10 +31,6 @@ class FitEngine:
         )
         self.optimizer = model.optimizer
         self.optimizer.build(model.trainable_variables)
-        if keras.backend.backend() == "torch":
-            # The first call builds the metrics with a dummy batch, which advances the dropout seeds;
-            # done here, the first trial is like every other.
-            model.evaluate(self.x[:1], self.y[:1], verbose=0)
 
     def set_callbacks(self, callbacks):
         """Take the callbacks of the coming trial; `fit` calls their batch hooks."""
