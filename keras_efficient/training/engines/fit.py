@@ -31,6 +31,10 @@ class FitEngine:
         )
         self.optimizer = model.optimizer
         self.optimizer.build(model.trainable_variables)
+        if keras.backend.backend() == "torch":
+            # The first call builds the metrics on a dummy batch, which draws random numbers. Done here, the first
+            # trial is like every other.
+            model.evaluate(self.x[:1], self.y[:1], verbose=0)
 
     def set_callbacks(self, callbacks):
         """Take the callbacks of the coming trial; `fit` calls their batch hooks."""
