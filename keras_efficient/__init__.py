@@ -5,7 +5,7 @@ from keras_efficient.startup import quiet_command
 with quiet_command():
     import keras  # noqa: F401
 
-from keras_efficient import compat, datasets, layers, networks, ops, quantization, storage, training
+from keras_efficient import compat, datasets, descriptions, layers, networks, ops, quantization, storage, training
 from keras_efficient.layers import ActivationQ, AveragePoolingQ, ConvQ, DenseQ, DepthwiseConvQ, ResidualQ
 from keras_efficient.networks import build_network
 from keras_efficient.quantization import calibrate, set_mode
@@ -28,6 +28,7 @@ __all__ = [
     "calibrate",
     "compat",
     "datasets",
+    "descriptions",
     "estimate_storage",
     "layers",
     "networks",

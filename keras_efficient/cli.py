@@ -172,7 +172,9 @@ def main() -> None:
         sys.exit(app(standalone_mode=False) or 0)
     except (Abort, KeyboardInterrupt):
         _fail("Stopped. The same command continues the run.", 130)
-    except (TyperException, ValueError, TypeError, OSError) as error:
+    except TyperException as error:
+        _fail(getattr(error, "format_message", error.__str__)(), 2)
+    except (ValueError, TypeError, OSError) as error:
         _fail(str(error), 2)
 
 

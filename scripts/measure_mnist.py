@@ -15,7 +15,7 @@ from _results import write_results
 from measure_demo import run
 
 # trials, epochs, elastic copies, seed
-RUNS = [("3,2,2", "20,20,20", 0, 0), ("3,2,2", "20,20,20", 0, 1), ("3,2,2", "20,10,20", 3, 0)]
+RUNS = [("3,2,2", "20,20,20", 0, 0), ("3,2,2", "20,20,20", 0, 1), ("3,2,2", "12,6,6", 3, 0)]
 QUICK = [("1,1,1", "1,1,1", 0, 0)]
 
 

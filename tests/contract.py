@@ -8,7 +8,9 @@ import sys
 
 import keras
 import numpy as np
+import numpy_layers
 import pytest
+from gradients import gradients
 from keras.src import testing  # Keras's own checks of a layer; not public, but meant for this
 
 import keras_efficient
@@ -35,6 +37,7 @@ class LayerContract:
         output_shape: Shape of its output.
         weight_names: Names of the layer's weights in the order of the contract.
         has_mode: Whether the layer takes `mode`.
+        supports_masking: Whether it passes the mask of its input on.
         still_weights: Names of trainable weights that need not move in two steps, with a reason.
     """
 
@@ -44,6 +47,7 @@ class LayerContract:
     output_shape = None
     weight_names = ()
     has_mode = True
+    supports_masking = False
     still_weights = ()
 
     def reference(self, x, weights):
@@ -80,7 +84,7 @@ class LayerContract:
             init_kwargs=self.arguments,
             input_shape=self.input_shape,
             expected_output_shape=self.output_shape,
-            supports_masking=False,
+            supports_masking=self.supports_masking,
         )
 
     def test_config_holds_every_argument(self):
@@ -127,8 +131,11 @@ class LayerContract:
         expected = self.reference(self.inputs(), layer.get_weights())
         np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
 
-    def test_every_trainable_weight_moves_within_two_steps(self):
-        model, layer = self.model(**({"mode": "learn_scales"} if self.has_mode else {}))
+    @pytest.mark.parametrize("use_bias", [False, True])
+    def test_every_trainable_weight_moves_within_two_steps(self, use_bias):
+        overrides = {"mode": "learn_scales"} if self.has_mode else {}
+        overrides |= {"use_bias": use_bias} if "use_bias" in self.arguments else {}
+        model, layer = self.model(**overrides)
         if not layer.trainable_weights:
             return
         model.compile(keras.optimizers.SGD(0.01), "mse")
@@ -200,13 +207,109 @@ class LayerContract:
         ]
         return max(steps, default=0.1)
 
-    def test_set_mode_float_computes_the_plain_layer(self):
+    @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+    @pytest.mark.parametrize("mode", ["float", "learn_scales"])
+    def test_mixed_precision_rounds_weights_in_float32(self, policy, mode):
+        half = self.make(dtype=policy, **({"mode": mode} if self.has_mode else {}))
+        assert keras.backend.standardize_dtype(half(self.inputs()).dtype) == half.compute_dtype
+        for variable in half.weights:
+            with keras.src.backend.AutocastScope(half.compute_dtype):
+                assert keras.backend.standardize_dtype(keras.ops.convert_to_tensor(variable).dtype) == "float32"
+
+    def required(self, **overrides):
+        """A layer with the defaults of every argument that has one."""
+        arguments = {name: value for name, value in self.arguments.items() if not _has_default(self.layer_class, name)}
+        return self.layer_class(**{**arguments, **overrides})
+
+    def test_defaults_survive_build_and_config(self):
+        layer = self.required()
+        before = json.dumps(layer.get_config())
+        layer(self.inputs())
+        assert json.dumps(layer.get_config()) == before
+        for name in set(self.arguments) & set(layer.get_config()):
+            default = _default(self.layer_class, name)
+            if default is not None and hasattr(layer, name):
+                _check_is_kept(getattr(layer, name), default, name)
+
+    def test_unknown_sizes_stay_unknown(self):
+        sizes = len(self.input_shape) - 2
+        for shape in ((None, *self.input_shape[1:]), (None, *[None] * sizes, self.input_shape[-1])):
+            output = self.make().compute_output_shape(shape)
+            assert output[0] is None and output[-1] == self.output_shape[-1]
+            assert [size is None for size in output[1:-1]] == [size is None for size in shape[1:-1]]
+
+    def test_call_keeps_nothing(self):
+        layer = self.make()
+        before = {**vars(layer), "_called": True}  # Keras's own
+        layer(self.inputs())
+        after = vars(layer)
+        assert set(after) == set(before)
+        assert [name for name in before if after[name] is not before[name]] in ([], ["_called"])
+
+    @pytest.mark.parametrize("mode", ["float", "learn_scales", "freeze_scales"])
+    def test_scales_train_in_learn_scales_only(self, mode):
+        layer = self.make(mode=mode) if self.has_mode else self.make()
+        names = {weight.name for weight in layer.trainable_weights}
+        scales = {quantizer.scale.name for quantizer in getattr(layer, "quantizers", ())}
+        assert names & scales == (scales if mode == "learn_scales" else set())
+        assert names | scales == {weight.name for weight in layer.weights}
+        layer.trainable = False
+        assert not any(weight.trainable for weight in layer.weights)
+
+    def test_float_mode_does_not_see_the_scales(self):
         if not self.has_mode:
             return
         layer = self.make(mode="float")
-        assert not any("scale" in weight.name for weight in layer.trainable_weights)
         y = keras.ops.convert_to_numpy(layer(self.inputs()))
         assert np.isfinite(y).all()
+        for quantizer in layer.quantizers:
+            quantizer.scale.assign(-20.0)
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(self.inputs())), y)
+
+    @pytest.mark.parametrize("bits", [1, 2, 3])
+    def test_quantizers_equal_numpy_at_few_bits(self, bits):
+        if not self.has_mode:
+            return
+        layer = self.make(mode="freeze_scales", **{name: bits for name in self.arguments if name.endswith("bits")})
+        x = np.arange(-80, 81, dtype="float32") / 16
+        for quantizer in layer.quantizers:
+            for scale in range(-20, 21):
+                quantizer.scale.assign(scale)
+                y = keras.ops.convert_to_numpy(quantizer(keras.ops.convert_to_tensor(x), layer.current_mode))
+                np.testing.assert_array_equal(y, numpy_layers.quantize(x, bits, scale, quantizer.signed))
+
+    def test_gradient_passes_straight_through_within_the_limits(self):
+        if not self.has_mode:
+            return
+        layer = self.make(mode="freeze_scales")
+        for quantizer in layer.quantizers:
+            low, high = code_range(quantizer.bits, quantizer.signed)
+            resolution = 2 ** (quantizer.bits - quantizer.signed)
+            step = 2.0 ** np.round(keras.ops.convert_to_numpy(quantizer.scale)) / resolution
+            codes = np.array([low - 0.75, low - 0.25, low, 0.25, high, high + 0.25, high + 0.75], "float32")
+            x = (codes * step).astype("float32")
+            _, (dx,) = gradients(lambda x, q=quantizer: q(x, layer.current_mode), [x], np.ones(7, "float32"))
+            np.testing.assert_array_equal(dx, [0, 1, 1, 1, 1, 1, 0])
+
+    @pytest.mark.parametrize("part", ["kernel", "bias"])
+    def test_initializer_regularizer_and_constraint_act(self, part):
+        if f"{part}_initializer" not in self.arguments:
+            return
+        arguments = {
+            **{name: None for name in self.arguments if name.endswith(("regularizer", "constraint"))},
+            f"{part}_initializer": keras.initializers.Constant(-0.3),
+            f"{part}_regularizer": keras.regularizers.L1(1.0),
+            f"{part}_constraint": keras.constraints.NonNeg(),
+            **({"use_bias": True} if "use_bias" in self.arguments else {}),
+        }
+        layer = self.layer_class(**{**self.arguments, **arguments})
+        layer.build(self.input_shape)
+        weights = [w for w in layer.weights if w.name.startswith(part) and "scale" not in w.name]
+        assert weights and len(layer.losses) == len(weights)
+        for weight, loss in zip(weights, layer.losses, strict=True):
+            np.testing.assert_allclose(keras.ops.convert_to_numpy(weight), -0.3)
+            np.testing.assert_allclose(keras.ops.convert_to_numpy(loss), 0.3 * np.prod(weight.shape), rtol=1e-5)
+            assert isinstance(weight.constraint, keras.constraints.NonNeg)
 
     def test_unknown_mode_is_refused(self):
         if not self.has_mode:
@@ -224,6 +327,11 @@ def _argument_names(layer_class):
             kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
             names |= {p.name for p in parameters if p.kind not in kinds}
     return names - {"self"}
+
+
+def _has_default(layer_class, name):
+    parameters = [inspect.signature(base.__init__).parameters.get(name) for base in layer_class.__mro__]
+    return any(p is not None and p.default is not inspect.Parameter.empty for p in parameters)
 
 
 def _default(layer_class, name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from keras_efficient.descriptions import objects
@@ -43,7 +44,7 @@ def expand_with_shapes(config: Sequence[Any], input_shape: Sequence[int]) -> lis
         try:
             for spec in item_specs(item, shape):
                 shape = next_shape(spec, shape)
-                layers.append((spec, shape))
+                layers.append((replace(spec, position=position), shape))
         except ValueError as error:
             raise ValueError(item_message(position, len(config), item, error)) from None
     return layers

@@ -17,6 +17,7 @@ class LayerSpec:
 
     class_name: str
     config: dict[str, Any] = field(default_factory=dict)
+    position: int = field(default=0, compare=False)  # of its item in the description, from 1
 
 
 def layer_names(specs: Iterable[LayerSpec]) -> list[str]:

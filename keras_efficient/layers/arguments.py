@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_efficient.descriptions.shapes import window_output_size
+
 
 def positive_integer(value, name: str) -> int:
     """`value` as an int, or a ValueError that quotes it."""
@@ -36,6 +38,22 @@ def image_channels(input_shape, layer_name: str) -> int:
         f"Layer '{layer_name}' needs inputs of shape (batch, rows, columns, channels) with a "
         f"known number of channels. Received: input shape {tuple(input_shape)}"
     )
+
+
+def window_sizes(input_shape, window, strides, padding, layer_name: str) -> list[int | None]:
+    """Rows and columns of what a sliding window makes of (batch, rows, columns, channels).
+
+    A ValueError says that the input is no image, or that the window is larger than it is.
+    """
+    image_channels(input_shape, layer_name)
+    axes = zip(input_shape[1:3], window, strides, strict=True)
+    sizes = [window_output_size(*axis, padding) for axis in axes]
+    if any(size is not None and size < 1 for size in sizes):
+        raise ValueError(
+            f"Layer '{layer_name}' with a window of {window} and padding '{padding}' leaves nothing of its input. "
+            f"Received: input shape {tuple(input_shape)}"
+        )
+    return sizes
 
 
 def _is_integer(value) -> bool:

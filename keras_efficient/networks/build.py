@@ -40,12 +40,21 @@ def build_network(
     specs = descriptions.expand(config, input_shape)
     x = inputs = keras.Input(tuple(input_shape), name="input")
     for spec, name in zip(specs, descriptions.layer_names(specs), strict=True):
-        x = _make_layer(spec, name, signed_output)(x)
+        x = _add_layer(x, spec, name, signed_output)
     if softmax:
         x = keras.layers.Activation("softmax", name="softmax")(x)
     model = keras.Model(inputs, x, name="network")
     set_mode(model, mode)
     return model
+
+
+def _add_layer(x, spec, name, signed_output):
+    try:
+        return _make_layer(spec, name, signed_output)(x)
+    except Exception as error:  # a layer object may hold anything; whatever it causes has one place
+        raise ValueError(
+            f"item {spec.position} of the description: cannot build {spec.class_name} with {spec.config}: {error}"
+        ) from error
 
 
 def _make_layer(spec, name, signed_output):
@@ -59,7 +68,7 @@ def _layer_class(class_name):
     if class_name in layers.__all__:
         return getattr(layers, class_name)
     layer_class = getattr(keras.layers, class_name, None) or keras.saving.get_registered_object(class_name)
-    if layer_class is None:
+    if not isinstance(layer_class, type) or not issubclass(layer_class, keras.layers.Layer):
         raise ValueError(
             f"Unknown layer class {class_name!r} in the description. Known are the layers of "
             f"keras_efficient ({', '.join(layers.__all__)}), those of keras.layers, and classes "

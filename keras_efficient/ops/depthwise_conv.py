@@ -27,11 +27,11 @@ def depthwise_conv(x, kernel, strides, padding):
         ValueError: If the rows or columns would have to be known and are not.
     """
     if strides[0] == strides[1]:
-        return ops.depthwise_conv(x, kernel, strides=strides[0], padding=padding)
+        return ops.depthwise_conv(x, kernel, strides=strides[0], padding=padding, data_format="channels_last")
     if padding == "same":
         x = ops.pad(x, _same_padding(x.shape, kernel.shape, strides))
     common = math.gcd(*strides)
-    y = ops.depthwise_conv(x, kernel, strides=common, padding="valid")
+    y = ops.depthwise_conv(x, kernel, strides=common, padding="valid", data_format="channels_last")
     return y[:, :: strides[0] // common, :: strides[1] // common]
 
 

@@ -1,10 +1,10 @@
 """The quantizer: fixed-point grids with a power-of-two scale that can be trained."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
-from keras import Variable, ops
+from keras import KerasTensor, Operation, Variable, ops, saving
 
 MIN_BITS, MAX_BITS = 1, 16
 ROUNDINGS = ("nearest", "floor")
@@ -51,12 +51,34 @@ def quantize(x, bits, log2_scale, signed=True, rounding="nearest", scale_gradien
     Raises:
         ValueError: If `bits` is not an integer from 1 to 16, or `rounding` is unknown.
     """
-    grid = _Grid(check_bits(bits), bool(signed), _check_rounding(rounding), scale_gradient != 0)
+    grid = _Grid(check_bits(bits), bool(signed), _check_rounding(rounding), scale_gradient)
+    if isinstance(x, KerasTensor) or isinstance(log2_scale, KerasTensor):
+        return Quantize(**asdict(grid))(x, log2_scale)
+    return _quantize(x, log2_scale, grid)
+
+
+@saving.register_keras_serializable(package="keras_efficient")
+class Quantize(Operation):
+    """`quantize` as a node of a Functional model; made by calling it on a `keras.Input`."""
+
+    def __init__(self, bits, signed, rounding, scale_gradient, **kwargs):
+        super().__init__(**kwargs)
+        self.grid = _Grid(bits, signed, rounding, scale_gradient)
+
+    def call(self, x, log2_scale):
+        return _quantize(x, log2_scale, self.grid)
+
+    def compute_output_spec(self, x, log2_scale):
+        shape = ops.add(x, log2_scale).shape
+        return KerasTensor(shape, dtype=x.dtype if "float" in getattr(x, "dtype", "int") else "float32")
+
+
+def _quantize(x, log2_scale, grid):
     x = _as_float(x)
     dtype = ops.dtype(x)
     if dtype in _HALF_PRECISION:
         x = ops.cast(x, "float32")
-    step = power_of_two(log2_scale, scale_gradient, ops.dtype(x)) / grid.resolution
+    step = power_of_two(log2_scale, grid.scale_gradient, ops.dtype(x)) / grid.resolution
     if len(step.shape):  # one shape for both, so that each gradient has the shape of its own
         x, step = x * ops.ones_like(step), step * ops.ones_like(x)
     return ops.cast(ops.custom_gradient(grid.values_and_gradient)(x, step), dtype)
@@ -64,12 +86,12 @@ def quantize(x, bits, log2_scale, signed=True, rounding="nearest", scale_gradien
 
 @dataclass(frozen=True)
 class _Grid:
-    """The codes of a grid. `step_trains`: whether the gradient of the step is asked for."""
+    """The codes of a grid, and the factor on the gradient of its scale."""
 
     bits: int
     signed: bool
     rounding: str
-    step_trains: bool
+    scale_gradient: float
 
     @property
     def resolution(self):
@@ -91,7 +113,7 @@ class _Grid:
             upstream = arguments[-1] if upstream is None else upstream
             inside = rounded == code
             dx = ops.where(inside, upstream, 0.0)
-            if not self.step_trains:
+            if isinstance(self.scale_gradient, (int, float)) and self.scale_gradient == 0:
                 return dx, ops.zeros_like(step)
             dstep = upstream * ops.where(inside, rounded - scaled, code)
             return dx, dstep if len(step.shape) else ops.sum(dstep)

@@ -1,6 +1,7 @@
 """From a float network to a quantized one: copy the weights, set the scales."""
 
 import warnings
+from numbers import Real
 
 import keras
 import numpy as np
@@ -31,11 +32,17 @@ def calibrate(float_model: keras.Model, quantized_model: keras.Model, x, percent
         percentile: Share in percent that may be clipped on each side, from 0 up to 50.
 
     Raises:
-        ValueError: If the models differ in their weights or `percentile` is out of range.
+        ValueError: If the models differ in their weights, `percentile` is out of range or `x` is empty.
+        TypeError: If a model is no built Keras model.
         Warns when an activation is never positive: its scale is left alone.
     """
-    if not 0 <= percentile < 50:
+    if not isinstance(percentile, Real) or not 0 <= percentile < 50:
         raise ValueError(f"`percentile` must be in [0, 50). Received: percentile={percentile!r}")
+    for name, model in (("float_model", float_model), ("quantized_model", quantized_model)):
+        if not isinstance(model, keras.Model) or not model.built:
+            raise TypeError(f"`{name}` must be a built Keras model. Received: {name}={model!r}")
+    if not len(x):
+        raise ValueError(f"`x` must hold at least one sample. Received: shape {np.shape(x)}")
     _check_same_weights(float_model, quantized_model)
     with float_mode(float_model):
         activations = observed_activations(float_model, x)

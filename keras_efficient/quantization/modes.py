@@ -13,22 +13,24 @@ from keras_efficient.layers.quantized.mode import check_mode
 def set_mode(model: keras.layers.Layer, mode: str) -> None:
     """Put every quantized layer of `model` into `mode`, also inside wrappers and nested models.
 
-    A compiled model is compiled anew with the same settings and a fresh optimizer, as the
-    weights that train are no longer the same: the scales train in `"learn_scales"` only.
+    A compiled model keeps its loss and metrics and gets a fresh optimizer of the same settings, as
+    the weights that train are no longer the same: the scales train in `"learn_scales"` only. When
+    no layer changes its mode, nothing happens.
 
     Args:
-        model: A Keras model or layer. Without quantized layers nothing happens.
+        model: A Keras model or layer.
         mode: `"float"`, `"learn_scales"` or `"freeze_scales"`.
 
     Raises:
         ValueError: If `mode` is unknown.
     """
     check_mode(mode)
-    for layer in quantized_layers(model):
+    changing = [layer for layer in quantized_layers(model) if layer.mode != mode]
+    for layer in changing:
         layer.mode = mode
-    for part in _flatten(model):
+    for part in _flatten(model) if changing else ():
         if isinstance(part, keras.Model):
-            _forget_compiled_functions(part)
+            _start_stage(part)
 
 
 def quantized_layers(model: keras.layers.Layer) -> list[QuantizedLayer]:
@@ -86,16 +88,21 @@ def _flatten(model):
     return list(found.values())
 
 
-def _forget_compiled_functions(model):
+def _start_stage(model):
+    """Forget the functions compiled for the old mode, and the state of the optimizer."""
     model.train_function = model.test_function = model.predict_function = None
-    if not getattr(model, "compiled", False):
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
         return
-    settings = model.get_compile_config()
-    if settings is None:
+    try:
+        model.optimizer = type(optimizer).from_config(optimizer.get_config())
+    except (TypeError, ValueError, NotImplementedError):
         warnings.warn(
-            f"Model '{model.name}' was compiled with settings that Keras can not copy: call "
-            "`compile` again before `fit`.",
+            f"The optimizer of model '{model.name}' can not be copied from its configuration: call `compile` again "
+            "before `fit`.",
             stacklevel=3,
         )
-    else:
-        model.compile_from_config(settings)
+        return
+    # Exclusions are no part of the configuration.
+    if hasattr(optimizer, "_exclude_from_weight_decay"):
+        model.optimizer._exclude_from_weight_decay = optimizer._exclude_from_weight_decay

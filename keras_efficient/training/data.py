@@ -47,6 +47,19 @@ class TrainingData:
         """Whether the labels are rows instead of integers."""
         return self.y_train.ndim == 2
 
+    def check_labels(self, outputs: int) -> None:
+        """Raise a ValueError unless the labels fit a network with so many outputs."""
+        for part, labels in (("train", self.y_train), ("val", self.y_val), ("test", self.y_test)):
+            if labels is None:
+                continue
+            if labels.ndim == 2 and labels.shape[1] != outputs:
+                raise ValueError(f"`y_{part}` has {labels.shape[1]} columns, but the network has {outputs} outputs")
+            if labels.ndim == 1 and not 0 <= labels.min() <= labels.max() < outputs:
+                raise ValueError(
+                    f"`y_{part}` must hold classes from 0 to {outputs - 1}, as the network has {outputs} outputs. "
+                    f"Received: classes from {labels.min()} to {labels.max()}"
+                )
+
     def digest(self) -> str:
         """SHA-256 of all arrays with their shapes and types."""
         digest = hashlib.sha256()
@@ -72,7 +85,12 @@ def _as_labels(y):
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    return y.astype("float32" if y.ndim == 2 else "int64")
+    if y.ndim == 2:
+        return y.astype("float32")
+    labels = y.astype("int64")
+    if y.ndim != 1 or not np.array_equal(labels, y):
+        raise ValueError(f"Labels must be integers (samples,) or one-hot rows. Received: shape {y.shape}, {y.dtype}")
+    return labels
 
 
 def _check_pair(part, x, y, first_x, first_y):

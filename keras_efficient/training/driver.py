@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from keras_efficient.files import read_json
-from keras_efficient.training.outcome import RESULT, write_outcome
+from keras_efficient.training.outcome import RESULT, is_complete, write_outcome
 from keras_efficient.training.progress import make_progress
 from keras_efficient.training.results import Selection
 from keras_efficient.training.run import Run
@@ -59,7 +59,7 @@ def train_network(
             of a stage fail.
     """
     run = Run.prepare(config, data, stages, directory, rule, seed)
-    if (run.directory / RESULT).exists():
+    if is_complete(run):
         return Selection.from_json(read_json(run.directory / RESULT), run.directory)
     with make_progress(verbose) as progress:
         outcomes = run.all_stages(executor, progress)

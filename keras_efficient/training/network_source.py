@@ -36,6 +36,14 @@ class NetworkSource:
         set_mode(model, mode)
         return model
 
+    def outputs(self) -> int | None:
+        """How many outputs the network has; None where the model does not say."""
+        model = self.build("float", 0)
+        try:
+            return model.output_shape[-1]
+        except (AttributeError, TypeError, NotImplementedError, ValueError):
+            return None
+
     def description(self) -> list | None:
         """The description as JSON lists; None for a function."""
         return None if callable(self.config) else json.loads(json.dumps(self.config))
@@ -45,7 +53,7 @@ class NetworkSource:
         if not callable(self.config):
             return self.description()
         model = self.build("float", 0)
-        shapes = [f"{type(layer).__name__}{_anonymous(layer)}" for layer in model.layers]
+        shapes = [f"{type(layer).__name__}{_anonymous(layer)}" for layer in model._flatten_layers()]
         digest = hashlib.sha256(repr(shapes).encode()).hexdigest()
         return {"builder": getattr(self.config, "__qualname__", repr(type(self.config))), "layers": digest}
 
@@ -57,7 +65,20 @@ class NetworkSource:
             return None
 
 
+# Keys of a configuration that hold names. Keras counts names up, so they differ from model to model.
+_NAMES = ("name", "layers", "inbound_nodes", "input_layers", "output_layers", "build_config", "registered_name")
+
+
 def _anonymous(layer):
-    """The settings and weight shapes of a layer without its name, which counts up in Keras."""
-    config = {k: v for k, v in layer.get_config().items() if k not in ("name", "layers")}
-    return repr(config), [tuple(weight.shape) for weight in layer.weights]
+    """The settings and weight shapes of a layer without any name."""
+    try:
+        config = layer.get_config()
+    except NotImplementedError:
+        config = {}
+    return repr(_without_names(config)), [tuple(weight.shape) for weight in layer.weights]
+
+
+def _without_names(value):
+    if isinstance(value, dict):
+        return {key: _without_names(item) for key, item in value.items() if key not in _NAMES}
+    return [_without_names(item) for item in value] if isinstance(value, (list, tuple)) else value

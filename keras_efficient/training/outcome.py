@@ -19,6 +19,11 @@ RESULT, BEST, REPORT = "result.json", "best.keras", "report.html"
 _DIAGNOSED_SAMPLES = 1000
 
 
+def is_complete(run) -> bool:
+    """Whether all files of the finished run are there. A missing one is written again from the trials."""
+    return all((run.directory / name).exists() for name in (RESULT, BEST, REPORT))
+
+
 def write_outcome(run, outcomes) -> None:
     """Write the three files of a finished run; result.json comes last and says that all is there.
 

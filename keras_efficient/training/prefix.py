@@ -21,19 +21,20 @@ _FREE_LAYERS = (
 )
 
 
-def split_prefix(model: keras.Model) -> tuple[keras.Model | None, keras.Model]:
+def split_prefix(model: keras.Model, whole: bool = False) -> tuple[keras.Model | None, keras.Model]:
     """Split a model into a prefix that never changes and the body that trains.
 
     Both share their layers with `model`, so training the body trains the model, which itself stays uncompiled
     (a subclassed model is its own body). The prefix is None where there is nothing to compute beforehand: a model
-    that starts with a weight, or one that is no chain at its beginning (two inputs, a skip from the input).
+    that starts with a weight, or one that is no chain at its beginning (two inputs, a skip from the input); and where
+    `whole` asks for a body that is the whole network.
     """
     if not isinstance(model, (keras.Sequential, keras.src.models.Functional)):
         return None, model
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         return None, model
     (first,), (outputs,) = model.inputs, model.outputs
-    last = _last_free_layer(model)
+    last = None if whole else _last_free_layer(model)
     if last is not None:
         # An error says that something behind the prefix reads from within it.
         with suppress(ValueError):

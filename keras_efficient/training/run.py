@@ -1,7 +1,9 @@
 """A run: its settings, its directories, its trials."""
 
+import threading
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +29,18 @@ class Run:
     directory: Path
     rule: str | Callable
     seed: int
+    # Tells the runs apart that a worker has seen.
+    token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
     @classmethod
     def prepare(cls, config, data, stages, directory, rule, seed):
         data = TrainingData.from_arrays(data)
         source = NetworkSource(config, data.input_shape)
         run = cls(source, data, _check_stages(stages), Path(directory), check_rule(rule), int(seed))
-        source.build("float", 0)  # a wrong description ends here, before a file is written
+        # What is wrong with the network or the labels shows here, before a file is written.
+        outputs = source.outputs()
+        if outputs is not None:
+            data.check_labels(outputs)
         open_directory(run.directory, make_manifest(source, data, run.stages, rule, run.seed))
         return run
 
@@ -108,16 +115,15 @@ def _check_some_finished(trials, number, mode):
         )
 
 
-# The trainer of a worker process: built at its first trial of a stage, used for the others.
-_worker_trainers = {}
+# The trainer of a worker (a process, or a thread of one): built at its first trial of a stage, used for the others.
+_worker = threading.local()
 
 
 def _run_in_worker(run, number, start, index):
-    key = (str(run.directory), number)
-    if key not in _worker_trainers:
-        _worker_trainers.clear()
-        _worker_trainers[key] = run.trainer(number, start)
-    return run.run_trial(_worker_trainers[key], number, index, SilentProgress())
+    if getattr(_worker, "stage", None) != (run.token, number):
+        _worker.trainer = run.trainer(number, start)
+        _worker.stage = (run.token, number)
+    return run.run_trial(_worker.trainer, number, index, SilentProgress())
 
 
 def _check_stages(stages):

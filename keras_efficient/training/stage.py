@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from numbers import Real
 
 import keras
 
@@ -32,14 +33,16 @@ class Stage:
             the quantized modes.
         batch_size: Samples a step; the last step of an epoch takes what is left.
         min_learning_rate: Floor of the learning rate.
-        optimizer: Name of a Keras optimizer, or an optimizer whose settings are copied for
-            every stage.
+        optimizer: Name of a Keras optimizer, or an optimizer whose settings are copied; its
+            learning rate is always the stage's.
         loss: Name of a Keras loss, or a loss. None: categorical cross-entropy of integer or
             one-hot labels, whichever the data has.
         weight_decay: Decoupled weight decay of the optimizer; never applied to scales.
         schedule: Function from the epoch (from 0) to the learning rate; replaces decay and floor.
         callbacks: Keras callbacks, or a function without arguments that makes them anew for
-            each trial. Those that look at batches make a trial run through `model.fit`.
+            each trial. Those that look at batches make a trial run through `model.fit`. A callback
+            may set the learning rate of an epoch when it begins (`LearningRateScheduler`); what it
+            sets at the end of an epoch is replaced by the schedule of the stage.
     """
 
     mode: str
@@ -96,7 +99,7 @@ class Stage:
 
 
 def _check_rate(name, value, minimum_is_open):
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
     if is_number and math.isfinite(value) and (value > 0 or (value == 0 and not minimum_is_open)):
         return
     bound = "positive" if minimum_is_open else "zero or positive"

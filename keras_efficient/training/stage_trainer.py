@@ -44,14 +44,16 @@ class StageTrainer:
         return Trial(self.model, self.engine, self.stage, result, on_epoch).run(directory)
 
     def _make_engine(self):
-        prefix, body = split_prefix(self.model)
+        callbacks = self.stage.make_callbacks()
+        # Callbacks see the whole model: one that saves it must not save a part.
+        prefix, body = split_prefix(self.model, whole=bool(callbacks))
         data = self.data
         inputs = [apply_prefix(prefix, x) for x in (data.x_train, data.x_val)]
         optimizer = self.stage.make_optimizer()
         optimizer.exclude_from_weight_decay(var_list=scale_variables(self.model))
         loss = self.stage.loss_for(data.one_hot)
         arrays = (inputs[0], data.y_train, inputs[1], data.y_val)
-        return make_engine(body, optimizer, loss, arrays, self.stage.batch_size, self.stage.make_callbacks())
+        return make_engine(body, optimizer, loss, arrays, self.stage.batch_size, callbacks)
 
     def _reset(self, seed):
         if self.start is not None:

@@ -106,7 +106,9 @@ class Trial:
         return self.result
 
     def _train(self):
-        callbacks = keras.callbacks.CallbackList(self.stage.make_callbacks(), model=self.engine.model)
+        callbacks = keras.callbacks.CallbackList(
+            self.stage.make_callbacks(), model=self.engine.model, epochs=self.stage.epochs, verbose=0
+        )
         self.engine.set_callbacks(callbacks.callbacks)
         self.engine.model.stop_training = False
         callbacks.on_train_begin()

@@ -32,13 +32,13 @@ class KernelContract(LayerContract):
         return numpy_layers.quantize(z, 5, activation_scale, signed=True)
 
     def test_bias_is_quantized_and_added(self):
-        layer = self.make(use_bias=True)
+        layer = self.make(use_bias=True, activation_bits=16)  # fine enough to see the grid of the bias
         kernel, bias, kernel_scale, bias_scale, activation_scale = layer.get_weights()
         assert [w.name for w in layer.weights][1] == "bias"
         z = self.product(self.inputs(), numpy_layers.quantize(kernel, 3, kernel_scale))
         z = np.maximum(z + numpy_layers.quantize(bias, 6, bias_scale), 0)
         y = keras.ops.convert_to_numpy(layer(self.inputs()))
-        np.testing.assert_allclose(y, numpy_layers.quantize(z, 5, activation_scale), atol=1e-6)
+        np.testing.assert_allclose(y, numpy_layers.quantize(z, 16, activation_scale), atol=1e-6)
 
     @pytest.mark.parametrize(
         "activation, signed_output, signed",
@@ -79,6 +79,7 @@ class TestDenseQ(KernelContract):
     arguments = {**_KERNEL, "units": 6}
     input_shape = (4, 7)
     output_shape = (4, 6)
+    supports_masking = True
 
     def product(self, x, kernel):
         return x @ kernel
@@ -125,6 +126,12 @@ class TestConvQ(KernelContract):
     def test_wrong_arguments_are_refused(self, arguments, message):
         with pytest.raises(ValueError, match=f"{message}.*Received"):
             ke.ConvQ(**arguments)
+
+    def test_other_channels_are_refused_after_build(self):
+        layer = ke.ConvQ(2, 3)
+        layer(np.ones((1, 5, 5, 3), "float32"))
+        with pytest.raises(ValueError, match="expected axis -1 of input shape to have value 3"):
+            layer(np.ones((1, 5, 5, 4), "float32"))
 
     def test_vector_input_is_refused(self):
         with pytest.raises(ValueError, match=r"\(batch, rows, columns, channels\).*Received: input shape \(2, 5\)"):
@@ -188,6 +195,7 @@ class TestActivationQ(LayerContract):
     input_shape = (4, 6)
     output_shape = (4, 6)
     weight_names = ("activation_scale",)
+    supports_masking = True
 
     def reference(self, x, weights):
         return numpy_layers.quantize(x, 3, weights[0], signed=False)
@@ -204,6 +212,15 @@ class TestAveragePoolingQ(LayerContract):
         mean = numpy_layers.windows(x, (2, 3), (2, 1), "same").sum((3, 4)) / ones
         # A last-bit difference of a mean must not decide between two codes.
         return numpy_layers.quantize(mean + 1e-6, 3, 0, signed=False, rounding="floor")
+
+    def test_float_mode_is_the_plain_mean(self):
+        layer = self.make(mode="float", padding="valid")
+        expected = numpy_layers.windows(self.inputs(), (2, 3), (2, 1), "valid").mean((3, 4))
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(self.inputs())), expected, atol=1e-6)
+
+    def test_window_larger_than_the_input_is_refused(self):
+        with pytest.raises(ValueError, match="leaves nothing of its input"):
+            ke.AveragePoolingQ(9)(np.ones((1, 8, 8, 3), "float32"))
 
     def test_rounds_down_on_an_unsigned_grid(self):
         x = np.full((1, 2, 2, 1), 15 / 16, "float32")

@@ -26,6 +26,7 @@ class ActivationQ(QuantizedLayer):
         super().__init__(mode=mode, **kwargs)
         self.bits = check_bits(bits)
         self.signed = bool(signed)
+        self.supports_masking = True
 
     def build(self, input_shape):
         self.activation_quantizer = self.add_quantizer("activation", self.bits, self.signed)

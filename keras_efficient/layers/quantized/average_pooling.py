@@ -4,8 +4,7 @@ import keras
 from keras import ops
 
 from keras_efficient import ops as efficient_ops
-from keras_efficient.descriptions.shapes import window_output_size
-from keras_efficient.layers.arguments import image_channels, integer_pair, padding_name
+from keras_efficient.layers.arguments import integer_pair, padding_name, window_sizes
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import check_bits
 
@@ -38,6 +37,9 @@ class AveragePoolingQ(QuantizedLayer):
         self.strides = self.pool_size if strides is None else integer_pair(strides, "strides")
         self.padding = padding_name(padding)
 
+    def build(self, input_shape):
+        self.compute_output_shape(input_shape)  # a window larger than the input ends here
+
     def call(self, inputs):
         x = ops.average_pool(inputs, self.pool_size, self.strides, self.padding, data_format="channels_last")
         if not self.current_mode.quantized:
@@ -45,12 +47,8 @@ class AveragePoolingQ(QuantizedLayer):
         return efficient_ops.quantize(x, self.bits, 0.0, signed=False, rounding="floor")
 
     def compute_output_shape(self, input_shape):
-        channels = image_channels(input_shape, self.name)
-        sizes = (
-            window_output_size(size, pool, stride, self.padding)
-            for size, pool, stride in zip(input_shape[1:3], self.pool_size, self.strides, strict=True)
-        )
-        return (input_shape[0], *sizes, channels)
+        sizes = window_sizes(input_shape, self.pool_size, self.strides, self.padding, self.name)
+        return (input_shape[0], *sizes, input_shape[-1])
 
     def get_config(self):
         return {

@@ -3,12 +3,12 @@
 import keras
 from keras import ops
 
-from keras_efficient.descriptions.shapes import window_output_size
 from keras_efficient.layers.arguments import (
     image_channels,
     integer_pair,
     padding_name,
     positive_integer,
+    window_sizes,
 )
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
 
@@ -22,22 +22,18 @@ class WindowLayer(KernelLayer):
         self.strides = integer_pair(strides, "strides")
         self.padding = padding_name(padding)
 
+    def fix_channels(self, input_shape):
+        """The channels of the input, which every later input must have, too."""
+        channels = image_channels(input_shape, self.name)
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+        return channels
+
     def output_channels(self, input_channels):
         """The channels of the output map."""
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape):
-        image_channels(input_shape, self.name)
-        sizes = [
-            window_output_size(size, kernel, stride, self.padding)
-            for size, kernel, stride in zip(input_shape[1:3], self.kernel_size, self.strides, strict=True)
-        ]
-        if any(size is not None and size < 1 for size in sizes):
-            raise ValueError(
-                f"Layer '{self.name}' with kernel_size={self.kernel_size} and padding "
-                f"'{self.padding}' leaves nothing of its input. "
-                f"Received: input shape {tuple(input_shape)}"
-            )
+        sizes = window_sizes(input_shape, self.kernel_size, self.strides, self.padding, self.name)
         return (input_shape[0], *sizes, self.output_channels(input_shape[-1]))
 
     def get_config(self):
@@ -94,7 +90,7 @@ class ConvQ(WindowLayer):
         self.filters = positive_integer(filters, "filters")
 
     def build(self, input_shape):
-        channels = image_channels(input_shape, self.name)
+        channels = self.fix_channels(input_shape)
         self.add_weights((*self.kernel_size, channels, self.filters), self.filters)
 
     def apply_kernel(self, x, kernel):

@@ -46,6 +46,7 @@ class DenseQ(KernelLayer):
     ):
         super().__init__(activation, kernel_bits, bias_bits, activation_bits, signed_output, mode, **kwargs)
         self.units = positive_integer(units, "units")
+        self.supports_masking = True
 
     def build(self, input_shape):
         if len(input_shape) < 2 or input_shape[-1] is None:
@@ -53,6 +54,7 @@ class DenseQ(KernelLayer):
                 f"Layer '{self.name}' needs inputs of shape (batch, ..., inputs) with a known "
                 f"number of inputs. Received: input shape {tuple(input_shape)}"
             )
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
         self.add_weights((input_shape[-1], self.units), self.units)
 
     def apply_kernel(self, x, kernel):

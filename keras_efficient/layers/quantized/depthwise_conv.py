@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_efficient.layers.arguments import image_channels, positive_integer
+from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.conv import WindowLayer
 from keras_efficient.ops.depthwise_conv import depthwise_conv
 
@@ -55,7 +55,7 @@ class DepthwiseConvQ(WindowLayer):
         self.depth_multiplier = positive_integer(depth_multiplier, "depth_multiplier")
 
     def build(self, input_shape):
-        channels = image_channels(input_shape, self.name)
+        channels = self.fix_channels(input_shape)
         kernel_shape = (*self.kernel_size, channels, self.depth_multiplier)
         self.add_weights(kernel_shape, self.output_channels(channels))
 

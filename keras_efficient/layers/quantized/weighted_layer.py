@@ -80,5 +80,5 @@ class WeightedLayer(QuantizedLayer):
 
 def _own_copy(initializer):
     # An initializer gives the same numbers each time it is called: the two kernels of a block
-    # would start equal if they shared one.
+    # would start equal if they shared one. (With a seed of the user's they do: it was asked for.)
     return initializer.clone() if hasattr(initializer, "clone") else initializer

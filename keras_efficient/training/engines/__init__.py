@@ -23,5 +23,10 @@ def make_engine(model, optimizer, loss, arrays, batch_size, callbacks):
 
 def _look_at_batches(callbacks):
     hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-    base = keras.callbacks.Callback
-    return any(getattr(type(callback), hook) is not getattr(base, hook) for callback in callbacks for hook in hooks)
+    return any(_overrides(callback, hook) for callback in callbacks for hook in hooks)
+
+
+def _overrides(callback, hook):
+    """Whether a callback has a hook of its own, in its class or (as `LambdaCallback`) as an attribute."""
+    function = getattr(getattr(callback, hook), "__func__", None)
+    return function is not getattr(keras.callbacks.Callback, hook)

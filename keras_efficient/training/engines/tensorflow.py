@@ -21,6 +21,7 @@ class TensorFlowEngine:
         self.x, self.y, self.x_val, self.y_val = (tf.constant(array) for array in arrays)
         self.classes = class_indices(arrays[3])
         self.batch_size = batch_size
+        self.output_shape = model(self.x_val[:1], training=False).shape[1:]
         # XLA makes small convolutions several times slower on a CPU.
         model.compile(optimizer, loss, jit_compile=False)
         self.optimizer = model.optimizer
@@ -59,11 +60,10 @@ class TensorFlowEngine:
         return tf.cast(loss, tf.float32)
 
     def _evaluation_graph(self):
-        outputs = tf.TensorArray(self.model.compute_dtype, 0, dynamic_size=True, infer_shape=False)
+        outputs = tf.TensorArray(tf.float32, 0, dynamic_size=True, infer_shape=False)
         for start in tf.range(0, len(self.classes), _EVALUATION_BATCH):
             x = self.x_val[start : start + _EVALUATION_BATCH]
-            outputs = outputs.write(outputs.size(), self.model(x, training=False))
-        shape = self.model.compute_output_shape(self.x_val.shape)
-        y_pred = tf.ensure_shape(outputs.concat(), shape)
+            outputs = outputs.write(outputs.size(), tf.cast(self.model(x, training=False), tf.float32))
+        y_pred = tf.ensure_shape(outputs.concat(), (len(self.classes), *self.output_shape))
         loss = self.model.compute_loss(x=None, y=self.y_val, y_pred=y_pred, training=False)
         return loss, tf.argmax(y_pred, axis=-1)
