@@ -18,6 +18,7 @@ import keras_efficient as ke
 from keras_efficient.descriptions import read_description
 from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.report import load_result, summary_table, write_report
+from keras_efficient.training.selection import check_rule
 
 app = Typer(
     help="Neural networks that fit: bytes before training, the best of many trials, quantized.",
@@ -57,6 +58,9 @@ def train(
     continues when the same command is given again; a finished one is only shown.
     """
     settings = _stage_settings(trials, epochs or ("60,40,60" if dataset == "digits" else "20,20,20"))
+    _stages(settings, batch_size, samples=16)  # wrong numbers end here, before data is loaded
+    check_rule(rule)
+    _check_workers(workers)
     images = ke.datasets.load_dataset(dataset, data_dir, seed=seed)
     description, _ = _read_network(network, _default_network(dataset), images.x_train.shape[1:])
     if not as_json:
@@ -142,6 +146,8 @@ def _stage_settings(trials, epochs):
     for name, values in (("--trials", counts), ("--epochs", lengths)):
         if len(values) != len(_MODES):
             raise ValueError(f"`{name}` must be three numbers, for {', '.join(_MODES)}. Received: {values}")
+    if not any(counts):
+        raise ValueError(f"`--trials` must leave at least one stage with trials. Received: {trials}")
     return [stage for stage in zip(_MODES, counts, lengths, strict=True) if stage[1] != 0]
 
 
@@ -158,12 +164,13 @@ def _integers(text, option):
         raise ValueError(f"`{option}` must be whole numbers with commas between. Received: {text!r}") from None
 
 
-def _executor(workers):
-    if workers is None:
-        return nullcontext()
-    if workers < 1:
+def _check_workers(workers):
+    if workers is not None and workers < 1:
         raise ValueError(f"`--workers` must be at least 1. Received: {workers}")
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+def _executor(workers):
+    return nullcontext() if workers is None else ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
 
 
 def main() -> None:

@@ -109,7 +109,7 @@ def test_help_shows_an_example(command, tmp_path):
         (["train", "--dataset", "imagenet"], "imagenet"),
         (["train", "--trials", "1,2"], "`--trials` must be three numbers"),
         (["train", "--epochs", "a,b,c"], "`--epochs` must be whole numbers"),
-        (["train", "--trials", "0,0,0"], "`stages` must be a list"),
+        (["train", "--trials", "0,0,0"], "`--trials` must leave at least one stage"),
         (["train", "--trials=-1,1,1"], "`trials` must be a positive integer"),
         (["train", "--batch-size", "0"], "`batch_size` must be a positive integer"),
         (["train", "--augment=-1"], "`--augment` must be zero or positive"),
@@ -121,6 +121,8 @@ def test_help_shows_an_example(command, tmp_path):
         (["train", "--out", "taken"], "holds other files; nothing was touched"),
         (["train", "--dataset", "mnist", "--data-dir", "empty"], "mnist.npz"),
         (["train", "--no-such-option"], "--no-such-option"),
+        (["train", "--seed", "abc"], "--seed"),
+        (["train", "--network", "seven.json"], "the network has 7 outputs"),
         (["storage", "--network", "text.json"], "text.json"),
         (["storage", "--order", "diagonal"], "order"),
         (["storage", "--input-bits", "40"], "input_bits"),
@@ -135,6 +137,7 @@ def test_bad_input_gives_one_line_and_code_2(arguments, message, tmp_path, monke
     (tmp_path / "empty").mkdir()
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken/thesis.txt").write_text("mine")
+    (tmp_path / "seven.json").write_text('[["S", 7, 4, 8, 8]]')
     (tmp_path / "wrong.json").write_text('[["X", 1]]')
     (tmp_path / "text.json").write_text("no JSON")
     (tmp_path / "large.json").write_text(json.dumps({"network": _NETWORK, "input_shape": [28, 28, 1]}))

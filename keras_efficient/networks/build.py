@@ -52,8 +52,9 @@ def _add_layer(x, spec, name, signed_output):
     try:
         return _make_layer(spec, name, signed_output)(x)
     except Exception as error:  # a layer object may hold anything; whatever it causes has one place
+        reason = " ".join(str(error).split())
         raise ValueError(
-            f"item {spec.position} of the description: cannot build {spec.class_name} with {spec.config}: {error}"
+            f"item {spec.position} of the description: cannot build {spec.class_name} with {spec.config}: {reason}"
         ) from error
 
 

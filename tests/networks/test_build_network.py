@@ -65,11 +65,6 @@ def test_a_keras_layer_object_is_an_item():
     assert model.get_layer("activation_q_1").bits == 5
 
 
-def test_unknown_layer_class_is_named():
-    with pytest.raises(ValueError, match="Unknown layer class 'NoSuchLayer' in the description. Known are"):
-        ke.build_network([{"class_name": "NoSuchLayer", "config": {}}], (4, 4, 1))
-
-
 @pytest.mark.parametrize("signed_output, signed", [("auto", True), (False, False)])
 def test_signed_output_of_the_logits(signed_output, signed):
     model = ke.build_network(MNIST_2KB, signed_output=signed_output, softmax=False)
@@ -112,3 +107,18 @@ def test_wrong_descriptions_are_refused(config, message):
 def test_wrong_mode_is_refused():
     with pytest.raises(ValueError, match="`mode` must be one of"):
         ke.build_network(MNIST_2KB, mode="int8")
+
+
+@pytest.mark.parametrize(
+    "item, message",
+    [
+        ({"class_name": "NoSuchLayer", "config": {}}, "Unknown layer class 'NoSuchLayer'"),
+        ({"class_name": "deserialize", "config": {}}, "Unknown layer class 'deserialize'"),
+        ({"class_name": "DenseQ", "config": {"units": 3, "mode": "fast"}}, "`mode` must be one of"),
+        ({"class_name": "Dense", "config": {"units": 3, "foo": 1}}, "foo"),
+        ({"class_name": "ReLU", "config": {"max_value": -1}}, "max_value"),
+    ],
+)
+def test_wrong_layer_objects_are_refused_with_their_place(item, message):
+    with pytest.raises(ValueError, match=f"item 2 of the description: cannot build .*{message}"):
+        ke.build_network([["M", 2, 4], item], (4, 4, 1))

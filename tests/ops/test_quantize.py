@@ -134,3 +134,14 @@ def test_wrong_bits_are_refused(bits):
 def test_wrong_rounding_is_refused():
     with pytest.raises(ValueError, match="`rounding` must be one of .* Received: rounding='up'"):
         ops.quantize(np.ones(2, "float32"), 4, 0.0, rounding="up")
+
+
+def test_is_a_node_of_a_functional_model(tmp_path):
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, ops.quantize(inputs, 3, 1.0, signed=False, rounding="floor"))
+    x = np.linspace(-1, 3, 12).reshape(4, 3).astype("float32")
+    expected = numpy_layers.quantize(x, 3, 1.0, signed=False, rounding="floor")
+    np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), expected)

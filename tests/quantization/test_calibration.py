@@ -93,3 +93,18 @@ def test_diagnose_counts_codes():
     assert kernel["parked"] and not bias["parked"] and not activation["parked"]
     assert bias["zeros"] == 0.5 and bias["exponent"] == 0
     assert activation["signed"] and activation["tensor"] == "activation"
+
+
+@pytest.mark.parametrize(
+    "models, x, error, message",
+    [
+        ((1, 2), np.zeros((4, 2)), TypeError, "`float_model` must be a built Keras model. Received: float_model=1"),
+        ((keras.Sequential([ke.DenseQ(2)]),) * 2, np.zeros((4, 2)), TypeError, "`float_model` must be a built"),
+        (None, np.zeros((0, 2)), ValueError, "`x` must hold at least one sample"),
+    ],
+)
+def test_unusable_input_is_refused(models, x, error, message):
+    if models is None:
+        models = (keras.Sequential([keras.Input((2,)), ke.DenseQ(2)]),) * 2
+    with pytest.raises(error, match=message):
+        ke.calibrate(*models, x)

@@ -82,3 +82,59 @@ def test_wrong_arguments_are_refused():
         ke.set_mode(ke.DenseQ(2), "int8")
     with pytest.raises(TypeError, match="`model` must be a Keras model or layer. Received"):
         ke.set_mode("model", "float")
+
+
+def _double(y_true, y_pred):
+    return keras.ops.mean(2 * keras.ops.square(y_true - y_pred))
+
+
+class OwnOptimizer(keras.optimizers.SGD):
+    pass
+
+
+def test_compiled_settings_need_not_be_registered():
+    model = keras.Sequential([keras.Input((4,)), ke.DenseQ(3)])
+    model.compile(OwnOptimizer(0.25, momentum=0.5), _double, metrics=[lambda y, p: keras.ops.mean(p)])
+    loss = model.loss
+    ke.set_mode(model, "learn_scales")
+    assert isinstance(model.optimizer, OwnOptimizer) and model.optimizer.momentum == 0.5 and model.loss is loss
+    model.fit(np.ones((8, 4), "float32"), np.zeros((8, 3), "float32"), verbose=0)
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.layer = ke.DenseQ(3)
+
+    def call(self, x):
+        return self.layer(x)
+
+
+def test_a_subclassed_model_trains_after_the_switch():
+    model = Subclassed()
+    model.build((None, 4))
+    model.compile("adam", "mse")
+    for mode in ("learn_scales", "freeze_scales", "float"):
+        ke.set_mode(model, mode)
+        model.fit(np.ones((8, 4), "float32"), np.zeros((8, 3), "float32"), verbose=0)
+
+
+def test_the_same_mode_again_keeps_the_optimizer():
+    model = keras.Sequential([keras.Input((4,)), ke.DenseQ(3)])
+    model.compile("adam", "mse")
+    model.fit(np.ones((8, 4), "float32"), np.zeros((8, 3), "float32"), verbose=0)
+    optimizer = model.optimizer
+    ke.set_mode(model, "float")
+    assert model.optimizer is optimizer and int(keras.ops.convert_to_numpy(optimizer.iterations)) == 1
+
+
+def test_weight_decay_exclusions_survive():
+    layer = ke.DenseQ(3, kernel_initializer="ones")
+    model = keras.Sequential([keras.Input((4,)), layer])
+    optimizer = keras.optimizers.SGD(1.0, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_list=[layer.kernel])
+    model.compile(optimizer, "mse")
+    ke.set_mode(model, "freeze_scales")
+    zeros = np.zeros((8, 4), "float32")
+    model.fit(zeros, model.predict(zeros, verbose=0), verbose=0)  # no gradient: only decay could move the kernel
+    np.testing.assert_array_equal(layer.get_weights()[0], 1.0)

@@ -126,3 +126,24 @@ def test_whole_pooling_chain_is_the_prefix():
     )
     prefix, body = split_prefix(model)
     assert prefix.output.shape == (None, 2, 2, 1) and len(body.layers) == 3
+
+
+def test_a_hook_given_as_an_attribute_is_seen():
+    x, y = _arrays()
+    seen = []
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
+    _engine(_model(), (x, y, x, y), [callback]).train_epoch(np.arange(len(x)))
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(policy):
+    x, y = _arrays()
+    keras.config.set_dtype_policy(policy)
+    try:
+        engine = _engine(_model(), (x, y, x, y))
+        losses = [engine.train_epoch(np.arange(len(x))) for _ in range(5)]
+        loss, correct = engine.evaluate()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert np.isfinite([*losses, loss]).all() and losses[-1] < losses[0] and correct.shape == (50,)

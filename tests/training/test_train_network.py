@@ -287,3 +287,73 @@ def test_wrong_arguments_are_refused(data, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         _train(tmp_path / "run", data, **changes)
     assert not (tmp_path / "run").exists()
+
+
+class SubclassedModel(keras.Model):
+    """A model that gives logits and does not say its output shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.flatten, self.dense = keras.layers.Flatten(), ke.DenseQ(10)
+
+    def call(self, x):
+        return self.dense(self.flatten(x))
+
+
+def test_a_subclassed_model_with_logits(data, tmp_path):
+    def builder():
+        model = SubclassedModel()
+        model(np.zeros((1, 8, 8, 1), "float32"))
+        return model
+
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    selection = ke.train_network(builder, data, _stages(loss=loss), tmp_path, verbose=False)
+    assert np.isfinite(selection.best.test_loss) and selection.best.total_bytes is None
+
+
+def test_a_builder_with_nested_models_is_the_same_run_again(data, tmp_path):
+    def builder():
+        inner = keras.Sequential([keras.Input((8, 8)), keras.layers.TimeDistributed(ke.DenseQ(3))])
+        inputs = keras.Input((8, 8, 1))
+        x = keras.layers.Flatten()(inner(keras.layers.Reshape((8, 8))(inputs)))
+        return keras.Model(inputs, ke.DenseQ(10, "softmax")(x))
+
+    first = ke.train_network(builder, data, _stages()[:1], tmp_path, verbose=False)
+    assert ke.train_network(builder, data, _stages()[:1], tmp_path, verbose=False) == first
+
+
+def test_a_lost_file_of_a_finished_run_is_written_again(run, data, tmp_path):
+    selection, directory = run
+    copy = tmp_path / "copy"
+    shutil.copytree(directory, copy)
+    (copy / "best.keras").unlink()
+    again = _train(copy, data)
+    assert (copy / "best.keras").exists() and again.best.test_accuracy == selection.best.test_accuracy
+
+
+def test_callbacks_see_the_whole_model(data, tmp_path):
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            seen.append((self.model.input_shape, self.params["epochs"]))
+
+    config = [["A", 2, 4], ["S", 10, 4, 8, 8]]
+    _train(tmp_path, data, config=config, stages=_stages(callbacks=lambda: [Look()])[:1])
+    assert seen == [((None, 8, 8, 1), 2)] * 2
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        (np.array([0, 10]), "`y_train` must hold classes from 0 to 9, .*Received: classes from 0 to 10"),
+        (np.array([-1, 3]), "Received: classes from -1 to 3"),
+        (np.array([0.5, 1.0]), "Labels must be integers"),
+        (np.eye(7)[:2], "`y_train` has 7 columns, but the network has 10 outputs"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(labels, message, tmp_path):
+    data = (_X, labels, _X, labels)
+    with pytest.raises(ValueError, match=message):
+        _train(tmp_path / "run", data)
+    assert not (tmp_path / "run").exists()
