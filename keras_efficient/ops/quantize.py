@@ -101,7 +101,7 @@ class _Grid:
         """The values of `quantize`, and the function that gives the gradients of x and step.
 
         The gradients are written out, as they are what the docstring of `quantize` promises, in
-        half the passes over memory that automatic differentiation takes. The mask is on the
+        fewer passes over memory than automatic differentiation takes. The mask is on the
         *rounded* code: a saturated code sits exactly on a limit, where `ops.clip` would have the
         gradient 1/2 on JAX and 1 elsewhere.
         """

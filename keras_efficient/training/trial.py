@@ -115,14 +115,15 @@ class Trial:
         for epoch in range(self.stage.epochs):
             self.engine.optimizer.learning_rate = self.stage.learning_rate_at(epoch)
             callbacks.on_epoch_begin(epoch)  # may choose another learning rate
-            logs = self._epoch(epoch)
+            logs = self.run_epoch(epoch)
             callbacks.on_epoch_end(epoch, logs)
             self.on_epoch(logs)
             if self.result.status == "failed" or self.engine.model.stop_training:
                 break
         callbacks.on_train_end()
 
-    def _epoch(self, epoch):
+    def run_epoch(self, epoch: int) -> dict:
+        """Train and evaluate one epoch, and keep its weights where they are the best so far; the logs."""
         reseed(self.model, self.result.seed, epoch)
         order = np.random.default_rng([self.result.seed, epoch]).permutation(len(self.engine.x))
         loss = self.engine.train_epoch(order)

@@ -12,8 +12,8 @@ _EVALUATION_BATCH = 1000
 class TensorFlowEngine:
     """Same interface as `FitEngine`. The arithmetic of a step is that of `model.fit`.
 
-    What `fit` does in Python between the steps (dispatch, input pipeline, metrics) took more
-    than half of its time for a small network; `scripts/benchmark_driver.py` measures it.
+    It saves what `fit` does between the steps (dispatch in Python, input pipeline, metrics), which is much of its time
+    for a small network; `scripts/benchmark_driver.py` measures how much.
     """
 
     def __init__(self, model, optimizer, loss, arrays, batch_size):
