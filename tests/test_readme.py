@@ -44,7 +44,7 @@ def test_measuring_scripts_run(name):
 
 def test_the_script_to_copy_runs(tmp_path):
     script = (_ROOT / "scripts/select_trials.py").read_text(encoding="utf-8")
-    (tmp_path / "copy.py").write_text(re.sub(r"epochs=\d+", "epochs=1", script))
-    done = subprocess.run([sys.executable, "copy.py"], cwd=tmp_path, capture_output=True, text=True)
+    (tmp_path / "mine.py").write_text(re.sub(r"epochs=\d+", "epochs=1", script))
+    done = subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "1506.0 bytes" in done.stdout and (tmp_path / "runs/select_trials/report.html").exists()
