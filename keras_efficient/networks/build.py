@@ -24,8 +24,8 @@ def build_network(
             `{"class_name": ..., "config": {...}}`.
         input_shape: Shape of a sample without the batch: (rows, columns, channels).
         mode: `"float"`, `"learn_scales"` or `"freeze_scales"`.
-        signed_output: For the layers that letters stand for: see `DenseQ`. False gives the
-            2019 study's unsigned logits.
+        signed_output: Grid of the outputs of `DenseQ`, `ConvQ` and `DepthwiseConvQ`; see there.
+            False gives the 2019 study's unsigned logits. A layer object may say its own.
         softmax: Whether to end with a softmax; without it the outputs are logits.
 
     Returns:

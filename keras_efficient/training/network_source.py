@@ -1,12 +1,12 @@
 """Where the networks of a run come from: a description, or a function that builds a model."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
 
+from keras_efficient.files import json_value
 from keras_efficient.networks import build_network
 from keras_efficient.quantization import set_mode
 from keras_efficient.storage import StorageReport, estimate_storage
@@ -46,7 +46,7 @@ class NetworkSource:
 
     def description(self) -> list | None:
         """The description as JSON lists; None for a function."""
-        return None if callable(self.config) else json.loads(json.dumps(self.config))
+        return None if callable(self.config) else json_value(self.config)
 
     def identity(self):
         """What must be equal for two runs to be the same run."""

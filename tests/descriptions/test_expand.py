@@ -6,19 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import STUDY
 
 from keras_efficient.descriptions import LETTERS, LayerSpec, expand
 from keras_efficient.descriptions.expand import expand_with_shapes
-
-STUDY = [
-    ("A", 2, 4),
-    ("C", 5, 3, 3, 1, 1, 4, 8, 4),
-    ("C", 8, 3, 3, 1, 1, 4, 8, 4),
-    ("C", 11, 3, 3, 1, 1, 4, 8, 4),
-    ("M", 2, 4),
-    ("D", 0.1, 4),
-    ("S", 10, 4, 8, 8),
-]
 
 BITS = {"kernel_bits": 4, "bias_bits": 8, "activation_bits": 5}
 

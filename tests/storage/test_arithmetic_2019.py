@@ -3,18 +3,9 @@
 import json
 
 import pytest
+from samples import STUDY
 
 from keras_efficient.storage import compute_storage, convolution_slack
-
-STUDY = [
-    ("A", 2, 4),
-    ("C", 5, 3, 3, 1, 1, 4, 8, 4),
-    ("C", 8, 3, 3, 1, 1, 4, 8, 4),
-    ("C", 11, 3, 3, 1, 1, 4, 8, 4),
-    ("M", 2, 4),
-    ("D", 0.1, 4),
-    ("S", 10, 4, 8, 8),
-]
 
 
 def outcome(case):

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 import pytest
+from samples import result_without_clocks
 
 import keras_efficient as ke
 
@@ -37,17 +38,6 @@ def _train(directory, samples, **changes):
         "verbose": False,
     }
     return ke.train_network(**{**arguments, **changes})
-
-
-def _comparable(directory):
-    """result.json without clocks."""
-
-    def clean(value):
-        if isinstance(value, dict):
-            return {k: clean(v) for k, v in value.items() if "seconds" not in k and "date" not in k}
-        return [clean(v) for v in value] if isinstance(value, list) else value
-
-    return clean(json.loads((directory / "result.json").read_text()))
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +115,9 @@ def test_checkpoints_are_what_the_record_says(run, data):
 def test_same_arguments_same_result(run, data, tmp_path):
     _, directory = run
     _train(tmp_path / "again", data)
-    assert _comparable(tmp_path / "again") == _comparable(directory)
+    assert result_without_clocks(tmp_path / "again") == result_without_clocks(directory)
     _train(tmp_path / "other", data, seed=4)
-    assert _comparable(tmp_path / "other")["stages"] != _comparable(directory)["stages"]
+    assert result_without_clocks(tmp_path / "other")["stages"] != result_without_clocks(directory)["stages"]
 
 
 def test_a_finished_run_is_only_read(run, data):
@@ -149,7 +139,7 @@ def test_an_interrupted_run_continues(run, data, tmp_path):
     before = kept.stat().st_mtime_ns
     _train(copy, data)
     assert kept.stat().st_mtime_ns == before
-    assert _comparable(copy) == _comparable(directory)
+    assert result_without_clocks(copy) == result_without_clocks(directory)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +241,7 @@ def test_an_executor_gives_the_same_result(run, data, tmp_path):
     _, directory = run
     with ThreadPoolExecutor(1) as executor:
         _train(tmp_path, data, executor=executor)
-    assert _comparable(tmp_path) == _comparable(directory)
+    assert result_without_clocks(tmp_path) == result_without_clocks(directory)
 
 
 def test_callbacks_can_stop_a_trial(data, tmp_path):

@@ -9,10 +9,15 @@ from keras_efficient.training.data import class_indices
 class FitEngine:
     """Trains a model one epoch at a time and evaluates it on the validation samples.
 
-    Attributes:
+    Args:
         model: The model, compiled here.
-        optimizer: Its optimizer, with built variables.
+        optimizer, loss: To compile it with.
+        arrays: (x, y, x_val, y_val), as numpy arrays.
+        batch_size: Samples a step.
         every_batch: Whether callbacks must see every single batch.
+
+    Attributes:
+        optimizer: The optimizer of the compiled model, with built variables.
     """
 
     def __init__(self, model, optimizer, loss, arrays, batch_size, every_batch=False):
