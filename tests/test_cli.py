@@ -66,7 +66,7 @@ def _page_of(directory):
     return render(load_result(directory)).encode()
 
 
-def test_workers_give_the_sameresult_without_clocks(tmp_path, network):
+def test_workers_give_the_same_result(tmp_path, network):
     for out, extra in (("one", []), ("two", ["--workers", "2"])):
         done = _run("train", "--network", network, *_SHORT, "--out", out, *extra, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
