@@ -17,7 +17,9 @@ unexport PYTHONHOME
 .PHONY: demo test test-backends lint format clean
 
 demo: $(VENV)/.base
-	$(VENV)/bin/keras-efficient train --out runs/demo-$$(date +%Y%m%d-%H%M%S)
+	out=runs/demo-$$(date +%Y%m%d-%H%M%S) && \
+	$(VENV)/bin/keras-efficient train --out $$out && \
+	$(VENV)/bin/keras-efficient export --model $$out/best.keras --out $$out/firmware --verify
 
 test: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q

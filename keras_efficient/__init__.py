@@ -5,7 +5,19 @@ from keras_efficient.startup import quiet_command
 with quiet_command():
     import keras  # noqa: F401
 
-from keras_efficient import compat, datasets, descriptions, layers, networks, ops, quantization, storage, training
+from keras_efficient import (
+    compat,
+    datasets,
+    descriptions,
+    export,
+    layers,
+    networks,
+    ops,
+    quantization,
+    storage,
+    training,
+)
+from keras_efficient.export import FirmwareReport, export_c
 from keras_efficient.layers import ActivationQ, AveragePoolingQ, ConvQ, DenseQ, DepthwiseConvQ, ResidualQ
 from keras_efficient.networks import build_network
 from keras_efficient.quantization import calibrate, set_mode
@@ -19,6 +31,7 @@ __all__ = [
     "ConvQ",
     "DenseQ",
     "DepthwiseConvQ",
+    "FirmwareReport",
     "ResidualQ",
     "Selection",
     "Stage",
@@ -30,6 +43,8 @@ __all__ = [
     "datasets",
     "descriptions",
     "estimate_storage",
+    "export",
+    "export_c",
     "layers",
     "networks",
     "ops",

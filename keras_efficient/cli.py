@@ -11,6 +11,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
+import keras
+import numpy as np
 from typer import Abort, Argument, Option, Typer, echo
 from typer.exceptions import TyperException
 
@@ -96,11 +98,64 @@ def storage(
     echo(report.to_json() if as_json else str(report))
 
 
+@app.command(
+    epilog="Example: keras-efficient export --model runs/mnist/best.keras --out firmware --target avr --verify"
+)
+def export(
+    model: Annotated[Path, Option(help="A .keras file, such as best.keras of a run.")],
+    out: Annotated[Path, Option(help="Folder of the C files.")],
+    weights: Annotated[str, Option(help="Where an AVR keeps the weights: flash or ram.")] = "flash",
+    target: Annotated[str, Option(help="host, avr (ATmega328P) or arm (Cortex-M3).")] = "host",
+    ram: Annotated[int | None, Option(help="Bytes of RAM there are; what does not fit is refused.")] = None,
+    verify: Annotated[bool, Option(help="Compile, run, and compare every logit with Keras.")] = False,
+    dataset: Annotated[str | None, Option(help="Validation images for --verify. Default: digits or noise.")] = None,
+    data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
+    images: Annotated[int, Option(help="Images for --verify, at most.")] = 10_000,
+    as_json: _Json = False,
+) -> None:
+    """Write a trained network as C99, with the bytes it takes; check it bit for bit.
+
+    Leaves network.c, network.h, a small main, report.json and README.md. --verify needs a C
+    compiler (apt-get install gcc); with --target avr also gcc-avr avr-libc simavr libsimavr-dev,
+    with --target arm gcc-arm-none-eabi qemu-system-arm.
+    """
+    if images < 1:
+        raise ValueError(f"`--images` must be at least 1. Received: {images}")
+    network = _load_model(model)
+    pixels = _verification_images(network, dataset, data_dir, images) if verify else None
+    report = ke.export_c(network, out, weights, target, ram)
+    verification = ke.export.verify_c(network, out, pixels, target) if verify else None
+    report = report if verification is None else verification.report
+    echo(report.to_json() if as_json else f"{report}\n{verification or ''}".rstrip(), nl=not as_json)
+    if verification is not None and not verification.passed:
+        _fail(f"the programs differ: {'; '.join(map(str, verification.comparisons))}", 1)
+
+
 @app.command(epilog="Example: keras-efficient report runs/mnist")
 def report(directory: Annotated[Path, Argument(help="Folder of a finished run.")]) -> None:
     """Write report.html of a run again, from its result.json."""
     write_report(load_result(directory), directory / "report.html")
     echo(f"Wrote {directory / 'report.html'}")
+
+
+def _load_model(path):
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file '{path}'")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # whatever a file that is no model makes Keras say
+        raise ValueError(f"'{path}' cannot be loaded as a Keras model: {error}") from error
+
+
+def _verification_images(model, dataset, data_dir, count):
+    """Bytes (n, rows, columns, channels): validation images, or noise where there are none."""
+    shape = model.input_shape[1:]
+    if dataset is None and shape != (8, 8, 1):
+        return np.random.default_rng(0).integers(0, 256, (min(count, 256), *shape), dtype=np.uint8)
+    images = ke.datasets.load_dataset(dataset or "digits", data_dir).x_val[:count]
+    if images.shape[1:] != shape:
+        raise ValueError(f"`--dataset` {dataset} has images of {images.shape[1:]}, the model takes {shape}")
+    return np.round(images * 256).astype(np.uint8)
 
 
 def _read_network(path, default, shape):

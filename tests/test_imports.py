@@ -18,6 +18,7 @@ _ALLOWED = {
     "quantization": {"ops", "layers"},
     "networks": {"ops", "layers", "quantization", "storage"},
     "report": {"storage"},
+    "export": {"ops", "layers", "quantization", "networks", "storage"},
     "training": {"ops", "layers", "quantization", "networks", "storage", "report", "datasets"},
 }
 

@@ -65,10 +65,12 @@ class KernelLayer(WeightedLayer):
         return self.signed_output
 
     def call(self, inputs):
+        return self.activation_quantizer(self.activation(self.weighted_sums(inputs)), self.current_mode)
+
+    def weighted_sums(self, inputs):
+        """Kernel and bias, before the activation and the output quantizer."""
         x = self.apply_kernel(inputs, self.quantize_weight(self.kernel_quantizer))
-        if self.use_bias:
-            x = ops.add(x, self.quantize_weight(self.bias_quantizer))
-        return self.activation_quantizer(self.activation(x), self.current_mode)
+        return ops.add(x, self.quantize_weight(self.bias_quantizer)) if self.use_bias else x
 
     def get_config(self):
         return {

@@ -44,8 +44,12 @@ class ResidualQ(WeightedLayer):
         )
 
     def call(self, inputs):
+        return self._rectify(self.weighted_sums(inputs), self._second)
+
+    def weighted_sums(self, inputs):
+        """The second convolution and the skip, before the last relu and quantizer."""
         hidden = self._rectify(self._convolve(inputs, self._first), self._first)
-        return self._rectify(self._convolve(hidden, self._second) + inputs, self._second)
+        return self._convolve(hidden, self._second) + inputs
 
     def _convolve(self, x, quantizers):
         kernel, bias, _ = quantizers

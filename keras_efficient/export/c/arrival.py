@@ -1,0 +1,186 @@
+"""C code of `network_push`: the input as it arrives, cell by cell."""
+
+from __future__ import annotations
+
+import re
+
+from keras_efficient.export.c.cells import Cells, integer_of, integer_type
+from keras_efficient.export.c.places import Places
+from keras_efficient.export.c.pooling import index_type, mean_lines, mean_type, stored
+from keras_efficient.export.c.program import Program
+from keras_efficient.export.c.rounding import rounding_lines
+from keras_efficient.export.c.text import braces, count_type, function, plus, times, wrapped
+from keras_efficient.export.integer import AveragePooling, MaxPooling
+from keras_efficient.export.integer.windows import Window
+from keras_efficient.export.network import Arrival
+
+
+class ArrivalWriter:
+    """Writes `network_push`: rescales a cell, pools it, or stores it, and starts the layers after
+    the last one."""
+
+    def __init__(self, program: Program, arrival: Arrival, target: Cells, places: Places, lines_offset: int):
+        self.program, self.arrival, self.target, self.places = program, arrival, target, places
+        self.lines_offset = lines_offset
+        self.shape = arrival.input.shape
+        self.channels = self.shape[2]
+
+    @property
+    def counters(self) -> list[tuple[str, int]]:
+        """(name, limit) of the position, innermost first."""
+        sizes = zip(("network_channel", "network_column", "network_row"), reversed(self.shape), strict=True)
+        return [(name, size) for name, size in sizes if size > 1]
+
+    def static_lines(self) -> list[str]:
+        return [f"static {count_type(size)} {name};" for name, size in self.counters]
+
+    @property
+    def static_bytes(self) -> int:
+        return sum({"uint8_t": 1, "uint16_t": 2, "uint32_t": 4}[count_type(size)] for _, size in self.counters)
+
+    def write(self) -> None:
+        lines = [*self._rescaling_lines(), *self._storing_lines()]
+        for name, size in self.counters:
+            lines += [f"if (++{name} < {size})", "    return;", f"{name} = 0;"]
+        self.program.add(function("void network_push(uint8_t pixel)", [*lines, "network_run();"]))
+
+    def _rescaling_lines(self) -> list[str]:
+        """`index`: the cell on the grid that the first map, or its pooling, takes."""
+        lines, index, codes = [], "pixel", self.arrival.input.codes
+        for number, layer in enumerate(self.arrival.rescales):
+            kind = integer_type(codes)
+            lines += [
+                f"const {kind} x_{number} = ({kind})({integer_of(index, codes)});",
+                f"{index_type(layer.target.codes.bits)} index_{number};",
+                *rounding_lines(layer.rounding, [f"x_{number}"], f"index_{number}"),
+            ]
+            index, codes = f"index_{number}", layer.target.codes
+        self.index, self.codes = index, codes
+        return lines
+
+    def _storing_lines(self) -> list[str]:
+        pooling = self.arrival.pooling
+        if pooling is None:
+            cell = self._cell("network_row", "network_column")
+            return [self.program.put(self.target, cell, stored(self.target, self.index))]
+        inside = self._max_lines() if isinstance(pooling, MaxPooling) else self._average_lines(pooling)
+        condition = " && ".join(self._inside_conditions(pooling.window))
+        lines = braces(f"if ({condition})", inside) if condition else inside
+        return [*self._window_lines(pooling.window, set(re.findall(r"\w+", " ".join(lines)))), *lines]
+
+    def _cell(self, row: str, column: str) -> str:
+        """The cell of the stored map, as a C expression."""
+        rows, columns, _ = self.arrival.stored.shape
+        pixel = self.places.of(row if rows > 1 else "0", column if columns > 1 else "0")
+        cell = "0" if pixel == "0" else times(wrapped(pixel), self.channels)
+        return cell if self.channels == 1 else "network_channel" if cell == "0" else f"{cell} + network_channel"
+
+    def _window_lines(self, window: Window, used: set[str]) -> list[str]:
+        """Which window a pixel belongs to, and its place there; only what is `used`."""
+        lines = []
+        for axis, (name, at, offset) in enumerate(
+            (("row", "network_row", "down"), ("column", "network_column", "across"))
+        ):
+            size, kind = self.shape[axis], count_type(self.shape[axis] + window.sizes[axis])
+            position = plus(at, window.before[axis]) if size > 1 else str(window.before[axis])
+            stride = window.strides[axis]
+            for variable, operator in ((name, "/"), (offset, "%")):
+                if variable in used:
+                    lines.append(f"const {kind} {variable} = ({kind})({wrapped(position)} {operator} {stride});")
+        return lines
+
+    def _inside_conditions(self, window: Window) -> list[str]:
+        conditions = []
+        for axis, (name, offset) in enumerate((("row", "down"), ("column", "across"))):
+            if window.strides[axis] > window.sizes[axis]:
+                conditions.append(f"{offset} < {window.sizes[axis]}")
+            if (self.shape[axis] - 1 + window.before[axis]) // window.strides[axis] >= window.target[axis]:
+                conditions.append(f"{name} < {window.target[axis]}")
+        return conditions
+
+    def _is_first(self, window: Window) -> str:
+        """Whether a pixel is the first of its window."""
+        parts = []
+        for axis, (offset, at) in enumerate((("down", "network_row"), ("across", "network_column"))):
+            first = f"{offset} == 0"
+            parts.append(f"({first} || {at} == 0)" if window.before[axis] and self.shape[axis] > 1 else first)
+            if self.shape[axis] == 1:
+                parts[-1] = "1"
+        return " && ".join(part for part in parts if part != "1") or "1"
+
+    def _is_last(self, window: Window) -> str:
+        parts = []
+        for axis, (offset, at) in enumerate((("down", "network_row"), ("across", "network_column"))):
+            size = self.shape[axis]
+            last = f"{offset} == {window.sizes[axis] - 1}"
+            reach = (window.target[axis] - 1) * window.strides[axis] + window.sizes[axis] - window.before[axis]
+            if size > 1:
+                parts.append(f"({last} || {at} == {size - 1})" if reach > size else last)
+        return " && ".join(parts) or "1"
+
+    def _max_lines(self) -> list[str]:
+        cell = self._cell("row", "column")
+        window = self.arrival.pooling.window
+        if self.target.is_logits:
+            now = f"network_arena.logits[{cell}]"
+        else:
+            now = self.program.get(self.target, self.target.place(cell))
+        new = stored(self.target, self.index)
+        return [f"if (({self._is_first(window)}) || {new} > {now})", f"    {self.program.put(self.target, cell, new)}"]
+
+    def _average_lines(self, pooling: AveragePooling) -> list[str]:
+        """Sums wait in `lines` until their window is complete."""
+        kind = mean_type(pooling)
+        bits = self.arrival.sum_bits
+        columns = self.arrival.stored.shape[1]
+        line = "0" if columns == 1 else times("column", self.channels)
+        line = line if self.channels == 1 else "network_channel" if line == "0" else f"{line} + network_channel"
+        place = plus(times(wrapped(line), bits // 8), self.lines_offset // 8)
+        self.program.helpers[f"sum_{bits}"] = sum_functions(bits)
+        value = integer_of(self.index, self.codes)
+        cell = self._cell("row", "column")
+        window = pooling.window
+        return [
+            f"const network_index line = (network_index)({place});",
+            f"{kind} sum = ({kind})({value});",
+            f"if (!({self._is_first(window)}))",
+            f"    sum = ({kind})(sum + ({kind})network_sum(line));",
+            f"if (!({self._is_last(window)})) {{",
+            f"    network_set_sum(line, (uint{bits}_t)sum);",
+            "} else {",
+            *("    " + text for text in [*self._count_lines(window), *mean_lines(pooling)]),
+            f"    {self.program.put(self.target, cell, stored(self.target, 'mean'))}",
+            "}",
+        ]
+
+    def _count_lines(self, window: Window) -> list[str]:
+        """`count`: how many places of the window lie on the map."""
+        if window.covers_all:
+            return []
+        factors = []
+        for axis, at in enumerate(("network_row", "network_column")):
+            size, before, name = self.shape[axis], window.before[axis], ("row", "column")[axis]
+            last = at if size > 1 else "0"
+            first = f"({name} * {window.strides[axis]} > {before} ? {name} * {window.strides[axis]} - {before} : 0)"
+            factors.append(f"(uint32_t)({last} - {first} + 1)")
+        return [f"const uint32_t count = {' * '.join(factors)};"]
+
+
+def sum_functions(bits: int) -> list[str]:
+    """Sums of 16, 32 or 64 bits in the arena, byte by byte: they need no alignment."""
+    size = bits // 8
+    return f"""static uint{bits}_t network_sum(network_index place)
+{{
+    uint{bits}_t sum = 0;
+    uint8_t byte = {size};
+    while (byte--)
+        sum = (uint{bits}_t)((sum << 8) | network_arena.bytes[place + byte]);
+    return sum;
+}}
+
+static void network_set_sum(network_index place, uint{bits}_t sum)
+{{
+    uint8_t byte;
+    for (byte = 0; byte < {size}; byte++, sum = (uint{bits}_t)(sum >> 8))
+        network_arena.bytes[place + byte] = (uint8_t)(sum & 255);
+}}""".splitlines()

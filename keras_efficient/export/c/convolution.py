@@ -1,0 +1,226 @@
+"""C code of weighted sums: convolutions, depthwise convolutions, dense layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_efficient.export.c.cells import Cells, integer_of, integer_type
+from keras_efficient.export.c.program import Program
+from keras_efficient.export.c.rounding import rounding_lines
+from keras_efficient.export.c.text import braces, count_type, counting, function, plus, times, wrapped
+from keras_efficient.export.c.weights import Group, Segment, group_filters
+from keras_efficient.export.integer.operations import Convolution
+from keras_efficient.export.integer.windows import Window
+from keras_efficient.export.planner.layouts import Layout
+
+
+def sum_type(bound: int) -> str:
+    """The type of the sums of products."""
+    return "int16_t" if bound < 2**15 else "int32_t" if bound < 2**31 else "int64_t"
+
+
+@dataclass(eq=False)
+class StoredWeights:
+    """A layer's kernel and bias in the weight stream."""
+
+    groups: list[Group]
+    bias: Segment | None
+
+    @property
+    def segments(self) -> list[Segment]:
+        return [*self.groups, *([] if self.bias is None else [self.bias])]
+
+
+def store_weights(layer: Convolution, source_layout: Layout) -> StoredWeights:
+    """The weights in the order of the loops below; of a dense layer in the order of its source map."""
+    products = layer.products
+    kernel = products.kernel
+    places = kernel.shape[0] * kernel.shape[1]
+    if layer.depthwise:
+        # Filter by filter: channel c's multiplier d is filter c m + d.
+        kernel = kernel.reshape(places, 1, -1)
+        groups = [Group(products.kernel_codes, kernel, 0, 1)]
+    else:
+        kernel = kernel.reshape(places, *kernel.shape[2:])
+        if layer.is_whole:
+            kernel = kernel[np.argsort(source_layout.addresses, axis=None)]
+        groups = group_filters(products.kernel_codes, kernel)
+    bias = None
+    if products.bias is not None:
+        bias = Segment(products.bias_codes, products.bias_codes.indices(products.bias))
+    return StoredWeights(groups, bias)
+
+
+class ConvolutionWriter:
+    """Writes the functions of one layer of weighted sums.
+
+    Args:
+        program: Where functions and helpers go.
+        number: Of the layer, part of the names.
+        layer: The operation.
+        weights: Its `StoredWeights`, packed.
+        source, target: The maps in the arena.
+        place: (row, column) as C expressions -> the place of a source pixel, in pixels.
+        runs: Whether the pixels of a row lie side by side.
+        extra: Type, name and C expression of further terms of the sum (the skip of a residual
+            block); the expression may use `filter` and `made`.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        number: str,
+        layer: Convolution,
+        weights: StoredWeights,
+        source: Cells,
+        target: Cells,
+        place: Callable[[str, str], str],
+        runs: bool = False,
+        extra: tuple[str, str, str] | None = None,
+    ):
+        self.program, self.number, self.layer, self.weights = program, number, layer, weights
+        self.source, self.target, self.place, self.runs, self.extra = source, target, place, runs, extra
+        self.channels = layer.source.shape[2]
+        self.filters = layer.target.shape[2]
+        self.sum = sum_type(layer.products.bound)
+
+    def write_rounding(self) -> None:
+        """`network_round_N(sum, filter)`: bias, activation, and the index of the output."""
+        terms, arguments = ["sum", "bias" if self.weights.bias else "0"], f"{self.sum} sum"
+        if self.weights.bias:
+            arguments += f", {count_type(self.filters)} filter"
+        if self.extra:
+            arguments += f", {self.extra[0]} {self.extra[1]}"
+            terms.append(self.extra[1])
+        result = "int16_t" if self.target.is_logits else count_type(2**self.target.codes.bits - 1)
+        rounding = rounding_lines(self.layer.rounding, terms, "result", as_index=not self.target.is_logits)
+        lines = [*self._bias_lines(rounding, terms), f"{result} result;", *rounding, "return result;"]
+        head = f"static {result} network_round_{self.number}({arguments})"
+        self.program.add(function(head, lines))
+
+    def _bias_lines(self, rounding: list[str], terms: list[str]) -> list[str]:
+        """The bias, if the plan reads it: a term can be too small, or another too large, to matter."""
+        used = set(re.findall(r"\w+", " ".join(rounding)))
+        bias = self.weights.bias
+        unused = ["sum", *terms[2:], *(["filter"] if bias and "bias" not in used else [])]
+        lines = [f"(void){term};" for term in unused if term not in used]
+        if bias and "bias" in used:
+            self.program.use_weights(bias)
+            lines.append(f"const int16_t bias = (int16_t)({bias.read('filter')});")
+        return lines
+
+    def pixel_lines(self, made: str = "made") -> list[str]:
+        """The target pixel (row, column): all its cells, from cell `made` on."""
+        lines = []
+        for group in self.weights.groups:
+            self.program.use_weights(group)
+            lines += braces("", self._group_lines(group, made))
+        return lines
+
+    def _group_lines(self, group: Group, made: str) -> list[str]:
+        sums = ", ".join(f"sum_{i} = 0" for i in range(group.width))
+        body = [f"{self.sum} {sums};", *self._sum_lines(group)]
+        for i in range(group.width):
+            body += self._store_lines(plus("filter", i), i, made)
+        last = group.first + group.filters
+        return [group.declaration(), *counting("filter", last, body, group.first, group.width)]
+
+    def _store_lines(self, filter_: str, number: int, made: str) -> list[str]:
+        arguments = f"sum_{number}"
+        if self.weights.bias:
+            arguments += f", {filter_ if filter_ == 'filter' else f'({count_type(self.filters)})({filter_})'}"
+        if self.extra:
+            arguments += f", {self.extra[2].format(filter=filter_, made=made)}"
+        cell = filter_ if made == "0" else f"{made} + {filter_}"
+        return [self.program.put(self.target, cell, f"network_round_{self.number}({arguments})")]
+
+    def _sum_lines(self, group: Group) -> list[str]:
+        """sum_i += the products of the whole window."""
+        window = self.layer.window
+        if self.layer.is_whole:
+            return self._run_lines(group, "0", self.layer.source.cells)
+        if self.layer.depthwise:
+            return self._depthwise_lines(group)
+        if self.runs and window.covers_all:
+            first = self.place(corner("row", window, 0), corner("column", window, 1))
+            run = self._run_lines(group, first, self.channels * window.sizes[1], offset="down", step=self._row_cells)
+            return counting("down", window.sizes[0], run)
+        pixel = self._run_lines(group, self.place(*window_place(window)), self.channels)
+        return window_loop(window, pixel, group.advance(self.channels), group.advance(self.channels * window.sizes[1]))
+
+    @property
+    def _row_cells(self) -> int:
+        return self.layer.source.shape[1] * self.channels
+
+    def _run_lines(self, group: Group, pixel: str, cells: int, offset: str = "", step: int = 0) -> list[str]:
+        """Cells that lie side by side, each times its weights."""
+        first = times(wrapped(pixel), self.channels) if pixel != "0" else "0"
+        if offset:
+            first = f"{first} + {times(offset, step)}"
+        place = f"network_index place = (network_index)({self.source.place(first)});"
+        body = [*self._product_lines(group), group.advance(), f"place = (network_index)(place + {self.source.stride});"]
+        return [place, *counting("cell", cells, body)]
+
+    def _product_lines(self, group: Group) -> list[str]:
+        codes = self.source.codes
+        read = self.program.get(self.source, "place")
+        declare = f"const {integer_type(codes)} x = ({integer_type(codes)})({integer_of(read, codes)});"
+        return [declare, *braces("if (x)", group.product_lines(self.sum))]
+
+    def _depthwise_lines(self, group: Group) -> list[str]:
+        multiplier = self.filters // self.channels
+        channel = "filter" if multiplier == 1 else f"filter / {multiplier}"
+        cell = plus_text(times(wrapped(self.place(*window_place(self.layer.window))), self.channels), channel)
+        lines = [
+            f"const network_index place = (network_index)({self.source.place(cell)});",
+            *self._product_lines(group),
+            group.advance(),
+        ]
+        return window_loop(self.layer.window, lines, group.advance(), group.advance(self.layer.window.sizes[1]))
+
+
+def plus_text(first: str, second: str) -> str:
+    return second if first == "0" else f"{first} + {second}"
+
+
+def corner(name: str, window: Window, axis: int) -> str:
+    """Row or column of the source where the window of target pixel `name` starts."""
+    stride = window.strides[axis]
+    return name if stride == 1 else f"({name} * {stride})"
+
+
+def window_place(window: Window) -> tuple[str, str]:
+    """(row, column) of the source at the place (down, across) of the window."""
+    names = (("row", "down"), ("column", "across"))
+    parts = []
+    for axis, (name, offset) in enumerate(names):
+        place = corner(name, window, axis) if window.target[axis] > 1 else ""
+        if window.sizes[axis] > 1:
+            place = f"{place} + {offset}" if place else offset
+        if window.before[axis]:
+            place += f" - {window.before[axis]}"
+        parts.append(f"({place})" if " " in place else place or "0")
+    return parts[0], parts[1]
+
+
+def window_loop(window: Window, lines: list[str], skip: str = "", skip_row: str = "") -> list[str]:
+    """`lines` for every place of the window that lies on the map; `skip` and `skip_row` are done
+    instead for those outside."""
+    across = counting("across", window.sizes[1], [*outside_lines(window, 1, "column", "across", skip), *lines])
+    return counting("down", window.sizes[0], [*outside_lines(window, 0, "row", "down", skip_row), *across])
+
+
+def outside_lines(window: Window, axis: int, name: str, offset: str, skip: str) -> list[str]:
+    """Leaves the loop's turn where the window is beside the map."""
+    before, size = window.before[axis], window.source[axis]
+    reach = (window.target[axis] - 1) * window.strides[axis] + window.sizes[axis]
+    place = f"{corner(name, window, axis)} + {offset}"
+    conditions = [f"{place} < {before}"] if before else []
+    conditions += [f"{place} >= {size + before}"] if reach > size + before else []
+    if not conditions:
+        return []
+    return braces(f"if ({' || '.join(conditions)})", [*([skip] if skip else []), "continue;"])

@@ -1,0 +1,136 @@
+"""From placed operations to C functions: one function a layer, and the moves between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from keras_efficient.export.c import pooling
+from keras_efficient.export.c.cells import Cells
+from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, store_weights
+from keras_efficient.export.c.moves import move_up, permute
+from keras_efficient.export.c.places import Places
+from keras_efficient.export.c.program import Program
+from keras_efficient.export.c.residual import residual
+from keras_efficient.export.c.text import function
+from keras_efficient.export.c.weights import Segment
+from keras_efficient.export.integer import AveragePooling, Convolution, MaxPooling, Operation, Rescale, Residual
+from keras_efficient.export.planner import Layout, PlacedStep
+
+
+@dataclass(eq=False)
+class PlacedLayer:
+    """An operation, its place in the arena, and its weights in the stream."""
+
+    number: str
+    operation: Operation
+    placed: PlacedStep
+    is_last: bool
+
+    def __post_init__(self):
+        parts = [self.operation] if isinstance(self.operation, Convolution) else []
+        if isinstance(self.operation, Residual):
+            parts = [self.operation.first, self.operation.second]
+        self.weights: tuple[StoredWeights, ...] = tuple(store_weights(part, self.read_layout) for part in parts)
+
+    @property
+    def segments(self) -> list[Segment]:
+        return [segment for weights in self.weights for segment in weights.segments]
+
+    @property
+    def read_layout(self) -> Layout:
+        """The layout in which the source is read."""
+        return self.placed.relayout or self.placed.source_layout
+
+    @property
+    def source(self) -> Cells:
+        return Cells(self.operation.source.codes, self.placed.source_offset)
+
+    @property
+    def target(self) -> Cells:
+        return Cells(self.operation.target.codes, 0, is_logits=self.is_last)
+
+
+def write_layer(program: Program, layer: PlacedLayer) -> None:
+    """The functions of a layer; `program.calls` gets the statements that run it."""
+    operation, placed = layer.operation, layer.placed
+    shape = operation.source.shape
+    title = f"{operation.name}: {size(shape)} -> {size(operation.target.shape)}"
+    program.calls.append(f"/* {title} */")
+    arrived = replace(layer.source, offset=placed.arrives_at)
+    if placed.relayout:
+        name = f"network_permute_{layer.number}"
+        program.calls.append(permute(program, name, arrived, shape[2], placed.source_layout, placed.relayout))
+    if placed.source_offset != placed.arrives_at:
+        cells = placed.kept_pixels * shape[2]
+        program.calls.append(move_up(program, f"network_move_{layer.number}", arrived, layer.source, cells))
+    name = f"network_layer_{layer.number}"
+    WRITERS[type(operation)](program, name, layer)
+    program.functions[-1].insert(0, f"/* {title} */")
+    program.calls.append(f"{name}();")
+
+
+def size(shape: tuple[int, int, int]) -> str:
+    return "x".join(map(str, shape))
+
+
+def layer_places(program: Program, layer: PlacedLayer) -> tuple[Places, Places]:
+    """The places of the source's pixels, and of the target's (whose order is that of the loop)."""
+    source = program.use_places(program.places_of(layer.read_layout))
+    return source, program.places_of(layer.placed.target_layout)
+
+
+def write_convolution(program: Program, name: str, layer: PlacedLayer) -> None:
+    operation = layer.operation
+    if operation.is_whole:
+        writer = ConvolutionWriter(
+            program, layer.number, operation, layer.weights[0], layer.source, layer.target, lambda row, column: "0"
+        )
+        writer.write_rounding()
+        program.add(function(f"static void {name}(void)", writer.pixel_lines(made="0")))
+        return
+    source, target = layer_places(program, layer)
+    writer = ConvolutionWriter(
+        program,
+        layer.number,
+        operation,
+        layer.weights[0],
+        layer.source,
+        layer.target,
+        source.of,
+        runs=source.is_row_order,
+    )
+    writer.write_rounding()
+    filters = operation.target.shape[2]
+    pixel = [*writer.pixel_lines(), f"made = (network_index)(made + {filters});"]
+    program.add(function(f"static void {name}(void)", ["network_index made = 0;", *target.loop(pixel)]))
+
+
+def write_residual(program: Program, name: str, layer: PlacedLayer) -> None:
+    placed, operation = layer.placed, layer.operation
+    inner = Cells(operation.first.target.codes, placed.inner_offset)
+    cells = (layer.source, inner, layer.target)
+    places = layer_places(program, layer)
+    residual(program, layer.number, operation, layer.weights, cells, places, placed.inner_pixels)
+
+
+def write_max_pooling(program: Program, name: str, layer: PlacedLayer) -> None:
+    places = layer_places(program, layer)
+    pooling.max_pooling(program, name, layer.operation, layer.source, layer.target, places)
+
+
+def write_average_pooling(program: Program, name: str, layer: PlacedLayer) -> None:
+    places = layer_places(program, layer)
+    pooling.average_pooling(program, name, layer.operation, layer.source, layer.target, places)
+
+
+def write_rescale(program: Program, name: str, layer: PlacedLayer) -> None:
+    pooling.rescale(program, name, layer.operation, layer.source, layer.target)
+
+
+WRITERS = {
+    Convolution: write_convolution,
+    Residual: write_residual,
+    MaxPooling: write_max_pooling,
+    AveragePooling: write_average_pooling,
+    Rescale: write_rescale,
+}

@@ -1,0 +1,34 @@
+/* The network on a computer: images from standard input, logits and classes to standard output.
+ *
+ * In: NETWORK_INPUTS bytes per image, until the end of the input.
+ * Out, per image: NETWORK_LOGITS numbers of 16 bits, low byte first, then the class as one byte.
+ *
+ *     cc -O2 network.c main_host.c -o network && ./network < images.bin > logits.bin
+ */
+#include <stdint.h>
+#include <stdio.h>
+
+#include "network.h"
+
+static void write_result(void) {
+    const int16_t *logits = network_logits();
+    for (int i = 0; i < NETWORK_LOGITS; ++i) {
+        const uint16_t bits = (uint16_t)logits[i];
+        putchar(bits & 0xFF);
+        putchar(bits >> 8);
+    }
+    putchar(network_classify());
+}
+
+int main(void) {
+    uint32_t pushed = 0;
+    int pixel;
+    while ((pixel = getchar()) != EOF) {
+        network_push((uint8_t)pixel);
+        if (++pushed == NETWORK_INPUTS) {
+            write_result();
+            pushed = 0;
+        }
+    }
+    return pushed == 0 && !ferror(stdin) && fflush(stdout) == 0 ? 0 : 1;
+}

@@ -1,0 +1,79 @@
+"""C code that moves maps within the arena."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keras_efficient.export.c.cells import Cells
+from keras_efficient.export.c.places import table
+from keras_efficient.export.c.program import Program
+from keras_efficient.export.c.text import braces, count_type, function
+from keras_efficient.export.planner.layouts import Layout
+
+SHIFT = """static void network_shift(network_index first, network_index bytes, network_index by)
+{
+    uint8_t *from = network_arena.bytes + first + bytes;
+    while (bytes--) {
+        from--;
+        from[by] = *from;
+    }
+}""".splitlines()
+
+
+def move_up(program: Program, name: str, old: Cells, new: Cells, cells: int) -> str:
+    """The statement that moves a map of so many cells up, from the last cell to the first."""
+    by = new.offset - old.offset
+    if by % 8 == 0 and old.offset % 8 == 0:
+        program.helpers["shift"] = SHIFT
+        return f"network_shift({old.offset // 8}, {-(-cells * old.codes.bits // 8)}, {by // 8});"
+    lines = [
+        f"{count_type(cells)} cell = {cells};",
+        *braces("while (cell--)", [program.put(new, "cell", program.get(old, old.place("cell")))]),
+    ]
+    program.add(function(f"static void {name}(void)", lines))
+    return f"{name}();"
+
+
+def permute(program: Program, name: str, cells: Cells, channels: int, old: Layout, new: Layout) -> str:
+    """The statement that brings the pixels of a map from one layout into another, in place.
+
+    Every cycle of the permutation is turned once, from its smallest place on.
+    """
+    goes_to = np.empty(old.rows * old.columns, dtype=int)
+    goes_to[old.addresses.ravel()] = new.addresses.ravel()
+    program.tables.append(table(f"{name}_to", tuple(goes_to.tolist())))
+    kind = "int16_t" if cells.is_logits else "uint8_t" if cells.codes.bits <= 8 else "uint16_t"
+
+    def read(cell: str) -> str:
+        return f"network_arena.logits[{cell}]" if cells.is_logits else program.get(cells, cells.place(cell))
+
+    at = f"pixel * {channels}u + channel"
+    turn = [
+        f"{kind} carried = {read(f'(first * {channels}u + channel)')};",
+        "pixel = first;",
+        *braces(
+            "do",
+            [
+                f"pixel = NETWORK_TABLE({name}_to, pixel);",
+                f"const {kind} next = {read(f'({at})')};",
+                program.put(cells, f"({at})", "carried"),
+                "carried = next;",
+            ],
+        )[:-1],
+        "} while (pixel != first);",
+    ]
+    lines = [
+        "network_index first, pixel, channel;",
+        *braces(
+            f"for (first = 0; first < {goes_to.size}u; first++)",
+            [
+                "pixel = first;",
+                "do",
+                f"    pixel = NETWORK_TABLE({name}_to, pixel);",
+                "while (pixel > first);",
+                *braces("if (pixel == first)", braces(f"for (channel = 0; channel < {channels}; channel++)", turn)),
+            ],
+        ),
+    ]
+    program.add(function(f"static void {name}(void)", lines))
+    return f"{name}();"

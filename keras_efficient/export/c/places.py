@@ -1,0 +1,115 @@
+"""Where the pixels of a map lie: C expressions for a `Layout`, and loops in its order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keras_efficient.export.c.text import braces, count_type, function
+from keras_efficient.export.planner.layouts import Layout
+
+
+@dataclass(frozen=True)
+class Places:
+    """The places of a layout's pixels. `name` distinguishes its functions and tables from others."""
+
+    layout: Layout
+    name: str
+
+    @property
+    def is_row_order(self) -> bool:
+        return not any(self.layout.first_columns)
+
+    @property
+    def is_column_order(self) -> bool:
+        return set(self.layout.first_columns) == {self.layout.columns}
+
+    @property
+    def is_alternating(self) -> bool:
+        """Row, column, row, column ..."""
+        columns = self.layout.columns
+        return self.layout.first_columns == tuple(min(row, columns) for row in range(self.layout.rows))
+
+    @property
+    def order_name(self) -> str:
+        """For people."""
+        if self.is_row_order:
+            return "row"
+        return "column" if self.is_column_order else "alternating" if self.is_alternating else "strips"
+
+    @property
+    def needs_function(self) -> bool:
+        return not self.is_row_order and not self.is_column_order
+
+    @property
+    def needs_tables(self) -> bool:
+        return self.needs_function and not self.is_alternating
+
+    def of(self, row: str, column: str) -> str:
+        """The place of a pixel, counted in pixels."""
+        rows, columns = self.layout.rows, self.layout.columns
+        if rows == columns == 1:
+            return "0"
+        if self.is_row_order:
+            return column if rows == 1 else f"(network_index){row} * {columns}u + {column}"
+        if self.is_column_order:
+            return row if columns == 1 else f"(network_index){column} * {rows}u + {row}"
+        return f"network_place_{self.name}({row}, {column})"
+
+    def first_column(self, row: str) -> str:
+        """Columns peeled before a row."""
+        return row if self.is_alternating else f"NETWORK_TABLE(network_first_columns_{self.name}, {row})"
+
+    def first_row(self, column: str) -> str:
+        """Rows peeled before a column."""
+        return f"{column} + 1" if self.is_alternating else f"NETWORK_TABLE(network_first_rows_{self.name}, {column})"
+
+    def tables(self) -> list[str]:
+        if not self.needs_tables:
+            return []
+        return [
+            table(f"network_first_columns_{self.name}", self.layout.first_columns),
+            table(f"network_first_rows_{self.name}", self.layout.first_rows),
+        ]
+
+    def function_lines(self) -> list[str]:
+        """`network_place_NAME(row, column)`: pixels before the strip, and place in the strip."""
+        rows, columns = self.layout.rows, self.layout.columns
+        size = count_type(max(rows, columns))
+        lines = [
+            f"network_index first = {self.first_column('row')};",
+            "if (column >= first)",
+            f"    return (network_index)(row * (network_index){columns} + first * ({rows} - row) + column - first);",
+            f"first = {self.first_row('column')};",
+            f"return (network_index)(first * {columns} + column * ({rows} - first) + row - first);",
+        ]
+        return function(f"static network_index network_place_{self.name}({size} row, {size} column)", lines)
+
+    def loop(self, lines: list[str]) -> list[str]:
+        """`lines` for every pixel (row, column), in order."""
+        rows, columns = self.layout.rows, self.layout.columns
+        size = count_type(max(rows, columns))
+        if self.is_row_order or self.is_column_order:
+            outer, inner = ("row", rows), ("column", columns)
+            if self.is_column_order:
+                outer, inner = inner, outer
+            inside = braces(f"for ({inner[0]} = 0; {inner[0]} < {inner[1]}; {inner[0]}++)", lines)
+            around = braces(f"for ({outer[0]} = 0; {outer[0]} < {outer[1]}; {outer[0]}++)", inside)
+            return [f"{size} row, column;", *around]
+        strip = [
+            f"const uint8_t along_row = left >= {self.first_column('top')};",
+            f"{size} row = top, column = left;",
+            *braces("do", [*lines, "if (along_row)", "    column++;", "else", "    row++;"])[:-1],
+            f"}} while (row < {rows} && column < {columns});",
+            "if (along_row)",
+            "    top++;",
+            "else",
+            "    left++;",
+        ]
+        head = f"while (top < {rows} && left < {columns})"
+        return [f"{size} top = 0, left = 0; /* rows and columns that are done */", *braces(head, strip)]
+
+
+def table(name: str, numbers: tuple[int, ...]) -> str:
+    """A table of numbers in flash."""
+    size = count_type(max(numbers))
+    return f"static const {size} {name}[{len(numbers)}] NETWORK_FLASH = {{{', '.join(map(str, numbers))}}};"

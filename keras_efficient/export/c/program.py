@@ -1,0 +1,65 @@
+"""`Program`: what the functions of one C file share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from keras_efficient.export.c import cells, weights
+from keras_efficient.export.c.cells import Cells
+from keras_efficient.export.c.places import Places
+from keras_efficient.export.planner.layouts import Layout
+
+
+@dataclass
+class Program:
+    """Collects the tables and functions of network.c, in order; helpers only where they are used."""
+
+    index_type: str
+    tables: list[str] = field(default_factory=list)
+    helpers: dict[str, list[str]] = field(default_factory=dict)
+    functions: list[list[str]] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    places: dict[Layout, Places] = field(default_factory=dict)
+
+    def add(self, lines: list[str]) -> None:
+        self.functions.append(lines)
+
+    def get(self, source: Cells, place: str) -> str:
+        self._use_cells(source.codes.bits, "get")
+        return source.get(place)
+
+    def put(self, target: Cells, cell: str, index: str) -> str:
+        if not target.is_logits:
+            self._use_cells(target.codes.bits, "put")
+        return target.put(cell, index)
+
+    def use_weights(self, segment: weights.Segment) -> None:
+        """The helpers that a segment's expressions call."""
+        bits = segment.codes.bits
+        if isinstance(segment, weights.Group) and (segment.in_bytes or bits == 4):
+            if not segment.in_bytes:
+                self.helpers["weight_4"] = weights.WEIGHT_4
+        elif bits != weights.BYTE:
+            self.helpers["weight_bits"] = weights.WEIGHT_BITS
+
+    def places_of(self, layout: Layout) -> Places:
+        """The places of a layout; equal layouts share their functions and tables."""
+        if layout not in self.places:
+            places = Places(layout, str(len(self.places) + 1))
+            self.places[layout] = places
+        return self.places[layout]
+
+    def use_places(self, places: Places) -> Places:
+        """As above, for pixels that are looked up: with the function, if it takes one."""
+        if places.needs_function:
+            self.helpers.setdefault(f"place_{places.name}", places.function_lines())
+        return places
+
+    def all_tables(self) -> list[str]:
+        return [*self.tables, *(line for places in self.places.values() for line in places.tables())]
+
+    def _use_cells(self, bits: int, access: str) -> None:
+        if bits not in (*cells.WITHIN_BYTES, 16):
+            self.helpers[f"{access}_bits"] = cells.GET_BITS if access == "get" else cells.PUT_BITS
+        make = cells.get_function if access == "get" else cells.put_function
+        self.helpers[f"{access}_{bits}"] = make(bits)

@@ -1,0 +1,168 @@
+"""Weights as one stream of bits, in the order in which the C code reads them.
+
+Only this module knows how weights are stored: a kernel is a list of `Group`s, and `Group.lines`
+adds x times the weights of one input cell to the sums. A sparse form would be one more kind of group.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from keras_efficient.export.c.cells import integer_of, integer_type
+from keras_efficient.export.c.text import plus, times
+from keras_efficient.export.integer.codes import Codes
+
+BYTE, HALF_BYTE = 8, 4
+# Filters that are summed up together: their sums stay in the registers of an 8-bit processor.
+FILTERS_AT_ONCE = 4
+
+
+@dataclass(eq=False)
+class Segment:
+    """Numbers of equal width that lie side by side in the stream, from bit `start` on."""
+
+    codes: Codes
+    indices: np.ndarray
+    start: int = field(default=-1, init=False)
+
+    @property
+    def bits(self) -> int:
+        return self.codes.bits * self.indices.size
+
+    def read(self, number: str) -> str:
+        """The integer of one number, as a C expression. `number` counts from 0."""
+        bits = self.codes.bits
+        if bits == BYTE:
+            index = f"NETWORK_WEIGHT({plus(number, self.start // BYTE)})"
+        else:
+            index = f"network_weight_bits({plus(times(f'(network_index)({number})', bits), self.start)}, {bits})"
+        return integer_of(index, self.codes)
+
+
+@dataclass(eq=False)
+class Group(Segment):
+    """The kernels of filters `first` to `first + filters - 1`, `width` of them at once.
+
+    Order of the numbers: block of `width` filters, place in the window, input channel, filter.
+    """
+
+    first: int
+    filters: int
+    width: int
+
+    def __init__(self, codes: Codes, kernel: np.ndarray, first: int, width: int):
+        """`kernel`: (places, channels, filters) of these filters."""
+        places, channels, filters = kernel.shape
+        blocks = kernel.reshape(places, channels, filters // width, width).transpose(2, 0, 1, 3)
+        super().__init__(codes, codes.indices(blocks).ravel())
+        self.first, self.filters, self.width = first, filters, width
+
+    @property
+    def in_bytes(self) -> bool:
+        """Whether the weights of one input cell fill whole bytes: read by a pointer."""
+        return self.width * self.codes.bits % BYTE == 0 and self.codes.bits in (2, 4, 8, 16)
+
+    def declaration(self) -> str:
+        """The variable `weight` that walks through the stream."""
+        if self.in_bytes:
+            return f"network_index weight = {self.start // BYTE};"
+        return f"network_index weight = {self.start // (4 if self.codes.bits == 4 else 1)};"
+
+    def advance(self, cells: int = 1) -> str:
+        """The statement that skips the weights of so many input cells."""
+        bits = cells * self.width * self.codes.bits
+        unit = BYTE if self.in_bytes else 4 if self.codes.bits == 4 else 1
+        return f"weight = (network_index)(weight + {bits // unit});"
+
+    def product_lines(self, sum_type: str) -> list[str]:
+        """sum_0 += x times the first weight, and so on; `weight` stays."""
+        return self._byte_lines(sum_type) if self.in_bytes else self._bit_lines(sum_type)
+
+    def _byte_lines(self, sum_type: str) -> list[str]:
+        bits, lines = self.codes.bits, []
+        for first_bit in range(0, self.width * bits, max(bits, BYTE)):
+            byte = f"NETWORK_WEIGHT({plus('weight', first_bit // BYTE)})"
+            if bits == 16:
+                byte += f" | (uint16_t)NETWORK_WEIGHT({plus('weight', first_bit // BYTE + 1)}) << 8"
+            lines.append(f"byte = {byte};" if bits <= BYTE else f"byte = (uint16_t)({byte});")
+            for at in range(0, BYTE if bits <= BYTE else bits, bits):
+                index = "byte" if bits >= BYTE else _part("byte", at, bits)
+                lines.append(self._add(sum_type, (first_bit + at) // bits, index))
+        return [f"{'uint8_t' if bits <= BYTE else 'uint16_t'} byte;", *lines]
+
+    def _bit_lines(self, sum_type: str) -> list[str]:
+        bits = self.codes.bits
+        lines = []
+        for number in range(self.width):
+            if bits == 4:
+                index = f"network_weight_4({plus('weight', number)})"
+            else:
+                index = f"network_weight_bits({plus('weight', number * bits)}, {bits})"
+            lines.append(self._add(sum_type, number, index))
+        return lines
+
+    def _add(self, sum_type: str, number: int, index: str) -> str:
+        weight = f"({integer_type(self.codes)})({integer_of(index, self.codes)})"
+        factor = "x" if sum_type == "int16_t" else f"({sum_type})x"
+        return f"sum_{number} = ({sum_type})(sum_{number} + {factor} * {weight});"
+
+
+def _part(byte: str, at: int, bits: int) -> str:
+    shifted = f"({byte} >> {at})" if at else byte
+    return shifted if at + bits == BYTE else f"({shifted} & {2**bits - 1})"
+
+
+def group_filters(codes: Codes, kernel: np.ndarray) -> list[Group]:
+    """A kernel (places, channels, filters) as groups: as many filters at once as registers hold,
+    the rest in widths that fill bytes, then one by one."""
+    filters, first, groups = kernel.shape[2], 0, []
+    for width in widths(codes.bits):
+        count = (filters - first) // width * width
+        if count:
+            groups.append(Group(codes, kernel[:, :, first : first + count], first, width))
+            first += count
+    return groups
+
+
+def widths(bits: int) -> Sequence[int]:
+    return [FILTERS_AT_ONCE, 2, 1] if bits in (4, 8, 16) else [FILTERS_AT_ONCE, 1]
+
+
+def pack(segments: Iterable[Segment]) -> np.ndarray:
+    """Give every segment its place and return the bytes.
+
+    Segments of whole bytes come first, so that all of them start at a byte; then those of whole
+    half-bytes, then the others, without gaps: at most 7 bits are lost in all.
+    """
+    ordered = sorted(segments, key=lambda segment: (segment.bits % BYTE != 0, segment.bits % HALF_BYTE != 0))
+    starts = itertools.accumulate((segment.bits for segment in ordered), initial=0)
+    parts = []
+    for segment, start in zip(ordered, starts, strict=False):  # the last start is the end
+        segment.start = start
+        parts.append((segment.indices[:, None] >> np.arange(segment.codes.bits)) & 1)
+    bits = np.concatenate([part.ravel() for part in parts]) if parts else np.zeros(0)
+    return np.packbits(bits.astype(np.uint8), bitorder="little")
+
+
+WEIGHT_4 = """NETWORK_INLINE uint8_t network_weight_4(network_index place)
+{
+    const uint8_t byte = NETWORK_WEIGHT(place >> 1);
+    return place & 1 ? byte >> 4 : byte & 15;
+}""".splitlines()
+
+WEIGHT_BITS = """static uint16_t network_weight_bits(network_index place, uint8_t bits)
+{
+    uint16_t index = 0;
+    uint8_t done = 0;
+    while (done < bits) {
+        const uint8_t at = place & 7;
+        index = (uint16_t)(index | (uint16_t)(NETWORK_WEIGHT(place >> 3) >> at) << done);
+        done = (uint8_t)(done + 8 - at);
+        place = (network_index)(place + 8 - at);
+    }
+    return (uint16_t)(index & (0xffffu >> (16 - bits)));
+}""".splitlines()

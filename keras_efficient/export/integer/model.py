@@ -1,0 +1,108 @@
+"""`IntegerModel`: a quantized network in integers."""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+import numpy as np
+
+from keras_efficient.export.integer.operations import IntegerMap
+from keras_efficient.export.integer.reading import read_operations
+from keras_efficient.quantization.modes import quantized_layers
+
+EXACT_IN_FLOAT32 = 2**24
+IMAGES_AT_ONCE = 256
+LOGIT_RANGE = (-(2**15), 2**15 - 1)
+
+
+class IntegerModel:
+    """The integers that a quantized Keras model stands for, and that its C code computes.
+
+    A chain of `DenseQ`, `ConvQ`, `DepthwiseConvQ`, `ResidualQ`, `ActivationQ`, `AveragePoolingQ`,
+    Keras's max pooling, relu, flatten and dropout. Inputs are bytes; a byte stands for byte / 256.
+
+    Logits are integers of 16 bits, saturated: the last layer's sums (kernel and bias) before its
+    activation and its output quantizer, in the finer of the bias step and the product step;
+    `logits * 2^logit_exponent` are the values. Behind a last layer without products (pooling, a
+    quantizer) they are its output codes. A softmax behind it is left out: the class is the first
+    largest logit.
+
+    Source: integer rules of the 2 KB network (Gural & Murmann, ICML 2019), checked bit for bit.
+
+    Args:
+        model: A built Keras model. Its mode does not matter: quantized layers are taken as
+            quantized. In float mode a warning says so.
+
+    Attributes:
+        input: The `IntegerMap` of the input.
+        operations: The layers as `Operation` objects.
+        logit_exponent: log2 of the step of the logits.
+        inexact_layers: Names of layers whose sums may leave the 24 bits that float32 holds. There
+            the Keras model itself rounds, and may differ; the integers do not.
+
+    Raises:
+        ValueError: A model that is not a chain of the layers above, or not built; weights that are
+            not finite.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.input, self.operations = read_operations(model)
+        if any(layer.mode == "float" for layer in quantized_layers(model)):
+            warnings.warn(
+                "the model is in float mode: it is taken as quantized, with the scales it has. "
+                "keras_efficient.calibrate sets them, set_mode makes the model compute so",
+                stacklevel=2,
+            )
+
+    @property
+    def output(self) -> IntegerMap:
+        return self.operations[-1].target if self.operations else self.input
+
+    @property
+    def logit_exponent(self) -> int:
+        return self.output.codes.exponent
+
+    @property
+    def inexact_layers(self) -> tuple[str, ...]:
+        return tuple(o.name for o in self.operations if o.float_bound >= EXACT_IN_FLOAT32)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Integer logits, (n, outputs) int16.
+
+        Args:
+            x: Bytes (n, rows, columns[, channels]) or (n, numbers), integers from 0 to 255.
+
+        Raises:
+            ValueError: Wrong shape or numbers that are no bytes.
+        """
+        x = self._as_maps(x)
+        parts = [self._run(x[start : start + IMAGES_AT_ONCE]) for start in range(0, len(x), IMAGES_AT_ONCE)]
+        return np.concatenate(parts) if parts else np.zeros((0, self.output.cells), np.int16)
+
+    def classify(self, x: np.ndarray) -> np.ndarray:
+        """The class of each image: the first largest logit."""
+        return self.predict(x).argmax(axis=1)
+
+    def _run(self, maps):
+        maps = maps.astype(np.int64)
+        for operation in self.operations:
+            maps = operation.run(maps)
+        return np.clip(maps, *LOGIT_RANGE).astype(np.int16).reshape(len(maps), -1)
+
+    def _as_maps(self, x):
+        x = np.asarray(x)
+        rows, columns, channels = self.input.shape
+        fitting = {(rows, columns, channels), (rows, columns) if channels == 1 else None}
+        fitting |= {(channels,)} if rows == columns == 1 else set()
+        if x.ndim < 2 or x.shape[1:] not in fitting:
+            raise ValueError(
+                f"x must be bytes of shape (n, {', '.join(map(str, self.input.shape))}). Received: shape {x.shape}"
+            )
+        if not np.issubdtype(x.dtype, np.integer) or (x.size and not 0 <= x.min() <= x.max() <= 255):
+            raise ValueError(f"x must hold integers from 0 to 255. Received: dtype {x.dtype}, values {_range(x)}")
+        return x.reshape(len(x), *self.input.shape)
+
+
+def _range(x):
+    return f"from {x.min()} to {x.max()}" if x.size else "none"

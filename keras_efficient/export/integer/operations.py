@@ -1,0 +1,199 @@
+"""The layers of a network in integers: what the C code computes, with numpy.
+
+Every operation turns integers of a source map, (n, rows, columns, channels), into those of a target
+map. `Codes` says what an integer stands for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_efficient.export.integer.codes import Codes
+from keras_efficient.export.integer.rounding import Rounding
+from keras_efficient.export.integer.windows import Window
+
+EXACT_IN_FLOAT64 = 2**53
+# Beyond any number of bits a cell has: larger shifts make no difference.
+LARGEST_POOLING_SHIFT = 40
+
+
+@dataclass(frozen=True)
+class IntegerMap:
+    """A map of integers: (rows, columns, channels) and what they stand for. A vector of n numbers
+    is (1, 1, n)."""
+
+    shape: tuple[int, int, int]
+    codes: Codes
+
+    @property
+    def cells(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One layer. `float_bound` is the largest sum in units of its finest summand: float32 is exact
+    below 2^24."""
+
+    name: str
+    source: IntegerMap
+    target: IntegerMap
+
+    float_bound = 0
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """Integers of the target map from those of the source map."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """Kernel and bias of a weighted sum, in integers.
+
+    `kernel` is (kernel rows, kernel columns, channels, filters), for depthwise layers (kernel rows,
+    kernel columns, channels, multiplier); `bias` one number an output channel, or None. `bound` is
+    the largest magnitude of any partial sum of the products, in any order.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray | None
+    kernel_codes: Codes
+    bias_codes: Codes | None
+    bound: int
+
+    def biases(self, channels: int) -> np.ndarray:
+        return np.zeros(channels, np.int64) if self.bias is None else self.bias
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution(Operation):
+    """t = sum of x times kernel over the window, and bias; rounded to the target's grid.
+
+    A dense layer behind a flattened map is a convolution whose window is the whole map.
+    """
+
+    window: Window
+    products: Products
+    rounding: Rounding
+    float_bound: int = 0
+    depthwise: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the window is the whole map: every output reads every input."""
+        return self.window.target == (1, 1) and self.window.sizes == self.window.source and not self.depthwise
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        biases = self.products.biases(self.target.shape[2])
+        return self.rounding.apply(self.sums(x), biases)
+
+    def sums(self, x: np.ndarray) -> np.ndarray:
+        multiply = multiply_depthwise if self.depthwise else multiply_exactly
+        kernel = self.products.kernel
+        places = zip(self.window.slices(x), self.window.offsets(), strict=True)
+        return sum(multiply(part, kernel[place], self.products.bound) for part, place in places)
+
+
+def multiply_exactly(x: np.ndarray, kernel: np.ndarray, bound: int) -> np.ndarray:
+    """x @ kernel in integers; through float64, which is faster, where that is exact."""
+    if bound < EXACT_IN_FLOAT64:
+        return (x.astype(np.float64) @ kernel.astype(np.float64)).astype(np.int64)
+    return x @ kernel
+
+
+def multiply_depthwise(x: np.ndarray, kernel: np.ndarray, bound: int) -> np.ndarray:
+    """Channel c of x times kernel[c, d], as output channel c m + d."""
+    products = x[..., None] * kernel
+    return products.reshape(*x.shape[:-1], -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Residual(Operation):
+    """h = round(relu(conv1(x))), y = round(relu(conv2(h) + x)): two 3x3 convolutions, padding "same"."""
+
+    first: Convolution
+    second: Convolution  # its rounding takes three terms: products, bias, x
+
+    @property
+    def float_bound(self) -> int:
+        return max(self.first.float_bound, self.second.float_bound)
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        second = self.second
+        sums = second.sums(self.first.run(x))
+        return second.rounding.apply(sums, second.products.biases(self.target.shape[2]), x)
+
+
+@dataclass(frozen=True, eq=False)
+class Rescale(Operation):
+    """Each number rounded to another grid, after a relu if the plan has one."""
+
+    rounding: Rounding
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        return self.rounding.apply(x)
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPooling(Operation):
+    """The largest integer of each window; what lies outside of the map does not count."""
+
+    window: Window
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        lowest = self.source.codes.low
+        pooled = np.full((len(x), *self.target.shape), lowest, dtype=np.int64)
+        for part in self.window.slices(x, padding_value=lowest):
+            np.maximum(pooled, part, out=pooled)
+        return pooled
+
+
+@dataclass(frozen=True, eq=False)
+class AveragePooling(Operation):
+    """The mean of each window, rounded down to an unsigned grid over [0, 1).
+
+        y = clip(floor(sum 2^shift / count), 0, 2^bits - 1)
+
+    `count` is the number of places of the window on the map.
+    """
+
+    window: Window
+
+    @property
+    def shift(self) -> int:
+        """The source's exponent above the target's, within what makes a difference."""
+        shift = self.source.codes.exponent - self.target.codes.exponent
+        return max(-LARGEST_POOLING_SHIFT, min(shift, LARGEST_POOLING_SHIFT))
+
+    @property
+    def sum_bound(self) -> int:
+        return self.source.codes.bound * math.prod(self.window.sizes)
+
+    @property
+    def float_bound(self) -> int:
+        # The mean is no multiple of a power of two: it needs room below its last digit.
+        counts = int(self.window.counts().max())
+        exact = counts & (counts - 1) == 0
+        return self.sum_bound if exact else self.sum_bound * counts
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        sums = np.maximum(sum(self.window.slices(x)), 0)
+        counts = self.window.counts()[:, :, None]
+        return np.minimum(floor_of_mean(sums, counts, self.shift, self.target.codes.high), self.target.codes.high)
+
+
+def floor_of_mean(sums: np.ndarray, counts: np.ndarray, shift: int, high: int) -> np.ndarray:
+    """floor(sums 2^shift / counts), or anything above `high` where that is above it."""
+    if shift < 0:
+        return sums // (counts << -shift)
+    limit, shift = mean_limit(int(counts.max()), shift, high)
+    return (np.minimum(sums, limit) << shift) // counts
+
+
+def mean_limit(count: int, shift: int, high: int) -> tuple[int, int]:
+    """A sum and a shift that give more than `high`: larger ones need not be computed."""
+    shift = min(shift, high.bit_length() + count.bit_length())
+    return ((high + 1) * count >> shift) + 1, shift

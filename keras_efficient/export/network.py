@@ -1,0 +1,93 @@
+"""What an integer model does on a device: the input as it arrives, then one placed step a layer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from keras_efficient.export.integer import (
+    AveragePooling,
+    Convolution,
+    IntegerMap,
+    MaxPooling,
+    Operation,
+    Rescale,
+    Residual,
+)
+from keras_efficient.export.planner import CellStep, ResidualStep, Step, WholeStep, WindowStep
+from keras_efficient.storage.prices import FeatureMap
+
+LOGIT_BITS = 16
+SUM_BITS = (16, 32, 64)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What happens to a cell of the input before it is stored: rescaled, then pooled.
+
+    Pooling without overlap needs no input map: a window is summed up, or compared, as it comes.
+    """
+
+    input: IntegerMap
+    rescales: tuple[Rescale, ...]
+    pooling: MaxPooling | AveragePooling | None
+    stored: IntegerMap  # the first map in the arena
+
+    @property
+    def sum_bits(self) -> int:
+        """Width of a running sum of average pooling; 0 where there is none."""
+        if not isinstance(self.pooling, AveragePooling):
+            return 0
+        needed = self.pooling.sum_bound.bit_length() + self.pooling.source.codes.signed
+        return next(bits for bits in SUM_BITS if needed <= bits)
+
+    @property
+    def line_bits(self) -> int:
+        """Room for a row of running sums."""
+        return self.sum_bits * math.prod(self.stored.shape[1:])
+
+
+def split_arrival(source: IntegerMap, operations: list[Operation]) -> tuple[Arrival, list[Operation]]:
+    """What is done while the input arrives, and the layers behind it."""
+    count = 0
+    while count < len(operations) and isinstance(operations[count], Rescale):
+        count += 1
+    pooling = operations[count] if count < len(operations) and pools_on_arrival(operations[count]) else None
+    first = operations[: count + (pooling is not None)]
+    stored = first[-1].target if first else source
+    return Arrival(source, tuple(operations[:count]), pooling, stored), operations[len(first) :]
+
+
+def pools_on_arrival(operation: Operation) -> bool:
+    if not isinstance(operation, (MaxPooling, AveragePooling)):
+        return False
+    window = operation.window
+    return all(stride >= size for stride, size in zip(window.strides, window.sizes, strict=True))
+
+
+def planner_steps(operations: list[Operation]) -> list[Step]:
+    return [planner_step(operation, operation is operations[-1]) for operation in operations]
+
+
+def planner_step(operation: Operation, is_last: bool) -> Step:
+    source = feature_map(operation.source)
+    target = feature_map(operation.target, is_last)
+    if isinstance(operation, Rescale):
+        return CellStep(source, target)
+    if isinstance(operation, Residual):
+        return ResidualStep(source, target, operation.first.target.codes.bits)
+    if isinstance(operation, Convolution) and operation.is_whole:
+        return WholeStep(source, target)
+    window = operation.window
+    # A depthwise layer with multiplier 1, and pooling: channel c comes from channel c alone.
+    one_to_one = not isinstance(operation, Convolution) or (operation.depthwise and source.shape[2] == target.shape[2])
+    return WindowStep(source, target, window.sizes, window.strides, window.padding, one_to_one)
+
+
+def feature_map(integers: IntegerMap, is_last: bool = False) -> FeatureMap:
+    return FeatureMap(integers.shape, LOGIT_BITS if is_last else integers.codes.bits)
+
+
+def stored_map(arrival: Arrival, is_last: bool) -> FeatureMap:
+    """The first map in the arena."""
+    return feature_map(arrival.stored, is_last)

@@ -1,0 +1,165 @@
+"""`plan_arena`: where every map of a network lies in one arena."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keras_efficient.export.planner.layouts import Layout
+from keras_efficient.export.planner.occupancy import Need, align, grid
+from keras_efficient.export.planner.search import Orders, choose_orders, placed_need
+from keras_efficient.export.planner.steps import ResidualStep, Step
+from keras_efficient.storage.prices import FeatureMap
+
+WORD_BITS = 32  # running sums of the input start at a multiple of this
+
+
+@dataclass(frozen=True)
+class PlacedStep:
+    """A step with the places of what it needs. Offsets are in bits from the start of the arena.
+
+    When it starts, its source lies at `arrives_at` in `source_layout`. First, if `relayout` is given,
+    the source's pixels are permuted in place to that layout (`source_layout` is then the one before).
+    Then the first `kept_pixels` of the source are moved up to `source_offset`: what lies behind them
+    is never read, and need not fit into the arena. The target is written from bit 0 on, in the order
+    of `target_layout`.
+    """
+
+    step: Step
+    source_layout: Layout
+    target_layout: Layout
+    arrives_at: int
+    source_offset: int
+    kept_pixels: int
+    need: Need  # what the step asks of the arena by itself
+    relayout: Layout | None = None
+    inner_offset: int | None = None  # of a residual step: the ring of inner pixels
+    inner_pixels: int = 0  # how many pixels the ring holds
+
+    @property
+    def need_bits(self) -> int:
+        """The smallest arena in which this step alone could run."""
+        return self.need.bits(self.step)
+
+
+@dataclass(frozen=True)
+class ArenaPlan:
+    """`first_offset`: where the first stored map is filled, in `first_layout`; `lines_offset`: where
+    the running sums of a pooled input lie while it arrives. `final_relayout`: the last map must be
+    permuted to row order at the end.
+
+    Everything lies within `arena_bytes`; `arena_bits` is what is needed if no place is rounded up to
+    whole bytes.
+    """
+
+    arena_bits: int
+    first_layout: Layout
+    first_offset: int
+    lines_offset: int
+    steps: tuple[PlacedStep, ...]
+    final_relayout: bool = False
+
+    @property
+    def arena_bytes(self) -> int:
+        return -(-self.arena_bits // 8)
+
+    @property
+    def bottleneck(self) -> int | None:
+        """Number of the step that needs most, from 0; None: no step at all."""
+        return max(range(len(self.steps)), key=lambda number: self.steps[number].need_bits, default=None)
+
+
+def plan_arena(first: FeatureMap, steps: Sequence[Step], line_bits: int = 0) -> ArenaPlan:
+    """The smallest arena found for a chain of steps, and the place of everything in it.
+
+    Args:
+        first: the map that is filled from outside, pixel by pixel.
+        steps: what follows; each reads the map that the one before made. The last map is read by
+            users: from bit 0 on, by rows.
+        line_bits: running sums of a pooled input. While the first map is filled they lie before it
+            or behind it, from a multiple of 32 bits on.
+    """
+    check_chain(first, steps)
+    if not steps:
+        lines_offset = align_word(first.total_bits) if line_bits else 0
+        arena = max(first.total_bits, lines_offset + line_bits)
+        return ArenaPlan(arena, Layout.by_rows(*grid(first)), 0, lines_offset, ())
+    orders = choose_orders(first, steps)
+    needs = [
+        placed_need(step, used, made, number == 0)
+        for number, (step, used, made) in enumerate(zip(steps, orders.used, orders.made[1:], strict=True))
+    ]
+    arena = max(first.total_bits, *(need.bits(step) for need, step in zip(needs, steps, strict=True)))
+    arena, lines_offset, first_offset = place_first(steps[0], needs[0], arena, line_bits)
+    offsets = [
+        first_offset,
+        *(low_offset(need, step, arena) for need, step in list(zip(needs, steps, strict=True))[1:]),
+    ]
+    return ArenaPlan(
+        arena_bits=arena,
+        first_layout=orders.used[0],
+        first_offset=first_offset,
+        lines_offset=lines_offset,
+        steps=tuple(placed_steps(steps, orders, needs, offsets)),
+        final_relayout=orders.made[-1].pattern != "row",
+    )
+
+
+def check_chain(first: FeatureMap, steps: Sequence[Step]) -> None:
+    for number, (step, before) in enumerate(zip(steps, [first, *(step.target for step in steps)], strict=False)):
+        if step.source != before:
+            raise ValueError(f"step {number} reads {step.source}, but the map before it is {before}")
+
+
+def low_offset(need: Need, step: Step, arena: int, lowest: int = 0) -> int:
+    """The lowest place for a step's source; on a whole byte if the arena's bytes allow it, as moving
+    whole bytes is fast."""
+    offset = align(max(need.offset, lowest), step.source.bits)
+    on_byte = -(-offset // 8) * 8
+    return on_byte if need.bits(step, on_byte) <= whole_bytes(arena) else offset
+
+
+def place_first(step: Step, need: Need, arena: int, line_bits: int) -> tuple[int, int, int]:
+    """(arena, offset of the lines, offset of the first map): the lines lie before the map, or behind
+    it where the arena grows less."""
+    above_lines, low = low_offset(need, step, arena, line_bits), low_offset(need, step, arena)
+    behind = align_word(low + step.source.total_bits)
+    choices = [
+        (need.bits(step, above_lines), 0, above_lines),
+        (max(need.bits(step, low), behind + line_bits), behind, low),
+    ]
+    grown = [(arena if end <= whole_bytes(arena) else end, lines, offset) for end, lines, offset in choices]
+    return min(grown, key=lambda choice: choice[0])
+
+
+def whole_bytes(bits: int) -> int:
+    return -(-bits // 8) * 8
+
+
+def align_word(offset: int) -> int:
+    return -(-offset // WORD_BITS) * WORD_BITS
+
+
+def placed_steps(
+    steps: Sequence[Step], orders: Orders, needs: Sequence[Need], offsets: Sequence[int]
+) -> list[PlacedStep]:
+    placed = []
+    for number, (step, need, offset) in enumerate(zip(steps, needs, offsets, strict=True)):
+        made, used = orders.made[number], orders.used[number]
+        is_residual = isinstance(step, ResidualStep)
+        end = offset + need.kept * step.source.pixel_bits
+        placed.append(
+            PlacedStep(
+                step=step,
+                source_layout=used if number == 0 else made,
+                target_layout=orders.made[number + 1],
+                arrives_at=offset if number == 0 else 0,
+                source_offset=offset,
+                kept_pixels=need.kept,
+                need=need,
+                relayout=None if number == 0 or made == used else used,
+                inner_offset=align(end, step.inner_bits) if is_residual else None,
+                inner_pixels=need.ring_pixels,
+            )
+        )
+    return placed

@@ -1,0 +1,163 @@
+"""`verify_c`: whether the generated C, the integer model and Keras give the same logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_efficient.export.firmware import FirmwareReport, check_choice, firmware_report, save_report
+from keras_efficient.export.integer import IntegerModel
+from keras_efficient.export.reference import keras_logits
+from keras_efficient.export.verify import ToolMissingError, run_on_arm, run_on_avr, run_on_host
+
+# A simulated microcontroller takes seconds for as many images; its bytes and cycles need no more.
+IMAGES_ON_DEVICE = 32
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Logits of two programs on the same images.
+
+    Attributes:
+        what: The program compared with the integer model, and how it was run.
+        equal, images: Images whose logits are all equal, and images in all; both 0 if it did not run.
+        note: The first difference, why it did not run, or what was measured.
+        must_be_equal: False where float32 cannot hold the sums.
+    """
+
+    what: str
+    equal: int = 0
+    images: int = 0
+    note: str = ""
+    must_be_equal: bool = True
+
+    @property
+    def passed(self) -> bool:
+        return self.equal == self.images or not self.must_be_equal
+
+    def __str__(self) -> str:
+        count = f"{self.equal} of {self.images} equal" if self.images else "not run"
+        return f"{self.what}: {count}" + (f"; {self.note}" if self.note else "")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All comparisons, and the report with what was measured."""
+
+    comparisons: tuple[Comparison, ...]
+    report: FirmwareReport
+
+    @property
+    def passed(self) -> bool:
+        return all(comparison.passed for comparison in self.comparisons)
+
+    def __str__(self) -> str:
+        return "\n".join(str(comparison) for comparison in self.comparisons)
+
+
+def verify_c(model: keras.Model, directory: str | Path, images: np.ndarray, target: str = "host") -> Verification:
+    """Run the C code in `directory` and compare every logit with the integer model and with Keras.
+
+    On the host the code is compiled with warnings as errors and, where the compiler has them, the
+    address and undefined behaviour sanitizers. With target "avr" or "arm" it also runs on a
+    simulated ATmega328P (simavr) or Cortex-M3 (qemu), where stack, flash and cycles are measured;
+    the folder's report.json is written again with them. A missing compiler or simulator is said,
+    with the line that installs it, and is no failure.
+
+    Args:
+        model: The Keras model that the code was made of.
+        directory: The folder that `export_c` wrote.
+        images: Bytes (n, rows, columns[, channels]).
+        target: "host", "avr" or "arm".
+
+    Raises:
+        ValueError: Wrong arguments, no images, or no exported network in `directory`.
+        keras_efficient.export.verify.ToolFailedError: The code does not compile without warnings, a
+            sanitizer stopped it, or its stack ran into its variables.
+    """
+    check_choice("target", target, tuple(DEVICES))
+    if not len(images):
+        raise ValueError("`images` must hold at least one image. Received: none")
+    integer_model = IntegerModel(model)
+    expected = integer_model.predict(images)
+    report = firmware_report(directory)
+    comparisons = [compare_keras(model, integer_model, images, expected), compare_host(directory, images, expected)]
+    if target != "host":
+        comparison, report = DEVICES[target](directory, images[:IMAGES_ON_DEVICE], expected, report)
+        comparisons.append(comparison)
+        save_report(directory, report, target)
+    return Verification(tuple(comparisons), report)
+
+
+def compare_keras(model: keras.Model, integer_model: IntegerModel, images: np.ndarray, expected) -> Comparison:
+    logits = keras_logits(model, integer_model, images)
+    inexact = integer_model.inexact_layers
+    note = f"float32 cannot hold the sums of {', '.join(inexact)} exactly" if inexact else ""
+    return compare(f"Keras on {keras.backend.backend()}", logits, expected, note, must_be_equal=not inexact)
+
+
+def compare_host(directory: str | Path, images: np.ndarray, expected: np.ndarray) -> Comparison:
+    try:
+        run = run_on_host(directory, images)
+    except ToolMissingError as error:
+        return Comparison("C on this computer", note=str(error))
+    return compare(f"C on this computer, sanitizers {'on' if run.sanitized else 'missing'}", run.logits, expected)
+
+
+def compare_avr(
+    directory: str | Path, images: np.ndarray, expected: np.ndarray, report: FirmwareReport
+) -> tuple[Comparison, FirmwareReport]:
+    what = "C on an ATmega328P (simulated)"
+    try:
+        run = run_on_avr(directory, images)
+    except ToolMissingError as error:
+        return Comparison(what, note=str(error)), report
+    report = report.measured(run.static_bytes, run.stack_bytes, run.flash_bytes)
+    if run.logits is None:
+        note = f"flash {run.flash_bytes} bytes, RAM {run.static_bytes} without stack; simavr is missing"
+        return Comparison(what, note=note), report
+    cycles = f"{run.image_cycles.mean / 1e6:.2f} million cycles an image"
+    note = (
+        f"flash {run.flash_bytes} bytes, RAM {run.ram_bytes} ({run.static_bytes} + stack {run.stack_bytes}), {cycles}"
+    )
+    return compare(what, run.logits, expected, note), report
+
+
+def compare_arm(
+    directory: str | Path, images: np.ndarray, expected: np.ndarray, report: FirmwareReport
+) -> tuple[Comparison, FirmwareReport]:
+    what = "C on a Cortex-M3 (simulated)"
+    try:
+        run = run_on_arm(directory, images)
+    except ToolMissingError as error:
+        return Comparison(what, note=str(error)), report
+    spread = run.image_instructions
+    count = f"{spread.mean / 1e6:.2f} million instructions an image" if spread else "too many instructions to count"
+    note = f"flash {run.flash_bytes} bytes, RAM {run.ram_bytes} ({run.static_bytes} + stack {run.stack_bytes}), {count}"
+    return compare(what, run.logits, expected, note), report.measured(
+        run.static_bytes, run.stack_bytes, run.flash_bytes
+    )
+
+
+DEVICES: dict[str, Callable | None] = {"host": None, "avr": compare_avr, "arm": compare_arm}
+
+
+def compare(
+    what: str, logits: np.ndarray, expected: np.ndarray, note: str = "", must_be_equal: bool = True
+) -> Comparison:
+    """Count equal images; the note starts with the first difference."""
+    expected = expected[: len(logits)]
+    different = logits != expected
+    equal = int((~different.any(axis=1)).sum())
+    if equal < len(logits):
+        image, logit = (int(place) for place in np.argwhere(different)[0])
+        first = (
+            f"first difference: image {image}, logit {logit} is {logits[image, logit]:g}, "
+            f"the integer model has {expected[image, logit]}"
+        )
+        note = f"{first}; {note}" if note else first
+    return Comparison(what, equal, len(logits), note, must_be_equal)

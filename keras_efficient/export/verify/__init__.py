@@ -1,0 +1,21 @@
+"""Run a generated network as compiled C: on this computer, on an ATmega328P, on a Cortex-M3."""
+
+from keras_efficient.export.verify.arm import ArmRun, run_on_arm
+from keras_efficient.export.verify.avr import AvrRun, can_simulate_avr, run_on_avr
+from keras_efficient.export.verify.compilers import ToolFailedError, ToolMissingError
+from keras_efficient.export.verify.host import HostRun, run_on_host
+from keras_efficient.export.verify.interface import Interface, Spread
+
+__all__ = [
+    "ArmRun",
+    "AvrRun",
+    "HostRun",
+    "Interface",
+    "Spread",
+    "ToolFailedError",
+    "ToolMissingError",
+    "can_simulate_avr",
+    "run_on_arm",
+    "run_on_avr",
+    "run_on_host",
+]

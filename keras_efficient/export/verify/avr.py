@@ -1,0 +1,136 @@
+"""`run_on_avr`: a generated network compiled for an ATmega328P and run on simavr: bytes, cycles, results."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from keras_efficient.export.verify.compilers import (
+    AVR_INSTALL,
+    C_FOLDER,
+    HOST_INSTALL,
+    STRICT,
+    ToolFailedError,
+    ToolMissingError,
+    find_tool,
+    run_tool,
+)
+from keras_efficient.export.verify.interface import Interface, Spread
+
+FLASH_BYTES, RAM_BYTES, CLOCK_HZ = 32768, 2048, 16_000_000  # ATmega328P
+# The linker's own check of the sizes does not say how many bytes there are; `_sizes` does.
+_NO_LINKER_CHECK = ("-Wl,--defsym=__DATA_REGION_LENGTH__=0xF000", "-Wl,--defsym=__TEXT_REGION_LENGTH__=0x20000")
+_LIBRARY_PROBE = b"""#include <simavr/sim_avr.h>
+int main(void) { return avr_make_mcu_by_name("atmega328p") == 0; }
+"""
+
+
+@dataclass(frozen=True)
+class AvrRun:
+    """A network on an ATmega328P (32768 bytes of flash, 2048 of RAM).
+
+    flash_bytes: code, constants and start values of variables, start code and main included.
+    static_bytes: variables (.data + .bss). arena_bytes: the part of them that is the activation buffer.
+
+    Measured on the simulator; all None when only avr-gcc is installed:
+    stack_bytes: largest stack, exact for the images run. image_cycles: clock cycles from the first
+    pixel taken to the first byte of the result. inference_cycles: the same from the last pixel.
+    logits: int16 (images, logits). classes: uint8 (images,).
+    """
+
+    flash_bytes: int
+    static_bytes: int
+    arena_bytes: int
+    stack_bytes: int | None = None
+    image_cycles: Spread | None = None
+    inference_cycles: Spread | None = None
+    logits: np.ndarray | None = field(default=None, repr=False)
+    classes: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def other_static_bytes(self) -> int:
+        """Bytes of variables beside the activation buffer."""
+        return self.static_bytes - self.arena_bytes
+
+    @property
+    def ram_bytes(self) -> int | None:
+        """Variables and largest stack, in bytes."""
+        return None if self.stack_bytes is None else self.static_bytes + self.stack_bytes
+
+
+def run_on_avr(
+    folder: Path | str,
+    images: np.ndarray,
+    *,
+    optimization: str = "-Os",
+    flags: tuple[str, ...] = (),
+    cycle_limit: int = 10 * CLOCK_HZ,
+    seconds: float = 600,
+) -> AvrRun:
+    """Compile the network.c in `folder` with main_avr.c as one unit and run it on every image.
+
+    `images` are bytes of shape (n, ...); `flags` go to avr-gcc; an image may take `cycle_limit` clock
+    cycles and the whole simulation `seconds`. Raises `ToolMissingError` without avr-gcc, and
+    `ToolFailedError` when the code has warnings, does not fit, overflows the stack or does not end.
+    """
+    interface = Interface.read(folder)
+    packed = interface.pack(images)
+    with tempfile.TemporaryDirectory() as temporary:
+        program = Path(temporary) / "network.elf"
+        _compile(Path(folder).resolve(), (optimization, *flags), program)
+        flash_bytes, static_bytes = _sizes(program)
+        sizes = (flash_bytes, static_bytes, interface.arena_bytes)
+        if not can_simulate_avr():
+            return AvrRun(*sizes)
+        simulator = _build_simulator(Path(folder).resolve(), program.with_name("simulate_avr"))
+        report = program.with_name("report.json")
+        command = [simulator, program, report, cycle_limit]
+        purpose = "The network on the simulated ATmega328P"
+        results = run_tool(command, purpose=purpose, stdin=packed, seconds=seconds)
+        measured = json.loads(report.read_text(encoding="utf-8"))
+    spreads = (Spread(**measured[name]) for name in ("image_cycles", "inference_cycles"))
+    return AvrRun(*sizes, measured["stack_bytes"], *spreads, *interface.unpack(results, len(images)))
+
+
+@cache
+def can_simulate_avr() -> bool:
+    """Whether a program for this computer can be linked with simavr (package libsimavr-dev)."""
+    try:
+        compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
+        with tempfile.TemporaryDirectory() as temporary:
+            command = [compiler, "-x", "c", "-", "-lsimavr", "-o", Path(temporary) / "probe"]
+            run_tool(command, purpose="Linking simavr", stdin=_LIBRARY_PROBE)
+    except (ToolMissingError, ToolFailedError):
+        return False
+    return True
+
+
+def _compile(folder: Path, options: tuple[str, ...], program: Path) -> None:
+    """The network as a part of main: with one unit and no other, GCC needs the least stack."""
+    compiler = find_tool("avr-gcc", install=AVR_INSTALL)
+    unit = ("-fwhole-program", "-I", folder, "-include", folder / "network.c", C_FOLDER / "main_avr.c")
+    command = [compiler, "-mmcu=atmega328p", *STRICT, *_NO_LINKER_CHECK, *options, *unit, "-o", program]
+    run_tool(command, purpose="Compiling network.c for AVR")
+
+
+def _sizes(program: Path) -> tuple[int, int]:
+    """Bytes of flash and of variables; raises `ToolFailedError` when they exceed the device's."""
+    command = [find_tool("avr-size", install=AVR_INSTALL), program]
+    numbers = run_tool(command, purpose="avr-size").decode().splitlines()[1].split()
+    text, data, bss = (int(number) for number in numbers[:3])
+    for name, size, largest in (("flash", text + data, FLASH_BYTES), ("RAM", data + bss, RAM_BYTES)):
+        if size > largest:
+            raise ToolFailedError(f"The network needs {size} bytes of {name}, the ATmega328P has {largest}.")
+    return text + data, data + bss
+
+
+def _build_simulator(folder: Path, program: Path) -> Path:
+    compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
+    command = [compiler, *STRICT, "-O2", "-I", folder, C_FOLDER / "simulate_avr.c", "-lsimavr", "-o", program]
+    run_tool(command, purpose="Compiling simulate_avr.c")
+    return program

@@ -1,0 +1,81 @@
+"""`run_on_host`: a generated network compiled for this computer, with sanitizers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from keras_efficient.export.verify.compilers import (
+    C_FOLDER,
+    HOST_INSTALL,
+    STRICT,
+    ToolFailedError,
+    find_tool,
+    run_tool,
+)
+from keras_efficient.export.verify.interface import Interface
+
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g")
+
+
+@dataclass(frozen=True)
+class HostRun:
+    """Results of a network on this computer.
+
+    logits: int16 (images, logits). classes: uint8 (images,). sanitized: whether accesses outside of
+    arrays and undefined behaviour would have been reported (not every compiler can).
+    """
+
+    logits: np.ndarray = field(repr=False)
+    classes: np.ndarray = field(repr=False)
+    sanitized: bool
+
+
+def run_on_host(
+    folder: Path | str,
+    images: np.ndarray,
+    *,
+    optimization: str = "-O1",
+    flags: tuple[str, ...] = (),
+    sanitize: bool = True,
+    seconds: float = 300,
+) -> HostRun:
+    """Compile the network.c in `folder`, run it on every image and return all logits.
+
+    `images` are bytes of shape (n, ...); `flags` go to the compiler; `seconds` limits the run.
+    Raises `ToolMissingError` without a compiler, and `ToolFailedError` with its messages when the
+    code has warnings or the program accesses memory it should not.
+    """
+    interface = Interface.read(folder)
+    packed = interface.pack(images)
+    compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
+    with tempfile.TemporaryDirectory() as temporary:
+        program = Path(temporary) / "network"
+        sanitized = sanitize and _can_sanitize(compiler, program.with_name("empty"))
+        options = (*STRICT, optimization, *(SANITIZERS if sanitized else ()), *flags)
+        _compile(compiler, options, Path(folder), program)
+        # Leaks cannot be: there is no malloc. Their check fails where a process may not be traced.
+        environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
+        purpose = "The network on this computer"
+        results = run_tool([program], purpose=purpose, stdin=packed, seconds=seconds, env=environment)
+    return HostRun(*interface.unpack(results, len(images)), sanitized)
+
+
+def _compile(compiler: str, options: tuple[str, ...], folder: Path, program: Path) -> None:
+    sources = (folder / "network.c", C_FOLDER / "main_host.c")
+    run_tool([compiler, *options, "-I", folder, *sources, "-o", program], purpose="Compiling network.c")
+
+
+def _can_sanitize(compiler: str, program: Path) -> bool:
+    """Whether this compiler has the sanitizers' libraries."""
+    command = [compiler, *SANITIZERS, "-x", "c", "-", "-o", program]
+    try:
+        run_tool(command, purpose="A program with sanitizers", stdin=b"int main(void) { return 0; }\n")
+        run_tool([program], purpose="A program with sanitizers")
+    except ToolFailedError:
+        return False
+    return True

@@ -1,0 +1,225 @@
+"""The 2 KB MNIST network of 2019 side by side with LiteRT (TensorFlow Lite) int8 of the same network.
+
+LiteRT converts after training: 1,000 training images show it the ranges, its input and output are int8, its batch is
+1, its network ends at the logits. "litert_int8" starts from the float checkpoint; "litert_int8_rounded" from the
+weights that the quantized checkpoint rounds to 4 bits. Ours is the quantized checkpoint. Accuracy is on the 10,000
+test images.
+
+A .tflite file holds the names of the layers, so that its size is given for Keras's names and for one-letter names.
+
+The arena is the RAM for tensors. With `pip install tflite-micro` it is what TensorFlow Lite for Microcontrollers takes
+on this machine: its total holds structures with pointers, which are smaller on a 32-bit chip; its activation part does
+not. Without that package there is no total, and the activation part is the largest sum of tensors alive at once.
+
+    python scripts/compare_litert.py --data-dir DIR --checkpoints DIR
+"""
+
+import argparse
+import contextlib
+import importlib.metadata
+import io
+import json
+import math
+import os
+import re
+import string
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from _results import write_results
+
+import keras_efficient as ke
+
+FLOAT, QUANTIZED = "modelFL_best.h5", "modelQL_0.h5"
+REPRESENTATIVE_IMAGES = 1_000
+ROOM = 1_000_000  # bytes offered to the microcontroller interpreter, far more than it takes
+
+
+def plain_network(model, short_names=False):
+    """A network of ours up to the logits, in Keras's own layers; weights are rounded as the model's mode says."""
+    keras.backend.clear_session()  # else the names of the layers, and with them the file, grow with every network
+    x = inputs = keras.Input(model.input_shape[1:], batch_size=1, name="I" if short_names else None)
+    for letter, layer in zip(string.ascii_lowercase, model.layers, strict=False):
+        plain = plain_layer(layer, letter if short_names else None)
+        if plain is None:
+            continue
+        x = plain(x)
+        if plain.weights:
+            quantizers = (layer.kernel_quantizer, layer.bias_quantizer)
+            plain.set_weights([keras.ops.convert_to_numpy(layer.quantize_weight(each)) for each in quantizers])
+    return keras.Model(inputs, x, name="M" if short_names else None)
+
+
+def plain_layer(layer, name):
+    """The Keras layer that computes what `layer` does in float mode; None where it does nothing to the logits."""
+    if isinstance(layer, ke.AveragePoolingQ):
+        return keras.layers.AveragePooling2D(layer.pool_size, layer.strides, layer.padding, name=name)
+    if isinstance(layer, ke.ConvQ):
+        activation, size = layer.activation, layer.kernel_size
+        return keras.layers.Conv2D(layer.filters, size, layer.strides, layer.padding, activation=activation, name=name)
+    if isinstance(layer, ke.DenseQ):
+        return keras.layers.Dense(layer.units, layer.activation, name=name)
+    if isinstance(layer, keras.layers.MaxPooling2D | keras.layers.Flatten):
+        return type(layer).from_config({**layer.get_config(), "name": name})
+    if isinstance(layer, keras.layers.InputLayer | keras.layers.Dropout | keras.layers.Activation):
+        return None
+    raise ValueError(f"No plain layer for {layer.name!r} ({type(layer).__name__})")
+
+
+def convert(network, images=None):
+    """The bytes of a .tflite file: float32, or int8 with the ranges that `images` show."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    if images is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image[np.newaxis]] for image in images)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    with contextlib.redirect_stdout(io.StringIO()):  # Keras prints what it exports, with temporary paths
+        return converter.convert()
+
+
+def measure(model, data, images=None):
+    """What LiteRT makes of a network of ours: bytes of the file and of the arena, and test accuracy."""
+    content = convert(plain_network(model), images)
+    return {
+        "model_bytes": len(content),
+        "model_bytes_short_names": len(convert(plain_network(model, short_names=True), images)),
+        **(measured_arena(content) or computed_arena(content)),
+        "test_accuracy": accuracy(litert_logits(content, data.x_test), data.y_test),
+    }
+
+
+def litert_logits(content, images):
+    """What LiteRT's interpreter answers, image by image."""
+    interpreter = tf.lite.Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+    if source["dtype"] != np.float32:
+        scale, zero_point = source["quantization"]
+        limits = np.iinfo(source["dtype"])
+        images = np.clip(np.round(images / scale) + zero_point, limits.min, limits.max).astype(source["dtype"])
+    logits = []
+    for image in images:
+        interpreter.set_tensor(source["index"], image[np.newaxis])
+        interpreter.invoke()
+        logits.append(interpreter.get_tensor(target["index"])[0])
+    return np.array(logits)
+
+
+def measured_arena(content):
+    """What the microcontroller interpreter reports after a run; None without its package."""
+    try:
+        from tflite_micro import runtime
+    except ModuleNotFoundError as error:
+        print(f"{error}. To measure the arena: pip install tflite-micro", file=sys.stderr)
+        return None
+    interpreter = runtime.Interpreter.from_bytes(content, arena_size=ROOM)
+    source = interpreter.get_input_details(0)
+    interpreter.set_input(np.zeros(source["shape"], source["dtype"]), 0)
+    interpreter.invoke()
+    report = native_stderr(interpreter.print_allocations)
+    found = {part: re.search(rf"Arena allocation {part} (\d+) bytes", report) for part in ("total", "head")}
+    if None in found.values():
+        raise ValueError(f"No arena in the report of tflite-micro. Received: {report!r}")
+    version, bits = importlib.metadata.version("tflite-micro"), sys.maxsize.bit_length() + 1
+    return {
+        "arena_bytes": int(found["total"][1]),
+        "arena_activation_bytes": int(found["head"][1]),
+        "arena_source": f"measured: tflite-micro {version}, {bits}-bit host",
+    }
+
+
+def native_stderr(function):
+    """What `function` writes to standard error from C++, past Python."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            function()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+        file.seek(0)
+        return file.read().decode()
+
+
+def computed_arena(content):
+    """The largest sum of tensors alive at once: from the operation that makes one to the last that reads it."""
+    resolver = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # a delegate hides the operations
+    interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=resolver)
+    interpreter.allocate_tensors()
+    operations = [[*each["inputs"], *each["outputs"]] for each in interpreter._get_ops_details()]
+    made = {index for each in interpreter._get_ops_details() for index in each["outputs"]}
+    made |= {each["index"] for each in interpreter.get_input_details()}
+    tensors = {each["index"]: each for each in interpreter.get_tensor_details()}
+    size = {index: math.prod(tensors[index]["shape"]) * np.dtype(tensors[index]["dtype"]).itemsize for index in made}
+    used = {index: [step for step, each in enumerate(operations) if index in each] for index in made}
+    alive = [sum(size[i] for i in made if used[i][0] <= step <= used[i][-1]) for step in range(len(operations))]
+    return {
+        "arena_bytes": None,
+        "arena_activation_bytes": int(max(alive)),
+        "arena_source": "computed: largest sum of tensors alive at once",
+    }
+
+
+def ours(model, data):
+    """The bytes of the C code of a network, and the test accuracy of the Keras model and of the C code's integers."""
+    figures = {"test_accuracy": accuracy(model.predict(data.x_test, batch_size=1_000, verbose=0), data.y_test)}
+    with tempfile.TemporaryDirectory() as directory:
+        report = ke.export_c(model, directory)
+    logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
+    return {
+        "weight_bytes": report.weight_bytes,
+        "arena_bytes": report.arena_bytes,
+        "static_bytes": report.static_bytes,
+        **figures,
+        "integer_test_accuracy": accuracy(logits, data.y_test),
+    }
+
+
+def accuracy(scores, labels):
+    return float(np.mean(np.argmax(scores, axis=1) == labels))
+
+
+def ratios(litert, ours):
+    """How many times as many bytes LiteRT needs; the total of its arena against all of our static RAM."""
+    pairs = {
+        "model": (litert["model_bytes"], ours["weight_bytes"]),
+        "model_short_names": (litert["model_bytes_short_names"], ours["weight_bytes"]),
+        "arena_activation": (litert["arena_activation_bytes"], ours["arena_bytes"]),
+        "arena_total": (litert["arena_bytes"], ours["arena_bytes"] + ours["static_bytes"]),
+    }
+    return {name: round(theirs / own, 2) for name, (theirs, own) in pairs.items() if theirs and own}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
+    parser.add_argument("--checkpoints", required=True, type=Path, help=f"folder with {FLOAT} and {QUANTIZED}")
+    arguments = parser.parse_args()
+    data = ke.datasets.load_dataset("mnist", arguments.data_dir)
+    float_model, quantized_model = (ke.compat.load_2019(arguments.checkpoints / name) for name in (FLOAT, QUANTIZED))
+    images = data.x_train[:REPRESENTATIVE_IMAGES]
+    figures = {
+        "dataset": "mnist",
+        "checkpoints": {"float": FLOAT, "quantized": QUANTIZED},
+        "representative_images": len(images),
+        "float_test_accuracy": accuracy(float_model.predict(data.x_test, 1_000, verbose=0), data.y_test),
+        "litert_float32": measure(float_model, data),
+        "litert_int8": measure(float_model, data, images),
+        "litert_int8_rounded": measure(quantized_model, data, images),
+        "keras_efficient": ours(quantized_model, data),
+    }
+    figures["ratios"] = ratios(figures["litert_int8"], figures["keras_efficient"])
+    print(json.dumps(figures, indent=2))
+    command = "python scripts/compare_litert.py --data-dir DIR --checkpoints DIR"
+    write_results("compare_litert", figures, seeds=[0], command=command)
+
+
+if __name__ == "__main__":
+    main()

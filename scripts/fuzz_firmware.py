@@ -1,0 +1,112 @@
+"""Random networks with random weights: Keras, the integer model and the C code must agree bit for bit.
+
+Each network is exported, compiled with warnings as errors and with the address and undefined
+behaviour sanitizers, and run on random images. Then once more with an arena one byte smaller, which
+should be noticed. A share of the networks has extreme scales and wide activations, beyond what
+float32 computes exactly; there Keras is compared only where it can be exact.
+
+    python scripts/fuzz_firmware.py [--networks 500] [--workers 2] [--quick]
+"""
+
+import argparse
+import itertools
+import json
+import tempfile
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from _results import write_results
+
+IMAGES = 16
+EXTREME_EVERY = 5
+
+
+def check_network(seed):
+    """What became of one network, as a dict of numbers; None if the draw holds no layer."""
+    import numpy as np
+    from random_networks import RandomNetwork
+
+    import keras_efficient as ke
+    from keras_efficient.export.reference import keras_logits
+    from keras_efficient.export.verify import ToolFailedError, run_on_host
+
+    warnings.simplefilter("ignore")
+    network = RandomNetwork(seed, extreme=seed % EXTREME_EVERY == 0)
+    model = network.model()
+    images = network.images(IMAGES, model.input_shape[1:])
+    integers = ke.export.IntegerModel(model)
+    expected = integers.predict(images)
+    with tempfile.TemporaryDirectory() as directory:
+        report = ke.export_c(model, directory)
+        run = run_on_host(directory, images)
+        less = (f"-DNETWORK_ARENA_BYTES={report.arena_bytes - 1}",)
+        try:
+            smaller_is_noticed = not np.array_equal(run_on_host(directory, images, flags=less).logits, expected)
+        except ToolFailedError:
+            smaller_is_noticed = True
+    return {
+        "seed": seed,
+        "float32_is_exact": not integers.inexact_layers,
+        "keras_equal": bool(np.array_equal(keras_logits(model, integers, images), expected)),
+        "c_equal": bool(np.array_equal(run.logits, expected)),
+        "sanitized": run.sanitized,
+        "arena_bytes": report.arena_bytes,
+        "above_prediction": report.arena_bytes - report.predicted_arena_bytes,
+        "valid_chain": is_valid_chain(model),
+        "smaller_is_noticed": smaller_is_noticed,
+    }
+
+
+def is_valid_chain(model):
+    """Whether the network is convolutions of stride 1 without padding, and dense layers behind them."""
+    windows = [layer for layer in model.layers if hasattr(layer, "kernel_size")]
+    plain = all(layer.strides == (1, 1) and layer.padding == "valid" for layer in windows)
+    known = ("InputLayer", "ConvQ", "DenseQ", "Flatten", "Dropout", "Activation")
+    return plain and all(type(layer).__name__ in known for layer in model.layers)
+
+
+def summary(rows):
+    """The counts that matter, and the seeds of what went wrong."""
+    exact = [row for row in rows if row["float32_is_exact"]]
+    chains = [row for row in rows if row["valid_chain"]]
+    above = [row["above_prediction"] for row in rows]
+    return {
+        "networks": len(rows),
+        "images_each": IMAGES,
+        "sanitized": all(row["sanitized"] for row in rows),
+        "c_equals_integer_model": sum(row["c_equal"] for row in rows),
+        "float32_is_exact": len(exact),
+        "keras_equals_integer_model_there": sum(row["keras_equal"] for row in exact),
+        "arena_equals_prediction": above.count(0),
+        "arena_below_prediction": sum(bytes_ < 0 for bytes_ in above),
+        "most_bytes_above_prediction": max(above),
+        "valid_chains": len(chains),
+        "valid_chains_at_prediction": sum(row["above_prediction"] == 0 for row in chains),
+        "one_byte_less_is_noticed": sum(row["smaller_is_noticed"] for row in rows),
+        "different_seeds": [
+            row["seed"] for row in rows if not row["c_equal"] or (row["float32_is_exact"] and not row["keras_equal"])
+        ],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", type=int, default=500)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="10 networks, one process")
+    arguments = parser.parse_args()
+    count = 10 if arguments.quick else arguments.networks
+    workers = 1 if arguments.quick else arguments.workers
+    seeds = list(itertools.islice(itertools.count(arguments.first_seed), count))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+        rows = [row for row in executor.map(check_network, seeds, chunksize=5) if row]
+    figures = summary(rows)
+    print(json.dumps(figures, indent=1))
+    write_results("fuzz_firmware", figures, seeds=[seeds[0], seeds[-1]], quick=arguments.quick)
+    raise SystemExit(1 if figures["different_seeds"] else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""The generated C: equal to the integer model, of the predicted size, and refused where it cannot be."""
+
+import json
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from random_networks import RandomNetwork
+
+import keras_efficient as ke
+from keras_efficient.export.verify import ToolFailedError, run_on_host
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_random_networks_equal_the_integer_model(seed, tmp_path, c_compiler):
+    """Every fourth network has extreme scales and wide activations."""
+    network = RandomNetwork(1000 + seed, extreme=seed % 4 == 0)
+    model = network.model()
+    images = network.images(8, model.input_shape[1:])
+    report = ke.export_c(model, tmp_path)
+    run = run_on_host(tmp_path, images)
+    expected = ke.export.IntegerModel(model).predict(images)
+    np.testing.assert_array_equal(run.logits, expected)
+    np.testing.assert_array_equal(run.classes, expected[:, :256].argmax(axis=1))
+    assert report.arena_bytes >= report.predicted_arena_bytes
+
+
+def test_published_network(published, golden, shared_data, tmp_path, c_compiler):
+    images = np.load(shared_data / "mnist.npz")["x_test"][:256]
+    report = ke.export_c(published, tmp_path)
+    assert (report.weight_bytes, report.arena_bytes, report.predicted_arena_bytes) == (1513, 435, 435)
+    run = run_on_host(tmp_path, images)
+    np.testing.assert_array_equal(run.logits, np.load(golden("integer_model_QL_0.npz"))["test_logits_first_256"])
+
+
+def test_one_byte_less_is_too_little(study, tmp_path, c_compiler):
+    images = np.random.default_rng(0).integers(0, 256, (4, 28, 28, 1))
+    report = ke.export_c(study, tmp_path)
+    run_on_host(tmp_path, images)
+    with pytest.raises(ToolFailedError, match="out of bounds|overflow"):
+        run_on_host(tmp_path, images, flags=(f"-DNETWORK_ARENA_BYTES={report.arena_bytes - 1}",))
+
+
+def test_c_is_plain_and_keeps_to_its_names(study, tmp_path, c_compiler):
+    ke.export_c(study, tmp_path)
+    text = (tmp_path / "network.c").read_text() + (tmp_path / "network.h").read_text()
+    assert not re.search(r"\b(float|double|malloc|memcpy|printf)\b", text)
+    macros = re.findall(r"#define (\w+)", text)
+    assert macros and all(name.startswith("NETWORK_") for name in macros)
+    command = ["cc", "-std=c99", "-c", tmp_path / "network.c", "-o", tmp_path / "network.o"]
+    subprocess.run(command, check=True, capture_output=True)
+    symbols = subprocess.run(["nm", "-g", tmp_path / "network.o"], check=True, capture_output=True, text=True).stdout
+    names = {line.split()[-1].lstrip("_") for line in symbols.splitlines() if " U " not in line}
+    assert names == {"network_push", "network_logits", "network_classify"}
+
+
+def test_images_follow_each_other_without_a_reset(study, tmp_path, c_compiler):
+    """The same image gives the same logits after any other, and after one of extremes."""
+    ke.export_c(study, tmp_path)
+    image, other = np.random.default_rng(1).integers(0, 256, (2, 28, 28, 1))
+    logits = run_on_host(tmp_path, np.stack([image, np.full_like(image, 255), image, other, image])).logits
+    assert (logits[0] == logits[2]).all() and (logits[0] == logits[4]).all() and (logits[0] != logits[3]).any()
+
+
+def test_report_and_files(study, tmp_path):
+    report = ke.export_c(study, tmp_path / "new" / "folder")
+    names = {path.name for path in (tmp_path / "new/folder").iterdir()}
+    assert names == {"network.c", "network.h", "main_host.c", "report.json", "README.md"}
+    numbers = json.loads((tmp_path / "new/folder/report.json").read_text())
+    assert (numbers["weight_bytes"], numbers["arena_bytes"], numbers["arena_above_prediction"]) == (1513, 435, 0)
+    assert numbers["stack_bytes"] is None
+    assert report.static_bytes <= 48
+    assert report.fits(ram=533) and not report.fits(ram=532)
+    assert not ke.export_c(study, tmp_path, weights="ram").fits(ram=2045)
+    assert len((tmp_path / "README.md").read_text().splitlines()) <= 10
+
+
+def test_what_does_not_fit_is_refused_with_the_numbers(study, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"`ram`=500 bytes: it needs 533 \(435 arena \+ 2 variables \+ 96 for the stack"
+    ):
+        ke.export_c(study, tmp_path / "none", ram=500)
+    assert not (tmp_path / "none").exists()
+    assert ke.export_c(study, tmp_path / "fits", ram=533).arena_bytes == 435
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"weights": "disk"}, "`weights` must be one of 'flash', 'ram'. Received: weights='disk'"),
+        ({"target": "z80"}, "`target` must be one of 'host', 'avr', 'arm'. Received: target='z80'"),
+    ],
+)
+def test_wrong_arguments(study, tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ke.export_c(study, tmp_path, **arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_of_somebody_else_is_overwritten(study, tmp_path):
+    (tmp_path / "README.md").write_text("My notes")
+    with pytest.raises(ValueError, match=r"README.md' exists and is not an export"):
+        ke.export_c(study, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
+def test_a_changed_main_is_kept(study, tmp_path):
+    ke.export_c(study, tmp_path)
+    (tmp_path / "main_host.c").write_text("mine")
+    ke.export_c(study, tmp_path, weights="ram")
+    assert (tmp_path / "main_host.c").read_text() == "mine"
+    assert "NETWORK_RAM" in (tmp_path / "network.c").read_text()
+
+
+def test_same_model_gives_the_same_text(study, tmp_path):
+    ke.export_c(study, tmp_path / "a")
+    ke.export_c(study, tmp_path / "b")
+    assert (tmp_path / "a/network.c").read_text() == (tmp_path / "b/network.c").read_text()
+
+
+def test_verification(study, tmp_path, c_compiler):
+    images = np.random.default_rng(0).integers(0, 256, (12, 28, 28, 1))
+    ke.export_c(study, tmp_path)
+    verification = ke.export.verify_c(study, tmp_path, images)
+    assert verification.passed
+    assert str(verification).count("12 of 12 equal") == 2
+
+
+def test_verification_names_the_first_difference(study, tmp_path, c_compiler):
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 1))
+    ke.export_c(study, tmp_path)
+    weights = study.get_weights()
+    study.set_weights([weights[0] + 1, *weights[1:]])
+    verification = ke.export.verify_c(study, tmp_path, images)
+    assert not verification.passed
+    assert re.search(r"C on this computer.*of 5 equal; first difference: image 0, logit \d is", str(verification))
+
+
+def test_verification_needs_an_export(study, tmp_path):
+    with pytest.raises(ValueError, match="holds no network exported by keras_efficient"):
+        ke.export.verify_c(study, tmp_path, np.zeros((1, 28, 28, 1), np.uint8))
