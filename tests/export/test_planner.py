@@ -44,11 +44,15 @@ def test_every_read_finds_its_value(draw, line_bits):
 
 @settings(max_examples=200, deadline=None)
 @given(randoms)
-def test_convolutions_of_stride_1_need_what_is_predicted(draw):
+def test_convolutions_of_stride_1_need_no_more_than_predicted(draw):
     first, steps = random_network(draw, ["conv"], plain=True, longest=12)
     plan = plan_arena(first, steps)
-    assert plan.arena_bits == max([first.total_bits, *map(aligned_prediction, steps)])
-    assert plan.arena_bits - 8 < predicted_bits(first, steps) <= plan.arena_bits
+    predicted = max([first.total_bits, *map(aligned_prediction, steps)])
+    assert predicted - 8 < predicted_bits(first, steps) <= predicted
+    assert plan.arena_bits <= predicted
+    # With other kernels, one chain in 2000 finds an order that is better than the four of the report.
+    if all(isinstance(step, WholeStep) or step.kernel_size[0] == step.kernel_size[1] for step in steps):
+        assert plan.arena_bits == predicted
     simulate(plan, first)
 
 
