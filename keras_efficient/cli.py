@@ -5,9 +5,7 @@ Bad input ends with one line on standard error and exit code 2; no file is touch
 
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +18,10 @@ import keras_efficient as ke
 from keras_efficient.descriptions import read_description
 from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.report import load_result, summary_table, write_report
+from keras_efficient.report.search import search_summary
+from keras_efficient.training.engines import check_engine
+from keras_efficient.training.experiments import list_experiment
+from keras_efficient.training.search.command import SearchArguments, run_search
 from keras_efficient.training.selection import check_rule
 
 app = Typer(
@@ -52,6 +54,8 @@ def train(
     out: Annotated[Path | None, Option(help="Folder of the run. Default: runs/DATASET.")] = None,
     seed: _Seed = 0,
     workers: Annotated[int | None, Option(help="Processes that run trials. Default: only this one.")] = None,
+    ray: Annotated[str | None, Option(help="Ray that runs trials: auto (of this machine) or an address.")] = None,
+    engine: Annotated[str, Option(help="keras, or compiled: C code, where the network allows it.")] = "keras",
     as_json: _Json = False,
 ) -> None:
     """Train a network in stages of several trials, keep the best, quantize it, write a report.
@@ -62,12 +66,13 @@ def train(
     settings = _stage_settings(trials, epochs or ("60,40,60" if dataset == "digits" else "20,20,20"))
     _stages(settings, batch_size, samples=16)  # wrong numbers end here, before data is loaded
     check_rule(rule)
-    _check_workers(workers)
+    check_engine(engine)
+    _check_workers(workers, ray)
     images = ke.datasets.load_dataset(dataset, data_dir, seed=seed)
     description, _ = _read_network(network, _default_network(dataset), images.x_train.shape[1:])
     if not as_json:
         _show_storage(description, images.x_train.shape[1:])
-    with _executor(workers) as executor:
+    with _executor(workers, ray) as executor:
         selection = ke.train_network(
             description,
             _augmented(images, augment, seed),
@@ -77,6 +82,7 @@ def train(
             rule=rule,
             seed=seed,
             verbose=not as_json,
+            engine=engine,
         )
     result = load_result(Path(selection.directory))
     echo(json.dumps(result) if as_json else f"{summary_table(result)}\nfiles       {_files(selection.directory)}")
@@ -131,11 +137,68 @@ def export(
         _fail(f"the programs differ: {'; '.join(map(str, verification.comparisons))}", 1)
 
 
+@app.command(
+    epilog="Example: keras-efficient search --max-bytes 2048 --dataset mnist --data-dir data --samples 60 "
+    "--epochs 5,5 --out runs/search --seed 0"
+)
+def search(
+    max_bytes: Annotated[float, Option(help="Limit of weights and activations together.")],
+    dataset: Annotated[str, Option(help=f"One of {', '.join(ke.datasets.DATASETS)}.")] = "digits",
+    data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
+    space: Annotated[Path | None, Option(help="JSON file that changes the space. Default: the study's.")] = None,
+    samples: Annotated[int | None, Option(help="Networks to train. [60; digits 12]")] = None,
+    epochs: Annotated[str | None, Option(help="Float and quantized epochs of each. [5,5; digits 12,8]")] = None,
+    batch_size: Annotated[int | None, Option(help="Default: min(128, samples // 32).")] = None,
+    out: Annotated[Path | None, Option(help="Folder of the search. Default: runs/search-DATASET.")] = None,
+    seed: _Seed = 0,
+    workers: Annotated[int | None, Option(help="Processes that train. Default: only this one.")] = None,
+    engine: Annotated[str, Option(help="keras, or compiled: C code, where the network allows it.")] = "keras",
+    as_json: _Json = False,
+) -> None:
+    """Find accurate networks that fit: price a whole space of them, train a sample briefly, rank.
+
+    Leaves search.json, search.html and network.json, the winner, for `train --network`. An interrupted search
+    continues when the same command is given again; a finished one is only shown.
+    """
+    arguments = SearchArguments(max_bytes, dataset, data_dir, space, samples, epochs, batch_size, out, seed, engine)
+    arguments.check()  # wrong numbers end here, before data is loaded
+    _check_workers(workers)
+    with _executor(workers) as executor:
+        result = run_search(arguments, executor, verbose=not as_json)
+    echo(json.dumps(result) if as_json else search_summary(result))
+    if not as_json:
+        echo(f"\nfiles  {arguments.files()}")
+
+
 @app.command(epilog="Example: keras-efficient report runs/mnist")
 def report(directory: Annotated[Path, Argument(help="Folder of a finished run.")]) -> None:
     """Write report.html of a run again, from its result.json."""
     write_report(load_result(directory), directory / "report.html")
     echo(f"Wrote {directory / 'report.html'}")
+
+
+@app.command(epilog="Example: keras-efficient experiment scripts/experiments/digits.yaml --out runs/digits_study")
+def experiment(
+    file: Annotated[Path, Argument(help="YAML file of the study.")],
+    workers: Annotated[int | None, Option(help="Processes that take the runs. Default: only this one.")] = None,
+    out: Annotated[Path | None, Option(help="Folder of the runs. Default: the file's `storage`, or runs/NAME.")] = None,
+    list_runs: Annotated[bool, Option("--list", help="Show the runs and what is there of them; run nothing.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Run what is missing of a study that a YAML file describes, and compare its settings.
+
+    Leaves experiment.json in the folder of the runs. A run is found again by the hash of its
+    settings: the same file continues what was interrupted, a longer one adds to it.
+    """
+    _check_workers(workers)
+    if list_runs:
+        echo(list_experiment(ke.training.plan_experiment(file, out), as_json))
+        return
+    with _executor(workers) as executor:
+        found = ke.training.run_experiment(file, out, executor, verbose=False if as_json else "auto")
+    echo(json.dumps(found.to_json()) if as_json else f"{found}\n\nfiles  {Path(found.directory) / 'experiment.json'}")
+    if not found.finished:
+        _fail(f"all runs failed; the first: {found.rows[0]['runs'][0]['reason']}", 1)
 
 
 def _load_model(path):
@@ -219,13 +282,17 @@ def _integers(text, option):
         raise ValueError(f"`{option}` must be whole numbers with commas between. Received: {text!r}") from None
 
 
-def _check_workers(workers):
+def _check_workers(workers, ray=None):
     if workers is not None and workers < 1:
         raise ValueError(f"`--workers` must be at least 1. Received: {workers}")
+    if workers is not None and ray is not None:
+        raise ValueError(f"Only one of `--workers` and `--ray` may be given. Received: {workers} and {ray!r}")
 
 
-def _executor(workers):
-    return nullcontext() if workers is None else ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+def _executor(workers, ray=None):
+    if ray is not None:
+        return ke.training.RayExecutor(None if ray == "local" else ray)
+    return nullcontext() if workers is None else ke.training.process_pool(workers)
 
 
 def main() -> None:
@@ -236,7 +303,7 @@ def main() -> None:
         _fail("Stopped. The same command continues the run.", 130)
     except TyperException as error:
         _fail(getattr(error, "format_message", error.__str__)(), 2)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         _fail(str(error), 2)
 
 

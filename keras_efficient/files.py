@@ -3,7 +3,9 @@
 import json
 import math
 import os
+import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -11,17 +13,45 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` make a temporary file beside `path`, then put it in place.
 
     The temporary name keeps the suffix, as Keras chooses the format by it.
+
+    Raises:
+        OSError: If the system refuses (a full disk, say); it names `path`, which is as it was.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _sync_directory(path.parent)
+    except Exception as error:
+        refusal = _system_error(error)
+        if refusal is None:
+            raise
+        reason = f"cannot be written ({os.strerror(refusal.errno)}); what was there before is kept"
+        raise OSError(refusal.errno, reason, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _system_error(error):
+    """The error of the system behind `error`: closing a zip file on a full disk hides it behind another one."""
+    while error is not None and not (isinstance(error, OSError) and error.errno):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _sync_directory(directory):
+    """Make a rename outlast a power failure, where the system lets us (Windows does not)."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def temporary_name(path: Path) -> Path:
@@ -53,9 +83,27 @@ def json_value(value):
     return value
 
 
-def read_json(path: Path):
-    """The value in a JSON file; a ValueError names a file that is damaged."""
+def read_json(path: Path, advice: str = ""):
+    """The value in a JSON file; a ValueError names a file that is damaged and gives the advice."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"'{path}' is damaged: {error}") from error
+        raise damaged(path, error, advice) from error
+
+
+def check_archive(path: Path, advice: str = "") -> None:
+    """Raise a ValueError unless the zip file (.keras, .npz) is there and every checksum in it is right."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.testzip()
+    except FileNotFoundError:
+        raise ValueError(f"'{path}' is missing. {advice}".rstrip()) from None
+    except Exception as error:  # what a zip file cut or changed anywhere makes zipfile say
+        raise damaged(path, error, advice) from error
+    if member is not None:
+        raise damaged(path, f"wrong checksum of {member}", advice)
+
+
+def damaged(path: Path, reason, advice: str = "") -> ValueError:
+    """The error that says that a file cannot be what was once written."""
+    return ValueError(f"'{path}' is damaged: {reason}. {advice}".rstrip())

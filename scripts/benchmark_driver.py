@@ -1,7 +1,9 @@
 """How long an epoch of the driver takes, against plain `model.fit`, side by side.
 
-The study's network on MNIST, batch 1,024, validation after every epoch. Both sides run in one process and in turn,
-epoch by epoch; the figure is the median of the ratios of neighbours. Plain fit is what a user writes: TensorFlow
+The study's network on MNIST, batch 1,024, validation after every epoch. Fit and the driver with each of its engines
+run in one process and in turn, epoch by epoch; the figure is the median of the ratios (driver to fit) of neighbours.
+"fit" and "best_fit" are the ratios of the engine "keras", "compiled_fit" and "compiled_best_fit" those of "compiled".
+Plain fit is what a user writes: TensorFlow
 defaults, accuracy as a metric. "best fit" is fit with a whole epoch as one execution. The first two epochs (tracing)
 do not count.
 
@@ -18,6 +20,7 @@ from _results import write_results
 import keras_efficient as ke
 from keras_efficient.networks import MNIST_2KB
 from keras_efficient.training.data import TrainingData
+from keras_efficient.training.engines import ENGINES
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.stage_trainer import StageTrainer
 from keras_efficient.training.trial import Trial, TrialResult
@@ -26,11 +29,11 @@ _WARM_UP = 2
 
 
 class _InTurn(keras.callbacks.Callback):
-    """After each epoch of `fit` (with its validation), an epoch of the driver; the seconds of both."""
+    """After each epoch of `fit` (with its validation), an epoch of the driver with each engine; the seconds of all."""
 
-    def __init__(self, trial):
+    def __init__(self, trials):
         super().__init__()
-        self.trial, self.fit, self.driver = trial, [], []
+        self.trials, self.fit, self.driver = trials, [], {engine: [] for engine in trials}
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
@@ -38,16 +41,22 @@ class _InTurn(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         middle = time.perf_counter()
         self.fit.append(middle - self.started)
-        self.trial.run_epoch(epoch)
-        self.driver.append(time.perf_counter() - middle)
+        for engine, trial in self.trials.items():
+            started = time.perf_counter()
+            trial.run_epoch(epoch)
+            self.driver[engine].append(time.perf_counter() - started)
+
+
+def make_trial(mode, data, epochs, engine):
+    """A trial of the driver, ready to run epoch by epoch."""
+    stage = ke.Stage(mode, 1, epochs)
+    trainer = StageTrainer(NetworkSource(MNIST_2KB, (28, 28, 1)), stage, data, engine=engine)
+    return Trial(trainer.model, trainer.engine, stage, TrialResult(trial=0, seed=0), on_epoch=None)
 
 
 def compare(mode, data, epochs, steps_per_execution):
-    """Epochs of plain fit and of the driver, in turn."""
-    stage = ke.Stage(mode, 1, epochs)
-    trainer = StageTrainer(NetworkSource(MNIST_2KB, (28, 28, 1)), stage, data)
-    trial = Trial(trainer.model, trainer.engine, stage, TrialResult(trial=0, seed=0), on_epoch=None)
-    in_turn = _InTurn(trial)
+    """Epochs of plain fit and of the driver, in turn; for each engine the ratios to fit."""
+    in_turn = _InTurn({engine: make_trial(mode, data, epochs, engine) for engine in ENGINES})
     model = ke.build_network(MNIST_2KB, mode=mode)
     model.compile(
         keras.optimizers.Adam(0.005),
@@ -60,7 +69,11 @@ def compare(mode, data, epochs, steps_per_execution):
         data.x_train, data.y_train, batch_size=1024, epochs=epochs, validation_data=validation,
         verbose=0, callbacks=[in_turn],
     )  # fmt: skip
-    fit, driver = in_turn.fit[_WARM_UP:], in_turn.driver[_WARM_UP:]
+    return {engine: summary(in_turn.fit[_WARM_UP:], driver[_WARM_UP:]) for engine, driver in in_turn.driver.items()}
+
+
+def summary(fit, driver):
+    """The median ratio of neighbours, and what it is made of."""
     ratios = [b / a for a, b in zip(fit, driver, strict=True)]
     return {
         "ratio": statistics.median(ratios),
@@ -80,7 +93,13 @@ def main():
     figures = {}
     for mode in ("float", "learn_scales", "freeze_scales"):
         steps = -(-len(data.x_train) // 1024)
-        figures[mode] = {"fit": compare(mode, data, epochs, 1), "best_fit": compare(mode, data, epochs, steps)}
+        plain, best = compare(mode, data, epochs, 1), compare(mode, data, epochs, steps)
+        figures[mode] = {
+            "fit": plain["keras"],
+            "best_fit": best["keras"],
+            "compiled_fit": plain["compiled"],
+            "compiled_best_fit": best["compiled"],
+        }
         print(mode, figures[mode])
     command = "python scripts/benchmark_driver.py --data-dir DIR"
     write_results("benchmark_driver", figures, command=command, quick=arguments.quick)

@@ -47,6 +47,48 @@ def rows():
     seconds = augmentation["sets"]["minor"]["seconds"]
     yield ("200,000 elastic 28 x 28 images on one core", f"{seconds:.1f} s", "measure_augmentation.py")
 
+    yield from firmware_rows()
+
+
+def firmware_rows():
+    """The figures of the generated C."""
+    firmware, fuzz = figures("firmware"), figures("fuzz_firmware")
+    equality, script = firmware["equality"], "measure_firmware.py"
+    yield (
+        "Published network as C: MNIST test images whose ten logits all equal Keras's; accuracy of the 16-bit logits",
+        f"{equality['c_equals_integer_model']:,} of {equality['images']:,}; {equality['test_accuracy']:.2%}",
+        script,
+    )
+    for weights, level in (("flash", "-Os"), ("flash", "-O3"), ("ram", "-Os")):
+        run = firmware["avr"][f"weights in {weights}, {level}"]
+        yield (
+            f"The same on an ATmega328P (simulated), weights in {weights}, `{level}`: "
+            "RAM with stack, flash, cycles an image",
+            f"{run['ram_bytes']:,} bytes, {run['flash_bytes']:,} bytes, {run['mean_cycles'] / 1e6:.2f} million",
+            script,
+        )
+    run = firmware["arm"]["-Os"]
+    yield (
+        "The same on a Cortex-M3 (simulated), `-Os`: RAM with stack, flash, instructions an image",
+        f"{run['ram_bytes']:,} bytes, {run['flash_bytes']:,} bytes, {run['mean_instructions'] / 1e6:.2f} million",
+        script,
+    )
+    yield (
+        "Random networks whose C equals the integer model bit for bit, sanitizers on",
+        f"{fuzz['c_equals_integer_model']} of {fuzz['networks']}",
+        "fuzz_firmware.py",
+    )
+    litert = figures("compare_litert")
+    ours, theirs, rounded = litert["keras_efficient"], litert["litert_int8"], litert["litert_int8_rounded"]
+    yield (
+        "Against LiteRT int8 of the same network: model bytes, bytes of activations, MNIST test accuracy "
+        "(LiteRT from the float weights; from our rounded weights)",
+        f"{ours['weight_bytes']:,} : {theirs['model_bytes']:,}, {ours['arena_bytes']:,} : "
+        f"{theirs['arena_activation_bytes']:,}, {ours['integer_test_accuracy']:.2%} : "
+        f"{theirs['test_accuracy']:.2%}; {rounded['test_accuracy']:.2%}",
+        "compare_litert.py",
+    )
+
 
 def table():
     """The table as Markdown."""

@@ -45,7 +45,7 @@ class FirmwareReport:
         weights: Where the weights lie, "flash" or "ram".
         logits: Number of outputs.
         logit_exponent: value = logit x 2^logit_exponent.
-        inexact_layers: Layers whose sums float32 cannot hold: there Keras may differ.
+        inexact_layers: Layers whose numbers Keras's floats cannot hold: there it may differ.
         layers: One row a layer: name, bytes of the arena it needs by itself, order of its output
             pixels ("row", "column", "alternating", "strips"), bytes its input is moved by.
     """
@@ -126,6 +126,8 @@ def export_c(
     """
     check_choice("weights", weights, WEIGHT_PLACES)
     check_choice("target", target, tuple(TARGETS))
+    if ram is not None and (not isinstance(ram, int) or isinstance(ram, bool) or ram < 1):
+        raise ValueError(f"`ram` must be a positive number of bytes, or None. Received: ram={ram!r}")
     integer_model = IntegerModel(model)
     predicted = math.ceil(estimate_storage(model).activation_bytes)
     network = write_network(integer_model, weights, predicted)

@@ -43,8 +43,12 @@ def run_layers(layers: list[keras.layers.Layer], x: np.ndarray) -> np.ndarray:
     for layer in layers[:-1]:
         x = layer(x, training=False)
     last = layers[-1]
-    x = last.weighted_sums(x) if hasattr(last, "weighted_sums") else last(x, training=False)
-    return keras.ops.convert_to_numpy(x)
+    if hasattr(last, "weighted_sums"):
+        # Called beside the layer's __call__, which would cast and, on torch, drop the gradient.
+        x = last.weighted_sums(keras.ops.cast(x, last.compute_dtype))
+    else:
+        x = last(x, training=False)
+    return keras.ops.convert_to_numpy(keras.ops.stop_gradient(x))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from keras_efficient.export.firmware import FirmwareReport, check_choice, firmware_report, save_report
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.reference import keras_logits
-from keras_efficient.export.verify import ToolMissingError, run_on_arm, run_on_avr, run_on_host
+from keras_efficient.export.verify import ToolFailedError, ToolMissingError, run_on_arm, run_on_avr, run_on_host
 
 # A simulated microcontroller takes seconds for as many images; its bytes and cycles need no more.
 IMAGES_ON_DEVICE = 32
@@ -26,7 +26,8 @@ class Comparison:
         what: The program compared with the integer model, and how it was run.
         equal, images: Images whose logits are all equal, and images in all; both 0 if it did not run.
         note: The first difference, why it did not run, or what was measured.
-        must_be_equal: False where float32 cannot hold the sums.
+        must_be_equal: False where floats cannot hold the sums.
+        failed: Whether the program does not compile, does not fit, or was stopped.
     """
 
     what: str
@@ -34,13 +35,15 @@ class Comparison:
     images: int = 0
     note: str = ""
     must_be_equal: bool = True
+    failed: bool = False
 
     @property
     def passed(self) -> bool:
-        return self.equal == self.images or not self.must_be_equal
+        return not self.failed and (self.equal == self.images or not self.must_be_equal)
 
     def __str__(self) -> str:
-        count = f"{self.equal} of {self.images} equal" if self.images else "not run"
+        missing = "failed" if self.failed else "not run"
+        count = f"{self.equal} of {self.images} equal" if self.images else missing
         return f"{self.what}: {count}" + (f"; {self.note}" if self.note else "")
 
 
@@ -66,7 +69,8 @@ def verify_c(model: keras.Model, directory: str | Path, images: np.ndarray, targ
     address and undefined behaviour sanitizers. With target "avr" or "arm" it also runs on a
     simulated ATmega328P (simavr) or Cortex-M3 (qemu), where stack, flash and cycles are measured;
     the folder's report.json is written again with them. A missing compiler or simulator is said,
-    with the line that installs it, and is no failure.
+    with the line that installs it, and is no failure. Code that does not compile without warnings, does
+    not fit the device, or is stopped by a sanitizer or by its stack running into its variables is one.
 
     Args:
         model: The Keras model that the code was made of.
@@ -76,8 +80,6 @@ def verify_c(model: keras.Model, directory: str | Path, images: np.ndarray, targ
 
     Raises:
         ValueError: Wrong arguments, no images, or no exported network in `directory`.
-        keras_efficient.export.verify.ToolFailedError: The code does not compile without warnings, a
-            sanitizer stopped it, or its stack ran into its variables.
     """
     check_choice("target", target, tuple(DEVICES))
     if not len(images):
@@ -96,16 +98,20 @@ def verify_c(model: keras.Model, directory: str | Path, images: np.ndarray, targ
 def compare_keras(model: keras.Model, integer_model: IntegerModel, images: np.ndarray, expected) -> Comparison:
     logits = keras_logits(model, integer_model, images)
     inexact = integer_model.inexact_layers
-    note = f"float32 cannot hold the sums of {', '.join(inexact)} exactly" if inexact else ""
+    note = f"floats cannot hold the numbers of {', '.join(inexact)} exactly" if inexact else ""
     return compare(f"Keras on {keras.backend.backend()}", logits, expected, note, must_be_equal=not inexact)
 
 
 def compare_host(directory: str | Path, images: np.ndarray, expected: np.ndarray) -> Comparison:
     try:
         run = run_on_host(directory, images)
-    except ToolMissingError as error:
-        return Comparison("C on this computer", note=str(error))
+    except (ToolMissingError, ToolFailedError) as error:
+        return did_not_run("C on this computer", error)
     return compare(f"C on this computer, sanitizers {'on' if run.sanitized else 'missing'}", run.logits, expected)
+
+
+def did_not_run(what: str, error: Exception) -> Comparison:
+    return Comparison(what, note=str(error), failed=isinstance(error, ToolFailedError))
 
 
 def compare_avr(
@@ -114,8 +120,8 @@ def compare_avr(
     what = "C on an ATmega328P (simulated)"
     try:
         run = run_on_avr(directory, images)
-    except ToolMissingError as error:
-        return Comparison(what, note=str(error)), report
+    except (ToolMissingError, ToolFailedError) as error:
+        return did_not_run(what, error), report
     report = report.measured(run.static_bytes, run.stack_bytes, run.flash_bytes)
     if run.logits is None:
         note = f"flash {run.flash_bytes} bytes, RAM {run.static_bytes} without stack; simavr is missing"
@@ -133,8 +139,8 @@ def compare_arm(
     what = "C on a Cortex-M3 (simulated)"
     try:
         run = run_on_arm(directory, images)
-    except ToolMissingError as error:
-        return Comparison(what, note=str(error)), report
+    except (ToolMissingError, ToolFailedError) as error:
+        return did_not_run(what, error), report
     spread = run.image_instructions
     count = f"{spread.mean / 1e6:.2f} million instructions an image" if spread else "too many instructions to count"
     note = f"flash {run.flash_bytes} bytes, RAM {run.ram_bytes} ({run.static_bytes} + stack {run.stack_bytes}), {count}"

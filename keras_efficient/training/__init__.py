@@ -1,19 +1,31 @@
 """Training in stages of trials, and the choice among them."""
 
 from keras_efficient.training.driver import train_network
+from keras_efficient.training.executors import RayExecutor, process_pool
+from keras_efficient.training.experiments import ExperimentResult, Plan, plan_experiment, run_experiment
 from keras_efficient.training.results import BestTrial, Selection, StageResult
+from keras_efficient.training.search import SearchResult, SearchSpace, search_networks
 from keras_efficient.training.selection import expected_accuracy, selection_score
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.trial import TrialResult, read_correct
 
 __all__ = [
     "BestTrial",
+    "ExperimentResult",
+    "Plan",
+    "RayExecutor",
+    "SearchResult",
+    "SearchSpace",
     "Selection",
     "Stage",
     "StageResult",
     "TrialResult",
     "expected_accuracy",
+    "plan_experiment",
+    "process_pool",
     "read_correct",
+    "run_experiment",
+    "search_networks",
     "selection_score",
     "train_network",
 ]

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import keras
 
-from keras_efficient.files import read_json
-from keras_efficient.training.outcome import RESULT, is_complete, write_outcome
+from keras_efficient.training.leftovers import remove_leftovers
+from keras_efficient.training.outcome import is_complete, read_result, write_outcome
 from keras_efficient.training.progress import make_progress
 from keras_efficient.training.results import Selection
 from keras_efficient.training.run import Run
 from keras_efficient.training.stage import Stage
+from keras_efficient.training.state import SAVE_SECONDS
 
 
 def train_network(
@@ -22,6 +23,8 @@ def train_network(
     rule: str | Callable = "score",
     seed: int = 0,
     verbose: bool | str = "auto",
+    save_seconds: float = SAVE_SECONDS,
+    engine: str = "keras",
 ) -> Selection:
     """Train a network in stages of several trials each and keep the best.
 
@@ -33,8 +36,10 @@ def train_network(
     The directory receives, for each trial, the checkpoint of the lowest validation loss, the
     one of the highest validation accuracy, and a record; at the end best.keras (the choice of
     the last stage), result.json and report.html. A call with the same arguments continues an
-    interrupted run: finished trials are neither repeated nor overwritten. A finished run is
-    only read.
+    interrupted run: finished trials are neither repeated nor overwritten, and a trial goes on
+    from the state that it saved (one with callbacks starts again). The result is that of a run
+    that was never interrupted, bit for bit if the number of threads is the same. A finished run
+    is only read.
 
     Args:
         config: A network description (see `build_network`), or a function without arguments
@@ -44,24 +49,34 @@ def train_network(
             are integers or one-hot. Test data is used once, for the chosen network.
         stages: The stages in order.
         directory: Where the files go: new, empty, or a run with the same arguments.
-        executor: A `concurrent.futures.Executor` whose workers run the trials; None runs them
-            one after the other in this process, which is the fastest way on few cores.
+        executor: `process_pool(n)`, a `RayExecutor`, or anything else with the protocol of
+            `concurrent.futures.Executor`, whose workers run the trials; a trial whose worker
+            dies is run again. None runs them one after the other in this process, which is the
+            fastest way on few cores.
         rule: How to choose among trials: `"score"` (see `selection_score`), `"val_loss"`,
             `"val_accuracy"`, or a function from a list of `TrialResult` to an index.
         seed: Decides all initial weights, shuffles and dropout.
         verbose: Progress bars: True, False, or "auto" (where a terminal watches).
+        save_seconds: How much time passes between two saves of a running trial's state, at
+            least; 0 saves after every epoch.
+        engine: What computes the epochs: `"keras"`, or `"compiled"`, C code for networks of the
+            description language, several times faster; where it cannot (another layer, optimizer
+            or loss, no C compiler) a warning says why, and Keras does it.
 
     Returns:
         A `Selection`.
 
     Raises:
-        ValueError: If an argument is wrong, the directory holds something else, or all trials
-            of a stage fail.
+        ValueError: If an argument is wrong, the directory holds something else or a damaged
+            file, or all trials of a stage fail.
+        OSError: If a file cannot be written; what was written before is kept.
+        ChildProcessError: If a trial loses its worker again and again.
     """
-    run = Run.prepare(config, data, stages, directory, rule, seed)
+    run = Run.prepare(config, data, stages, directory, rule, seed, save_seconds, engine)
     if is_complete(run):
-        return Selection.from_json(read_json(run.directory / RESULT), run.directory)
+        return Selection.from_json(read_result(run), run.directory)
+    remove_leftovers(run.directory)
     with make_progress(verbose) as progress:
         outcomes = run.all_stages(executor, progress)
     write_outcome(run, outcomes)
-    return Selection.from_json(read_json(run.directory / RESULT), run.directory)
+    return Selection.from_json(read_result(run), run.directory)

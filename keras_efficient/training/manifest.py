@@ -7,26 +7,37 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.files import is_temporary, read_json, write_json
+from keras_efficient.files import damaged, is_temporary, read_json, write_json
+from keras_efficient.training.engines import DEFAULT_ENGINE
 from keras_efficient.version import __version__
 
 _FORMAT = "keras_efficient run 1"
 _NAME = "manifest.json"
 
 
-def make_manifest(source, data, stages, rule, seed) -> dict:
+def make_manifest(source, data, stages, rule, seed, engine=DEFAULT_ENGINE) -> dict:
     """Everything that decides the result of a run."""
     return {
         "format": _FORMAT,
         "network": source.identity(),
         "input_shape": list(source.input_shape),
         "data_sha256": data.digest(),
-        "stages": [stage.describe() for stage in stages],
+        "stages": [_stage_json(stage) for stage in stages],
         "rule": rule_name(rule),
         "seed": seed,
         "backend": keras.backend.backend(),
+        "engine": engine,
+        "precision": keras.config.dtype_policy().name,
         "versions": package_versions(),
     }
+
+
+def _stage_json(stage):
+    """The settings of a stage; a schedule by its values, as two functions may have one name."""
+    described = stage.describe()
+    if callable(stage.schedule):
+        described["learning_rates"] = [stage.learning_rate_at(epoch) for epoch in range(stage.epochs)]
+    return described
 
 
 def rule_name(rule) -> str:
@@ -55,7 +66,11 @@ def open_directory(directory: Path, manifest: dict) -> None:
     """
     path = directory / _NAME
     if path.exists():
-        _check_same(directory, read_json(path), manifest)
+        advice = "It says what the run is; without it, use another directory."
+        found = read_json(path, advice)
+        if not isinstance(found, dict):
+            raise damaged(path, "it holds no settings", advice)
+        _check_same(directory, {"engine": DEFAULT_ENGINE, "precision": "float32", **found}, manifest)
         return
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"`directory` must be a directory. Received: '{directory}', a file")

@@ -1,11 +1,13 @@
 """The end of a run: test the chosen network once, write best.keras, report.html, result.json."""
 
+import re
+from collections import Counter
 from datetime import UTC, datetime
 
 import keras
 import numpy as np
 
-from keras_efficient.files import write_atomically, write_json
+from keras_efficient.files import read_json, write_atomically, write_json
 from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import diagnose
 from keras_efficient.report import write_report
@@ -13,7 +15,7 @@ from keras_efficient.training.data import class_indices
 from keras_efficient.training.manifest import package_versions, rule_name
 from keras_efficient.training.results import bytes_json, trial_json
 from keras_efficient.training.selection import expected_accuracy
-from keras_efficient.training.trial import ACCURACY_CHECKPOINT, LOSS_CHECKPOINT, read_correct
+from keras_efficient.training.trial import ACCURACY_CHECKPOINT, LOSS_CHECKPOINT, check_checkpoint, read_correct
 
 RESULT, BEST, REPORT = "result.json", "best.keras", "report.html"
 _DIAGNOSED_SAMPLES = 1000
@@ -22,6 +24,11 @@ _DIAGNOSED_SAMPLES = 1000
 def is_complete(run) -> bool:
     """Whether all files of the finished run are there. A missing one is written again from the trials."""
     return all((run.directory / name).exists() for name in (RESULT, BEST, REPORT))
+
+
+def read_result(run) -> dict:
+    """The content of result.json."""
+    return read_json(run.directory / RESULT, "Delete it, and the same call writes it again from the trials.")
 
 
 def write_outcome(run, outcomes) -> None:
@@ -33,6 +40,7 @@ def write_outcome(run, outcomes) -> None:
     """
     last = len(outcomes) - 1
     checkpoint = run.trial_directory(last, outcomes[last].chosen) / LOSS_CHECKPOINT
+    check_checkpoint(checkpoint)
     model = run.source.build(outcomes[last].mode, seed=0)
     model.load_weights(checkpoint)
     result = _result_json(run, outcomes, model)
@@ -57,13 +65,25 @@ def _result_json(run, outcomes, model):
         "seed": run.seed,
         "rule": rule_name(run.rule),
         "backend": keras.backend.backend(),
+        "engine": run.engine,
         "versions": package_versions(),
         "best": {**_best_json(run, outcomes, model), **bytes_json(storage)},
         "stages": [_stage_json(run, number, outcome) for number, outcome in enumerate(outcomes)],
-        "storage": None if storage is None else storage.to_dict(),
+        "storage": None if storage is None else _named_by_place(storage.to_dict()),
         "diagnostics": _diagnostics(run, outcomes[-1].mode, model),
         "finished_date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _named_by_place(storage):
+    """Keras counts automatic names up from model to model; counted within the network they are always the same."""
+    seen = Counter()
+    for layer in storage["layers"]:
+        base = re.sub(r"_\d+$", "", layer["name"])
+        if base.replace("_", "") == layer["kind"].lower():
+            layer["name"] = f"{base}_{seen[base]}" if seen[base] else base
+            seen[base] += 1
+    return storage
 
 
 def _best_json(run, outcomes, model):

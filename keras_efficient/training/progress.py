@@ -46,20 +46,23 @@ class BarProgress(SilentProgress):
 
     def stage(self, number, stages, mode, trials, epochs):
         self.trials, self.epochs, self.best, self.finished = trials, epochs, None, 0
+        self.done = {}  # epochs of each trial; several may run at once
         self.task = self.bars.add_task(f"stage {number}/{stages} {mode:13}", total=trials * epochs, state="")
 
     def epoch(self, trial, epoch, logs):
         state = f"trial {trial + 1}/{self.trials}, epoch {epoch}/{self.epochs}{self._best()}"
-        self.bars.update(self.task, advance=1, state=state)
+        self.done[trial] = epoch
+        self.bars.update(self.task, completed=sum(self.done.values()), state=state)
 
     def trial(self, result):
         self.finished += 1
         if result.val_loss is not None and (self.best is None or result.val_loss < self.best.val_loss):
             self.best = result
         # A trial that stopped early or was finished before counts in full.
+        self.done[result.trial] = self.epochs
         self.bars.update(
             self.task,
-            completed=self.finished * self.epochs,
+            completed=sum(self.done.values()),
             state=f"trial {self.finished}/{self.trials} done{self._best()}",
         )
 

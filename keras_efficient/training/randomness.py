@@ -32,3 +32,15 @@ def reseed(model: keras.Model, *seed: int) -> None:
 
         # There, dropout without a seed of its own draws from the global generator.
         torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+
+
+def epoch_order(seed: int, epoch: int, samples: int, drawn: int | None = None) -> np.ndarray:
+    """The samples of an epoch, in order: `drawn` of them (None: all), a new shuffle whenever all have been drawn."""
+    drawn = samples if drawn is None else drawn
+    parts, start, stop = [], epoch * drawn, (epoch + 1) * drawn
+    while start < stop:
+        shuffle, place = divmod(start, samples)
+        part = np.random.default_rng([seed, shuffle]).permutation(samples)[place : place + stop - start]
+        parts.append(part)
+        start += len(part)
+    return np.concatenate(parts)

@@ -1,47 +1,57 @@
 """A run: its settings, its directories, its trials."""
 
-import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 
+from keras_efficient.training.choice import keep_choice
 from keras_efficient.training.data import TrainingData
+from keras_efficient.training.engines import check_engine
+from keras_efficient.training.executors.data_files import shared
+from keras_efficient.training.executors.trials import RemoteTrials
+from keras_efficient.training.executors.worker import StageWork
 from keras_efficient.training.manifest import make_manifest, open_directory
 from keras_efficient.training.network_source import NetworkSource
-from keras_efficient.training.progress import SilentProgress
 from keras_efficient.training.results import StageResult
 from keras_efficient.training.selection import check_rule, select, selection_score
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.stage_trainer import StageTrainer, trial_seed
-from keras_efficient.training.trial import LOSS_CHECKPOINT, TrialResult
+from keras_efficient.training.state import SAVE_SECONDS
+from keras_efficient.training.trial import LOSS_CHECKPOINT, TrialResult, check_checkpoint
 
 
 @dataclass(frozen=True)
 class Run:
-    """The settings of a run; its methods do the work. Can be sent to a worker process."""
+    """The settings of a run; its methods do the work. Goes to the workers without its data."""
 
     source: NetworkSource
-    data: TrainingData
+    data: TrainingData | None
     stages: tuple[Stage, ...]
     directory: Path
     rule: str | Callable
     seed: int
+    save_seconds: float = SAVE_SECONDS
+    engine: str = "keras"
     # Tells the runs apart that a worker has seen.
     token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
     @classmethod
-    def prepare(cls, config, data, stages, directory, rule, seed):
+    def prepare(cls, config, data, stages, directory, rule, seed, save_seconds=SAVE_SECONDS, engine="keras"):
         data = TrainingData.from_arrays(data)
         source = NetworkSource(config, data.input_shape)
-        run = cls(source, data, _check_stages(stages), Path(directory), check_rule(rule), int(seed))
+        _check_seconds(save_seconds)
+        check_engine(engine)
+        stages = _check_stages(stages)
+        run = cls(source, data, stages, Path(directory), check_rule(rule), int(seed), save_seconds, engine)
         # What is wrong with the network or the labels shows here, before a file is written.
         outputs = source.outputs()
         if outputs is not None:
             data.check_labels(outputs)
-        open_directory(run.directory, make_manifest(source, data, run.stages, rule, run.seed))
+        open_directory(run.directory, make_manifest(source, data, run.stages, rule, run.seed, engine))
         return run
 
     def trial_directory(self, stage: int, trial: int) -> Path:
@@ -52,50 +62,57 @@ class Run:
     def all_stages(self, executor, progress):
         """Run what is left of every stage; a `StageResult` for each."""
         outcomes = []
-        for number, stage in enumerate(self.stages):
-            progress.stage(number + 1, len(self.stages), stage.mode, stage.trials, stage.epochs)
-            start = self._start_of(number, outcomes)
-            trials = self._stage_trials(number, start, executor, progress)
-            _check_some_finished(trials, number, stage.mode)
-            chosen = select(trials, self.rule, len(self.data.x_val))
-            outcomes.append(StageResult(stage.mode, tuple(self._scored(trials)), chosen))
+        with shared(self.data, executor, self.directory) as data:
+            for number, stage in enumerate(self.stages):
+                progress.stage(number + 1, len(self.stages), stage.mode, stage.trials, stage.epochs)
+                start = self._start_of(number, outcomes)
+                trials = self._stage_trials(number, start, executor, data, progress)
+                _check_some_finished(trials, number, stage.mode)
+                chosen = select(trials, self.rule, len(self.data.x_val))
+                keep_choice(self.trial_directory(number, chosen).parent, chosen)
+                outcomes.append(StageResult(stage.mode, tuple(self._scored(trials)), chosen))
         return outcomes
 
     def _start_of(self, number, outcomes):
         if number == 0:
             return None
-        return self.trial_directory(number - 1, outcomes[-1].chosen) / LOSS_CHECKPOINT
+        checkpoint = self.trial_directory(number - 1, outcomes[-1].chosen) / LOSS_CHECKPOINT
+        check_checkpoint(checkpoint)
+        return checkpoint
 
-    def _stage_trials(self, number, start, executor, progress):
+    def _stage_trials(self, number, start, executor, data, progress):
         stage = self.stages[number]
         found = [TrialResult.read(self.trial_directory(number, i)) for i in range(stage.trials)]
         missing = [i for i, result in enumerate(found) if result is None]
         for result in filter(None, found):
             progress.trial(result)
         if executor is None:
-            trainer = self.trainer(number, start) if missing else None
-            run = (self.run_trial(trainer, number, i, progress) for i in missing)
+            run = self._trials_here(number, start, missing, progress)
         else:
-            futures = [executor.submit(_run_in_worker, self, number, start, i) for i in missing]
-            run = (future.result() for future in futures)
-        for index, result in zip(missing, run, strict=True):
+            run = RemoteTrials(executor, StageWork.of(self, number, start), data, progress).results(missing)
+        for index, result in run:
             found[index] = result
             progress.trial(result)
         return found
 
+    def _trials_here(self, number, start, indices, progress):
+        trainer = self.trainer(number, start) if indices else None
+        for index in indices:
+            yield index, self.run_trial(trainer, number, index, progress)
+
     def trainer(self, number, start):
         """The model, data and engine of a stage."""
         start_mode = self.stages[number - 1].mode if number else "float"
-        return StageTrainer(self.source, self.stages[number], self.data, start, start_mode)
+        return StageTrainer(self.source, self.stages[number], self.data, start, start_mode, self.engine)
 
     def run_trial(self, trainer, number, index, progress):
         """Run one trial with a stage's trainer."""
-        epochs = iter(range(1, self.stages[number].epochs + 1))
         return trainer.run(
             index,
             trial_seed(self.seed, number, index),
             self.trial_directory(number, index),
-            on_epoch=lambda logs: progress.epoch(index, next(epochs), logs),
+            on_epoch=lambda epoch, logs: progress.epoch(index, epoch, logs),
+            save_seconds=self.save_seconds,
         )
 
     def _scored(self, trials):
@@ -115,15 +132,9 @@ def _check_some_finished(trials, number, mode):
         )
 
 
-# The trainer of a worker (a process, or a thread of one): built at its first trial of a stage, used for the others.
-_worker = threading.local()
-
-
-def _run_in_worker(run, number, start, index):
-    if getattr(_worker, "stage", None) != (run.token, number):
-        _worker.trainer = run.trainer(number, start)
-        _worker.stage = (run.token, number)
-    return run.run_trial(_worker.trainer, number, index, SilentProgress())
+def _check_seconds(seconds):
+    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not seconds >= 0:
+        raise ValueError(f"`save_seconds` must be zero or a positive number. Received: save_seconds={seconds!r}")
 
 
 def _check_stages(stages):

@@ -12,6 +12,7 @@ from keras_efficient.layers.quantized.mode import check_mode
 
 # The study's factors a epoch: fast while the network is float, slow while it is quantized.
 _DECAYS = {"float": 0.95, "learn_scales": 0.98, "freeze_scales": 0.98}
+COSINE = "cosine"
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,11 @@ class Stage:
 
         max(min_learning_rate, learning_rate * decay**e)
 
-    or `schedule(e)` when a schedule is given. Source of the defaults: Gural & Murmann, ICML 2019.
+    or, with `schedule="cosine"`, of E epochs,
+
+        min_learning_rate + (learning_rate - min_learning_rate) (1 + cos(pi e / (E - 1))) / 2
+
+    or `schedule(e)` when a function is given. Source of the defaults: Gural & Murmann, ICML 2019.
 
     Attributes:
         mode: `"float"`, `"learn_scales"` or `"freeze_scales"`.
@@ -38,7 +43,13 @@ class Stage:
         loss: Name of a Keras loss, or a loss. None: categorical cross-entropy of integer or
             one-hot labels, whichever the data has.
         weight_decay: Decoupled weight decay of the optimizer; never applied to scales.
-        schedule: Function from the epoch (from 0) to the learning rate; replaces decay and floor.
+        schedule: "cosine", or a function from the epoch (from 0) to the learning rate; replaces the
+            decay.
+        ema: Momentum of averaged weights, per step (see `WeightAverage`); None: no average. The average
+            is a second candidate at every epoch: a trial keeps the better of the two.
+        samples_per_epoch: How many samples an epoch draws, without replacement until all have been
+            drawn; None: all of them. For training sets that were multiplied by augmentation.
+        patience: A trial ends when its validation loss has not fallen for so many epochs; None: never.
         callbacks: Keras callbacks, or a function without arguments that makes them anew for
             each trial. Those that look at batches make a trial run through `model.fit`. A callback
             may set the learning rate of an epoch when it begins (`LearningRateScheduler`); what it
@@ -55,7 +66,10 @@ class Stage:
     optimizer: str | keras.optimizers.Optimizer = "adam"
     loss: object = None
     weight_decay: float | None = None
-    schedule: Callable[[int], float] | None = None
+    schedule: Callable[[int], float] | str | None = None
+    ema: float | None = None
+    samples_per_epoch: int | None = None
+    patience: int | None = None
     callbacks: Sequence[keras.callbacks.Callback] | Callable = ()
 
     def __post_init__(self):
@@ -68,9 +82,19 @@ class Stage:
             _check_rate(name, getattr(self, name), minimum_is_open=name != "min_learning_rate")
         if self.weight_decay is not None:
             _check_rate("weight_decay", self.weight_decay, minimum_is_open=False)
+        for name in ("samples_per_epoch", "patience"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, positive_integer(getattr(self, name), name))
+        if self.ema is not None and not (isinstance(self.ema, Real) and 0 < self.ema < 1):
+            raise ValueError(f"`ema` must be a number between 0 and 1, or None. Received: ema={self.ema!r}")
+        if not (self.schedule is None or self.schedule == COSINE or callable(self.schedule)):
+            raise ValueError(f"`schedule` must be 'cosine', a function or None. Received: schedule={self.schedule!r}")
 
     def learning_rate_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0."""
+        if self.schedule == COSINE:
+            share = (1 + math.cos(math.pi * epoch / max(self.epochs - 1, 1))) / 2
+            return self.min_learning_rate + (self.learning_rate - self.min_learning_rate) * share
         if self.schedule is not None:
             return float(self.schedule(epoch))
         return max(self.min_learning_rate, self.learning_rate * self.decay**epoch)

@@ -9,6 +9,7 @@ from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import calibrate, round_scales, scale_variables
 from keras_efficient.training.engines import make_engine
 from keras_efficient.training.prefix import apply_prefix, split_prefix
+from keras_efficient.training.state import SAVE_SECONDS
 from keras_efficient.training.trial import Trial, TrialResult
 
 # As many samples as the study sets its scales from.
@@ -24,9 +25,10 @@ class StageTrainer:
         data: The `TrainingData`.
         start: Checkpoint that every trial starts from; None: fresh weights from its seed.
         start_mode: Mode of the stage that made `start`.
+        engine: "keras" or "compiled"; see `train_network`.
     """
 
-    def __init__(self, source, stage, data, start: Path | None = None, start_mode="float"):
+    def __init__(self, source, stage, data, start: Path | None = None, start_mode="float", engine="keras"):
         self.source, self.stage, self.data, self.start = source, stage, data, start
         self.needs_scales = MODES[stage.mode].quantized and not MODES[start_mode].quantized
         self.model = source.build(stage.mode, seed=0)
@@ -34,16 +36,23 @@ class StageTrainer:
             self.model.load_weights(start)
             self._prepare_scales()
             self._start_weights = self.model.get_weights()
-        self.engine = self._make_engine()
+        self.engine = self._make_engine(engine)
         self._initial_optimizer = list(map(keras.ops.convert_to_numpy, self.engine.optimizer.variables))
 
-    def run(self, trial: int, seed: int, directory: Path, on_epoch=lambda logs: None) -> TrialResult:
-        """Run one trial. Nothing of an earlier trial of this object enters it."""
+    def run(
+        self,
+        trial: int,
+        seed: int,
+        directory: Path,
+        on_epoch=lambda epoch, logs: None,
+        save_seconds: float = SAVE_SECONDS,
+    ) -> TrialResult:
+        """Run one trial, or what is left of it. Nothing of an earlier trial of this object enters it."""
         self._reset(seed)
         result = TrialResult(trial=trial, seed=seed)
-        return Trial(self.model, self.engine, self.stage, result, on_epoch).run(directory)
+        return Trial(self.model, self.engine, self.stage, result, on_epoch, save_seconds).run(directory)
 
-    def _make_engine(self):
+    def _make_engine(self, engine):
         callbacks = self.stage.make_callbacks()
         # Callbacks see the whole model: one that saves it must not save a part.
         prefix, body = split_prefix(self.model, whole=bool(callbacks))
@@ -53,7 +62,7 @@ class StageTrainer:
         optimizer.exclude_from_weight_decay(var_list=scale_variables(self.model))
         loss = self.stage.loss_for(data.one_hot)
         arrays = (inputs[0], data.y_train, inputs[1], data.y_val)
-        return make_engine(body, optimizer, loss, arrays, self.stage.batch_size, callbacks)
+        return make_engine(body, optimizer, loss, arrays, self.stage.batch_size, callbacks, engine)
 
     def _reset(self, seed):
         if self.start is not None:

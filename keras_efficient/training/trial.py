@@ -7,13 +7,16 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.files import read_json, write_atomically, write_json
+from keras_efficient.files import check_archive, damaged, read_json, write_atomically, write_json
 from keras_efficient.quantization import scale_table
-from keras_efficient.training.randomness import reseed
+from keras_efficient.training.averaging import STEPS_AT_ONCE, WeightAverage
+from keras_efficient.training.randomness import epoch_order, reseed
+from keras_efficient.training.state import SAVE_SECONDS, TrialState
 
 LOSS_CHECKPOINT = "min_val_loss.keras"
 ACCURACY_CHECKPOINT = "max_val_accuracy.keras"
-_RECORD, _CORRECT = "trial.json", "validation.npz"
+RECORD, _CORRECT = "trial.json", "validation.npz"
+_ADVICE = "Delete trial.json beside it, and the trial runs again."
 
 
 @dataclass
@@ -48,18 +51,31 @@ class TrialResult:
 
     def write(self, directory: Path) -> None:
         """Write the record. It comes last: a directory that has it holds a finished trial."""
-        write_json(directory / _RECORD, asdict(self))
+        write_json(directory / RECORD, asdict(self))
 
     @classmethod
     def read(cls, directory: Path) -> "TrialResult | None":
         """The record of a finished (or failed) trial; None where there is none."""
-        path = Path(directory) / _RECORD
-        return cls(**read_json(path)) if path.exists() else None
+        path = Path(directory) / RECORD
+        if not path.exists():
+            return None
+        advice = "Delete it, and the trial runs again."
+        try:
+            return cls(**read_json(path, advice))
+        except TypeError as error:
+            raise damaged(path, error, advice) from error
+
+
+def check_checkpoint(path: Path) -> None:
+    """Raise a ValueError that names the checkpoint of a finished trial if it is missing or damaged."""
+    check_archive(path, _ADVICE)
 
 
 def read_correct(directory: Path) -> np.ndarray:
     """Which validation samples the trial's lowest-loss checkpoint gets right (booleans)."""
-    with np.load(Path(directory) / _CORRECT) as file:
+    path = Path(directory) / _CORRECT
+    check_archive(path, _ADVICE)
+    with np.load(path) as file:
         return np.unpackbits(file["correct"], count=int(file["samples"])).astype(bool)
 
 
@@ -85,48 +101,62 @@ class Trial:
         engine: Trains and evaluates it.
         stage: The settings.
         result: The record to fill.
-        on_epoch: Called with the logs of each epoch.
+        on_epoch: Called with the number of each epoch (from 1) and its logs.
+        save_seconds: Time between two saves of the running trial's state; see `TrialState`.
     """
 
-    def __init__(self, model, engine, stage, result, on_epoch):
+    def __init__(self, model, engine, stage, result, on_epoch, save_seconds=SAVE_SECONDS):
         self.model, self.engine, self.stage = model, engine, stage
-        self.result, self.on_epoch = result, on_epoch
+        self.result, self.on_epoch, self.save_seconds = result, on_epoch, save_seconds
         self.by_loss, self.by_accuracy = Best(), Best()
+        self.average = None if stage.ema is None else WeightAverage(model, stage.ema)
+        self._started = time.perf_counter()
 
     def run(self, directory: Path) -> TrialResult:
-        """Train all epochs and leave checkpoints and record in `directory`."""
-        started = time.perf_counter()
+        """Train all epochs, or those that are left, and leave checkpoints and record in `directory`."""
         start_scales = scale_table(self.model)
-        self._train()
-        self.result.train_seconds = time.perf_counter() - started
+        state = TrialState(self, directory, self.save_seconds)
+        self._train(state)
+        self.result.train_seconds = self.seconds()
         if self.result.status == "finished":
             self._summarise(start_scales)
             self._write_checkpoints(directory)
         self.result.write(directory)
+        state.remove()
         return self.result
 
-    def _train(self):
+    def seconds(self) -> float:
+        """How long the trial has trained, with what it did before it was interrupted."""
+        return self.result.train_seconds + time.perf_counter() - self._started
+
+    def _train(self, state):
+        first = state.restore()
         callbacks = keras.callbacks.CallbackList(
             self.stage.make_callbacks(), model=self.engine.model, epochs=self.stage.epochs, verbose=0
         )
         self.engine.set_callbacks(callbacks.callbacks)
         self.engine.model.stop_training = False
         callbacks.on_train_begin()
-        for epoch in range(self.stage.epochs):
+        for epoch in range(first, self.stage.epochs):
             self.engine.optimizer.learning_rate = self.stage.learning_rate_at(epoch)
             callbacks.on_epoch_begin(epoch)  # may choose another learning rate
             logs = self.run_epoch(epoch)
             callbacks.on_epoch_end(epoch, logs)
-            self.on_epoch(logs)
-            if self.result.status == "failed" or self.engine.model.stop_training:
+            self.on_epoch(epoch + 1, logs)
+            if self.result.status == "failed" or self.engine.model.stop_training or self._waits_in_vain(epoch):
                 break
+            if epoch + 1 < self.stage.epochs:
+                state.save_when_due()
         callbacks.on_train_end()
+
+    def _waits_in_vain(self, epoch):
+        return self.stage.patience is not None and epoch + 1 - self.by_loss.summary["epoch"] >= self.stage.patience
 
     def run_epoch(self, epoch: int) -> dict:
         """Train and evaluate one epoch, and keep its weights where they are the best so far; the logs."""
         reseed(self.model, self.result.seed, epoch)
-        order = np.random.default_rng([self.result.seed, epoch]).permutation(len(self.engine.x))
-        loss = self.engine.train_epoch(order)
+        order = epoch_order(self.result.seed, epoch, len(self.engine.x), self.stage.samples_per_epoch)
+        loss = self._train_on(order)
         val_loss, correct = self.engine.evaluate()
         logs = {
             "loss": loss,
@@ -134,17 +164,39 @@ class Trial:
             "val_accuracy": float(correct.mean()),
             "learning_rate": float(keras.ops.convert_to_numpy(self.engine.optimizer.learning_rate)),
         }
-        for name, value in logs.items():
-            self.result.history.setdefault(name, []).append(value)
-        self._keep(epoch, logs, correct)
-        return logs
-
-    def _keep(self, epoch, logs, correct):
-        loss, accuracy = logs["val_loss"], logs["val_accuracy"]
-        if not np.isfinite([logs["loss"], loss]).all():
+        if np.isfinite([loss, val_loss]).all():
+            self._offer(epoch, val_loss, correct)
+            logs.update(self._offer_average(epoch))
+        else:
             self.result.status = "failed"
             self.result.reason = f"The loss is not finite after epoch {epoch + 1}"
-            return
+        for name, value in logs.items():
+            self.result.history.setdefault(name, []).append(value)
+        return logs
+
+    def _train_on(self, order):
+        """Train on these samples; after every few steps the average follows, if there is one."""
+        if self.average is None:
+            return self.engine.train_epoch(order)
+        size, total = self.engine.batch_size * STEPS_AT_ONCE, 0.0
+        for start in range(0, len(order), size):
+            part = order[start : start + size]
+            total += self.engine.train_epoch(part) * len(part)
+            self.average.follow()
+        return total / len(order)
+
+    def _offer_average(self, epoch):
+        """The averaged weights as a second candidate; its logs."""
+        if self.average is None:
+            return {}
+        with self.average.in_place():
+            val_loss, correct = self.engine.evaluate()
+            if np.isfinite(val_loss):
+                self._offer(epoch, val_loss, correct)
+        return {"ema_val_loss": val_loss, "ema_val_accuracy": float(correct.mean())}
+
+    def _offer(self, epoch, loss, correct):
+        accuracy = float(correct.mean())
         summary = {"epoch": epoch + 1, "val_loss": loss, "val_accuracy": accuracy}
         self.by_loss.offer(loss, self.model, correct, summary)
         self.by_accuracy.offer(-accuracy, self.model, correct, summary)

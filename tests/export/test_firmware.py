@@ -9,6 +9,7 @@ import pytest
 from random_networks import RandomNetwork
 
 import keras_efficient as ke
+from keras_efficient.export import verification
 from keras_efficient.export.verify import ToolFailedError, run_on_host
 
 
@@ -89,6 +90,8 @@ def test_what_does_not_fit_is_refused_with_the_numbers(study, tmp_path):
     "arguments, message",
     [
         ({"weights": "disk"}, "`weights` must be one of 'flash', 'ram'. Received: weights='disk'"),
+        ({"ram": 2048.5}, "`ram` must be a positive number of bytes, or None. Received: ram=2048.5"),
+        ({"ram": 0}, "`ram` must be a positive number of bytes, or None. Received: ram=0"),
         ({"target": "z80"}, "`target` must be one of 'host', 'avr', 'arm'. Received: target='z80'"),
     ],
 )
@@ -122,9 +125,9 @@ def test_same_model_gives_the_same_text(study, tmp_path):
 def test_verification(study, tmp_path, c_compiler):
     images = np.random.default_rng(0).integers(0, 256, (12, 28, 28, 1))
     ke.export_c(study, tmp_path)
-    verification = ke.export.verify_c(study, tmp_path, images)
-    assert verification.passed
-    assert str(verification).count("12 of 12 equal") == 2
+    done = ke.export.verify_c(study, tmp_path, images)
+    assert done.passed
+    assert str(done).count("12 of 12 equal") == 2
 
 
 def test_verification_names_the_first_difference(study, tmp_path, c_compiler):
@@ -132,11 +135,30 @@ def test_verification_names_the_first_difference(study, tmp_path, c_compiler):
     ke.export_c(study, tmp_path)
     weights = study.get_weights()
     study.set_weights([weights[0] + 1, *weights[1:]])
-    verification = ke.export.verify_c(study, tmp_path, images)
-    assert not verification.passed
-    assert re.search(r"C on this computer.*of 5 equal; first difference: image 0, logit \d is", str(verification))
+    done = ke.export.verify_c(study, tmp_path, images)
+    assert not done.passed
+    assert re.search(r"C on this computer.*of 5 equal; first difference: image 0, logit \d is", str(done))
 
 
 def test_verification_needs_an_export(study, tmp_path):
     with pytest.raises(ValueError, match="holds no network exported by keras_efficient"):
         ke.export.verify_c(study, tmp_path, np.zeros((1, 28, 28, 1), np.uint8))
+
+
+def test_a_program_that_fails_is_said_and_not_passed(study, tmp_path, monkeypatch):
+    """What is too large for the device, say: no exception, which the command would show as a traceback."""
+
+    def fails(*_):
+        raise ToolFailedError("The network needs 3000 bytes of RAM, the ATmega328P has 2048.")
+
+    monkeypatch.setattr(verification, "run_on_host", fails)
+    ke.export_c(study, tmp_path)
+    done = ke.export.verify_c(study, tmp_path, np.zeros((1, 28, 28, 1), np.uint8))
+    assert not done.passed
+    assert "C on this computer: failed; The network needs 3000 bytes of RAM" in str(done)
+
+
+def test_a_difference_in_any_logit_counts():
+    done = verification.compare("C", np.array([[1, 2], [3, 4], [5, 6]]), np.array([[1, 2], [3, 7], [5, 8]]))
+    assert (done.equal, done.images, done.passed) == (1, 3, False)
+    assert done.note == "first difference: image 1, logit 1 is 4, the integer model has 7"

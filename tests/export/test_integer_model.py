@@ -90,6 +90,13 @@ def test_what_has_no_integer_form_is_refused(layers, message):
         ke.export.IntegerModel(keras.Sequential([keras.Input((4,)), *layers]))
 
 
+@pytest.mark.parametrize("layer", [keras.layers.Flatten, keras.layers.GlobalMaxPooling2D, keras.layers.MaxPooling2D])
+def test_channels_that_come_first_are_refused(layer):
+    parts = [layer(data_format="channels_first"), keras.layers.Flatten(), ke.DenseQ(2)]
+    with pytest.raises(ValueError, match="channels_last|channels must come last"):
+        ke.export.IntegerModel(keras.Sequential([keras.Input((4, 4, 4)), *parts]))
+
+
 def test_numbers_that_are_not_finite_are_refused():
     model = one_layer(ke.DenseQ(2, name="last"), (3,))
     weights = model.get_weights()
@@ -137,3 +144,6 @@ def test_codes_are_those_of_the_quantizer(bits, signed, integers):
     np.testing.assert_array_equal(values, np.array(integers) * 2.0**codes.exponent)
     assert (codes.low, codes.high, codes.bound) == (integers[0], integers[-1], max(map(abs, integers)))
     np.testing.assert_array_equal(codes.indices(integers), np.arange(2**bits))
+    with_ties = np.arange(-80, 81, dtype="float32") / 4
+    values = keras.ops.convert_to_numpy(ke.ops.quantize(with_ties, bits, 3.0, signed))
+    np.testing.assert_array_equal(codes.nearest(with_ties) * 2.0**codes.exponent, values)

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 from export.arena_simulator import Overwritten, around, simulate
-from export.random_networks import random_network, study_network, window
+from export.planner_chains import random_network, study_network, window
 from export.strip_paths import paths
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st

@@ -166,14 +166,14 @@ def test_plain_c():
     plan = plan_rounding([Term(5116, -11), Term(127, -12)], Codes(4, False, -4), relu=True)
     assert rounding_lines(plan, ["sum", "bias[c]"], "code") == [
         "{",
-        "int16_t t = (int16_t)(bias[c] + sum * 2);",
-        "if (t < 0) t = 0;",
-        "if (t > 3840) t = 3840;",
-        "code = (uint8_t)((t + 127 + ((t >> 8) & 1)) >> 8);",
+        "    int16_t t = (int16_t)(bias[c] + sum * 2);",
+        "    if (t < 0) t = 0;",
+        "    if (t > 3840) t = 3840;",
+        "    code = (uint8_t)((t + 127 + ((t >> 8) & 1)) >> 8);",
         "}",
     ]
     logits = plan_rounding([Term(5116, -11), Term(127, -12)], Codes(16, True, -12))
-    assert rounding_lines(logits, ["sum", "bias[c]"], "logit", as_index=False)[2:-1] == ["logit = (int16_t)t;"]
+    assert rounding_lines(logits, ["sum", "bias[c]"], "logit", as_index=False)[2:-1] == ["    logit = (int16_t)t;"]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,8 @@ class ArrivalWriter:
         lines = [*self._rescaling_lines(), *self._storing_lines()]
         for name, size in self.counters:
             lines += [f"if (++{name} < {size})", "    return;", f"{name} = 0;"]
-        self.program.add(function("void network_push(uint8_t pixel)", [*lines, "network_run();"]))
+        title = "/* Takes a byte of the input; after the last one the layers run. */"
+        self.program.add([title, *function("void network_push(uint8_t pixel)", [*lines, "network_run();"])])
 
     def _rescaling_lines(self) -> list[str]:
         """`index`: the cell on the grid that the first map, or its pooling, takes."""
@@ -169,7 +170,8 @@ class ArrivalWriter:
 def sum_functions(bits: int) -> list[str]:
     """Sums of 16, 32 or 64 bits in the arena, byte by byte: they need no alignment."""
     size = bits // 8
-    return f"""static uint{bits}_t network_sum(network_index place)
+    return f"""/* Sums of windows that are not complete yet. */
+static uint{bits}_t network_sum(network_index place)
 {{
     uint{bits}_t sum = 0;
     uint8_t byte = {size};

@@ -116,7 +116,8 @@ def _put_lines(bits: int) -> list[str]:
 
 
 # Cells that straddle bytes: bit by byte, so that no byte beyond the cell is touched.
-GET_BITS = """static uint16_t network_get_bits(network_index place, uint8_t bits)
+GET_BITS = """/* The bits from a place on, across bytes. */
+static uint16_t network_get_bits(network_index place, uint8_t bits)
 {
     uint16_t index = 0;
     uint8_t done = 0;
@@ -130,7 +131,8 @@ GET_BITS = """static uint16_t network_get_bits(network_index place, uint8_t bits
     return (uint16_t)(index & (0xffffu >> (16 - bits)));
 }""".splitlines()
 
-PUT_BITS = """static void network_put_bits(network_index place, uint8_t bits, uint16_t index)
+PUT_BITS = """/* Writes bits across bytes; their neighbours stay. */
+static void network_put_bits(network_index place, uint8_t bits, uint16_t index)
 {
     while (bits) {
         const uint8_t at = place & 7;

@@ -100,7 +100,7 @@ class ConvolutionWriter:
         rounding = rounding_lines(self.layer.rounding, terms, "result", as_index=not self.target.is_logits)
         lines = [*self._bias_lines(rounding, terms), f"{result} result;", *rounding, "return result;"]
         head = f"static {result} network_round_{self.number}({arguments})"
-        self.program.add(function(head, lines))
+        self.program.add(["/* From a sum of products to what is stored. */", *function(head, lines)])
 
     def _bias_lines(self, rounding: list[str], terms: list[str]) -> list[str]:
         """The bias, if the plan reads it: a term can be too small, or another too large, to matter."""

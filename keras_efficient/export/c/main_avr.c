@@ -16,6 +16,18 @@
 
 #include "network.h"
 
+/* Counters as small as they may be. */
+#if NETWORK_INPUTS > 65535
+typedef uint32_t input_count;
+#else
+typedef uint16_t input_count;
+#endif
+#if NETWORK_LOGITS > 255
+typedef uint16_t logit_count;
+#else
+typedef uint8_t logit_count;
+#endif
+
 static inline uint8_t next_pixel(void) {
     return GPIOR1;
 }
@@ -30,11 +42,11 @@ int main(void) __attribute__((OS_main, section(".init8")));
 
 int main(void) {
     for (;;) {
-        for (uint16_t left = NETWORK_INPUTS; left != 0; --left) {
+        for (input_count left = NETWORK_INPUTS; left != 0; --left) {
             network_push(next_pixel());
         }
         const int16_t *logits = network_logits();
-        for (uint8_t i = 0; i < NETWORK_LOGITS; ++i) {
+        for (logit_count i = 0; i < NETWORK_LOGITS; ++i) {
             send((uint8_t)((uint16_t)logits[i] & 0xFF));
             send((uint8_t)((uint16_t)logits[i] >> 8));
         }

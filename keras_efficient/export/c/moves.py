@@ -10,12 +10,14 @@ from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import braces, count_type, function
 from keras_efficient.export.planner.layouts import Layout
 
-SHIFT = """static void network_shift(network_index first, network_index bytes, network_index by)
+SHIFT = """/* Moves bytes of the arena up, the last one first. */
+static void network_shift(network_index first, network_index bytes, network_index by)
 {
     uint8_t *from = network_arena.bytes + first + bytes;
     while (bytes--) {
         from--;
         from[by] = *from;
+        NETWORK_NO_LIBRARY;
     }
 }""".splitlines()
 

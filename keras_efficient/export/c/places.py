@@ -50,9 +50,9 @@ class Places:
         if rows == columns == 1:
             return "0"
         if self.is_row_order:
-            return column if rows == 1 else f"(network_index){row} * {columns}u + {column}"
+            return f"(network_index){column}" if rows == 1 else f"(network_index){row} * {columns}u + {column}"
         if self.is_column_order:
-            return row if columns == 1 else f"(network_index){column} * {rows}u + {row}"
+            return f"(network_index){row}" if columns == 1 else f"(network_index){column} * {rows}u + {row}"
         return f"network_place_{self.name}({row}, {column})"
 
     def first_column(self, row: str) -> str:
@@ -82,7 +82,11 @@ class Places:
             f"first = {self.first_row('column')};",
             f"return (network_index)(first * {columns} + column * ({rows} - first) + row - first);",
         ]
-        return function(f"static network_index network_place_{self.name}({size} row, {size} column)", lines)
+        head = f"static network_index network_place_{self.name}({size} row, {size} column)"
+        return [
+            f"/* Where a pixel of a {rows}x{columns} map lies, in pixels: {self.order_name} order. */",
+            *function(head, lines),
+        ]
 
     def loop(self, lines: list[str]) -> list[str]:
         """`lines` for every pixel (row, column), in order."""

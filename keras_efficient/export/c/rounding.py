@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from keras_efficient.export.c.text import braces
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.rounding import Rounding, Step
 
@@ -39,7 +40,7 @@ def rounding_lines(
     for step in rounding.steps:
         writer.take_step(step)
     writer.finish(result, as_index)
-    return ["{", *writer.lines, "}"]
+    return braces("", writer.lines)
 
 
 class Writer:

@@ -154,7 +154,8 @@ WEIGHT_4 = """NETWORK_INLINE uint8_t network_weight_4(network_index place)
     return place & 1 ? byte >> 4 : byte & 15;
 }""".splitlines()
 
-WEIGHT_BITS = """static uint16_t network_weight_bits(network_index place, uint8_t bits)
+WEIGHT_BITS = """/* The bits of a weight, across bytes. */
+static uint16_t network_weight_bits(network_index place, uint8_t bits)
 {
     uint16_t index = 0;
     uint8_t done = 0;

@@ -7,11 +7,11 @@ import warnings
 import keras
 import numpy as np
 
+from keras_efficient.export.integer.floats import is_exact
 from keras_efficient.export.integer.operations import IntegerMap
 from keras_efficient.export.integer.reading import read_operations
 from keras_efficient.quantization.modes import quantized_layers
 
-EXACT_IN_FLOAT32 = 2**24
 IMAGES_AT_ONCE = 256
 LOGIT_RANGE = (-(2**15), 2**15 - 1)
 
@@ -38,8 +38,9 @@ class IntegerModel:
         input: The `IntegerMap` of the input.
         operations: The layers as `Operation` objects.
         logit_exponent: log2 of the step of the logits.
-        inexact_layers: Names of layers whose sums may leave the 24 bits that float32 holds. There
-            the Keras model itself rounds, and may differ; the integers do not.
+        inexact_layers: Names of layers whose numbers may leave what the layer's float type holds: 24
+            bits in float32, 11 in float16, 8 in bfloat16, or its range. There the Keras model itself
+            rounds, and may differ; the integers do not.
 
     Raises:
         ValueError: A model that is not a chain of the layers above, or not built; weights that are
@@ -65,7 +66,7 @@ class IntegerModel:
 
     @property
     def inexact_layers(self) -> tuple[str, ...]:
-        return tuple(o.name for o in self.operations if o.float_bound >= EXACT_IN_FLOAT32)
+        return tuple(operation.name for operation in self.operations if not is_exact(operation))
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Integer logits, (n, outputs) int16.

@@ -7,7 +7,7 @@ map. `Codes` says what an integer stands for.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,14 +35,12 @@ class IntegerMap:
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One layer. `float_bound` is the largest sum in units of its finest summand: float32 is exact
-    below 2^24."""
+    """One layer. `compute_dtype` is what the Keras layer computes in."""
 
     name: str
     source: IntegerMap
     target: IntegerMap
-
-    float_bound = 0
+    compute_dtype: str = field(default="float32", kw_only=True)
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Integers of the target map from those of the source map."""
@@ -73,13 +71,14 @@ class Convolution(Operation):
     """t = sum of x times kernel over the window, and bias; rounded to the target's grid.
 
     A dense layer behind a flattened map is a convolution whose window is the whole map.
+    `gives_logits`: it is the last layer; the target holds its sums.
     """
 
     window: Window
     products: Products
     rounding: Rounding
-    float_bound: int = 0
     depthwise: bool = False
+    gives_logits: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -116,10 +115,6 @@ class Residual(Operation):
 
     first: Convolution
     second: Convolution  # its rounding takes three terms: products, bias, x
-
-    @property
-    def float_bound(self) -> int:
-        return max(self.first.float_bound, self.second.float_bound)
 
     def run(self, x: np.ndarray) -> np.ndarray:
         second = self.second
@@ -171,13 +166,6 @@ class AveragePooling(Operation):
     @property
     def sum_bound(self) -> int:
         return self.source.codes.bound * math.prod(self.window.sizes)
-
-    @property
-    def float_bound(self) -> int:
-        # The mean is no multiple of a power of two: it needs room below its last digit.
-        counts = int(self.window.counts().max())
-        exact = counts & (counts - 1) == 0
-        return self.sum_bound if exact else self.sum_bound * counts
 
     def run(self, x: np.ndarray) -> np.ndarray:
         sums = np.maximum(sum(self.window.slices(x)), 0)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_efficient import ops
 from keras_efficient.descriptions.shapes import read_window, window_output_size
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.operations import (
@@ -61,7 +61,7 @@ def read_operations(model: keras.Model) -> tuple[IntegerMap, list[Operation]]:
         flat = flat or type(layer).__name__ == "Flatten"
         operation = read_layer(layer, source, flat, is_last=position == len(layers))
         if operation is not None:
-            operations.append(operation)
+            operations.append(replace(operation, compute_dtype=layer.compute_dtype))
             source = operation.target
     return first, operations
 
@@ -93,6 +93,11 @@ def is_head(layer: keras.layers.Layer) -> bool:
 def read_layer(layer: keras.layers.Layer, source: IntegerMap, flat: bool, is_last: bool) -> Operation | None:
     """The operation of one layer; None where it changes nothing."""
     kind = type(layer).__name__
+    if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
+        raise UnsupportedLayerError(
+            f"cannot export the layer {layer.name!r}: channels must come last. "
+            f"Received: data_format={layer.data_format!r}"
+        )
     if kind in _TRANSPARENT:
         return None
     if kind not in READERS:
@@ -170,8 +175,8 @@ def make_convolution(
         window,
         Products(kernel, bias, kernel_codes, bias_codes, bound),
         plan_rounding(terms, output, relu=relu and not is_last),
-        sum(term.bound << (term.exponent - finest) for term in terms if term.bound),
         depthwise,
+        gives_logits=is_last,
     )
 
 
@@ -264,14 +269,12 @@ def codes_of(layer: Any, quantizer: Quantizer) -> Codes:
 
 def weight_codes(layer: Any, quantizer: Quantizer) -> np.ndarray:
     """The integers of a kernel or bias."""
-    codes = codes_of(layer, quantizer)
-    values = ops.to_codes(quantizer.weight, quantizer.bits, quantizer.scale, quantizer.signed)
-    values = keras.ops.convert_to_numpy(values).astype(np.float64) * codes.step
+    values = keras.ops.convert_to_numpy(quantizer.weight).astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError(
             f"cannot export the layer {layer.name!r}: its {quantizer.name} holds numbers that are not finite"
         )
-    return values.astype(np.int64)
+    return codes_of(layer, quantizer).nearest(values)
 
 
 def sum_bound(kernel: np.ndarray, codes: Codes, depthwise: bool) -> int:

@@ -41,10 +41,22 @@ class AveragePoolingQ(QuantizedLayer):
         self.compute_output_shape(input_shape)  # a window larger than the input ends here
 
     def call(self, inputs):
-        x = ops.average_pool(inputs, self.pool_size, self.strides, self.padding, data_format="channels_last")
+        x = self.means(inputs)
         if not self.current_mode.quantized:
             return x
         return efficient_ops.quantize(x, self.bits, 0.0, signed=False, rounding="floor")
+
+    def means(self, x):
+        """The mean of what each window holds of the image."""
+        if self.padding == "valid" or keras.backend.backend() != "torch":
+            return ops.average_pool(x, self.pool_size, self.strides, self.padding, data_format="channels_last")
+        # Keras on torch averages repeated borders, too. Zeros beside the image, and what is 1 on it:
+        sums, counts = (self.window_sums(each) for each in (x, ops.ones_like(x)))
+        return sums / counts
+
+    def window_sums(self, x):
+        ones = ops.ones((*self.pool_size, x.shape[-1], 1), dtype=x.dtype)
+        return ops.depthwise_conv(x, ones, self.strides, self.padding, data_format="channels_last")
 
     def compute_output_shape(self, input_shape):
         sizes = window_sizes(input_shape, self.pool_size, self.strides, self.padding, self.name)

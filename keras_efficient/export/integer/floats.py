@@ -1,0 +1,100 @@
+"""Where Keras computes the integers exactly in floating point, and where it must round.
+
+A sum of codes is exact as long as it is an integer of the format's digits, in units of its finest
+summand, and no number leaves the format's range. Elsewhere Keras may differ from the integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_efficient.export.integer.codes import Codes
+from keras_efficient.export.integer.operations import AveragePooling, Convolution, Operation, Residual
+
+
+class FloatFormat(NamedTuple):
+    """Integers up to 2^digits are exact, and so are the powers of two from 2^lowest to 2^highest.
+    What is smaller may be flushed to 0."""
+
+    digits: int
+    lowest: int
+    highest: int
+
+
+FORMATS = {
+    "float64": FloatFormat(53, -1022, 1023),
+    "float32": FloatFormat(24, -126, 127),
+    "float16": FloatFormat(11, -14, 15),
+    "bfloat16": FloatFormat(8, -126, 127),
+}
+# Scales and quantizers are computed in float32 at least, where a layer computes in half precision.
+QUANTIZER_RANGE = FORMATS["float32"]
+
+
+def is_exact(operation: Operation) -> bool:
+    """Whether the Keras layer gives the operation's integers for every input."""
+    numbers = FORMATS[operation.compute_dtype]
+    if isinstance(operation, Residual):
+        return all(sums_are_exact(part, numbers) for part in (operation.first, operation.second))
+    if isinstance(operation, Convolution):
+        return sums_are_exact(operation, numbers)
+    if isinstance(operation, AveragePooling):
+        return means_are_exact(operation, numbers)
+    return codes_are_exact(operation.source.codes, numbers) and codes_are_exact(operation.target.codes, numbers)
+
+
+def sums_are_exact(layer: Convolution, numbers: FloatFormat) -> bool:
+    terms = [term for term in layer.rounding.terms if term.bound]
+    finest = min((term.exponent for term in terms), default=0)
+    bound = sum(term.bound << (term.exponent - finest) for term in terms)
+    target = layer.target.codes
+    # A sum over a far coarser step becomes 0; only codes without a zero keep its sign.
+    keeps_sign = not target.midrise or finest - target.exponent >= QUANTIZER_RANGE.lowest
+    fits = bound.bit_length() <= numbers.digits and finest >= numbers.lowest
+    fits = fits and finest + bound.bit_length() <= numbers.highest
+    return fits and keeps_sign and all(codes_are_exact(codes, numbers) for codes in codes_of_sums(layer))
+
+
+def codes_of_sums(layer: Convolution) -> Iterator[Codes]:
+    """All grids that numbers are rounded to. Logits are not rounded."""
+    products = layer.products
+    yield from (layer.source.codes, products.kernel_codes)
+    if products.bias_codes is not None:
+        yield products.bias_codes
+    if not layer.gives_logits:
+        yield layer.target.codes
+
+
+def codes_are_exact(codes: Codes, numbers: FloatFormat) -> bool:
+    """Whether the codes, their step and its reciprocal are numbers of the format."""
+    low, high = max(numbers.lowest, QUANTIZER_RANGE.lowest), min(numbers.highest, QUANTIZER_RANGE.highest)
+    bits = codes.bound.bit_length()
+    return bits <= numbers.digits and low <= codes.exponent and codes.exponent + bits < high
+
+
+def means_are_exact(layer: AveragePooling, numbers: FloatFormat) -> bool:
+    counts = [int(count) for count in np.unique(layer.window.counts())]
+    return (
+        layer.sum_bound.bit_length() <= numbers.digits
+        and all(codes_are_exact(codes, numbers) for codes in (layer.source.codes, layer.target.codes))
+        and all(is_power_of_two(count) or mean_is_exact(count, layer.target.codes.high, numbers) for count in counts)
+    )
+
+
+def mean_is_exact(count: int, high: int, numbers: FloatFormat) -> bool:
+    """Whether floor(sum / count) is right, though XLA multiplies with 1 / count instead of dividing.
+
+    Below a code a mean ends at least 1 / count of a step; two roundings must not bridge that. And
+    where the mean is a code j, j count times 1 / count must not come out below j.
+    """
+    if numbers.digits < FORMATS["float32"].digits or ((high + 1) * count).bit_length() >= numbers.digits:
+        return False
+    j = np.arange(high + 1, dtype=np.float32)
+    return bool(np.all(j * np.float32(count) * (np.float32(1) / np.float32(count)) >= j))
+
+
+def is_power_of_two(count: int) -> bool:
+    return count & (count - 1) == 0

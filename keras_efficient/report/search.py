@@ -1,0 +1,83 @@
+"""What a search prints at its end, and the few words that its page shares with it."""
+
+from keras_efficient.report import numbers
+
+WORDS = ("at most", "network")  # columns aligned to the left
+HEADINGS = ("bytes", "weights", "activations", "parameters", "float", "quantized", "network")
+
+
+def search_summary(result: dict) -> str:
+    """The Pareto front, the best network within each limit and the references, as lines of plain text."""
+    front = [result["candidates"][index] for index in result["front"]]
+    limits = [_limit_row(result, entry) for entry in result["best_within"]]
+    return "\n".join(
+        [
+            counts_line(result),
+            "",
+            *align([HEADINGS, *map(cells, front)]),
+            "",
+            *align([("at most", *HEADINGS), *limits]),
+            *(f"{reference['name']}: {in_words(reference)}" for reference in result["references"]),
+        ]
+    )
+
+
+def cells(candidate: dict) -> tuple[str, ...]:
+    """A candidate in the columns of `HEADINGS`."""
+    sizes = (numbers.size(candidate[f"{part}_bytes"]) for part in ("total", "weight", "activation"))
+    accuracies = (numbers.percent(candidate[key]) for key in ("float_accuracy", "val_accuracy"))
+    return (*sizes, numbers.count(candidate["parameters"]), *accuracies, network_text(candidate["network"]))
+
+
+def counts_line(result: dict) -> str:
+    """How many candidates there were, and what became of them."""
+    counts = result["counts"]
+    failed = f", {counts['failed']:,} failed" if counts["failed"] else ""
+    return (
+        f"{counts['candidates']:,} candidates: {counts['invalid']:,} with impossible shapes, {counts['too_large']:,} "
+        f"above {numbers.size(result['max_bytes'])} bytes, {counts['fitting']:,} fit; "
+        f"{counts['drawn']:,} trained{failed}"
+    )
+
+
+def in_words(candidate: dict) -> str:
+    """Bytes and accuracy of a candidate, or why it has none."""
+    if candidate["status"] == "failed":
+        return f"{numbers.size(candidate['total_bytes'])} bytes, failed ({candidate['reason']})"
+    accuracy = numbers.percent(candidate["val_accuracy"])
+    return f"{numbers.size(candidate['total_bytes'])} bytes, {accuracy}, {network_text(candidate['network'])}"
+
+
+def network_text(network: list) -> str:
+    """A description in brief: its letters with their outputs, and the kernel of a window.
+
+    [["C", 8, 3, 3, 1, 1, 4, 8, 4], ["M", 2, 4], ["S", 10, 4, 8, 16]] -> 'C8/3 M2 S10'
+    """
+    return " ".join(_item_text(item) for item in network)
+
+
+def _item_text(item: object) -> str:
+    if isinstance(item, dict):
+        return str(item.get("class_name"))
+    letter, *values = item
+    if letter in ("C", "CN", "DSC", "T"):
+        kernel = f"{values[1]}" if len(values) < 6 or values[1] == values[2] else f"{values[1]}x{values[2]}"
+        return f"{letter}{values[0]}/{kernel}"
+    return letter if letter in ("D", "R", "N") else f"{letter}{values[0]}"
+
+
+def _limit_row(result: dict, entry: dict) -> tuple[str, ...]:
+    limit, index = numbers.size(entry["bytes"]), entry["candidate"]
+    if index is None:
+        return (limit, *[numbers.DASH] * len(HEADINGS))
+    return (limit, *cells(result["candidates"][index]))
+
+
+def align(rows: list[tuple[str, ...]]) -> list[str]:
+    """Lines of equally wide columns; `WORDS` to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    signs = ["<" if heading in WORDS else ">" for heading in rows[0]]
+    lines = (
+        "  ".join(f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True)) for row in rows
+    )
+    return [line.rstrip() for line in lines]

@@ -1,0 +1,7 @@
+"""Epochs in C, for the layers of the description language: built at first use, checked against Keras in the tests."""
+
+from keras_efficient.training.engines.compiled.engine import CompiledEngine
+from keras_efficient.training.engines.compiled.library import LibraryError, load_library
+from keras_efficient.training.engines.compiled.support import NotSupportedError
+
+__all__ = ["CompiledEngine", "LibraryError", "NotSupportedError", "load_library"]

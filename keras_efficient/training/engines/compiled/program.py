@@ -1,0 +1,217 @@
+"""From a Keras model to the operations of step.c."""
+
+import ctypes
+
+import keras
+import numpy as np
+
+from keras_efficient import layers
+from keras_efficient.descriptions.shapes import window_output_size
+from keras_efficient.ops.quantize import code_range
+from keras_efficient.training.engines.compiled import structures as c
+
+_NONE = -1
+
+
+class Program:
+    """The operations of a chain of layers, and where its weights are among the parameters.
+
+    Args:
+        model: One that `support.check_model` accepts. Its softmax belongs to the loss.
+
+    Attributes:
+        variables: The layers' weights; their places in a vector of all parameters are `first`, `size`.
+        dropouts: Pairs of a dropout layer and its operation.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.operations, self.grids, self.dropouts = [], [], []
+        self.cells, self.gradients = [], []
+        self.places, self.size = {}, 0
+        self.shape = _image_shape(model)
+        self.tensor = self._add_tensor(self.shape, _NONE)
+        for layer in model.layers:
+            for variable in layer.weights:
+                self._place(variable)
+            _READERS[type(layer)](self, layer)
+
+    @property
+    def variables(self):
+        """(variable, first, size) of every weight."""
+        return [(variable, first, int(np.prod(variable.shape))) for variable, first in self.places.values()]
+
+    def network(self) -> c.Network:
+        """The program as a struct; it lives as long as the result does."""
+        arrays = {
+            "operation": (c.Operation * len(self.operations))(*self.operations),
+            "grid": (c.Grid * max(len(self.grids), 1))(*self.grids),
+            "cells": (ctypes.c_int32 * len(self.cells))(*self.cells),
+            "gradient": (ctypes.c_int32 * len(self.cells))(*self.gradients),
+        }
+        network = c.Network(len(self.operations), len(self.grids), len(self.cells), self.size)
+        for name, array in arrays.items():
+            setattr(network, name, ctypes.addressof(array))
+        network.arrays = arrays
+        return network
+
+    def _place(self, variable):
+        self.places[id(variable)] = (variable, self.size)
+        self.size += int(np.prod(variable.shape))
+
+    def _place_of(self, variable):
+        return self.places[id(variable)][1]
+
+    def _add_tensor(self, shape, gradient=None):
+        """A new tensor; its gradient is its own unless one to share is given."""
+        self.cells.append(int(np.prod(shape)))
+        self.gradients.append(len(self.gradients) if gradient is None else gradient)
+        return len(self.cells) - 1
+
+    def _append(self, kind, out_shape, gradient=None, **fields):
+        """Add an operation from the current tensor to a new one, which becomes the current one."""
+        output = self._add_tensor(out_shape, gradient)
+        sizes = dict(zip(("rows", "columns", "channels"), self.shape, strict=True))
+        out_sizes = dict(zip(("out_rows", "out_columns", "out_channels"), out_shape, strict=True))
+        fields = {"skip": _NONE, "grid": _NONE, "bias": _NONE, "groups": 1, **fields}
+        operation = c.Operation(kind=kind, input=self.tensor, output=output, **sizes, **out_sizes, **fields)
+        self.operations.append(operation)
+        self.tensor, self.shape = output, tuple(out_shape)
+        return operation
+
+    def _add_grid(self, bits, signed, scale, floor=False, first=0, count=0):
+        low, high = code_range(bits, signed)
+        rounding = c.FLOOR if floor else c.MID_RISE if signed and bits <= 2 else c.NEAREST
+        resolution = 2 ** (bits - 1) if signed else 2**bits
+        self.grids.append(c.Grid(rounding, first, count, scale, low, high, resolution))
+        return len(self.grids) - 1
+
+    def _add_weight_grid(self, layer, quantizer):
+        if layer.current_mode.quantized:
+            first, count = self._place_of(quantizer.weight), int(np.prod(quantizer.weight.shape))
+            self._add_grid(quantizer.bits, quantizer.signed, self._place_of(quantizer.scale), first=first, count=count)
+
+    def _activation(self, layer, quantizer=None, relu=False):
+        """Relu and output quantizer, where there is any of them."""
+        quantized = quantizer is not None and layer.current_mode.quantized
+        if not (quantized or relu):
+            return
+        grid = _NONE
+        if quantized:
+            grid = self._add_grid(quantizer.bits, quantizer.signed, self._place_of(quantizer.scale))
+        self._share_gradient(c.ACTIVATION, relu=relu, grid=grid)
+
+    def _share_gradient(self, kind, **fields):
+        """An operation on each cell, which turns the gradient of its output into that of its input in place."""
+        if self.gradients[self.tensor] == _NONE:  # nobody asks for it, but the operation needs a place
+            self.gradients[self.tensor] = self.tensor
+        return self._append(kind, self.shape, self.gradients[self.tensor], **fields)
+
+    def _window(self, window, strides, padding):
+        """Fields of a sliding window, and the rows and columns of its output."""
+        sizes, before, after = [], [], []
+        for size, extent, stride in zip(self.shape, window, strides, strict=False):
+            sizes.append(window_output_size(size, extent, stride, padding))
+            total = max((sizes[-1] - 1) * stride + extent - size, 0) if padding == "same" else 0
+            before.append(total // 2)
+            after.append(total - total // 2)
+        names = ("window_rows", "window_columns", "row_stride", "column_stride", "top", "left")
+        return dict(zip(names, (*window, *strides, *before), strict=True)), sizes, after
+
+    def pool(self, kind, window, strides, padding):
+        fields, sizes, _ = self._window(window, strides, padding)
+        self._append(kind, (*sizes, self.shape[2]), self._gradient_behind(), **fields)
+
+    def convolve(self, kernel, bias, window=(1, 1), strides=(1, 1), padding="valid", outputs=None, depthwise=False):
+        fields, sizes, after = self._window(window, strides, padding)
+        if fields["top"] or fields["left"] or any(after):
+            self._pad(fields.pop("top"), fields.pop("left"), *after)
+        self._append(
+            c.CONVOLUTION,
+            (*sizes, outputs),
+            groups=self.shape[2] if depthwise else 1,
+            kernel=self._place_of(kernel),
+            bias=_NONE if bias is None else self._place_of(bias),
+            **fields,
+        )
+
+    def _pad(self, top, left, bottom, right):
+        rows, columns, channels = self.shape
+        shape = (rows + top + bottom, columns + left + right, channels)
+        self._append(c.PAD, shape, self._gradient_behind(), top=top, left=left)
+
+    def _gradient_behind(self):
+        """No gradient is needed where no weight comes before."""
+        return _NONE if self.gradients[self.tensor] == _NONE else None
+
+    def kernel_layer(self, layer, **window):
+        """A layer with one kernel: products, activation, quantizers."""
+        for quantizer in layer.quantizers[:-1]:
+            self._add_weight_grid(layer, quantizer)
+        self.convolve(layer.kernel, layer.bias, **window)
+        self._activation(layer, layer.activation_quantizer, relu=layer.activation is keras.activations.relu)
+
+    def residual(self, layer):
+        block_input = self.tensor
+        for number, kernel, bias in ((0, layer.kernel_1, layer.bias_1), (1, layer.kernel_2, layer.bias_2)):
+            kernel_quantizer, bias_quantizer, activation_quantizer = layer.quantizers[3 * number : 3 * number + 3]
+            self._add_weight_grid(layer, kernel_quantizer)
+            self._add_weight_grid(layer, bias_quantizer)
+            self.convolve(kernel, bias, (3, 3), padding="same", outputs=self.shape[2])
+            if number:
+                self._share_gradient(c.ADD, skip=block_input)
+            self._activation(layer, activation_quantizer, relu=True)
+
+    def average(self, layer):
+        self.pool(c.AVERAGE, layer.pool_size, layer.strides, layer.padding)
+        if layer.current_mode.quantized:
+            grid = self._add_grid(layer.bits, signed=False, scale=_NONE, floor=True)
+            self._share_gradient(c.ACTIVATION, grid=grid)
+
+    def dropout(self, layer):
+        if not 0 < layer.rate < 1:
+            return
+        threshold = int(np.ceil(layer.rate * 2**24))
+        self._share_gradient(c.DROPOUT, threshold=threshold, keep=1 / (1 - layer.rate))
+        self.dropouts.append((layer, len(self.operations) - 1))
+
+    def flatten(self):
+        self.shape = (1, 1, int(np.prod(self.shape)))
+
+
+def _image_shape(model):
+    shape = tuple(model.input_shape[1:])
+    return shape if len(shape) == 3 else (1, 1, *shape)
+
+
+def _read_activation(program, layer):
+    if layer.activation is keras.activations.relu:
+        program._activation(layer, relu=True)
+
+
+def _read_conv(program, layer):
+    program.kernel_layer(
+        layer, window=layer.kernel_size, strides=layer.strides, padding=layer.padding, outputs=layer.filters
+    )
+
+
+def _read_depthwise(program, layer):
+    outputs = program.shape[2] * layer.depth_multiplier
+    window = {"window": layer.kernel_size, "strides": layer.strides, "padding": layer.padding}
+    program.kernel_layer(layer, **window, outputs=outputs, depthwise=True)
+
+
+_READERS = {
+    keras.layers.InputLayer: lambda program, layer: None,
+    keras.layers.Flatten: lambda program, layer: program.flatten(),
+    keras.layers.Dropout: Program.dropout,
+    keras.layers.Activation: _read_activation,
+    keras.layers.MaxPooling2D: lambda program, layer: program.pool(
+        c.MAXIMUM, layer.pool_size, layer.strides, layer.padding
+    ),
+    layers.AveragePoolingQ: Program.average,
+    layers.ActivationQ: lambda program, layer: program._activation(layer, layer.activation_quantizer),
+    layers.DenseQ: lambda program, layer: program.kernel_layer(layer, outputs=layer.units),
+    layers.ConvQ: _read_conv,
+    layers.DepthwiseConvQ: _read_depthwise,
+    layers.ResidualQ: Program.residual,
+}

@@ -1,0 +1,52 @@
+"""The structs of step.c."""
+
+import ctypes
+
+PAD, ADD, CONVOLUTION, MAXIMUM, AVERAGE, ACTIVATION, DROPOUT = range(7)
+NEAREST, FLOOR, MID_RISE = range(3)
+
+
+def _fields(kind, names):
+    return [(name, kind) for name in names.split()]
+
+
+class Grid(ctypes.Structure):
+    _fields_ = [
+        *_fields(ctypes.c_int32, "rounding first count scale"),
+        *_fields(ctypes.c_float, "low high resolution"),
+    ]
+
+
+class Operation(ctypes.Structure):
+    _fields_ = [
+        *_fields(ctypes.c_int32, "kind input output skip"),
+        *_fields(ctypes.c_int32, "rows columns channels out_rows out_columns out_channels"),
+        *_fields(ctypes.c_int32, "window_rows window_columns row_stride column_stride top left"),
+        *_fields(ctypes.c_int32, "groups kernel bias relu grid"),
+        *_fields(ctypes.c_uint32, "threshold seed counter"),
+        ("keep", ctypes.c_float),
+    ]
+
+
+class Network(ctypes.Structure):
+    _fields_ = [
+        *_fields(ctypes.c_int32, "operations grids tensors parameters"),
+        *_fields(ctypes.c_void_p, "operation grid cells gradient"),
+    ]
+
+
+class Segment(ctypes.Structure):
+    _fields_ = _fields(ctypes.c_int32, "first count decays")
+
+
+class Adam(ctypes.Structure):
+    _fields_ = [
+        *_fields(ctypes.c_double, "learning_rate beta_1 beta_2 epsilon weight_decay"),
+        ("iterations", ctypes.c_int64),
+        ("segments", ctypes.c_int32),
+        *_fields(ctypes.c_void_p, "segment momentum velocity"),
+    ]
+
+
+# In the order of `ke_sizes`.
+STRUCTURES = (Grid, Operation, Network, Segment, Adam)

@@ -1,0 +1,116 @@
+"""What the compiled step can compute, and a reason for everything else."""
+
+import keras
+
+from keras_efficient import layers
+from keras_efficient.storage.models import check_chain
+
+_LAYERS = (
+    keras.layers.InputLayer,
+    keras.layers.Flatten,
+    keras.layers.Dropout,
+    keras.layers.Activation,
+    keras.layers.MaxPooling2D,
+    layers.AveragePoolingQ,
+    layers.ActivationQ,
+    layers.DenseQ,
+    layers.ConvQ,
+    layers.DepthwiseConvQ,
+    layers.ResidualQ,
+)
+_MODELS = (keras.Sequential, keras.src.models.Functional)
+# By the dimensions of the labels.
+_LOSSES = {
+    1: (keras.losses.SparseCategoricalCrossentropy, keras.losses.sparse_categorical_crossentropy),
+    2: (keras.losses.CategoricalCrossentropy, keras.losses.categorical_crossentropy),
+}
+_OPTIMIZER_OPTIONS = (
+    "amsgrad",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "use_ema",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+)
+
+
+class NotSupportedError(ValueError):
+    """Something the compiled step cannot compute; the message names it."""
+
+
+def check_model(model) -> None:
+    """Refuse all but a chain of layers that ends with a softmax."""
+    if type(model) not in _MODELS:
+        raise NotSupportedError(f"a model of class {type(model).__name__}")
+    try:
+        check_chain(model)
+    except ValueError:
+        raise NotSupportedError("a model that is no chain of layers") from None
+    shape = model.input_shape[1:]
+    if len(shape) not in (1, 3) or None in shape:
+        raise NotSupportedError(f"inputs of shape {shape}")
+    for layer in model.layers:
+        check_layer(layer)
+    *hidden, last = model.layers
+    if not _is_softmax(last) or len(model.output_shape) != 2:
+        raise NotSupportedError(f"a network that ends with {last.name!r} instead of a layer Activation('softmax')")
+    if any(map(_is_softmax, hidden)):
+        raise NotSupportedError("a softmax within the network")
+
+
+def check_layer(layer) -> None:
+    """Refuse a layer of another class, or with a setting that the step does not know."""
+    if type(layer) not in _LAYERS:
+        raise NotSupportedError(f"layer {layer.name!r} ({type(layer).__name__})")
+    for setting in _unknown_settings(layer):
+        raise NotSupportedError(f"layer {layer.name!r} with {setting}")
+
+
+def _unknown_settings(layer):
+    if layer.dtype_policy.name != "float32":
+        yield f"the dtype policy {layer.dtype_policy.name}"
+    if getattr(layer, "activity_regularizer", None) is not None or any(v.regularizer for v in layer.weights):
+        yield "a regularizer"
+    if any(variable.constraint for variable in layer.weights):
+        yield "a constraint"
+    known = (keras.activations.relu, keras.activations.linear)
+    if isinstance(layer, keras.layers.Activation):
+        known = (*known, keras.activations.softmax)
+    if hasattr(layer, "activation") and layer.activation not in known:
+        yield f"the activation {getattr(layer.activation, '__name__', layer.activation)}"
+    if getattr(layer, "noise_shape", None) is not None:
+        yield "a noise_shape"
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        yield f"data_format {layer.data_format!r}"
+
+
+def _is_softmax(layer):
+    return getattr(layer, "activation", None) is keras.activations.softmax
+
+
+def check_optimizer(optimizer) -> None:
+    """Refuse all but Adam and AdamW with a learning rate that is a number, without further options."""
+    # On torch Keras puts a subclass of its own in place of Adam.
+    adam = isinstance(optimizer, keras.optimizers.Adam) and type(optimizer).__module__.startswith("keras.src.")
+    if not adam:
+        raise NotSupportedError(f"the optimizer {type(optimizer).__name__}")
+    config = optimizer.get_config()
+    if isinstance(config["learning_rate"], dict):
+        raise NotSupportedError("an optimizer with a learning rate schedule")
+    for option in _OPTIMIZER_OPTIONS:
+        if config.get(option):
+            raise NotSupportedError(f"an optimizer with {option}={config[option]!r}")
+
+
+def check_loss(loss, label_dimensions: int) -> None:
+    """Refuse all but plain cross-entropy of class probabilities."""
+    wanted, function = _LOSSES[label_dimensions]
+    found = keras.losses.get(loss)
+    if not (found is function or type(found) is wanted and _nameless(found) == _nameless(wanted())):
+        name = getattr(found, "name", getattr(found, "__name__", found))
+        raise NotSupportedError(f"the loss {name!r} with these settings and labels")
+
+
+def _nameless(loss):
+    return {key: value for key, value in loss.get_config().items() if key != "name"}

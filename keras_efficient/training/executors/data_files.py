@@ -1,0 +1,62 @@
+"""The training data on its way to the workers: once, not with every trial."""
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from keras_efficient.files import write_atomically
+from keras_efficient.training.data import TrainingData
+
+_FOLDER = "shared_data"
+_NAMES = ("x_train", "y_train", "x_val", "y_val")
+
+
+@contextmanager
+def shared(data: TrainingData, executor, directory: Path):
+    """What to hand to `executor` in the place of `data`. Test data stays where it is.
+
+    An executor with a method `share` has a way of its own. Otherwise the arrays are written into
+    the folder of the run the first time they are sent to another process, which maps the files
+    into its memory; threads use the arrays themselves. The files go at the end of the block.
+    """
+    data = replace(data, x_test=None, y_test=None)
+    if hasattr(executor, "share"):
+        yield executor.share(data)
+        return
+    files = DataFiles(**{name: getattr(data, name) for name in _NAMES}, folder=(directory / _FOLDER).resolve())
+    try:
+        yield files
+    finally:
+        files.remove()
+
+
+@dataclass(frozen=True)
+class DataFiles(TrainingData):
+    """Training data that another process gets as files.
+
+    Attributes:
+        folder: Where the files are, once they are needed.
+    """
+
+    folder: Path | None = None
+
+    def __reduce__(self):
+        # The first time only: every trial is sent with a reference to the same files.
+        if not hasattr(self, "_written"):
+            for name in _NAMES:
+                array = getattr(self, name)
+                write_atomically(self.folder / f"{name}.npy", lambda path, array=array: np.save(path, array))
+            object.__setattr__(self, "_written", True)
+        return _open, (self.folder,)
+
+    def remove(self) -> None:
+        """Delete the files, also those that a killed run left."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _open(folder):
+    """The data in files, mapped read-only."""
+    return TrainingData(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in _NAMES))

@@ -1,0 +1,20 @@
+"""Experiments as files: one YAML file says what to train, and which settings to compare.
+
+From file to table, one module a step:
+
+    yaml_file   text -> plain values
+    keys        only settings that exist
+    variants    the methods' lists -> updates in order
+    updates     the file's settings and the updates -> settings of a method
+    grid        settings with lists of choices -> one point for each combination
+    resolve     a point -> everything its runs need, defaults filled in
+    plan        all points, all seeds: the runs, each with the hash that it is found by
+    execution   what is missing is trained
+    summary     experiment.json and the table
+"""
+
+from keras_efficient.training.experiments.plan import Plan, plan_experiment
+from keras_efficient.training.experiments.run import run_experiment
+from keras_efficient.training.experiments.summary import ExperimentResult, list_experiment
+
+__all__ = ["ExperimentResult", "Plan", "list_experiment", "plan_experiment", "run_experiment"]

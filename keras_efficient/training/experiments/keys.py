@@ -1,0 +1,68 @@
+"""Which settings there are. A key that does not exist is refused where it stands."""
+
+from dataclasses import fields
+from difflib import get_close_matches
+
+from keras_efficient.datasets import Affine
+from keras_efficient.training.experiments.updates import is_grid
+from keras_efficient.training.stage import Stage
+
+# What a stage takes; callbacks are functions and have no place in a file.
+STAGE_SETTINGS = tuple(field.name for field in fields(Stage) if field.name != "callbacks")
+# For the whole file; a method cannot change them.
+FILE_SETTINGS = ("metric", "storage", "variants", "methods")
+_BUILDER = {"builder": None, "arguments": None}
+_AFFINE = {field.name: None for field in fields(Affine)}
+_AUGMENT = {"copies": None, "kernel_size": None, "sigma": None, "alpha": None, "interpolation": None, "affine": _AFFINE}
+_STAGE = {**dict.fromkeys(STAGE_SETTINGS), "optimizer": {"class_name": None, "config": None}}
+
+# Setting -> the settings within, None where anything may stand.
+SETTINGS = {
+    "data": {
+        **dict.fromkeys(("dataset", "data_dir", "validation", "split_seed", "limit")),
+        "augment": _AUGMENT,
+    },
+    "network": _BUILDER,
+    "stages": _STAGE,
+    **{name: within for name, within in _STAGE.items() if name != "mode"},
+    **dict.fromkeys(("rule", "seeds", "engine")),
+}
+
+
+def check_keys(value, place: str = "", known: dict | None = SETTINGS) -> None:
+    """Raise a ValueError for a key of `value` (settings with choices in them) that is no setting.
+
+    Args:
+        value: Settings, dotted keys written out.
+        place: Where they stand in the file.
+        known: The settings that there are.
+    """
+    if known is None:
+        return
+    if is_grid(value):
+        check_keys(value["grid"], f"{place}.grid", known)
+    elif isinstance(value, list) and known is not _BUILDER:  # the items of a description are checked later
+        for index, item in enumerate(value):
+            check_keys(item, f"{place}[{index}]", known)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            name = f"{place}.{key}" if place else key
+            if known is _STAGE and key.isdigit():
+                check_keys(item, name, known)
+            else:
+                check_keys(item, name, _within(key, known, name))
+
+
+def _within(key, known, name):
+    if key in known:
+        return known[key]
+    if key in FILE_SETTINGS:
+        raise ValueError(f"`{name}`: `{key}` holds for the whole file and stands at its top")
+    raise ValueError(unknown(name, key, known))
+
+
+def unknown(name: str, key: str, known) -> str:
+    """What to say of a key that is no setting."""
+    close = get_close_matches(key, known, 1)
+    hint = f"Did you mean `{close[0]}`?" if close else f"The settings there: {', '.join(known)}"
+    return f"`{name}` is not a setting. {hint}"

@@ -1,0 +1,165 @@
+"""All runs of an experiment, before any of them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_efficient.training.experiments.grid import place_text, points
+from keras_efficient.training.experiments.keys import FILE_SETTINGS, check_keys
+from keras_efficient.training.experiments.resolve import resolve, resolve_seeds, settings_hash
+from keras_efficient.training.experiments.updates import merge_all, nested
+from keras_efficient.training.experiments.variants import check_methods, check_variants, updates_of
+from keras_efficient.training.experiments.yaml_file import read_experiment
+
+METRICS = ("val_accuracy", "val_loss", "test_accuracy")
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training: a point and a seed.
+
+    Attributes:
+        settings: What decides its result, the seed included.
+        sha256: Hash of the settings.
+        folder: Where its files go.
+        modules: Where the module of a builder may lie.
+    """
+
+    settings: dict
+    sha256: str
+    folder: Path
+    modules: Path
+
+
+@dataclass(frozen=True)
+class Point:
+    """A method at one point of its grid.
+
+    Attributes:
+        method: Its name.
+        settings: {name: value} of the settings as the file has them.
+        runs: A `PlannedRun` for each seed.
+    """
+
+    method: str
+    settings: dict
+    runs: tuple[PlannedRun, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an experiment will do.
+
+    Attributes:
+        metric: What is compared: one of `METRICS`.
+        storage: Folder of all runs.
+        points: In the order of the file.
+    """
+
+    metric: str
+    storage: Path
+    points: tuple[Point, ...]
+
+    @property
+    def runs(self) -> list[PlannedRun]:
+        """Every run once, also where several points need it."""
+        return list({run.sha256: run for point in self.points for run in point.runs}.values())
+
+    def differing(self) -> list[str]:
+        """The names of the settings that are not the same at all points."""
+        names = dict.fromkeys(name for point in self.points for name in point.settings)
+        return [name for name in names if len({_text(point.settings.get(name)) for point in self.points}) > 1]
+
+
+def plan_experiment(experiment: str | Path | Mapping, storage: str | Path | None = None) -> Plan:
+    """Read an experiment and say which runs it consists of. Nothing is run or written.
+
+    Args:
+        experiment: See `run_experiment`.
+        storage: Folder instead of the one in the file.
+
+    Raises:
+        ValueError, TypeError: Something in the file is wrong.
+        FileNotFoundError: The file, or one that it names, does not exist.
+    """
+    content, name, folder = read_experiment(experiment)
+    try:
+        return _plan(content, name, folder, storage)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _plan(content, name, folder, storage):
+    whole_file = {key: content.get(key) for key in FILE_SETTINGS}
+    base = nested({key: value for key, value in content.items() if key not in FILE_SETTINGS})
+    check_keys(base)
+    variants = check_variants(whole_file["variants"])
+    for variant in variants:
+        _updates(variants[variant], variants, f"variants.{variant}")
+    methods = check_methods(whole_file["methods"], name)
+    storage = _storage(whole_file["storage"], storage, folder, name)
+    planned = []
+    for method, items in methods.items():
+        settings = merge_all(base, _updates(items, variants, f"methods.{method}"))
+        planned += _points(method if whole_file["methods"] else None, method, settings, folder, storage)
+    return Plan(_metric(whole_file["metric"]), storage, tuple(planned))
+
+
+def _updates(items, variants, place):
+    updates = [(where, nested(update)) for where, update in updates_of(items, variants, place)]
+    for where, update in updates:
+        check_keys(update, where)
+    return [update for _, update in updates]
+
+
+def _points(stated_method, method, settings, folder, storage):
+    try:
+        return [_point(method, point, folder, storage) for point in points(settings)]
+    except ValueError as error:
+        where = "" if stated_method is None else f" (method {method!r})"
+        raise ValueError(f"{error}{where}") from error
+
+
+def _point(method, settings, folder, storage):
+    resolved = resolve(settings, folder)
+    runs = []
+    for seed in resolve_seeds(settings.get("seeds")):
+        complete = {**resolved, "seed": seed}
+        sha256 = settings_hash(complete)
+        runs.append(PlannedRun(complete, sha256, storage / "runs" / sha256[:16], folder))
+    named = {name: value for name, value in settings.items() if name != "seeds"}
+    return Point(method, dict(_flat(named)), tuple(runs))
+
+
+def _flat(value, place=()):
+    """(name, value) of every single setting; an item of a network description is one."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _flat(item, (*place, key))
+    elif isinstance(value, list) and place in (("stages",), ("network",)):
+        for index, item in enumerate(value):
+            yield from _flat(item, (*place, index))
+    elif place in (("network",), ("data", "data_dir")) and isinstance(value, str):
+        yield place_text(place), Path(value).name
+    else:
+        yield place_text(place), value
+
+
+def _text(value):
+    return json.dumps(value, sort_keys=True)
+
+
+def _metric(metric):
+    metric = "val_accuracy" if metric is None else metric
+    if metric not in METRICS:
+        raise ValueError(f"`metric` must be one of {', '.join(METRICS)}. Received: metric={metric!r}")
+    return metric
+
+
+def _storage(stated, wanted, folder, name):
+    if not isinstance(stated, str | None):
+        raise ValueError(f"`storage` must be a folder. Received: storage={stated!r}")
+    if wanted is not None:
+        return Path(wanted)
+    return Path("runs") / name if stated is None else folder / Path(stated).expanduser()

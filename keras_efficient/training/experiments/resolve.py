@@ -1,0 +1,82 @@
+"""A point of the grid -> everything its runs need to know; and the hash that finds a run again."""
+
+import hashlib
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from keras_efficient.datasets.checks import random_seed
+from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
+from keras_efficient.training.experiments.data import DataSettings
+from keras_efficient.training.experiments.network import resolve_network
+from keras_efficient.training.experiments.stages import resolve_stages
+from keras_efficient.training.selection import RULES
+
+
+def resolve(settings: dict, folder: Path) -> dict:
+    """The settings that decide the runs of a point, checked, in one form.
+
+    Settings at their defaults are left out, paths are absolute, a network file is replaced by
+    its content and the settings beside `stages` have gone into them. Names, storage and metric
+    are not in it, and neither is the seed.
+
+    Raises:
+        ValueError: A setting is missing or wrong.
+    """
+    resolved = {
+        "data": _resolve_data(settings.get("data"), folder),
+        "network": resolve_network(settings.get("network"), folder),
+        "stages": resolve_stages(settings),
+    }
+    rule = settings.get("rule") or "score"
+    if rule not in RULES:
+        raise ValueError(f"`rule` must be one of {RULES}. Received: rule={rule!r}")
+    others = {"rule": None if rule == "score" else rule, "engine": _resolve_engine(settings.get("engine"))}
+    return {**resolved, **{name: value for name, value in others.items() if value is not None}}
+
+
+def resolve_seeds(seeds) -> list[int]:
+    """The section `seeds`; [0] without it."""
+    seeds = [0] if seeds is None else seeds
+    try:
+        if isinstance(seeds, list) and seeds and len({*map(random_seed, seeds)}) == len(seeds):
+            return seeds
+    except (ValueError, TypeError):
+        pass
+    raise ValueError(f"`seeds` must be a list of different whole numbers such as [0, 1, 2]. Received: seeds={seeds!r}")
+
+
+def settings_hash(settings: dict) -> str:
+    """SHA-256 of settings, whatever the order of their keys; 1 and 1.0 are the same.
+
+    >>> settings_hash({"a": 1, "b": 2}) == settings_hash({"b": 2.0, "a": 1})
+    True
+    """
+    text = json.dumps(_canonical(settings), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value):
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _resolve_data(data, folder):
+    if not isinstance(data, dict) or "dataset" not in data:
+        raise ValueError(f"`data` must name a data set, such as {{dataset: digits}}. Received: data={data!r}")
+    defaults = {field.name: field.default for field in fields(DataSettings)}
+    given = {name: value for name, value in data.items() if value is not None and value != defaults[name]}
+    try:
+        if isinstance(given.get("data_dir"), str):
+            given["data_dir"] = str((folder / Path(given["data_dir"]).expanduser()).resolve())
+        settings = asdict(DataSettings(**given))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"`data`: {error}") from None
+    return {name: value for name, value in settings.items() if name in given}
+
+
+def _resolve_engine(engine):
+    return None if engine is None or check_engine(engine) == DEFAULT_ENGINE else engine

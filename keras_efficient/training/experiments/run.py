@@ -1,0 +1,103 @@
+"""`run_experiment`: everything that is missing is trained, then the table is written."""
+
+import sys
+from collections.abc import Mapping
+from concurrent.futures import BrokenExecutor, as_completed
+from pathlib import Path
+
+from keras_efficient.training.experiments.data import DataSettings
+from keras_efficient.training.experiments.execution import execute, status
+from keras_efficient.training.experiments.network import check_shapes
+from keras_efficient.training.experiments.plan import plan_experiment
+from keras_efficient.training.experiments.resolve import settings_hash
+from keras_efficient.training.experiments.summary import ExperimentResult, write_summary
+
+
+def run_experiment(
+    experiment: str | Path | Mapping,
+    storage: str | Path | None = None,
+    executor=None,
+    verbose: bool | str = "auto",
+) -> ExperimentResult:
+    """Run what is missing of a study that a YAML file describes, and compare its settings.
+
+        data: {dataset: digits}
+        network: [[C, 4, 3, 4, 8, 4], [M, 2, 4], [S, 10, 4, 8, 8]]
+        epochs: 10
+        stages: [{mode: float}, {mode: learn_scales}]
+        seeds: [0, 1, 2]
+        variants:
+          ~long: {epochs: 40}
+        methods:
+          plain: []
+          elastic: [~long, {data.augment: [1, 3]}]
+
+    A run is a point of the grid of a method, with a seed. It is found again by the SHA-256 of its
+    settings, in storage/runs/<first 16 digits>/: a run that is there is not repeated, whatever
+    else changed in the file, and an interrupted one continues. One that fails (all trials of a
+    stage failed, a builder raised) is recorded with its reason, and tried again the next time.
+
+    Args:
+        experiment: A YAML file or a mapping with its content: `data` (see `DataSettings`),
+            `network` (a description, a JSON file, or `{builder: "module:function", arguments}`),
+            `stages` (settings of `Stage`; those that stand beside `stages` are defaults of all),
+            `metric` (val_accuracy, val_loss or test_accuracy), `rule`, `seeds`, `engine`,
+            `storage`, `variants` and `methods`. Paths are relative to the file.
+        storage: Folder of the runs, instead of the file's. Without both: runs/NAME-OF-THE-FILE.
+        executor: A `concurrent.futures.Executor` whose workers each take one run at a time; of a
+            single run they take the trials. None runs all in this process.
+        verbose: Progress: True, False, or "auto" (where a terminal watches).
+
+    Returns:
+        An `ExperimentResult`; storage/experiment.json holds the same.
+
+    Raises:
+        ValueError, TypeError: Something in the file is wrong; nothing was written.
+        OSError: A file or the data is missing, or the disk is full.
+    """
+    plan = plan_experiment(experiment, storage)
+    missing = [run for run in plan.runs if status(run) != "done"]
+    _check_data(missing)
+    if executor is None or len(missing) < 2:
+        _one_by_one(missing, executor, verbose)
+    else:
+        _spread(missing, executor, verbose)
+    return write_summary(plan)
+
+
+def _one_by_one(runs, executor, verbose):
+    for number, run in enumerate(runs, start=1):
+        _say(f"run {number}/{len(runs)}  {run.folder.name}  seed {run.settings['seed']}", verbose)
+        execute(run, executor, verbose)
+
+
+def _spread(runs, executor, verbose):
+    futures = {executor.submit(execute, run): run for run in runs}
+    try:
+        for number, future in enumerate(as_completed(futures), start=1):
+            future.result()
+            _say(f"run {number}/{len(runs)}  {futures[future].folder.name}  {status(futures[future])}", verbose)
+    except BrokenExecutor as error:
+        raise ChildProcessError(f"A worker died: {error}. What is done is kept; run it again to continue.") from error
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _check_data(runs):
+    """Raise an error where data is missing or does not fit the network, before anything is written."""
+    shapes = {}
+    for run in runs:
+        data = DataSettings(**{**run.settings["data"], "augment": 0})
+        key = settings_hash({**run.settings["data"], "augment": 0, "limit": None})
+        if key not in shapes:
+            shapes[key] = data.load(run.settings["seed"]).x_train.shape[1:]
+        try:
+            check_shapes(run.settings["network"], shapes[key])
+        except ValueError as error:
+            raise ValueError(f"`network`: {error}") from error
+
+
+def _say(line, verbose):
+    if verbose is True or (verbose == "auto" and sys.stderr.isatty()):
+        sys.stderr.write(f"{line}\n")

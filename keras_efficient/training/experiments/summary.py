@@ -1,0 +1,103 @@
+"""What an experiment found: the rows of experiment.json."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import mean, stdev
+
+from keras_efficient.files import json_value, read_json, write_json
+from keras_efficient.training.experiments.execution import failure, result, status
+from keras_efficient.training.experiments.plan import Plan, PlannedRun, Point
+from keras_efficient.training.experiments.tables import as_text, plan_table, result_table
+
+FORMAT = "keras_efficient experiment 1"
+SUMMARY = "experiment.json"
+_BYTES = ("weight_bytes", "activation_bytes", "total_bytes")
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """The comparison of an experiment; `str()` is its table.
+
+    Attributes:
+        directory: Folder of the runs, where experiment.json is.
+        metric: The name of what was compared.
+        rows: One a method and point: `method`, `settings` (those that differ between rows),
+            `mean`, `sd`, `min`, `max` of the metric over the seeds, `failed`, the bytes, `runs`.
+    """
+
+    directory: str
+    metric: str
+    rows: list[dict]
+
+    @property
+    def finished(self) -> int:
+        """How many runs have a result."""
+        return sum(run["status"] == "done" for row in self.rows for run in row["runs"])
+
+    def to_json(self) -> dict:
+        """As it stands in experiment.json, without the date."""
+        return {"format": FORMAT, "metric": self.metric, "rows": self.rows}
+
+    def __str__(self):
+        return as_text(result_table(self.metric, self.rows))
+
+
+def write_summary(plan: Plan) -> ExperimentResult:
+    """Collect the runs of a plan; storage/experiment.json is written where it says something new."""
+    names = plan.differing()
+    rows = [_row(plan, point, names) for point in plan.points]
+    found = ExperimentResult(str(plan.storage), plan.metric, json_value(rows))
+    path = plan.storage / SUMMARY
+    if not path.exists() or {**read_json(path), "finished_date": None} != {**found.to_json(), "finished_date": None}:
+        write_json(path, {**found.to_json(), "finished_date": datetime.now(UTC).isoformat(timespec="seconds")})
+    return found
+
+
+def list_experiment(plan: Plan, as_json: bool = False) -> str:
+    """All runs of a plan as a table, or as JSON with all their settings."""
+    if not as_json:
+        return as_text(plan_table(plan))
+    runs = [
+        {"method": point.method, **_identity(plan, run), "status": status(run), "settings": run.settings}
+        for point in plan.points
+        for run in point.runs
+    ]
+    return json.dumps(runs)
+
+
+def _row(plan: Plan, point: Point, names):
+    runs = [_run_json(plan, run) for run in point.runs]
+    values = [run[plan.metric] for run in runs if run["status"] == "done"]
+    return {
+        "method": point.method,
+        "settings": {name: point.settings.get(name) for name in names},
+        "mean": mean(values) if values else None,
+        "sd": stdev(values) if len(values) > 1 else None,
+        "min": min(values, default=None),
+        "max": max(values, default=None),
+        "failed": len(runs) - len(values),
+        **_bytes(point),
+        "runs": runs,
+    }
+
+
+def _bytes(point):
+    """The bytes of the point's network, from `estimate_storage`; seeds do not change them."""
+    done = next((run for run in point.runs if status(run) == "done"), None)
+    best = {} if done is None else result(done)["best"]
+    return {name: best.get(name) for name in _BYTES}
+
+
+def _run_json(plan, run):
+    row = {**_identity(plan, run), "status": status(run)}
+    if row["status"] == "failed":
+        return {**row, "reason": failure(run)}
+    found = result(run)
+    seconds = sum(stage["train_seconds"] for stage in found["stages"])
+    return {**row, plan.metric: found["best"][plan.metric], "train_seconds": seconds}
+
+
+def _identity(plan, run: PlannedRun):
+    path = run.folder.relative_to(plan.storage).as_posix()
+    return {"seed": run.settings["seed"], "sha256": run.sha256, "path": path}

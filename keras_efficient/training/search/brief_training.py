@@ -1,0 +1,124 @@
+"""One candidate: trained briefly, remembered in a record."""
+
+import gc
+import logging
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from keras_efficient.files import read_json, write_json
+from keras_efficient.training.driver import train_network
+from keras_efficient.training.search.results import CandidateResult
+from keras_efficient.training.search.settings import Search
+
+# They say that a file cannot be written, or that the program is wrong: nothing that a candidate is to blame for.
+_NOT_ITS_FAULT = (OSError, TypeError, NameError, AttributeError, LookupError, ImportError)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network to train; `place` is its folder in the search's."""
+
+    place: str
+    candidate: CandidateResult
+
+    def record(self, search: Search) -> Path:
+        """The file that says it was trained. It is written last."""
+        return search.directory / f"{self.place}.json"
+
+
+def train_all(search: Search, jobs: Sequence[Job], executor, progress) -> list[CandidateResult]:
+    """The results of all jobs, in their order; those with a record are only read."""
+    found = [CandidateResult.read(job.record(search)) for job in jobs]
+    missing = [index for index, result in enumerate(found) if result is None]
+    for index, result in enumerate(found):
+        if result is not None:
+            progress.trial(_Shown(index, result.val_loss, result.val_accuracy))
+    for index, result in zip(missing, _results(search, [jobs[i] for i in missing], executor), strict=True):
+        found[index] = result
+        progress.trial(_Shown(index, result.val_loss, result.val_accuracy))
+    return found
+
+
+class _Shown(NamedTuple):
+    """What the progress bar wants to know of a trial."""
+
+    trial: int
+    val_loss: float | None
+    val_accuracy: float | None
+
+
+def _results(search, jobs, executor):
+    if executor is None:
+        yield from (train_job(search, job) for job in jobs)
+        return
+    futures = [executor.submit(train_job, search, job) for job in jobs]
+    try:
+        yield from (future.result() for future in futures)
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def train_job(search: Search, job: Job) -> CandidateResult:
+    """Train a candidate in float mode and quantized, and write its record.
+
+    What its training raises becomes the reason of a failed candidate, unless the disk or the program is to blame.
+    """
+    directory = search.directory / job.place
+    try:
+        with _without_retracing_warnings():
+            result = replace(job.candidate, **_train(search, job, directory))
+    except _NOT_ITS_FAULT:
+        raise
+    except Exception as error:
+        result = replace(job.candidate, status="failed", reason=_reason(directory, error))
+    write_json(job.record(search), asdict(result))
+    gc.collect()  # models are cycles, and TensorFlow's hold much memory
+    return result
+
+
+def _train(search: Search, job: Job, directory: Path) -> dict:
+    data = search.data
+    selection = train_network(
+        job.candidate.network,
+        (data.x_train, data.y_train, data.x_val, data.y_val),
+        search.stages,
+        directory,
+        rule="val_accuracy",
+        seed=search.seed,
+        verbose=False,
+        engine=search.engine,
+    )
+    trials = read_json(directory / "result.json")["stages"]
+    quantized = trials[-1]["trials"][0]
+    return {
+        "float_accuracy": selection.stages[0][0].max_accuracy["val_accuracy"],
+        "val_accuracy": quantized["max_accuracy"]["val_accuracy"],
+        "val_loss": quantized["max_accuracy"]["val_loss"],
+        "path": f"{job.place}/{quantized['accuracy_path']}",
+        "train_seconds": sum(stage["train_seconds"] for stage in trials),
+    }
+
+
+@contextmanager
+def _without_retracing_warnings():
+    """TensorFlow warns of functions traced anew in a loop, which is what a search is."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _reason(directory: Path, error: Exception) -> str:
+    """What the trial that failed says about it, else the error."""
+    for path in sorted(directory.glob("stages/*/trial_*/trial.json")):
+        trial = read_json(path)
+        if trial["status"] == "failed":
+            return f"{path.parent.parent.name}: {trial['reason']}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

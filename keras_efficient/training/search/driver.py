@@ -1,0 +1,115 @@
+"""`search_networks`: the best networks that fit a number of bytes."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from keras_efficient.files import read_json
+from keras_efficient.training.manifest import open_directory
+from keras_efficient.training.progress import make_progress
+from keras_efficient.training.search.brief_training import Job, train_all
+from keras_efficient.training.search.outcome import RESULT, is_complete, write_outcome
+from keras_efficient.training.search.results import CandidateResult, SearchResult
+from keras_efficient.training.search.settings import Search, description
+from keras_efficient.training.search.space import SearchSpace
+
+
+def search_networks(
+    data: Sequence,
+    max_bytes: float,
+    directory: str | Path,
+    space: SearchSpace | None = None,
+    samples: int = 60,
+    epochs: Sequence[int] = (5, 5),
+    batch_size: int | None = None,
+    references: Mapping[str, Sequence] | None = None,
+    executor=None,
+    seed: int = 0,
+    verbose: bool | str = "auto",
+    engine: str = "keras",
+) -> SearchResult:
+    """Find networks that are accurate for their bytes.
+
+    All candidates of a search space are priced exactly; of those whose weights and activations fit `max_bytes`, a
+    sample about uniform in the logarithm of the bytes is trained briefly: float epochs, calibration, quantized
+    epochs with learnt scales. The highest validation accuracy of the quantized epochs ranks. Source: the
+    architecture sweep of Gural & Murmann, ICML 2019.
+
+    The directory receives search.json (everything), network.json (the best one, for `keras-efficient train
+    --network`), search.html (accuracy against bytes, the Pareto front) and, in candidates/, the run of each
+    candidate. A call with the same arguments continues an interrupted search: candidates with a record are not
+    trained again. A finished search is only read.
+
+    Accuracies of a search are those of brief trainings, and the best of many: train the winner, and measure it on
+    test data then.
+
+    Args:
+        data: (x_train, y_train, x_val, y_val), arrays as `train_network` takes them; test data behind them is not
+            looked at.
+        max_bytes: Limit of weight bytes and activation bytes together.
+        directory: Where the files go: new, empty, or a search with the same arguments.
+        space: The candidates; None: `SearchSpace.for_inputs` of the data.
+        samples: How many candidates to train; all where fewer fit.
+        epochs: (float, quantized) epochs of a candidate.
+        batch_size: None: 128 as in the study, or samples // 32 if that is less.
+        references: Descriptions by name, trained in the same way and shown beside the candidates, not chosen. None:
+            the package's own network for 28 x 28 x 1 or 8 x 8 x 1 inputs and 10 classes.
+        executor: A `concurrent.futures.Executor` whose workers train candidates; None trains them one after the
+            other in this process.
+        seed: Decides the sample, and all initial weights, shuffles and dropout.
+        verbose: Progress bar: True, False, or "auto" (where a terminal watches).
+        engine: What computes the epochs, see `train_network`.
+
+    Returns:
+        A `SearchResult`.
+
+    Raises:
+        ValueError: An argument is wrong, no candidate fits, the directory holds something else, or all candidates
+            fail.
+    """
+    search = Search.prepare(data, max_bytes, directory, space, samples, epochs, batch_size, references, seed, engine)
+    if not is_complete(search):
+        _run(search, executor, verbose)
+    else:
+        open_directory(search.directory, search.manifest())  # complains if it is another search
+    return SearchResult.from_json(read_json(search.directory / RESULT), search.directory)
+
+
+def _run(search, executor, verbose):
+    references = _reference_jobs(search)
+    started = time.perf_counter()
+    priced = search.priced()
+    price_seconds = time.perf_counter() - started
+    open_directory(search.directory, search.manifest())
+    jobs = [*references, *_candidate_jobs(priced, search.drawn(priced))]
+    with make_progress(verbose) as progress:
+        progress.stage(1, 1, "search", len(jobs), 1)
+        results = train_all(search, jobs, executor, progress)
+    write_outcome(search, priced, results[len(references) :], results[: len(references)], price_seconds)
+
+
+def _candidate_jobs(priced, drawn):
+    return [
+        Job(f"candidates/{number:04d}", _candidate(f"candidate {number}", priced.networks[index], priced.prices[index]))
+        for number, index in enumerate(drawn)
+    ]
+
+
+def _reference_jobs(search):
+    reports = search.priced_references()
+    return [
+        Job(f"references/{number}", _candidate(name, search.references[name], report))
+        for number, (name, report) in enumerate(reports.items())
+    ]
+
+
+def _candidate(name, network, price):
+    return CandidateResult(
+        name=name,
+        network=description(network),
+        weight_bytes=price.weight_bytes,
+        activation_bytes=price.activation_bytes,
+        total_bytes=price.total_bytes,
+        parameters=price.parameters,
+        mult_adds=price.mult_adds,
+    )

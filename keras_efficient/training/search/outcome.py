@@ -1,0 +1,85 @@
+"""The end of a search: rank, and write search.json, network.json and search.html."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import keras
+
+from keras_efficient.files import write_json
+from keras_efficient.report.search_page import write_search_page
+from keras_efficient.training.manifest import package_versions
+from keras_efficient.training.search.front import best_within, pareto_front
+from keras_efficient.training.search.pricing import PricedSpace
+from keras_efficient.training.search.results import CandidateResult
+from keras_efficient.training.search.settings import Search
+
+RESULT, NETWORK, PAGE = "search.json", "network.json", "search.html"
+LIMITS = (512, 1024, 2048, 4096)
+
+
+def is_complete(search: Search) -> bool:
+    """Whether all files of the finished search are there."""
+    return all((search.directory / name).exists() for name in (RESULT, NETWORK, PAGE))
+
+
+def write_outcome(
+    search: Search,
+    priced: PricedSpace,
+    candidates: Sequence[CandidateResult],
+    references: Sequence[CandidateResult],
+    price_seconds: float,
+) -> None:
+    """Write the three files; search.json comes last and says that all is there."""
+    result = {
+        "format": "keras_efficient search 1",
+        **search.settings(),
+        "dataset": {"train": len(search.data.x_train), "validation": len(search.data.x_val)},
+        "counts": _counts(search, priced, candidates),
+        **_ranking(search, candidates),
+        "network_path": NETWORK,
+        "candidates": [asdict(candidate) for candidate in candidates],
+        "references": [asdict(reference) for reference in references],
+        "price_seconds": price_seconds,
+        "train_seconds": sum(each.train_seconds for each in (*candidates, *references)),
+        "backend": keras.backend.backend(),
+        "versions": package_versions(),
+        "finished_date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    winner = {"network": candidates[result["best"]].network, "input_shape": list(search.data.input_shape)}
+    write_json(search.directory / NETWORK, winner)
+    write_search_page(result, search.directory / PAGE)
+    write_json(search.directory / RESULT, result)
+
+
+def _counts(search, priced, candidates):
+    failed = sum(candidate.status == "failed" for candidate in candidates)
+    return {
+        "candidates": search.space.size(),
+        "invalid": priced.invalid,
+        "too_large": priced.too_large,
+        "fitting": len(priced.networks),
+        "drawn": len(candidates),
+        "finished": len(candidates) - failed,
+        "failed": failed,
+    }
+
+
+def _ranking(search, candidates):
+    """`best`, `front` and `best_within`, as indices into the candidates."""
+    finished = [index for index, candidate in enumerate(candidates) if candidate.status == "finished"]
+    if not finished:
+        raise ValueError(f"All {len(candidates)} candidates failed; the first: {candidates[0].reason}")
+    sizes = [candidates[index].total_bytes for index in finished]
+    accuracies = [candidates[index].val_accuracy for index in finished]
+
+    def within(limit):
+        best = best_within(limit, sizes, accuracies)
+        return None if best is None else finished[best]
+
+    limits = sorted({*(limit for limit in LIMITS if limit < search.max_bytes), search.max_bytes})
+    return {
+        "best": within(search.max_bytes),
+        "front": [finished[index] for index in pareto_front(sizes, accuracies)],
+        "best_within": [{"bytes": limit, "candidate": within(limit)} for limit in limits],
+    }

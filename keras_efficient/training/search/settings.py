@@ -1,0 +1,152 @@
+"""The settings of a search, checked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import keras
+
+from keras_efficient.descriptions.fields import check_number, is_integer
+from keras_efficient.files import json_value
+from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.networks import DIGITS, MNIST_2KB
+from keras_efficient.storage import estimate_storage
+from keras_efficient.training.data import TrainingData
+from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
+from keras_efficient.training.manifest import package_versions
+from keras_efficient.training.search.candidates import Network, candidates
+from keras_efficient.training.search.pricing import PricedSpace, price_space
+from keras_efficient.training.search.sampling import draw, log_uniform_weights
+from keras_efficient.training.search.space import SearchSpace
+from keras_efficient.training.stage import Stage
+
+_FORMAT = "keras_efficient search 1"
+_MODES = ("float", "learn_scales")
+# Known networks by what they were made for: input shape and number of classes.
+_REFERENCES = {((28, 28, 1), 10): {"MNIST_2KB": MNIST_2KB}, ((8, 8, 1), 10): {"DIGITS": DIGITS}}
+# The study's; sets so small that it would leave less than 32 steps an epoch take smaller ones.
+_BATCH_SIZE, _STEPS = 128, 32
+
+
+@dataclass(frozen=True)
+class Search:
+    """Everything that decides the result of a search. Can be sent to a worker process."""
+
+    data: TrainingData
+    max_bytes: float
+    directory: Path
+    space: SearchSpace
+    samples: int
+    stages: tuple[Stage, Stage]
+    references: Mapping[str, Sequence]
+    seed: int
+    engine: str = DEFAULT_ENGINE
+
+    @classmethod
+    def prepare(
+        cls, data, max_bytes, directory, space, samples, epochs, batch_size, references, seed, engine
+    ) -> "Search":
+        """Check the arguments of `search_networks`; no file is touched."""
+        # A search chooses, so it never sees test data.
+        data = replace(TrainingData.from_arrays(data), x_test=None, y_test=None)
+        if space is not None and not isinstance(space, SearchSpace):
+            raise TypeError(f"`space` must be a SearchSpace or None. Received: space={space!r}")
+        search = cls(
+            data=data,
+            max_bytes=_check_bytes(max_bytes),
+            directory=Path(directory),
+            space=space or SearchSpace.for_inputs(data.input_shape),
+            samples=positive_integer(samples, "samples"),
+            stages=_stages(epochs, batch_size, len(data.x_train)),
+            references={},
+            seed=_check_seed(seed),
+            engine=check_engine(engine),
+        )
+        data.check_labels(search.classes)
+        return replace(search, references=search.known_references() if references is None else dict(references))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes: columns of one-hot labels, or the largest label and 1."""
+        if self.data.one_hot:
+            return self.data.y_train.shape[1]
+        return int(max(self.data.y_train.max(), self.data.y_val.max())) + 1
+
+    def known_references(self) -> Mapping[str, Sequence]:
+        """The networks of this package that were made for such data."""
+        return _REFERENCES.get((self.data.input_shape, self.classes), {})
+
+    def priced_references(self) -> dict:
+        """The storage report of each reference network; ValueError where one does not fit the data."""
+        return {name: estimate_storage(network, self.data.input_shape) for name, network in self.references.items()}
+
+    def priced(self) -> PricedSpace:
+        """All candidates that fit; ValueError where none does."""
+        priced = price_space(candidates(self.space, self.classes), self.data.input_shape, self.max_bytes)
+        if not priced.networks:
+            smallest = priced.smallest_bytes
+            found = "none has valid shapes" if smallest is None else f"the smallest needs {smallest:g} bytes"
+            raise ValueError(
+                f"no network of the search space fits inputs of {self.data.input_shape} and the limit: {found}. "
+                f"Received: max_bytes={self.max_bytes:g}"
+            )
+        return priced
+
+    def drawn(self, priced: PricedSpace) -> list[int]:
+        """Indices of the candidates to train."""
+        weights = log_uniform_weights([price.total_bytes for price in priced.prices])
+        return [int(index) for index in draw(weights, self.samples, self.seed)]
+
+    def manifest(self) -> dict:
+        """What must be equal for two searches to be the same search."""
+        return json_value(
+            {
+                "format": _FORMAT,
+                **self.settings(),
+                "data_sha256": self.data.digest(),
+                "backend": keras.backend.backend(),
+                "engine": self.engine,
+                "precision": keras.config.dtype_policy().name,
+                "versions": package_versions(),
+            }
+        )
+
+    def settings(self) -> dict:
+        """The settings as JSON values."""
+        return json_value(
+            {
+                "max_bytes": self.max_bytes,
+                "samples": self.samples,
+                "seed": self.seed,
+                "input_shape": self.data.input_shape,
+                "classes": self.classes,
+                "space": asdict(self.space),
+                "references": self.references,
+                "stages": [stage.describe() for stage in self.stages],
+            }
+        )
+
+
+def _check_bytes(max_bytes) -> float:
+    if check_number(max_bytes, "max_bytes") <= 0:
+        raise ValueError(f"max_bytes must be positive. Received: {max_bytes!r}")
+    return int(max_bytes) if int(max_bytes) == max_bytes else float(max_bytes)
+
+
+def _check_seed(seed) -> int:
+    if not is_integer(seed) or seed < 0:
+        raise ValueError(f"`seed` must be an integer of at least 0. Received: seed={seed!r}")
+    return int(seed)
+
+
+def _stages(epochs, batch_size, samples) -> tuple[Stage, Stage]:
+    if not isinstance(epochs, (list, tuple)) or len(epochs) != len(_MODES):
+        raise ValueError(f"`epochs` must be two numbers, for {' and '.join(_MODES)}. Received: epochs={epochs!r}")
+    if batch_size is None:
+        batch_size = max(1, min(_BATCH_SIZE, samples // _STEPS))
+    return tuple(Stage(mode, 1, count, batch_size=batch_size) for mode, count in zip(_MODES, epochs, strict=True))
+
+
+def description(network: Network) -> list:
+    """A candidate as JSON has it."""
+    return [list(item) for item in network]

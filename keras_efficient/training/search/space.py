@@ -1,0 +1,129 @@
+"""`SearchSpace`: which networks a search looks at."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from keras_efficient.descriptions.fields import check_bits, check_rate, check_size
+
+CONVOLUTION_LETTERS = ("C", "CN", "DSC")
+POOLING_LETTERS = ("A", "M")
+# Where halving the input leaves at least as much as the smallest kernels of the study need.
+_SMALLEST_POOLED_INPUT = 20
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """All networks  [input pooling]  layers  [dropout]  S(classes).
+
+    The layers are convolutions and then dense layers, `min_layers` to `max_layers` of them together;
+    behind one of the convolutions may stand one pooling layer (which is not counted). With c
+    convolutions to choose from, d dense widths and p pooling sizes there are
+
+        sum over n = min_layers .. max_layers, a = 0 .. n  of  c^a d^(n-a) (1 + a p)
+
+    candidates: 182,957 with the defaults, which are those of the study. Source: the architecture sweep of
+    Gural & Murmann, ICML 2019.
+
+    Attributes:
+        input_pooling: Size of the average pooling in front; None: none.
+        kernel_sizes: Kernel sizes by letter of the description language, "C", "CN" or "DSC".
+        filters: Filters of a convolution.
+        dense_units: Widths of the hidden dense layers.
+        min_layers, max_layers: Hidden layers, convolutions and dense ones together.
+        pool_sizes: Sizes of the pooling behind a convolution; empty: none.
+        pool_letter: "M" or "A".
+        dropout: Rate in front of the last layer; None: no dropout.
+        kernel_bits, bias_bits, activation_bits: Of every layer.
+        logit_bits: Activation bits of the last layer.
+
+    Raises:
+        ValueError: An attribute out of range.
+    """
+
+    input_pooling: int | None = 2
+    kernel_sizes: Mapping[str, Sequence[int]] = field(default_factory=lambda: {"C": (1, 3, 5), "DSC": (3, 5)})
+    filters: Sequence[int] = (4, 6, 8, 10, 12, 16, 32)
+    dense_units: Sequence[int] = (16, 32)
+    min_layers: int = 2
+    max_layers: int = 3
+    pool_sizes: Sequence[int] = (2,)
+    pool_letter: str = "M"
+    dropout: float | None = 0.1
+    kernel_bits: int = 4
+    bias_bits: int = 8
+    activation_bits: int = 4
+    logit_bits: int = 16
+
+    def __post_init__(self):
+        for name in ("filters", "dense_units", "pool_sizes"):
+            object.__setattr__(self, name, _check_sizes(getattr(self, name), name))
+        object.__setattr__(self, "kernel_sizes", _check_kernels(self.kernel_sizes))
+        _check_optional(self.input_pooling, "input_pooling", check_size)
+        _check_optional(self.dropout, "dropout", check_rate)
+        for name in ("min_layers", "max_layers"):
+            check_size(getattr(self, name), name)
+        if self.min_layers > self.max_layers:
+            raise ValueError(
+                "min_layers must not be above max_layers. "
+                f"Received: min_layers={self.min_layers}, max_layers={self.max_layers}"
+            )
+        _check_letter(self.pool_letter, "pool_letter", POOLING_LETTERS)
+        for name in ("kernel_bits", "bias_bits", "activation_bits", "logit_bits"):
+            check_bits(getattr(self, name), name)
+
+    @classmethod
+    def for_inputs(cls, input_shape: Sequence[int]) -> "SearchSpace":
+        """The study's space, as far as it makes sense for samples of a shape.
+
+        Images with fewer than 20 rows or columns are not pooled in front, since hardly a kernel would fit
+        what is left; vectors get dense layers only.
+        """
+        if len(input_shape) != 3:
+            return cls(input_pooling=None, kernel_sizes={}, pool_sizes=())
+        return cls() if min(input_shape[:2]) >= _SMALLEST_POOLED_INPUT else cls(input_pooling=None)
+
+    def size(self) -> int:
+        """How many candidates there are, of any price; see the formula above."""
+        convolutions = len(self.filters) * sum(map(len, self.kernel_sizes.values()))
+        dense, pools = len(self.dense_units), len(self.pool_sizes)
+        return sum(
+            convolutions**a * dense ** (layers - a) * (1 + a * pools)
+            for layers in range(self.min_layers, self.max_layers + 1)
+            for a in range(layers + 1)
+        )
+
+    def with_changes(self, changes: Mapping[str, Any]) -> "SearchSpace":
+        """This space with other attributes; ValueError where a name is unknown."""
+        names = [field.name for field in fields(self)]
+        unknown = [name for name in changes if name not in names]
+        if unknown:
+            raise ValueError(f"a search space has no {unknown}; it has {', '.join(names)}")
+        return replace(self, **changes)
+
+
+def _check_sizes(values: Any, name: str) -> tuple[int, ...]:
+    if not isinstance(values, (list, tuple)):
+        raise ValueError(f"{name} must be a list of integers. Received: {name}={values!r}")
+    sizes = tuple(check_size(value, name) for value in values)
+    if len(set(sizes)) != len(sizes):
+        raise ValueError(f"{name} must not repeat a value. Received: {name}={values!r}")
+    return sizes
+
+
+def _check_kernels(kernels: Any) -> dict[str, tuple[int, ...]]:
+    if not isinstance(kernels, Mapping):
+        raise ValueError(f'kernel_sizes must be like {{"C": [1, 3, 5]}}. Received: kernel_sizes={kernels!r}')
+    for letter in kernels:
+        _check_letter(letter, "a key of kernel_sizes", CONVOLUTION_LETTERS)
+    return {letter: _check_sizes(sizes, f"kernel_sizes[{letter!r}]") for letter, sizes in kernels.items()}
+
+
+def _check_letter(letter: Any, name: str, letters: tuple[str, ...]) -> None:
+    if letter not in letters:
+        raise ValueError(f"{name} must be one of {', '.join(letters)}. Received: {letter!r}")
+
+
+def _check_optional(value: Any, name: str, check: Callable[[Any, str], Any]) -> None:
+    if value is not None:
+        check(value, name)

@@ -1,0 +1,144 @@
+"""The state of a running trial in one file: with it, the trial goes on as if it had never stopped."""
+
+import json
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_efficient.files import damaged, json_value, write_atomically
+
+STATE = "state.npz"
+# A few seconds of training are cheaper to repeat than to write down.
+SAVE_SECONDS = 30.0
+_ADVICE = "Delete it, and the trial starts again at its first epoch."
+
+
+class TrialState:
+    """Saves what a running trial needs to go on, and puts it back.
+
+    Shuffles and dropout are functions of the trial's seed and the epoch, so weights, the engine's
+    variables, the best weights so far and the history are all there is; the resumed trial equals
+    the uninterrupted one bit for bit. Callbacks keep what they know to themselves: a trial that
+    has some starts again instead.
+
+    Args:
+        trial: The `Trial`.
+        directory: Where its files are.
+        seconds: How much time passes between two saves, at least; 0 saves after every epoch.
+    """
+
+    def __init__(self, trial, directory: Path, seconds: float = SAVE_SECONDS):
+        self.trial, self.path, self.seconds = trial, Path(directory) / STATE, seconds
+        self.used = not trial.stage.callbacks
+        self.saved = time.perf_counter()
+
+    def save_when_due(self) -> None:
+        """Write the state, unless it was written a short while ago."""
+        if self.used and time.perf_counter() - self.saved >= self.seconds:
+            arrays = self._arrays()
+            facts = {**self._facts(), "arrays": {name: len(group) for name, group in arrays.items()}}
+            write_atomically(self.path, lambda path: _write(path, facts, arrays))
+            self.saved = time.perf_counter()
+
+    def restore(self) -> int:
+        """Put the trial back where the file has it; the number of epochs that are done.
+
+        Raises:
+            ValueError: If the file is damaged or belongs to another trial.
+        """
+        if not self.used or not self.path.exists():
+            return 0
+        facts, arrays = _read(self.path)
+        arrays = self._checked(facts, arrays)
+        trial = self.trial
+        trial.model.set_weights(arrays["weights"])
+        set_engine_state(trial.engine, arrays["engine"])
+        if trial.average is not None:
+            trial.average.values = arrays["average"]
+        for name, correct in zip(("by_loss", "by_accuracy"), arrays["correct"], strict=True):
+            best = getattr(trial, name)
+            best.key, best.summary = facts[name]
+            best.weights, best.correct = arrays[name], correct
+        trial.result.history = facts["history"]
+        trial.result.train_seconds = facts["train_seconds"]
+        return len(facts["history"]["loss"])
+
+    def remove(self) -> None:
+        """The trial is finished: its record says all."""
+        self.path.unlink(missing_ok=True)
+
+    def _arrays(self):
+        trial = self.trial
+        return {
+            "weights": trial.model.get_weights(),
+            "engine": engine_state(trial.engine),
+            "average": [] if trial.average is None else trial.average.values,
+            "by_loss": trial.by_loss.weights,
+            "by_accuracy": trial.by_accuracy.weights,
+            "correct": [trial.by_loss.correct, trial.by_accuracy.correct],
+        }
+
+    def _facts(self):
+        trial = self.trial
+        return {
+            "seed": trial.result.seed,
+            "history": trial.result.history,
+            "train_seconds": trial.seconds(),
+            "by_loss": [trial.by_loss.key, trial.by_loss.summary],
+            "by_accuracy": [trial.by_accuracy.key, trial.by_accuracy.summary],
+        }
+
+    def _checked(self, facts, arrays):
+        """The arrays with the types that the trial has (numpy's files forget bfloat16)."""
+        if facts["seed"] != self.trial.result.seed:
+            seeds = f"it is of a trial with seed {facts['seed']}, not {self.trial.result.seed}"
+            raise damaged(self.path, seeds, _ADVICE)
+        wanted = {"weights": self.trial.model.get_weights(), "engine": engine_state(self.trial.engine)}
+        wanted["average"] = [] if self.trial.average is None else self.trial.average.values
+        wanted |= {"by_loss": wanted["weights"], "by_accuracy": wanted["weights"]}
+        for name, group in wanted.items():
+            found, expected = _shapes(arrays.get(name, ())), _shapes(group)
+            if found != expected:
+                raise damaged(self.path, f"{name} of shapes {found}, not {expected}", _ADVICE)
+            arrays[name] = [array.view(like.dtype) for array, like in zip(arrays[name], group, strict=True)]
+        return arrays
+
+
+def engine_state(engine) -> list[np.ndarray]:
+    """What an engine carries from epoch to epoch besides the model's weights: what its `get_state()` says if it has
+    one, else the variables of its optimizer."""
+    if hasattr(engine, "get_state"):
+        return engine.get_state()
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in engine.optimizer.variables]
+
+
+def set_engine_state(engine, arrays: list[np.ndarray]) -> None:
+    """Put back what `engine_state` gave."""
+    if hasattr(engine, "set_state"):
+        engine.set_state(arrays)
+        return
+    for variable, array in zip(engine.optimizer.variables, arrays, strict=True):
+        variable.assign(array)
+
+
+def _shapes(group):
+    return [tuple(array.shape) for array in group]
+
+
+def _write(path, facts, arrays):
+    named = {f"{name}.{index}": array for name, group in arrays.items() for index, array in enumerate(group)}
+    text = json.dumps(json_value(facts)).encode()
+    np.savez(path, facts=np.frombuffer(text, dtype=np.uint8), **named)
+
+
+def _read(path):
+    try:
+        with np.load(path) as file:
+            facts = json.loads(file["facts"].tobytes())
+            counts = facts["arrays"].items()
+            arrays = {name: [file[f"{name}.{index}"] for index in range(count)] for name, count in counts}
+    except Exception as error:  # what a file cut or changed anywhere makes numpy and zipfile say
+        raise damaged(path, error, _ADVICE) from error
+    return facts, arrays

@@ -1,0 +1,128 @@
+"""The study's network on full MNIST: 1,947 bytes, chosen on validation data only, kept with its C code.
+
+The protocol of Gural & Murmann (ICML 2019) in a form for one evening on two cores: stages float,
+learn_scales, freeze_scales; in each, trials that differ in their seed only; the score chooses one, which
+the next stage starts from. Affine and elastic copies, of which every epoch draws 50,000; cosine learning
+rate; averaged weights as a second candidate. Test images are looked at once, for the network chosen at
+the end, and by this script afterwards for every trial's checkpoint, to report them all.
+
+    python scripts/mnist_2kb.py --data-dir DIR --out DIR [--trials 8,6,6] [--epochs 200,300,800] [--quick]
+
+The run continues where it was stopped when the same command is given again.
+"""
+
+import argparse
+import json
+import shutil
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from _results import ROOT, write_results
+
+import keras_efficient as ke
+from keras_efficient.datasets import Affine
+from keras_efficient.networks import MNIST_2KB
+
+MODES = ("float", "learn_scales", "freeze_scales")
+DRAWN = 50_000
+EMA = 0.998
+AFFINE = {"rotation": 7.0, "scale": 0.07, "shear": 0.05, "shift": 1.0}
+
+
+def make_stages(trials, epochs, drawn):
+    """The three stages with the settings of this script."""
+    common = {"learning_rate": 0.005, "schedule": "cosine", "ema": EMA, "samples_per_epoch": drawn, "batch_size": 1024}
+    return [ke.Stage(mode, n, e, **common) for mode, n, e in zip(MODES, trials, epochs, strict=True)]
+
+
+def training_pool(data, copies, seed):
+    """Originals and distorted copies."""
+    return ke.datasets.augment(data.x_train, data.y_train, copies, seed, affine=Affine(**AFFINE))
+
+
+def test_accuracies(directory, stages, data):
+    """Test accuracy of every trial's lowest-loss checkpoint: reported, never chosen by."""
+    rows = []
+    for number, stage in enumerate(stages):
+        for path in sorted((directory / "stages" / f"{number}_{stage.mode}").glob("trial_*/min_val_loss.keras")):
+            model = keras.saving.load_model(path, compile=False)
+            right = model.predict(data.x_test, batch_size=1000, verbose=0).argmax(axis=1) == data.y_test
+            record = json.loads((path.parent / "trial.json").read_text())
+            kept = {key: record[key] for key in ("trial", "epoch", "val_loss", "val_accuracy")}
+            rows.append({"stage": stage.mode, **kept, "test_accuracy": float(right.mean())})
+    return rows
+
+
+def keep_network(directory, figures):
+    """models/mnist_2kb.keras, its C code and its card."""
+    folder = ROOT / "models" / "mnist_2kb"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(directory / "best.keras", folder / "mnist_2kb.keras")
+    model = keras.saving.load_model(folder / "mnist_2kb.keras", compile=False)
+    ke.export_c(model, folder / "c", target="avr")
+    best = figures["best"]
+    card = f"""# MNIST in {best["total_bytes"]:,.0f} bytes
+
+The network of Gural & Murmann (ICML 2019), trained by `{figures["command"]}`.
+
+| what | figure |
+|---|---|
+| weights, working memory | {best["weight_bytes"]:,} bytes, {best["activation_bytes"]:,} bytes |
+| validation accuracy (it was chosen by validation data) | {best["val_accuracy"]:.2%} |
+| test accuracy (looked at once) | {best["test_accuracy"]:.2%} |
+| test accuracy of the 16-bit logits, as the C code computes them | {figures["integer_test_accuracy"]:.2%} |
+
+Input: 28 x 28 x 1, byte / 256. `mnist_2kb.keras` loads with `keras.saving.load_model` after `import keras_efficient`;
+`c/` holds its C code. All trials: `results/mnist_2kb.json`.
+"""
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def numbers(text):
+    return tuple(int(part) for part in text.split(","))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
+    parser.add_argument("--out", required=True, help="folder of the run")
+    parser.add_argument("--trials", type=numbers, default=(8, 6, 6))
+    parser.add_argument("--epochs", type=numbers, default=(200, 300, 800))
+    parser.add_argument("--copies", type=int, default=6, help="distorted copies of each image")
+    parser.add_argument("--engine", default="compiled", help="compiled or keras")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="one trial and epoch a stage, little data; keeps nothing")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.trials, arguments.epochs, arguments.copies = (1, 1, 1), (1, 1, 1), 1
+    data = ke.datasets.load_dataset("mnist", arguments.data_dir)
+    stages = make_stages(arguments.trials, arguments.epochs, 5_000 if arguments.quick else DRAWN)
+    started = time.perf_counter()
+    x, y = training_pool(data, arguments.copies, arguments.seed)
+    arrays = (x, y, *data.arrays()[2:])
+    directory = Path(arguments.out)
+    ke.train_network(MNIST_2KB, arrays, stages, directory, seed=arguments.seed, engine=arguments.engine, verbose=False)
+    minutes = (time.perf_counter() - started) / 60
+    model = keras.saving.load_model(directory / "best.keras", compile=False)
+    logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
+    trials, epochs = (",".join(map(str, numbers)) for numbers in (arguments.trials, arguments.epochs))
+    figures = {
+        "command": f"python scripts/mnist_2kb.py --data-dir DIR --out DIR --trials {trials} --epochs {epochs}",
+        "minutes": round(minutes, 1),
+        "copies": arguments.copies,
+        "samples_per_epoch": stages[0].samples_per_epoch,
+        "engine": arguments.engine,
+        "best": json.loads((directory / "result.json").read_text())["best"],
+        "integer_test_accuracy": float((logits.argmax(axis=1) == data.y_test).mean()),
+        "trials": test_accuracies(directory, stages, data),
+    }
+    print(json.dumps(figures, indent=1))
+    if not arguments.quick:
+        keep_network(directory, figures)
+    write_results("mnist_2kb", figures, seeds=[arguments.seed], command=figures["command"], quick=arguments.quick)
+
+
+if __name__ == "__main__":
+    main()

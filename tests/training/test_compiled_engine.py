@@ -1,0 +1,531 @@
+"""The compiled engine computes what Keras computes, bit for bit the same every time, or leaves it to Keras."""
+
+import json
+import os
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from samples import STUDY, result_without_clocks
+
+import keras_efficient as ke
+from keras_efficient.training.engines import make_engine
+from keras_efficient.training.engines.compiled import CompiledEngine, LibraryError, library
+
+pytestmark = pytest.mark.skipif(
+    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="the compiled engine needs a C compiler"
+)
+on_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="compared with TensorFlow's automatic differentiation"
+)
+_MODES = ("float", "learn_scales", "freeze_scales")
+
+
+def _layer(class_name, **config):
+    return {"class_name": class_name, "config": config}
+
+
+_HEAD = ["S", 4, 4, 8, 8]
+_NETWORKS = {
+    "the study's": ([["A", 2, 4], ["C", 5, 3, 4, 8, 4], ["C", 8, 3, 4, 8, 4], ["M", 2, 4], _HEAD], (16, 16, 1)),
+    "wide": ([["C", 9, 3, 4, 8, 4], ["C", 17, 1, 3, 6, 5], ["M", 2, 4], ["F", 26, 4, 8, 4], _HEAD], (9, 9, 2)),
+    "strides and same": (
+        [
+            _layer("ConvQ", filters=3, kernel_size=[5, 2], strides=[2, 1], padding="same", activation="relu"),
+            _layer("ConvQ", filters=4, kernel_size=[2, 3], strides=[1, 3], padding="valid", activation_bits=6),
+            _layer("MaxPooling2D", pool_size=[3, 2], strides=[2, 1], padding="same"),
+            _HEAD,
+        ],
+        (11, 12, 2),
+    ),
+    "depthwise": (
+        [
+            ["T", 2, 3, 4, 8, 6],
+            _layer("DepthwiseConvQ", kernel_size=[2, 3], strides=[1, 2], padding="same", activation_bits=5),
+            ["DSC", 5, 2, 4, 8, 4],
+            _HEAD,
+        ],
+        (8, 9, 3),
+    ),
+    "residual": ([["R", 4, 8, 4], ["C", 4, 3, 4, 8, 4], ["R", 4, 8, 5], ["M", 2, 4], _HEAD], (7, 7, 3)),
+    "few bits": (
+        [["C", 4, 3, 1, 2, 1], ["Q", 2], ["CN", 5, 2, 2, 1, 2], ["Q", 1], ["F", 7, 2, 2, 2], ["S", 4, 3, 2, 2]],
+        (8, 8, 1),
+    ),
+    "many bits": ([["C", 4, 3, 8, 12, 8], ["CN", 3, 3, 7, 16, 12], ["S", 4, 8, 16, 16]], (8, 8, 1)),
+    "vectors": (
+        [["Q", 6], ["F", 12, 4, 8, 4], _layer("Activation", activation="linear"), ["Q", 4], _HEAD],
+        (10,),
+    ),
+    "no bias": (
+        [
+            _layer("ConvQ", filters=4, kernel_size=3, use_bias=False),
+            _layer("Activation", activation="relu"),
+            _layer("AveragePoolingQ", pool_size=2, strides=3, padding="same", bits=5),
+            _layer("DepthwiseConvQ", kernel_size=2, use_bias=False, signed_output=False),
+            _layer("Flatten"),
+            _layer("DenseQ", units=4, use_bias=False, activation_bits=8, signed_output=True),
+        ],
+        (12, 11, 2),
+    ),
+    "unsigned logits": (
+        [["C", 4, 3, 4, 8, 4], _layer("Flatten"), _layer("DenseQ", units=4, signed_output=False)],
+        (6, 6, 1),
+    ),
+}  # fmt: skip
+
+
+def _data(shape, samples=53, classes=4, seed=0):
+    random = np.random.default_rng(seed)
+    x = random.integers(0, 256, (samples, *shape)).astype("float32") / 256
+    return x, random.integers(0, classes, samples)
+
+
+def _model(config, shape, mode, seed=0):
+    """A network in `mode` with biases, and with scales that let some codes of every quantizer saturate."""
+    keras.utils.set_random_seed(seed)
+    model = ke.build_network(config, shape)
+    random = np.random.default_rng(seed)
+    for layer in ke.quantization.quantized_layers(model):
+        for quantizer in layer.quantizers:
+            if quantizer.weight is not None and len(quantizer.weight.shape) == 1:
+                quantizer.weight.assign(random.normal(0.05, 0.1, quantizer.weight.shape))
+    ke.set_mode(model, "learn_scales")
+    ke.calibrate(model, model, _data(shape, 200, seed=1)[0])
+    for scale in ke.quantization.scale_variables(model):
+        scale.assign(scale - random.uniform(0.0, 1.2))
+    ke.set_mode(model, mode)
+    return model
+
+
+def _engine(model, data, batch_size=16, optimizer=None, threads=None, engine="compiled"):
+    x, y = data
+    loss = "categorical_crossentropy" if y.ndim == 2 else "sparse_categorical_crossentropy"
+    optimizer = optimizer or keras.optimizers.Adam(0.003)
+    made = make_engine(model, optimizer, loss, (x, y, x, y), batch_size, (), engine)
+    made.set_callbacks([])
+    if threads:
+        made.threads = threads
+    return made
+
+
+def _keras_gradients(model, x, y, forward=None):
+    import tensorflow as tf
+
+    variables = model.trainable_variables
+    with tf.GradientTape() as tape:
+        outputs = (forward or model)(x)
+        one_hot = keras.ops.one_hot(y, outputs.shape[-1]) if y.ndim == 1 else y
+        loss = keras.ops.mean(keras.losses.categorical_crossentropy(one_hot, outputs))
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    return float(loss), {v.path: np.array(g) for v, g in zip(variables, gradients, strict=True)}
+
+
+def _check_gradients(engine, expected, order):
+    _, gradients = engine.gradients(order)
+    found = {v.path: g for (v, _, _), g in zip(engine.program.variables, gradients, strict=True)}
+    # A scale's gradient is a sum of many terms of both signs: what counts is the size of such sums.
+    scales = max((np.abs(g) for path, g in expected.items() if path.endswith("scale")), default=0)
+    assert expected
+    for path, gradient in expected.items():
+        size = scales if path.endswith("scale") else np.abs(gradient).max()
+        np.testing.assert_allclose(found[path], gradient, rtol=1e-5, atol=1e-5 * size, err_msg=path)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("mode", _MODES)
+@pytest.mark.parametrize("name", _NETWORKS)
+def test_gradients_are_those_of_keras(name, mode):
+    config, shape = _NETWORKS[name]
+    x, y = _data(shape)
+    model = _model(config, shape, mode)
+    engine = _engine(model, (x, y))
+    order = np.random.default_rng(0).permutation(len(x))[:45]
+    loss, expected = _keras_gradients(model, x[order], y[order])
+    assert engine.gradients(order)[0] == pytest.approx(loss, rel=1e-6)
+    _check_gradients(engine, expected, order)
+
+
+@pytest.mark.parametrize("mode", _MODES)
+@pytest.mark.parametrize("name", _NETWORKS)
+def test_logits_are_those_of_keras(name, mode):
+    config, shape = _NETWORKS[name]
+    data = _data(shape, 70)
+    model = _model(config, shape, mode)
+    expected = keras.Model(model.input, model.layers[-2].output).predict(data[0], verbose=0)
+    found = _engine(model, data).logits()
+    if mode == "float":
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    else:
+        np.testing.assert_array_equal(found, expected)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("mode", ["float", "learn_scales"])
+def test_gradients_of_soft_labels(mode):
+    config, shape = _NETWORKS["the study's"]
+    x, y = _data(shape)
+    soft = (0.5 * np.eye(4)[y] + 0.125).astype("float32")
+    model = _model(config, shape, mode)
+    order = np.arange(len(x))
+    _check_gradients(_engine(model, (x, soft)), _keras_gradients(model, x, soft)[1], order)
+
+
+@pytest.mark.parametrize("optimizer", [keras.optimizers.Adam(0.002, epsilon=1e-3), keras.optimizers.AdamW(0.002)])
+@pytest.mark.parametrize("mode", ["float", "freeze_scales"])
+def test_epochs_in_the_same_order_are_those_of_keras(mode, optimizer):
+    config, shape = _NETWORKS["the study's"]
+    data = _data(shape, 200)
+    ours, theirs = (_model(config, shape, mode) for _ in range(2))
+    if mode == "freeze_scales":  # a weight that crosses a rounding boundary a step too early changes all that follows
+        data = tuple(array[:64] for array in data)
+    engines = [
+        _engine(model, data, 64, type(optimizer).from_config(optimizer.get_config()), engine=name)
+        for model, name in ((ours, "compiled"), (theirs, "keras"))
+    ]
+    for epoch in range(2):
+        order = np.random.default_rng(epoch).permutation(len(data[0]))
+        losses = [engine.train_epoch(order) for engine in engines]
+        assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+    for a, b in zip(*(engine.optimizer.variables for engine in engines), strict=True):
+        a, b = map(keras.ops.convert_to_numpy, (a, b))
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5, err_msg="state of the optimizer")
+
+
+@pytest.mark.parametrize("mode", _MODES)
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_evaluation_is_that_of_keras(mode, one_hot):
+    config, shape = _NETWORKS["the study's"]
+    x, y = _data(shape, 150)
+    data = (x, np.eye(4, dtype="float32")[y]) if one_hot else (x, y)
+    model = _model(config, shape, mode)
+    expected_loss, expected = _engine(model, data, engine="keras").evaluate()
+    loss, correct = _engine(model, data).evaluate()
+    assert loss == pytest.approx(expected_loss, rel=1e-6)
+    np.testing.assert_array_equal(correct, expected)
+
+
+@pytest.mark.parametrize("mode", ["float", "learn_scales"])
+def test_the_same_bits_every_time_and_with_any_number_of_threads(mode):
+    x, y = _data((28, 28, 1), 700, 10)
+
+    def run(threads):
+        model = _model(STUDY, (28, 28, 1), mode)
+        engine = _engine(model, (x, y), 333, threads=threads)
+        losses = [engine.train_epoch(np.random.default_rng(epoch).permutation(len(x))) for epoch in range(2)]
+        return [*losses, engine.evaluate()[0], *model.get_weights()]
+
+    expected = run(1)
+    for threads in (1, 2, 2, 5):
+        for a, b in zip(run(threads), expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_the_thread_count_comes_from_the_environment(monkeypatch):
+    monkeypatch.delenv("KERAS_EFFICIENT_THREADS", raising=False)
+    assert library.threads() >= 1
+    monkeypatch.setenv("KERAS_EFFICIENT_THREADS", "3")
+    assert _engine(_model(*_NETWORKS["vectors"], "float"), _data((10,))).threads == 3
+    for wrong in ("0", "two", "-1"):
+        monkeypatch.setenv("KERAS_EFFICIENT_THREADS", wrong)
+        with pytest.raises(ValueError, match="KERAS_EFFICIENT_THREADS must be a positive integer. Received"):
+            library.threads()
+
+
+def _mix(v):
+    v = np.uint32(v)
+    v ^= v >> np.uint32(16)
+    v *= np.uint32(0x7FEB352D)
+    v ^= v >> np.uint32(15)
+    v *= np.uint32(0x846CA68B)
+    return v ^ (v >> np.uint32(16))
+
+
+def _masks(layer, step, images, cells):
+    seed, counter = keras.ops.convert_to_numpy(layer.seed_generator.state).astype(np.int64) & 0xFFFFFFFF
+    with np.errstate(over="ignore"):
+        key = _mix(np.array([counter + step], dtype="uint32")) + np.uint32(seed)
+        hashes = _mix(_mix(np.arange(images * cells, dtype="uint32")) ^ key) >> np.uint32(8)
+    return (hashes >= layer.rate * 2**24).reshape(images, cells) / np.float32(1 - layer.rate)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("mode", ["float", "learn_scales"])
+def test_dropout(mode):
+    config = [["F", 40, 4, 8, 4], ["D", 0.3, 4], _HEAD]
+    x, y = _data((10,), 50)
+    model = _model(config, (10,), mode)
+    dense, dropout, head, softmax = model.layers[-4:]
+    masks = _masks(dropout, 0, len(x), 40).astype("float32")
+    assert abs((masks > 0).mean() - 0.7) < 0.03
+    _, expected = _keras_gradients(model, x, y, lambda x: softmax(head(dense(x) * masks)))
+    engine = _engine(model, (x, y), len(x))
+    _check_gradients(engine, expected, np.arange(len(x)))
+    later = _masks(dropout, 1, len(x), 40)
+    assert 0.3 < (masks != later).mean() < 0.55
+    engine.train_epoch(np.arange(len(x)))
+    np.testing.assert_array_equal(_masks(dropout, 0, len(x), 40), later)
+    np.testing.assert_array_equal(engine.logits(), engine.logits())  # none in evaluation
+
+
+def test_layers_that_do_not_train_stay():
+    config, shape = _NETWORKS["the study's"]
+    data = _data(shape)
+    model = _model(config, shape, "learn_scales")
+    frozen = next(layer for layer in model.layers if isinstance(layer, ke.ConvQ))
+    frozen.trainable = False
+    before = frozen.get_weights(), model.layers[-2].get_weights()
+    _engine(model, data).train_epoch(np.arange(len(data[0])))
+    after = frozen.get_weights(), model.layers[-2].get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(before[0], after[0], strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(before[1], after[1], strict=True))
+
+
+def test_scales_do_not_decay():
+    config, shape = _NETWORKS["vectors"]
+    data = _data(shape)
+    ours, theirs = (_model(config, shape, "learn_scales") for _ in range(2))
+    for model, name in ((ours, "compiled"), (theirs, "keras")):
+        optimizer = keras.optimizers.Adam(1e-3, weight_decay=0.5)
+        optimizer.exclude_from_weight_decay(var_list=ke.quantization.scale_variables(model))
+        _engine(model, data, len(data[0]), optimizer, engine=name).train_epoch(np.arange(len(data[0])))
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+# --- train_network -----------------------------------------------------------------------------------------------
+
+_DIGITS = [["C", 4, 3, 4, 8, 4], ["M", 2, 4], ["D", 0.1, 4], ["S", 10, 4, 8, 8]]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    x_train, y_train, x_val, y_val, x_test, y_test = ke.datasets.load_dataset("digits").arrays()
+    return x_train[:300], y_train[:300], x_val[:100], y_val[:100], x_test[:50], y_test[:50]
+
+
+def _train(directory, data, engine="compiled", config=_DIGITS, modes=("float", "learn_scales"), **settings):
+    stages = [ke.Stage(mode, 2, 2, batch_size=64, **settings) for mode in modes]
+    return ke.train_network(config, data, stages, directory, seed=3, verbose=False, engine=engine)
+
+
+@pytest.fixture(scope="module")
+def run(digits, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("compiled") / "run"
+    return _train(directory, digits), directory
+
+
+def test_a_run_leaves_the_files_of_any_run(run, digits, tmp_path):
+    selection, directory = run
+    _train(tmp_path, digits, engine="keras")
+    assert {p.relative_to(directory) for p in directory.rglob("*")} == {
+        p.relative_to(tmp_path) for p in tmp_path.rglob("*")
+    }
+    ours, theirs = (json.loads((folder / "result.json").read_text()) for folder in (directory, tmp_path))
+    assert ours.keys() == theirs.keys() and (ours["engine"], theirs["engine"]) == ("compiled", "keras")
+    model = keras.saving.load_model(selection.best.path)
+    accuracy = (model.predict(digits[4], verbose=0).argmax(1) == digits[5]).mean()
+    assert accuracy == pytest.approx(selection.best.test_accuracy)
+
+
+def test_the_same_arguments_give_the_same_result(run, digits, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_EFFICIENT_THREADS", "1")
+    _train(tmp_path, digits)
+    assert result_without_clocks(tmp_path) == result_without_clocks(run[1])
+
+
+def test_an_interrupted_run_continues(run, digits, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run[1], copy)
+    for name in ("result.json", "best.keras", "stages/1_learn_scales/trial_001/trial.json"):
+        (copy / name).unlink()
+    shutil.rmtree(copy / "stages/1_learn_scales/trial_000")
+    _train(copy, digits)
+    assert result_without_clocks(copy) == result_without_clocks(run[1])
+
+
+def test_a_run_is_continued_by_the_engine_that_began_it(run, digits, tmp_path):
+    with pytest.raises(ValueError, match="engine is 'compiled' there and 'keras' here"):
+        _train(run[1], digits, engine="keras")
+    _train(tmp_path, digits, engine="keras")
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest.pop("engine") == "keras"
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))  # as before there were engines to choose from
+    _train(tmp_path, digits, engine="keras")
+    with pytest.raises(ValueError, match="engine is 'keras' there and 'compiled' here"):
+        _train(tmp_path, digits)
+
+
+def test_an_unknown_engine_touches_nothing(digits, tmp_path):
+    with pytest.raises(ValueError, match="`engine` must be one of .* Received: engine='cuda'"):
+        _train(tmp_path / "run", digits, engine="cuda")
+    assert not (tmp_path / "run").exists()
+
+
+def test_callbacks_of_epochs_are_called(digits, tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.optimizer.learning_rate = 0.001
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    config = [["A", 2, 4], *_DIGITS[:1], _DIGITS[-1]]
+    selection = _train(tmp_path, digits, config=config, callbacks=lambda: [Stop()])
+    history = selection.stages[1][1].history
+    assert len(history["loss"]) == 1 and history["learning_rate"] == [pytest.approx(0.001)]
+
+
+# --- What Keras does instead --------------------------------------------------------------------------------------
+
+
+def test_without_a_compiler_keras_trains(digits, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.warns(
+        UserWarning, match=r"Keras trains instead: no C compiler is installed \(looked for cc, gcc, clang"
+    ):
+        _train(tmp_path / "ours", digits, modes=["float"])
+    _train(tmp_path / "theirs", digits, engine="keras", modes=["float"])
+    ours, theirs = (result_without_clocks(tmp_path / name) for name in ("ours", "theirs"))
+    assert (ours.pop("engine"), theirs.pop("engine")) == ("compiled", "keras") and ours == theirs
+
+
+def _batches():
+    return keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+
+
+class _Subclass(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = ke.DenseQ(4)
+        self.build((None, 10))
+
+    def call(self, x):
+        return keras.ops.softmax(self.dense(x))
+
+
+def _network(*layers, shape=(6, 6, 1), softmax=True):
+    return lambda: ke.build_network([*layers, *([] if not softmax else [_HEAD])], shape, softmax=softmax)
+
+
+def _skip_connection():
+    x = inputs = keras.Input((10,))
+    x = keras.layers.Activation("relu")(ke.DenseQ(10)(x))
+    x = keras.layers.Add()([x, inputs])
+    return keras.Model(inputs, keras.layers.Activation("softmax")(ke.DenseQ(4)(x)))
+
+
+_PLAIN = _network(["C", 3, 3, 4, 8, 4])
+_UNSUPPORTED = {
+    r"layer 'gaussian_noise_1' \(GaussianNoise\)": (_network(["N", 0.1, 4]), {}),
+    r"layer 'batch_normalization_1' \(BatchNormalization\)": (_network(_layer("BatchNormalization")), {}),
+    "layer 'dense_q_1' with the activation tanh": (
+        _network(_layer("Flatten"), _layer("DenseQ", units=3, activation="tanh")), {},
+    ),
+    "layer 'conv_q_1' with a regularizer": (
+        _network(_layer("ConvQ", filters=2, kernel_size=2, kernel_regularizer="l2")), {},
+    ),
+    "layer 'conv_q_1' with a constraint": (
+        _network(_layer("ConvQ", filters=2, kernel_size=2, bias_constraint="non_neg")), {},
+    ),
+    "layer 'conv_q_1' with the dtype policy mixed_bfloat16": (
+        _network(_layer("ConvQ", filters=2, kernel_size=2, dtype="mixed_bfloat16")), {},
+    ),
+    "layer 'dropout_1' with a noise_shape": (_network(_layer("Dropout", rate=0.5, noise_shape=[None, 1, 1, 1])), {}),
+    r"a network that ends with 'dense_q_1' instead of a layer Activation\('softmax'\)": (
+        _network(_layer("Flatten"), _layer("DenseQ", units=4), softmax=False), {},
+    ),
+    "a model of class _Subclass": (_Subclass, {}),
+    "a model that is no chain of layers": (_skip_connection, {}),
+    "the optimizer SGD": (_PLAIN, {"optimizer": keras.optimizers.SGD()}),
+    "an optimizer with amsgrad=True": (_PLAIN, {"optimizer": keras.optimizers.Adam(amsgrad=True)}),
+    "an optimizer with clipnorm=1.0": (_PLAIN, {"optimizer": keras.optimizers.Adam(clipnorm=1.0)}),
+    "an optimizer with use_ema=True": (_PLAIN, {"optimizer": keras.optimizers.Adam(use_ema=True)}),
+    "an optimizer with a learning rate schedule": (
+        _PLAIN, {"optimizer": keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.1, 10))},
+    ),
+    "the loss 'mean_squared_error'": (_PLAIN, {"loss": "mean_squared_error"}),
+    "the loss 'categorical_focal_crossentropy'": (_PLAIN, {"loss": keras.losses.CategoricalFocalCrossentropy()}),
+    "the loss 'categorical_crossentropy' with": (
+        _PLAIN, {"loss": keras.losses.CategoricalCrossentropy(label_smoothing=0.1)},
+    ),
+    "a callback that looks at batches": (_PLAIN, {"callbacks": [_batches()]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", _UNSUPPORTED)
+def test_what_is_not_supported_is_left_to_keras(message):
+    build, changes = _UNSUPPORTED[message]
+    model = build()
+    x, y = _data(model.input_shape[1:] if hasattr(model, "input_shape") else (10,))
+    y = np.eye(4, dtype="float32")[y]
+    settings = {"optimizer": keras.optimizers.Adam(), "loss": "categorical_crossentropy", "callbacks": (), **changes}
+    with pytest.warns(UserWarning, match=f"Keras trains instead: it does not support {message}"):
+        engine = make_engine(model, arrays=(x, y, x, y), batch_size=16, engine="compiled", **settings)
+    assert not isinstance(engine, CompiledEngine)
+    engine.set_callbacks(list(settings["callbacks"]))
+    assert np.isfinite(engine.train_epoch(np.arange(len(x))))
+
+
+# --- The library ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A new cache folder; the library is built again, and again after the test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    library._load.cache_clear()
+    yield tmp_path / "keras_efficient"
+    library._load.cache_clear()
+
+
+def _load_again():
+    library._load.cache_clear()
+    return library.load_library()
+
+
+def test_the_library_is_built_once(cache):
+    library.load_library()
+    (path,) = cache.iterdir()  # one file, nothing temporary beside it
+    built = path.stat().st_mtime_ns
+    _load_again()
+    assert [path] == list(cache.iterdir()) and path.stat().st_mtime_ns == built
+    shutil.rmtree(cache)
+    assert _load_again().ke_sizes
+
+
+def test_a_damaged_library_is_built_again(cache, monkeypatch):
+    monkeypatch.setattr(library, "_key", lambda compiler: "damaged")
+    cache.mkdir()
+    (cache / "step-damaged.so").write_text("no library")
+    assert library.load_library().ke_sizes
+    (path,) = cache.iterdir()
+    assert path.stat().st_size > 10_000
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(cache):
+    cache.write_text("a file where the folder should be")
+    assert library.load_library().ke_sizes
+    assert cache.read_text().startswith("a file")
+
+
+def test_a_compiler_that_fails_is_an_error_with_its_words(cache, tmp_path, monkeypatch):
+    compiler = tmp_path / "cc"
+    compiler.write_text("#!/bin/sh\necho 'out of cheese' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(LibraryError, match="cannot compile the step: out of cheese"):
+        library.load_library()
+    assert not list(cache.iterdir())
+
+
+def test_a_change_of_source_or_compiler_is_another_library(monkeypatch, tmp_path):
+    before = library._key(shutil.which("cc") or shutil.which("gcc") or shutil.which("clang"))
+    changed = tmp_path / "sources"
+    shutil.copytree(library.SOURCES, changed)
+    (changed / "layers.h").write_text((changed / "layers.h").read_text() + "\n")
+    monkeypatch.setattr(library, "SOURCES", changed)
+    assert library._key(shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")) != before
