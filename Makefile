@@ -11,8 +11,7 @@ TORCH := torch==2.13.0
 WORKERS ?= 2
 # What depends on the backend; the rest of the driver is the same on all of them.
 BACKEND_TESTS := tests/layers tests/ops tests/quantization tests/networks tests/compat \
-	$(addprefix tests/training/test_,$(addsuffix .py,engines files selection stage train_network averaging)) \
-	tests/export/test_integer_model.py
+	$(addprefix tests/training/test_,$(addsuffix .py,engines files selection stage train_network averaging))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 unexport VIRTUAL_ENV
@@ -28,7 +27,7 @@ demo: $(VENV)/.base
 test: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q
 
-# The layers, the quantizer, the driver, the integer model and the published network once more on JAX and torch.
+# The layers, the quantizer, the driver and the published network once more on JAX and torch.
 test-backends: $(VENV)/.backends
 	KERAS_BACKEND=jax $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)
 	KERAS_BACKEND=torch $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)

@@ -10,6 +10,7 @@ import threading
 import time
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from io import StringIO
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -29,15 +30,16 @@ from keras_efficient.training.progress_file import ProgressFile
 from keras_efficient.training.run import Run
 
 _CONFIG = [["C", 3, 3, 4, 8, 4], ["M", 2, 4], ["D", 0.2, 4], ["S", 10, 4, 8, 8]]
-_needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="needs Ray: pip install 'keras_efficient[ray]'"
-)
+
+
+def _digits():
+    x_train, y_train, x_val, y_val, *_ = ke.datasets.load_dataset("digits").arrays()
+    return x_train[:200], y_train[:200], x_val[:100], y_val[:100]
 
 
 @pytest.fixture(scope="module")
 def data():
-    x_train, y_train, x_val, y_val, *_ = ke.datasets.load_dataset("digits").arrays()
-    return x_train[:200], y_train[:200], x_val[:100], y_val[:100]
+    return _digits()
 
 
 def _train(directory, data, executor=None, trials=2, epochs=3):
@@ -287,31 +289,34 @@ def test_wrong_numbers_of_workers_are_refused(value):
         ke.training.process_pool(1, threads=value)
 
 
-@pytest.fixture(scope="module")
-def ray():
-    """A Ray of two processors on this machine; trials that take both, as in this process."""
-    with ke.training.RayExecutor(None, threads=available_cores(), num_cpus=available_cores()) as executor:
-        yield executor
+def ray_session(directory):
+    """What the test of Ray does, in a process of its own."""
+    cores = available_cores()
+    with ke.training.RayExecutor(None, threads=cores, num_cpus=cores) as ray:
+        put, puts = ray.share, []
+        ray.share = lambda value: puts.append(value) or put(value)
+        _train_while_killing(directory / "run", _digits(), ray)
+        assert len(puts) == 1 and puts[0].x_test is None  # the data travels once
+        with pytest.raises(ZeroDivisionError, match="^integer division or modulo by zero$"):
+            ray.submit(divmod, 1, 0).result()
+        with ke.training.RayExecutor(max_retries=0) as fragile, pytest.raises(BrokenExecutor):
+            fragile.submit(os._exit, 1).result()
+        assert ray.submit(divmod, 7, 2).result() == (3, 1)  # Ray still runs: it is not the second executor's own
+    import ray
+
+    assert not ray.is_initialized()
 
 
-@_needs_ray
-def test_ray_gives_the_same_result_though_a_worker_is_killed(long_run, data, tmp_path, ray, monkeypatch):
-    puts = []
-    put = ray.share
-    monkeypatch.setattr(ray, "share", lambda value: puts.append(value) or put(value))
-    _train_while_killing(tmp_path / "run", data, ray)
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray: pip install 'keras_efficient[ray]'")
+def test_ray_gives_the_same_result_though_a_worker_is_killed(long_run, tmp_path):
+    # A program whose Ray goes down is ended by Ray without a word: that must not be the tests.
+    program = "import sys, pathlib, test_executors; test_executors.ray_session(pathlib.Path(sys.argv[1]))"
+    folders = [Path(__file__).parent, *sys.path]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))}
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert contents(tmp_path / "run") == long_run
-    assert len(puts) == 1 and puts[0].x_test is None  # the data travels once
-
-
-@_needs_ray
-def test_ray_futures_end_as_tasks_do(ray):
-    with pytest.raises(ZeroDivisionError, match="^integer division or modulo by zero$"):
-        ray.submit(divmod, 1, 0).result()
-    assert ray.submit(divmod, 7, 2).result() == (3, 1)
-    with ke.training.RayExecutor(max_retries=0) as fragile, pytest.raises(BrokenExecutor):
-        fragile.submit(os._exit, 1).result()
-    assert ray.submit(os.getpid).result()  # Ray still runs: it was not the second executor's own
 
 
 @pytest.mark.parametrize("retries", [-1, 1.5, True])
