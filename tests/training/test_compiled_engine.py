@@ -124,7 +124,7 @@ def _keras_gradients(model, x, y, forward=None):
 
 def _check_gradients(engine, expected, order):
     _, gradients = engine.gradients(order)
-    found = {v.path: g for (v, _, _), g in zip(engine.program.variables, gradients, strict=True)}
+    found = {v.path: g for v, g in zip(engine.weights.variables, gradients, strict=True)}
     # A scale's gradient is a sum of many terms of both signs: what counts is the size of such sums.
     scales = max((np.abs(g) for path, g in expected.items() if path.endswith("scale")), default=0)
     assert expected

@@ -7,9 +7,12 @@ import numpy as np
 
 from keras_efficient.training.data import class_indices
 from keras_efficient.training.engines.compiled import structures, support
+from keras_efficient.training.engines.compiled.flat_variables import FlatVariables
 from keras_efficient.training.engines.compiled.library import load_library, threads
 from keras_efficient.training.engines.compiled.program import Program
 from keras_efficient.training.prefix import apply_prefix, split_prefix
+
+_NO_MEMORY = "The compiled step found too little memory"
 
 
 class CompiledEngine:
@@ -34,27 +37,41 @@ class CompiledEngine:
         self.threads = threads()
         self.model = model
         self.x, self.x_val = (_contiguous(apply_prefix(prefix, x)) for x in (arrays[0], arrays[2]))
-        self.y, self.y_val = arrays[1], arrays[3]
-        self.targets = _rows(self.y, model.output_shape[-1])
+        self.y_val = arrays[3]
+        self.targets = _rows(arrays[1], model.output_shape[-1])
         self.batch_size = min(batch_size, len(self.x))
         model.compile(optimizer, loss, jit_compile=False)
         self.optimizer = model.optimizer
         self.optimizer.build(model.trainable_variables)
+        self._prepare_variables()
+
+    def _prepare_variables(self):
+        """All weights as one vector; momentums, then velocities, of those that train as another."""
+        self.weights = FlatVariables(self.program.variables)
+        trained = {id(variable) for variable in self.model.trainable_variables}
+        segments, moments, place = [], [], 0
+        for variable, first, end in zip(
+            self.weights.variables, self.weights.places, self.weights.places[1:], strict=False
+        ):
+            if id(variable) in trained:
+                segments.append(
+                    structures.Segment(first, end - first, self.optimizer._use_weight_decay(variable), place)
+                )
+                moments.append(self.optimizer._get_variable_index(variable))
+                place += end - first
+        self.segments = (structures.Segment * len(segments))(*segments)
+        states = (self.optimizer._momentums, self.optimizer._velocities)
+        self.moments = FlatVariables(state[index] for state in states for index in moments)
 
     def set_callbacks(self, callbacks):
         """No callback here looks at batches."""
 
     def train_epoch(self, order: np.ndarray) -> float:
         """Train on all samples in the given order; the mean loss."""
-        moments = [np.zeros(self.program.size, "float32") for _ in range(2)]
-        trained = list(self._trained())
-        for places, moment in zip(self._moment_places(trained), moments, strict=True):
-            _read(places, moment)
-        parameters = self._parameters()
-        loss = self._call(order, self.batch_size, self._adam(trained, *moments), parameters)[0] / len(order)
-        _write([place for place, _ in trained], parameters)
-        for places, moment in zip(self._moment_places(trained), moments, strict=True):
-            _write(places, moment)
+        weights, moments = self.weights.read(), self.moments.read()
+        loss = self._call(order, self.batch_size, weights, self._adam(moments))[0] / len(order)
+        self.weights.write(weights)
+        self.moments.write(moments)
         steps = -(-len(order) // self.batch_size)
         self.optimizer.iterations.assign_add(steps)
         for layer, _ in self.program.dropouts:
@@ -63,10 +80,9 @@ class CompiledEngine:
         return loss
 
     def gradients(self, order: np.ndarray) -> tuple[float, list[np.ndarray]]:
-        """Mean loss over the given samples, and its gradients in the order of `program.variables`."""
-        loss, gradients = self._call(order, len(order), None, self._parameters())
-        arrays = [gradients[first : first + size].reshape(v.shape) for v, first, size in self.program.variables]
-        return loss / len(order), arrays
+        """Mean loss over the given samples, and its gradients in the order of `weights.variables`."""
+        loss, gradients = self._call(order, len(order), self.weights.read())
+        return loss / len(order), list(self.weights.split(gradients))
 
     def evaluate(self) -> tuple[float, np.ndarray]:
         """Validation loss, and which validation samples are right (booleans)."""
@@ -81,19 +97,19 @@ class CompiledEngine:
     def logits(self) -> np.ndarray:
         """What goes into the softmax, for the validation samples."""
         outputs = np.empty((len(self.x_val), self.targets.shape[1]), "float32")
-        parameters = self._parameters()
-        pointers = (self.x_val.ctypes.data, len(self.x_val), parameters.ctypes.data, outputs.ctypes.data)
+        weights = self.weights.read()
+        pointers = (self.x_val.ctypes.data, len(self.x_val), weights.ctypes.data, outputs.ctypes.data)
         if not self.library.ke_predict(ctypes.byref(self.network), *pointers, self.threads):
-            raise MemoryError("The compiled step found too little memory")
+            raise MemoryError(_NO_MEMORY)
         return outputs
 
-    def _call(self, order, batch_size, adam, parameters):
-        """Sum of the losses, gradients of the last step; `parameters` change where there is an optimizer."""
+    def _call(self, order, batch_size, weights, adam=None):
+        """Sum of the losses, gradients of the last step; `weights` change where there is an optimizer."""
         for layer, number in self.program.dropouts:
             operation = self.network.arrays["operation"][number]
             operation.seed, operation.counter = (int(word) & 0xFFFFFFFF for word in _words(layer.seed_generator.state))
         order = np.ascontiguousarray(order, dtype="int64")
-        gradients = np.zeros(self.program.size, "float32")
+        gradients = np.zeros_like(weights)
         loss = self.library.ke_train(
             ctypes.byref(self.network),
             self.x.ctypes.data,
@@ -102,48 +118,28 @@ class CompiledEngine:
             len(order),
             batch_size,
             adam,
-            parameters.ctypes.data,
+            weights.ctypes.data,
             gradients.ctypes.data,
             self.threads,
         )
+        if loss == -np.inf:
+            raise MemoryError(_NO_MEMORY)
         return loss, gradients
 
-    def _parameters(self):
-        parameters = np.empty(self.program.size, "float32")
-        _read(self.program.variables, parameters)
-        return parameters
-
-    def _trained(self):
-        """((variable, first, size), index in the optimizer) of every variable that trains."""
-        trained = {id(variable) for variable in self.model.trainable_variables}
-        for place in self.program.variables:
-            if id(place[0]) in trained:
-                yield place, self.optimizer._get_variable_index(place[0])
-
-    def _moment_places(self, trained):
-        """The places of momentums and velocities; they lie as the variables do."""
-        for moments in (self.optimizer._momentums, self.optimizer._velocities):
-            yield [(moments[index], first, size) for (_, first, size), index in trained]
-
-    def _adam(self, trained, momentum, velocity):
+    def _adam(self, moments):
         optimizer = self.optimizer
-        segments = (structures.Segment * len(trained))(
-            *((first, size, optimizer._use_weight_decay(variable)) for (variable, first, size), _ in trained)
-        )
-        adam = structures.Adam(
+        return structures.Adam(
             learning_rate=float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
             beta_1=optimizer.beta_1,
             beta_2=optimizer.beta_2,
             epsilon=optimizer.epsilon,
             weight_decay=optimizer.weight_decay or 0.0,
             iterations=int(keras.ops.convert_to_numpy(optimizer.iterations)),
-            segments=len(segments),
-            segment=ctypes.addressof(segments),
-            momentum=momentum.ctypes.data,
-            velocity=velocity.ctypes.data,
+            segments=len(self.segments),
+            segment=ctypes.addressof(self.segments),
+            momentum=moments.ctypes.data,
+            velocity=moments.ctypes.data + moments.nbytes // 2,
         )
-        adam.kept = segments, momentum, velocity
-        return adam
 
 
 def _contiguous(x):
@@ -158,16 +154,6 @@ def _rows(labels, classes):
 
 def _words(state):
     return keras.ops.convert_to_numpy(state)
-
-
-def _read(places, array):
-    for variable, first, size in places:
-        array[first : first + size] = keras.ops.convert_to_numpy(variable).ravel()
-
-
-def _write(places, array):
-    for variable, first, size in places:
-        variable.assign(array[first : first + size].reshape(variable.shape))
 
 
 def _softmax(logits):

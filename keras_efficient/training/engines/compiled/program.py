@@ -20,7 +20,7 @@ class Program:
         model: One that `support.check_model` accepts. Its softmax belongs to the loss.
 
     Attributes:
-        variables: The layers' weights; their places in a vector of all parameters are `first`, `size`.
+        variables: The layers' weights; one after the other they are the parameters of step.c.
         dropouts: Pairs of a dropout layer and its operation.
     """
 
@@ -37,8 +37,8 @@ class Program:
 
     @property
     def variables(self):
-        """(variable, first, size) of every weight."""
-        return [(variable, first, int(np.prod(variable.shape))) for variable, first in self.places.values()]
+        """All weights of the layers, in the order of the parameters."""
+        return [variable for variable, _ in self.places.values()]
 
     def network(self) -> c.Network:
         """The program as a struct; it lives as long as the result does."""

@@ -168,9 +168,9 @@ static double batch_gradient(Job *job, Tile *tile, const float *parameters, floa
     return loss;
 }
 
-/* A run of parameters that train. */
+/* A run of parameters that train; `moments`: its place among the momentums and velocities. */
 typedef struct {
-    int32_t first, count, decays;
+    int32_t first, count, decays, moments;
 } Segment;
 
 typedef struct {
@@ -189,12 +189,13 @@ static void adam_step(const Adam *adam, int64_t iteration, const float *gradient
     float new_1 = (float)(1.0 - adam->beta_1), new_2 = (float)(1.0 - adam->beta_2);
     for (int s = 0; s < adam->segments; s++) {
         const Segment *segment = &adam->segment[s];
-        for (int i = segment->first; i < segment->first + segment->count; i++) {
-            float value = parameters[i], gradient = gradients[i];
-            value -= segment->decays ? value * decay * rate : 0.0f;
-            adam->momentum[i] += (gradient - adam->momentum[i]) * new_1;
-            adam->velocity[i] += (gradient * gradient - adam->velocity[i]) * new_2;
-            parameters[i] = value - adam->momentum[i] * alpha / (sqrtf(adam->velocity[i]) + epsilon);
+        float *momentum = adam->momentum + segment->moments, *velocity = adam->velocity + segment->moments;
+        for (int i = 0; i < segment->count; i++) {
+            float *value = &parameters[segment->first + i], gradient = gradients[segment->first + i];
+            *value -= segment->decays ? *value * decay * rate : 0.0f;
+            momentum[i] += (gradient - momentum[i]) * new_1;
+            velocity[i] += (gradient * gradient - velocity[i]) * new_2;
+            *value -= momentum[i] * alpha / (sqrtf(velocity[i]) + epsilon);
         }
     }
 }
@@ -299,12 +300,12 @@ static void run_epoch(Job *job, Tile *tile, void *argument) {
 }
 
 /* Train on the samples in `order`, or (adam NULL) only find the gradient of the first batch. Returns the sum of the
- * losses, NaN where memory is missing. */
+ * losses, -infinity where memory is missing. */
 double ke_train(const Network *network, const float *images, const float *targets, const int64_t *order,
                 int64_t samples, int64_t batch, const Adam *adam, float *parameters, float *gradients, int threads) {
     Job job = {.images = images, .targets = targets, .order = order, .samples = samples};
     Epoch epoch = {.batch = batch, .adam = adam, .parameters = parameters, .gradients = gradients};
-    return run_job(&job, network, batch, threads, run_epoch, &epoch) ? epoch.loss : NAN;
+    return run_job(&job, network, batch, threads, run_epoch, &epoch) ? epoch.loss : -INFINITY;
 }
 
 static void run_prediction(Job *job, Tile *tile, void *parameters) {

@@ -36,7 +36,7 @@ class Network(ctypes.Structure):
 
 
 class Segment(ctypes.Structure):
-    _fields_ = _fields(ctypes.c_int32, "first count decays")
+    _fields_ = _fields(ctypes.c_int32, "first count decays moments")
 
 
 class Adam(ctypes.Structure):

@@ -81,6 +81,8 @@ def _unknown_settings(layer):
         yield f"the activation {getattr(layer.activation, '__name__', layer.activation)}"
     if getattr(layer, "noise_shape", None) is not None:
         yield "a noise_shape"
+    if getattr(layer, "rate", 0) == 1:
+        yield "the rate 1"
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         yield f"data_format {layer.data_format!r}"
 
