@@ -49,7 +49,14 @@ def train(
     trials: Annotated[str, Option(help="Trials of float,learn_scales,freeze_scales; 0 leaves one out.")] = "3,2,2",
     epochs: Annotated[str | None, Option(help="Epochs of a trial in each stage. [20,20,20; digits 60,40,60]")] = None,
     batch_size: Annotated[int | None, Option(help="Default: min(1024, samples // 16).")] = None,
+    halving: Annotated[
+        str | None,
+        Option(help="Stop the worse float trials early: epochs before the first choice[,one of so many goes on]."),
+    ] = None,
     augment: Annotated[int, Option(help="Elastic copies of each training image.")] = 0,
+    schedule: Annotated[str | None, Option(help="cosine; default: a factor from epoch to epoch.")] = None,
+    ema: Annotated[float | None, Option(help="Momentum of averaged weights, such as 0.998. Default: none.")] = None,
+    distillation: Annotated[float | None, Option(help="Weight of the float trials' answers in the labels.")] = None,
     rule: Annotated[str, Option(help="How trials are chosen: score, val_loss or val_accuracy.")] = "score",
     out: Annotated[Path | None, Option(help="Folder of the run. Default: runs/DATASET.")] = None,
     seed: _Seed = 0,
@@ -64,7 +71,8 @@ def train(
     continues when the same command is given again; a finished one is only shown.
     """
     settings = _stage_settings(trials, epochs or ("60,40,60" if dataset == "digits" else "20,20,20"))
-    _stages(settings, batch_size, samples=16)  # wrong numbers end here, before data is loaded
+    options = {"schedule": schedule, "ema": ema, "distillation": distillation, "halving": _halving(halving, settings)}
+    _stages(settings, batch_size, samples=16, **options)  # wrong numbers end here, before data is loaded
     check_rule(rule)
     check_engine(engine)
     _check_workers(workers, ray)
@@ -76,7 +84,7 @@ def train(
         selection = ke.train_network(
             description,
             _augmented(images, augment, seed),
-            _stages(settings, batch_size, len(images.x_train)),
+            _stages(settings, batch_size, len(images.x_train), **options),
             out or Path("runs") / dataset,
             executor=executor,
             rule=rule,
@@ -269,10 +277,24 @@ def _stage_settings(trials, epochs):
     return [stage for stage in zip(_MODES, counts, lengths, strict=True) if stage[1] != 0]
 
 
-def _stages(settings, batch_size, samples):
+def _halving(text, settings):
+    """What `--halving` says, such as 5 or 5,3."""
+    if text is None:
+        return None
+    numbers = _integers(text, "--halving")
+    if len(numbers) > 2:
+        raise ValueError(f"`--halving` must be one or two numbers, such as 5 or 5,3. Received: {text!r}")
+    if settings[0][0] != "float":
+        raise ValueError(f"`--halving` is for float trials, and `--trials` leaves them out. Received: {text!r}")
+    return ke.Halving(*numbers)
+
+
+def _stages(settings, batch_size, samples, distillation=None, halving=None, **options):
+    """The stages; the float trials teach the quantized ones, and may be stopped early."""
     if batch_size is None:
         batch_size = max(1, min(1024, samples // 16))
-    return [ke.Stage(*setting, batch_size=batch_size) for setting in settings]
+    own = {mode: {"distillation": distillation} for mode in _MODES} | {"float": {"halving": halving}}
+    return [ke.Stage(mode, *numbers, batch_size=batch_size, **own[mode], **options) for mode, *numbers in settings]
 
 
 def _integers(text, option):

@@ -4,7 +4,8 @@ Pricing: the study's 182,957 candidates on one core, each time in a new process 
 `estimate_storage` for each of a sample. Search: the command, with every network trained briefly; validation accuracy
 only, the test images are never looked at.
 
-    python scripts/measure_search.py --data-dir DIR [--samples 60] [--epochs 2,2] [--workers N] [--quick]
+    python scripts/measure_search.py --data-dir DIR [--samples 60] [--epochs 2,2] [--engine compiled]
+        [--workers N] [--quick]
 """
 
 import argparse
@@ -122,6 +123,7 @@ def main():
     parser.add_argument("--max-bytes", type=int, default=4096)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, help="processes that train; default: one")
+    parser.add_argument("--engine", default="compiled", help="compiled or keras")
     parser.add_argument("--quick", action="store_true", help="one pricing, and 3 networks on the digits")
     arguments = parser.parse_args()
     figures = {"pricing": measure_pricing(1 if arguments.quick else 5)}
@@ -130,7 +132,7 @@ def main():
     if arguments.quick:
         samples, epochs, dataset = 3, "2,1", "digits"
     options = ["--max-bytes", str(arguments.max_bytes), "--dataset", dataset, "--samples", str(samples)]
-    options += ["--epochs", epochs, "--seed", str(arguments.seed)]
+    options += ["--epochs", epochs, "--seed", str(arguments.seed), "--engine", arguments.engine]
     options += ["--data-dir", arguments.data_dir] if arguments.data_dir and dataset == "mnist" else []
     options += ["--workers", str(arguments.workers)] if arguments.workers else []
     figures["search"] = {"dataset": dataset, "max_bytes": arguments.max_bytes, **measure_search(options)}

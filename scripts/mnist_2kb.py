@@ -6,7 +6,8 @@ the next stage starts from. Affine and elastic copies, of which every epoch draw
 rate; averaged weights as a second candidate. Test images are looked at once, for the network chosen at
 the end, and by this script afterwards for every trial's checkpoint, to report them all.
 
-    python scripts/mnist_2kb.py --data-dir DIR --out DIR [--trials 8,6,6] [--epochs 200,300,800] [--quick]
+    python scripts/mnist_2kb.py --data-dir DIR --out DIR [--trials 8,6,6] [--epochs 200,300,800]
+        [--distillation 0.5] [--workers 2] [--quick]
 
 The run continues where it was stopped when the same command is given again.
 """
@@ -15,6 +16,7 @@ import argparse
 import json
 import shutil
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import keras
@@ -31,10 +33,14 @@ EMA = 0.998
 AFFINE = {"rotation": 7.0, "scale": 0.07, "shear": 0.05, "shift": 1.0}
 
 
-def make_stages(trials, epochs, drawn):
-    """The three stages with the settings of this script."""
+def make_stages(trials, epochs, drawn, distillation):
+    """The three stages with the settings of this script; the float trials teach the quantized ones."""
     common = {"learning_rate": 0.005, "schedule": "cosine", "ema": EMA, "samples_per_epoch": drawn, "batch_size": 1024}
-    return [ke.Stage(mode, n, e, **common) for mode, n, e in zip(MODES, trials, epochs, strict=True)]
+    shares = (None, distillation, distillation)
+    return [
+        ke.Stage(mode, n, e, distillation=share, **common)
+        for mode, n, e, share in zip(MODES, trials, epochs, shares, strict=True)
+    ]
 
 
 def training_pool(data, copies, seed):
@@ -91,30 +97,39 @@ def main():
     parser.add_argument("--trials", type=numbers, default=(8, 6, 6))
     parser.add_argument("--epochs", type=numbers, default=(200, 300, 800))
     parser.add_argument("--copies", type=int, default=6, help="distorted copies of each image")
+    parser.add_argument("--distillation", type=float, help="weight of the float trials' answers in the labels, 0 to 1")
     parser.add_argument("--engine", default="compiled", help="compiled or keras")
+    parser.add_argument("--workers", type=int, help="processes that run trials; default: only this one")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="one trial and epoch a stage, little data; keeps nothing")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.trials, arguments.epochs, arguments.copies = (1, 1, 1), (1, 1, 1), 1
     data = ke.datasets.load_dataset("mnist", arguments.data_dir)
-    stages = make_stages(arguments.trials, arguments.epochs, 5_000 if arguments.quick else DRAWN)
+    drawn = 5_000 if arguments.quick else DRAWN
+    stages = make_stages(arguments.trials, arguments.epochs, drawn, arguments.distillation)
     started = time.perf_counter()
     x, y = training_pool(data, arguments.copies, arguments.seed)
     arrays = (x, y, *data.arrays()[2:])
     directory = Path(arguments.out)
-    ke.train_network(MNIST_2KB, arrays, stages, directory, seed=arguments.seed, engine=arguments.engine, verbose=False)
+    with ke.training.process_pool(arguments.workers) if arguments.workers else nullcontext() as executor:
+        ke.train_network(
+            MNIST_2KB, arrays, stages, directory, executor, seed=arguments.seed, engine=arguments.engine, verbose=False
+        )
     minutes = (time.perf_counter() - started) / 60
     model = keras.saving.load_model(directory / "best.keras", compile=False)
     logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
     trials, epochs = (",".join(map(str, numbers)) for numbers in (arguments.trials, arguments.epochs))
+    result = json.loads((directory / "result.json").read_text())
     figures = {
-        "command": f"python scripts/mnist_2kb.py --data-dir DIR --out DIR --trials {trials} --epochs {epochs}",
+        "command": f"python scripts/mnist_2kb.py --data-dir DIR --out DIR --trials {trials} --epochs {epochs}"
+        + (f" --distillation {arguments.distillation}" if arguments.distillation else ""),
         "minutes": round(minutes, 1),
+        "train_minutes": round(sum(stage["train_seconds"] for stage in result["stages"]) / 60, 1),
         "copies": arguments.copies,
         "samples_per_epoch": stages[0].samples_per_epoch,
         "engine": arguments.engine,
-        "best": json.loads((directory / "result.json").read_text())["best"],
+        "best": result["best"],
         "integer_test_accuracy": float((logits.argmax(axis=1) == data.y_test).mean()),
         "trials": test_accuracies(directory, stages, data),
     }

@@ -38,7 +38,7 @@ def _stage_table(name: str, stage: dict) -> Html:
     written = table(_columns(stage), trials, row_class=lambda trial: _row_class(stage, trial))
     if len(trials) > MANY:
         written = details(f"Show all {len(trials)} trials", written)
-    return join(tag("h3", name), paragraph(_settings(stage)), written)
+    return join(tag("h3", name), paragraph(_settings(stage), _rungs(stage)), written)
 
 
 def _rank(stage: dict, trial: dict) -> tuple:
@@ -74,7 +74,13 @@ def _trial_cell(stage: dict, trial: dict) -> Html:
         return join(index, tag("span", "chosen", class_="tag"))
     if has_failed(trial):
         return join(index, tag("span", "failed", class_="tag bad"), f" {trial.get('reason') or ''}")
+    if trial.get("status") == "stopped":
+        return join(index, tag("span", f"stopped after epoch {_epochs(trial)}", class_="tag"))
     return join(index)
+
+
+def _epochs(trial: dict) -> str:
+    return numbers.count(len((trial.get("history") or {}).get("loss") or []))
 
 
 def _highest(best: dict) -> str:
@@ -88,3 +94,9 @@ def _settings(stage: dict) -> str:
     parts = [f"{title} {numbers.setting(stage[key])}" for key, title in SETTINGS.items() if stage.get(key) is not None]
     time = [f"trained in {numbers.duration(seconds)}"] if numbers.is_number(seconds) else []
     return ", ".join([trials, *parts, *time]) + "."
+
+
+def _rungs(stage: dict) -> str:
+    """How successive halving went; empty without it."""
+    steps = [f"{len(rung['trials'])} to epoch {numbers.count(rung['epochs'])}" for rung in stage.get("rungs") or []]
+    return f" Successive halving: of the trials, {', '.join(steps)}." if steps else ""

@@ -3,6 +3,8 @@
 from keras_efficient.training.driver import train_network
 from keras_efficient.training.executors import RayExecutor, process_pool
 from keras_efficient.training.experiments import ExperimentResult, Plan, plan_experiment, run_experiment
+from keras_efficient.training.halving import Halving
+from keras_efficient.training.random_bases import RandomBases, train_nes
 from keras_efficient.training.results import BestTrial, Selection, StageResult
 from keras_efficient.training.search import SearchResult, SearchSpace, search_networks
 from keras_efficient.training.selection import expected_accuracy, selection_score
@@ -12,7 +14,9 @@ from keras_efficient.training.trial import TrialResult, read_correct
 __all__ = [
     "BestTrial",
     "ExperimentResult",
+    "Halving",
     "Plan",
+    "RandomBases",
     "RayExecutor",
     "SearchResult",
     "SearchSpace",
@@ -27,5 +31,6 @@ __all__ = [
     "run_experiment",
     "search_networks",
     "selection_score",
+    "train_nes",
     "train_network",
 ]

@@ -7,11 +7,12 @@ import keras
 
 from keras_efficient.training.leftovers import remove_leftovers
 from keras_efficient.training.outcome import is_complete, read_result, write_outcome
-from keras_efficient.training.progress import make_progress
+from keras_efficient.training.progress import SilentProgress, make_progress
 from keras_efficient.training.results import Selection
 from keras_efficient.training.run import Run
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import SAVE_SECONDS
+from keras_efficient.training.trial import TrialResult
 
 
 def train_network(
@@ -80,3 +81,19 @@ def train_network(
         outcomes = run.all_stages(executor, progress)
     write_outcome(run, outcomes)
     return Selection.from_json(read_result(run), run.directory)
+
+
+def train_until(
+    epochs: int, config, data, stages, directory, rule="score", seed=0, engine="keras"
+) -> list[TrialResult]:
+    """Train the first stage of a run until so many epochs of each trial are done, in this process, and pause there.
+
+    Called with more epochs, or `train_network` with the same arguments, goes on from there, bit for bit as if the run
+    had never paused. Arguments as in `train_network`.
+
+    Returns:
+        A result for each trial with its history; `status` is "paused" where there are epochs left to train.
+    """
+    run = Run.prepare(config, data, stages, directory, rule, seed, SAVE_SECONDS, engine)
+    remove_leftovers(run.directory)
+    return run.first_stage_until(epochs, SilentProgress())

@@ -14,7 +14,7 @@ from keras_efficient.report import write_report
 from keras_efficient.training.data import class_indices
 from keras_efficient.training.manifest import package_versions, rule_name
 from keras_efficient.training.results import bytes_json, trial_json
-from keras_efficient.training.selection import expected_accuracy
+from keras_efficient.training.selection import candidates, expected_accuracy
 from keras_efficient.training.trial import ACCURACY_CHECKPOINT, LOSS_CHECKPOINT, check_checkpoint, read_correct
 
 RESULT, BEST, REPORT = "result.json", "best.keras", "report.html"
@@ -101,7 +101,7 @@ def _best_json(run, outcomes, model):
 
 
 def _expected_accuracy(run, number, outcome):
-    usable = [trial.trial for trial in outcome if trial.status == "finished"]
+    usable = [trial.trial for trial, usable in zip(outcome, candidates(outcome), strict=True) if usable]
     correct = [read_correct(run.trial_directory(number, index)) for index in usable]
     return float(expected_accuracy(np.stack(correct))[usable.index(outcome.chosen)])
 
@@ -127,10 +127,19 @@ def _diagnostics(run, mode, model):
 def _stage_json(run, number, outcome):
     return {
         **run.stages[number].describe(),
+        **_rungs(run.stages[number], outcome),
         "chosen": outcome.chosen,
         "train_seconds": sum(trial.train_seconds for trial in outcome),
         "trials": [trial_json(trial, _paths(run, number, trial.trial)) for trial in outcome],
     }
+
+
+def _rungs(stage, outcome):
+    """Which trials were on each rung of successive halving."""
+    if stage.halving is None:
+        return {}
+    climbers = stage.halving.climbers([trial.history for trial in outcome], stage.epochs)
+    return {"rungs": [{"epochs": epochs, "trials": trials} for epochs, trials in climbers]}
 
 
 def _paths(run, number, trial):

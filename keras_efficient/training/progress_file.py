@@ -14,8 +14,8 @@ PROGRESS = "progress.jsonl"
 class ProgressFile(SilentProgress):
     """Appends what a trial does to a file in its folder. A file that cannot be written stops no trial."""
 
-    def __init__(self, directory: Path):
-        self.path = Path(directory) / PROGRESS
+    def __init__(self, directory: Path, name: str = PROGRESS):
+        self.path = Path(directory) / name
 
     def begin(self) -> None:
         """The trial is in the hands of this process."""
@@ -35,12 +35,15 @@ class ProgressFile(SilentProgress):
 class ProgressReader:
     """Reads what a `ProgressFile` appends.
 
+    Args:
+        file: The `ProgressFile`.
+
     Attributes:
         begun: Whether a process has begun the trial; who hands the trial out anew sets it back.
     """
 
-    def __init__(self, directory: Path):
-        self.path = Path(directory) / PROGRESS
+    def __init__(self, file: ProgressFile):
+        self.path = file.path
         self.begun = False
         self._place = 0
 

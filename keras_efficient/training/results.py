@@ -82,7 +82,7 @@ def _stage_from_json(stage):
 
 def trial_json(trial: TrialResult, paths: dict) -> dict:
     """A trial as it stands in result.json; `paths` are relative to the run."""
-    return {**asdict(trial), **(paths if trial.status == "finished" else {})}
+    return {**asdict(trial), **({} if trial.status == "failed" else paths)}
 
 
 def bytes_json(storage) -> dict:

@@ -2,14 +2,15 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
 from numbers import Real
 from pathlib import Path
 
-import numpy as np
-
 from keras_efficient.training.choice import keep_choice
 from keras_efficient.training.data import TrainingData
+from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engines import check_engine
 from keras_efficient.training.executors.data_files import shared
 from keras_efficient.training.executors.trials import RemoteTrials
@@ -17,7 +18,8 @@ from keras_efficient.training.executors.worker import StageWork
 from keras_efficient.training.manifest import make_manifest, open_directory
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.results import StageResult
-from keras_efficient.training.selection import check_rule, select, selection_score
+from keras_efficient.training.rungs import Goal, climb
+from keras_efficient.training.selection import candidate_values, candidates, check_rule, select, selection_score
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.stage_trainer import StageTrainer, trial_seed
 from keras_efficient.training.state import SAVE_SECONDS
@@ -62,16 +64,29 @@ class Run:
     def all_stages(self, executor, progress):
         """Run what is left of every stage; a `StageResult` for each."""
         outcomes = []
-        with shared(self.data, executor, self.directory) as data:
+        with shared(self.data, executor, self.directory) as plain:
             for number, stage in enumerate(self.stages):
                 progress.stage(number + 1, len(self.stages), stage.mode, stage.trials, stage.epochs)
                 start = self._start_of(number, outcomes)
-                trials = self._stage_trials(number, start, executor, data, progress)
+                with self._with_teachers(number, executor, plain) as (run, data):
+                    trials = run._stage_trials(number, start, executor, data, progress)
                 _check_some_finished(trials, number, stage.mode)
                 chosen = select(trials, self.rule, len(self.data.x_val))
                 keep_choice(self.trial_directory(number, chosen).parent, chosen)
                 outcomes.append(StageResult(stage.mode, tuple(self._scored(trials)), chosen))
         return outcomes
+
+    def first_stage_until(self, epochs, progress):
+        """Train every trial of the first stage until so many epochs are done; the results, most of them paused."""
+        stage = self.stages[0]
+        if stage.halving is not None or stage.callbacks:
+            raise ValueError("A stage with `halving` or `callbacks` cannot be paused from outside")
+        found = [TrialResult.read(self.trial_directory(0, index)) for index in range(stage.trials)]
+        missing = [index for index, result in enumerate(found) if result is None]
+        with self._with_teachers(0, None, self.data) as (run, _):
+            for index, result in run._trials_here(0, None, progress)(missing, Goal(epochs)):
+                found[index] = result
+        return found
 
     def _start_of(self, number, outcomes):
         if number == 0:
@@ -80,45 +95,74 @@ class Run:
         check_checkpoint(checkpoint)
         return checkpoint
 
+    @contextmanager
+    def _with_teachers(self, number, executor, plain):
+        """The run with the labels of this stage, and its data as the executor takes it."""
+        share = self.stages[number].distillation
+        if not share or self._is_trained(number):
+            yield self, plain
+            return
+        run = replace(self, data=distilled(self.data, share, self._teachers(number)))
+        with shared(run.data, executor, self.directory, "shared_soft_data") as data:
+            yield run, data
+
+    def _is_trained(self, number):
+        """Whether all trials of a stage have their records."""
+        trials = range(self.stages[number].trials)
+        return all(TrialResult.read(self.trial_directory(number, index)) is not None for index in trials)
+
+    def _teachers(self, number):
+        """The files that soften the labels of a stage."""
+        if self.stages[number].teachers is not None:
+            return self.stages[number].teachers
+        last = max(before for before in range(number) if self.stages[before].mode == "float")
+        directories = [self.trial_directory(last, index) for index in range(self.stages[last].trials)]
+        usable = candidates([TrialResult.read(path) for path in directories])
+        teachers = [path / LOSS_CHECKPOINT for path, used in zip(directories, usable, strict=True) if used]
+        for path in teachers:
+            check_checkpoint(path)
+        return teachers
+
     def _stage_trials(self, number, start, executor, data, progress):
         stage = self.stages[number]
         found = [TrialResult.read(self.trial_directory(number, i)) for i in range(stage.trials)]
-        missing = [i for i, result in enumerate(found) if result is None]
         for result in filter(None, found):
             progress.trial(result)
         if executor is None:
-            run = self._trials_here(number, start, missing, progress)
+            run = self._trials_here(number, start, progress)
         else:
-            run = RemoteTrials(executor, StageWork.of(self, number, start), data, progress).results(missing)
-        for index, result in run:
-            found[index] = result
+            run = RemoteTrials(executor, StageWork.of(self, number, start), data, progress).results
+        for result in climb(stage, found, run):
             progress.trial(result)
         return found
 
-    def _trials_here(self, number, start, indices, progress):
-        trainer = self.trainer(number, start) if indices else None
-        for index in indices:
-            yield index, self.run_trial(trainer, number, index, progress)
+    def _trials_here(self, number, start, progress):
+        trainer = cache(lambda: self.trainer(number, start))  # only where a trial is missing
+
+        def run(indices, goal):
+            for index in indices:
+                yield index, self.run_trial(trainer(), number, index, progress, goal)
+
+        return run
 
     def trainer(self, number, start):
         """The model, data and engine of a stage."""
         start_mode = self.stages[number - 1].mode if number else "float"
         return StageTrainer(self.source, self.stages[number], self.data, start, start_mode, self.engine)
 
-    def run_trial(self, trainer, number, index, progress):
-        """Run one trial with a stage's trainer."""
+    def run_trial(self, trainer, number, index, progress, goal=None):
+        """Run one trial with a stage's trainer, up to a goal."""
         return trainer.run(
             index,
             trial_seed(self.seed, number, index),
             self.trial_directory(number, index),
             on_epoch=lambda epoch, logs: progress.epoch(index, epoch, logs),
             save_seconds=self.save_seconds,
+            goal=goal,
         )
 
     def _scored(self, trials):
-        losses = [np.nan if t.val_loss is None else t.val_loss for t in trials]
-        accuracies = [np.nan if t.val_accuracy is None else t.val_accuracy for t in trials]
-        scores = selection_score(losses, accuracies, len(self.data.x_val))
+        scores = selection_score(*candidate_values(trials), len(self.data.x_val))
         for trial, score in zip(trials, scores, strict=True):
             trial.score = float(score)
         return trials
@@ -141,4 +185,10 @@ def _check_stages(stages):
     stages = tuple(stages)
     if not stages or not all(isinstance(stage, Stage) for stage in stages):
         raise ValueError(f"`stages` must be a list of keras_efficient.Stage, at least one. Received: {stages!r}")
+    for number, stage in enumerate(stages):
+        if stage.distillation and stage.teachers is None and all(s.mode != "float" for s in stages[:number]):
+            raise ValueError(
+                f"Stage {number} ({stage.mode}) has distillation={stage.distillation!r} but no float stage before it "
+                "whose trials could be the teachers: give `teachers`"
+            )
     return stages

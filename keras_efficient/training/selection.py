@@ -50,7 +50,8 @@ def select(trials: Sequence, rule: str | Callable, samples: int) -> int:
     """The index of the best trial; ties go to the lower loss, then to the lower index.
 
     Args:
-        trials: Objects with `val_loss` and `val_accuracy` (None or not finite: failed).
+        trials: Objects with `val_loss` and `val_accuracy` (None or not finite: failed), and perhaps a
+            `status`, see `candidates`.
         rule: `"score"`, `"val_loss"`, `"val_accuracy"`, or a function from the list of trials
             to an index.
         samples: Number of validation samples.
@@ -58,14 +59,35 @@ def select(trials: Sequence, rule: str | Callable, samples: int) -> int:
     Raises:
         ValueError: If all trials failed, the rule is unknown, or a function chose a failed one.
     """
-    losses = np.array([_number(trial.val_loss) for trial in trials])
-    accuracies = np.array([_number(trial.val_accuracy) for trial in trials])
+    losses, accuracies = candidate_values(trials)
     scores = selection_score(losses, accuracies, samples)
     if callable(check_rule(rule)):
         return _check_choice(rule(list(trials)), scores)
     key = {"score": scores, "val_loss": -losses, "val_accuracy": accuracies}[rule]
     usable = np.flatnonzero(np.isfinite(scores))
     return int(min(usable, key=lambda i: (-key[i], losses[i], i)))
+
+
+def candidates(trials: Sequence) -> list[bool]:
+    """Which trials may be chosen: as with scikit-learn's halving, those that were trained to their end. Where all of
+    these failed, those that were stopped last.
+
+    Args:
+        trials: Objects with `status` (see `TrialResult`; without one: finished) and `history`.
+    """
+    status = [getattr(trial, "status", "finished") for trial in trials]
+    if "finished" in status or "stopped" not in status:
+        return [each == "finished" for each in status]
+    epochs = [len(t.history["loss"]) if s == "stopped" else 0 for t, s in zip(trials, status, strict=True)]
+    return [count == max(epochs) for count in epochs]
+
+
+def candidate_values(trials: Sequence) -> tuple[np.ndarray, np.ndarray]:
+    """Validation loss and accuracy of each trial; NaN of those that cannot be chosen."""
+    chosen = candidates(trials)
+    losses = [_number(trial.val_loss if usable else None) for trial, usable in zip(trials, chosen, strict=True)]
+    accuracies = [_number(trial.val_accuracy if usable else None) for trial, usable in zip(trials, chosen, strict=True)]
+    return np.array(losses), np.array(accuracies)
 
 
 def expected_accuracy(correct: np.ndarray) -> np.ndarray:

@@ -1,14 +1,18 @@
 """One stage of training: what every trial of it does."""
 
+import hashlib
 import math
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from numbers import Real
+from pathlib import Path
 
 import keras
 
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.mode import check_mode
+from keras_efficient.training.halving import Halving
 
 # The study's factors a epoch: fast while the network is float, slow while it is quantized.
 _DECAYS = {"float": 0.95, "learn_scales": 0.98, "freeze_scales": 0.98}
@@ -50,6 +54,11 @@ class Stage:
         samples_per_epoch: How many samples an epoch draws, without replacement until all have been
             drawn; None: all of them. For training sets that were multiplied by augmentation.
         patience: A trial ends when its validation loss has not fallen for so many epochs; None: never.
+        halving: Stops the clearly worse trials early, see `Halving`; None: all are trained to their end.
+        distillation: Weight of the teachers in the labels of the training samples, 0 to 1 (see
+            `keras_efficient.training.distillation`); None: the labels as they are.
+        teachers: Keras files of networks that give class probabilities. None: the lowest-loss
+            checkpoints of all trials of the last float stage before this one.
         callbacks: Keras callbacks, or a function without arguments that makes them anew for
             each trial. Those that look at batches make a trial run through `model.fit`. A callback
             may set the learning rate of an epoch when it begins (`LearningRateScheduler`); what it
@@ -70,6 +79,9 @@ class Stage:
     ema: float | None = None
     samples_per_epoch: int | None = None
     patience: int | None = None
+    halving: Halving | None = None
+    distillation: float | None = None
+    teachers: Sequence[str | Path] | None = None
     callbacks: Sequence[keras.callbacks.Callback] | Callable = ()
 
     def __post_init__(self):
@@ -89,6 +101,49 @@ class Stage:
             raise ValueError(f"`ema` must be a number between 0 and 1, or None. Received: ema={self.ema!r}")
         if not (self.schedule is None or self.schedule == COSINE or callable(self.schedule)):
             raise ValueError(f"`schedule` must be 'cosine', a function or None. Received: schedule={self.schedule!r}")
+
+        self._check_halving()
+        self._check_distillation()
+
+    def _check_halving(self):
+        if self.halving is None:
+            return
+        if not isinstance(self.halving, Halving):
+            raise ValueError(
+                "`halving` must be a keras_efficient.Halving such as Halving(first_epochs=5), or None. "
+                f"Received: halving={self.halving!r}"
+            )
+        if self.halving.first_epochs >= self.epochs:
+            raise ValueError(
+                "`halving` must have fewer `first_epochs` than the stage has `epochs`. "
+                f"Received: first_epochs={self.halving.first_epochs}, epochs={self.epochs}"
+            )
+        if callable(self.callbacks) or self.callbacks:
+            raise ValueError(
+                "`halving` cannot be used with `callbacks`: a trial that waits for the others rests in a file, which "
+                f"does not hold what callbacks know. Received: callbacks={self.callbacks!r}"
+            )
+
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs at which the trials wait for each other; the last is the end of the stage."""
+        return (self.epochs,) if self.halving is None else self.halving.rungs(self.epochs)
+
+    def _check_distillation(self):
+        share = self.distillation
+        if share is not None and not (isinstance(share, Real) and not isinstance(share, bool) and 0 <= share <= 1):
+            raise ValueError(f"`distillation` must be a number from 0 to 1, or None. Received: distillation={share!r}")
+        if self.teachers is None:
+            return
+        teachers = (self.teachers,) if isinstance(self.teachers, (str, Path)) else tuple(self.teachers)
+        if not share or not teachers:
+            raise ValueError(
+                "`teachers` must name one or more Keras files, together with a `distillation` above 0. "
+                f"Received: teachers={self.teachers!r}, distillation={share!r}"
+            )
+        for path in teachers:
+            if not Path(path).is_file():
+                raise ValueError(f"`teachers` must be Keras files. Received: '{path}', which does not exist")
+        object.__setattr__(self, "teachers", tuple(map(Path, teachers)))
 
     def learning_rate_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0."""
@@ -119,7 +174,11 @@ class Stage:
 
     def describe(self) -> dict:
         """The settings as JSON values; functions and objects by name and configuration."""
-        return {field.name: _as_json(getattr(self, field.name)) for field in fields(self)}
+        described = {field.name: _as_json(getattr(self, field.name)) for field in fields(self)}
+        if self.teachers is not None:
+            # By what they hold: another file of the same name is another teacher.
+            described["teachers"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.teachers]
+        return described
 
 
 def _check_rate(name, value, minimum_is_open):
@@ -136,5 +195,18 @@ def _as_json(value):
     if isinstance(value, (list, tuple)):
         return [_as_json(item) for item in value]
     if hasattr(value, "get_config"):
-        return {"class_name": type(value).__name__, "config": repr(value.get_config())}
+        return {"class_name": type(value).__name__, "config": repr(_without_counts(value.get_config()))}
+    if is_dataclass(value):
+        return {field.name: _as_json(getattr(value, field.name)) for field in fields(value)}
     return getattr(value, "__qualname__", type(value).__qualname__)
+
+
+def _without_counts(config):
+    """A configuration whose names are those of the first object in a process: Keras counts them up (adam_10)."""
+    if isinstance(config, dict):
+        return {key: _without_count(key, value) for key, value in config.items()}
+    return [_without_counts(item) for item in config] if isinstance(config, list) else config
+
+
+def _without_count(key, value):
+    return re.sub(r"_\d+$", "", value) if key == "name" and isinstance(value, str) else _without_counts(value)

@@ -9,6 +9,7 @@ from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import calibrate, round_scales, scale_variables
 from keras_efficient.training.engines import make_engine
 from keras_efficient.training.prefix import apply_prefix, split_prefix
+from keras_efficient.training.rungs import Goal
 from keras_efficient.training.state import SAVE_SECONDS
 from keras_efficient.training.trial import Trial, TrialResult
 
@@ -46,11 +47,12 @@ class StageTrainer:
         directory: Path,
         on_epoch=lambda epoch, logs: None,
         save_seconds: float = SAVE_SECONDS,
+        goal: Goal | None = None,
     ) -> TrialResult:
-        """Run one trial, or what is left of it. Nothing of an earlier trial of this object enters it."""
+        """Run one trial, or what is left of it up to the goal. Nothing of an earlier trial of this object enters it."""
         self._reset(seed)
         result = TrialResult(trial=trial, seed=seed)
-        return Trial(self.model, self.engine, self.stage, result, on_epoch, save_seconds).run(directory)
+        return Trial(self.model, self.engine, self.stage, result, on_epoch, save_seconds).run(directory, goal)
 
     def _make_engine(self, engine):
         callbacks = self.stage.make_callbacks()

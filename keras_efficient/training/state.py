@@ -37,10 +37,14 @@ class TrialState:
     def save_when_due(self) -> None:
         """Write the state, unless it was written a short while ago."""
         if self.used and time.perf_counter() - self.saved >= self.seconds:
-            arrays = self._arrays()
-            facts = {**self._facts(), "arrays": {name: len(group) for name, group in arrays.items()}}
-            write_atomically(self.path, lambda path: _write(path, facts, arrays))
-            self.saved = time.perf_counter()
+            self.save()
+
+    def save(self) -> None:
+        """Write the state."""
+        arrays = self._arrays()
+        facts = {**self._facts(), "arrays": {name: len(group) for name, group in arrays.items()}}
+        write_atomically(self.path, lambda path: _write(path, facts, arrays))
+        self.saved = time.perf_counter()
 
     def restore(self) -> int:
         """Put the trial back where the file has it; the number of epochs that are done.

@@ -11,6 +11,7 @@ from keras_efficient.files import check_archive, damaged, read_json, write_atomi
 from keras_efficient.quantization import scale_table
 from keras_efficient.training.averaging import STEPS_AT_ONCE, WeightAverage
 from keras_efficient.training.randomness import epoch_order, reseed
+from keras_efficient.training.rungs import Goal
 from keras_efficient.training.state import SAVE_SECONDS, TrialState
 
 LOSS_CHECKPOINT = "min_val_loss.keras"
@@ -27,8 +28,9 @@ class TrialResult:
     Attributes:
         trial: Index in its stage, from 0.
         seed: Seed of its initial weights, shuffles and dropout.
-        status: `"finished"` or `"failed"`.
-        reason: Why it failed.
+        status: `"finished"`, `"failed"`, or `"stopped"`: by the `Halving` of its stage. Of a trial
+            that still waits for the others, `"paused"`.
+        reason: Why it failed or was stopped.
         epoch: Epoch of the lowest validation loss, from 1.
         max_accuracy: `epoch`, `val_loss`, `val_accuracy` of the highest validation accuracy.
         history: Lists by epoch: loss, val_loss, val_accuracy, learning_rate.
@@ -55,7 +57,7 @@ class TrialResult:
 
     @classmethod
     def read(cls, directory: Path) -> "TrialResult | None":
-        """The record of a finished (or failed) trial; None where there is none."""
+        """The record of a finished (or stopped, or failed) trial; None where there is none."""
         path = Path(directory) / RECORD
         if not path.exists():
             return None
@@ -112,13 +114,21 @@ class Trial:
         self.average = None if stage.ema is None else WeightAverage(model, stage.ema)
         self._started = time.perf_counter()
 
-    def run(self, directory: Path) -> TrialResult:
-        """Train all epochs, or those that are left, and leave checkpoints and record in `directory`."""
+    def run(self, directory: Path, goal: Goal | None = None) -> TrialResult:
+        """Train all epochs, or those that are left, and leave checkpoints and record in `directory`.
+
+        With a goal short of the last epoch the trial pauses there: its state is all it leaves, and the next call goes
+        on from it; or it is stopped there, with the checkpoints and the record of a trial that was to end there.
+        """
         start_scales = scale_table(self.model)
         state = TrialState(self, directory, self.save_seconds)
-        self._train(state)
+        goal = goal or Goal(self.stage.epochs)
+        if not self._train(state, min(goal.epochs, self.stage.epochs)):
+            if goal.stopped is None:
+                return self._paused()
+            self.result.status, self.result.reason = "stopped", goal.stopped
         self.result.train_seconds = self.seconds()
-        if self.result.status == "finished":
+        if self.result.status != "failed":
             self._summarise(start_scales)
             self._write_checkpoints(directory)
         self.result.write(directory)
@@ -129,7 +139,13 @@ class Trial:
         """How long the trial has trained, with what it did before it was interrupted."""
         return self.result.train_seconds + time.perf_counter() - self._started
 
-    def _train(self, state):
+    def _paused(self):
+        self.result.train_seconds = self.seconds()
+        self.result.status = "paused"
+        return self.result
+
+    def _train(self, state, last):
+        """Train until `last` epochs are done; whether the trial is at its end. If not, its state is saved."""
         first = state.restore()
         callbacks = keras.callbacks.CallbackList(
             self.stage.make_callbacks(), model=self.engine.model, epochs=self.stage.epochs, verbose=0
@@ -137,17 +153,26 @@ class Trial:
         self.engine.set_callbacks(callbacks.callbacks)
         self.engine.model.stop_training = False
         callbacks.on_train_begin()
-        for epoch in range(first, self.stage.epochs):
+        ended = False
+        for epoch in range(first, last):
             self.engine.optimizer.learning_rate = self.stage.learning_rate_at(epoch)
             callbacks.on_epoch_begin(epoch)  # may choose another learning rate
             logs = self.run_epoch(epoch)
             callbacks.on_epoch_end(epoch, logs)
             self.on_epoch(epoch + 1, logs)
-            if self.result.status == "failed" or self.engine.model.stop_training or self._waits_in_vain(epoch):
+            ended = self._has_ended(epoch)
+            if ended:
                 break
-            if epoch + 1 < self.stage.epochs:
+            if epoch + 1 < last:
                 state.save_when_due()
+            elif last < self.stage.epochs:
+                state.save()
         callbacks.on_train_end()
+        return ended
+
+    def _has_ended(self, epoch):
+        stops = self.result.status == "failed" or self.engine.model.stop_training
+        return stops or epoch + 1 == self.stage.epochs or self._waits_in_vain(epoch)
 
     def _waits_in_vain(self, epoch):
         return self.stage.patience is not None and epoch + 1 - self.by_loss.summary["epoch"] >= self.stage.patience

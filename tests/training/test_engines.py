@@ -1,5 +1,8 @@
 """The engines compute what `model.fit` computes, and the prefix changes nothing."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -147,3 +150,24 @@ def test_mixed_precision(policy):
     finally:
         keras.config.set_dtype_policy("float32")
     assert np.isfinite([*losses, loss]).all() and losses[-1] < losses[0] and correct.shape == (50,)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the engine of TensorFlow")
+def test_the_graphs_hold_no_data():
+    """TensorFlow never frees what a graph has captured: the arrays must be arguments."""
+    x, y = _arrays(200)
+    engine = _engine(_model(), (x, y, x[:190], y[:190]))
+    assert type(engine).__name__ == "TensorFlowEngine"
+    engine.train_epoch(np.arange(len(x))), engine.evaluate()
+    arrays = (engine.x, engine.y, engine.x_val, engine.y_val)
+    for function in (engine._epoch, engine._evaluation):
+        (concrete,) = function._list_all_concrete_functions()
+        assert not [tensor for tensor in concrete.captured_inputs if any(tensor is array for array in arrays)]
+        graph = concrete.graph.as_graph_def()
+        nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+        constants = [node.attr["value"].tensor.ByteSize() for node in nodes if node.op == "Const"]
+        assert 0 < max(constants) < 190 * 8  # not even the labels
+    held = weakref.ref(engine.x)
+    del engine, arrays
+    gc.collect()
+    assert held() is None

@@ -140,7 +140,7 @@ def test_an_executor_that_stays_broken(data, tmp_path):
                 raise BrokenExecutor("it is broken")
             return super().submit(*arguments)
 
-    with pytest.raises(ChildProcessError, match=r"Broken takes no more trials: .*process_pool\(n\)"):
+    with pytest.raises(ChildProcessError, match=r"Broken takes no more tasks: .*process_pool\(n\)"):
         _train(tmp_path / "run", data, Broken(lost={0: 1}), trials=1)
 
 

@@ -99,6 +99,12 @@ def test_settings_beside_the_stages_are_their_defaults():
     assert stage == {"mode": "float", "epochs": 3, "learning_rate": 0.1}
 
 
+def test_halving_of_a_stage():
+    settings = _stage(epochs=9, halving={"first_epochs": 3, "factor": 3})
+    assert settings["halving"] == {"first_epochs": 3, "factor": 3}
+    assert make_stages([settings], 160)[0].halving == ke.Halving(3, 3)
+
+
 def test_variants_and_updates_apply_in_order():
     variants = {
         "~cnn": {"epochs": 5, "learning_rate": 0.1},
@@ -174,6 +180,8 @@ def test_the_example_is_valid():
     plan = plan_experiment(example)
     assert [point.method for point in plan.points] == ["plain", "long", "elastic", "sgd", "sgd", "filters", "filters"]
     assert len(plan.runs) == 21
+    search = plan_experiment(example.with_name("digits_search.yaml"))
+    assert [(point.method, len(point.runs[0].trainings)) for point in search.points] == [("adam", 49), ("sgd", 49)]
 
 
 # The hash
@@ -316,6 +324,10 @@ def test_what_changes_the_result_changes_the_hash(changes):
         ({"optimizer": {"class_name": "sgd", "config": {"x": 1}}}, "`stages[0]`: "),
         ({"loss": "no_such_loss"}, "no_such_loss"),
         ({"schedule": 3}, "`schedule` must be a name"),
+        ({"halving": 3}, "`stages[0]`: `halving` must be settings such as {first_epochs: 5, factor: 2}. Received: 3"),
+        ({"halving": {"factor": 3}}, "`halving` must be settings such as"),
+        ({"halving": {"first_epoch": 3}}, "`halving.first_epoch` is not a setting. Did you mean `first_epochs`"),
+        ({"halving": {"first_epochs": 1}}, "fewer `first_epochs` than the stage has `epochs`"),
         ({"epochs": []}, "`epochs` must be a list of choices, at least one"),
         ({"network": {"grid": 3}}, "`network` must be a list of choices"),
         ({"metric": "accuracy"}, "`metric` must be one of val_accuracy"),

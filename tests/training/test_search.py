@@ -5,7 +5,8 @@ import math
 import random
 import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -245,6 +246,32 @@ def _without_clocks(directory):
     for record in (*content["candidates"], *content["references"]):
         del record["train_seconds"]
     return {key: value for key, value in content.items() if "seconds" not in key and "date" not in key}
+
+
+class _LosesEveryWorkerOnce(ThreadPoolExecutor):
+    def __init__(self, times=1):
+        super().__init__(1)
+        self.times, self.lost = times, Counter()
+
+    def submit(self, function, progress, train, search, job):
+        self.lost[job.place] += 1
+        if self.lost[job.place] > self.times:
+            return super().submit(function, progress, train, search, job)
+        future = Future()
+        future.set_exception(BrokenExecutor("the worker died"))
+        return future
+
+
+def test_a_candidate_whose_worker_dies_is_trained_again(found, data, tmp_path):
+    _, directory = found
+    copy = shutil.copytree(directory, tmp_path / "copy")
+    for name in ("search.json", "candidates/0001.json", "candidates/0001/result.json"):
+        (copy / name).unlink()
+    with pytest.raises(ChildProcessError, match="The worker of candidate 1 died 4 times: the worker died"):
+        _search(copy, data, references=_REFERENCES, executor=_LosesEveryWorkerOnce(4))
+    with _LosesEveryWorkerOnce() as executor:
+        _search(copy, data, references=_REFERENCES, executor=executor)
+    assert _without_clocks(copy) == _without_clocks(directory) and not list(copy.rglob("*progress.jsonl"))
 
 
 def test_a_candidate_that_fails_is_kept_with_its_reason(data, tmp_path, monkeypatch):

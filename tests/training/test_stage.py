@@ -46,3 +46,15 @@ def test_wrong_rates_are_refused(name, value):
 def test_unknown_mode_is_refused():
     with pytest.raises(ValueError, match="`mode` must be one of"):
         ke.Stage("int8", 1, 1)
+
+
+def test_what_keras_counts_is_not_described():
+    """A resume in another process makes the optimizer under another name."""
+    first, second = (keras.optimizers.Adam(0.1, beta_1=0.8) for _ in range(2))
+    assert first.name != second.name
+    described = [ke.Stage("float", 1, 1, optimizer=optimizer).describe() for optimizer in (first, second)]
+    assert described[0] == described[1] and "'beta_1': 0.8" in described[0]["optimizer"]["config"]
+    scaled = [keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()) for _ in range(2)]
+    assert len({str(ke.Stage("float", 1, 1, optimizer=optimizer).describe()) for optimizer in scaled}) == 1
+    other = ke.Stage("float", 1, 1, optimizer=keras.optimizers.Adam(0.1, beta_1=0.7)).describe()
+    assert other != described[0]

@@ -14,6 +14,9 @@ class TensorFlowEngine:
 
     It saves what `fit` does between the steps (dispatch in Python, input pipeline, metrics), which is much of its time
     for a small network; `scripts/benchmark_driver.py` measures how much.
+
+    The arrays are arguments of the graphs, and no graph holds this object: TensorFlow never gives up what a graph has
+    captured, and a process that trains many networks would keep the data of each of them.
     """
 
     def __init__(self, model, optimizer, loss, arrays, batch_size):
@@ -21,32 +24,41 @@ class TensorFlowEngine:
         self.x, self.y, self.x_val, self.y_val = (tf.constant(array) for array in arrays)
         self.classes = class_indices(arrays[3])
         self.batch_size = batch_size
-        self.output_shape = model(self.x_val[:1], training=False).shape[1:]
+        output_shape = model(self.x_val[:1], training=False).shape[1:]
         # XLA makes small convolutions several times slower on a CPU.
         model.compile(optimizer, loss, jit_compile=False)
         self.optimizer = model.optimizer
         self.optimizer.build(model.trainable_variables)
-        self._epoch = tf.function(self._epoch_graph)
-        self._evaluation = tf.function(self._evaluation_graph)
+        graphs = _Graphs(model, self.optimizer, batch_size, output_shape)
+        self._epoch = tf.function(graphs.epoch)
+        self._evaluation = tf.function(graphs.evaluation)
 
     def set_callbacks(self, callbacks):
         """No callback here looks at batches."""
 
     def train_epoch(self, order: np.ndarray) -> float:
         """Train on all samples in the given order; the mean loss."""
-        return float(self._epoch(tf.constant(order, dtype=tf.int32)))
+        return float(self._epoch(self.x, self.y, tf.constant(order, dtype=tf.int32)))
 
     def evaluate(self) -> tuple[float, np.ndarray]:
         """Validation loss, and which validation samples are right (booleans)."""
-        loss, predicted = self._evaluation()
+        loss, predicted = self._evaluation(self.x_val, self.y_val)
         return float(loss), predicted.numpy() == self.classes
 
-    def _epoch_graph(self, order):
+
+class _Graphs:
+    """What an epoch and an evaluation compute, as functions of the arrays."""
+
+    def __init__(self, model, optimizer, batch_size, output_shape):
+        self.model, self.optimizer, self.batch_size = model, optimizer, batch_size
+        self.output_shape = output_shape
+
+    def epoch(self, x, y, order):
         samples = tf.shape(order)[0]
         total = tf.constant(0.0)
         for start in tf.range(0, samples, self.batch_size):
             batch = order[start : start + self.batch_size]
-            loss = self._step(tf.gather(self.x, batch), tf.gather(self.y, batch))
+            loss = self._step(tf.gather(x, batch), tf.gather(y, batch))
             total += loss * tf.cast(tf.shape(batch)[0], tf.float32)
         return total / tf.cast(samples, tf.float32)
 
@@ -59,11 +71,11 @@ class TensorFlowEngine:
         self.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
         return tf.cast(loss, tf.float32)
 
-    def _evaluation_graph(self):
+    def evaluation(self, x, y):
         outputs = tf.TensorArray(tf.float32, 0, dynamic_size=True, infer_shape=False)
-        for start in tf.range(0, len(self.classes), _EVALUATION_BATCH):
-            x = self.x_val[start : start + _EVALUATION_BATCH]
-            outputs = outputs.write(outputs.size(), tf.cast(self.model(x, training=False), tf.float32))
-        y_pred = tf.ensure_shape(outputs.concat(), (len(self.classes), *self.output_shape))
-        loss = self.model.compute_loss(x=None, y=self.y_val, y_pred=y_pred, training=False)
+        for start in tf.range(0, len(x), _EVALUATION_BATCH):
+            batch = self.model(x[start : start + _EVALUATION_BATCH], training=False)
+            outputs = outputs.write(outputs.size(), tf.cast(batch, tf.float32))
+        y_pred = tf.ensure_shape(outputs.concat(), (len(x), *self.output_shape))
+        loss = self.model.compute_loss(x=None, y=y, y_pred=y_pred, training=False)
         return loss, tf.argmax(y_pred, axis=-1)

@@ -10,12 +10,11 @@ import numpy as np
 from keras_efficient.files import write_atomically
 from keras_efficient.training.data import TrainingData
 
-_FOLDER = "shared_data"
 _NAMES = ("x_train", "y_train", "x_val", "y_val")
 
 
 @contextmanager
-def shared(data: TrainingData, executor, directory: Path):
+def shared(data: TrainingData, executor, directory: Path, folder: str = "shared_data"):
     """What to hand to `executor` in the place of `data`. Test data stays where it is.
 
     An executor with a method `share` has a way of its own. Otherwise the arrays are written into
@@ -26,7 +25,7 @@ def shared(data: TrainingData, executor, directory: Path):
     if hasattr(executor, "share"):
         yield executor.share(data)
         return
-    files = DataFiles(**{name: getattr(data, name) for name in _NAMES}, folder=(directory / _FOLDER).resolve())
+    files = DataFiles(**{name: getattr(data, name) for name in _NAMES}, folder=(directory / folder).resolve())
     try:
         yield files
     finally:

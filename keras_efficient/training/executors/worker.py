@@ -9,6 +9,7 @@ import keras
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.manifest import package_versions
 from keras_efficient.training.progress_file import ProgressFile
+from keras_efficient.training.rungs import Goal
 from keras_efficient.training.trial import TrialResult
 
 
@@ -21,6 +22,7 @@ class StageWork:
         number: Index of the stage.
         start: Checkpoint that the trials start from.
         versions, precision: What the trials must be computed with.
+        goal: How far the trials go; None: to their end.
     """
 
     run: object
@@ -28,6 +30,7 @@ class StageWork:
     start: Path | None
     versions: dict
     precision: str
+    goal: Goal | None = None
 
     @classmethod
     def of(cls, run, number, start) -> "StageWork":
@@ -54,7 +57,7 @@ def run_trial(work: StageWork, data: TrainingData, index: int) -> TrialResult:
         _check_surroundings(work)
         _worker.trainer = replace(work.run, data=data).trainer(work.number, work.start)
         _worker.stage = stage
-    return work.run.run_trial(_worker.trainer, work.number, index, progress)
+    return work.run.run_trial(_worker.trainer, work.number, index, progress, work.goal)
 
 
 def _check_surroundings(work):

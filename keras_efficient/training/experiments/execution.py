@@ -1,26 +1,34 @@
 """One run: train it, or find what it left."""
 
+import gc
 import logging
+import math
+import sys
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from keras_efficient.files import read_json, write_json
-from keras_efficient.training.driver import train_network
+from keras_efficient.training.driver import train_network, train_until
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.network import make_source
-from keras_efficient.training.experiments.plan import PlannedRun
+from keras_efficient.training.experiments.planned import PlannedRun
 from keras_efficient.training.experiments.stages import make_stages
+from keras_efficient.training.halving import MEASURES, best_so_far
 from keras_efficient.training.outcome import BEST, REPORT, RESULT
 
 _FORMAT = "keras_efficient experiment run 1"
-# In the folder of a run: its settings, what train_network leaves, and why it failed.
-SETTINGS, TRAINING, FAILURE = "settings.json", "training", "failure.json"
+# In the folder of a run: its settings, what train_network leaves, what it had reached where it paused, why it failed.
+SETTINGS, TRAINING, RUNGS, FAILURE = "settings.json", "training", "rungs.json", "failure.json"
+# In that of a search: what it found.
+SEARCH = "search.json"
 
 
 def status(run: PlannedRun) -> str:
     """ "done", "failed", "unfinished" or "missing"."""
-    if all((run.folder / TRAINING / name).exists() for name in (RESULT, BEST, REPORT)):
+    files = [f"{TRAINING}/{name}" for name in (RESULT, BEST, REPORT)] if run.search is None else [SEARCH]
+    if all((run.folder / name).exists() for name in files):
         return "done"
     if (run.folder / FAILURE).exists():
         return "failed"
@@ -28,8 +36,17 @@ def status(run: PlannedRun) -> str:
 
 
 def result(run: PlannedRun) -> dict:
-    """The result.json of a run that is done."""
-    return read_json(run.folder / TRAINING / RESULT)
+    """The result.json of a run that is done; of a search, that of its best configuration."""
+    if run.search is None:
+        return read_json(run.folder / TRAINING / RESULT)
+    found = search_result(run)
+    folder = run.folder.parent / Path(found["configurations"][found["best"]]["path"]).name
+    return read_json(folder / TRAINING / RESULT)
+
+
+def search_result(run: PlannedRun) -> dict:
+    """The search.json of a search that is done."""
+    return read_json(run.folder / SEARCH, "Delete it, and it is written again from the configurations.")
 
 
 def failure(run: PlannedRun) -> str:
@@ -45,10 +62,81 @@ def execute(run: PlannedRun, executor=None, verbose: bool | str = False) -> None
         BrokenExecutor: The executor's workers are gone.
         ValueError: The folder belongs to other settings.
     """
-    _open_folder(run)
+    open_folder(run)
+    with recorded(run):
+        arguments, settings = _arguments(run)
+        train_network(*arguments, executor=executor, verbose=verbose, **settings)
+
+
+def advance(run: PlannedRun, epochs: int) -> dict:
+    """Train a run until so many epochs of its first stage are done; at the last of them, the later stages as well.
+
+    It goes on from where it paused; what it reached before is only read.
+
+    Returns:
+        `status` ("stopped", "finished" or "failed"), `reason`, `epochs`, `train_seconds`, and `val_loss` and
+        `val_accuracy`: the best so far, or those of the network that it chose in the end.
+    """
+    if epochs >= run.settings["stages"][0]["epochs"]:
+        if status(run) != "done":
+            execute(run)
+        reached = _end(run) if status(run) == "done" else None
+    else:
+        reached = _pause(run, epochs)
+    gc.collect()  # models are cycles, and TensorFlow's hold much memory
+    none = {"val_loss": None, "val_accuracy": None}
+    return {"epochs": epochs, **(reached or {"status": "failed", "reason": failure(run), **none})}
+
+
+def _end(run):
+    found = result(run)
+    seconds = sum(stage["train_seconds"] for stage in found["stages"])
+    best = {name: found["best"][name] for name in MEASURES}
+    return {"status": "finished", "reason": None, **best, "train_seconds": seconds}
+
+
+def _pause(run, epochs):
+    """What the run has reached at these epochs, from rungs.json or by training; None where it failed."""
+    open_folder(run)
+    path = run.folder / RUNGS
+    rungs = read_json(path, "Delete it; the run itself is kept.") if path.exists() else {}
+    if str(epochs) not in rungs:
+        with recorded(run):
+            arguments, settings = _arguments(run)
+            rungs[str(epochs)] = _best_of_trials(train_until(epochs, *arguments, **settings), epochs)
+            write_json(path, rungs)
+    return rungs.get(str(epochs))
+
+
+def _best_of_trials(trials, epochs):
+    best = {name: min(best_so_far(trial.history, epochs, name) for trial in trials) for name in MEASURES}
+    if best["val_loss"] == math.inf:
+        raise ValueError(f"All {len(trials)} trials failed; the first: {trials[0].reason}")
+    seconds = sum(trial.train_seconds for trial in trials)
+    best["val_accuracy"] *= -1
+    return {"status": "stopped", "reason": None, **best, "train_seconds": seconds}
+
+
+def _arguments(run):
+    """The arguments of `train_network` that decide its result: those in order, those by name."""
+    settings = run.settings
+    data, seed = DataSettings(**settings["data"]), settings["seed"]
+    others = {"engine": settings["engine"]} if "engine" in settings else {}
+    arguments = (
+        make_source(settings["network"], run.modules),
+        data.arrays(seed),
+        make_stages(settings["stages"], data.training_samples(seed)),
+        run.folder / TRAINING,
+    )
+    return arguments, {"rule": settings.get("rule", "score"), "seed": seed, **others}
+
+
+@contextmanager
+def recorded(run: PlannedRun):
+    """What the block raises becomes the failure of the run, unless the next run would meet the same."""
     try:
         with _without_warnings():
-            _train(run, executor, verbose)
+            yield
     except Exception as error:  # a user's function may raise anything
         if isinstance(error, OSError | BrokenExecutor) and not isinstance(error, ChildProcessError):
             raise
@@ -57,21 +145,10 @@ def execute(run: PlannedRun, executor=None, verbose: bool | str = False) -> None
         (run.folder / FAILURE).unlink(missing_ok=True)
 
 
-def _train(run, executor, verbose):
-    settings = run.settings
-    data, seed = DataSettings(**settings["data"]), settings["seed"]
-    others = {"engine": settings["engine"]} if "engine" in settings else {}
-    train_network(
-        make_source(settings["network"], run.modules),
-        data.arrays(seed),
-        make_stages(settings["stages"], data.training_samples(seed)),
-        run.folder / TRAINING,
-        executor=executor,
-        rule=settings.get("rule", "score"),
-        seed=seed,
-        verbose=verbose,
-        **others,
-    )
+def say(line: str, verbose: bool | str) -> None:
+    """A line of progress; "auto": where a terminal watches."""
+    if verbose is True or (verbose == "auto" and sys.stderr.isatty()):
+        sys.stderr.write(f"{line}\n")
 
 
 @contextmanager
@@ -86,7 +163,8 @@ def _without_warnings():
         logger.setLevel(level)
 
 
-def _open_folder(run):
+def open_folder(run: PlannedRun) -> None:
+    """Make the folder the run's; a ValueError if it belongs to other settings."""
     path = run.folder / SETTINGS
     content = {"format": _FORMAT, "sha256": run.sha256, "settings": run.settings}
     if not path.exists():

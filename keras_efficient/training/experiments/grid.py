@@ -34,7 +34,8 @@ def _grids(value, place=()) -> Iterator[tuple[tuple, list]]:
         yield place, _choices(value["grid"], place)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _grids(item, (*place, key))
+            if (*place, key) != ("search", "space"):  # its lists are drawn from
+                yield from _grids(item, (*place, key))
     elif isinstance(value, list) and not _is_list_by_nature(place):
         yield place, _choices(value, place)
     elif isinstance(value, list):

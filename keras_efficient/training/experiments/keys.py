@@ -5,16 +5,22 @@ from difflib import get_close_matches
 
 from keras_efficient.datasets import Affine
 from keras_efficient.training.experiments.updates import is_grid
+from keras_efficient.training.halving import Halving
 from keras_efficient.training.stage import Stage
 
-# What a stage takes; callbacks are functions and have no place in a file.
-STAGE_SETTINGS = tuple(field.name for field in fields(Stage) if field.name != "callbacks")
+# What a stage takes. Callbacks are functions and have no place in a file; teachers are files themselves, whose content
+# the hash of the settings would not know (those of the float stage need no name).
+STAGE_SETTINGS = tuple(field.name for field in fields(Stage) if field.name not in ("callbacks", "teachers"))
 # For the whole file; a method cannot change them.
 FILE_SETTINGS = ("metric", "storage", "variants", "methods")
 _BUILDER = {"builder": None, "arguments": None}
 _AFFINE = {field.name: None for field in fields(Affine)}
 _AUGMENT = {"copies": None, "kernel_size": None, "sigma": None, "alpha": None, "interpolation": None, "affine": _AFFINE}
-_STAGE = {**dict.fromkeys(STAGE_SETTINGS), "optimizer": {"class_name": None, "config": None}}
+_STAGE = {
+    **dict.fromkeys(STAGE_SETTINGS),
+    "optimizer": {"class_name": None, "config": None},
+    "halving": {field.name: None for field in fields(Halving)},
+}
 
 # Setting -> the settings within, None where anything may stand.
 SETTINGS = {
@@ -26,6 +32,8 @@ SETTINGS = {
     "stages": _STAGE,
     **{name: within for name, within in _STAGE.items() if name != "mode"},
     **dict.fromkeys(("rule", "seeds", "engine")),
+    # The settings in the space are checked where they are drawn from.
+    "search": dict.fromkeys(("method", "space", "max_epochs", "min_epochs", "factor", "measure")),
 }
 
 
@@ -49,7 +57,7 @@ def check_keys(value, place: str = "", known: dict | None = SETTINGS) -> None:
             name = f"{place}.{key}" if place else key
             if known is _STAGE and key.isdigit():
                 check_keys(item, name, known)
-            else:
+            elif not (known is _BUILDER and key.isdigit()):  # reaches into a description
                 check_keys(item, name, _within(key, known, name))
 
 

@@ -7,29 +7,14 @@ from pathlib import Path
 
 from keras_efficient.training.experiments.grid import place_text, points
 from keras_efficient.training.experiments.keys import FILE_SETTINGS, check_keys
-from keras_efficient.training.experiments.resolve import resolve, resolve_seeds, settings_hash
+from keras_efficient.training.experiments.planned import PlannedRun, plan_run
+from keras_efficient.training.experiments.resolve import resolve, resolve_seeds
+from keras_efficient.training.experiments.search_plan import plan_searches
 from keras_efficient.training.experiments.updates import merge_all, nested
 from keras_efficient.training.experiments.variants import check_methods, check_variants, updates_of
 from keras_efficient.training.experiments.yaml_file import read_experiment
 
 METRICS = ("val_accuracy", "val_loss", "test_accuracy")
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """One training: a point and a seed.
-
-    Attributes:
-        settings: What decides its result, the seed included.
-        sha256: Hash of the settings.
-        folder: Where its files go.
-        modules: Where the module of a builder may lie.
-    """
-
-    settings: dict
-    sha256: str
-    folder: Path
-    modules: Path
 
 
 @dataclass(frozen=True)
@@ -122,12 +107,11 @@ def _points(stated_method, method, settings, folder, storage):
 
 
 def _point(method, settings, folder, storage):
-    resolved = resolve(settings, folder)
-    runs = []
-    for seed in resolve_seeds(settings.get("seeds")):
-        complete = {**resolved, "seed": seed}
-        sha256 = settings_hash(complete)
-        runs.append(PlannedRun(complete, sha256, storage / "runs" / sha256[:16], folder))
+    if settings.get("search") is None:
+        seeds, resolved = resolve_seeds(settings.get("seeds")), resolve(settings, folder)
+        runs = [plan_run(resolved, seed, folder, storage) for seed in seeds]
+    else:
+        runs = plan_searches(settings, folder, storage)
     named = {name: value for name, value in settings.items() if name != "seeds"}
     return Point(method, dict(_flat(named)), tuple(runs))
 

@@ -1,16 +1,17 @@
 """`run_experiment`: everything that is missing is trained, then the table is written."""
 
-import sys
 from collections.abc import Mapping
-from concurrent.futures import BrokenExecutor, as_completed
 from pathlib import Path
 
+from keras_efficient.training.executors.tasks import Task, Tasks, begun
 from keras_efficient.training.experiments.data import DataSettings
-from keras_efficient.training.experiments.execution import execute, status
+from keras_efficient.training.experiments.execution import execute, say, status
 from keras_efficient.training.experiments.network import check_shapes
 from keras_efficient.training.experiments.plan import plan_experiment
 from keras_efficient.training.experiments.resolve import settings_hash
+from keras_efficient.training.experiments.search_run import execute_search
 from keras_efficient.training.experiments.summary import ExperimentResult, write_summary
+from keras_efficient.training.progress_file import ProgressFile
 
 
 def run_experiment(
@@ -37,15 +38,31 @@ def run_experiment(
     else changed in the file, and an interrupted one continues. One that fails (all trials of a
     stage failed, a builder raised) is recorded with its reason, and tried again the next time.
 
+    With `search`, the method looks for good settings instead, by Hyperband (see `Hyperband`): configurations are drawn
+    from the space, trained for a few epochs of the first stage, and the better ones go on; those at the end run all
+    stages, and the one with the best validation stands for the method. Any setting may be in the space:
+
+        search:
+          method: hyperband
+          max_epochs: 81
+          factor: 3
+          space:
+            learning_rate: {log_uniform: [1e-4, 1e-1]}      # also uniform, integers
+            weight_decay: [null, 1e-4, 1e-2]
+            network.arguments.rank: [2, 4, 8]               # of a builder; network.1.config.rank: item 1 (from 0)
+
+    Each configuration is a run of its own, found again by its hash; a paused one goes on where it was.
+
     Args:
         experiment: A YAML file or a mapping with its content: `data` (see `DataSettings`),
             `network` (a description, a JSON file, or `{builder: "module:function", arguments}`),
             `stages` (settings of `Stage`; those that stand beside `stages` are defaults of all),
-            `metric` (val_accuracy, val_loss or test_accuracy), `rule`, `seeds`, `engine`,
+            `metric` (val_accuracy, val_loss or test_accuracy), `rule`, `seeds`, `engine`, `search`,
             `storage`, `variants` and `methods`. Paths are relative to the file.
         storage: Folder of the runs, instead of the file's. Without both: runs/NAME-OF-THE-FILE.
-        executor: A `concurrent.futures.Executor` whose workers each take one run at a time; of a
-            single run they take the trials. None runs all in this process.
+        executor: A `concurrent.futures.Executor` whose workers each take one run, or configuration of
+            a search, at a time; of a single run they take the trials. One whose worker dies is run again.
+            None runs all in this process.
         verbose: Progress: True, False, or "auto" (where a terminal watches).
 
     Returns:
@@ -54,34 +71,37 @@ def run_experiment(
     Raises:
         ValueError, TypeError: Something in the file is wrong; nothing was written.
         OSError: A file or the data is missing, or the disk is full.
+        ChildProcessError: If a run loses its worker again and again.
     """
     plan = plan_experiment(experiment, storage)
     missing = [run for run in plan.runs if status(run) != "done"]
-    _check_data(missing)
-    if executor is None or len(missing) < 2:
-        _one_by_one(missing, executor, verbose)
+    _check_data([training for run in missing for training in run.trainings])
+    single = [run for run in missing if run.search is None]
+    if executor is None or len(single) < 2:
+        _one_by_one(single, executor, verbose)
     else:
-        _spread(missing, executor, verbose)
+        _spread(single, executor, verbose)
+    for run in missing:
+        if run.search is not None:
+            say(f"search {run.folder.name}  seed {run.settings['seed']}", verbose)
+            execute_search(run, executor, verbose)
     return write_summary(plan)
 
 
 def _one_by_one(runs, executor, verbose):
     for number, run in enumerate(runs, start=1):
-        _say(f"run {number}/{len(runs)}  {run.folder.name}  seed {run.settings['seed']}", verbose)
+        say(f"run {number}/{len(runs)}  {run.folder.name}  seed {run.settings['seed']}", verbose)
         execute(run, executor, verbose)
 
 
 def _spread(runs, executor, verbose):
-    futures = {executor.submit(execute, run): run for run in runs}
-    try:
-        for number, future in enumerate(as_completed(futures), start=1):
-            future.result()
-            _say(f"run {number}/{len(runs)}  {futures[future].folder.name}  {status(futures[future])}", verbose)
-    except BrokenExecutor as error:
-        raise ChildProcessError(f"A worker died: {error}. What is done is kept; run it again to continue.") from error
-    finally:
-        for future in futures:
-            future.cancel()
+    tasks = {
+        index: begun(Task(f"run {run.folder.name}", execute, (run,), ProgressFile(run.folder)))
+        for index, run in enumerate(runs)
+    }
+    for number, (index, _) in enumerate(Tasks(executor, tasks).results(), start=1):
+        run = runs[index]
+        say(f"run {number}/{len(runs)}  {run.folder.name}  {status(run)}", verbose)
 
 
 def _check_data(runs):
@@ -96,8 +116,3 @@ def _check_data(runs):
             check_shapes(run.settings["network"], shapes[key])
         except ValueError as error:
             raise ValueError(f"`network`: {error}") from error
-
-
-def _say(line, verbose):
-    if verbose is True or (verbose == "auto" and sys.stderr.isatty()):
-        sys.stderr.write(f"{line}\n")

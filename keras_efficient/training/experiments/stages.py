@@ -1,11 +1,14 @@
 """The section `stages`, with the settings that stand beside it as defaults of all stages."""
 
+import json
 from dataclasses import MISSING, fields
+from functools import cache
 
 import keras
 
 from keras_efficient.training.experiments.keys import STAGE_SETTINGS
 from keras_efficient.training.experiments.updates import merge
+from keras_efficient.training.halving import Halving
 from keras_efficient.training.stage import Stage
 
 # The seeds of a study repeat its runs, so a stage has one trial unless it says more.
@@ -50,11 +53,19 @@ def _make_stage(settings, place, samples):
     try:
         _check_names(settings)
         batch_size = max(1, min(1024, samples // 16))
-        stage = Stage(**{"trials": 1, "batch_size": batch_size, **settings, **_optimizer(settings)})
-        stage.make_optimizer(), stage.learning_rate_at(0), stage.loss_for(False)
+        objects = {**_optimizer(settings), **_halving(settings)}
+        stage = Stage(**{"trials": 1, "batch_size": batch_size, **settings, **objects})
+        _check_optimizer(json.dumps(settings.get("optimizer", "adam")), stage.weight_decay is not None)
         return stage
     except (ValueError, TypeError) as error:
         raise ValueError(f"`{place}`: {error}") from None
+
+
+@cache  # it takes longer than all the other checks
+def _check_optimizer(optimizer, with_weight_decay):
+    settings = {"optimizer": json.loads(optimizer)}
+    named = {**settings, **_optimizer(settings), "weight_decay": 0.0 if with_weight_decay else None}
+    Stage("float", 1, 1, **named).make_optimizer()
 
 
 def _optimizer(settings):
@@ -66,6 +77,15 @@ def _optimizer(settings):
     # A name of its own: Keras counts names up, and the run would not be known again.
     config = {**optimizer.get("config", {}), "name": optimizer["class_name"]}
     return {"optimizer": keras.optimizers.get({"class_name": optimizer["class_name"], "config": config})}
+
+
+def _halving(settings):
+    halving = settings.get("halving")
+    if halving is None:
+        return {}
+    if not isinstance(halving, dict) or "first_epochs" not in halving:
+        raise ValueError(f"`halving` must be settings such as {{first_epochs: 5, factor: 2}}. Received: {halving!r}")
+    return {"halving": Halving(**{name: value for name, value in halving.items() if value is not None})}
 
 
 def _check_names(settings):

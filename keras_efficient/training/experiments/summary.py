@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from statistics import mean, stdev
 
 from keras_efficient.files import json_value, read_json, write_json
-from keras_efficient.training.experiments.execution import failure, result, status
+from keras_efficient.training.experiments.execution import failure, result, search_result, status
 from keras_efficient.training.experiments.plan import Plan, PlannedRun, Point
-from keras_efficient.training.experiments.tables import as_text, plan_table, result_table
+from keras_efficient.training.experiments.tables import as_text, plan_table, result_table, search_table
 
 FORMAT = "keras_efficient experiment 1"
 SUMMARY = "experiment.json"
@@ -24,6 +24,7 @@ class ExperimentResult:
         metric: The name of what was compared.
         rows: One a method and point: `method`, `settings` (those that differ between rows),
             `mean`, `sd`, `min`, `max` of the metric over the seeds, `failed`, the bytes, `runs`.
+            The run of a search has a `search` with all configurations and the index of the best.
     """
 
     directory: str
@@ -40,7 +41,9 @@ class ExperimentResult:
         return {"format": FORMAT, "metric": self.metric, "rows": self.rows}
 
     def __str__(self):
-        return as_text(result_table(self.metric, self.rows))
+        runs = [(row["method"], run) for row in self.rows for run in row["runs"] if "search" in run]
+        searches = [f"{method}, seed {run['seed']}:\n{as_text(search_table(run['search']))}" for method, run in runs]
+        return "\n\n".join([as_text(result_table(self.metric, self.rows)), *searches])
 
 
 def write_summary(plan: Plan) -> ExperimentResult:
@@ -94,8 +97,11 @@ def _run_json(plan, run):
     if row["status"] == "failed":
         return {**row, "reason": failure(run)}
     found = result(run)
-    seconds = sum(stage["train_seconds"] for stage in found["stages"])
-    return {**row, plan.metric: found["best"][plan.metric], "train_seconds": seconds}
+    row[plan.metric] = found["best"][plan.metric]
+    if run.search is not None:
+        search = search_result(run)
+        return {**row, "train_seconds": search["train_seconds"], "search": search}
+    return {**row, "train_seconds": sum(stage["train_seconds"] for stage in found["stages"])}
 
 
 def _identity(plan, run: PlannedRun):

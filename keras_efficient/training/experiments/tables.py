@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -39,6 +40,26 @@ def result_table(metric: str, rows: list[dict]) -> Table:
     return table
 
 
+def search_table(search: dict) -> Table:
+    """The configurations of a search, each once: the best, then by how far they came, then by how good they are."""
+    rows, best = search["configurations"], search["configurations"][search["best"]]
+    furthest = {row["sha256"]: row for row in sorted(rows, key=lambda row: row["epochs"])}.values()
+    sign = -1 if search["measure"] == "val_accuracy" else 1
+
+    def rank(row):
+        failed = row["status"] == "failed"
+        return row["sha256"] != best["sha256"], failed, -row["epochs"], 0 if failed else sign * row[search["measure"]]
+
+    names = list(best["values"])
+    table = _new_table(["run", "status", *names], ["epochs", "val loss", "val accuracy"])
+    for row in sorted(furthest, key=rank):
+        cells = [_cell(row["values"][name]) for name in names]
+        status = "best" if row["sha256"] == best["sha256"] else row["status"]
+        measured = [numbers.loss(row["val_loss"]), numbers.percent(row["val_accuracy"])]
+        table.add_row(Path(row["path"]).name, status, *cells, str(row["epochs"]), *measured)
+    return table
+
+
 def as_text(table: Table) -> str:
     """A table as lines: as wide as the terminal, or as it needs where there is none."""
     width = None if sys.stdout.isatty() else 10_000
@@ -60,5 +81,6 @@ def _new_table(words, figures=()):
 def _cell(value):
     if value is None:
         return numbers.DASH
+    value = float(f"{value:.4g}") if isinstance(value, float) else value
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from keras_efficient.files import read_json, write_json
 from keras_efficient.training.driver import train_network
+from keras_efficient.training.executors.tasks import Task, Tasks, begun
+from keras_efficient.training.progress_file import PROGRESS, ProgressFile
 from keras_efficient.training.search.results import CandidateResult
 from keras_efficient.training.search.settings import Search
 
@@ -36,7 +38,7 @@ def train_all(search: Search, jobs: Sequence[Job], executor, progress) -> list[C
     for index, result in enumerate(found):
         if result is not None:
             progress.trial(_Shown(index, result.val_loss, result.val_accuracy))
-    for index, result in zip(missing, _results(search, [jobs[i] for i in missing], executor), strict=True):
+    for index, result in _results(search, {i: jobs[i] for i in missing}, executor):
         found[index] = result
         progress.trial(_Shown(index, result.val_loss, result.val_accuracy))
     return found
@@ -51,15 +53,16 @@ class _Shown(NamedTuple):
 
 
 def _results(search, jobs, executor):
+    """Index and result of each job, as they finish."""
     if executor is None:
-        yield from (train_job(search, job) for job in jobs)
-        return
-    futures = [executor.submit(train_job, search, job) for job in jobs]
-    try:
-        yield from (future.result() for future in futures)
-    finally:
-        for future in futures:
-            future.cancel()
+        return ((index, train_job(search, job)) for index, job in jobs.items())
+    return Tasks(executor, {index: _task(search, job) for index, job in jobs.items()}).results()
+
+
+def _task(search, job):
+    record = job.record(search)
+    progress = ProgressFile(record.parent, f"{record.stem}.{PROGRESS}")  # beside the folder, which is of the run
+    return begun(Task(job.candidate.name, train_job, (search, job), progress))
 
 
 def train_job(search: Search, job: Job) -> CandidateResult:

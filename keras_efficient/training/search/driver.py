@@ -55,7 +55,7 @@ def search_networks(
         references: Descriptions by name, trained in the same way and shown beside the candidates, not chosen. None:
             the package's own network for 28 x 28 x 1 or 8 x 8 x 1 inputs and 10 classes.
         executor: A `concurrent.futures.Executor` whose workers train candidates; None trains them one after the
-            other in this process.
+            other in this process. One whose worker dies is trained again.
         seed: Decides the sample, and all initial weights, shuffles and dropout.
         verbose: Progress bar: True, False, or "auto" (where a terminal watches).
         engine: What computes the epochs, see `train_network`.
@@ -66,6 +66,7 @@ def search_networks(
     Raises:
         ValueError: An argument is wrong, no candidate fits, the directory holds something else, or all candidates
             fail.
+        ChildProcessError: A candidate loses its worker again and again.
     """
     search = Search.prepare(data, max_bytes, directory, space, samples, epochs, batch_size, references, seed, engine)
     if not is_complete(search):

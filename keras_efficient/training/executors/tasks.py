@@ -1,0 +1,126 @@
+"""Tasks on an executor: handed out, watched, handed out again when their worker dies."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass
+
+from keras_efficient.training.progress_file import ProgressFile, ProgressReader
+
+# How often a task may lose its worker.
+_RETRIES = 3
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker does.
+
+    Attributes:
+        name: For people, such as "trial 3 of stage 0 (float)".
+        function, arguments: The call.
+        progress: File in which the worker says that it has begun, and perhaps more; see `begun`.
+    """
+
+    name: str
+    function: Callable
+    arguments: tuple
+    progress: ProgressFile
+
+
+def begun(task: Task) -> Task:
+    """The same task, for a function that does not write its progress file: its begin is written here."""
+    return Task(task.name, _begin_and_call, (task.progress, task.function, *task.arguments), task.progress)
+
+
+def _begin_and_call(progress, function, *arguments):
+    progress.begin()
+    return function(*arguments)
+
+
+class Tasks:
+    """Runs tasks on an executor. A task whose worker dies is run again, up to three times.
+
+    Args:
+        executor: A `concurrent.futures.Executor`, or what behaves like one.
+        tasks: The tasks by a key.
+        on_line: Is told key and content of each line of a progress file.
+    """
+
+    def __init__(self, executor, tasks: Mapping[Hashable, Task], on_line=lambda key, line: None):
+        self.executor, self.tasks, self.on_line = executor, tasks, on_line
+        self.retries = 0 if getattr(executor, "retries_lost_tasks", False) else _RETRIES
+        self.lost = Counter()
+        self.readers = {key: ProgressReader(task.progress) for key, task in tasks.items()}
+
+    def results(self) -> Iterator[tuple[Hashable, object]]:
+        """Key and result of each task, in the order in which they finish.
+
+        Raises:
+            ChildProcessError: If a task loses its worker again and again.
+        """
+        for reader in self.readers.values():
+            reader.remove()  # what an earlier process may have left
+        pending = {key: self._submit(key) for key in self.tasks}
+        try:
+            while pending:
+                finished = self._wait(pending)
+                futures = {key: pending.pop(key) for key in finished}
+                errors = {key: future.exception() for key, future in futures.items()}
+                lost = [key for key, error in errors.items() if isinstance(error, BrokenExecutor)]
+                pending.update(self._again(lost, errors))
+                for key in finished:
+                    if key not in lost:
+                        yield key, self._result(key, futures[key])
+        finally:
+            for future in pending.values():
+                future.cancel()
+
+    def _submit(self, key):
+        task = self.tasks[key]
+        return self.executor.submit(task.function, *task.arguments)
+
+    def _wait(self, pending):
+        """The tasks that are done, at least one; meanwhile tells about their progress."""
+        while True:
+            finished = [key for key, future in pending.items() if future.done()]
+            for key, reader in self.readers.items():
+                for line in reader.new_lines():
+                    self.on_line(key, line)
+            if finished:
+                return finished
+            time.sleep(_POLL_SECONDS)
+
+    def _result(self, key, future):
+        result = future.result()
+        self.readers.pop(key).remove()
+        return result
+
+    def _again(self, lost, errors):
+        """Submit the tasks whose worker died once more."""
+        running = [key for key in lost if self.readers[key].begun]
+        # With a process pool, the tasks that still waited are lost as well: they are not to blame.
+        self.lost.update(running or lost)
+        for key in lost:
+            if self.lost[key] > self.retries:
+                raise self._given_up(key, bool(running), errors[key])
+            self.readers[key].begun = False
+        try:
+            return {key: self._submit(key) for key in lost}
+        except BrokenExecutor as error:
+            raise ChildProcessError(
+                f"A worker died, and {type(self.executor).__name__} takes no more tasks: {error}. "
+                "keras_efficient.training.process_pool(n) gives a pool that is made anew"
+            ) from error
+
+    def _given_up(self, key, has_begun, error):
+        reason = (
+            "Is there enough memory?"
+            if has_begun
+            else "It never began: a script that starts workers must do so under `if __name__ == '__main__':`."
+        )
+        return ChildProcessError(
+            f"The worker of {self.tasks[key].name} died {self.lost[key]} times: {error}. {reason} "
+            "The run continues where it stopped when it is started again"
+        )

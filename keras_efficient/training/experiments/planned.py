@@ -1,0 +1,37 @@
+"""One run of a plan."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_efficient.training.experiments.resolve import settings_hash
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training: a point and a seed. Or a search among many: a point, a space and a seed.
+
+    Attributes:
+        settings: What decides its result, the seed included.
+        sha256: Hash of the settings.
+        folder: Where its files go.
+        modules: Where the module of a builder may lie.
+        search: The `PlannedSearch`; None: one training.
+    """
+
+    settings: dict
+    sha256: str
+    folder: Path
+    modules: Path
+    search: object = None
+
+    @property
+    def trainings(self) -> list["PlannedRun"]:
+        """The trainings that it consists of."""
+        return [self] if self.search is None else self.search.trainings
+
+
+def plan_run(resolved: dict, seed: int, folder: Path, storage: Path, search=None) -> PlannedRun:
+    """The run of resolved settings with a seed; `folder` is that of the file."""
+    complete = {**resolved, "seed": seed}
+    sha256 = settings_hash(complete)
+    return PlannedRun(complete, sha256, storage / "runs" / sha256[:16], folder, search)

@@ -1,0 +1,102 @@
+"""Successive halving: all trials of a stage train a little, and only the better ones go on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_efficient.layers.arguments import positive_integer
+
+MEASURES = ("val_loss", "val_accuracy")
+
+
+@dataclass(frozen=True)
+class Halving:
+    """Stops the clearly worse trials of a stage early.
+
+        rungs: first_epochs, first_epochs factor, first_epochs factor^2 ... below the epochs of the stage, then these
+        of n trials on a rung, the best max(1, floor(n / factor)) go on to the next one
+
+    Trials are compared by their best epoch so far, averaged weights (`Stage.ema`) included; of equal ones the lower
+    index is the better. A trial whose loss was not finite never goes on. One that has ended by itself (patience)
+    takes part in the comparison and needs no more epochs. The learning rate is that of the whole stage: a trial that
+    waits for the others only pauses. Source: Jamieson & Talwalkar, AISTATS 2016; the names are those of scikit-learn.
+
+    Attributes:
+        first_epochs: Epochs of every trial before the first comparison.
+        factor: One of so many trials goes on, for so many times the epochs; at least 2.
+        measure: "val_loss" or "val_accuracy".
+
+    Raises:
+        ValueError: If an argument is wrong.
+    """
+
+    first_epochs: int
+    factor: int = 2
+    measure: str = "val_loss"
+
+    def __post_init__(self):
+        for name in ("first_epochs", "factor"):
+            object.__setattr__(self, name, positive_integer(getattr(self, name), name))
+        if self.factor < 2:
+            raise ValueError(f"`factor` must be at least 2. Received: factor={self.factor!r}")
+        check_measure(self.measure)
+
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """The epochs at which the trials of a stage of `epochs` epochs meet.
+
+        >>> Halving(5, 2).rungs(50)
+        (5, 10, 20, 40, 50)
+        """
+        found, rung = [], self.first_epochs
+        while rung < epochs:
+            found.append(rung)
+            rung *= self.factor
+        return (*found, epochs)
+
+    def keep(self, histories: Mapping[int, Mapping], rung: int) -> list[int]:
+        """Which trials go on from a rung.
+
+        Args:
+            histories: The history of each trial on the rung, by its index; epochs behind the rung are not looked at.
+            rung: Its epochs.
+        """
+        worth = {index: best_so_far(history, rung, self.measure) for index, history in histories.items()}
+        return best_of(worth, max(1, len(worth) // self.factor))
+
+    def climbers(self, histories: Sequence[Mapping], epochs: int) -> list[tuple[int, list[int]]]:
+        """(epochs, trials) of every rung of a stage whose trials are done."""
+        climbing, found = list(range(len(histories))), []
+        for rung in self.rungs(epochs):
+            found.append((rung, climbing))
+            climbing = self.keep({index: histories[index] for index in climbing}, rung)
+        return found
+
+
+def best_so_far(history: Mapping, epochs: int, measure: str = "val_loss") -> float:
+    """How bad a trial was at its best in its first epochs: the lowest loss, or the negative of the highest accuracy;
+    infinite where a loss was not finite."""
+    losses = [_numbers(history, name, epochs) for name in ("loss", "val_loss")]
+    if not np.isfinite(np.concatenate(losses)).all():
+        return np.inf
+    values = np.concatenate([_numbers(history, name, epochs) for name in (measure, f"ema_{measure}")])
+    values = values[np.isfinite(values)] * (-1 if measure == "val_accuracy" else 1)
+    return float(values.min(initial=np.inf))
+
+
+def best_of(worth: Mapping[int, float], count: int) -> list[int]:
+    """The keys of the `count` lowest finite numbers, in order of the keys; of equal numbers the lower key."""
+    usable = [key for key, value in worth.items() if np.isfinite(value)]
+    return sorted(sorted(usable, key=lambda key: (worth[key], key))[:count])
+
+
+def check_measure(measure: str) -> str:
+    """Raise a ValueError unless `measure` is one of `MEASURES`."""
+    if measure not in MEASURES:
+        raise ValueError(f"`measure` must be one of {MEASURES}. Received: measure={measure!r}")
+    return measure
+
+
+def _numbers(history, name, epochs):
+    # What was not finite is null in a record.
+    return np.array([np.nan if value is None else value for value in history.get(name, [])[:epochs]], dtype=float)
