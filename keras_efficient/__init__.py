@@ -18,24 +18,65 @@ from keras_efficient import (
     training,
 )
 from keras_efficient.export import FirmwareReport, export_c
-from keras_efficient.layers import ActivationQ, AveragePoolingQ, ConvQ, DenseQ, DepthwiseConvQ, ResidualQ
+from keras_efficient.layers import (
+    ACDC,
+    AFDF,
+    ACDCConv2D,
+    ACDCDense,
+    ActivationQ,
+    AveragePoolingQ,
+    BlockACDC,
+    BlockAFDF,
+    ConvQ,
+    DenseQ,
+    DepthwiseConvQ,
+    DualLPHMDense,
+    GroupedShuffleDense,
+    LowRankDense,
+    LPHMDense,
+    PHMConv2D,
+    PHMDense,
+    RandomBasisConv2D,
+    RandomBasisDense,
+    ResidualQ,
+    TaylorDualLPHM,
+)
 from keras_efficient.networks import build_network
 from keras_efficient.quantization import calibrate, set_mode
 from keras_efficient.storage import StorageReport, estimate_storage
-from keras_efficient.training import Selection, Stage, selection_score, train_network
+from keras_efficient.training import Halving, RandomBases, Selection, Stage, selection_score, train_network
+from keras_efficient.training.diagonal_rates import DiagonalRates
 from keras_efficient.version import __version__
 
 __all__ = [
+    "ACDC",
+    "ACDCConv2D",
+    "ACDCDense",
+    "AFDF",
     "ActivationQ",
     "AveragePoolingQ",
+    "BlockACDC",
+    "BlockAFDF",
     "ConvQ",
     "DenseQ",
     "DepthwiseConvQ",
+    "DiagonalRates",
+    "DualLPHMDense",
     "FirmwareReport",
+    "GroupedShuffleDense",
+    "Halving",
+    "LPHMDense",
+    "LowRankDense",
+    "PHMConv2D",
+    "PHMDense",
+    "RandomBases",
+    "RandomBasisConv2D",
+    "RandomBasisDense",
     "ResidualQ",
     "Selection",
     "Stage",
     "StorageReport",
+    "TaylorDualLPHM",
     "__version__",
     "build_network",
     "calibrate",

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from keras_efficient.descriptions.factors import factor_sizes, taylor_sizes
 from keras_efficient.descriptions.fields import check_integer, check_pair, check_size
 
 Shape = tuple  # of int | None
@@ -96,6 +97,42 @@ def dense_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
     return (*input_shape[:-1], check_size(required(config, "units"), "units"))
 
 
+def factored_dense_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    """Of the dense layers with Kronecker factors, whose sizes must divide."""
+    shape = dense_shape(config, input_shape)
+    if input_shape[-1] is not None:
+        factor_sizes(shape[-1], input_shape[-1], config.get("p"), config.get("q"))
+    return shape
+
+
+def taylor_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    shape = dense_shape(config, input_shape)
+    if input_shape[-1] is not None:
+        settings = {key: config[key] for key in ("order", "layout") if key in config}
+        taylor_sizes(shape[-1], input_shape[-1], config.get("p"), config.get("q"), **settings)
+    return shape
+
+
+def factored_convolution_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    shape = convolution_shape(config, input_shape)
+    if input_shape[-1] is not None:
+        factor_sizes(shape[-1], input_shape[-1], config.get("p"), config.get("q"))
+    return shape
+
+
+def grouped_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    """Of the square layers of equal groups: `groups` divides the inputs."""
+    groups = check_size(config.get("groups", 1), "groups")
+    if not input_shape or (input_shape[-1] is not None and input_shape[-1] % groups):
+        raise ValueError(f"groups={groups} must divide the inputs. Received: {input_shape}")
+    return input_shape
+
+
+def pointwise_convolution_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    """Of a convolution that is 1x1 where its configuration does not say."""
+    return convolution_shape({"kernel_size": 1, **config}, input_shape)
+
+
 def convolution_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
     filters = check_size(required(config, "filters"), "filters")
     return (*slide_window(input_shape, *read_window(config, "kernel_size")), filters)
@@ -166,6 +203,17 @@ def read_border(padding: Any) -> tuple[tuple[int, int], tuple[int, int]]:
 SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], Shape]] = {
     "DenseQ": dense_shape,
     "Dense": dense_shape,
+    "LowRankDense": dense_shape,
+    "ACDC": grouped_shape,
+    "AFDF": unchanged_shape,
+    **dict.fromkeys(("BlockACDC", "BlockAFDF"), lambda config, shape: grouped_shape({"groups": 2, **config}, shape)),
+    **dict.fromkeys(("ACDCDense", "GroupedShuffleDense"), dense_shape),
+    "ACDCConv2D": pointwise_convolution_shape,
+    **dict.fromkeys(("PHMDense", "LPHMDense", "DualLPHMDense"), factored_dense_shape),
+    "TaylorDualLPHM": taylor_shape,
+    "PHMConv2D": factored_convolution_shape,
+    "RandomBasisDense": dense_shape,
+    "RandomBasisConv2D": convolution_shape,
     "ConvQ": convolution_shape,
     "Conv2D": convolution_shape,
     "SeparableConv2D": convolution_shape,
@@ -192,7 +240,7 @@ SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], Shape]] = {
             "LeakyReLU",
             "Softmax",
         )
-        + ("BatchNormalization", "Rescaling"),
+        + ("BatchNormalization", "LayerNormalization", "Rescaling"),
         unchanged_shape,
     ),
 }

@@ -1,17 +1,47 @@
 """The layers a user adds to a model."""
 
+from keras_efficient.layers.acdc.acdc import ACDC
+from keras_efficient.layers.acdc.acdc_conv import ACDCConv2D
+from keras_efficient.layers.acdc.acdc_dense import ACDCDense
+from keras_efficient.layers.acdc.afdf import AFDF
+from keras_efficient.layers.acdc.block_acdc import BlockACDC
+from keras_efficient.layers.acdc.block_afdf import BlockAFDF
+from keras_efficient.layers.acdc.grouped_shuffle_dense import GroupedShuffleDense
+from keras_efficient.layers.kronecker.dual_lphm_dense import DualLPHMDense
+from keras_efficient.layers.kronecker.low_rank_dense import LowRankDense
+from keras_efficient.layers.kronecker.lphm_dense import LPHMDense
+from keras_efficient.layers.kronecker.phm_conv2d import PHMConv2D
+from keras_efficient.layers.kronecker.phm_dense import PHMDense
+from keras_efficient.layers.kronecker.taylor_dual_lphm import TaylorDualLPHM
 from keras_efficient.layers.quantized.activation import ActivationQ
 from keras_efficient.layers.quantized.average_pooling import AveragePoolingQ
 from keras_efficient.layers.quantized.conv import ConvQ
 from keras_efficient.layers.quantized.dense import DenseQ
 from keras_efficient.layers.quantized.depthwise_conv import DepthwiseConvQ
 from keras_efficient.layers.quantized.residual import ResidualQ
+from keras_efficient.layers.random_basis.conv import RandomBasisConv2D
+from keras_efficient.layers.random_basis.dense import RandomBasisDense
 
 __all__ = [
+    "ACDC",
+    "ACDCConv2D",
+    "ACDCDense",
+    "AFDF",
     "ActivationQ",
     "AveragePoolingQ",
+    "BlockACDC",
+    "BlockAFDF",
     "ConvQ",
     "DenseQ",
     "DepthwiseConvQ",
+    "DualLPHMDense",
+    "GroupedShuffleDense",
+    "LPHMDense",
+    "LowRankDense",
+    "PHMConv2D",
+    "PHMDense",
+    "RandomBasisConv2D",
+    "RandomBasisDense",
     "ResidualQ",
+    "TaylorDualLPHM",
 ]

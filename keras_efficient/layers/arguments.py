@@ -14,6 +14,27 @@ def positive_integer(value, name: str) -> int:
     raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
+def whole_number(value, name: str) -> int:
+    """`value` as an int of any sign, or a ValueError that quotes it."""
+    if _is_integer(value):
+        return int(value)
+    raise ValueError(f"`{name}` must be an integer. Received: {name}={value!r}")
+
+
+def non_negative_number(value, name: str) -> float:
+    """`value` as a float of at least 0, or a ValueError that quotes it."""
+    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and 0 <= value < float("inf"):
+        return float(value)
+    raise ValueError(f"`{name}` must be a number of at least 0. Received: {name}={value!r}")
+
+
+def one_of(choices, value, name: str):
+    """`value` if it is one of `choices`, or a ValueError that quotes it."""
+    if (value is None or isinstance(value, str)) and value in choices:
+        return value
+    raise ValueError(f"`{name}` must be one of {tuple(choices)}. Received: {name}={value!r}")
+
+
 def integer_pair(value, name: str) -> tuple[int, int]:
     """`value` (a positive integer, or two of them) as a pair, or a ValueError that quotes it."""
     pair = (value, value) if _is_integer(value) else value

@@ -172,4 +172,5 @@ def layer_row(name: str, spec: LayerSpec, source: FeatureMap, target: FeatureMap
         working_bytes=working.bits / BITS_PER_BYTE,
         mult_adds=price.products(spec.config, source, target),
         order=working.order,
+        minimal_parameters=weights.minimal,
     )

@@ -26,8 +26,9 @@ class LayerStorage:
     byte.
 
     `working_bytes` is the peak while the layer runs: what is alive of its input and its output.
-    `order` is the order of its output pixels, None where there is no choice. `name` takes no part
-    in comparisons: a description has none.
+    `order` is the order of its output pixels, None where there is no choice. `minimal_parameters`
+    is how many numbers the same functions need, None where they are the `parameters`. `name` takes
+    no part in comparisons: a description has none.
     """
 
     name: str = field(compare=False)
@@ -39,6 +40,7 @@ class LayerStorage:
     working_bytes: float
     mult_adds: int
     order: str | None = None
+    minimal_parameters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,14 @@ class StorageReport:
     input_shape: tuple[int, ...]
     input_bits: int
     streaming: bool
+
+    @property
+    def minimal_parameters(self) -> int:
+        """`parameters`, with every pair of factors that stores more than its product counted as the
+        product: a smaller network with the same functions."""
+        return sum(
+            layer.parameters if layer.minimal_parameters is None else layer.minimal_parameters for layer in self.layers
+        )
 
     @property
     def total_bytes(self) -> float:
@@ -109,7 +119,13 @@ class StorageReport:
             f"weights + activations: {amount(self.total_bytes)} bytes",
             f"weights in flash: {amount(self.ram_bytes())} bytes RAM, {amount(self.flash_bytes())} bytes flash",
             f"weights in RAM:   {amount(self.ram_bytes('ram'))} bytes RAM",
+            *self.minimal_lines(),
         ]
+
+    def minimal_lines(self) -> list[str]:
+        if self.minimal_parameters == self.parameters:
+            return []
+        return [f"equivalent minimal: {self.minimal_parameters} parameters, with wasteful pairs of factors multiplied"]
 
 
 def check_place(weights: str) -> str:

@@ -61,7 +61,7 @@ class KernelLayer(WeightedLayer):
     def output_is_signed(self) -> bool:
         """Whether the grid of the output has negative codes."""
         if self.signed_output == "auto":
-            return getattr(self.activation, "__name__", None) not in _NON_NEGATIVE
+            return may_be_negative(self.activation)
         return self.signed_output
 
     def call(self, inputs):
@@ -79,6 +79,11 @@ class KernelLayer(WeightedLayer):
             "signed_output": self.signed_output,
             "use_bias": self.use_bias,
         }
+
+
+def may_be_negative(activation) -> bool:
+    """Whether an activation function may give negative values: unknown ones may."""
+    return getattr(activation, "__name__", None) not in _NON_NEGATIVE
 
 
 def _check_signed_output(signed_output):

@@ -31,9 +31,9 @@ class WeightedLayer(QuantizedLayer):
         **kwargs,
     ):
         super().__init__(mode=mode, **kwargs)
-        self.kernel_bits = check_bits(kernel_bits, "kernel_bits")
-        self.bias_bits = check_bits(bias_bits, "bias_bits")
-        self.activation_bits = check_bits(activation_bits, "activation_bits")
+        self.kernel_bits = self.check_width(kernel_bits, "kernel_bits")
+        self.bias_bits = self.check_width(bias_bits, "bias_bits")
+        self.activation_bits = self.check_width(activation_bits, "activation_bits")
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
@@ -41,12 +41,20 @@ class WeightedLayer(QuantizedLayer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
 
-    def add_kernel(self, name, shape):
-        """A float kernel. It is rounded in float32 under any dtype policy, as in the export."""
+    @staticmethod
+    def check_width(bits, name):
+        """`bits` as the layer keeps it, or a ValueError. Families with float parts also take None."""
+        return check_bits(bits, name)
+
+    def add_kernel(self, name, shape, default_initializer=None):
+        """A float kernel. It is rounded in float32 under any dtype policy, as in the export.
+
+        `default_initializer` makes it where the layer was given none.
+        """
         return self.add_weight(
             name=name,
             shape=shape,
-            initializer=_own_copy(self.kernel_initializer),
+            initializer=_own_copy(self.kernel_initializer or default_initializer),
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
             autocast=False,

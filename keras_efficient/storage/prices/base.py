@@ -31,10 +31,15 @@ class FeatureMap(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """Numbers that a layer stores, and their bits together."""
+    """Numbers that a layer stores, and their bits together.
+
+    `minimal`: the numbers that the same functions need, where a layer stores more of them; None
+    where it does not.
+    """
 
     parameters: int = 0
     bits: int = 0
+    minimal: int | None = None
 
 
 class Working(NamedTuple):

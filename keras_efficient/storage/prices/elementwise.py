@@ -40,6 +40,15 @@ def normalization_weights(config: Config, source: FeatureMap) -> Weights:
     return Weights(parameters, parameters * FLOAT_BITS)
 
 
+def layer_normalization_weights(config: Config, source: FeatureMap) -> Weights:
+    """Gain and offset where there are any: one float a channel each."""
+    if config.get("axis", -1) not in (-1, [-1], len(source.shape), [len(source.shape)]):
+        raise ValueError(f"axis must be the last one. Received: {config['axis']!r}")
+    vectors = bool(config.get("scale", True)) + bool(config.get("center", True))
+    parameters = vectors * source.shape[-1]
+    return Weights(parameters, parameters * FLOAT_BITS)
+
+
 def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -> int:
     return target.cells
 
@@ -59,6 +68,12 @@ PRICES = {
         weights=normalization_weights,
         products=one_product_a_cell,
         streams=pixels,
+    ),
+    "LayerNormalization": Price(
+        float_bits,
+        in_place,
+        weights=layer_normalization_weights,
+        products=lambda config, source, target: 2 * target.cells,  # the square of each cell, and its scale
     ),
     "Rescaling": Price(float_bits, in_place, products=one_product_a_cell, streams=pixels),
     "ZeroPadding2D": Price(same_bits, in_place),

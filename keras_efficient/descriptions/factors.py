@@ -1,0 +1,106 @@
+"""Sizes of Kronecker factors: which divide, which are the defaults, what a Taylor expansion needs.
+
+The layers and the byte calculator both ask here, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from keras_efficient.descriptions.fields import check_size
+
+LAYOUTS = ("kronecker", "tinybig")
+ORDERS = (1, 2, 3)
+# A third-order expansion stores a row of Q for each pair of inputs. tinyBIG warns from here on.
+MOST_THIRD_ORDER_FEATURES = 10**7
+
+
+class FactorSizes(NamedTuple):
+    """A is (p, q) and B is (s, t): a map of q t inputs to p s outputs."""
+
+    p: int
+    q: int
+    s: int
+    t: int
+
+
+def factor_sizes(units: int, inputs: int, p: int | None = None, q: int | None = None) -> FactorSizes:
+    """The sizes of A (p, q) and B (s, t) with p s = units and q t = inputs.
+
+    p and q default to `default_divisor`. Raises ValueError for one that does not divide.
+    """
+    p = default_divisor(units) if p is None else check_divisor(p, "p", units, "the outputs")
+    q = default_divisor(inputs) if q is None else check_divisor(q, "q", inputs, "the inputs")
+    return FactorSizes(p, q, units // p, inputs // q)
+
+
+def taylor_sizes(
+    units: int, inputs: int, p: int | None = None, q: int | None = None, order: int = 2, layout: str = "tinybig"
+) -> FactorSizes:
+    """The sizes of the factors on the `expanded_size(inputs, order)` features of a Taylor expansion.
+
+    Raises ValueError for every p, q, order and layout whose product cannot be computed without
+    the features themselves.
+    """
+    check_layout(layout)
+    check_order(order)
+    if layout == "tinybig" and order != 2:
+        raise ValueError(f"`layout='tinybig'` needs order=2; other orders need 'kronecker'. Received: order={order!r}")
+    features = expanded_size(inputs, order)
+    if order == 1:
+        return factor_sizes(units, inputs, p, q)
+    if order == 3 and features > MOST_THIRD_ORDER_FEATURES:
+        raise ValueError(
+            f"`order=3` is for small inputs, of at most {MOST_THIRD_ORDER_FEATURES:,} features. "
+            f"Received: {inputs} inputs, which make {features:,} features"
+        )
+    aligned = features // inputs
+    choices = (inputs, aligned) if layout == "tinybig" else (aligned,)
+    q = choices[0] if q is None else q
+    if q not in choices:
+        raise ValueError(
+            f"`q` must be {' or '.join(map(str, choices))} for {inputs} inputs, order={order} and layout={layout!r}: "
+            f"any other q needs the {features:,} features themselves. Received: q={q!r}"
+        )
+    return factor_sizes(units, features, p, q)
+
+
+def expanded_size(inputs: int, order: int) -> int:
+    """The number of features of a Taylor expansion: inputs + inputs^2 + ... + inputs^order."""
+    return sum(inputs**power for power in range(1, order + 1))
+
+
+def default_divisor(size: int) -> int:
+    """The largest divisor that is not above the square root (tinyBIG's rule)."""
+    return next(d for d in range(math.isqrt(size), 0, -1) if size % d == 0)
+
+
+def check_divisor(value: Any, name: str, size: int, what: str) -> int:
+    """`value` as an int that divides `size`, or a ValueError that names the nearest divisors."""
+    value = check_size(value, name)
+    if size % value == 0:
+        return value
+    nearest = " or ".join(map(str, nearest_divisors(size, value)))
+    raise ValueError(f"`{name}` must divide {what}, {size}; the nearest is {nearest}. Received: {name}={value}")
+
+
+def nearest_divisors(size: int, value: int) -> list[int]:
+    """The divisors of `size` next to `value`, below and above where there are both."""
+    below = [d for d in range(min(value, size), 0, -1) if size % d == 0][:1]
+    above = [d for d in range(value, size + 1) if size % d == 0][:1]
+    return below + above
+
+
+def check_layout(layout: str) -> str:
+    """Raise a ValueError unless `layout` is one of `LAYOUTS`."""
+    if isinstance(layout, str) and layout in LAYOUTS:
+        return layout
+    raise ValueError(f"`layout` must be one of {LAYOUTS}. Received: layout={layout!r}")
+
+
+def check_order(order: int) -> int:
+    """Raise a ValueError unless `order` is one of `ORDERS`."""
+    if isinstance(order, int) and not isinstance(order, bool) and order in ORDERS:
+        return order
+    raise ValueError(f"`order` must be one of {ORDERS}. Received: order={order!r}")

@@ -1,0 +1,157 @@
+"""ACDCConv2D: a convolution whose mixing of channels is a stack of ACDC layers."""
+
+import math
+
+import keras
+from keras import initializers, ops
+
+from keras_efficient.layers.acdc.deep_layer import DeepLayer
+from keras_efficient.layers.acdc.factor_layer import rows_of
+from keras_efficient.layers.arguments import (
+    image_channels,
+    integer_pair,
+    padding_name,
+    positive_integer,
+    window_sizes,
+)
+from keras_efficient.ops.depthwise_conv import depthwise_conv
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class ACDCConv2D(DeepLayer):
+    """A 1x1 convolution by ACDC layers; larger kernels are depthwise first (channels last).
+
+        u[b, i, j, c] = sum_rs x[b, i sr + r, j sc + s, c] kernel[r, s, c]
+        y[b, i, j, :] = the stack of `ACDCDense` on u[b, i, j, :]
+
+    A 1x1 kernel has no depthwise part: u is `x` at the strides. The depthwise part has no bias.
+    With more positions (batch x rows x columns, as far as known) than channels, a linear stack is
+    first turned into its matrix, which then multiplies all positions; so are the single layers of
+    another stack where their transform is a product of matrices anyway.
+
+    Source: as `ACDC`; the depthwise form is a later study's of convolutional networks.
+
+    Args:
+        filters: Number of output channels.
+        kernel_size: Integer or pair (rows, columns).
+        depth, transform, permutation, activation, bias, seed: See `ACDCDense`; the activation
+            stands between the layers of the stack, not behind the convolution.
+        strides: Integer or pair (sr, sc).
+        padding: `"valid"` or `"same"`.
+        depthwise_initializer: Keras initializer of the depthwise kernel.
+        order, groups, expand: See `DeepLayer`.
+        algorithm, diagonal_initializer: See `CosineLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+
+    Input shape: (batch, rows, columns, channels).
+    Output shape: (batch, new rows, new columns, filters).
+
+    Weights: kernel (rows, columns, channels, 1) unless it is 1x1, a (depth, N), d (depth, N),
+    bias (depth, N) with N = max(channels, filters), then the log2 scales in the same order, of
+    what goes from layer to layer, and of the output where bits are given.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int] = 1,
+        depth: int = 12,
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        transform: str = "dct",
+        permutation: str | None = "random",
+        activation="relu",
+        bias: str | None = "output",
+        seed: int = 0,
+        depthwise_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(depth, transform, permutation, activation, bias, seed, **kwargs)
+        self.filters = positive_integer(filters, "filters")
+        self.kernel_size = integer_pair(kernel_size, "kernel_size")
+        self.strides = integer_pair(strides, "strides")
+        self.padding = padding_name(padding)
+        self.depthwise_initializer = initializers.get(depthwise_initializer)
+
+    def build(self, input_shape):
+        channels = image_channels(input_shape, self.name)
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+        self.kernel = self._add_kernel(channels) if self.is_depthwise else None
+        self.build_stack(channels, self.filters, [self.kernel] if self.is_depthwise else [])
+        self.add_activation_quantizers()
+
+    def _add_kernel(self, channels):
+        return self.add_weight(
+            name="kernel",
+            shape=(*self.kernel_size, channels, 1),
+            initializer=self.depthwise_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            autocast=False,
+        )
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether a depthwise convolution comes first."""
+        return self.kernel_size != (1, 1)
+
+    def call(self, inputs):
+        u = self._gathered(ops.cast(inputs, "float32"))
+        return self.finish(self._mixed(rows_of(u), self._positions(u)), u, self.activation_quantizers[-1])
+
+    def _gathered(self, x):
+        """One pixel for each pixel of the output."""
+        if self.is_depthwise:
+            return depthwise_conv(x, self.value_of(self.kernel), self.strides, self.padding)
+        return x[:, :: self.strides[0], :: self.strides[1]]
+
+    def _mixed(self, rows, positions):
+        many = positions > self.stack.size
+        if not (many and self.is_linear):
+            return self.deep_rows(rows, as_matrices=many and self.stack.block.is_matrix)
+        y = ops.matmul(rows, self.dense_matrix())
+        return y if self.bias is None else y + self.constant()
+
+    @staticmethod
+    def _positions(u):
+        return math.prod(size for size in u.shape[:3] if size is not None)
+
+    def dense_matrix(self):
+        """The matrix M (channels, filters) of the stack: all of the layer, if its kernel is 1x1.
+
+        See `FactorLayer.dense_matrix`.
+        """
+        return super().dense_matrix()
+
+    def fold(self) -> keras.layers.Conv2D:
+        """A plain, built Conv2D with the same outputs; see `FactorLayer.fold`."""
+        dense = super().fold()
+        matrix, *bias = dense.get_weights()
+        window = ops.convert_to_numpy(self.value_of(self.kernel)) if self.is_depthwise else 1.0
+        conv = keras.layers.Conv2D(
+            self.filters,
+            self.kernel_size,
+            self.strides,
+            self.padding,
+            data_format="channels_last",
+            use_bias=self.bias is not None,
+            name=dense.name,
+            dtype=self.dtype_policy,
+        )
+        conv.build((None, None, None, matrix.shape[0]))
+        conv.set_weights([window * matrix[None, None], *bias])
+        return conv
+
+    def compute_output_shape(self, input_shape):
+        sizes = window_sizes(input_shape, self.kernel_size, self.strides, self.padding, self.name)
+        return (input_shape[0], *sizes, self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "depthwise_initializer": initializers.serialize(self.depthwise_initializer),
+        }

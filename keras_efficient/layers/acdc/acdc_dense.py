@@ -1,0 +1,68 @@
+"""ACDCDense: a stack of ACDC layers in the place of a dense layer."""
+
+import keras
+
+from keras_efficient.layers.acdc.deep_layer import DeepLayer
+from keras_efficient.layers.acdc.factor_layer import rows_of
+from keras_efficient.layers.arguments import positive_integer
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class ACDCDense(DeepLayer):
+    """A stack of ACDC layers with an activation between them, from any inputs to any units.
+
+        h_0 = x, repeated up to N entries
+        h_k = activation(permutation_k(h_(k-1) diag(a_k) C diag(d_k) C' + bias_k))   k < depth
+        y   = the first `units` entries of the last layer, without activation
+
+    with N = max(inputs, units) and the products, permutation and bias of `ACDC`. It has
+    3 N depth parameters. With `activation=None` it is a linear layer.
+
+    Source: as `ACDC`; a stack of twelve with ReLU replaced two dense layers of 4,096 in the paper.
+
+    Args:
+        units: Number of outputs.
+        depth, activation, expand, order, groups, seed: See `DeepLayer`.
+        transform, permutation, bias: See `ACDC`. Each layer has a random permutation of its own.
+        algorithm, diagonal_initializer: See `CosineLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+
+    Input shape: (batch, ..., inputs). Output shape: (batch, ..., units).
+
+    Weights: a (depth, N), d (depth, N), bias (depth, N), then the log2 scales of a, d, bias, of
+    what goes from layer to layer, and of the output where bits are given.
+
+    Example:
+
+    >>> layer = ACDCDense(10, depth=4)
+    >>> layer(keras.ops.ones((2, 7))).shape
+    (2, 10)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        depth: int = 12,
+        transform: str = "dct",
+        permutation: str | None = "random",
+        activation="relu",
+        bias: str | None = "output",
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(depth, transform, permutation, activation, bias, seed, **kwargs)
+        self.units = positive_integer(units, "units")
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        self.build_stack(self.fix_inputs(input_shape), self.units)
+        self.add_activation_quantizers()
+
+    def call(self, inputs):
+        return self.finish(self.deep_rows(rows_of(inputs)), inputs, self.activation_quantizers[-1])
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}

@@ -1,0 +1,107 @@
+"""The shared half of ACDCDense and ACDCConv2D: a deep stack between any two sizes."""
+
+from keras import activations, ops
+
+from keras_efficient.layers.acdc.cosine_layer import CosineLayer
+from keras_efficient.layers.arguments import one_of, positive_integer
+from keras_efficient.layers.quantized.kernel_layer import may_be_negative
+
+EXPANSIONS = ("tile", "pad")
+
+
+class DeepLayer(CosineLayer):
+    """A stack of `depth` ACDC layers of N entries, from any number of inputs to any of outputs.
+
+    N is the larger of the two, rounded up to a multiple of `groups`. Missing inputs are filled by
+    the inputs again (`expand="tile"`) or zeros (`"pad"`); outputs beyond the last are dropped.
+
+    Args:
+        depth: Number of ACDC layers.
+        activation: Keras activation between the layers, not after the last one; None is linear.
+            It must work on each entry alone.
+        expand: `"tile"` or `"pad"`.
+        transform, permutation, bias, seed, order, groups, algorithm, diagonal_initializer: See
+            `CosineLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+            `activation_bits` also round what goes from layer to layer.
+    """
+
+    def __init__(
+        self,
+        depth=12,
+        transform="dct",
+        permutation="random",
+        activation="relu",
+        bias="output",
+        seed=0,
+        order="paper",
+        groups=1,
+        expand="tile",
+        **kwargs,
+    ):
+        super().__init__(transform, permutation, bias, order, groups, seed, **kwargs)
+        self.depth = positive_integer(depth, "depth")
+        self.activation = activations.get(activation)
+        self.expand = one_of(EXPANSIONS, expand, "expand")
+
+    def build_stack(self, inputs, outputs, before=()):
+        """The stack, its weights, and the scales of the weights `before` and of these."""
+        size = -(-max(inputs, outputs) // self.groups) * self.groups
+        self.outputs = outputs
+        self.stack = self.make_stack(size, self.depth)
+        self.add_diagonals((self.depth, size), inputs * outputs, before)
+
+    def add_activation_quantizers(self):
+        """One a layer: the last is the output's."""
+        inner_signed = may_be_negative(self.activation)
+        inner = [self.add_activation_quantizer(f"activation_{k + 1}", inner_signed) for k in range(self.depth - 1)]
+        self.activation_quantizers = [*inner, self.add_activation_quantizer()]
+
+    @property
+    def is_linear(self):
+        rounds = self.activation_bits is not None and self.current_mode.quantized
+        return self.depth == 1 or (self.activation is activations.linear and not rounds)
+
+    @property
+    def why_not_linear(self):
+        return (
+            "Right would be activation=None (and no activation_bits in the quantized modes), or depth=1. Received: "
+            f"depth={self.depth}, activation={self.activation.__name__!r}, activation_bits={self.activation_bits}, "
+            f"mode={self.mode!r}"
+        )
+
+    def deep_rows(self, x, with_bias=True, as_matrices=False):
+        """Rows (n, inputs) through the whole stack: rows (n, outputs)."""
+        y = self.run_stack(self._expanded(x), with_bias, self._between, as_matrices)
+        return y[:, : self.outputs]
+
+    def linear(self, x):
+        return self.deep_rows(x, with_bias=False)
+
+    def constant(self):
+        return None if self.bias is None else self.deep_rows(self.zero_rows(self._inputs))[0]
+
+    @property
+    def _inputs(self):
+        return self.input_spec.axes[-1]
+
+    def _expanded(self, x):
+        size, inputs = self.stack.size, self._inputs
+        if inputs == size:
+            return x
+        if self.expand == "pad":
+            return ops.pad(x, [(0, 0), (0, size - inputs)])
+        return ops.concatenate([x] * (size // inputs) + [x[:, : size % inputs]], axis=-1)
+
+    def _between(self, layer, x):
+        x = self.activation(x)
+        quantizer = self.activation_quantizers[layer]
+        return quantizer(x, self.current_mode) if quantizer else x
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "depth": self.depth,
+            "activation": activations.serialize(self.activation),
+            "expand": self.expand,
+        }

@@ -1,0 +1,205 @@
+"""What the layers of this family share: factors near the identity, their grids, their matrix."""
+
+import math
+
+import keras
+from keras import constraints, initializers, ops, regularizers
+
+from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.ops.quantize import check_bits
+
+
+class FactorLayer(QuantizedLayer):
+    """A layer that multiplies by a product of trained factors and fixed transforms.
+
+    Everything is computed in float32, also under mixed precision; only the output is cast.
+
+    Args:
+        kernel_bits, bias_bits, activation_bits: Widths in bits, 1 to 16, of the factors, the bias
+            and the output; None leaves them as floats.
+        mode: `"float"`, `"learn_scales"` or `"freeze_scales"`; see `keras_efficient.set_mode`.
+        kernel_regularizer, kernel_constraint: Of every factor, as in Keras.
+        bias_initializer, bias_regularizer, bias_constraint: As in Keras.
+    """
+
+    def __init__(
+        self,
+        kernel_bits=None,
+        activation_bits=None,
+        bias_bits=None,
+        mode="float",
+        kernel_regularizer=None,
+        kernel_constraint=None,
+        bias_initializer="zeros",
+        bias_regularizer=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(mode=mode, **kwargs)
+        self.kernel_bits = _optional_bits(kernel_bits, "kernel_bits")
+        self.activation_bits = _optional_bits(activation_bits, "activation_bits")
+        self.bias_bits = _optional_bits(bias_bits, "bias_bits")
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.bias_constraint = constraints.get(bias_constraint)
+
+    # Weights.
+
+    def add_factor(self, name, shape, initializer):
+        """A factor, marked for `DiagonalRates`. It is rounded in float32 under any policy."""
+        factor = self.add_weight(
+            name=name,
+            shape=shape,
+            initializer=initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            autocast=False,
+        )
+        factor.is_structured_factor = True
+        return factor
+
+    def add_bias(self, shape):
+        """The bias, named so."""
+        return self.add_weight(
+            name="bias",
+            shape=shape,
+            initializer=self.bias_initializer,
+            regularizer=self.bias_regularizer,
+            constraint=self.bias_constraint,
+            autocast=False,
+        )
+
+    def mark_compression(self, factors, dense_parameters):
+        """Tell the optimizer how many times fewer numbers the factors are than a dense matrix."""
+        ratio = sum(math.prod(factor.shape) for factor in factors) / dense_parameters
+        for factor in factors:
+            factor.compression_ratio = min(1.0, ratio)
+
+    def add_weight_quantizers(self, factors, bias):
+        """A scale for each factor and the bias, in this order, where bits are given."""
+        if self.kernel_bits is not None:
+            for factor in factors:
+                self.add_quantizer(factor.name, self.kernel_bits, weight=factor)
+        if self.bias_bits is not None and bias is not None:
+            self.add_quantizer(bias.name, self.bias_bits, weight=bias)
+
+    def add_activation_quantizer(self, name="activation", signed=True):
+        """The quantizer of an output, or None without `activation_bits`."""
+        if self.activation_bits is None:
+            return None
+        return self.add_quantizer(name, self.activation_bits, signed=signed)
+
+    def value_of(self, variable):
+        """A factor or the bias as it is multiplied: on its grid in the quantized modes."""
+        for quantizer in self.quantizers:
+            if quantizer.weight is variable:
+                return quantizer(variable, self.current_mode)
+        return ops.convert_to_tensor(variable)
+
+    # The matrix.
+
+    def linear(self, x):
+        """The linear part of the layer, without bias, of float32 rows (n, inputs)."""
+        raise NotImplementedError
+
+    def constant(self):
+        """What the layer adds to the linear part, (outputs,), or None."""
+        return None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the layer is a matrix and a constant."""
+        return True
+
+    def dense_matrix(self):
+        """The matrix M (inputs, outputs), float32: `layer(x) == x @ M + layer(0)`.
+
+        In the quantized modes it is made of the rounded factors; the output's own quantizer is no
+        part of it.
+
+        Raises:
+            ValueError: If the layer is not built, or not linear.
+        """
+        self._check_matrix_exists("dense_matrix")
+        return self.linear(ops.eye(self.input_spec.axes[-1], dtype="float32"))
+
+    def fold(self) -> keras.layers.Layer:
+        """A plain, built Keras layer with the same outputs, for frozen inference.
+
+        Faster than this layer below some hundred (one layer) or some thousand (a stack of twelve)
+        inputs; it stores inputs x outputs numbers.
+
+        Raises:
+            ValueError: If the layer is not built or not linear, or quantizes its output now.
+        """
+        self._check_matrix_exists("fold")
+        if self.activation_bits is not None and self.current_mode.quantized:
+            raise ValueError(
+                f"`fold` of layer '{self.name}' would lose the quantizer of its output. "
+                f"Received: activation_bits={self.activation_bits}, mode={self.mode!r}"
+            )
+        matrix, constant = self.dense_matrix(), self.constant()
+        dense = keras.layers.Dense(
+            matrix.shape[1], use_bias=constant is not None, name=f"{self.name}_folded", dtype=self.dtype_policy
+        )
+        dense.build((None, matrix.shape[0]))
+        dense.set_weights([ops.convert_to_numpy(value) for value in (matrix, constant) if value is not None])
+        return dense
+
+    def _check_matrix_exists(self, method):
+        if not self.built:
+            raise ValueError(f"`{method}` needs a built layer: call '{self.name}' on an input, or build it, first.")
+        if not self.is_linear:
+            raise ValueError(
+                f"`{method}` needs a linear layer, but '{self.name}' has something not linear between its factors. "
+                f"{self.why_not_linear}"
+            )
+
+    @property
+    def why_not_linear(self) -> str:
+        """What was received and what would be right."""
+        return ""
+
+    # Shapes and configuration.
+
+    def fix_inputs(self, input_shape) -> int:
+        """The size of the last axis, which every later input must have, too."""
+        if len(input_shape) < 2 or input_shape[-1] is None:
+            raise ValueError(
+                f"Layer '{self.name}' needs inputs of shape (batch, ..., inputs) with a known "
+                f"number of inputs. Received: input shape {tuple(input_shape)}"
+            )
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+        return input_shape[-1]
+
+    def finish(self, y, like, quantizer):
+        """Rows (n, outputs) as the output: leading axes of `like`, on the grid, in the compute dtype."""
+        if len(like.shape) > 2:
+            y = ops.reshape(y, (*ops.shape(like)[:-1], y.shape[-1]))
+        y = quantizer(y, self.current_mode) if quantizer else y
+        return ops.cast(y, self.compute_dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "kernel_bits": self.kernel_bits,
+            "activation_bits": self.activation_bits,
+            "bias_bits": self.bias_bits,
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+        }
+
+
+def rows_of(x):
+    """Float32 rows (n, inputs) of a tensor (..., inputs)."""
+    x = ops.cast(x, "float32")
+    return x if len(x.shape) == 2 else ops.reshape(x, (-1, x.shape[-1]))
+
+
+def _optional_bits(bits, name):
+    return None if bits is None else check_bits(bits, name)

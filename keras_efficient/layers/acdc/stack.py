@@ -1,0 +1,120 @@
+"""A stack of ACDC layers as a computation: no weights, only sizes and fixed permutations."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from keras import ops
+
+from keras_efficient.layers.acdc.transforms import make_transform
+from keras_efficient.ops.permute import permute, random_order, riffle_order
+
+PERMUTATIONS = (None, "riffle", "random")
+BIASES = (None, "output", "spectrum")
+ORDERS = ("paper", "inner_riffle")
+
+
+@dataclass(frozen=True)
+class AcdcStack:
+    """`depth` layers y = x diag(a) C diag(d) [R] C' + bias, each followed by its permutation.
+
+    The transform may like its entries in another order than the natural one. They are brought
+    into that order once, at the entry; between two layers the way out of it, the permutation and
+    the way into it are one permutation. The elementwise work in between does not see the order.
+
+    Attributes:
+        size: Entries of every layer, a multiple of `groups`.
+        depth: Number of layers.
+        transform, algorithm, permutation, bias, order, groups: As in `ACDC`.
+        seed: Of random permutations; layer k takes `random_order(size, seed, k)`.
+    """
+
+    size: int
+    depth: int
+    transform: str
+    algorithm: str
+    permutation: str | None
+    bias: str | None
+    order: str
+    groups: int
+    seed: int
+
+    def __call__(self, x, a, d, bias=None, between: Callable | None = None, as_matrices: bool = False):
+        """Rows (n, size) through all layers.
+
+        Args:
+            x: Float32 tensor (n, size).
+            a, d, bias: Tensors (depth, size) in natural order; bias may be None.
+            between: Function (layer number, rows) -> rows, elementwise, after all layers but the
+                last.
+            as_matrices: Make the matrix of each layer first, and multiply by that. Cheaper for
+                many rows when the transform itself is done by matrices.
+        """
+        a, constants = permute(a, self._inward), self._constants(bias)
+        v = permute(x, self._inward)
+        for layer in range(self.depth):
+            v = self._layer(v, a[layer], d[layer], as_matrices)
+            v = v if constants is None else v + constants[layer]
+            if layer < self.depth - 1:
+                v = permute(v, self._crossing(layer))
+                v = v if between is None else between(layer, v)
+        return permute(v, self._outward[self._permutation(self.depth - 1)])
+
+    @cached_property
+    def block(self):
+        """The transform of one group."""
+        return make_transform(self.transform, self.algorithm, self.size // self.groups)
+
+    @cached_property
+    def _inward(self):
+        starts = np.arange(0, self.size, self.block.size)[:, None]
+        return (starts + self.block.order).ravel()
+
+    @cached_property
+    def _outward(self):
+        return np.argsort(self._inward)
+
+    def _crossing(self, layer):
+        return self._outward[self._permutation(layer)[self._inward]]
+
+    def _permutation(self, layer):
+        if self.permutation is None:
+            return np.arange(self.size)
+        if self.permutation == "riffle":
+            return riffle_order(self.size)
+        return random_order(self.size, self.seed, layer)
+
+    def _layer(self, v, a, d, as_matrix):
+        if as_matrix:
+            return ops.matmul(v, self._filter(ops.diag(a), d))
+        return self._filter(v * a, d)
+
+    def _filter(self, v, d):
+        """`v C diag(d) [R] C'`, group by group."""
+        v, d = self._split(v), self._split(d)
+        if self.order == "paper":
+            v = self.block.filter(v, d)
+        else:
+            v = self.block.signal(permute(self.block.spectrum(v) * d, riffle_order(self.block.size)))
+        return self._join(v)
+
+    def _constants(self, bias):
+        """What each layer adds to its rows, (depth, size), in the order of the transform."""
+        if bias is None or self.bias == "output":
+            return None if bias is None else permute(bias, self._inward)
+        bias = self._split(bias)
+        if self.order == "inner_riffle":
+            bias = permute(bias, riffle_order(self.block.size))
+        return self._join(self.block.signal(bias))
+
+    def _split(self, v):
+        return v if self.groups == 1 else ops.reshape(v, (*_lead(v), self.groups, self.block.size))
+
+    def _join(self, v):
+        return v if self.groups == 1 else ops.reshape(v, (*_lead(v)[:-1], self.size))
+
+
+def _lead(v) -> Sequence[int]:
+    """All sizes but the last; one that is not known is -1."""
+    return tuple(-1 if size is None else size for size in v.shape[:-1])

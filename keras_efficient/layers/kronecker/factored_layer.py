@@ -1,0 +1,157 @@
+"""What the layers with a factored kernel share: their factors, the bias and the quantizers."""
+
+import warnings
+
+from keras import initializers, ops
+from keras.layers import InputSpec
+
+from keras_efficient.layers.quantized.kernel_layer import KernelLayer
+from keras_efficient.ops.quantize import check_bits
+
+
+class FactoredLayer(KernelLayer):
+    """A layer whose kernel W is made of small factors and is never built.
+
+        y = q_a(activation(x W' + q_b(bias)))
+
+    with W made of the factors, each rounded by its own quantizer q_k.
+
+    Args:
+        activation: Keras activation (name or function); None is linear.
+        use_bias: Whether to add a bias.
+        kernel_bits: Width of the factors in bits, 1 to 16; None keeps them float in every mode.
+        bias_bits, activation_bits: The same for the bias and the output.
+        signed_output: See `KernelLayer`; used with `activation_bits` only.
+        mode: See `QuantizedLayer`.
+        kernel_initializer: Makes each factor. None draws all of them normal, with the deviation
+            that gives the entries of W the variance of `glorot_normal`.
+        kernel_regularizer, kernel_constraint: Act on each factor.
+        **kwargs: `bias_initializer`, `bias_regularizer`, `bias_constraint` and what every Keras
+            layer takes.
+
+    Weights: the factors, bias, then the log2 scales (scalars) of those that have a width: one a
+    factor, bias, output.
+    """
+
+    def __init__(
+        self,
+        activation=None,
+        use_bias=True,
+        kernel_bits=None,
+        bias_bits=None,
+        activation_bits=None,
+        signed_output="auto",
+        mode="float",
+        kernel_initializer=None,
+        **kwargs,
+    ):
+        widths = (kernel_bits, bias_bits, activation_bits)
+        kwargs["kernel_initializer"] = kernel_initializer
+        super().__init__(activation, *widths, signed_output, mode, use_bias, **kwargs)
+
+    @staticmethod
+    def check_width(bits, name):
+        return None if bits is None else check_bits(bits, name)
+
+    def product(self, x, *factors):
+        """`x W'` for a matrix or image x, from the factors in the order of the weights."""
+        raise NotImplementedError
+
+    @property
+    def calculation_dtype(self):
+        """The dtype of the factors and of the input in `product`."""
+        return self.compute_dtype
+
+    def add_factors(self, shapes, outputs, paths, fans):
+        """Create the factors, bias and scales, in the order of `layer.weights`.
+
+        Args:
+            shapes: The shape of each factor by its name.
+            outputs: Numbers in the bias.
+            paths: How many products of one number of each factor an entry of W is the sum of.
+            fans: Inputs and outputs of W that one output and one input see.
+        """
+        deviation = (2 / sum(fans) / paths) ** (0.5 / len(shapes))
+        balanced = initializers.RandomNormal(stddev=deviation)
+        self.factors = [self.add_kernel(name, shape, balanced) for name, shape in shapes.items()]
+        self.bias = self.add_bias("bias", outputs) if self.use_bias else None
+        self.factor_quantizers = [self._add_weight_quantizer(w, self.kernel_bits) for w in self.factors]
+        self.bias_quantizer = self._add_weight_quantizer(self.bias, self.bias_bits)
+        self.activation_quantizer = None
+        if self.activation_bits is not None:
+            self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.output_is_signed)
+
+    def _add_weight_quantizer(self, weight, bits):
+        if weight is None or bits is None:
+            return None
+        return self.add_quantizer(weight.name, bits, weight=weight)
+
+    def call(self, inputs):
+        y = self.activation(self.weighted_sums(inputs))
+        return y if self.activation_quantizer is None else self.activation_quantizer(y, self.current_mode)
+
+    def weighted_sums(self, inputs):
+        """The product with W and the bias, before the activation and the output quantizer."""
+        y = self.product(ops.cast(inputs, self.calculation_dtype), *self.current_factors())
+        y = ops.cast(y, self.compute_dtype)
+        return y if self.bias is None else ops.add(y, self._current(self.bias, self.bias_quantizer, self.compute_dtype))
+
+    def current_factors(self):
+        """The factors, on their grids in the quantized modes, in the order of the weights."""
+        pairs = zip(self.factors, self.factor_quantizers, strict=True)
+        return [self._current(factor, quantizer, self.calculation_dtype) for factor, quantizer in pairs]
+
+    def _current(self, weight, quantizer, dtype):
+        values = weight if quantizer is None else quantizer(weight, self.current_mode)
+        return ops.cast(values, dtype)
+
+    def warn_of_waste(self, rank, **products):
+        """Warn about each product of two factors, `name=(rows, columns)`, that stores no less than its result."""
+        for name, (rows, columns) in products.items():
+            stored = rank * (rows + columns)
+            if stored >= rows * columns:
+                warnings.warn(
+                    f"Layer '{self.name}': rank={rank} is wasted on {name}, a {rows} x {columns} matrix: its factors "
+                    f"store {stored} numbers instead of {rows * columns}, and no rank above {min(rows, columns)} "
+                    "adds anything",
+                    stacklevel=4,
+                )
+
+
+class FactoredDense(FactoredLayer):
+    """A `FactoredLayer` on the last axis of its input, as `keras.layers.Dense`."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.supports_masking = True
+
+    def fix_inputs(self, input_shape):
+        """The number of inputs, which every later input must have, too."""
+        if len(input_shape) < 2 or input_shape[-1] is None:
+            raise ValueError(
+                f"Layer '{self.name}' needs inputs of shape (batch, ..., inputs) with a known "
+                f"number of inputs. Received: input shape {tuple(input_shape)}"
+            )
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+        return input_shape[-1]
+
+    def weighted_sums(self, inputs):
+        if len(inputs.shape) == 2:
+            return super().weighted_sums(inputs)
+        rows = super().weighted_sums(ops.reshape(inputs, (-1, inputs.shape[-1])))
+        return ops.reshape(rows, (*ops.shape(inputs)[:-1], self.units))
+
+    def dense_kernel(self):
+        """The kernel as `keras.layers.Dense` holds it, (inputs, units), for tests and export.
+
+        In the quantized modes it is made of the rounded factors:
+        `layer(x) == activation(x @ dense_kernel() + bias)` before the output quantizer.
+        """
+        return ops.transpose(self.matrix(*self.current_factors()))
+
+    def matrix(self, *factors):
+        """W, (units, inputs), from the factors in the order of the weights."""
+        raise NotImplementedError
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)

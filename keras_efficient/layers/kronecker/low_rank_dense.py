@@ -1,0 +1,47 @@
+"""LowRankDense: a fully connected layer with a kernel of low rank."""
+
+import keras
+from keras import ops
+
+from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.layers.kronecker.factored_layer import FactoredDense
+from keras_efficient.ops.kronecker import low_rank
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class LowRankDense(FactoredDense):
+    """A fully connected layer whose kernel has low rank.
+
+        y = activation(x W' + bias),    W = A B',    A (units, rank), B (inputs, rank)
+
+    It stores rank (units + inputs) numbers. tinyBIG calls it `lorr`.
+
+    Args:
+        units: Number of outputs.
+        rank: Rank of W; a warning says when the factors store no less than W itself.
+        **kwargs: `activation`, `use_bias`, `kernel_bits`, ...: see `FactoredLayer`.
+
+    Input shape: (batch, ..., inputs). Output shape: (batch, ..., units).
+
+    Weights: A (units, rank), B (inputs, rank), bias (units,), then the log2 scales.
+    """
+
+    def __init__(self, units: int, rank: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units = positive_integer(units, "units")
+        self.rank = positive_integer(rank, "rank")
+
+    def build(self, input_shape):
+        inputs = self.fix_inputs(input_shape)
+        self.warn_of_waste(self.rank, **{"A B'": (self.units, inputs)})
+        shapes = {"A": (self.units, self.rank), "B": (inputs, self.rank)}
+        self.add_factors(shapes, self.units, self.rank, (inputs, self.units))
+
+    def product(self, x, a, b):
+        return low_rank(x, a, b)
+
+    def matrix(self, a, b):
+        return ops.matmul(a, ops.transpose(b))
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "rank": self.rank}

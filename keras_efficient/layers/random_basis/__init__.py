@@ -1,0 +1,1 @@
+"""Layers whose kernels come from a seed and a few coordinates."""

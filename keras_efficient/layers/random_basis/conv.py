@@ -1,0 +1,80 @@
+"""RandomBasisConv2D: a convolution from a seed and a few coordinates."""
+
+import keras
+from keras import ops
+
+from keras_efficient.layers.arguments import (
+    image_channels,
+    integer_pair,
+    padding_name,
+    positive_integer,
+    window_sizes,
+)
+from keras_efficient.layers.random_basis.base import RandomBasisLayer
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class RandomBasisConv2D(RandomBasisLayer):
+    """A two-dimensional convolution (channels last) whose kernel lies in a fixed random subspace.
+
+        y = activation(x * (theta0(seed) + basis(seed) z) + bias)
+
+    where `*` is the convolution of `keras.layers.Conv2D`, and theta0 and basis are as in
+    `RandomBasisLayer`. See `RandomBasisDense` for the source and for learning rates.
+
+    Args:
+        filters: Number of output channels.
+        kernel_size: Integer or pair (rows, columns).
+        dimensions, seed, activation, use_bias, coordinate_bits, bias_bits: See `RandomBasisLayer`.
+        strides: Integer or pair (rows, columns).
+        padding: `"valid"` or `"same"`.
+
+    Input shape: (batch, rows, columns, channels).
+    Output shape: (batch, new rows, new columns, filters).
+
+    Weights: z (dimensions,), bias (filters,).
+
+    Raises:
+        ValueError: For wrong arguments, and in `build` if `dimensions` is larger than the kernel.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        dimensions: int,
+        seed: int = 0,
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        activation=None,
+        use_bias: bool = True,
+        coordinate_bits: int | None = None,
+        bias_bits: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(dimensions, seed, activation, use_bias, coordinate_bits, bias_bits, **kwargs)
+        self.filters = positive_integer(filters, "filters")
+        self.kernel_size = integer_pair(kernel_size, "kernel_size")
+        self.strides = integer_pair(strides, "strides")
+        self.padding = padding_name(padding)
+
+    def build(self, input_shape):
+        channels = image_channels(input_shape, self.name)
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+        self.add_weights((*self.kernel_size, channels, self.filters))
+
+    def apply_kernel(self, x, kernel):
+        return ops.conv(x, kernel, strides=self.strides, padding=self.padding, data_format="channels_last")
+
+    def compute_output_shape(self, input_shape):
+        sizes = window_sizes(input_shape, self.kernel_size, self.strides, self.padding, self.name)
+        return (input_shape[0], *sizes, self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+        }

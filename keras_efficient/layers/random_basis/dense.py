@@ -1,0 +1,72 @@
+"""RandomBasisDense: a fully connected layer from a seed and a few coordinates."""
+
+import keras
+from keras import ops
+
+from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.layers.random_basis.base import RandomBasisLayer
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class RandomBasisDense(RandomBasisLayer):
+    """A fully connected layer whose kernel lies in a fixed random subspace.
+
+        y = activation(x (theta0(seed) + basis(seed) z) + bias)
+
+    with theta0 and basis as in `RandomBasisLayer`. Only z and the bias are trained and stored; the rest
+    comes from the seed, with the same bits on every backend. The directions have length 1, so that a step
+    of z moves each kernel entry by `sqrt(d / n)` of it: learning rates of Adam are larger by its inverse.
+
+    Source: Li et al., "Measuring the Intrinsic Dimension of Objective Landscapes", 2018; Gressmann et
+    al., NeurIPS 2020 (FPD).
+
+    Args:
+        units: Number of outputs.
+        dimensions, seed, activation, use_bias, coordinate_bits, bias_bits: See `RandomBasisLayer`.
+
+    Input shape: (batch, ..., inputs). Output shape: (batch, ..., units).
+
+    Weights: z (dimensions,), bias (units,).
+
+    Raises:
+        ValueError: For wrong arguments, and in `build` if `dimensions` is larger than inputs x units.
+
+    Example:
+
+    >>> layer = RandomBasisDense(10, dimensions=50, seed=7)
+    >>> layer(keras.ops.ones((2, 64))).shape
+    (2, 10)
+    """
+
+    def __init__(
+        self,
+        units: int,
+        dimensions: int,
+        seed: int = 0,
+        activation=None,
+        use_bias: bool = True,
+        coordinate_bits: int | None = None,
+        bias_bits: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(dimensions, seed, activation, use_bias, coordinate_bits, bias_bits, **kwargs)
+        self.units = positive_integer(units, "units")
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        if len(input_shape) < 2 or input_shape[-1] is None:
+            raise ValueError(
+                f"Layer '{self.name}' needs inputs of shape (batch, ..., inputs) with a known "
+                f"number of inputs. Received: input shape {tuple(input_shape)}"
+            )
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+        self.add_weights((input_shape[-1], self.units))
+
+    def apply_kernel(self, x, kernel):
+        return ops.matmul(x, kernel)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}

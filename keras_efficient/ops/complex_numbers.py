@@ -1,0 +1,22 @@
+"""Complex arithmetic on pairs (real part, imaginary part) of tensors, and the unitary Fourier pair."""
+
+import math
+
+from keras import ops
+
+
+def multiply(x, y):
+    """The product of two pairs."""
+    return x[0] * y[0] - x[1] * y[1], x[0] * y[1] + x[1] * y[0]
+
+
+def fourier(x):
+    """The discrete Fourier transform of a pair along the last axis, divided by sqrt(N)."""
+    root = math.sqrt(x[0].shape[-1])
+    real, imaginary = ops.fft(x)
+    return real / root, imaginary / root
+
+
+def inverse_fourier_real(x):
+    """The real part of the inverse of `fourier`: that of the transform of the conjugate."""
+    return fourier((x[0], -x[1]))[0]

@@ -1,0 +1,133 @@
+"""Random words from a seed by integer arithmetic alone: the same bits everywhere, also in C."""
+
+import numpy as np
+from keras import ops
+
+_GOLDEN_RATIO = 0x9E3779B9
+_FACTORS = (0x7FEB352D, 0x846CA68B)
+_WORD_BITS = 32
+_SMALLEST_STEP = 2.0**-23  # of a uniform number between -1 and 1 in float32
+
+
+def mix(values: np.ndarray) -> np.ndarray:
+    """The finalizer of the hash: a bijection of the 32-bit words.
+
+    v ^= v >> 16;  v *= 0x7feb352d;  v ^= v >> 15;  v *= 0x846ca68b;  v ^= v >> 16
+    """
+    values = np.array(values, dtype=np.uint32)
+    for shift, factor in zip((16, 15), _FACTORS, strict=True):
+        values ^= values >> np.uint32(shift)
+        values *= np.uint32(factor)
+    return values ^ (values >> np.uint32(16))
+
+
+def hashed_words(seed: int, salt: int, count: int) -> np.ndarray:
+    """`count` different 32-bit words: word k is `mix(k + mix(seed ^ (0x9e3779b9 * (salt + 1))))`.
+
+    Args:
+        seed: Any integer, taken modulo 2^32.
+        salt: Integer that tells the uses of one seed apart.
+        count: Number of words, up to 2^32.
+    """
+    key = mix([(seed ^ (_GOLDEN_RATIO * (salt + 1))) & 0xFFFFFFFF])
+    return mix(np.arange(count, dtype=np.uint32) + key)
+
+
+def numpy_signs(seed: int, salt: int, n: int) -> np.ndarray:
+    """`hashed_signs` as a numpy array (int8), for code that runs without a backend."""
+    words = hashed_words(seed, salt, -(-n // _WORD_BITS))
+    bits = (words[:, None] >> np.arange(_WORD_BITS, dtype=np.uint32)) & np.uint32(1)
+    return (1 - 2 * bits.reshape(-1)[:n].astype(np.int8)).astype(np.int8)
+
+
+def numpy_uniform(seed: int, salt: int, n: int) -> np.ndarray:
+    """`hashed_uniform` as a numpy array (float32)."""
+    low = hashed_words(seed, salt, n) & np.uint32(0xFFFFFF)
+    return low.astype(np.float32) * np.float32(_SMALLEST_STEP) - np.float32(1)
+
+
+def hashed_signs(seed, salt, n: int, dtype="int8"):
+    """`n` random signs, the same bits on every backend and in C.
+
+    In 32-bit words, with `mix` as in this module,
+
+        key = mix(seed ^ (0x9e3779b9 (salt + 1)))        word k = mix(k + key)
+
+    and sign i is -1 where bit `i % 32` (least significant first) of word `i // 32` is set, else +1.
+
+    Args:
+        seed, salt: Any integers, taken modulo 2^32, or integer tensors (a step number, say).
+        n: How many; a Python integer, at least 0.
+        dtype: Of the result.
+
+    Returns:
+        Tensor (n,) of +1 and -1.
+
+    Raises:
+        ValueError: If `n` is no integer or negative.
+    """
+    words = _tensor_words(seed, salt, -(-check_count(n) // _WORD_BITS))
+    shifts = ops.expand_dims(ops.arange(_WORD_BITS, dtype="int32"), 0)
+    bits = ops.bitwise_and(ops.right_shift(ops.expand_dims(words, 1), shifts), 1)
+    return 1 - 2 * ops.cast(ops.reshape(bits, (-1,))[:n], dtype)
+
+
+def hashed_uniform(seed, salt, n: int):
+    """`n` random numbers, uniform on [-1, 1), the same bits on every backend and in C.
+
+        u_k = (word k & 0xffffff) 2^-23 - 1
+
+    with the words of `hashed_signs`; every step of it is exact in float32. Arguments as there.
+    """
+    low = ops.bitwise_and(_tensor_words(seed, salt, check_count(n)), 0xFFFFFF)
+    return ops.cast(low, "float32") * _SMALLEST_STEP - 1.0
+
+
+def hashed_normals(seed, salt, n: int):
+    """`n` normal numbers from the same words by Box and Muller's transform.
+
+    The last bits differ from backend to backend, as logarithms and cosines do: for comparisons, not for
+    files. Arguments as in `hashed_signs`.
+    """
+    pairs = -(-check_count(n) // 2)
+    uniform = hashed_uniform(seed, salt, 2 * pairs)
+    # From [-1, 1) to (0, 1], whose logarithm is finite, and to an angle.
+    radius = ops.sqrt(-2.0 * ops.log(0.5 - 0.5 * uniform[:pairs]))
+    angle = np.pi * uniform[pairs:]
+    return ops.concatenate([radius * ops.cos(angle), radius * ops.sin(angle)])[:n]
+
+
+def check_count(n) -> int:
+    """`n` as an int, or a ValueError unless it is an integer that is not negative."""
+    if isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 0:
+        return int(n)
+    raise ValueError(f"`n` must be an integer that is not negative. Received: n={n!r}")
+
+
+def _tensor_words(seed, salt, count):
+    """`hashed_words` as int32 tensors: torch has no arithmetic in uint32, and all of it wraps alike."""
+    salted = (_as_word(salt) + 1) * _signed(_GOLDEN_RATIO)
+    key = _mix_tensor(ops.bitwise_xor(_as_word(seed), salted))
+    return _mix_tensor(ops.arange(count, dtype="int32") + key)
+
+
+def _mix_tensor(values):
+    for shift, factor in zip((16, 15), _FACTORS, strict=True):
+        values = _xor_shift(values, shift) * _signed(factor)
+    return _xor_shift(values, 16)
+
+
+def _xor_shift(values, shift):
+    # The shift of an int32 drags the sign bit along; the mask makes it that of an uint32.
+    return ops.bitwise_xor(values, ops.bitwise_and(ops.right_shift(values, shift), (1 << (32 - shift)) - 1))
+
+
+def _as_word(value):
+    if isinstance(value, (int, np.integer)):
+        return ops.convert_to_tensor(_signed(int(value)), dtype="int32")
+    return ops.cast(value, "int32")
+
+
+def _signed(word):
+    """The int32 with the bits of `word` modulo 2^32."""
+    return (word + 2**31) % 2**32 - 2**31

@@ -1,0 +1,84 @@
+"""The separable two-dimensional cosine transform of a vector, as small matrix products."""
+
+import math
+
+from keras import ops
+
+from keras_efficient.ops.dct import dct_matrix
+
+
+def grid_shape(size: int) -> tuple[int, int]:
+    """(rows, columns) with rows x columns = size, rows <= columns, as square as possible.
+
+    A prime size gives one row: its transform is the plain cosine transform as a matrix.
+    """
+    rows = next(n for n in range(math.isqrt(size), 0, -1) if size % n == 0)
+    return rows, size // rows
+
+
+def dct2d(x):
+    """`x (C_r kron C_c)`: the last axis, read row by row as a `grid_shape` image, has its rows and
+    its columns transformed by the orthonormal DCT-II. Orthonormal as well.
+
+    Args:
+        x: Tensor (..., N), float32.
+
+    Returns:
+        Tensor (..., N).
+    """
+    return ops.reshape(_swap(_columns_forth(x)), _flat_shape(x))
+
+
+def idct2d(x):
+    """The inverse of `dct2d`."""
+    return _columns_back(_swap(_image(x)), _flat_shape(x))
+
+
+def dct2d_filter(x, gains):
+    """`x T diag(gains) T'` with the matrix T of `dct2d`.
+
+    Between the two transforms the image stays transposed, and the gains are transposed instead.
+    All products are plain ones of a tall matrix with a small one: the form that survives an int8
+    conversion by LiteRT.
+
+    Args:
+        x: Tensor (..., N), float32.
+        gains: Tensor (..., N) that broadcasts against it.
+    """
+    return _columns_back(_columns_forth(x) * _swap(_image(gains)), _flat_shape(x))
+
+
+def _columns_forth(x):
+    """The spectrum, transposed: (..., columns, rows)."""
+    rows, columns = grid_shape(x.shape[-1])
+    image = _swap(_product(_image(x), dct_matrix(columns)))
+    return _product(image, dct_matrix(rows))
+
+
+def _columns_back(spectrum, shape):
+    """The vectors, from a transposed spectrum."""
+    columns, rows = spectrum.shape[-2:]
+    image = _swap(_product(spectrum, dct_matrix(rows).T))
+    return ops.reshape(_product(image, dct_matrix(columns).T), shape)
+
+
+def _product(x, matrix):
+    flat = ops.matmul(ops.reshape(x, (-1, matrix.shape[0])), matrix)
+    return ops.reshape(flat, (*_open_shape(x), matrix.shape[1]))
+
+
+def _image(x):
+    return ops.reshape(x, (*_open_shape(x), *grid_shape(x.shape[-1])))
+
+
+def _swap(x):
+    return ops.swapaxes(x, -1, -2)
+
+
+def _flat_shape(x):
+    return (*_open_shape(x), x.shape[-1])
+
+
+def _open_shape(x):
+    """All sizes but the last; one that is not known is -1."""
+    return tuple(-1 if size is None else size for size in x.shape[:-1])

@@ -1,0 +1,157 @@
+"""Random bases of few directions in a large space: the strided sketch, and two others to compare with.
+
+A basis is a matrix P (n, d) that is never built: `..._project` gives P' x, `..._expand` gives P c. Its
+directions have length 1, exactly or on average. `seed` and `salt` may be tensors, such as a step number.
+"""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_efficient.ops.hashing import hashed_normals, hashed_signs
+
+
+def strided_project(x, dimensions: int, seed=0, salt=0, sizes=None):
+    """Coordinates of `x` in the strided sketch: `c_b = sum_{i mod d = b} s_i x_i / sqrt(n_b)`.
+
+    s are the signs `hashed_signs(seed, salt)` and n_b is the size of bucket b, so the d directions
+    are exactly orthonormal. O(n) work, no n x d array.
+
+    Args:
+        x: Tensor (n,).
+        dimensions: d, at most n.
+        seed, salt: Of the signs.
+        sizes: Numpy array (d,) of the bucket sizes, where some entries of `x` are gaps (always 0).
+
+    Returns:
+        Tensor (d,).
+    """
+    rows = -(-x.shape[0] // dimensions)
+    gap = rows * dimensions - x.shape[0]
+    x = ops.pad(x, ((0, gap),)) if gap else x
+    signs = _sign_rows(rows, dimensions, seed, salt)
+    return _sum_rows(signs * ops.reshape(x, (rows, dimensions))) * _scales(x.shape[0] - gap, dimensions, sizes)
+
+
+def strided_expand(coordinates, n: int, seed=0, salt=0, sizes=None):
+    """The vector with these coordinates: `u_i = s_i c_{i mod d} / sqrt(n_{i mod d})`, a tensor (n,).
+
+    Arguments as in `strided_project`; entries in gaps mean nothing.
+    """
+    dimensions = coordinates.shape[0]
+    rows = -(-n // dimensions)
+    scaled = coordinates * _scales(n, dimensions, sizes)
+    vector = ops.reshape(_sign_rows(rows, dimensions, seed, salt) * _repeat_rows(scaled, rows), (-1,))
+    return vector[:n] if rows * dimensions > n else vector
+
+
+def coprime_width(width: int, dimensions: int) -> int:
+    """The smallest row length from `width` on that shares no factor with `dimensions`.
+
+    Rows of a kernel padded to it put the weights of each output into all buckets in turn. Without, a
+    bucket can hold the weights of few outputs only, and a fixed basis loses up to 20 points of accuracy.
+    """
+    while math.gcd(width, dimensions) > 1:
+        width += 1
+    return width
+
+
+def bucket_sizes(positions: np.ndarray, dimensions: int) -> np.ndarray:
+    """How many of the positions fall into each bucket, a position being in bucket `position mod d`."""
+    return np.bincount(positions % dimensions, minlength=dimensions)
+
+
+def srht_project(x, dimensions: int, seed=0, salt=0):
+    """Coordinates in d random columns of a Hadamard matrix with random signs, `n^(-1/2) (H diag(s) x)_k`.
+
+    O(n log n). Its directions have length 1 but are orthogonal on average only, unless n is a power
+    of two. Ailon & Chazelle 2009, Tropp 2011.
+    """
+    n = x.shape[0]
+    mixed = _hadamard(ops.pad(x * hashed_signs(seed, salt, n, x.dtype), ((0, _power_of_two(n) - n),)))
+    return ops.take(mixed, _random_columns(dimensions, n, seed, salt), axis=0) / math.sqrt(n)
+
+
+def srht_expand(coordinates, n: int, seed=0, salt=0):
+    """The vector (n,) with these coordinates; see `srht_project`."""
+    columns = _random_columns(coordinates.shape[0], n, seed, salt)
+    spread = ops.scatter(ops.expand_dims(columns, 1), coordinates, (_power_of_two(n),))
+    return _hadamard(spread)[:n] * hashed_signs(seed, salt, n, coordinates.dtype) / math.sqrt(n)
+
+
+def gaussian_project(x, dimensions: int, seed=0, salt=0):
+    """Coordinates in d normal directions of mean length 1: the basis of the literature, O(n d).
+
+    The n x d normals are drawn in this call and again in the next. Gressmann et al. 2020.
+    """
+    return ops.matmul(_normal_rows(dimensions, x.shape[0], seed, salt), x)
+
+
+def gaussian_expand(coordinates, n: int, seed=0, salt=0):
+    """The vector (n,) with these coordinates; see `gaussian_project`."""
+    return ops.matmul(coordinates, _normal_rows(coordinates.shape[0], n, seed, salt))
+
+
+def _sign_rows(rows, dimensions, seed, salt):
+    return ops.reshape(hashed_signs(seed, salt, rows * dimensions, "float32"), (rows, dimensions))
+
+
+def _scales(n, dimensions, sizes):
+    sizes = bucket_sizes(np.arange(n), dimensions) if sizes is None else sizes
+    return ops.convert_to_tensor((1 / np.sqrt(np.maximum(sizes, 1))).astype("float32"))
+
+
+def _sum_rows(x):
+    """The sum over the rows of a matrix.
+
+    XLA for the CPU merges a product and the sum behind it into a kernel whose threads wait for each
+    other in a busy loop: 10 to 20 times the time of a whole training step. It leaves matrix products
+    alone, so on JAX the sum is one.
+    """
+    if keras.backend.backend() != "jax":
+        return ops.sum(x, axis=0)
+    import jax
+
+    ones = jax.numpy.ones((1, x.shape[0]), x.dtype)
+    return jax.numpy.matmul(ones, x, precision=jax.lax.Precision.HIGHEST)[0]
+
+
+def _repeat_rows(x, rows):
+    """`x` in each of `rows` rows; on JAX as a product, so that its gradient is one, too (see `_sum_rows`)."""
+    if keras.backend.backend() != "jax":
+        return ops.expand_dims(x, 0)
+    import jax
+
+    ones = jax.numpy.ones((rows, 1), x.dtype)
+    return jax.numpy.matmul(ones, x[None], precision=jax.lax.Precision.HIGHEST)
+
+
+def _power_of_two(n):
+    return 1 << max(n - 1, 0).bit_length()
+
+
+def _hadamard(x):
+    """The Walsh-Hadamard transform, not normalized, of a vector whose length is a power of two."""
+    size = x.shape[0]
+    half = 1
+    while half < size:
+        pairs = ops.reshape(x, (-1, 2, half))
+        first, second = pairs[:, 0], pairs[:, 1]
+        x = ops.reshape(ops.stack([first + second, first - second], axis=1), (-1,))
+        half *= 2
+    return x
+
+
+def _random_columns(count, n, seed, salt):
+    """`count` different columns: an arithmetic progression with a random odd step, modulo a power of two."""
+    bits = (1 - hashed_signs(seed, ops.cast(salt, "int32") + 0x5EED, 64, "int32")) // 2
+    powers = ops.convert_to_tensor(2 ** np.arange(31, dtype="int32"))
+    step, start = ops.sum(bits[:31] * powers), ops.sum(bits[32:63] * powers)
+    columns = ops.arange(count, dtype="int32") * ops.bitwise_or(step, 1) + start
+    return ops.bitwise_and(columns, _power_of_two(n) - 1)
+
+
+def _normal_rows(count, n, seed, salt):
+    return ops.reshape(hashed_normals(seed, salt, count * n), (count, n)) / math.sqrt(n)

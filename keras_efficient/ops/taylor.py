@@ -1,0 +1,149 @@
+"""Products with the Taylor features [x, x kron x, ...] of x, without those features.
+
+The features of order d are `k_d = [1, k_(d-1)] kron x` with k_1 = x; there are D = m + ... + m^d of
+them. In all functions x is (batch, m), and the factors are P (p, rank), Q (q, rank), S (s, rank),
+T (t, rank) with q t = D.
+"""
+
+from keras import ops
+
+from keras_efficient.ops.correlation import block_correlation
+from keras_efficient.ops.kronecker import kronecker_dual_low_rank, low_rank
+from keras_efficient.ops.tinybig_layout import spread_products, spread_sums
+
+EPSILON = 1e-5  # of torch.nn.LayerNorm, which tinyBIG applies to the features
+
+
+def taylor_moments(x, order):
+    """Mean and biased variance of the D features of each sample, each (batch, 1).
+
+    With mean u and variance v of x, a = u^2 + v and the share w_i = m^i / D of the features of
+    degree i, the degree has mean u^i and mean square a^i:
+
+        mean = sum_i w_i u^i        variance = sum_i w_i ((u^i - mean)^2 + a^i - u^(2 i))
+
+    The last difference is computed as `v sum_(j<i) a^j u^(2 (i-1-j))`: nothing cancels.
+    """
+    size = x.shape[1]
+    counts = [size**degree for degree in range(1, order + 1)]
+    shares = [count / sum(counts) for count in counts]
+    center = ops.mean(x, axis=1, keepdims=True)
+    spread = ops.mean(ops.square(x - center), axis=1, keepdims=True)
+    means = [center**degree for degree in range(1, order + 1)]
+    mean = sum(share * each for share, each in zip(shares, means, strict=True))
+    within = [_power_difference(ops.square(center), spread, degree) for degree in range(1, order + 1)]
+    parts = zip(shares, means, within, strict=True)
+    return mean, sum(share * (ops.square(each - mean) + inner) for share, each, inner in parts)
+
+
+def taylor_kronecker(x, p, q, s, t, order=2, normalize=False):
+    """`k W'` with `W = (P Q') kron (S T')` and the features k of `x`, or their LayerNorm.
+
+    Order 1: any q and t. Orders 2 and 3: t = m and q = D / m; then the features read as (q, t) are
+    the outer product of g = [1, k_(order-1)] and x, so that `y = vec(u v')`, u = P Q' g, v = S T' x.
+
+    Multiply-adds a sample, order 2: rank (2 m + p + s) + p s.
+    """
+    if order == 1:
+        x = _normalized(x, 1) if normalize else x
+        return kronecker_dual_low_rank(x, p, q, s, t)
+    y = _outer(ops.matmul(_left_sums(x, q, order), ops.transpose(p)), low_rank(x, s, t))
+    if not normalize:
+        return y
+    mean, variance = taylor_moments(x, order)
+    ones = _outer(_times_sums(p, q)[None], _times_sums(s, t)[None])
+    return (y - mean * ones) * ops.rsqrt(variance + EPSILON)
+
+
+def taylor_tinybig(x, p, q, s, t, normalize=False):
+    """`k W'` with tinyBIG's W (see `tinybig_layout`) and the features k = [x, x kron x], or their
+    LayerNorm.
+
+    q = m, t = m + 1: each row of the features read as (q, t) is a shifted copy of x, so that the
+    products with B = S T' are correlations. q = m + 1, t = m: an outer product, as in
+    `taylor_kronecker`.
+    """
+    count, rows = q.shape[0], s.shape[0]
+    b = ops.matmul(s, ops.transpose(t))
+    if count % rows == 0:
+        return spread_sums(_finished(_shared_sums(x, b, count), x, ops.sum(b), normalize), p, q, rows)
+    b_sums = ops.sum(b, axis=1)
+    return spread_products(_finished(_products(x, b, count), x, b_sums, normalize), p, q)
+
+
+def _shared_sums(x, b, count):
+    """`g_j = sum_b H[s j + b, b]`, (batch, q / s), for s that divides q."""
+    size, rows = x.shape[1], b.shape[0]
+    blocks = (-1, count // rows, rows)
+    if count != size:
+        v = ops.matmul(x, ops.transpose(b))
+        return ops.sum(ops.reshape(_with_one(x), blocks) * v[:, None, :], axis=2)
+    y = block_correlation(ops.reshape(x, blocks), _phase_filters(b))
+    before, here = ops.reshape(_with_one(x)[:, :-1], blocks), ops.reshape(x, blocks)
+    return ops.sum(before * y[:, : count // rows] + here * y[:, count // rows :], axis=2)
+
+
+def _products(x, b, count):
+    """`H = K B'`, (batch, q, s), where s does not divide q."""
+    size = x.shape[1]
+    if count != size:
+        v = ops.matmul(x, ops.transpose(b))
+        return _with_one(x)[:, :, None] * v[:, None, :]
+    y = block_correlation(x[:, :, None], b[:, :, None])
+    return _with_one(x)[:, :-1, None] * y[:, :size] + x[:, :, None] * y[:, size:]
+
+
+def _phase_filters(b):
+    """B (s, m + 1) as filters (s, m / s + 1, s) on blocks of s inputs: row i is i places late.
+
+    Cutting the rows, with s zeros behind each, one number shorter delays each row by one more.
+    """
+    rows, length = b.shape
+    late = ops.reshape(ops.pad(b, ((0, 0), (0, rows))), (-1,))[: rows * (length + rows - 1)]
+    return ops.reshape(late, (rows, (length - 1) // rows + 1, rows))
+
+
+def _finished(h, x, b_sums, normalize):
+    """Sums over features as sums over their LayerNorm; `b_sums` are the sums of features of one."""
+    if not normalize:
+        return h
+    mean, variance = taylor_moments(x, 2)
+    shape = (-1, *[1] * (len(h.shape) - 1))
+    mean, variance = ops.reshape(mean, shape), ops.reshape(variance, shape)
+    return (h - mean * b_sums) * ops.rsqrt(variance + EPSILON)
+
+
+def _normalized(x, order):
+    mean, variance = taylor_moments(x, order)
+    return (x - mean) * ops.rsqrt(variance + EPSILON)
+
+
+def _left_sums(x, q, order):
+    """`g Q` with g = [1, x] (order 2) or [1, x, x kron x] (order 3): (batch, rank)."""
+    size, rank = x.shape[1], q.shape[1]
+    sums = q[0] + ops.matmul(x, q[1 : size + 1])
+    if order == 2:
+        return sums
+    pairs = ops.reshape(q[size + 1 :], (size, size * rank))
+    half = ops.reshape(ops.matmul(x, pairs), (-1, size, rank))
+    return sums + ops.sum(half * x[:, :, None], axis=1)
+
+
+def _outer(u, v):
+    """vec(u v') of each sample."""
+    return ops.reshape(u[:, :, None] * v[:, None, :], (-1, u.shape[1] * v.shape[1]))
+
+
+def _times_sums(left, right):
+    """`left right' 1`."""
+    return ops.matmul(left, ops.sum(right, axis=0))
+
+
+def _with_one(x):
+    return ops.concatenate([ops.ones_like(x[:, :1]), x], axis=1)
+
+
+def _power_difference(square, spread, degree):
+    """`(square + spread)^degree - square^degree`."""
+    total = square + spread
+    return spread * sum(total**j * square ** (degree - 1 - j) for j in range(degree))

@@ -1,0 +1,184 @@
+"""ACDC and its kin: diagonals or blocks, and fast transforms that store nothing.
+
+A random permutation is made from its seed and costs no bytes; the tables of a transform are code.
+Products of one layer of N entries in g groups of m = N / g: 2 N for the diagonals and
+2 N + 5 N log2 m for both transforms by FFT ("dct"), or 2 N (n1 + n2) by two small products each
+way ("dct2d", m = n1 n2); but never more than a dense matrix would take.
+"""
+
+from __future__ import annotations
+
+import math
+
+from keras_efficient.descriptions.shapes import read_window
+from keras_efficient.storage.prices.base import (
+    FLOAT_BITS,
+    Config,
+    FeatureMap,
+    Price,
+    Weights,
+    Widths,
+    Working,
+)
+from keras_efficient.storage.prices.windows import convolve_depthwise
+
+
+def widths_of(config: Config) -> Widths:
+    """Here a missing width is float, too."""
+    widths = (config.get(name) for name in ("kernel_bits", "bias_bits", "activation_bits"))
+    return Widths(*(FLOAT_BITS if bits is None else bits for bits in widths))
+
+
+def stored(config: Config, kernels: int, biases: int) -> Weights:
+    widths = widths_of(config)
+    return Weights(kernels + biases, kernels * widths.kernel + biases * widths.bias)
+
+
+def output_bits(config: Config, input_bits: int) -> int:
+    return widths_of(config).activation
+
+
+def stack_size(config: Config, source: FeatureMap, outputs: int) -> int:
+    """Entries of every layer of a stack: see `DeepLayer`."""
+    groups = config.get("groups", 1)
+    return -(-max(source.shape[-1], outputs) // groups) * groups
+
+
+def layer_products(size: int, transform: str = "dct", groups: int = 1) -> int:
+    """Multiplications of one ACDC layer, for one row."""
+    block = size // groups
+    if transform == "dct2d":
+        rows = next(n for n in range(math.isqrt(block), 0, -1) if block % n == 0)
+        return 2 * size + 2 * size * (rows + block // rows)
+    return round(4 * size + 5 * size * math.log2(block))
+
+
+def transform_products(size: int) -> int:
+    """Multiplications of both transforms alone."""
+    return round(2 * size + 5 * size * math.log2(size))
+
+
+def depth_of(config: Config) -> int:
+    return config.get("depth", 12)
+
+
+def has_bias(config: Config) -> bool:
+    return config.get("bias", "output") is not None
+
+
+def rows_at_once(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+    """Every output reads every input: both are alive at once."""
+    return Working(source.total_bits + target.total_bits)
+
+
+def square_weights(config: Config, source: FeatureMap) -> Weights:
+    size = source.shape[-1]
+    return stored(config, 2 * size, size if has_bias(config) else 0)
+
+
+def square_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+    size = source.shape[-1]
+    products = layer_products(size, config.get("transform", "dct"), config.get("groups", 1))
+    return source.cells // size * min(products, size * size)
+
+
+def stack_weights(config: Config, source: FeatureMap, outputs: int) -> Weights:
+    entries = depth_of(config) * stack_size(config, source, outputs)
+    return stored(config, 2 * entries, entries if has_bias(config) else 0)
+
+
+def stack_products(config: Config, source: FeatureMap, outputs: int) -> int:
+    """For one row. A linear stack never takes more than its matrix."""
+    size = stack_size(config, source, outputs)
+    layer = min(layer_products(size, config.get("transform", "dct"), config.get("groups", 1)), size * size)
+    linear = config.get("activation", "relu") in (None, "linear")
+    return min(depth_of(config) * layer, source.shape[-1] * outputs) if linear else depth_of(config) * layer
+
+
+def stack_scratch(config: Config, source: FeatureMap, outputs: int) -> int:
+    """Bits of the two rows of N entries between which a stack works."""
+    return 2 * stack_size(config, source, outputs) * widths_of(config).activation
+
+
+def dense_working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+    between = stack_scratch(config, source, config["units"]) if depth_of(config) > 1 else 0
+    return max(rows_at_once(config, source, target, order), Working(between))
+
+
+def window_cells(config: Config) -> int:
+    """Cells of the depthwise kernel of a channel; a 1x1 convolution has none."""
+    cells = math.prod(read_window(config, "kernel_size", default=1)[0])
+    return 0 if cells == 1 else cells
+
+
+def convolution_weights(config: Config, source: FeatureMap) -> Weights:
+    stack = stack_weights(config, source, config["filters"])
+    window = stored(config, window_cells(config) * source.shape[2], 0)
+    return Weights(stack.parameters + window.parameters, stack.bits + window.bits)
+
+
+def convolution_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+    pixels = math.prod(target.shape[:2])
+    return pixels * (window_cells(config) * source.shape[2] + stack_products(config, source, config["filters"]))
+
+
+def convolution_working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+    """A pixel is gathered, goes through the stack, and is stored before its inputs are freed."""
+    window = {**config, "kernel_size": config.get("kernel_size", 1), "depth_multiplier": 2}
+    working = convolve_depthwise(window, source, target, order)
+    return Working(working.bits + stack_scratch(config, source, config["filters"]), working.order)
+
+
+def factor_price(numbers_per_factor, transforms: int, complex_parts: int, default_bias: bool) -> Price:
+    """Two factors of so many numbers (of N and the groups) with transforms in between.
+
+    `transforms` counts them in transforms of real numbers.
+    """
+
+    def weights(config: Config, source: FeatureMap) -> Weights:
+        size = source.shape[-1]
+        numbers = 2 * complex_parts * numbers_per_factor(size, config.get("groups", 2))
+        return stored(config, numbers, size if config.get("use_bias", default_bias) else 0)
+
+    def products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+        size = source.shape[-1]
+        numbers = numbers_per_factor(size, config.get("groups", 2))
+        # A complex factor meets real numbers first, complex ones then.
+        multiplied = numbers * (complex_parts + complex_parts**2)
+        row = multiplied + transforms * transform_products(size) // 2
+        return source.cells // size * min(row, size * size)
+
+    return Price(output_bits, rows_at_once, weights, products)
+
+
+def shuffle_sizes(config: Config, source: FeatureMap) -> int:
+    """Numbers in the kernels of a `GroupedShuffleDense`."""
+    groups, depth = config.get("groups", 2), config.get("depth", 2)
+    sizes = [-(-size // groups) for size in (source.shape[-1], *[config["units"]] * depth)]
+    return sum(groups * sizes[k] * sizes[k + 1] for k in range(depth))
+
+
+def shuffle_weights(config: Config, source: FeatureMap) -> Weights:
+    return stored(config, shuffle_sizes(config, source), config["units"] if config.get("use_bias", True) else 0)
+
+
+def shuffle_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+    return source.cells // source.shape[-1] * shuffle_sizes(config, source)
+
+
+PRICES = {
+    "ACDC": Price(output_bits, rows_at_once, square_weights, square_products),
+    "ACDCDense": Price(
+        output_bits,
+        dense_working,
+        lambda config, source: stack_weights(config, source, config["units"]),
+        lambda config, source, target: (
+            source.cells // source.shape[-1] * stack_products(config, source, config["units"])
+        ),
+    ),
+    "ACDCConv2D": Price(output_bits, convolution_working, convolution_weights, convolution_products),
+    "AFDF": factor_price(lambda size, groups: size, 4, 2, default_bias=False),
+    "BlockACDC": factor_price(lambda size, groups: size * size // groups, 2, 1, default_bias=True),
+    "BlockAFDF": factor_price(lambda size, groups: size * size // groups, 4, 2, default_bias=False),
+    "GroupedShuffleDense": Price(output_bits, rows_at_once, shuffle_weights, shuffle_products),
+}

@@ -1,0 +1,213 @@
+"""Layers with Kronecker factors: what the factors hold, and the sums that pass between them.
+
+Sums between two factors are accumulators of 32 bits. A single vector passes step by step, so that
+two neighbours in the chain input, sums, outputs are alive at once. Of several vectors (inputs of
+rank 3) all inputs and outputs are counted, and the sums of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+from keras_efficient.descriptions.factor_costs import (
+    dual_products,
+    is_dual_cheaper,
+    is_low_rank_cheaper,
+    is_second_first,
+    low_rank_products,
+    sum_products,
+)
+from keras_efficient.descriptions.factors import FactorSizes, factor_sizes, taylor_sizes
+from keras_efficient.descriptions.shapes import read_window
+from keras_efficient.storage.prices.base import (
+    FLOAT_BITS,
+    Config,
+    FeatureMap,
+    Price,
+    Weights,
+    Widths,
+    Working,
+    biases_of,
+)
+from keras_efficient.storage.prices.windows import convolve
+
+
+class Plan(NamedTuple):
+    """What one layer holds and does: numbers in its factors, the fewest that the same functions
+    need, products a sample, and the sums a sample between the factors, step by step."""
+
+    stored: int
+    minimal: int
+    products: int
+    between: tuple[int, ...]
+
+
+def optional_widths(config: Config) -> Widths:
+    """The widths of layers that are float unless they say otherwise."""
+    names = ("kernel_bits", "bias_bits", "activation_bits")
+    return Widths(*(FLOAT_BITS if config.get(name) is None else config[name] for name in names))
+
+
+def pair(rows: int, columns: int, rank: int) -> tuple[int, int]:
+    """Numbers in two factors of a matrix: stored, and the fewest for the same matrices."""
+    stored = rank * (rows + columns)
+    return stored, min(stored, rows * columns)
+
+
+def sizes_of(config: Config, inputs: int) -> FactorSizes:
+    return factor_sizes(config["units"], inputs, config.get("p"), config.get("q"))
+
+
+def is_tinybig(config: Config) -> bool:
+    return config.get("layout") == "tinybig"
+
+
+def sum_between(sizes: FactorSizes, terms: int = 1) -> tuple[int, ...]:
+    p, q, s, t = sizes
+    return (terms * (s * q if is_second_first(sizes) else p * t),)
+
+
+def sum_plan(config: Config, inputs: int) -> Plan:
+    sizes, terms = sizes_of(config, inputs), config.get("terms", 1)
+    stored = terms * (sizes.p * sizes.q + sizes.s * sizes.t)
+    if is_tinybig(config):
+        return Plan(stored, stored, *tinybig_steps(sizes, inputs, None))
+    return Plan(stored, stored, sum_products(sizes, terms), sum_between(sizes, terms))
+
+
+def low_rank_steps(sizes: FactorSizes, rank: int) -> tuple[int, tuple[int, ...]]:
+    """Products, and sums between the factors, of A kron (S T')."""
+    if is_low_rank_cheaper(sizes, rank):
+        return low_rank_products(sizes, rank), (rank * sizes.q, rank * sizes.p)
+    return sum_products(sizes), sum_between(sizes)
+
+
+def low_rank_plan(config: Config, inputs: int) -> Plan:
+    sizes, rank = sizes_of(config, inputs), config["rank"]
+    stored, minimal = pair(sizes.s, sizes.t, rank)
+    steps = tinybig_steps(sizes, inputs, None) if is_tinybig(config) else low_rank_steps(sizes, rank)
+    first = sizes.p * sizes.q
+    return Plan(first + stored, first + minimal, *steps)
+
+
+def dual_steps(sizes: FactorSizes, rank: int) -> tuple[int, tuple[int, ...]]:
+    """Products, and sums between the factors, of (P Q') kron (S T')."""
+    if is_dual_cheaper(sizes, rank):
+        return dual_products(sizes, rank), (rank * sizes.q, rank * rank, rank * sizes.p)
+    return low_rank_steps(sizes, rank)
+
+
+def dual_counts(sizes: FactorSizes, rank: int) -> tuple[int, int]:
+    left, right = pair(sizes.p, sizes.q, rank), pair(sizes.s, sizes.t, rank)
+    return left[0] + right[0], left[1] + right[1]
+
+
+def dual_plan(config: Config, inputs: int) -> Plan:
+    sizes, rank = sizes_of(config, inputs), config["rank"]
+    steps = tinybig_steps(sizes, inputs, rank) if is_tinybig(config) else dual_steps(sizes, rank)
+    return Plan(*dual_counts(sizes, rank), *steps)
+
+
+def matrix_plan(config: Config, inputs: int) -> Plan:
+    """A plain matrix of low rank."""
+    rank = config["rank"]
+    counts = pair(config["units"], inputs, rank)
+    return Plan(*counts, counts[0], (rank,))
+
+
+def tinybig_steps(sizes: FactorSizes, products: int, rank: int | None) -> tuple[int, tuple[int, ...]]:
+    """Products and sums in tinyBIG's layout. `products`: those that K B' takes, where s divides q of
+    the one row of B that each column of K meets, else of all s rows. `rank`: of P Q', None of A."""
+    p, q, s, _ = sizes
+    columns, spread = (p, 0) if rank is None else (rank, rank * p * s)
+    if q % s == 0:
+        return products + q * columns + spread, (q // s, s * columns)
+    return s * (products + q * columns) + spread, (q * s, s * columns)
+
+
+def taylor_plan(config: Config, inputs: int) -> Plan:
+    rank, order, layout = config["rank"], config.get("order", 2), config.get("layout", "tinybig")
+    sizes = taylor_sizes(config["units"], inputs, config.get("p"), config.get("q"), order, layout)
+    p, q, s, _ = sizes
+    if layout == "tinybig":
+        # Correlations as direct sums, as a device computes them: a term for each pair of inputs.
+        pairs = inputs * (inputs + 1) + 2 * inputs if q == inputs else q * (inputs + 1)
+        products, between = tinybig_steps(sizes, pairs, rank)
+    elif order == 1:
+        products, between = dual_steps(sizes, rank)
+    else:
+        products, between = rank * (q + inputs + p + s) + p * s, (2 * rank, p + s)
+    # The LayerNorm squares the inputs and scales the outputs.
+    products += inputs + p * s if config.get("normalize") else 0
+    return Plan(*dual_counts(sizes, rank), products, between)
+
+
+def factored_price(plan: Callable[[Config, int], Plan]) -> Price:
+    def weights(config: Config, source: FeatureMap) -> Weights:
+        has_bias = config.get("use_bias", plan is not taylor_plan)
+        return weights_of(config, plan(config, source.shape[-1]), config["units"] if has_bias else 0)
+
+    def working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+        between = [FLOAT_BITS * count for count in plan(config, source.shape[-1]).between]
+        if source.cells > source.shape[-1]:
+            return Working(source.total_bits + target.total_bits + max(between))
+        return Working(max(map(sum, pairwise([source.total_bits, *between, target.total_bits]))))
+
+    def products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+        return source.cells // source.shape[-1] * plan(config, source.shape[-1]).products
+
+    return Price(output_bits, working, weights, products)
+
+
+def output_bits(config: Config, input_bits: int) -> int:
+    return optional_widths(config).activation
+
+
+def weights_of(config: Config, plan: Plan, biases: int) -> Weights:
+    widths = optional_widths(config)
+    bits = plan.stored * widths.kernel + biases * widths.bias
+    return Weights(plan.stored + biases, bits, None if plan.minimal == plan.stored else plan.minimal + biases)
+
+
+def convolution_sizes(config: Config, source: FeatureMap) -> tuple[FactorSizes, int, int]:
+    """The sizes of the factors, the terms, and the taps of the kernel."""
+    sizes = factor_sizes(config["filters"], source.shape[-1], config.get("p"), config.get("q"))
+    rows, columns = read_window(config, "kernel_size")[0]
+    return sizes, config.get("terms", 1), rows * columns
+
+
+def convolution_weights(config: Config, source: FeatureMap) -> Weights:
+    (p, q, s, t), terms, taps = convolution_sizes(config, source)
+    stored = terms * (p * q + taps * s * t)
+    return weights_of(config, Plan(stored, stored, 0, ()), biases_of(config, config["filters"]))
+
+
+def convolution_working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+    sizes, terms, taps = convolution_sizes(config, source)
+    if is_second_first(sizes, taps):
+        straight = convolve(config, source, target, order)
+        return Working(straight.bits + FLOAT_BITS * terms * sizes.s * sizes.q, straight.order)
+    mixed = FeatureMap((*source.shape[:2], terms * sizes.p * sizes.t), FLOAT_BITS)
+    behind = convolve(config, mixed, target, order)
+    return Working(max(behind.bits, source.total_bits, mixed.total_bits), behind.order)
+
+
+def convolution_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+    sizes, terms, taps = convolution_sizes(config, source)
+    p, q, s, t = sizes
+    new_pixels = target.cells // target.shape[-1]
+    if is_second_first(sizes, taps):
+        return new_pixels * sum_products(sizes, terms, taps)
+    return terms * p * t * (q * (source.cells // source.shape[-1]) + taps * s * new_pixels)
+
+
+PRICES = {
+    "PHMDense": factored_price(sum_plan),
+    "LPHMDense": factored_price(low_rank_plan),
+    "DualLPHMDense": factored_price(dual_plan),
+    "LowRankDense": factored_price(matrix_plan),
+    "TaylorDualLPHM": factored_price(taylor_plan),
+    "PHMConv2D": Price(output_bits, convolution_working, convolution_weights, convolution_products),
+}

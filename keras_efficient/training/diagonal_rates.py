@@ -1,0 +1,134 @@
+"""An optimizer that gives the factors of structured layers a learning rate and decay of their own."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+from keras.saving import deserialize_keras_object, serialize_keras_object
+
+from keras_efficient.layers.arguments import non_negative_number
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class DiagonalRates(keras.optimizers.Optimizer):
+    """Wraps a Keras optimizer; the factors of ACDC layers and their kin take larger steps.
+
+    With the step s that the wrapped optimizer takes for a variable v at its learning rate r:
+
+        v <- v + s                                                  all other variables
+        v <- v + learning_rate (s - r weight_decay W v)             factors (a, d, blocks)
+
+    where W is the optimizer's own `weight_decay` (0 if it has none). A step is proportional to the
+    learning rate for all optimizers of Keras, so `learning_rate` is a factor on it.
+
+    Entries of a diagonal are near 1, those of a dense kernel near 1 / sqrt(N): the same step hardly
+    moves a diagonal. The ACDC paper took 24 (a) and 12 (d) with SGD and no decay; for Adam 10 to 60
+    work. A later study decays the factors by the ratio of their number to that of a dense matrix.
+
+    Args:
+        inner_optimizer: A Keras optimizer, not yet built. Its schedule, clipping, averaging and
+            so on work as always.
+        learning_rate: Factor on the learning rate of the factors.
+        weight_decay: Factor on the weight decay of the factors; `"compression"` is the number of
+            a layer's factor entries divided by inputs x outputs (at most 1).
+        name: Name of the optimizer.
+
+    Raises:
+        TypeError: If `inner_optimizer` is no Keras optimizer.
+        ValueError: If a factor is negative.
+
+    Example:
+
+    >>> optimizer = DiagonalRates(keras.optimizers.AdamW(1e-3, clipnorm=1.0), learning_rate=30)
+    """
+
+    def __init__(
+        self,
+        inner_optimizer,
+        learning_rate: float = 30.0,
+        weight_decay: float | str = "compression",
+        name: str | None = None,
+    ):
+        if not isinstance(inner_optimizer, keras.optimizers.Optimizer):
+            raise TypeError(f"`inner_optimizer` must be a Keras optimizer. Received: {inner_optimizer!r}")
+        super().__init__(learning_rate=0.0, name=name)
+        self.inner_optimizer = inner_optimizer
+        self.learning_rate_factor = non_negative_number(learning_rate, "learning_rate")
+        self.weight_decay_factor = weight_decay
+        if weight_decay != "compression":
+            self.weight_decay_factor = non_negative_number(weight_decay, "weight_decay")
+
+    def build(self, variables):
+        """Create the state of the wrapped optimizer, which must not decay the factors itself."""
+        if self.built:
+            return
+        factors = [variable for variable in variables if is_factor(variable)]
+        if factors and self.inner_optimizer.weight_decay:
+            self.inner_optimizer.exclude_from_weight_decay(var_list=factors)
+        self.inner_optimizer.build(variables)
+        super().build(variables)
+
+    def apply(self, grads, trainable_variables=None):
+        """One step of the wrapped optimizer, with that of the factors enlarged."""
+        if trainable_variables is None:
+            trainable_variables = self._trainable_variables
+        trainable_variables = list(trainable_variables)
+        self.build(trainable_variables)
+        factors = [variable for variable in trainable_variables if is_factor(variable)]
+        before = [ops.copy(factor) for factor in factors]
+        decays = [self._decay(factor) for factor in factors]
+        self.inner_optimizer.apply(grads, trainable_variables)
+        for factor, old, decay in zip(factors, before, decays, strict=True):
+            step = ops.convert_to_tensor(factor) - old - decay * old
+            new = old + self.learning_rate_factor * step
+            factor.assign(new if factor.constraint is None else factor.constraint(new))
+
+    def _decay(self, factor):
+        """The share of a factor that decays in this step, before the factor on the step."""
+        inner = self.inner_optimizer
+        if not inner.weight_decay:
+            return 0.0
+        own = self.weight_decay_factor
+        own = getattr(factor, "compression_ratio", 1.0) if own == "compression" else own
+        # Every call is a part of a step where gradients are accumulated.
+        calls = inner.gradient_accumulation_steps or 1
+        return ops.cast(inner.learning_rate, factor.dtype) * (inner.weight_decay * own / calls)
+
+    @property
+    def variables(self):
+        return self._variables + self.inner_optimizer.variables
+
+    @property
+    def iterations(self):
+        return self.inner_optimizer.iterations
+
+    @property
+    def learning_rate(self):
+        """That of the wrapped optimizer."""
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        self.inner_optimizer.learning_rate = learning_rate
+
+    def finalize_variable_values(self, var_list):
+        """As the wrapped optimizer does (its averages, if it keeps any)."""
+        self.inner_optimizer.finalize_variable_values(var_list)
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "inner_optimizer": serialize_keras_object(self.inner_optimizer),
+            "learning_rate": self.learning_rate_factor,
+            "weight_decay": self.weight_decay_factor,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        inner = deserialize_keras_object(config["inner_optimizer"], custom_objects=custom_objects)
+        return cls(**{**config, "inner_optimizer": inner})
+
+
+def is_factor(variable) -> bool:
+    """Whether a variable is a diagonal or another factor of a structured layer."""
+    return getattr(variable, "is_structured_factor", False)

@@ -1,0 +1,63 @@
+"""How the tensors of a compartment lie in one vector."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_efficient.ops.sketches import bucket_sizes, coprime_width
+
+
+class FlatLayout:
+    """Tensors one behind the other in one vector, with gaps if their rows are padded.
+
+    Args:
+        shapes: Of the tensors.
+        dimensions: d; more than there are entries become as many.
+        padded: Whether rows are padded to a length that shares no factor with d. A fixed basis needs it
+            (see `coprime_width`); where signs are drawn anew at each step it is a waste of time.
+
+    Attributes:
+        size: Length of the vector.
+        bucket_sizes: Entries (without gaps) of each bucket.
+    """
+
+    def __init__(self, shapes, dimensions: int, padded: bool):
+        self.shapes = [tuple(shape) for shape in shapes]
+        self.dimensions = min(dimensions, sum(math.prod(shape) for shape in self.shapes))
+        self.widths = [(shape[-1] if shape else 1) for shape in self.shapes]
+        self.padded_widths = [coprime_width(w, self.dimensions) if padded else w for w in self.widths]
+        self.rows = [math.prod(shape) // max(w, 1) for shape, w in zip(self.shapes, self.widths, strict=True)]
+        self.lengths = [rows * width for rows, width in zip(self.rows, self.padded_widths, strict=True)]
+        self.starts = [0, *np.cumsum(self.lengths).tolist()][:-1]
+        self.size = sum(self.lengths)
+        self.bucket_sizes = bucket_sizes(np.concatenate(self._positions()), self.dimensions)
+
+    def join(self, tensors):
+        """The tensors as one float32 vector, zeros in the gaps."""
+        parts = [self._flat(index, tensor) for index, tensor in enumerate(tensors)]
+        if keras.backend.backend() != "jax":
+            return ops.concatenate(parts)
+        # XLA would merge a concatenation into what reads it, with a branch for every single number.
+        vector = ops.zeros((self.size,))
+        for start, part in zip(self.starts, parts, strict=True):
+            vector = ops.slice_update(vector, (start,), part)
+        return vector
+
+    def split(self, vector):
+        """The tensors that `vector` holds."""
+        tensors = []
+        for index, (start, length) in enumerate(zip(self.starts, self.lengths, strict=True)):
+            matrix = ops.reshape(vector[start : start + length], (self.rows[index], self.padded_widths[index]))
+            tensors.append(ops.reshape(matrix[:, : self.widths[index]], self.shapes[index]))
+        return tensors
+
+    def _flat(self, index, tensor):
+        gap = self.padded_widths[index] - self.widths[index]
+        matrix = ops.reshape(ops.cast(tensor, "float32"), (self.rows[index], self.widths[index]))
+        return ops.reshape(ops.pad(matrix, ((0, 0), (0, gap))) if gap else matrix, (-1,))
+
+    def _positions(self):
+        parts = zip(self.starts, self.rows, self.widths, self.padded_widths, strict=True)
+        return [(start + np.arange(r)[:, None] * padded + np.arange(w)).ravel() for start, r, w, padded in parts]

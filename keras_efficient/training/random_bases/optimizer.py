@@ -1,0 +1,235 @@
+"""RandomBases: any Keras optimizer, in a random subspace of the weights."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_efficient.layers.arguments import one_of, positive_integer, whole_number
+from keras_efficient.training.random_bases.bases import BASES
+from keras_efficient.training.random_bases.checks import check_inner_optimizer
+from keras_efficient.training.random_bases.layout import FlatLayout
+
+_NEXT_COMPARTMENT = 0x85EBCA6B  # keeps the seeds of compartments apart
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class RandomBases(keras.optimizers.Optimizer):
+    """Training in random subspaces (RBD, FPD): an optimizer around another one.
+
+    With P_t the basis of step t, g the gradient and `inner` the update of the inner optimizer:
+
+        redraw = n > 0:   theta <- theta + inner(P_t P_t' g)       a new basis every n steps (RBD: 1)
+        redraw = 0:       z <- z + inner(P' g),  theta <- theta + P (change of z)     one basis (FPD)
+
+    The basis of step t comes from `seed` and `t // redraw` alone; nothing of its size is ever stored. One
+    basis spans all variables. For plain SGD and momentum both lines say the same of a fixed basis; with
+    Adam and the like the second one keeps to the basis, and its state is that of d numbers.
+
+    The directions are orthonormal, so a step of RBD is one of SGD at `d / D` times its learning rate plus
+    noise (D: number of weights): learning rates of SGD are about 1 to 8 for D / d = 400.
+
+    Of the inner optimizer:
+
+    * momentum, learning-rate schedules, `gradient_accumulation_steps` (t counts updates), EMA,
+      `loss_scale_factor` and `global_clipnorm` work as they do there;
+    * `weight_decay`, `clipnorm`, `clipvalue` act on z with redraw = 0 (decay draws towards the first
+      weights) and are refused otherwise, as they leave the basis;
+    * a `LossScaleOptimizer` goes around this one.
+
+    Source: Gressmann, Eaton-Rosen & Luschi, "Improving Neural Network Training in Low Dimensional Random
+    Bases", NeurIPS 2020; Li et al. 2018 for the fixed basis.
+
+    Args:
+        inner_optimizer: Keras optimizer, or its name.
+        dimensions: d, the number of directions; a compartment with fewer weights has as many as weights.
+        seed: Any integer, taken modulo 2^32.
+        redraw: Updates until a new basis is drawn; 0 never.
+        layer_wise: Whether every layer is a compartment with its own basis of d directions.
+        basis: `"strided"` (exactly orthonormal, O(D)), or to compare with: `"srht"` (O(D log D)),
+            `"gaussian"` (O(d D), and that much memory).
+        name: Of the optimizer.
+
+    Raises:
+        ValueError: For wrong arguments; in `build` for constraints with redraw = 0.
+        TypeError: If `inner_optimizer` is no optimizer.
+
+    Example:
+
+    >>> optimizer = RandomBases(keras.optimizers.SGD(1.0), dimensions=250)
+    """
+
+    def __init__(
+        self,
+        inner_optimizer,
+        dimensions: int,
+        seed: int = 0,
+        redraw: int = 1,
+        layer_wise: bool = False,
+        basis: str = "strided",
+        name: str = "random_bases",
+    ):
+        super().__init__(learning_rate=0.0, name=name)
+        self.dimensions = positive_integer(dimensions, "dimensions")
+        self.seed = whole_number(seed, "seed")
+        self.redraw = _check_redraw(redraw)
+        self.layer_wise = bool(layer_wise)
+        self.basis = one_of(BASES, basis, "basis")
+        self.inner_optimizer = check_inner_optimizer(inner_optimizer, self.redraw)
+
+    # State: the inner optimizer's, and with a fixed basis the coordinates.
+
+    def build(self, variables):
+        if self.built:
+            return
+        variables = list(variables)
+        super().build(variables)
+        self._compartments = _compartments(variables, self.layer_wise)
+        padded = self.redraw != 1 and self.basis == "strided"
+        self._layouts = [
+            FlatLayout([variables[i].shape for i in members], self.dimensions, padded) for members in self._compartments
+        ]
+        self.coordinates = None
+        if self.redraw == 0:
+            _refuse_constraints(variables)
+            total = sum(layout.dimensions for layout in self._layouts)
+            self.coordinates = self.add_variable((total,), dtype="float32", name="coordinates")
+        self.inner_optimizer.build([self.coordinates] if self.redraw == 0 else variables)
+
+    @property
+    def variables(self):
+        return self._variables + self.inner_optimizer.variables
+
+    @property
+    def iterations(self):
+        return self.inner_optimizer.iterations
+
+    @property
+    def learning_rate(self):
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        self.inner_optimizer.learning_rate = learning_rate
+
+    @property
+    def loss_scale_factor(self):
+        return self.inner_optimizer.loss_scale_factor if hasattr(self, "inner_optimizer") else None
+
+    @loss_scale_factor.setter
+    def loss_scale_factor(self, value):
+        # Keras's own constructor sets it before there is an inner optimizer.
+        if hasattr(self, "inner_optimizer"):
+            self.inner_optimizer.loss_scale_factor = value
+
+    def scale_loss(self, loss):
+        return self.inner_optimizer.scale_loss(loss)
+
+    # The step.
+
+    def apply(self, grads, trainable_variables=None):
+        if trainable_variables is not None and not self.built:
+            self.build(trainable_variables)
+        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
+        grads = self._in_order(grads, variables)
+        coordinates = [self._project(index, grads) for index in range(len(self._layouts))]
+        if self.redraw == 0:
+            self._move_coordinates(lambda z: self.inner_optimizer.apply([ops.concatenate(coordinates)], [z]))
+        else:
+            self.inner_optimizer.apply(self._expand(coordinates), self._trainable_variables)
+
+    def finalize_variable_values(self, var_list):
+        if self.redraw == 0:
+            self._move_coordinates(lambda z: self.inner_optimizer.finalize_variable_values([z]))
+        else:
+            self.inner_optimizer.finalize_variable_values(var_list)
+
+    def _in_order(self, grads, variables):
+        """The gradients in the order of `build`, zeros where the loss does not depend on a variable."""
+        if all(grad is None for grad in grads):
+            raise ValueError("No gradients provided for any variable.")
+        self._check_variables_are_known(variables)
+        if len(variables) != len(self._trainable_variables):
+            raise ValueError(
+                "One basis spans all variables: `apply` needs the gradients of all "
+                f"{len(self._trainable_variables)} that the optimizer was built with. Received: {len(variables)}"
+            )
+        ordered = [None] * len(variables)
+        for grad, variable in zip(grads, variables, strict=True):
+            ordered[self._get_variable_index(variable)] = grad
+        return [
+            ops.zeros(v.shape, v.dtype) if grad is None else ops.convert_to_tensor(grad)
+            for grad, v in zip(ordered, self._trainable_variables, strict=True)
+        ]
+
+    def _basis_number(self):
+        return ops.cast(self.iterations, "int32") // self.redraw if self.redraw else 0
+
+    def _compartment_seed(self, index):
+        return self.seed + index * _NEXT_COMPARTMENT
+
+    def _project(self, index, tensors):
+        layout = self._layouts[index]
+        vector = layout.join([tensors[member] for member in self._compartments[index]])
+        return BASES[self.basis].project(vector, layout, self._compartment_seed(index), self._basis_number())
+
+    def _expand(self, coordinates):
+        """One tensor for each variable from the coordinates of each compartment."""
+        tensors = [None] * len(self._trainable_variables)
+        for index, (members, layout) in enumerate(zip(self._compartments, self._layouts, strict=True)):
+            seed = self._compartment_seed(index)
+            vector = BASES[self.basis].expand(coordinates[index], layout, seed, self._basis_number())
+            for member, tensor in zip(members, layout.split(vector), strict=True):
+                tensors[member] = ops.cast(tensor, self._trainable_variables[member].dtype)
+        return tensors
+
+    def _move_coordinates(self, move):
+        """Let `move` change the coordinates, and move the weights with them."""
+        before = ops.copy(self.coordinates)
+        move(self.coordinates)
+        change = ops.convert_to_tensor(self.coordinates) - before
+        ends = np.cumsum([layout.dimensions for layout in self._layouts])
+        parts = [change[end - x.dimensions : end] for end, x in zip(ends, self._layouts, strict=True)]
+        for variable, tensor in zip(self._trainable_variables, self._expand(parts), strict=True):
+            self.assign_add(variable, tensor)
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "inner_optimizer": keras.saving.serialize_keras_object(self.inner_optimizer),
+            "dimensions": self.dimensions,
+            "seed": self.seed,
+            "redraw": self.redraw,
+            "layer_wise": self.layer_wise,
+            "basis": self.basis,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        inner = keras.saving.deserialize_keras_object(config["inner_optimizer"], custom_objects=custom_objects)
+        return cls(**{**config, "inner_optimizer": inner})
+
+
+def _check_redraw(redraw):
+    redraw = whole_number(redraw, "redraw")
+    if redraw < 0:
+        raise ValueError(f"`redraw` must be at least 0 (0 keeps one basis). Received: redraw={redraw!r}")
+    return redraw
+
+
+def _compartments(variables, layer_wise):
+    """Lists of indices of variables: of each layer, or of all."""
+    if not layer_wise:
+        return [list(range(len(variables)))]
+    layers = {}
+    for index, variable in enumerate(variables):
+        layers.setdefault(variable.path.rpartition("/")[0], []).append(index)
+    return list(layers.values())
+
+
+def _refuse_constraints(variables):
+    for variable in variables:
+        if variable.constraint is not None:
+            raise ValueError(
+                "A constraint moves weights out of the one basis of redraw=0. "
+                f"Received: constraint={variable.constraint!r} of the variable '{variable.path}'"
+            )

@@ -1,0 +1,148 @@
+"""The counter hash, and the random bases made of it."""
+
+import hashlib
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_efficient import ops
+from keras_efficient.ops import hashing, sketches
+
+_BASES = {
+    "strided": (ops.strided_project, ops.strided_expand),
+    "srht": (ops.srht_project, ops.srht_expand),
+    "gaussian": (ops.gaussian_project, ops.gaussian_expand),
+}
+
+
+def _numpy(x):
+    return keras.ops.convert_to_numpy(x)
+
+
+def _matrix(kind, n, dimensions, seed=3, salt=0):
+    """The basis (n, d) of expand, and that of project, column by column."""
+    project, expand = _BASES[kind]
+    eye = np.eye(dimensions, dtype="float32")
+    columns = np.stack([_numpy(expand(keras.ops.convert_to_tensor(e), n, seed, salt)) for e in eye], 1)
+    eye = np.eye(n, dtype="float32")
+    rows = np.stack([_numpy(project(keras.ops.convert_to_tensor(e), dimensions, seed, salt)) for e in eye])
+    return columns, rows
+
+
+def test_golden_signs(golden):
+    for case in json.loads(golden("hashed_signs.json").read_text()):
+        for signs in (ops.hashed_signs, hashing.numpy_signs):
+            values = _numpy(signs(case["seed"], case["salt"], case["n"]))
+            assert values.dtype == np.int8
+            text = "".join("+" if sign > 0 else "-" for sign in values[:64])
+            assert text == case["first_64"]
+            assert hashlib.sha1(values.tobytes()).hexdigest() == case["sha1"]
+
+
+def test_golden_signs_written_out():
+    # Also where the golden files are missing.
+    signs = _numpy(ops.hashed_signs(-77, 0, 100003))
+    assert hashlib.sha1(signs.tobytes()).hexdigest().startswith("883e86a45f")
+
+
+def test_golden_uniform():
+    for uniform in (ops.hashed_uniform, hashing.numpy_uniform):
+        values = _numpy(uniform(5, 1, 1000))
+        assert values.dtype == np.float32
+        assert hashlib.sha1(values.tobytes()).hexdigest().startswith("12e5d20dc6")
+
+
+@pytest.mark.parametrize("seed, salt", [(0, 0), (-1, 3), (2**32 + 5, -2), (2**31, 2**31 - 1)])
+def test_tensors_and_integers_are_the_same_seeds(seed, salt):
+    words = [hashing._signed(seed), hashing._signed(salt)]
+    tensors = [keras.ops.convert_to_tensor(word, dtype="int32") for word in words]
+    signs = _numpy(ops.hashed_signs(seed, salt, 70))
+    np.testing.assert_array_equal(_numpy(ops.hashed_signs(*tensors, 70)), signs)
+    np.testing.assert_array_equal(hashing.numpy_signs(seed + 2**32, salt - 2**32, 70), signs)
+
+
+def test_uniform_and_normal_numbers_have_their_moments():
+    uniform, normal = _numpy(ops.hashed_uniform(1, 0, 40001)), _numpy(ops.hashed_normals(1, 0, 40001))
+    assert uniform.min() >= -1 and uniform.max() < 1 and len(normal) == 40001
+    assert abs(uniform.mean()) < 0.01 and abs(uniform.var() - 1 / 3) < 0.01
+    assert abs(normal.mean()) < 0.02 and abs(normal.var() - 1) < 0.03
+
+
+@pytest.mark.parametrize("n", [0, 1, 31, 32, 33])
+def test_any_count(n):
+    np.testing.assert_array_equal(_numpy(ops.hashed_signs(1, 0, n)), hashing.numpy_signs(1, 0, 40)[:n])
+
+
+@pytest.mark.parametrize("n", [-1, 2.0, "3", None, True])
+def test_wrong_counts_are_refused(n):
+    with pytest.raises(ValueError, match="`n` must be an integer that is not negative. Received: n="):
+        ops.hashed_signs(0, 0, n)
+
+
+@pytest.mark.parametrize("kind", _BASES)
+@pytest.mark.parametrize("n, dimensions", [(37, 5), (40, 8), (16, 16), (9, 1)])
+def test_project_is_the_transpose_of_expand(kind, n, dimensions):
+    columns, rows = _matrix(kind, n, dimensions)
+    np.testing.assert_allclose(columns, rows, atol=1e-6)
+
+
+@pytest.mark.parametrize("n, dimensions", [(37, 5), (40, 8), (16, 16)])
+def test_the_strided_projector_is_symmetric_and_idempotent(n, dimensions):
+    columns, _ = _matrix("strided", n, dimensions)
+    np.testing.assert_allclose(columns.T @ columns, np.eye(dimensions), atol=1e-6)
+    projector = columns @ columns.T
+    np.testing.assert_allclose(projector, projector.T, atol=1e-6)
+    np.testing.assert_allclose(projector @ projector, projector, atol=1e-6)
+
+
+def test_the_strided_sketch_by_hand():
+    signs = hashing.numpy_signs(3, 2, 10).astype("float32")
+    x = np.arange(1, 11, dtype="float32")
+    expected = [sum((signs * x)[b::3]) / np.sqrt(len(x[b::3])) for b in range(3)]
+    np.testing.assert_allclose(
+        _numpy(ops.strided_project(keras.ops.convert_to_tensor(x), 3, 3, 2)), expected, rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("kind", _BASES)
+def test_directions_have_length_one_and_cover_the_space_evenly(kind):
+    # E[P P'] = d / n: the law that makes a step of RBD one of SGD at d / n of its learning rate.
+    n, dimensions = 48, 6
+    projectors, lengths = [], []
+    for salt in range(60):
+        columns = np.stack(
+            [_numpy(_BASES[kind][1](keras.ops.convert_to_tensor(e), n, 5, salt)) for e in np.eye(6, dtype="float32")], 1
+        )
+        projectors.append(columns @ columns.T)
+        lengths.append((columns**2).sum(0))
+    mean = np.mean(projectors, 0)
+    np.testing.assert_allclose(np.mean(lengths), 1, rtol=0.02)
+    np.testing.assert_allclose(np.diag(mean), dimensions / n, rtol=0.5)
+    assert abs(mean - np.diag(np.diag(mean))).mean() < 0.03
+
+
+@pytest.mark.parametrize("width, dimensions, padded", [(128, 250, 129), (128, 251, 128), (10, 250, 11), (7, 1, 7)])
+def test_coprime_width(width, dimensions, padded):
+    assert sketches.coprime_width(width, dimensions) == padded
+
+
+@pytest.mark.parametrize("bits", range(1, 17))
+def test_a_covering_scale_cuts_nothing_off_and_stays_the_same(bits):
+    random = np.random.default_rng(bits)
+    for size in (0.3, 0.5, 0.501, 1.0, 37.0):
+        x = (random.uniform(-1, 1, 50) * size).astype("float32")
+        x[0] = size
+        log2_scale = _numpy(ops.covering_log2_scale(keras.ops.convert_to_tensor(x), bits))
+        y = _numpy(ops.quantize_covering(keras.ops.convert_to_tensor(x), bits))
+        step = 2.0 ** (log2_scale - bits + 1)
+        assert np.abs(x - y).max() <= step / (1 if bits <= 2 else 2)
+        np.testing.assert_array_equal(_numpy(ops.quantize_covering(keras.ops.convert_to_tensor(y), bits)), y)
+        assert np.abs(y).max() >= 2.0**log2_scale / 4, "the scale is larger than it must be"
+
+
+def test_zeros_stay_zeros():
+    zeros = keras.ops.zeros((4,))
+    np.testing.assert_array_equal(_numpy(ops.quantize_covering(zeros, 8)), 0)
+    assert ops.quantize_covering(zeros, None) is zeros
