@@ -22,7 +22,7 @@ def figures(name):
 def rows():
     """(what, figure, script) of each line of the table."""
     demo, mnist = figures("demo"), figures("mnist_short")
-    driver, augmentation = figures("benchmark_driver"), figures("augmentation")
+    augmentation = figures("augmentation")
     yield (
         "`make demo`: test accuracy on the digits, 5 seeds, mean ± standard deviation (lowest)",
         f"{demo['test_accuracy_mean']:.2%} ± {100 * demo['test_accuracy_sd']:.2f} ({demo['test_accuracy_min']:.2%}) "
@@ -36,7 +36,16 @@ def rows():
             f"{run['test_accuracy']:.2%} at {run['total_bytes']:,.0f} bytes, {run['minutes']:.1f} minutes",
             "measure_mnist.py",
         )
-    for mode, figure in driver.items():
+    seconds = augmentation["sets"]["minor"]["seconds"]
+    yield ("200,000 elastic 28 x 28 images on one core", f"{seconds:.1f} s", "measure_augmentation.py")
+
+    yield from selection_rows()
+    yield from firmware_rows()
+
+
+def selection_rows():
+    """The figures of trials, search and crashes."""
+    for mode, figure in figures("benchmark_driver").items():
         fit, best_fit = figure["fit"], figure["best_fit"]
         yield (
             f"An epoch of the driver against plain `model.fit`, {mode}: time ratio "
@@ -44,10 +53,44 @@ def rows():
             f"{fit['ratio']:.2f} ({best_fit['ratio']:.2f})",
             "benchmark_driver.py",
         )
-    seconds = augmentation["sets"]["minor"]["seconds"]
-    yield ("200,000 elastic 28 x 28 images on one core", f"{seconds:.1f} s", "measure_augmentation.py")
+    mnist = figures("mnist_2kb")
+    yield (
+        "MNIST, the study's network, float, learn_scales, freeze_scales, chosen on validation data: test accuracy "
+        "(of the 16-bit logits of its C)",
+        f"{mnist['best']['test_accuracy']:.2%} ({mnist['integer_test_accuracy']:.2%}) at "
+        f"{mnist['best']['total_bytes']:,.0f} bytes, {mnist['minutes']:.0f} minutes",
+        "mnist_2kb.py",
+    )
+    if (ROOT / "results" / "search.json").exists():
+        yield from search_rows()
+    crashes = figures("crashes")["driver"]
+    equal = sum(each["result_equal"] and each["weights_equal"] for each in crashes["each"])
+    yield (
+        "`kill -9` at random moments: restarted runs that end with the same result and weights, bit for bit",
+        f"{equal} of {crashes['crashes']}",
+        "check_crashes.py",
+    )
 
-    yield from firmware_rows()
+
+def search_rows():
+    """The figures of the architecture search."""
+    found = figures("search")
+    pricing, search = found["pricing"], found["search"]
+    yield (
+        "Networks of the study's space priced exactly, on one core",
+        f"{pricing['candidates']:,}, {pricing['candidates_a_second']:,} a second",
+        "measure_search.py",
+    )
+    best = ", ".join(
+        f"{entry['bytes']:,}: {entry['val_accuracy']:.2%}" for entry in search["best_within"] if "val_accuracy" in entry
+    )
+    study = search["references"][0]
+    yield (
+        f"The best of a search within so many bytes, MNIST validation accuracy after {search['epochs'][0]} float and "
+        f"{search['epochs'][1]} quantized epochs",
+        f"{best} (the study's network, {study['total_bytes']:,.0f}: {study['val_accuracy']:.2%})",
+        "measure_search.py",
+    )
 
 
 def firmware_rows():

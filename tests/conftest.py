@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, and no clock: a test that fails fails on any machine.
+settings.register_profile("keras_efficient", deadline=None, derandomize=True)
+settings.load_profile("keras_efficient")
 
 _SHARED = Path(__file__).parents[2] / "shared"
 

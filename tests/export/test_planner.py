@@ -35,14 +35,14 @@ def with_offset(plan, number, offset):
     return dataclasses.replace(plan, steps=steps, first_offset=steps[0].source_offset)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(randoms, st.sampled_from([0, 16, 48, 224, 1024]))
 def test_every_read_finds_its_value(draw, line_bits):
     first, steps = random_network(draw)
     simulate(plan_arena(first, steps, line_bits), first, line_bits)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(randoms)
 def test_convolutions_of_stride_1_need_no_more_than_predicted(draw):
     first, steps = random_network(draw, ["conv"], plain=True, longest=12)
@@ -56,7 +56,7 @@ def test_convolutions_of_stride_1_need_no_more_than_predicted(draw):
     simulate(plan, first)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(randoms)
 def test_used_up_along_the_path_of_the_target_the_need_is_the_exact_slack(draw):
     first, steps = random_network(draw, ["conv"], plain=True, longest=12)
@@ -71,7 +71,7 @@ def test_used_up_along_the_path_of_the_target_the_need_is_the_exact_slack(draw):
                 assert step_need(step, source, target).offset == max(slack, 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(randoms)
 def test_a_source_one_place_lower_is_overwritten(draw):
     first, steps = random_network(draw)
@@ -89,7 +89,7 @@ def test_a_source_one_place_lower_is_overwritten(draw):
             simulate(with_offset(plan, number, lower), first)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(randoms)
 def test_ping_pong_never_needs_less(draw):
     first, steps = random_network(draw)

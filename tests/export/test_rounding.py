@@ -96,7 +96,7 @@ def requests(draw, spread, most_terms=3):
 
 
 @pytest.mark.parametrize(("spread", "most_terms"), [(5, 3), (20, 3), (60, 3), (400, 3), (60, 8)])
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_the_answer_is_exact(spread, most_terms, data):
     request = data.draw(requests(spread, most_terms))

@@ -167,7 +167,7 @@ def test_a_widening_quantizer_needs_its_output():
     assert working(config, (8, 8, 1))[1] == ("ActivationQ", 16 * 9 / 8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 3), st.booleans(), st.integers(1, 16))
 def test_no_layer_gets_by_with_less_than_its_maps(filters, units, kernel, streaming, bits):
     config = [

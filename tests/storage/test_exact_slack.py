@@ -199,7 +199,7 @@ def simulated_orders(window, made, freed):
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(windows(), st.integers(1, 6), st.integers(1, 6))
 def test_it_equals_the_simulator(window, filters, channels):
     size, outputs, kernel, strides, padding = window
@@ -209,7 +209,7 @@ def test_it_equals_the_simulator(window, filters, channels):
         assert exact_slack(*shapes, kernel, strides, order, padding=padding) == expected
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(windows(), st.integers(1, 24), st.integers(1, 24))
 def test_releasing_first_equals_the_simulator(window, made, freed):
     size, outputs, kernel, strides, padding = window
@@ -220,7 +220,7 @@ def test_releasing_first_equals_the_simulator(window, made, freed):
         assert getattr(slacks, order) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(*[st.integers(1, 6)] * 5)
 def test_the_residual_block_equals_the_simulator(rows, columns, inner, made, freed):
     expected = residual_peak_above_input(rows, columns, inner, made, freed)
