@@ -15,7 +15,6 @@ The run continues where it was stopped when the same command is given again.
 import argparse
 import json
 import shutil
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -108,7 +107,6 @@ def main():
     data = ke.datasets.load_dataset("mnist", arguments.data_dir)
     drawn = 5_000 if arguments.quick else DRAWN
     stages = make_stages(arguments.trials, arguments.epochs, drawn, arguments.distillation)
-    started = time.perf_counter()
     x, y = training_pool(data, arguments.copies, arguments.seed)
     arrays = (x, y, *data.arrays()[2:])
     directory = Path(arguments.out)
@@ -116,7 +114,6 @@ def main():
         ke.train_network(
             MNIST_2KB, arrays, stages, directory, executor, seed=arguments.seed, engine=arguments.engine, verbose=False
         )
-    minutes = (time.perf_counter() - started) / 60
     model = keras.saving.load_model(directory / "best.keras", compile=False)
     logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
     trials, epochs = (",".join(map(str, numbers)) for numbers in (arguments.trials, arguments.epochs))
@@ -124,7 +121,6 @@ def main():
     figures = {
         "command": f"python scripts/mnist_2kb.py --data-dir DIR --out DIR --trials {trials} --epochs {epochs}"
         + (f" --distillation {arguments.distillation}" if arguments.distillation else ""),
-        "minutes": round(minutes, 1),
         "train_minutes": round(sum(stage["train_seconds"] for stage in result["stages"]) / 60, 1),
         "copies": arguments.copies,
         "samples_per_epoch": stages[0].samples_per_epoch,
