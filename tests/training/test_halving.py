@@ -185,13 +185,12 @@ class _CrashAtEpoch(SilentProgress):
             raise _Crash
 
 
-@pytest.mark.parametrize("save_seconds", [0, 1000])
-def test_crashes_during_epochs_change_nothing(halved, data, tmp_path, monkeypatch, save_seconds):
+def test_crashes_during_epochs_change_nothing(halved, data, tmp_path, monkeypatch):
     crashes = 0
     for left in range(1, 20):  # every process lives a little longer than the one before
         monkeypatch.setattr(driver, "make_progress", lambda verbose, left=left: _CrashAtEpoch(left))
         try:
-            _train(tmp_path / "run", data, _stage(halving=ke.Halving(1, 2)), save_seconds=save_seconds)
+            _train(tmp_path / "run", data, _stage(halving=ke.Halving(1, 2)), save_seconds=0)
             break
         except _Crash:
             crashes += 1
