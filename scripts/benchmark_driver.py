@@ -1,11 +1,11 @@
-"""How long an epoch of the driver takes, against plain `model.fit`, side by side.
+"""How many trial-epochs per second the driver makes, against plain `model.fit`, both with all cores.
 
-The study's network on MNIST, batch 1,024, validation after every epoch. Fit and the driver with each of its engines
-run in one process and in turn, epoch by epoch; the figure is the median of the ratios (driver to fit) of neighbours.
-"fit" and "best_fit" are the ratios of the engine "keras", "compiled_fit" and "compiled_best_fit" those of "compiled".
-Plain fit is what a user writes: TensorFlow
-defaults, accuracy as a metric. "best fit" is fit with a whole epoch as one execution. The first two epochs (tracing)
-do not count.
+The study's network on MNIST, batch 1,024, validation after every epoch. Five ways of the driver: its engines "keras"
+and "compiled", each in one process with all cores and in as many processes as there are cores, with a core each (the
+workers of `process_pool`). Plain fit is what a user writes: TensorFlow defaults, accuracy as a metric. "best_fit" is
+fit with a whole epoch as one execution. All sides stand ready in processes of their own and take turns, one of them
+running at any time; a figure is the median over the rounds of the ratio of neighbours, in trial-epochs per second.
+The first two epochs (tracing) do not count.
 
     python scripts/benchmark_driver.py --data-dir DIR [--quick]
 """
@@ -13,6 +13,7 @@ do not count.
 import argparse
 import statistics
 import time
+from multiprocessing import get_context
 
 import keras
 from _results import write_results
@@ -20,87 +21,161 @@ from _results import write_results
 import keras_efficient as ke
 from keras_efficient.networks import MNIST_2KB
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.engines import ENGINES
+from keras_efficient.training.executors.threads import available_cores, limit_threads
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.stage_trainer import StageTrainer
 from keras_efficient.training.trial import Trial, TrialResult
 
+BATCH = 1024
 _WARM_UP = 2
 
 
-class _InTurn(keras.callbacks.Callback):
-    """After each epoch of `fit` (with its validation), an epoch of the driver with each engine; the seconds of all."""
+class PlainFit:
+    """What a user writes; epochs of `model.fit`."""
 
-    def __init__(self, trials):
-        super().__init__()
-        self.trials, self.fit, self.driver = trials, [], {engine: [] for engine in trials}
+    def __init__(self, mode, data, steps_per_execution=1):
+        self.data = data
+        self.model = ke.build_network(MNIST_2KB, mode=mode)
+        self.model.compile(
+            keras.optimizers.Adam(0.005),
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            steps_per_execution=steps_per_execution,
+        )
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        middle = time.perf_counter()
-        self.fit.append(middle - self.started)
-        for engine, trial in self.trials.items():
-            started = time.perf_counter()
-            trial.run_epoch(epoch)
-            self.driver[engine].append(time.perf_counter() - started)
-
-
-def make_trial(mode, data, epochs, engine):
-    """A trial of the driver, ready to run epoch by epoch."""
-    stage = ke.Stage(mode, 1, epochs)
-    trainer = StageTrainer(NetworkSource(MNIST_2KB, (28, 28, 1)), stage, data, engine=engine)
-    return Trial(trainer.model, trainer.engine, stage, TrialResult(trial=0, seed=0), on_epoch=None)
+    def run(self, epochs):
+        """Train so many epochs."""
+        data = self.data
+        validation = (data.x_val, data.y_val)
+        self.model.fit(
+            data.x_train, data.y_train, batch_size=BATCH, epochs=epochs, validation_data=validation, verbose=0
+        )
 
 
-def compare(mode, data, epochs, steps_per_execution):
-    """Epochs of plain fit and of the driver, in turn; for each engine the ratios to fit."""
-    in_turn = _InTurn({engine: make_trial(mode, data, epochs, engine) for engine in ENGINES})
-    model = ke.build_network(MNIST_2KB, mode=mode)
-    model.compile(
-        keras.optimizers.Adam(0.005),
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        steps_per_execution=steps_per_execution,
-    )
-    validation = (data.x_val, data.y_val)
-    model.fit(
-        data.x_train, data.y_train, batch_size=1024, epochs=epochs, validation_data=validation,
-        verbose=0, callbacks=[in_turn],
-    )  # fmt: skip
-    return {engine: summary(in_turn.fit[_WARM_UP:], driver[_WARM_UP:]) for engine, driver in in_turn.driver.items()}
+class BestFit(PlainFit):
+    """The fastest setting of `model.fit` on a CPU."""
+
+    def __init__(self, mode, data):
+        super().__init__(mode, data, -(-len(data.x_train) // BATCH))
 
 
-def summary(fit, driver):
-    """The median ratio of neighbours, and what it is made of."""
-    ratios = [b / a for a, b in zip(fit, driver, strict=True)]
-    return {
-        "ratio": statistics.median(ratios),
-        "ratio_range": [min(ratios), max(ratios)],
-        "fit_seconds": statistics.median(fit),
-        "driver_seconds": statistics.median(driver),
+class Driver:
+    """A trial of the driver."""
+
+    def __init__(self, mode, data, engine):
+        stage = ke.Stage(mode, 1, 10_000, batch_size=BATCH)
+        trainer = StageTrainer(NetworkSource(MNIST_2KB, (28, 28, 1)), stage, data, engine=engine)
+        self.trial = Trial(trainer.model, trainer.engine, stage, TrialResult(trial=0, seed=0), on_epoch=None)
+        self.epoch = 0
+
+    def run(self, epochs):
+        """Train so many epochs more."""
+        for _ in range(epochs):
+            self.trial.run_epoch(self.epoch)
+            self.epoch += 1
+
+
+class KerasDriver(Driver):
+    """Epochs of the engine "keras"."""
+
+    def __init__(self, mode, data):
+        super().__init__(mode, data, "keras")
+
+
+class CompiledDriver(Driver):
+    """Epochs of the engine "compiled"."""
+
+    def __init__(self, mode, data):
+        super().__init__(mode, data, "compiled")
+
+
+class Side:
+    """Processes that train the same number of epochs each, when they are told to."""
+
+    def __init__(self, kind, mode, data_dir, processes):
+        context = get_context("spawn")
+        threads = max(1, available_cores() // processes) if processes > 1 else None
+        self.pipes, self.processes = [], []
+        for _ in range(processes):
+            pipe, end = context.Pipe()
+            process = context.Process(target=_serve, args=(end, kind, mode, data_dir, threads), daemon=True)
+            process.start()
+            self.pipes.append(pipe)
+            self.processes.append(process)
+
+    def seconds(self, trial_epochs):
+        """Seconds per trial-epoch, all processes at work."""
+        share = -(-trial_epochs // len(self.pipes))
+        started = time.perf_counter()
+        for pipe in self.pipes:
+            pipe.send(share)
+        for pipe in self.pipes:
+            pipe.recv()
+        return (time.perf_counter() - started) / (share * len(self.pipes))
+
+    def close(self):
+        """End the processes."""
+        for pipe, process in zip(self.pipes, self.processes, strict=True):
+            pipe.send(0)
+            process.join()
+
+
+def _serve(pipe, kind, mode, data_dir, threads):
+    if threads:
+        limit_threads(threads)
+    data = TrainingData.from_arrays(ke.datasets.load_dataset("mnist", data_dir).arrays())
+    worker = kind(mode, data)
+    while epochs := pipe.recv():
+        worker.run(epochs)
+        pipe.send(epochs)
+
+
+def compare(mode, data_dir, rounds, trial_epochs):
+    """All sides in turn; figures of each way of the driver."""
+    cores = available_cores()
+    kinds = {
+        "fit": (PlainFit, 1),
+        "best_fit": (BestFit, 1),
+        "keras_one_process": (KerasDriver, 1),
+        "keras_process_per_core": (KerasDriver, cores),
+        "compiled_one_process": (CompiledDriver, 1),
+        "compiled_process_per_core": (CompiledDriver, cores),
     }
+    sides = {}
+    for name, (kind, processes) in kinds.items():
+        sides[name] = Side(kind, mode, data_dir, processes)
+        sides[name].seconds(_WARM_UP * processes)
+    seconds = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            seconds[name].append(side.seconds(trial_epochs))
+    for side in sides.values():
+        side.close()
+    return summary(seconds)
+
+
+def summary(seconds):
+    """Medians of the seconds, and of the speeds as multiples of that of fit and of the best fit, with their ranges."""
+    figures = {}
+    for name, own in seconds.items():
+        figures[name] = {"seconds_per_trial_epoch": statistics.median(own)}
+        for other in ("fit", "best_fit"):
+            ratios = [a / b for a, b in zip(seconds[other], own, strict=True)]
+            figures[name][f"times_{other}"] = statistics.median(ratios)
+            figures[name][f"times_{other}_range"] = [min(ratios), max(ratios)]
+    return figures
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
-    parser.add_argument("--quick", action="store_true", help="one epoch that counts")
+    parser.add_argument("--quick", action="store_true", help="one short round")
     arguments = parser.parse_args()
-    epochs = _WARM_UP + (1 if arguments.quick else 15)
-    data = TrainingData.from_arrays(ke.datasets.load_dataset("mnist", arguments.data_dir).arrays())
+    rounds, trial_epochs = (1, 2) if arguments.quick else (3, 4)
     figures = {}
     for mode in ("float", "learn_scales", "freeze_scales"):
-        steps = -(-len(data.x_train) // 1024)
-        plain, best = compare(mode, data, epochs, 1), compare(mode, data, epochs, steps)
-        figures[mode] = {
-            "fit": plain["keras"],
-            "best_fit": best["keras"],
-            "compiled_fit": plain["compiled"],
-            "compiled_best_fit": best["compiled"],
-        }
-        print(mode, figures[mode])
+        figures[mode] = compare(mode, arguments.data_dir, rounds, trial_epochs)
+        print(mode, *(f"\n  {name}: {figures[mode][name]}" for name in figures[mode]), flush=True)
     command = "python scripts/benchmark_driver.py --data-dir DIR"
     write_results("benchmark_driver", figures, command=command, quick=arguments.quick)
 
