@@ -52,8 +52,8 @@ def train_network(
         directory: Where the files go: new, empty, or a run with the same arguments.
         executor: `process_pool(n)`, a `RayExecutor`, or anything else with the protocol of
             `concurrent.futures.Executor`, whose workers run the trials; a trial whose worker
-            dies is run again. None runs them one after the other in this process, which is the
-            fastest way on few cores.
+            dies is run again. None runs them one after the other in this process, with all cores; a
+            process per core gets through more trials in the same time (`scripts/benchmark_driver.py`).
         rule: How to choose among trials: `"score"` (see `selection_score`), `"val_loss"`,
             `"val_accuracy"`, or a function from a list of `TrialResult` to an index.
         seed: Decides all initial weights, shuffles and dropout.
