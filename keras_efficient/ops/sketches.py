@@ -106,9 +106,8 @@ def _scales(n, dimensions, sizes):
 def _sum_rows(x):
     """The sum over the rows of a matrix.
 
-    XLA for the CPU merges a product and the sum behind it into a kernel whose threads wait for each
-    other in a busy loop: 10 to 20 times the time of a whole training step. It leaves matrix products
-    alone, so on JAX the sum is one.
+    XLA for the CPU merges a product and the sum behind it into one kernel, which is many times slower
+    than both apart. It leaves matrix products alone, so on JAX the sum is one.
     """
     if keras.backend.backend() != "jax":
         return ops.sum(x, axis=0)
