@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import keras
 from keras import ops
-from keras.saving import deserialize_keras_object, serialize_keras_object
 
 from keras_efficient.layers.arguments import non_negative_number
+from keras_efficient.training.wrapped_optimizer import WrappedOptimizer
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class DiagonalRates(keras.optimizers.Optimizer):
+class DiagonalRates(WrappedOptimizer):
     """Wraps a Keras optimizer; the factors of ACDC layers and their kin take larger steps.
 
     With the step s that the wrapped optimizer takes for a variable v at its learning rate r:
@@ -26,8 +26,8 @@ class DiagonalRates(keras.optimizers.Optimizer):
     work. A later study decays the factors by the ratio of their number to that of a dense matrix.
 
     Args:
-        inner_optimizer: A Keras optimizer, not yet built. Its schedule, clipping, averaging and
-            so on work as always.
+        inner_optimizer: A Keras optimizer, not yet built. Its schedule, clipping, averaging,
+            loss scale and so on work as always.
         learning_rate: Factor on the learning rate of the factors.
         weight_decay: Factor on the weight decay of the factors; `"compression"` is the number of
             a layer's factor entries divided by inputs x outputs (at most 1).
@@ -35,7 +35,7 @@ class DiagonalRates(keras.optimizers.Optimizer):
 
     Raises:
         TypeError: If `inner_optimizer` is no Keras optimizer.
-        ValueError: If a factor is negative.
+        ValueError: If a factor is negative, or the inner optimizer a `LossScaleOptimizer`.
 
     Example:
 
@@ -51,8 +51,7 @@ class DiagonalRates(keras.optimizers.Optimizer):
     ):
         if not isinstance(inner_optimizer, keras.optimizers.Optimizer):
             raise TypeError(f"`inner_optimizer` must be a Keras optimizer. Received: {inner_optimizer!r}")
-        super().__init__(learning_rate=0.0, name=name)
-        self.inner_optimizer = inner_optimizer
+        super().__init__(inner_optimizer, name)
         self.learning_rate_factor = non_negative_number(learning_rate, "learning_rate")
         self.weight_decay_factor = weight_decay
         if weight_decay != "compression":
@@ -94,39 +93,12 @@ class DiagonalRates(keras.optimizers.Optimizer):
         calls = inner.gradient_accumulation_steps or 1
         return ops.cast(inner.learning_rate, factor.dtype) * (inner.weight_decay * own / calls)
 
-    @property
-    def variables(self):
-        return self._variables + self.inner_optimizer.variables
-
-    @property
-    def iterations(self):
-        return self.inner_optimizer.iterations
-
-    @property
-    def learning_rate(self):
-        """That of the wrapped optimizer."""
-        return self.inner_optimizer.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate):
-        self.inner_optimizer.learning_rate = learning_rate
-
-    def finalize_variable_values(self, var_list):
-        """As the wrapped optimizer does (its averages, if it keeps any)."""
-        self.inner_optimizer.finalize_variable_values(var_list)
-
     def get_config(self):
         return {
-            "name": self.name,
-            "inner_optimizer": serialize_keras_object(self.inner_optimizer),
+            **super().get_config(),
             "learning_rate": self.learning_rate_factor,
             "weight_decay": self.weight_decay_factor,
         }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        inner = deserialize_keras_object(config["inner_optimizer"], custom_objects=custom_objects)
-        return cls(**{**config, "inner_optimizer": inner})
 
 
 def is_factor(variable) -> bool:

@@ -92,3 +92,16 @@ def test_wrong_arguments_are_refused():
         ke.DiagonalRates(keras.optimizers.SGD(), -1)
     with pytest.raises(ValueError, match="`weight_decay` must be a number of at least 0"):
         ke.DiagonalRates(keras.optimizers.SGD(), weight_decay="ratio")
+
+
+def test_a_loss_scale_changes_nothing():
+    _, plain, _ = _steps(ke.DiagonalRates(keras.optimizers.SGD(0.01)))
+    _, scaled, _ = _steps(ke.DiagonalRates(keras.optimizers.SGD(0.01, loss_scale_factor=128.0)))
+    for a, b in zip(plain, scaled, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-7)
+
+
+def test_a_loss_scale_optimizer_goes_around():
+    inner = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01))
+    with pytest.raises(ValueError, match="goes around DiagonalRates, not into it"):
+        ke.DiagonalRates(inner)

@@ -4,22 +4,17 @@ import keras
 
 
 def check_inner_optimizer(inner_optimizer, redraw: int):
-    """The inner optimizer, or an error that says why it does not fit.
+    """The inner optimizer, also from its name, or an error that says why it does not fit.
 
     Raises:
         TypeError: It is no Keras optimizer.
-        ValueError: It scales the loss, or it moves weights in a way that would leave the basis.
+        ValueError: It moves weights in a way that would leave the basis.
     """
     if isinstance(inner_optimizer, str):
         inner_optimizer = keras.optimizers.get(inner_optimizer)
     if not isinstance(inner_optimizer, keras.optimizers.Optimizer):
         raise TypeError(
             "`inner_optimizer` must be a Keras optimizer, such as keras.optimizers.SGD(1.0). "
-            f"Received: inner_optimizer={inner_optimizer!r}"
-        )
-    if isinstance(inner_optimizer, keras.optimizers.LossScaleOptimizer):
-        raise ValueError(
-            "A LossScaleOptimizer goes around RandomBases, not into it: LossScaleOptimizer(RandomBases(...)). "
             f"Received: inner_optimizer={inner_optimizer!r}"
         )
     if redraw:

@@ -8,12 +8,13 @@ from keras_efficient.layers.arguments import one_of, positive_integer, whole_num
 from keras_efficient.training.random_bases.bases import BASES
 from keras_efficient.training.random_bases.checks import check_inner_optimizer
 from keras_efficient.training.random_bases.layout import FlatLayout
+from keras_efficient.training.wrapped_optimizer import WrappedOptimizer
 
 _NEXT_COMPARTMENT = 0x85EBCA6B  # keeps the seeds of compartments apart
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class RandomBases(keras.optimizers.Optimizer):
+class RandomBases(WrappedOptimizer):
     """Training in random subspaces (RBD, FPD): an optimizer around another one.
 
     With P_t the basis of step t, g the gradient and `inner` the update of the inner optimizer:
@@ -68,13 +69,13 @@ class RandomBases(keras.optimizers.Optimizer):
         basis: str = "strided",
         name: str = "random_bases",
     ):
-        super().__init__(learning_rate=0.0, name=name)
+        redraw = _check_redraw(redraw)
+        super().__init__(check_inner_optimizer(inner_optimizer, redraw), name)
         self.dimensions = positive_integer(dimensions, "dimensions")
         self.seed = whole_number(seed, "seed")
-        self.redraw = _check_redraw(redraw)
+        self.redraw = redraw
         self.layer_wise = bool(layer_wise)
         self.basis = one_of(BASES, basis, "basis")
-        self.inner_optimizer = check_inner_optimizer(inner_optimizer, self.redraw)
 
     # State: the inner optimizer's, and with a fixed basis the coordinates.
 
@@ -95,35 +96,6 @@ class RandomBases(keras.optimizers.Optimizer):
             self.coordinates = self.add_variable((total,), dtype="float32", name="coordinates")
         self.inner_optimizer.build([self.coordinates] if self.redraw == 0 else variables)
 
-    @property
-    def variables(self):
-        return self._variables + self.inner_optimizer.variables
-
-    @property
-    def iterations(self):
-        return self.inner_optimizer.iterations
-
-    @property
-    def learning_rate(self):
-        return self.inner_optimizer.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate):
-        self.inner_optimizer.learning_rate = learning_rate
-
-    @property
-    def loss_scale_factor(self):
-        return self.inner_optimizer.loss_scale_factor if hasattr(self, "inner_optimizer") else None
-
-    @loss_scale_factor.setter
-    def loss_scale_factor(self, value):
-        # Keras's own constructor sets it before there is an inner optimizer.
-        if hasattr(self, "inner_optimizer"):
-            self.inner_optimizer.loss_scale_factor = value
-
-    def scale_loss(self, loss):
-        return self.inner_optimizer.scale_loss(loss)
-
     # The step.
 
     def apply(self, grads, trainable_variables=None):
@@ -141,7 +113,7 @@ class RandomBases(keras.optimizers.Optimizer):
         if self.redraw == 0:
             self._move_coordinates(lambda z: self.inner_optimizer.finalize_variable_values([z]))
         else:
-            self.inner_optimizer.finalize_variable_values(var_list)
+            super().finalize_variable_values(var_list)
 
     def _in_order(self, grads, variables):
         """The gradients in the order of `build`, zeros where the loss does not depend on a variable."""
@@ -194,19 +166,13 @@ class RandomBases(keras.optimizers.Optimizer):
 
     def get_config(self):
         return {
-            "name": self.name,
-            "inner_optimizer": keras.saving.serialize_keras_object(self.inner_optimizer),
+            **super().get_config(),
             "dimensions": self.dimensions,
             "seed": self.seed,
             "redraw": self.redraw,
             "layer_wise": self.layer_wise,
             "basis": self.basis,
         }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        inner = keras.saving.deserialize_keras_object(config["inner_optimizer"], custom_objects=custom_objects)
-        return cls(**{**config, "inner_optimizer": inner})
 
 
 def _check_redraw(redraw):
