@@ -19,6 +19,7 @@ from keras_efficient.descriptions import read_description
 from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.report import load_result, summary_table, write_report
 from keras_efficient.report.search import search_summary
+from keras_efficient.training.command import augmented, halving_option, integers_option, make_stages, stage_settings
 from keras_efficient.training.engines import check_engine
 from keras_efficient.training.experiments import list_experiment
 from keras_efficient.training.search.command import SearchArguments, run_search
@@ -30,8 +31,6 @@ app = Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-_MODES = ("float", "learn_scales", "freeze_scales")
 
 _Network = Annotated[Path | None, Option(help="JSON file with the network description.")]
 _Json = Annotated[bool, Option("--json", help="Print JSON instead of tables.")]
@@ -70,9 +69,14 @@ def train(
     Leaves best.keras, result.json and report.html in the folder of the run. An interrupted run
     continues when the same command is given again; a finished one is only shown.
     """
-    settings = _stage_settings(trials, epochs or ("60,40,60" if dataset == "digits" else "20,20,20"))
-    options = {"schedule": schedule, "ema": ema, "distillation": distillation, "halving": _halving(halving, settings)}
-    _stages(settings, batch_size, samples=16, **options)  # wrong numbers end here, before data is loaded
+    settings = stage_settings(trials, epochs or ("60,40,60" if dataset == "digits" else "20,20,20"))
+    options = {
+        "schedule": schedule,
+        "ema": ema,
+        "distillation": distillation,
+        "halving": halving_option(halving, settings),
+    }
+    make_stages(settings, batch_size, samples=16, **options)  # wrong numbers end here, before data is loaded
     check_rule(rule)
     check_engine(engine)
     _check_workers(workers, ray)
@@ -83,8 +87,8 @@ def train(
     with _executor(workers, ray) as executor:
         selection = ke.train_network(
             description,
-            _augmented(images, augment, seed),
-            _stages(settings, batch_size, len(images.x_train), **options),
+            augmented(images, augment, seed),
+            make_stages(settings, batch_size, len(images.x_train), **options),
             out or Path("runs") / dataset,
             executor=executor,
             rule=rule,
@@ -106,7 +110,7 @@ def storage(
     as_json: _Json = False,
 ) -> None:
     """Show the bytes and multiply-adds of a network, layer by layer, without training it."""
-    shape = None if input_shape is None else _integers(input_shape, "--input-shape")
+    shape = None if input_shape is None else integers_option(input_shape, "--input-shape")
     description, shape = _read_network(network, MNIST_2KB, shape)
     report = ke.estimate_storage(description, shape, input_bits, streaming, order)
     echo(report.to_json() if as_json else str(report))
@@ -255,53 +259,6 @@ def _show_storage(description, input_shape):
         echo(f"{ke.estimate_storage(description, input_shape)}\n")
     except ke.storage.UnknownLayerError as error:
         echo(f"The bytes are not known: {error}\n")
-
-
-def _augmented(images, copies, seed):
-    if copies < 0:
-        raise ValueError(f"`--augment` must be zero or positive. Received: {copies}")
-    if not copies:
-        return images.arrays()
-    x, y = ke.datasets.augment(images.x_train, images.y_train, copies, seed)
-    return (x, y, *images.arrays()[2:])
-
-
-def _stage_settings(trials, epochs):
-    """(mode, trials, epochs) of the stages that have trials."""
-    counts, lengths = _integers(trials, "--trials"), _integers(epochs, "--epochs")
-    for name, values in (("--trials", counts), ("--epochs", lengths)):
-        if len(values) != len(_MODES):
-            raise ValueError(f"`{name}` must be three numbers, for {', '.join(_MODES)}. Received: {values}")
-    if not any(counts):
-        raise ValueError(f"`--trials` must leave at least one stage with trials. Received: {trials}")
-    return [stage for stage in zip(_MODES, counts, lengths, strict=True) if stage[1] != 0]
-
-
-def _halving(text, settings):
-    """What `--halving` says, such as 5 or 5,3."""
-    if text is None:
-        return None
-    numbers = _integers(text, "--halving")
-    if len(numbers) > 2:
-        raise ValueError(f"`--halving` must be one or two numbers, such as 5 or 5,3. Received: {text!r}")
-    if settings[0][0] != "float":
-        raise ValueError(f"`--halving` is for float trials, and `--trials` leaves them out. Received: {text!r}")
-    return ke.Halving(*numbers)
-
-
-def _stages(settings, batch_size, samples, distillation=None, halving=None, **options):
-    """The stages; the float trials teach the quantized ones, and may be stopped early."""
-    if batch_size is None:
-        batch_size = max(1, min(1024, samples // 16))
-    own = {mode: {"distillation": distillation} for mode in _MODES} | {"float": {"halving": halving}}
-    return [ke.Stage(mode, *numbers, batch_size=batch_size, **own[mode], **options) for mode, *numbers in settings]
-
-
-def _integers(text, option):
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise ValueError(f"`{option}` must be whole numbers with commas between. Received: {text!r}") from None
 
 
 def _check_workers(workers, ray=None):
