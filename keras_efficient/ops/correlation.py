@@ -1,9 +1,9 @@
-"""Circular correlation of short blocks, by the faster of two ways."""
+"""Circular correlation of short blocks, in one of two ways by their size."""
 
 from keras import ops
 
-# Numbers in the Toeplitz matrix up to which one product with it beats the transforms (measured on
-# two CPU cores, forward and backward, all three backends).
+# Numbers in the Toeplitz matrix up to which one product with it takes the place of the transforms: a
+# product costs less than the steps of a transform while its matrix is small. Chosen on two CPU cores.
 LARGEST_TOEPLITZ = 2**16
 
 

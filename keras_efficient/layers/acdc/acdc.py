@@ -16,16 +16,16 @@ class ACDC(CosineLayer):
 
     C is an orthonormal cosine transform and R the riffle (even entries first, then the odd ones),
     both within each of `groups` equal blocks. It costs two FFTs of real numbers,
-    about 4 N + 5 N log2 N products a row. For N above some hundred inputs it is faster than a
-    dense layer; below, only smaller.
+    about 4 N + 5 N log2 N products a row, against N^2. At small N it is smaller than a dense layer but
+    not faster; scripts/benchmark_acdc.py measures from which N on it is.
 
     Source: Moczulski, Denil, Appleyard, de Freitas, "ACDC: A Structured Efficient Linear Layer",
     ICLR 2016 ("paper", with the bias on the spectrum); "inner_riffle" is a later PyTorch study's.
 
     Args:
         transform: `"dct"`, the orthonormal DCT-II (`ops.dct`), or `"dct2d"`, the separable
-            transform of the entries as an image (`ops.dct2d`): another orthonormal transform,
-            as good in trials and faster from some thousand entries on.
+            transform of the entries as an image (`ops.dct2d`): another orthonormal transform, in
+            2 N sqrt(N) products that are matrix products.
         permutation: Last step: None, `"riffle"` or `"random"`, made from `seed`
             (`ops.random_order`).
         bias: `"output"` (added to y), `"spectrum"` (added after diag(d)) or None.

@@ -20,7 +20,7 @@ from keras_efficient.ops.separable_dct import dct2d, dct2d_filter, idct2d
 
 TRANSFORMS = ("dct", "dct2d")
 ALGORITHMS = ("auto", "fft", "matmul")
-# Up to this size a product with the matrix is faster than the FFT (batch 128, two CPU cores).
+# Up to this size the transform is a product with its matrix, one step in place of several. Chosen, not tuned.
 LARGEST_MATRIX = 64
 
 
