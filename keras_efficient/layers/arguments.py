@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_efficient.descriptions.shapes import window_output_size
+from keras_efficient.ops.quantize import check_bits
 
 
 def positive_integer(value, name: str) -> int:
@@ -49,6 +50,21 @@ def padding_name(padding) -> str:
     if name in ("valid", "same"):
         return name
     raise ValueError(f"`padding` must be 'valid' or 'same'. Received: padding={padding!r}")
+
+
+def optional_bits(bits, name: str) -> int | None:
+    """A width of 1 to 16 bits, or None for a float part; a ValueError for anything else."""
+    return None if bits is None else check_bits(bits, name)
+
+
+def dense_inputs(input_shape, layer_name: str) -> int:
+    """The inputs of a (batch, ..., inputs) shape, or a ValueError."""
+    if len(input_shape) >= 2 and input_shape[-1] is not None:
+        return input_shape[-1]
+    raise ValueError(
+        f"Layer '{layer_name}' needs inputs of shape (batch, ..., inputs) with a known "
+        f"number of inputs. Received: input shape {tuple(input_shape)}"
+    )
 
 
 def image_channels(input_shape, layer_name: str) -> int:

@@ -75,6 +75,11 @@ def class_indices(labels: np.ndarray) -> np.ndarray:
     return labels.argmax(axis=1) if labels.ndim == 2 else labels
 
 
+def class_rows(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Labels as float32 rows of probabilities, from integers or such rows."""
+    return labels if labels.ndim == 2 else np.eye(classes, dtype="float32")[labels]
+
+
 def _as_inputs(x):
     x = np.asarray(x, dtype="float32")
     # Gray images may come without their channel.

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.training.data import TrainingData
+from keras_efficient.training.data import TrainingData, class_rows
 
 _BATCH = 1000
 
@@ -33,8 +33,7 @@ def distilled(data: TrainingData, share: float, teachers: Sequence[Path]) -> Tra
     classes = answers[0].shape[1]
     mean = np.mean(answers, axis=0, dtype="float64")
     soft = (1 - share) * _rows(data.y_train, classes, teachers) + share * mean
-    y_val = _rows(data.y_val, classes, teachers).astype("float32")
-    return replace(data, y_train=soft.astype("float32"), y_val=y_val)
+    return replace(data, y_train=soft.astype("float32"), y_val=_rows(data.y_val, classes, teachers))
 
 
 def _probabilities(path, x):
@@ -49,4 +48,4 @@ def _rows(labels, classes, teachers):
     found = labels.shape[1] if labels.ndim == 2 else labels.max() + 1
     if found > classes or (labels.ndim == 2 and found != classes):
         raise ValueError(f"The teacher '{teachers[0]}' knows {classes} classes, but the labels have {found}")
-    return labels if labels.ndim == 2 else np.eye(classes)[labels]
+    return class_rows(labels, classes)

@@ -5,8 +5,8 @@ import math
 import keras
 from keras import constraints, initializers, ops, regularizers
 
+from keras_efficient.layers.arguments import dense_inputs, optional_bits
 from keras_efficient.layers.quantized.base import QuantizedLayer
-from keras_efficient.ops.quantize import check_bits
 
 
 class FactorLayer(QuantizedLayer):
@@ -36,9 +36,9 @@ class FactorLayer(QuantizedLayer):
         **kwargs,
     ):
         super().__init__(mode=mode, **kwargs)
-        self.kernel_bits = _optional_bits(kernel_bits, "kernel_bits")
-        self.activation_bits = _optional_bits(activation_bits, "activation_bits")
-        self.bias_bits = _optional_bits(bias_bits, "bias_bits")
+        self.kernel_bits = optional_bits(kernel_bits, "kernel_bits")
+        self.activation_bits = optional_bits(activation_bits, "activation_bits")
+        self.bias_bits = optional_bits(bias_bits, "bias_bits")
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_initializer = initializers.get(bias_initializer)
@@ -166,13 +166,9 @@ class FactorLayer(QuantizedLayer):
 
     def fix_inputs(self, input_shape) -> int:
         """The size of the last axis, which every later input must have, too."""
-        if len(input_shape) < 2 or input_shape[-1] is None:
-            raise ValueError(
-                f"Layer '{self.name}' needs inputs of shape (batch, ..., inputs) with a known "
-                f"number of inputs. Received: input shape {tuple(input_shape)}"
-            )
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
-        return input_shape[-1]
+        inputs = dense_inputs(input_shape, self.name)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: inputs})
+        return inputs
 
     def finish(self, y, like, quantizer):
         """Rows (n, outputs) as the output: leading axes of `like`, on the grid, in the compute dtype."""
@@ -199,7 +195,3 @@ def rows_of(x):
     """Float32 rows (n, inputs) of a tensor (..., inputs)."""
     x = ops.cast(x, "float32")
     return x if len(x.shape) == 2 else ops.reshape(x, (-1, x.shape[-1]))
-
-
-def _optional_bits(bits, name):
-    return None if bits is None else check_bits(bits, name)

@@ -5,8 +5,8 @@ import warnings
 from keras import initializers, ops
 from keras.layers import InputSpec
 
+from keras_efficient.layers.arguments import dense_inputs, optional_bits
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
-from keras_efficient.ops.quantize import check_bits
 
 
 class FactoredLayer(KernelLayer):
@@ -49,9 +49,7 @@ class FactoredLayer(KernelLayer):
         kwargs["kernel_initializer"] = kernel_initializer
         super().__init__(activation, *widths, signed_output, mode, use_bias, **kwargs)
 
-    @staticmethod
-    def check_width(bits, name):
-        return None if bits is None else check_bits(bits, name)
+    check_width = staticmethod(optional_bits)
 
     def product(self, x, *factors):
         """`x W'` for a matrix or image x, from the factors in the order of the weights."""
@@ -127,13 +125,9 @@ class FactoredDense(FactoredLayer):
 
     def fix_inputs(self, input_shape):
         """The number of inputs, which every later input must have, too."""
-        if len(input_shape) < 2 or input_shape[-1] is None:
-            raise ValueError(
-                f"Layer '{self.name}' needs inputs of shape (batch, ..., inputs) with a known "
-                f"number of inputs. Received: input shape {tuple(input_shape)}"
-            )
-        self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
-        return input_shape[-1]
+        inputs = dense_inputs(input_shape, self.name)
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: inputs})
+        return inputs
 
     def weighted_sums(self, inputs):
         if len(inputs.shape) == 2:

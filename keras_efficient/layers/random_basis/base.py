@@ -6,10 +6,9 @@ import keras
 import numpy as np
 from keras import activations, ops
 
-from keras_efficient.layers.arguments import positive_integer, whole_number
+from keras_efficient.layers.arguments import optional_bits, positive_integer, whole_number
 from keras_efficient.ops.covering import quantize_covering
 from keras_efficient.ops.hashing import hashed_uniform
-from keras_efficient.ops.quantize import check_bits
 from keras_efficient.ops.sketches import bucket_sizes, coprime_width, strided_expand
 
 SIGN_SALT, START_SALT = 0, 1
@@ -52,8 +51,8 @@ class RandomBasisLayer(keras.layers.Layer):
         self.seed = whole_number(seed, "seed")
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
-        self.coordinate_bits = _optional_bits(coordinate_bits, "coordinate_bits")
-        self.bias_bits = _optional_bits(bias_bits, "bias_bits")
+        self.coordinate_bits = optional_bits(coordinate_bits, "coordinate_bits")
+        self.bias_bits = optional_bits(bias_bits, "bias_bits")
 
     def apply_kernel(self, x, kernel):
         """The linear part of the layer without the bias."""
@@ -109,7 +108,3 @@ class RandomBasisLayer(keras.layers.Layer):
             "coordinate_bits": self.coordinate_bits,
             "bias_bits": self.bias_bits,
         }
-
-
-def _optional_bits(bits, name):
-    return None if bits is None else check_bits(bits, name)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.layers.arguments import dense_inputs, positive_integer
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
 
 
@@ -54,13 +54,9 @@ class RandomBasisDense(RandomBasisLayer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        if len(input_shape) < 2 or input_shape[-1] is None:
-            raise ValueError(
-                f"Layer '{self.name}' needs inputs of shape (batch, ..., inputs) with a known "
-                f"number of inputs. Received: input shape {tuple(input_shape)}"
-            )
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
-        self.add_weights((input_shape[-1], self.units))
+        inputs = dense_inputs(input_shape, self.name)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: inputs})
+        self.add_weights((inputs, self.units))
 
     def apply_kernel(self, x, kernel):
         return ops.matmul(x, kernel)

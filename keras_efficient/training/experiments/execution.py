@@ -1,7 +1,6 @@
 """One run: train it, or find what it left."""
 
 import gc
-import logging
 import math
 import sys
 from concurrent.futures import BrokenExecutor
@@ -17,6 +16,7 @@ from keras_efficient.training.experiments.planned import PlannedRun
 from keras_efficient.training.experiments.stages import make_stages
 from keras_efficient.training.halving import MEASURES, best_so_far
 from keras_efficient.training.outcome import BEST, REPORT, RESULT
+from keras_efficient.training.retracing import without_retracing_warnings
 
 _FORMAT = "keras_efficient experiment run 1"
 # In the folder of a run: its settings, what train_network leaves, what it had reached where it paused, why it failed.
@@ -135,7 +135,7 @@ def _arguments(run):
 def recorded(run: PlannedRun):
     """What the block raises becomes the failure of the run, unless the next run would meet the same."""
     try:
-        with _without_warnings():
+        with without_retracing_warnings():
             yield
     except Exception as error:  # a user's function may raise anything
         if isinstance(error, OSError | BrokenExecutor) and not isinstance(error, ChildProcessError):
@@ -149,18 +149,6 @@ def say(line: str, verbose: bool | str) -> None:
     """A line of progress; "auto": where a terminal watches."""
     if verbose is True or (verbose == "auto" and sys.stderr.isatty()):
         sys.stderr.write(f"{line}\n")
-
-
-@contextmanager
-def _without_warnings():
-    """TensorFlow finds it worth a warning that each run traces its own step."""
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def open_folder(run: PlannedRun) -> None:

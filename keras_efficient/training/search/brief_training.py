@@ -1,9 +1,7 @@
 """One candidate: trained briefly, remembered in a record."""
 
 import gc
-import logging
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +10,7 @@ from keras_efficient.files import read_json, write_json
 from keras_efficient.training.driver import train_network
 from keras_efficient.training.executors.tasks import Task, Tasks, begun
 from keras_efficient.training.progress_file import PROGRESS, ProgressFile
+from keras_efficient.training.retracing import without_retracing_warnings
 from keras_efficient.training.search.results import CandidateResult
 from keras_efficient.training.search.settings import Search
 
@@ -72,7 +71,7 @@ def train_job(search: Search, job: Job) -> CandidateResult:
     """
     directory = search.directory / job.place
     try:
-        with _without_retracing_warnings():
+        with without_retracing_warnings():
             result = replace(job.candidate, **_train(search, job, directory))
     except _NOT_ITS_FAULT:
         raise
@@ -104,18 +103,6 @@ def _train(search: Search, job: Job, directory: Path) -> dict:
         "path": f"{job.place}/{quantized['accuracy_path']}",
         "train_seconds": sum(stage["train_seconds"] for stage in trials),
     }
-
-
-@contextmanager
-def _without_retracing_warnings():
-    """TensorFlow warns of functions traced anew in a loop, which is what a search is."""
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _reason(directory: Path, error: Exception) -> str:

@@ -5,7 +5,7 @@ import ctypes
 import keras
 import numpy as np
 
-from keras_efficient.training.data import class_indices
+from keras_efficient.training.data import class_indices, class_rows
 from keras_efficient.training.engines.compiled import structures, support
 from keras_efficient.training.engines.compiled.flat_variables import FlatVariables
 from keras_efficient.training.engines.compiled.library import load_library, threads
@@ -38,7 +38,7 @@ class CompiledEngine:
         self.model = model
         self.x, self.x_val = (_contiguous(apply_prefix(prefix, x)) for x in (arrays[0], arrays[2]))
         self.y_val = arrays[3]
-        self.targets = _rows(arrays[1], model.output_shape[-1])
+        self.targets = _contiguous(class_rows(arrays[1], model.output_shape[-1]))
         self.batch_size = min(batch_size, len(self.x))
         model.compile(optimizer, loss, jit_compile=False)
         self.optimizer = model.optimizer
@@ -144,12 +144,6 @@ class CompiledEngine:
 
 def _contiguous(x):
     return np.ascontiguousarray(x, dtype="float32")
-
-
-def _rows(labels, classes):
-    """Labels as rows of probabilities."""
-    rows = labels if labels.ndim == 2 else np.eye(classes, dtype="float32")[labels]
-    return _contiguous(rows)
 
 
 def _words(state):
