@@ -7,7 +7,7 @@ rate; averaged weights as a second candidate. Test images are looked at once, fo
 the end, and by this script afterwards for every trial's checkpoint, to report them all.
 
     python scripts/mnist_2kb.py --data-dir DIR --out DIR [--trials 8,6,6] [--epochs 200,300,800]
-        [--distillation 0.5] [--workers 2] [--quick]
+        [--distillation 0.5] [--teacher 2,60] [--workers 2] [--quick]
 
 The run continues where it was stopped when the same command is given again.
 """
@@ -29,17 +29,42 @@ from keras_efficient.networks import MNIST_2KB
 MODES = ("float", "learn_scales", "freeze_scales")
 DRAWN = 50_000
 EMA = 0.998
+COPIES = 6
 AFFINE = {"rotation": 7.0, "scale": 0.07, "shear": 0.05, "shift": 1.0}
 
 
-def make_stages(trials, epochs, drawn, distillation):
-    """The three stages with the settings of this script; the float trials teach the quantized ones."""
-    common = {"learning_rate": 0.005, "schedule": "cosine", "ema": EMA, "samples_per_epoch": drawn, "batch_size": 1024}
-    shares = (None, distillation, distillation)
+# Networks that teach only: nothing of them is kept. They see the full 28 x 28 image, which the study's network halves.
+TEACHER = [
+    ["C", 16, 3, 3, 1, 1, 4, 8, 4],
+    ["M", 2, 4],
+    ["C", 32, 3, 3, 1, 1, 4, 8, 4],
+    ["C", 48, 3, 3, 1, 1, 4, 8, 4],
+    ["M", 3, 4],
+    ["D", 0.3, 4],
+    ["S", 10, 4, 8, 8],
+]
+COMMON = {"learning_rate": 0.005, "schedule": "cosine", "ema": EMA, "batch_size": 1024}
+
+
+def make_stages(trials, epochs, drawn, distillation, teachers=None):
+    """The three stages with the settings of this script.
+
+    Without `teachers` the float trials teach the quantized ones; with them these files teach all three stages.
+    """
+    shares = (distillation if teachers else None, distillation, distillation)
     return [
-        ke.Stage(mode, n, e, distillation=share, **common)
+        ke.Stage(mode, n, e, distillation=share, teachers=teachers, samples_per_epoch=drawn, **COMMON)
         for mode, n, e, share in zip(MODES, trials, epochs, shares, strict=True)
     ]
+
+
+def train_teachers(arrays, directory, executor, settings):
+    """The Keras files of the float trials of `TEACHER`."""
+    stages = [ke.Stage("float", *settings["size"], samples_per_epoch=settings["drawn"], **COMMON)]
+    ke.train_network(
+        TEACHER, arrays, stages, directory, executor, seed=settings["seed"], engine=settings["engine"], verbose=False
+    )
+    return sorted(directory.glob("stages/0_float/trial_*/min_val_loss.keras"))
 
 
 def training_pool(data, copies, seed):
@@ -95,8 +120,11 @@ def main():
     parser.add_argument("--out", required=True, help="folder of the run")
     parser.add_argument("--trials", type=numbers, default=(8, 6, 6))
     parser.add_argument("--epochs", type=numbers, default=(200, 300, 800))
-    parser.add_argument("--copies", type=int, default=6, help="distorted copies of each image")
-    parser.add_argument("--distillation", type=float, help="weight of the float trials' answers in the labels, 0 to 1")
+    parser.add_argument("--copies", type=int, default=COPIES, help="distorted copies of each image")
+    parser.add_argument("--distillation", type=float, help="weight of the teachers' answers in the labels, 0 to 1")
+    parser.add_argument(
+        "--teacher", type=numbers, help="trials,epochs of a larger network that teaches all stages; default: none"
+    )
     parser.add_argument("--engine", default="compiled", help="compiled or keras")
     parser.add_argument("--workers", type=int, help="processes that run trials; default: only this one")
     parser.add_argument("--seed", type=int, default=0)
@@ -106,11 +134,15 @@ def main():
         arguments.trials, arguments.epochs, arguments.copies = (1, 1, 1), (1, 1, 1), 1
     data = ke.datasets.load_dataset("mnist", arguments.data_dir)
     drawn = 5_000 if arguments.quick else DRAWN
-    stages = make_stages(arguments.trials, arguments.epochs, drawn, arguments.distillation)
     x, y = training_pool(data, arguments.copies, arguments.seed)
     arrays = (x, y, *data.arrays()[2:])
-    directory = Path(arguments.out)
+    directory = Path(arguments.out) / "network"
     with ke.training.process_pool(arguments.workers) if arguments.workers else nullcontext() as executor:
+        teachers = None
+        if arguments.teacher:
+            settings = {"size": arguments.teacher, "drawn": drawn, "seed": arguments.seed, "engine": arguments.engine}
+            teachers = train_teachers(arrays, Path(arguments.out) / "teacher", executor, settings)
+        stages = make_stages(arguments.trials, arguments.epochs, drawn, arguments.distillation, teachers)
         ke.train_network(
             MNIST_2KB, arrays, stages, directory, executor, seed=arguments.seed, engine=arguments.engine, verbose=False
         )
@@ -120,7 +152,9 @@ def main():
     result = json.loads((directory / "result.json").read_text())
     figures = {
         "command": f"python scripts/mnist_2kb.py --data-dir DIR --out DIR --trials {trials} --epochs {epochs}"
-        + (f" --distillation {arguments.distillation}" if arguments.distillation else ""),
+        + (f" --distillation {arguments.distillation}" if arguments.distillation else "")
+        + (f" --teacher {','.join(map(str, arguments.teacher))}" if arguments.teacher else "")
+        + (f" --copies {arguments.copies}" if arguments.copies != COPIES else ""),
         "train_minutes": round(sum(stage["train_seconds"] for stage in result["stages"]) / 60, 1),
         "copies": arguments.copies,
         "samples_per_epoch": stages[0].samples_per_epoch,

@@ -12,6 +12,16 @@ settings.load_profile("keras_efficient")
 _SHARED = Path(__file__).parents[2] / "shared"
 
 
+@pytest.fixture(scope="session")
+def reloader():
+    """A process that loads Keras files: `Reloader`."""
+    from reloading import Reloader  # Keras is imported where it is needed only
+
+    process = Reloader()
+    yield process
+    process.close()
+
+
 @pytest.fixture
 def golden():
     """A function from a name to a file of golden values; skips the test where it is missing."""

@@ -2,9 +2,6 @@
 
 import inspect
 import json
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -16,15 +13,6 @@ from keras.src import testing  # Keras's own checks of a layer; not public, but 
 import keras_efficient
 from keras_efficient.ops.quantize import code_range, to_codes
 from keras_efficient.quantization import quantized_layers
-
-_RELOAD = """
-import sys
-import numpy as np
-import keras_efficient
-import keras
-model = keras.saving.load_model(sys.argv[1])
-np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
-"""
 
 
 class LayerContract:
@@ -114,14 +102,11 @@ class LayerContract:
     def test_weights_are_in_the_contract_order(self):
         assert [weight.name for weight in self.make().weights] == list(self.weight_names)
 
-    def test_saved_file_loads_in_a_fresh_process(self, tmp_path):
+    def test_saved_file_loads_in_another_process(self, tmp_path, reloader):
         model, _ = self.model()
         model.save(tmp_path / "model.keras")
         np.save(tmp_path / "x.npy", self.inputs())
-        command = [sys.executable, "-c", _RELOAD, "model.keras", "x.npy", "y.npy"]
-        environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        reloader.predict(tmp_path / "model.keras", tmp_path / "x.npy", tmp_path / "y.npy")
         np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), model.predict(self.inputs(), verbose=0))
 
     def test_equals_the_numpy_reference(self):
@@ -273,7 +258,7 @@ class LayerContract:
         layer = self.make(mode="freeze_scales", **{name: bits for name in self.arguments if name.endswith("bits")})
         x = np.arange(-80, 81, dtype="float32") / 16
         for quantizer in layer.quantizers:
-            for scale in range(-20, 21):
+            for scale in (-20, -7, -3, -1, 0, 1, 2, 5, 20):
                 quantizer.scale.assign(scale)
                 y = keras.ops.convert_to_numpy(quantizer(keras.ops.convert_to_tensor(x), layer.current_mode))
                 np.testing.assert_array_equal(y, numpy_layers.quantize(x, bits, scale, quantizer.signed))
