@@ -1,7 +1,8 @@
 """kill -9 at random moments of a small run on the digits: the restarted run ends as the uninterrupted one.
 
 Compared are result.json without its clocks and every weight of every checkpoint, bit for bit. The
-same with worker processes and with Ray, whose workers are killed as well as the driver.
+same with halving, averaged weights and distillation; with worker processes and with Ray, whose
+workers are killed as well as the driver.
 
     python scripts/check_crashes.py [--quick]
 """
@@ -181,11 +182,13 @@ def main():
         # A part of each interval, so that a few moments reach from the first trial to the last file.
         return [first + (last - first) * (k + generator.random()) / count for k in range(count)]
 
+    halved = ["--trials", "6,2,2", *ARGUMENTS[2:], "--halving", "5", "--ema", "0.9", "--distillation", "0.5"]
     pool, ray = [*ARGUMENTS, "--workers", "2"], [*ARGUMENTS, "--ray", "local"]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         figures = {"driver": check("driver", root, ARGUMENTS, shares(2 if quick else 20, 0.3, 1.0), kill_driver)}
         if not quick:
+            figures["halved"] = check("halved", root, halved, shares(6, 0.3, 1.0), kill_driver)
             figures["pool_driver"] = check("pool_driver", root, pool, shares(4, 0.4, 1.0), kill_driver)
             figures["pool_worker"] = check("pool_worker", root, pool, shares(4, 0.0, 0.4), kill_worker)
         if not quick and importlib.util.find_spec("ray"):

@@ -4,7 +4,8 @@ Each recipe is trained on 50,000 images for every seed and judged on the other 1
 does only this. The recipe with the best mean of each network, and tinyBIG's own beside it, is then trained
 on all 60,000 images and sees the test images once, after its last epoch. No number here chooses by test accuracy.
 `--ablation` adds the improved recipe without each of its parts. `--bits 8,4` also trains the chosen recipe through the
-three stages of quantization, with so many bits in the factors and 8 in biases and activations.
+three stages of quantization, with so many bits in the factors and 8 in biases and activations. The networks
+tinybig_rank_1, _2, _3 and _8 are for the sweep over ranks: `--networks tinybig_rank_1,tinybig_rank_2 --choose`.
 
 Every finished training is written to results/mnist_lphm.json at once; a later call with the same settings goes on.
 
@@ -16,13 +17,12 @@ import argparse
 import dataclasses
 import functools
 import json
-import statistics
 import time
 import warnings
 
 import keras
 import numpy as np
-from _results import ROOT, write_results
+from _trainings import Ledger, integers, one_hot, spread
 
 import keras_efficient as ke
 from keras_efficient.compat import tinybig
@@ -78,12 +78,12 @@ RECIPES = {
 }
 
 
-def tinybig_network(recipe, **bits):
-    """The seed's three layers, with parameters drawn as tinyBIG draws them: 9,330."""
+def tinybig_network(recipe, rank=5, **bits):
+    """The seed's three layers, with parameters drawn as tinyBIG draws them: 9,330 at rank 5."""
     sizes = ((784, 64, 8, recipe.normalize_first), (64, 64, 8, True), (64, 10, 2, True))
     layers = []
     for inputs, units, p, normalize in sizes:
-        layer = ke.TaylorDualLPHM(units, 5, p, inputs, normalize=normalize, **bits)
+        layer = ke.TaylorDualLPHM(units, rank, p, inputs, normalize=normalize, **bits)
         layer.build((None, inputs))
         tinybig.draw_parameters(layer)
         layers.append(layer)
@@ -102,6 +102,9 @@ def kronecker_sum_network(recipe, **bits):
 
 
 NETWORKS = {"tinybig": tinybig_network, "kronecker_sum": kronecker_sum_network}
+for _rank in (1, 2, 3, 8):
+    NETWORKS[f"tinybig_rank_{_rank}"] = functools.partial(tinybig_network, rank=_rank)
+    RECIPES[f"tinybig_rank_{_rank}"] = {"improved": IMPROVED}
 
 
 def train(network, recipe, data, seed, bits=None):
@@ -141,11 +144,6 @@ def quantize(model, recipe, x, y):
         fit(model, dataclasses.replace(recipe, **short, average=None), x, y)
 
 
-def one_hot(labels):
-    """Labels as ten numbers each, for label smoothing."""
-    return np.eye(10, dtype="float32")[labels]
-
-
 def load(data_dir, quick):
     """(x, y, x_check, y_check) to judge recipes by, and to test with; images as tinyBIG scales them."""
     parts = ke.datasets.load_dataset("mnist", data_dir).arrays()
@@ -153,30 +151,6 @@ def load(data_dir, quick):
     x, x_val, x_test = ((part.reshape(len(part), -1) * (256 / 255) - MEAN) / DEVIATION for part in parts[::2])
     y, y_val, y_test = parts[1::2]
     return (x, y, x_val, y_val), (np.concatenate([x, x_val]), np.concatenate([y, y_val]), x_test, y_test)
-
-
-class Ledger:
-    """The finished runs, on disk after each of them."""
-
-    def __init__(self, quick, command):
-        self.quick, self.command, self.runs = quick, command, {}
-        path = ROOT / "results" / f"mnist_lphm{'_quick' * quick}.json"
-        if path.exists():
-            self.runs = json.loads(path.read_text(encoding="utf-8"))["figures"]["runs"]
-
-    def run(self, name, settings, work):
-        """The figures of a run: of an earlier call with these settings, or of `work()` now."""
-        if self.runs.get(name, {}).get("settings") != settings:
-            self.runs[name] = {"settings": settings, **work()}
-            self.write({})
-        print(name, self.runs[name]["accuracy"], flush=True)
-        return self.runs[name]["accuracy"]
-
-    def write(self, summary):
-        """All runs and a summary."""
-        seeds = sorted({run["settings"]["seed"] for run in self.runs.values()})
-        figures = {"summary": summary, "runs": self.runs}
-        return write_results("mnist_lphm", figures, seeds=seeds, command=self.command, quick=self.quick)
 
 
 def measure(ledger, part, network, recipes, data, seeds, bits=None):
@@ -188,7 +162,7 @@ def measure(ledger, part, network, recipes, data, seeds, bits=None):
             settings = {"seed": seed, "images": len(data[0]), "bits": bits, **dataclasses.asdict(recipe)}
             work = functools.partial(train, network, recipe, data, seed, bits)
             accuracies.append(ledger.run(f"{part}/{network}/{name}/{seed}", settings, work))
-        table[name] = {"mean": statistics.mean(accuracies), "sd": statistics.pstdev(accuracies), "each": accuracies}
+        table[name] = spread(accuracies)
     return table
 
 
@@ -200,11 +174,6 @@ def recipes_of(network, arguments):
     if arguments.quick:
         recipes = {name: dataclasses.replace(recipe, epochs=1) for name, recipe in recipes.items()}
     return recipes
-
-
-def integers(text):
-    """Comma-separated integers."""
-    return [int(word) for word in text.split(",")]
 
 
 def main():
@@ -219,7 +188,11 @@ def main():
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message=".*is wasted on")
     seeds = [0] if arguments.quick else arguments.seeds
-    ledger = Ledger(arguments.quick, "python scripts/mnist_lphm.py --data-dir DIR" + " --ablation" * arguments.ablation)
+    ledger = Ledger(
+        "mnist_lphm",
+        arguments.quick,
+        "python scripts/mnist_lphm.py --data-dir DIR" + " --ablation" * arguments.ablation,
+    )
     judged, tested = load(arguments.data_dir, arguments.quick)
     summary = {}
     for network in arguments.networks.split(","):

@@ -1,0 +1,49 @@
+"""What the scripts share that train a network for several seeds: finished runs on disk, spreads, options."""
+
+import json
+import statistics
+
+import numpy as np
+from _results import ROOT, write_results
+
+
+class Ledger:
+    """The finished runs of a script, in results/NAME.json after each of them; a later call goes on from there."""
+
+    def __init__(self, name, quick, command):
+        self.name, self.quick, self.command = name, quick, command
+        self.summary, self.runs = {}, {}
+        path = ROOT / "results" / f"{name}{'_quick' * quick}.json"
+        if path.exists():
+            found = json.loads(path.read_text(encoding="utf-8"))["figures"]
+            self.summary, self.runs = found["summary"], found["runs"]
+
+    def run(self, name, settings, work):
+        """The figures of a run: of an earlier call with these settings, or of `work()` now."""
+        if self.runs.get(name, {}).get("settings") != settings:
+            self.runs[name] = {"settings": settings, **work()}
+            self.write({})
+        print(name, self.runs[name]["accuracy"], flush=True)
+        return self.runs[name]["accuracy"]
+
+    def write(self, summary):
+        """All runs, and the summary: what earlier calls said of other parts stays."""
+        self.summary |= summary
+        seeds = sorted({run["settings"]["seed"] for run in self.runs.values()})
+        figures = {"summary": self.summary, "runs": self.runs}
+        return write_results(self.name, figures, seeds=seeds, command=self.command, quick=self.quick)
+
+
+def spread(values):
+    """Mean and standard deviation of the seeds' values, and each of them."""
+    return {"mean": statistics.mean(values), "sd": statistics.pstdev(values), "each": values}
+
+
+def one_hot(labels):
+    """Labels as ten numbers each, for label smoothing."""
+    return np.eye(10, dtype="float32")[labels]
+
+
+def integers(text):
+    """Comma-separated integers."""
+    return [int(word) for word in text.split(",")]
