@@ -6,8 +6,10 @@ from keras_efficient.export.coordinates import (
     read_coordinates,
     write_coordinates,
 )
+from keras_efficient.export.coordinates_c import export_coordinates_c
 from keras_efficient.export.firmware import FirmwareReport, export_c
 from keras_efficient.export.integer import IntegerModel
+from keras_efficient.export.litert import convert_litert
 from keras_efficient.export.verification import Verification, verify_c
 
 __all__ = [
@@ -15,7 +17,9 @@ __all__ = [
     "IntegerModel",
     "LayerCoordinates",
     "Verification",
+    "convert_litert",
     "export_c",
+    "export_coordinates_c",
     "load_coordinates",
     "read_coordinates",
     "verify_c",

@@ -50,6 +50,13 @@ def write_coordinates(
     Raises:
         ValueError: A layer with other weights, or no random-basis layer at all.
     """
+    content = b"".join(coordinate_records(model, bits, bias_bits))
+    write_atomically(Path(path), lambda temporary: temporary.write_bytes(content))
+    return len(content)
+
+
+def coordinate_records(model: keras.Model, bits: int | None = None, bias_bits: int | None = None) -> list[bytes]:
+    """What `write_coordinates` writes, one record a layer."""
     records = []
     for layer in random_basis_layers(model):
         widths = [
@@ -58,9 +65,7 @@ def write_coordinates(
         ]
         biases = keras.ops.convert_to_numpy(layer.bias) if layer.use_bias else np.zeros(0, "float32")
         records.append(_record(layer.seed % 2**32, keras.ops.convert_to_numpy(layer.z), biases, *widths))
-    content = b"".join(records)
-    write_atomically(Path(path), lambda temporary: temporary.write_bytes(content))
-    return len(content)
+    return records
 
 
 def read_coordinates(path: str | Path) -> list[LayerCoordinates]:

@@ -106,8 +106,8 @@ def check_count(n) -> int:
 
 def _tensor_words(seed, salt, count):
     """`hashed_words` as int32 tensors: torch has no arithmetic in uint32, and all of it wraps alike."""
-    salted = (_as_word(salt) + 1) * _signed(_GOLDEN_RATIO)
-    key = _mix_tensor(ops.bitwise_xor(_as_word(seed), salted))
+    salted = (as_word(salt) + 1) * _signed(_GOLDEN_RATIO)
+    key = _mix_tensor(ops.bitwise_xor(as_word(seed), salted))
     return _mix_tensor(ops.arange(count, dtype="int32") + key)
 
 
@@ -122,7 +122,8 @@ def _xor_shift(values, shift):
     return ops.bitwise_xor(values, ops.bitwise_and(ops.right_shift(values, shift), (1 << (32 - shift)) - 1))
 
 
-def _as_word(value):
+def as_word(value):
+    """An integer modulo 2^32, or an integer tensor, as an int32 tensor with the same bits."""
     if isinstance(value, (int, np.integer)):
         return ops.convert_to_tensor(_signed(int(value)), dtype="int32")
     return ops.cast(value, "int32")

@@ -43,8 +43,8 @@ def strided_expand(coordinates, n: int, seed=0, salt=0, sizes=None):
     dimensions = coordinates.shape[0]
     rows = -(-n // dimensions)
     scaled = coordinates * _scales(n, dimensions, sizes)
-    vector = ops.reshape(_sign_rows(rows, dimensions, seed, salt) * _repeat_rows(scaled, rows), (-1,))
-    return vector[:n] if rows * dimensions > n else vector
+    matrix = _sign_rows(rows, dimensions, seed, salt) * _repeat_rows(scaled, rows)
+    return ops.reshape(_finished(matrix), (-1,))[:n]
 
 
 def coprime_width(width: int, dimensions: int) -> int:
@@ -125,6 +125,17 @@ def _repeat_rows(x, rows):
 
     ones = jax.numpy.ones((rows, 1), x.dtype)
     return jax.numpy.matmul(ones, x[None], precision=jax.lax.Precision.HIGHEST)
+
+
+def _finished(matrix):
+    """`matrix`, on JAX with a row of zeros behind it: written into a larger one, it is computed before it is read.
+
+    XLA would otherwise merge it into what reads it as a vector, and find row and column of every entry by a
+    division in 64 bits, which takes longer than all the rest.
+    """
+    if keras.backend.backend() != "jax":
+        return matrix
+    return ops.slice_update(ops.zeros((matrix.shape[0] + 1, matrix.shape[1]), matrix.dtype), (0, 0), matrix)
 
 
 def _power_of_two(n):

@@ -1,10 +1,11 @@
 """Training in stages of trials, and the choice among them."""
 
+from keras_efficient.training.attention_transfer import AttentionTransfer
 from keras_efficient.training.driver import train_network
 from keras_efficient.training.executors import RayExecutor, process_pool
 from keras_efficient.training.experiments import ExperimentResult, Plan, plan_experiment, run_experiment
 from keras_efficient.training.halving import Halving
-from keras_efficient.training.random_bases import RandomBases, train_nes
+from keras_efficient.training.random_bases import CoordinateWorkers, RandomBases, train_nes
 from keras_efficient.training.results import BestTrial, Selection, StageResult
 from keras_efficient.training.search import SearchResult, SearchSpace, search_networks
 from keras_efficient.training.selection import expected_accuracy, selection_score
@@ -12,7 +13,9 @@ from keras_efficient.training.stage import Stage
 from keras_efficient.training.trial import TrialResult, read_correct
 
 __all__ = [
+    "AttentionTransfer",
     "BestTrial",
+    "CoordinateWorkers",
     "ExperimentResult",
     "Halving",
     "Plan",

@@ -1,5 +1,7 @@
 """The random-basis layers keep the layer contract; their files hold exactly what they compute with."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import numpy_layers
@@ -128,6 +130,15 @@ def _model(**arguments):
     random = np.random.default_rng(0)
     model.set_weights([random.normal(size=w.shape).astype("float32") for w in model.weights])
     return model
+
+
+def test_a_file_saved_on_tensorflow_predicts_the_same_on_every_backend():
+    # Written by fixture/make_random_basis.py.
+    folder = Path(__file__).parent / "fixture"
+    model = keras.saving.load_model(folder / "random_basis.keras")
+    with np.load(folder / "random_basis.npz") as saved:
+        np.testing.assert_allclose(model.predict(saved["x"], verbose=0), saved["y"], rtol=0, atol=1e-6)
+        assert np.ptp(saved["y"]) > 0.1
 
 
 _IMAGES = np.random.default_rng(1).normal(size=(5, 6, 6, 2)).astype("float32")

@@ -149,6 +149,58 @@ def test_accumulated_gradients_are_one_larger_batch(redraw):
     np.testing.assert_allclose(_theta(small), _theta(large), atol=1e-5)
 
 
+def _step(grads, redraw=1, reduce=lambda coordinates: coordinates, worker=None):
+    """The change of the weights in one step of a worker, and the coordinates that it would send."""
+    variables = [keras.Variable(np.zeros(shape, "float32")) for shape in ((7, 4), (4,))]
+    sent, optimizer = [], _sgd(0.5, dimensions=6, redraw=redraw)
+    optimizer.reduce, optimizer.worker = lambda c: sent.append(c) or reduce(c), worker
+    optimizer.build(variables)
+    _apply(optimizer, grads, variables)
+    assert len(sent) == 1
+    return np.concatenate([keras.ops.convert_to_numpy(v).ravel() for v in variables]), sent[0]
+
+
+_GRADS = [[_RANDOM.normal(size=shape).astype("float32") for shape in ((7, 4), (4,))] for _ in range(2)]
+
+
+@pytest.mark.parametrize("redraw", [0, 1])
+def test_the_mean_of_the_coordinates_is_the_mean_gradient(redraw):
+    (_, first), (_, second) = (_step(grads, redraw) for grads in _GRADS)
+    assert first.shape == (6,)
+    together, _ = _step(_GRADS[0], redraw, lambda c: (c + second) / 2)
+    joint, _ = _step([(a + b) / 2 for a, b in zip(*_GRADS, strict=True)], redraw)
+    np.testing.assert_allclose(together, joint, atol=1e-6)
+
+
+def test_independent_bases_add_up():
+    stack = keras.ops.stack
+    alone, _ = _step(_GRADS[0], reduce=lambda c: stack([c]), worker=0)
+    np.testing.assert_array_equal(alone, _step(_GRADS[0])[0])  # worker 0 has the shared basis
+    other, sent = _step(_GRADS[1], reduce=lambda c: stack([0 * c, c]), worker=lambda: 1)
+    both, _ = _step(_GRADS[0], reduce=lambda c: stack([c, sent]), worker=0)
+    np.testing.assert_allclose(both, alone + other, atol=1e-6)
+    same_basis, _ = _step(_GRADS[1])
+    assert abs(other - same_basis).max() > 0.1, "worker 1 has the basis of worker 0"
+    # A projection in its own basis, too.
+    flat = np.concatenate([g.ravel() for g in _GRADS[1]])
+    np.testing.assert_allclose(other @ other, -0.5 * (other @ flat), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        ({"reduce": 3}, TypeError, "`reduce` must be a function of the coordinates, or None. Received: reduce=3"),
+        ({"worker": 1}, ValueError, "A `worker` needs `reduce`.*Received: worker=1"),
+        ({"worker": -1, "reduce": abs}, ValueError, "`worker` must be at least 0. Received: worker=-1"),
+        ({"worker": 0.5, "reduce": abs}, ValueError, "`worker` must be an integer. Received: worker=0.5"),
+        ({"worker": 1, "reduce": abs, "redraw": 0}, ValueError, "must share it: redraw=0 takes no `worker`"),
+    ],
+)
+def test_wrong_exchanges_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        ke.RandomBases("sgd", 5, **arguments)
+
+
 @pytest.mark.parametrize("redraw", [0, 1])
 def test_loss_scaling_changes_nothing(redraw):
     plain = _model(_sgd(0.3, redraw=redraw))
@@ -223,6 +275,8 @@ def test_no_sum_is_left_to_the_slow_kernel():
     text = jax.jit(step).lower(state, variables[0].value, variables[0].value).as_text()
     sums = [line for line in text.splitlines() if "stablehlo.reduce" in line and "x250x" in line]
     assert "stablehlo.dot_general" in text and not sums
+    # Nor is the sketch merged into what reads it: it is written into a matrix with one row more, 402 + 1.
+    assert any("dynamic_update_slice" in line and "403x250" in line for line in text.splitlines())
 
 
 def test_variables_without_gradients_count_as_zero():

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_efficient.layers.arguments import whole_number
+
 
 def check_inner_optimizer(inner_optimizer, redraw: int):
     """The inner optimizer, also from its name, or an error that says why it does not fit.
@@ -20,6 +22,25 @@ def check_inner_optimizer(inner_optimizer, redraw: int):
     if redraw:
         _check_stays_in_basis(inner_optimizer)
     return inner_optimizer
+
+
+def check_exchange(reduce, worker, redraw: int) -> None:
+    """Raise an error unless workers can exchange their coordinates so.
+
+    Raises:
+        TypeError: `reduce` is no function.
+        ValueError: A worker without a `reduce`, or with a basis that is kept.
+    """
+    if reduce is not None and not callable(reduce):
+        raise TypeError(f"`reduce` must be a function of the coordinates, or None. Received: reduce={reduce!r}")
+    if worker is None:
+        return
+    if not callable(worker) and whole_number(worker, "worker") < 0:
+        raise ValueError(f"`worker` must be at least 0. Received: worker={worker!r}")
+    if reduce is None:
+        raise ValueError(f"A `worker` needs `reduce`, which gets the coordinates of all. Received: worker={worker!r}")
+    if not redraw:
+        raise ValueError("Workers that keep one basis must share it: redraw=0 takes no `worker`.")
 
 
 def _check_stays_in_basis(inner_optimizer):

@@ -1,16 +1,18 @@
 """RandomBases: any Keras optimizer, in a random subspace of the weights."""
 
+from collections.abc import Callable
+
 import keras
-import numpy as np
 from keras import ops
 
 from keras_efficient.layers.arguments import one_of, positive_integer, whole_number
+from keras_efficient.ops.hashing import as_word
 from keras_efficient.training.random_bases.bases import BASES
-from keras_efficient.training.random_bases.checks import check_inner_optimizer
+from keras_efficient.training.random_bases.checks import check_exchange, check_inner_optimizer
 from keras_efficient.training.random_bases.layout import FlatLayout
 from keras_efficient.training.wrapped_optimizer import WrappedOptimizer
 
-_NEXT_COMPARTMENT = 0x85EBCA6B  # keeps the seeds of compartments apart
+_NEXT_COMPARTMENT, _NEXT_WORKER = 0x85EBCA6B, 0xC2B2AE35  # keep the seeds of compartments and workers apart
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -46,6 +48,13 @@ class RandomBases(WrappedOptimizer):
         seed: Any integer, taken modulo 2^32.
         redraw: Updates until a new basis is drawn; 0 never.
         layer_wise: Whether every layer is a compartment with its own basis of d directions.
+        reduce: For several workers that exchange only coordinates: a function of the coordinates (n,) of this worker
+            that returns their mean over all workers, in the one basis that they share. Or, with `worker`, all of
+            them (workers, n), each in a basis of its worker; their updates add up. Nothing else of a step has to
+            travel. `ke.training.CoordinateWorkers` brings such functions for JAX.
+        worker: Number of this worker, 0 to workers - 1, or a function that returns it as an integer tensor.
+            Needs `reduce` and redraw > 0. Neither is saved: `optimizer.reduce` and `optimizer.worker` are to be
+            set again after loading.
         basis: `"strided"` (exactly orthonormal, O(D)), or to compare with: `"srht"` (O(D log D)),
             `"gaussian"` (O(d D), and that much memory).
         name: Of the optimizer.
@@ -67,6 +76,8 @@ class RandomBases(WrappedOptimizer):
         redraw: int = 1,
         layer_wise: bool = False,
         basis: str = "strided",
+        reduce: Callable | None = None,
+        worker: int | Callable | None = None,
         name: str = "random_bases",
     ):
         redraw = _check_redraw(redraw)
@@ -76,6 +87,8 @@ class RandomBases(WrappedOptimizer):
         self.redraw = redraw
         self.layer_wise = bool(layer_wise)
         self.basis = one_of(BASES, basis, "basis")
+        check_exchange(reduce, worker, redraw)
+        self.reduce, self.worker = reduce, worker
 
     # State: the inner optimizer's, and with a fixed basis the coordinates.
 
@@ -103,11 +116,15 @@ class RandomBases(WrappedOptimizer):
             self.build(trainable_variables)
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
         grads = self._in_order(grads, variables)
-        coordinates = [self._project(index, grads) for index in range(len(self._layouts))]
+        own = self.worker() if callable(self.worker) else self.worker
+        coordinates = ops.concatenate([self._project(index, grads, own) for index in range(len(self._layouts))])
+        coordinates = coordinates if self.reduce is None else self.reduce(coordinates)
         if self.redraw == 0:
-            self._move_coordinates(lambda z: self.inner_optimizer.apply([ops.concatenate(coordinates)], [z]))
-        else:
+            self._move_coordinates(lambda z: self.inner_optimizer.apply([coordinates], [z]))
+        elif own is None:
             self.inner_optimizer.apply(self._expand(coordinates), self._trainable_variables)
+        else:
+            self.inner_optimizer.apply(self._expand_all(coordinates), self._trainable_variables)
 
     def finalize_variable_values(self, var_list):
         if self.redraw == 0:
@@ -136,32 +153,37 @@ class RandomBases(WrappedOptimizer):
     def _basis_number(self):
         return ops.cast(self.iterations, "int32") // self.redraw if self.redraw else 0
 
-    def _compartment_seed(self, index):
-        return self.seed + index * _NEXT_COMPARTMENT
+    def _basis_seed(self, index, worker):
+        """Of a compartment, and of the worker if each has a basis of its own; that of worker 0 is the shared one."""
+        seed = self.seed + index * _NEXT_COMPARTMENT
+        return seed if worker is None else as_word(seed) + as_word(worker) * as_word(_NEXT_WORKER)
 
-    def _project(self, index, tensors):
+    def _project(self, index, tensors, worker):
         layout = self._layouts[index]
         vector = layout.join([tensors[member] for member in self._compartments[index]])
-        return BASES[self.basis].project(vector, layout, self._compartment_seed(index), self._basis_number())
+        return BASES[self.basis].project(vector, layout, self._basis_seed(index, worker), self._basis_number())
 
-    def _expand(self, coordinates):
-        """One tensor for each variable from the coordinates of each compartment."""
-        tensors = [None] * len(self._trainable_variables)
+    def _expand(self, coordinates, worker=None):
+        """One tensor for each variable from the coordinates of all compartments."""
+        tensors, start = [None] * len(self._trainable_variables), 0
         for index, (members, layout) in enumerate(zip(self._compartments, self._layouts, strict=True)):
-            seed = self._compartment_seed(index)
-            vector = BASES[self.basis].expand(coordinates[index], layout, seed, self._basis_number())
+            part, start = coordinates[start : start + layout.dimensions], start + layout.dimensions
+            vector = BASES[self.basis].expand(part, layout, self._basis_seed(index, worker), self._basis_number())
             for member, tensor in zip(members, layout.split(vector), strict=True):
                 tensors[member] = ops.cast(tensor, self._trainable_variables[member].dtype)
         return tensors
+
+    def _expand_all(self, coordinates):
+        """The sum of what the coordinates (workers, n) mean, each in the basis of its worker."""
+        each = [self._expand(coordinates[worker], worker) for worker in range(coordinates.shape[0])]
+        return [sum(tensors) for tensors in zip(*each, strict=True)]
 
     def _move_coordinates(self, move):
         """Let `move` change the coordinates, and move the weights with them."""
         before = ops.copy(self.coordinates)
         move(self.coordinates)
         change = ops.convert_to_tensor(self.coordinates) - before
-        ends = np.cumsum([layout.dimensions for layout in self._layouts])
-        parts = [change[end - x.dimensions : end] for end, x in zip(ends, self._layouts, strict=True)]
-        for variable, tensor in zip(self._trainable_variables, self._expand(parts), strict=True):
+        for variable, tensor in zip(self._trainable_variables, self._expand(change), strict=True):
             self.assign_add(variable, tensor)
 
     def get_config(self):

@@ -1,0 +1,134 @@
+"""CoordinateWorkers: training on several processes or devices that exchange only coordinates."""
+
+import keras
+import numpy as np
+
+from keras_efficient.training.random_bases.optimizer import RandomBases
+
+_AXIS = "workers"
+
+
+class CoordinateWorkers:
+    """Data-parallel training in random bases on JAX: of a step, d numbers of each worker travel, not D gradients.
+
+        shared basis:       c = mean over the workers of P' g_w,  theta <- theta + inner(P c)
+        independent bases:  c_w = P_w' g_w,                       theta <- theta + inner(sum over the workers P_w c_w)
+
+    g_w is the gradient of the worker's part of the batch. With a shared basis the step is that of one worker with
+    the whole batch. Independent bases search workers x d directions a step; as their updates add up, the
+    learning rate acts as if it were that many times as large.
+
+    A worker is a JAX device: in one process all of its devices; in several, after `jax.distributed.initialize` in
+    each of them, the devices of all. On CPUs set `jax.config.update("jax_cpu_collectives_implementation", "gloo")`
+    before. All workers hold the same weights at all times; at the start those of the first process. Sharding one
+    model over devices is not what this is for.
+
+    Args:
+        model: Built; without weights that are not trained (batch normalization, dropout), which the
+            workers would have to exchange, too.
+        optimizer: `RandomBases`; its `reduce` and `worker` are set here.
+        loss: Function of (targets, predictions), a mean over the samples.
+        independent: Whether every worker has a basis of its own; needs redraw > 0.
+
+    Raises:
+        RuntimeError: On another backend than JAX.
+        TypeError: If the optimizer is no `RandomBases`.
+        ValueError: For a model with other weights; for independent bases that are kept.
+
+    Example:
+
+    >>> workers = CoordinateWorkers(model, RandomBases("sgd", 250), keras.losses.MeanSquaredError())  # doctest: +SKIP
+    >>> losses = [workers.step(x, y) for x, y in batches]  # doctest: +SKIP
+    >>> workers.update_model()  # doctest: +SKIP
+    """
+
+    def __init__(self, model, optimizer, loss, independent: bool = False):
+        _check(model, optimizer, independent)
+        import jax
+
+        self.model, self.optimizer, self.loss = model, optimizer, loss
+        optimizer.reduce = _gather if independent else _mean
+        optimizer.worker = _number if independent else None
+        optimizer.build(model.trainable_variables)
+        self._mesh = jax.sharding.Mesh(np.array(jax.devices()), (_AXIS,))
+        self._step = self._compiled_step()
+        owners = (model.trainable_variables, optimizer.variables)
+        self._state = tuple([self._everywhere(v.value) for v in owner] for owner in owners)
+
+    def step(self, x, y) -> float:
+        """One step on the samples of this process (as many for each of its devices); its mean loss before the step."""
+        self._state, losses = self._step(self._state, self._divided(x), self._divided(y))
+        return float(np.mean([np.asarray(part.data) for part in losses.addressable_shards]))
+
+    def update_model(self) -> None:
+        """Put the weights and the state of the optimizer into the model and the optimizer."""
+        for owner, values in zip((self.model.trainable_variables, self.optimizer.variables), self._state, strict=True):
+            for variable, value in zip(owner, values, strict=True):
+                variable.assign(np.asarray(value.addressable_data(0)))
+
+    def compiled_text(self, x, y) -> str:
+        """The compiled step as XLA's text, to see what travels."""
+        return self._step.lower(self._state, self._divided(x), self._divided(y)).compile().as_text()
+
+    def _compiled_step(self):
+        import jax
+
+        parts, whole = jax.sharding.PartitionSpec(_AXIS), jax.sharding.PartitionSpec()
+
+        def loss(weights, x, y):
+            return self.loss(y, self.model.stateless_call(weights, [], x, training=True)[0])
+
+        def step(state, x, y):
+            value, grads = jax.value_and_grad(loss)(state[0], x, y)
+            weights, variables = self.optimizer.stateless_apply(state[1], grads, state[0])
+            return (weights, variables), value[None]
+
+        # Without its check: that one would add up the gradients of all workers by itself.
+        specs = {"in_specs": (whole, parts, parts), "out_specs": (whole, parts), "check_vma": False}
+        return jax.jit(jax.shard_map(step, mesh=self._mesh, **specs))
+
+    def _divided(self, array):
+        import jax
+
+        sharding = jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec(_AXIS))
+        return jax.make_array_from_process_local_data(sharding, np.asarray(array))
+
+    def _everywhere(self, value):
+        """A value of the first process on all devices."""
+        import jax
+        from jax.experimental import multihost_utils
+
+        value = np.asarray(multihost_utils.broadcast_one_to_all(np.asarray(value)))
+        sharding = jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec())
+        return jax.make_array_from_process_local_data(sharding, value)
+
+
+def _mean(coordinates):
+    import jax
+
+    return jax.lax.pmean(coordinates, _AXIS)
+
+
+def _gather(coordinates):
+    import jax
+
+    return jax.lax.all_gather(coordinates, _AXIS)
+
+
+def _number():
+    import jax
+
+    return jax.lax.axis_index(_AXIS)
+
+
+def _check(model, optimizer, independent):
+    backend = keras.backend.backend()
+    if backend != "jax":
+        raise RuntimeError(f"CoordinateWorkers needs the JAX backend (KERAS_BACKEND=jax). Received: {backend!r}")
+    if not isinstance(optimizer, RandomBases):
+        raise TypeError(f"`optimizer` must be a RandomBases. Received: optimizer={optimizer!r}")
+    if model.non_trainable_variables:
+        names = ", ".join(v.path for v in model.non_trainable_variables)
+        raise ValueError(f"The workers exchange trained weights only. Received: a model with {names}")
+    if independent and not optimizer.redraw:
+        raise ValueError("Workers that keep one basis must share it: redraw=0 cannot be independent.")

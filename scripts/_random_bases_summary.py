@@ -1,0 +1,70 @@
+"""The table of all records of `random_bases_table.py`."""
+
+import json
+import statistics
+from pathlib import Path
+
+from _results import write_results
+from _trainings import spread
+
+COMMAND = "python scripts/random_bases_table.py --out DIR --data-dir DIR"
+
+
+def summarize(out, published, quick):
+    """Write results/random_bases_table.json from the records in the folder; the table as text."""
+    records = [json.loads(path.read_text()) for path in sorted(Path(out).glob("*.json"))]
+    finals = [r for r in records if r["settings"]["test"] and r["settings"]["quick"] == quick]
+    groups = {}
+    for record in finals:
+        groups.setdefault(cell_of(record["settings"]), []).append(record)
+    cells = [figures(dict(cell), members, published) for cell, members in groups.items()]
+    add_ratios(cells)
+    cells.sort(key=lambda cell: (cell["row"], cell["augment"], cell["epochs"], cell["method"], cell["dimensions"]))
+    seeds = sorted({record["settings"]["seed"] for record in finals})
+    write_results("random_bases_table", {"cells": cells}, seeds=seeds, command=COMMAND, quick=quick)
+    return "\n".join(map(line, cells))
+
+
+def cell_of(settings):
+    """All settings but the seed."""
+    return tuple((name, value) for name, value in settings.items() if name not in ("seed", "test", "quick"))
+
+
+def figures(cell, members, published):
+    """One cell: mean and standard deviation over the seeds, in per cent."""
+    validation = [100 * record["validation"][-1] for record in members]
+    test = [100 * record["test_accuracy"] for record in members]
+    row = f"{cell.pop('network')}-{cell.pop('dataset')}"
+    known = published[row].get(cell["method"])
+    return {
+        "row": row,
+        **cell,
+        "seeds": [record["settings"]["seed"] for record in members],
+        "validation": spread(validation),
+        "best_epoch_validation": statistics.mean(100 * max(record["validation"]) for record in members),
+        "test": spread(test),
+        "published_validation": None if known is None else dict(zip(("mean", "sd"), known, strict=True)),
+        "seconds_per_epoch": statistics.median(record["seconds_per_epoch"] for record in members),
+        "backend": members[0]["backend"],
+    }
+
+
+def add_ratios(cells):
+    """Validation accuracy as a share of the best SGD's of the same row, augmentation and number of epochs."""
+    for cell in cells:
+        same = [c for c in cells if c["method"] == "sgd" and c["row"] == cell["row"]]
+        same = [c["validation"]["mean"] for c in same if c["augment"] == cell["augment"]]
+        cell["ratio_to_sgd"] = cell["validation"]["mean"] / max(same) if same else None
+
+
+def line(cell):
+    """A cell as a line of text."""
+    known = cell["published_validation"]
+    said = f"published {known['mean']} +- {known['sd']}" if known else ""
+    ratio = f"({cell['ratio_to_sgd']:.2f})" if cell["ratio_to_sgd"] else ""
+    validation, test, runs = cell["validation"], cell["test"], f"{cell['epochs']} x, {len(cell['seeds'])} seeds"
+    return (
+        f"{cell['row']:18s} {'augmented' if cell['augment'] else 'plain':9s} {cell['method']:12s} "
+        f"d={cell['dimensions']:<4d} rate {cell['learning_rate']:<9.4g} {runs}: "
+        f"{validation['mean']:.2f} +- {validation['sd']:.2f} {ratio} test {test['mean']:.2f} {said}"
+    )
