@@ -15,9 +15,7 @@ not. Without that package there is no total, and the activation part is the larg
 """
 
 import argparse
-import contextlib
 import importlib.metadata
-import io
 import json
 import math
 import os
@@ -70,24 +68,12 @@ def plain_layer(layer, name):
     raise ValueError(f"No plain layer for {layer.name!r} ({type(layer).__name__})")
 
 
-def convert(network, images=None):
-    """The bytes of a .tflite file: float32, or int8 with the ranges that `images` show."""
-    converter = tf.lite.TFLiteConverter.from_keras_model(network)
-    if images is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([image[np.newaxis]] for image in images)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-    with contextlib.redirect_stdout(io.StringIO()):  # Keras prints what it exports, with temporary paths
-        return converter.convert()
-
-
 def measure(model, data, images=None):
     """What LiteRT makes of a network of ours: bytes of the file and of the arena, and test accuracy."""
-    content = convert(plain_network(model), images)
+    content = ke.export.convert_litert(plain_network(model), images)
     return {
         "model_bytes": len(content),
-        "model_bytes_short_names": len(convert(plain_network(model, short_names=True), images)),
+        "model_bytes_short_names": len(ke.export.convert_litert(plain_network(model, short_names=True), images)),
         **(measured_arena(content) or computed_arena(content)),
         "test_accuracy": accuracy(litert_logits(content, data.x_test), data.y_test),
     }

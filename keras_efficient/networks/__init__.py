@@ -1,6 +1,30 @@
-"""Keras models from descriptions, and the networks known by name."""
+"""Keras models from descriptions, the networks known by name and the reference architectures."""
 
+from keras_efficient.networks.architectures import (
+    acdc_convolution,
+    bottleneck_convolution,
+    build_architecture,
+    mobilenet,
+    mobilenet_v2,
+    resnet18,
+    stage_names,
+    tiny_convnet,
+    wide_resnet,
+)
 from keras_efficient.networks.build import build_network
 from keras_efficient.networks.reference import DIGITS, MNIST_2KB
 
-__all__ = ["DIGITS", "MNIST_2KB", "build_network"]
+__all__ = [
+    "DIGITS",
+    "MNIST_2KB",
+    "acdc_convolution",
+    "bottleneck_convolution",
+    "build_architecture",
+    "build_network",
+    "mobilenet",
+    "mobilenet_v2",
+    "resnet18",
+    "stage_names",
+    "tiny_convnet",
+    "wide_resnet",
+]

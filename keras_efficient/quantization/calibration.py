@@ -6,6 +6,7 @@ from numbers import Real
 import keras
 import numpy as np
 
+from keras_efficient.ops.quantize import quantize
 from keras_efficient.quantization.modes import float_mode, quantized_layers
 from keras_efficient.quantization.observation import observed_activations
 
@@ -16,12 +17,14 @@ def calibrate(float_model: keras.Model, quantized_model: keras.Model, x, percent
     With P_k the k-th percentile and p = `percentile`:
 
     * kernel scale = max(|P_p|, |P_(100-p)|) of the kernel,
+    * scale of a factor of a structured layer (a, d, blocks) = the power of two at which rounding has
+      the least squared error: entries near 1 would all be cut off by the scale of their percentile,
     * bias scale = 2 (0.1 + max |bias|),
     * activation scale = the kernel's rule on the float values that the quantizer sees when
       `float_model` computes `x`; of the positive values only when none is negative.
 
     The stored scales are the base-2 logarithms, not rounded. Source: Gural & Murmann, ICML 2019
-    (their `loadQ`). Unlike there, a lone `ActivationQ` and the inner activation of a
+    (their `loadQ`), but for the factors. Unlike there, a lone `ActivationQ` and the inner activation of a
     `ResidualQ` are set from the values they see, too.
 
     Args:
@@ -61,6 +64,8 @@ def _scale(quantizer, activations, percentile):
     values = keras.ops.convert_to_numpy(quantizer.weight)
     if quantizer.name.startswith("bias"):
         return 2 * (0.1 + np.abs(values).max())
+    if getattr(quantizer.weight, "is_structured_factor", False):
+        return _least_error_scale(values, quantizer)
     return _percentile_scale(values, percentile)
 
 
@@ -73,6 +78,21 @@ def _activation_scale(values, percentile):
 
 def _percentile_scale(values, percentile):
     return np.abs(np.percentile(values, [percentile, 100 - percentile])).max()
+
+
+def _least_error_scale(values, quantizer):
+    largest = np.abs(values).max()
+    if not 0 < largest < np.inf:
+        return largest
+    covering = int(np.ceil(np.log2(largest)))
+    # Two bits have no code near their scale: a constant of 1 is best at 4. Outliers are cut off at smaller ones.
+    exponents = np.arange(covering - 8, covering + 3)
+    errors = [np.sum((_rounded(values, quantizer, k) - values) ** 2) for k in exponents]
+    return 2.0 ** exponents[np.argmin(errors)]
+
+
+def _rounded(values, quantizer, exponent):
+    return keras.ops.convert_to_numpy(quantize(values, quantizer.bits, float(exponent), quantizer.signed))
 
 
 def _assign_log2(quantizer, scale, layer_name):

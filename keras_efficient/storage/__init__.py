@@ -1,5 +1,6 @@
 """Bytes and multiply-adds of a network before it is trained. Nothing here imports Keras."""
 
+from keras_efficient.storage.architectures import architecture_cost, break_even_size
 from keras_efficient.storage.arithmetic_2019 import compute_storage
 from keras_efficient.storage.estimate import estimate_storage
 from keras_efficient.storage.exact import exact_slack
@@ -11,6 +12,8 @@ __all__ = [
     "LayerStorage",
     "StorageReport",
     "UnknownLayerError",
+    "architecture_cost",
+    "break_even_size",
     "compute_storage",
     "convolution_slack",
     "estimate_storage",

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import numpy_layers
 import pytest
 
 import keras_efficient as ke
@@ -81,6 +82,37 @@ def test_different_models_are_refused():
         ke.calibrate(*models, np.zeros((4, 2), "float32"))
     with pytest.raises(ValueError, match=r"`percentile` must be in \[0, 50\). Received: percentile=50"):
         ke.calibrate(models[0], models[0], np.zeros((4, 2), "float32"), percentile=50)
+
+
+@pytest.mark.parametrize(
+    "deviation, bits, largest_error", [(0.06, 2, 0.2), (0.06, 4, 0.2), (0.06, 8, 0.02), (0.3, 3, 0.6), (0.3, 8, 0.02)]
+)
+def test_factors_near_one_are_not_cut_off(deviation, bits, largest_error):
+    """By the percentile the scale is 1 at a deviation of 0.06: every entry above 1 would be cut off."""
+    keras.utils.set_random_seed(0)
+    initial = keras.initializers.RandomNormal(1.0, deviation)
+    layer = ke.ACDCDense(24, depth=2, activation=None, kernel_bits=bits, bias_bits=8, diagonal_initializer=initial)
+    model = keras.Sequential([keras.Input((24,)), layer])
+    x = np.random.default_rng(0).normal(size=(64, 24)).astype("float32")
+    exact = keras.ops.convert_to_numpy(model(x))
+    ke.calibrate(model, model, x)
+    scales = [row["log2_scale"] for row in scale_table(model)]
+    for factor, scale in zip((layer.a, layer.d), scales, strict=False):
+        values = keras.ops.convert_to_numpy(factor)
+        errors = {k: np.square(numpy_layers.quantize(values, bits, k) - values).sum() for k in range(-12, 12)}
+        assert scale == int(scale) and errors[scale] <= min(errors.values()) + 1e-6
+    assert scales[2] == pytest.approx(np.log2(0.2), abs=1e-5)  # the bias, by the study's rule
+    ke.set_mode(model, "freeze_scales")
+    error = np.abs(keras.ops.convert_to_numpy(model(x)) - exact).mean() / exact.std()
+    assert error < largest_error
+
+
+def test_a_dead_factor_keeps_its_scale_and_warns():
+    layer = ke.ACDC(kernel_bits=4, bias=None, diagonal_initializer="zeros")
+    model = keras.Sequential([keras.Input((4,)), layer])
+    with pytest.warns(UserWarning, match="The a of layer .* is zero"):
+        ke.calibrate(model, model, np.ones((4, 4), "float32"))
+    assert set(_log2(model).values()) == {0.0}
 
 
 def test_diagnose_counts_codes():

@@ -50,7 +50,12 @@ def layer_products(size: int, transform: str = "dct", groups: int = 1) -> int:
     if transform == "dct2d":
         rows = next(n for n in range(math.isqrt(block), 0, -1) if block % n == 0)
         return 2 * size + 2 * size * (rows + block // rows)
-    return round(4 * size + 5 * size * math.log2(block))
+    return round(fourier_products(size, groups))
+
+
+def fourier_products(size: int, groups: int = 1) -> float:
+    """The same with transforms by FFT, before it is rounded: 4 N + 5 N log2(N / groups)."""
+    return 4 * size + 5 * size * math.log2(size // groups)
 
 
 def transform_products(size: int) -> int:

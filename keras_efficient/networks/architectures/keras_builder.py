@@ -1,0 +1,95 @@
+"""Makes Keras layers of an architecture's drawing."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+
+import keras
+from keras import layers
+
+from keras_efficient.storage.architectures import ArchitectureBuilder
+
+
+class KerasBuilder(ArchitectureBuilder):
+    """A builder whose maps are Keras tensors, channels last.
+
+    Layers are named by their kind and a number, the same in every process.
+
+    Args:
+        convolution: Makes a layer (or function of a tensor) from filters, kernel_size and the
+            keywords strides, padding and name, for each replaceable convolution; None keeps it.
+        prefix: Of all names.
+    """
+
+    def __init__(self, convolution: Callable | None = None, prefix: str = ""):
+        self._convolution = convolution
+        self._prefix = prefix
+        self._numbers = Counter()
+
+    def channels(self, x):
+        return x.shape[-1]
+
+    def convolution(self, x, filters, kernel_size=1, strides=1, groups=1, use_bias=False):
+        layer = layers.Conv2D(
+            filters,
+            kernel_size,
+            strides,
+            "same",
+            groups=groups,
+            use_bias=use_bias,
+            kernel_initializer="he_normal",
+            name=self._name("conv"),
+        )
+        return layer(x)
+
+    def replaceable(self, x, filters, kernel_size=1, strides=1, use_bias=False):
+        if self._convolution is None:
+            return self.convolution(x, filters, kernel_size, strides, use_bias=use_bias)
+        place = {"strides": strides, "padding": "same", "name": self._name("replaced_conv")}
+        return self._convolution(filters, kernel_size, **place)(x)
+
+    def depthwise(self, x, kernel_size=3, strides=1):
+        layer = layers.DepthwiseConv2D(
+            kernel_size,
+            strides,
+            "same",
+            use_bias=False,
+            depthwise_initializer=depthwise_normal(kernel_size),
+            name=self._name("depthwise_conv"),
+        )
+        return layer(x)
+
+    def normalized(self, x):
+        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=self._name("normalization"))(x)
+
+    def relu(self, x, counted=True):
+        return layers.ReLU(name=self._name("relu"))(x)
+
+    def added(self, x, y):
+        return layers.Add(name=self._name("add"))([x, y])
+
+    def stage(self, x):
+        return layers.Activation("linear", name=self._name("stage"))(x)
+
+    def classified(self, x, classes, counted=False):
+        x = layers.GlobalAveragePooling2D(name=self._name("average"))(x)
+        return layers.Dense(classes, name=self._name("logits"))(x)
+
+    def _name(self, kind):
+        self._numbers[kind] += 1
+        return f"{self._prefix}{kind}_{self._numbers[kind]}"
+
+
+def depthwise_normal(kernel_size: int) -> keras.initializers.Initializer:
+    """He's normal distribution for a depthwise kernel: an output has kernel_size^2 inputs.
+
+    Keras's own initializers take the channels for inputs, too, and the signal would fade.
+    """
+    return keras.initializers.RandomNormal(0.0, math.sqrt(2) / kernel_size)
+
+
+def stage_names(model: keras.Model) -> list[str]:
+    """The layers that end the stages of a reference architecture, in order."""
+    return [layer.name for layer in model.layers if layer.name.startswith("stage_")]

@@ -1,0 +1,139 @@
+"""The reference architectures as Keras models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import keras
+
+from keras_efficient.descriptions.fields import check_size
+from keras_efficient.networks.architectures.convolutions import acdc_convolution, bottleneck_convolution
+from keras_efficient.networks.architectures.keras_builder import KerasBuilder
+from keras_efficient.storage.architectures import check_image_shape, drawings, find_architecture
+
+SHAPE = (32, 32, 3)
+
+
+def build_architecture(
+    name: str, input_shape: Sequence[int] = SHAPE, classes: int = 10, softmax: bool = True
+) -> keras.Model:
+    """The Keras model of a name that `storage.architecture_cost` prices, such as "wrn_28_10_acdc".
+
+    Its trainable numbers are the parameters of `architecture_cost(name)`.
+
+    Args:
+        name: See `storage.architecture_cost`.
+        input_shape: Shape of an image: (rows, columns, channels).
+        classes: Number of outputs.
+        softmax: Whether to end with a softmax; without it the outputs are logits.
+
+    Raises:
+        ValueError: For an unknown name, or a wrong shape or number of classes.
+    """
+    draw, replacement = find_architecture(name)
+    convolution = {None: None, "acdc": acdc_convolution(), "g8b2": bottleneck_convolution()}[replacement]
+    return _model(draw, name, input_shape, classes, convolution, softmax)
+
+
+def wide_resnet(
+    depth: int,
+    widen_factor: int,
+    input_shape: Sequence[int] = SHAPE,
+    classes: int = 10,
+    convolution: Callable | None = None,
+    softmax: bool = True,
+) -> keras.Model:
+    """WRN(depth, widen factor): (depth - 4) / 6 blocks of two 3x3 convolutions in each of three stages.
+
+    Its first convolution and those of its shortcuts stay.
+
+    Source: Zagoruyko & Komodakis, "Wide Residual Networks", 2016.
+
+    Args:
+        depth: 6 n + 4 with n of at least 1, such as 16, 28 or 40.
+        widen_factor: Channels of the stages are 16, 32 and 64 times this.
+        input_shape, classes, softmax: See `build_architecture`.
+        convolution: What takes the place of the replaceable convolutions: None keeps them, else a
+            function of filters, kernel_size and the keywords strides, padding and name that
+            returns a layer, such as `acdc_convolution()`, `bottleneck_convolution()` or a class:
+            `keras_efficient.ACDCConv2D`, `keras.layers.SeparableConv2D`.
+
+    Raises:
+        ValueError: For a wrong depth, factor, shape or number of classes.
+
+    Example:
+
+    >>> model = wide_resnet(16, 2, convolution=acdc_convolution(depth=4))
+    """
+    draw, _ = find_architecture(name := f"wrn_{depth}_{widen_factor}")
+    return _model(draw, name, input_shape, classes, convolution, softmax)
+
+
+def resnet18(
+    input_shape: Sequence[int] = SHAPE, classes: int = 10, convolution: Callable | None = None, softmax: bool = True
+) -> keras.Model:
+    """ResNet18 for small images: a 3x3 convolution and eight blocks of two.
+
+    All convolutions but the first are replaceable.
+
+    Source: He et al., "Deep Residual Learning for Image Recognition", 2016.
+
+    Args:
+        input_shape, classes, softmax: See `build_architecture`.
+        convolution: See `wide_resnet`.
+    """
+    return _model(drawings.resnet18, "resnet18", input_shape, classes, convolution, softmax)
+
+
+def mobilenet(
+    input_shape: Sequence[int] = SHAPE, classes: int = 10, convolution: Callable | None = None, softmax: bool = True
+) -> keras.Model:
+    """MobileNet for small images (the first convolution has no strides): 13 depthwise convolutions, each before a 1x1.
+
+    The 1x1 convolutions are replaceable.
+
+    Source: Howard et al., "MobileNets", 2017.
+
+    Args:
+        input_shape, classes, softmax: See `build_architecture`.
+        convolution: See `wide_resnet`.
+    """
+    return _model(drawings.mobilenet, "mobilenet", input_shape, classes, convolution, softmax)
+
+
+def mobilenet_v2(
+    input_shape: Sequence[int] = SHAPE, classes: int = 10, convolution: Callable | None = None, softmax: bool = True
+) -> keras.Model:
+    """MobileNetV2 for small images (the first convolution and the second stage have no strides), 17 inverted blocks.
+
+    The 1x1 convolutions that expand are replaceable, and the last one.
+
+    Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018.
+
+    Args:
+        input_shape, classes, softmax: See `build_architecture`.
+        convolution: See `wide_resnet`.
+    """
+    return _model(drawings.mobilenet_v2, "mobilenet_v2", input_shape, classes, convolution, softmax)
+
+
+def tiny_convnet(
+    input_shape: Sequence[int] = SHAPE, classes: int = 10, convolution: Callable | None = None, softmax: bool = True
+) -> keras.Model:
+    """The research log's small network: seven 3x3 and two 1x1 convolutions of 24 and 48 filters.
+
+    All of them are replaceable.
+
+    Args:
+        input_shape, classes, softmax: See `build_architecture`.
+        convolution: See `wide_resnet`.
+    """
+    return _model(drawings.tiny_convnet, "tiny_convnet", input_shape, classes, convolution, softmax)
+
+
+def _model(draw, name, input_shape, classes, convolution, softmax):
+    inputs = keras.Input(check_image_shape(input_shape), name="input")
+    outputs = draw(KerasBuilder(convolution), inputs, classes=check_size(classes, "classes"))
+    if softmax:
+        outputs = keras.layers.Activation("softmax", name="softmax")(outputs)
+    return keras.Model(inputs, outputs, name=name)
