@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,14 @@ settings.register_profile("keras_efficient", deadline=None, derandomize=True)
 settings.load_profile("keras_efficient")
 
 _SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_code_is_freed():
+    """JAX keeps whatever it has ever compiled: gigabytes after a thousand tests."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
 
 
 @pytest.fixture(scope="session")

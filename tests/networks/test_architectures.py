@@ -68,6 +68,7 @@ def test_models_cost_what_is_said(name):
     assert model.name == name and model.output_shape == (None, 10)
 
 
+@_once
 @pytest.mark.parametrize(
     "name, replaced", [("tiny_convnet", 9), ("resnet18", 19), ("wrn_10_2", 6), ("mobilenet", 13), ("mobilenet_v2", 18)]
 )
@@ -123,6 +124,7 @@ def test_every_number_trains_and_the_file_loads(tmp_path):
     np.testing.assert_array_equal(*(keras.ops.convert_to_numpy(each(x)) for each in (model, again)))
 
 
+@_once
 @pytest.mark.parametrize("name", ["tiny_convnet", "mobilenet"])
 def test_chains_can_be_priced_in_bytes(name):
     model = _MAKERS[name](convolution=ke.networks.acdc_convolution())
