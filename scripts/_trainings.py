@@ -12,11 +12,14 @@ class Ledger:
 
     def __init__(self, name, quick, command):
         self.name, self.quick, self.command = name, quick, command
-        self.summary, self.runs = {}, {}
-        path = ROOT / "results" / f"{name}{'_quick' * quick}.json"
-        if path.exists():
-            found = json.loads(path.read_text(encoding="utf-8"))["figures"]
-            self.summary, self.runs = found["summary"], found["runs"]
+        self.summary, self.runs = self._read()
+
+    def _read(self):
+        path = ROOT / "results" / f"{self.name}{'_quick' * self.quick}.json"
+        if not path.exists():
+            return {}, {}
+        found = json.loads(path.read_text(encoding="utf-8"))["figures"]
+        return found["summary"], found["runs"]
 
     def run(self, name, settings, work):
         """The figures of a run: of an earlier call with these settings, or of `work()` now."""
@@ -27,8 +30,10 @@ class Ledger:
         return self.runs[name]["accuracy"]
 
     def write(self, summary):
-        """All runs, and the summary: what earlier calls said of other parts stays."""
-        self.summary |= summary
+        """All runs, and the summary: what earlier calls said of other parts stays, and what others write meanwhile."""
+        earlier_summary, earlier_runs = self._read()
+        self.summary = earlier_summary | self.summary | summary
+        self.runs = earlier_runs | self.runs
         seeds = sorted({run["settings"]["seed"] for run in self.runs.values()})
         figures = {"summary": self.summary, "runs": self.runs}
         return write_results(self.name, figures, seeds=seeds, command=self.command, quick=self.quick)
