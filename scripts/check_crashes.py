@@ -131,14 +131,21 @@ def kill_driver(directory, arguments, moment):
     }
 
 
+def workers_at_work(directory, process):
+    """The workers of the command, as soon as there are any: between two stages nobody works."""
+    deadline = time.monotonic() + 120
+    while not (found := worker_processes(directory)) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert found, "no worker to kill"
+    return found
+
+
 def kill_worker(directory, arguments, moment):
     """Kill one worker `moment` seconds after a trial has begun; the run must end by itself."""
     process = start(directory, arguments)
-    deadline = time.monotonic() + 120
-    while not worker_processes(directory) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+    workers_at_work(directory, process)
     time.sleep(moment)
-    worker = max(worker_processes(directory), key=lambda process: (alive(process), process))
+    worker = max(workers_at_work(directory, process), key=lambda process: (alive(process), process))
     was_alive = alive(worker)
     os.kill(worker, signal.SIGKILL)
     code = process.wait()
