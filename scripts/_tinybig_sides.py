@@ -32,6 +32,7 @@ def tinybig_side():
 
     configs = {"model_configs": _tinybig_configs()}
     x, y = map(torch.from_numpy, batches(8))
+    _warm_up_torch(torch)
 
     def make():
         model = rpn_config().instantiate_object_from_config(configs)["model"]
@@ -48,6 +49,13 @@ def tinybig_side():
         return run
 
     return make
+
+
+def _warm_up_torch(torch):
+    """A step of a tiny network, so that what the framework loads at the first one is no part of the memory."""
+    model = torch.nn.Linear(2, 1)
+    model(torch.ones(1, 2)).sum().backward()
+    torch.optim.AdamW(model.parameters()).step()
 
 
 def _tinybig_configs():
@@ -89,6 +97,9 @@ def keras_side(layout, jit_compile):
 
     chunk = 1 if keras.backend.backend() == "torch" else 64
     x, y = batches(128)
+    tiny = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])  # as _warm_up_torch
+    tiny.compile(keras.optimizers.AdamW(), "mse", steps_per_execution=chunk, jit_compile=jit_compile)
+    tiny.fit(np.ones((chunk, 2)), np.ones((chunk, 1)), batch_size=1, verbose=0)
 
     def make():
         shift = layout == "kronecker"
