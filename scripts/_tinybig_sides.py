@@ -4,7 +4,8 @@
     python _tinybig_sides.py LAYOUT [jit]     with keras_efficient on Keras's backend; LAYOUT is tinybig or kronecker
 
 Lines on standard input are numbers of steps of a batch of 64; the answers are the seconds that they took, and at the
-end of the input the memory that training added.
+end of the input the memory that training added. Before its memory is first read, a side trains a miniature of the
+network, so that what the frameworks load at their first steps is no part of the difference.
 """
 
 import json
@@ -15,28 +16,27 @@ from pathlib import Path
 import numpy as np
 
 BATCH = 64
-LAYERS = ((784, 64, 8, 784, False), (64, 64, 8, 64, True), (64, 10, 2, 64, True))  # inputs, outputs, p, q, LayerNorm
+# Inputs, outputs, p, q, LayerNorm
+LAYERS = ((784, 64, 8, 784, False), (64, 64, 8, 64, True), (64, 10, 2, 64, True))
+MINIATURE = ((16, 16, 4, 16, False), (16, 16, 4, 16, True), (16, 10, 2, 16, True))
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 2e-4
 
 
-def batches(steps):
+def batches(steps, inputs=LAYERS[0][0]):
     """Images and labels of so many batches; the values do not matter to the time."""
     random = np.random.default_rng(0)
-    return random.normal(size=(steps * BATCH, 784)).astype("float32"), random.integers(0, 10, steps * BATCH)
+    return random.normal(size=(steps * BATCH, inputs)).astype("float32"), random.integers(0, 10, steps * BATCH)
 
 
 def tinybig_side():
-    """A function that takes n steps as the package's own learner takes them."""
+    """From layers and data, a function that takes n steps as the package's own learner takes them."""
     import torch
     from tinybig.config import rpn_config
 
-    configs = {"model_configs": _tinybig_configs()}
-    x, y = map(torch.from_numpy, batches(8))
-    _warm_up_torch(torch)
-
-    def make():
-        model = rpn_config().instantiate_object_from_config(configs)["model"]
-        assert sum(parameter.numel() for parameter in model.parameters()) == 9330
+    def make(layers, data):
+        x, y = map(torch.from_numpy, data)
+        model = rpn_config().instantiate_object_from_config({"model_configs": _tinybig_configs(layers)})["model"]
+        assert layers is not LAYERS or sum(parameter.numel() for parameter in model.parameters()) == 9330
         optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
 
         def run(steps):
@@ -51,17 +51,10 @@ def tinybig_side():
     return make
 
 
-def _warm_up_torch(torch):
-    """A step of a tiny network, so that what the framework loads at the first one is no part of the memory."""
-    model = torch.nn.Linear(2, 1)
-    model(torch.ones(1, 2)).sum().backward()
-    torch.optim.AdamW(model.parameters()).step()
-
-
-def _tinybig_configs():
+def _tinybig_configs(sizes):
     """The seed's settings; its first LayerNorm stands where the package does not read it, so it is left out."""
     layers = []
-    for inputs, outputs, p, q, normalize in LAYERS:
+    for inputs, outputs, p, q, normalize in sizes:
         size = {"normalized_shape": inputs + inputs**2, "device": "cpu"}
         norm = [{"function_class": "torch.nn.LayerNorm", "function_parameters": size}]
         transformation = {"d": 2, **({"postprocess_function_configs": norm} if normalize else {})}
@@ -82,32 +75,29 @@ def _tinybig_configs():
             },
         }
         heads = [{"head_class": "tinybig.module.rpn_head", "head_parameters": head}]
-        sizes = {"m": inputs, "n": outputs, "width": 1, "fusion_strategy": "average", "width_alloc": [1]}
-        parameters = {**sizes, "head_configs": heads}
+        layer = {"m": inputs, "n": outputs, "width": 1, "fusion_strategy": "average", "width_alloc": [1]}
+        parameters = {**layer, "head_configs": heads}
         layers.append({"layer_class": "tinybig.module.rpn_layer", "layer_parameters": parameters})
     parameters = {"depth": 3, "depth_alloc": [1, 1, 1], "layer_configs": layers}
     return {"model_class": "tinybig.model.rpn", "model_parameters": parameters}
 
 
 def keras_side(layout, jit_compile):
-    """A function that takes n steps by `fit`, 64 of them in one call of the backend where it can."""
+    """From layers and data, a function that takes n steps by `fit`, 64 of them in one call where it can."""
     import keras
 
     import keras_efficient as ke
 
     chunk = 1 if keras.backend.backend() == "torch" else 64
-    x, y = batches(128)
-    tiny = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])  # as _warm_up_torch
-    tiny.compile(keras.optimizers.AdamW(), "mse", steps_per_execution=chunk, jit_compile=jit_compile)
-    tiny.fit(np.ones((chunk, 2)), np.ones((chunk, 1)), batch_size=1, verbose=0)
 
-    def make():
+    def make(layers, data):
+        x, y = data
         shift = layout == "kronecker"
         stack = [
-            ke.TaylorDualLPHM(units, 5, p, q + shift, layout=layout, normalize=norm) for _, units, p, q, norm in LAYERS
+            ke.TaylorDualLPHM(units, 5, p, q + shift, layout=layout, normalize=norm) for _, units, p, q, norm in layers
         ]
-        model = keras.Sequential([keras.Input((784,)), *stack])
-        assert shift or model.count_params() == 9330
+        model = keras.Sequential([keras.Input(x.shape[1:]), *stack])
+        assert shift or layers is not LAYERS or model.count_params() == 9330
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         optimizer = keras.optimizers.AdamW(LEARNING_RATE, WEIGHT_DECAY)
         model.compile(optimizer, loss, steps_per_execution=chunk, jit_compile=jit_compile)
@@ -129,9 +119,11 @@ def memory(name):
 def main():
     side, *rest = sys.argv[1:]
     make = tinybig_side() if side == "tinybig_package" else keras_side(side, "auto" if "jit" in rest else False)
+    make(MINIATURE, batches(128, MINIATURE[0][0]))(64)
+    data = batches(128)
     Path("/proc/self/clear_refs").write_text("5")  # the highest memory from here on
     before = memory("VmRSS")
-    run = make()
+    run = make(LAYERS, data)
     print("ready", flush=True)
     for line in sys.stdin:
         started = time.perf_counter()
