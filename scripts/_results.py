@@ -17,6 +17,11 @@ ABSOLUTE_PATH = re.compile(r"""[\s="'](/|~|[A-Za-z]:\\)[\w.]""")
 PACKAGES = ("numpy", "keras", "tensorflow", "keras_efficient")
 
 
+def figures(name: str) -> dict:
+    """The figures of results/NAME.json."""
+    return json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))["figures"]
+
+
 def write_results(
     name: str,
     figures: dict,

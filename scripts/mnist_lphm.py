@@ -9,8 +9,8 @@ tinybig_rank_1, _2, _3 and _8 are for the sweep over ranks: `--networks tinybig_
 
 Every finished training is written to results/mnist_lphm.json at once; a later call with the same settings goes on.
 
-    python scripts/mnist_lphm.py --data-dir DIR [--seeds 0,1,2] [--networks tinybig,kronecker_sum] [--ablation]
-        [--bits 8,4] [--choose] [--quick]
+    python scripts/mnist_lphm.py --data-dir DIR [--seeds 0,1,2] [--networks tinybig,kronecker_sum ...]
+        [--ablation] [--bits 8,4] [--choose] [--quick]
 """
 
 import argparse
@@ -72,9 +72,16 @@ ABLATION = {
     "improved_with_the_seeds_learning_rate": {"learning_rate": 2e-3},
     "improved_20_epochs": {"epochs": 20},
 }
+SUM_RECIPES = {
+    "sum": SUM_RECIPE,
+    "sum_label_smoothing": dataclasses.replace(SUM_RECIPE, label_smoothing=0.05),
+    "sum_longer": dataclasses.replace(SUM_RECIPE, label_smoothing=0.05, epochs=20),
+    "sum_longer_faster": dataclasses.replace(SUM_RECIPE, label_smoothing=0.05, epochs=20, learning_rate=0.01),
+}
 RECIPES = {
     "tinybig": {"seed": SEED_RECIPE, "improved": IMPROVED},
-    "kronecker_sum": {"sum": SUM_RECIPE, "sum_label_smoothing": dataclasses.replace(SUM_RECIPE, label_smoothing=0.05)},
+    "kronecker_sum": SUM_RECIPES,
+    "kronecker_sum_inner_norm": SUM_RECIPES,
 }
 
 
@@ -90,18 +97,27 @@ def tinybig_network(recipe, rank=5, **bits):
     return keras.Sequential([keras.Input((784,)), *layers])
 
 
-def kronecker_sum_network(recipe, **bits):
-    """Sums of Kronecker products along rows and columns, no expansion: 8,778 parameters."""
+def kronecker_sum_network(recipe, inner_norm=False, **bits):
+    """Sums of Kronecker products along rows and columns, no expansion: 8,778 parameters.
+
+    A LayerNorm without parameters stands before each layer, or with `inner_norm` before the first and each relu.
+    """
     layers = [keras.Input((784,))]
-    for units, terms, p, q in ((256, 5, 16, 28), (256, 4, 16, 16), (64, 4, 8, 16)):
-        layers += [
-            keras.layers.LayerNormalization(center=False, scale=False),
-            ke.PHMDense(units, terms, p, q, activation="relu", **bits),
-        ]
+    for number, (units, terms, p, q) in enumerate(((256, 5, 16, 28), (256, 4, 16, 16), (64, 4, 8, 16))):
+        if number == 0 or not inner_norm:
+            layers.append(keras.layers.LayerNormalization(center=False, scale=False))
+        layers.append(ke.PHMDense(units, terms, p, q, activation=None if inner_norm else "relu", **bits))
+        if inner_norm:
+            layers += [keras.layers.LayerNormalization(center=False, scale=False), keras.layers.Activation("relu")]
     return keras.Sequential([*layers, ke.DenseQ(10, **bits) if bits else keras.layers.Dense(10)])
 
 
-NETWORKS = {"tinybig": tinybig_network, "kronecker_sum": kronecker_sum_network}
+MAIN_NETWORKS = "tinybig,kronecker_sum,kronecker_sum_inner_norm"
+NETWORKS = {
+    "tinybig": tinybig_network,
+    "kronecker_sum": kronecker_sum_network,
+    "kronecker_sum_inner_norm": functools.partial(kronecker_sum_network, inner_norm=True),
+}
 for _rank in (1, 2, 3, 8):
     NETWORKS[f"tinybig_rank_{_rank}"] = functools.partial(tinybig_network, rank=_rank)
     RECIPES[f"tinybig_rank_{_rank}"] = {"improved": IMPROVED}
@@ -180,7 +196,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
     parser.add_argument("--seeds", type=integers, default=[0, 1, 2], help="comma-separated")
-    parser.add_argument("--networks", default="tinybig,kronecker_sum", help=f"of {', '.join(NETWORKS)}")
+    parser.add_argument("--networks", default=MAIN_NETWORKS, help=f"of {', '.join(NETWORKS)}")
     parser.add_argument("--ablation", action="store_true", help="the improved recipe without each of its parts")
     parser.add_argument("--bits", type=integers, default=[], help="of the quantized factors, comma-separated")
     parser.add_argument("--choose", action="store_true", help="stop before the test images are looked at")

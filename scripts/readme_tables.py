@@ -5,18 +5,13 @@ python scripts/readme_tables.py --check   # exit code 1 where README.md is not u
 """
 
 import argparse
-import json
 import re
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from _readme_structured import structured_rows
+from _results import ROOT, figures
+
 MARKS = re.compile(r"(<!-- figures: .*? -->\n).*?(<!-- end of figures -->)", flags=re.DOTALL)
-
-
-def figures(name):
-    """The figures of results/NAME.json."""
-    return json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))["figures"]
 
 
 def rows():
@@ -93,66 +88,6 @@ def search_rows():
         f"{best} (the study's network, {study['total_bytes']:,.0f}: {study['val_accuracy']:.2%})",
         "measure_search.py",
     )
-
-
-def structured_rows():
-    """The figures of the Kronecker layers."""
-    if (ROOT / "results" / "mnist_options.json").exists():
-        yield option_row()
-    if (ROOT / "results" / "benchmark_tinybig.json").exists():
-        yield tinybig_row()
-    if (ROOT / "results" / "mnist_lphm.json").exists():
-        yield from lphm_rows()
-
-
-def option_row():
-    """What options beyond the paper bring."""
-    found = figures("mnist_options")["options"]
-    gains = (
-        f"{name} {100 * option['difference']['mean']:+.2f} ± {100 * option['difference']['sd']:.2f}"
-        for name, option in found.items()
-        if name != "plain"
-    )
-    return (
-        "Options against the plain protocol in short, the study's network: points of MNIST test accuracy, mean ± "
-        "standard deviation of the paired differences, 3 seeds",
-        f"{', '.join(gains)} (plain {found['plain']['test_accuracy']['mean']:.2%})",
-        "measure_options.py",
-    )
-
-
-def tinybig_row():
-    """A training step against the package tinyBIG."""
-    found = figures("benchmark_tinybig")
-    times = {name: f"{side['times_faster']:.0f}" for name, side in found.items() if "times_faster" in side}
-    memory = found["tinybig_package"]["added_megabytes"] / found["torch_tinybig"]["added_megabytes"]
-    return (
-        "A training step of tinyBIG's 9,330-parameter network, the same function, against tinyBIG: times faster on "
-        "TensorFlow (XLA), JAX, PyTorch; memory that training adds, PyTorch",
-        f"{times['tensorflow_tinybig']} ({times['tensorflow_tinybig_jit']}), {times['jax_tinybig_jit']}, "
-        f"{times['torch_tinybig']}; 1/{memory:.0f}",
-        "benchmark_tinybig.py",
-    )
-
-
-def lphm_rows():
-    """Accuracies of the networks with Kronecker factors."""
-    summary = figures("mnist_lphm")["summary"]
-    for network, parameters in (("tinybig", 9330), ("kronecker_sum", 8778)):
-        if "test" not in summary.get(network, {}):
-            continue
-        parts = (
-            f"{name} {row['mean']:.2%} ± {100 * row['sd']:.2f}"
-            for part, rows in summary[network].items()
-            if part.startswith("test")
-            for name, row in ((f"{name}{part[4:].replace('_', ' ')}", row) for name, row in rows.items())
-        )
-        yield (
-            f"MNIST, network {network} of {parameters:,} parameters: test accuracy after the last epoch, mean ± "
-            "standard deviation of the seeds, by recipe",
-            ", ".join(parts),
-            "mnist_lphm.py",
-        )
 
 
 def firmware_rows():

@@ -128,14 +128,18 @@ def _repeat_rows(x, rows):
 
 
 def _finished(matrix):
-    """`matrix`, on JAX with a row of zeros behind it: written into a larger one, it is computed before it is read.
+    """`matrix`, with a row of zeros behind it: as a part of a larger one, it is computed before it is read.
 
     XLA would otherwise merge it into what reads it as a vector, and find row and column of every entry by a
-    division in 64 bits, which takes longer than all the rest.
+    division in 64 bits, which takes longer than all the rest. Of the two ways to write it, JAX is fast with one,
+    and TensorFlow has a gradient for the other. On torch the matrix as it is.
     """
-    if keras.backend.backend() != "jax":
-        return matrix
-    return ops.slice_update(ops.zeros((matrix.shape[0] + 1, matrix.shape[1]), matrix.dtype), (0, 0), matrix)
+    shape = matrix.shape
+    if keras.backend.backend() == "jax":
+        return ops.slice_update(ops.zeros((shape[0] + 1, shape[1]), matrix.dtype), (0, 0), matrix)
+    if keras.backend.backend() == "tensorflow":
+        return ops.concatenate([matrix, ops.zeros((1, shape[1]), matrix.dtype)])
+    return matrix
 
 
 def _power_of_two(n):

@@ -37,7 +37,7 @@ class FlatLayout:
     def join(self, tensors):
         """The tensors as one float32 vector, zeros in the gaps."""
         parts = [self._flat(index, tensor) for index, tensor in enumerate(tensors)]
-        if keras.backend.backend() != "jax":
+        if keras.backend.backend() == "torch":
             return ops.concatenate(parts)
         # XLA would merge a concatenation into what reads it, with a branch for every single number.
         vector = ops.zeros((self.size,))

@@ -1,0 +1,183 @@
+"""The rows of the README's table about compact layers, random bases and options; see readme_tables.py."""
+
+from _results import ROOT, figures
+
+
+def structured_rows():
+    """The figures of the layers with structure: those whose results are there."""
+    makers = {
+        "mnist_options": lambda: [option_row()],
+        "benchmark_acdc_tensorflow": acdc_speed_rows,
+        "acdc_mnist": acdc_mnist_rows,
+        "benchmark_kronecker": lambda: [kronecker_speed_row()],
+        "benchmark_tinybig": lambda: [tinybig_row()],
+        "mnist_lphm": lphm_rows,
+        "random_bases_table": random_bases_rows,
+        "random_bases_small": lambda: [small_row()],
+        "benchmark_random_bases_tensorflow": lambda: [random_bases_speed_row()],
+        "random_bases_workers": lambda: [workers_row()],
+    }
+    for name, make in makers.items():
+        if (ROOT / "results" / f"{name}.json").exists():
+            yield from make()
+
+
+def acdc_speed_rows():
+    """ACDC against Dense."""
+    found = {name: figures(f"benchmark_acdc_{name}") for name in ("tensorflow", "jax")}
+    for kind, label in (("forward", "forward"), ("gradients", "forward and backward")):
+        cells = []
+        for size, batch in ((1024, 128), (4096, 1), (4096, 128), (8192, 128)):
+            sides = [found[name][f"{kind}_{size}_batch_{batch}"] for name in found]
+            numbers = ["/".join(f"{side[t]['times_dense']:.1f}" for t in ("dct", "dct2d")) for side in sides]
+            cells.append(f"{size} (batch {batch}) {', '.join(numbers)}")
+        yield (
+            f"One ACDC layer against Dense of the same size, {label}, times faster by transform (dct/dct2d), on "
+            "TensorFlow (XLA), JAX",
+            "; ".join(cells),
+            "benchmark_acdc.py",
+        )
+    twelve = [
+        "/".join(f"{sides['forward_8192_batch_128'][f'stack_{t}']['times_dense']:.1f}" for t in ("dct", "dct2d"))
+        for sides in found.values()
+    ]
+    yield (
+        "Twelve ACDC layers against one Dense, size 8192, batch 128, forward, times faster, TensorFlow, JAX (dct/dct2d)",
+        ", ".join(twelve),
+        "benchmark_acdc.py",
+    )
+
+
+def acdc_mnist_rows():
+    """ACDC layers and nothing else."""
+    for name, network in figures("acdc_mnist")["summary"].items():
+        if "test" not in network:
+            continue
+        row = network["test"][network["chosen"]]
+        yield (
+            f"MNIST, {name.replace('_', ' ')} of ACDC and no dense layer, {network['parameters']:,} parameters: test "
+            f"accuracy after the last epoch, mean ± standard deviation of {len(row['each'])} seeds",
+            f"{row['mean']:.2%} ± {100 * row['sd']:.2f}",
+            "acdc_mnist.py",
+        )
+
+
+def kronecker_speed_row():
+    """Kronecker layers against Dense."""
+    found = figures("benchmark_kronecker")["sizes"]
+    names = {"lphm_rank_8": "LPHM rank 8", "dual_lphm_rank_8": "dual LPHM rank 8", "phm_8_terms": "8 terms"}
+    cells = (
+        f"{size} "
+        + ", ".join(f"{label} {sides[name]['forward_backward']['times_faster']:.0f}" for name, label in names.items())
+        for size, sides in found.items()
+        if int(size) >= 4096
+    )
+    return (
+        "Kronecker layers against Dense of the same size, batch 64, forward and backward, times faster (TensorFlow)",
+        "; ".join(cells),
+        "benchmark_kronecker.py",
+    )
+
+
+def random_bases_rows():
+    """Table 1 of the random-bases paper, as far as it was run."""
+    cells = figures("random_bases_table")["cells"]
+    for row in dict.fromkeys(cell["row"] for cell in cells):
+        parts = []
+        for cell in (c for c in cells if c["row"] == row and not c["augment"] and c["epochs"] == 100):
+            published = cell["published_validation"]
+            said = f" (published {published['mean']:g} ± {published['sd']:g})" if published else ""
+            own = cell["validation"]
+            size = f", d = {cell['dimensions']}" if cell["dimensions"] not in (0, 250) else ""
+            parts.append(f"{cell['method']}{size} {own['mean']:.2f} ± {own['sd']:.2f}{said}")
+        if parts:
+            yield (
+                f"{row}, 100 epochs, 3 seeds: validation accuracy in % by method; sgd_matched is plain SGD at "
+                "RBD's rate times d / D",
+                ", ".join(parts),
+                "random_bases_table.py",
+            )
+
+
+def small_row():
+    """A network of coordinates."""
+    found = figures("random_bases_small")
+    test = found["test"]
+    return (
+        f"MNIST in fixed random bases, {found['stored_bytes']:,} stored bytes in all: test accuracy, mean ± standard "
+        f"deviation of {len(test['each'])} seeds",
+        f"{test['mean']:.2%} ± {100 * test['sd']:.2f}",
+        "random_bases_bytes.py",
+    )
+
+
+def random_bases_speed_row():
+    """A step inside fit."""
+    times = [figures(f"benchmark_random_bases_{name}")["rbd"]["times_sgd"] for name in ("tensorflow", "jax")]
+    return (
+        "A step of `fit` with `RandomBases` (a new basis each step) as a multiple of one with SGD, FC-MNIST, d = 250, "
+        "TensorFlow, JAX",
+        ", ".join(f"{each:.2f}" for each in times),
+        "benchmark_random_bases.py",
+    )
+
+
+def workers_row():
+    """Bytes between processes."""
+    ways = figures("random_bases_workers")["ways"]
+    return (
+        "Two processes that exchange coordinates (shared basis, independent bases): times fewer bytes a step than the "
+        "full gradient",
+        ", ".join(f"{ways[way]['times_fewer_bytes']:.0f}" for way in ("shared", "independent")),
+        "random_bases_workers.py",
+    )
+
+
+def option_row():
+    """What options beyond the paper bring."""
+    found = figures("mnist_options")["options"]
+    gains = (
+        f"{name} {100 * option['difference']['mean']:+.2f} ± {100 * option['difference']['sd']:.2f}"
+        for name, option in found.items()
+        if name != "plain"
+    )
+    return (
+        "Options against the plain protocol in short, the study's network: points of MNIST test accuracy, mean ± "
+        "standard deviation of the paired differences, 3 seeds",
+        f"{', '.join(gains)} (plain {found['plain']['test_accuracy']['mean']:.2%})",
+        "measure_options.py",
+    )
+
+
+def tinybig_row():
+    """A training step against the package tinyBIG."""
+    found = figures("benchmark_tinybig")
+    times = {name: f"{side['times_faster']:.0f}" for name, side in found.items() if "times_faster" in side}
+    memory = found["tinybig_package"]["added_megabytes"] / found["torch_tinybig"]["added_megabytes"]
+    return (
+        "A training step of tinyBIG's 9,330-parameter network, the same function, against tinyBIG: times faster on "
+        "TensorFlow (XLA), JAX, PyTorch; memory that training adds, PyTorch",
+        f"{times['tensorflow_tinybig']} ({times['tensorflow_tinybig_jit']}), {times['jax_tinybig_jit']}, "
+        f"{times['torch_tinybig']}; 1/{memory:.0f}",
+        "benchmark_tinybig.py",
+    )
+
+
+def lphm_rows():
+    """Accuracies of the networks with Kronecker factors."""
+    summary = figures("mnist_lphm")["summary"]
+    for network, parameters in (("tinybig", 9330), ("kronecker_sum", 8778), ("kronecker_sum_inner_norm", 8778)):
+        if "test" not in summary.get(network, {}):
+            continue
+        parts = (
+            f"{name} {row['mean']:.2%} ± {100 * row['sd']:.2f}"
+            for part, rows in summary[network].items()
+            if part.startswith("test")
+            for name, row in ((f"{name}{part[4:].replace('_', ' ')}", row) for name, row in rows.items())
+        )
+        yield (
+            f"MNIST, network {network} of {parameters:,} parameters: test accuracy after the last epoch, mean ± "
+            "standard deviation of the seeds, by recipe",
+            ", ".join(parts),
+            "mnist_lphm.py",
+        )
