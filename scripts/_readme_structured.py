@@ -42,7 +42,7 @@ def acdc_speed_rows():
         for sides in found.values()
     ]
     yield (
-        "Twelve ACDC layers against one Dense, size 8192, batch 128, forward, times faster, TensorFlow, JAX (dct/dct2d)",
+        "12 ACDC layers against one Dense, size 8192, batch 128, forward, times faster (dct/dct2d), TensorFlow, JAX",
         ", ".join(twelve),
         "benchmark_acdc.py",
     )
