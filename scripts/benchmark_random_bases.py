@@ -1,7 +1,7 @@
 """A step of `model.fit` with RandomBases against one with plain SGD: FC-MNIST, batch 32, d = 250.
 
 Flatten, Dense 128 relu, Dense 10 on random images of the size of MNIST's; `jit_compile=True` and
-`steps_per_execution=50` (torch: neither). All sides stand in one process and take turns, 100 steps each; a figure
+`steps_per_execution=50` (torch: neither). All sides stand in one process and take turns, 500 steps each; a figure
 is the median over the rounds of the ratio of neighbours. One backend a run:
 
     KERAS_BACKEND=jax python scripts/benchmark_random_bases.py [--quick]
@@ -17,7 +17,7 @@ from _results import write_results
 
 import keras_efficient as ke
 
-BATCH, STEPS, DIMENSIONS = 32, 100, 250
+BATCH, STEPS, DIMENSIONS = 32, 500, 250
 
 
 def make(optimizer):
