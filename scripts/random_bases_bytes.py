@@ -13,7 +13,7 @@ averaged weights.
 Every training leaves a record in --out, so that a later call goes on.
 
     python scripts/random_bases_bytes.py --out DIR [--data-dir DIR] [--parts small,curve] [--network cnn]
-        [--seeds 0,1,2] [--epochs 16] [--search-epochs 4] [--curve-epochs 8] [--quick]
+        [--seeds 0,1,2] [--epochs 16] [--search-epochs 4] [--curve-epochs 6] [--quick]
 """
 
 import argparse
@@ -106,7 +106,7 @@ def train(recipe, seed, data):
     optimizer = keras.optimizers.Adam(rate, use_ema=True, ema_momentum=0.995)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     fast = {} if keras.backend.backend() == "torch" else {"steps_per_execution": 20}
-    model.compile(optimizer, loss, jit_compile=False, **fast)
+    model.compile(optimizer, loss, jit_compile=keras.backend.backend() == "jax", **fast)
     model.fit(x, y, batch_size=BATCH, epochs=passes, verbose=0)
     return model
 
@@ -208,7 +208,7 @@ def parse():
     parser.add_argument("--seeds", type=integers, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=16, help="of the small network; a multiple of 4")
     parser.add_argument("--search-epochs", type=int, default=4, help="of its candidates; a multiple of 2")
-    parser.add_argument("--curve-epochs", type=int, default=8)
+    parser.add_argument("--curve-epochs", type=int, default=6)
     parser.add_argument("--quick", action="store_true", help="1,000 images, one pass, one seed")
     return parser.parse_args()
 

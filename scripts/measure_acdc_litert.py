@@ -1,0 +1,84 @@
+"""Error of int8 LiteRT files of ACDC networks on data of unit variance, and their bytes.
+
+N = 64; root of the mean squared difference between the file's output and the Keras model's over 1,000 samples, divided
+by the deviation of the model's output; 256 other samples calibrate. Diagonals N(1, 0.06).
+
+    python scripts/measure_acdc_litert.py [--quick]
+"""
+
+import argparse
+import statistics
+
+import keras
+import numpy as np
+import tensorflow as tf
+from _results import write_results
+
+import keras_efficient as ke
+
+SIZE = 64
+
+
+def networks(seed):
+    """Stacks by name."""
+    found = {}
+    for transform in ("dct", "dct2d"):
+        for depth in (1, 2, 4, 12):
+            for activation in (None, "relu") if depth > 1 else (None,):
+                start = keras.initializers.RandomNormal(1.0, 0.06, seed=seed)
+                layer = ke.ACDCDense(
+                    SIZE, depth, transform, "random", activation, seed=seed, diagonal_initializer=start
+                )
+                name = f"{transform}, {depth} layers, {activation or 'linear'}"
+                found[name] = keras.Sequential([keras.Input((SIZE,)), layer])
+    return found
+
+
+def measure(model, samples):
+    """Bytes of the file, and the relative error of its outputs."""
+    content = ke.export.convert_litert(model, samples[:256])
+    interpreter = tf.lite.Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    outputs = []
+    for sample in samples[256:]:
+        interpreter.set_tensor(source["index"], to_integers(sample[None], source))
+        interpreter.invoke()
+        outputs.append(from_integers(interpreter.get_tensor(target["index"]), target)[0])
+    expected = model.predict(samples[256:], batch_size=1000, verbose=0)
+    error = float(np.sqrt(np.mean((np.stack(outputs) - expected) ** 2)))
+    return {"bytes": len(content), "error": error, "relative_error": error / float(expected.std())}
+
+
+def to_integers(values, tensor):
+    """Reals as the integers of a tensor of the file."""
+    scale, zero = tensor["quantization"]
+    bounds = np.iinfo(tensor["dtype"])
+    return np.clip(np.round(values / scale + zero), bounds.min, bounds.max).astype(tensor["dtype"])
+
+
+def from_integers(values, tensor):
+    """Integers of a tensor of the file as reals."""
+    scale, zero = tensor["quantization"]
+    return (values.astype("float32") - zero) * scale
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one seed")
+    seeds = [0] if parser.parse_args().quick else [0, 1, 2]
+    found = {}
+    for seed in seeds:
+        samples = np.random.default_rng(seed).normal(size=(1256, SIZE)).astype("float32")
+        for name, model in networks(seed).items():
+            found.setdefault(name, []).append(measure(model, samples))
+    figures = {
+        name: {key: statistics.mean(each[key] for each in runs) for key in runs[0]} for name, runs in found.items()
+    }
+    for name, row in figures.items():
+        print(name, row)
+    write_results("acdc_litert", figures, seeds=seeds, quick=len(seeds) == 1)
+
+
+if __name__ == "__main__":
+    main()
