@@ -77,6 +77,7 @@ SUM_RECIPES = {
     "sum_label_smoothing": dataclasses.replace(SUM_RECIPE, label_smoothing=0.05),
     "sum_longer": dataclasses.replace(SUM_RECIPE, label_smoothing=0.05, epochs=20),
     "sum_longer_faster": dataclasses.replace(SUM_RECIPE, label_smoothing=0.05, epochs=20, learning_rate=0.01),
+    "sum_30_epochs": dataclasses.replace(SUM_RECIPE, label_smoothing=0.05, epochs=30, learning_rate=0.015),
 }
 RECIPES = {
     "tinybig": {"seed": SEED_RECIPE, "improved": IMPROVED},
