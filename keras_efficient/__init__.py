@@ -50,6 +50,7 @@ from keras_efficient.pruning import (
     PruningCallback,
     StepSparsity,
     prune_model,
+    remove_filters,
     strip_pruning,
 )
 from keras_efficient.quantization import calibrate, set_mode
@@ -107,6 +108,7 @@ __all__ = [
     "prune_model",
     "pruning",
     "quantization",
+    "remove_filters",
     "selection_score",
     "set_mode",
     "storage",

@@ -45,10 +45,11 @@ def set_masks(kernels: list[PrunedKernel], zeros: int, monotone: bool = True, sc
 
 def prunable_layers(model: keras.layers.Layer) -> list[Prunable]:
     """The `Prunable` layers of a model in order, each once, also in nested models."""
-    return _layers_of(model, Prunable)
+    return layers_of(model, Prunable)
 
 
-def _layers_of(model, kind):
+def layers_of(model: keras.layers.Layer, kind: type) -> list:
+    """The layers of a kind in order, each once, also in wrappers and nested models."""
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
     found = {id(layer): layer for layer in model._flatten_layers() if isinstance(layer, kind)}
@@ -75,6 +76,6 @@ def _update(kernels, layer, step):
 def _pass_on(model, updated):
     """Copy the masks of filters to the normalizations behind them."""
     masks = {layer.name: layer.kernels[0] for layer in updated}
-    for channels in _layers_of(model, PrunedChannels):
+    for channels in layers_of(model, PrunedChannels):
         if channels.follows in masks:
             channels.mask.assign(masks[channels.follows].alive())
