@@ -67,7 +67,10 @@ def test_c_takes_the_bytes_that_were_predicted(bits, sparsity):
     stripped = ke.strip_pruning(pruned)
     ke.set_mode(stripped, "freeze_scales")
     predicted = ke.estimate_storage(stripped).weight_bytes
-    written = write_network(IntegerModel(stripped)).weight_bytes
+    network = write_network(IntegerModel(stripped))
+    written = network.weight_bytes
+    formats = [row.weight_format for row in ke.estimate_storage(stripped).layers if row.parameters]
+    assert [row["weight_format"] for row in network.layers if "weight_format" in row] == formats
     # Half bytes and the order of a dense layer's rows, which the arena decides, may take a few bits.
     assert written == pytest.approx(predicted, abs=3)
     if bits == 1:

@@ -35,20 +35,21 @@ class StoredWeights:
         return [*self.groups, *([] if self.bias is None else [self.bias])]
 
 
-def store_weights(layer: Convolution, source_layout: Layout) -> StoredWeights:
+def store_weights(layer: Convolution, source_layout: Layout, sparse: bool = True) -> StoredWeights:
     """The weights in the order of the loops below; of a dense layer in the order of its source map."""
     products = layer.products
+    pruned = products.pruned and sparse
     kernel = products.kernel
     places = kernel.shape[0] * kernel.shape[1]
     if layer.depthwise:
         # Filter by filter: channel c's multiplier d is filter c m + d.
         kernel = kernel.reshape(places, 1, -1)
-        groups = encoded(products.kernel_codes, [(kernel, 0, 1)], products.pruned)
+        groups = encoded(products.kernel_codes, [(kernel, 0, 1)], pruned)
     else:
         kernel = kernel.reshape(places, *kernel.shape[2:])
         if layer.is_whole:
             kernel = kernel[np.argsort(source_layout.addresses, axis=None)]
-        groups = group_filters(products.kernel_codes, kernel, products.pruned)
+        groups = group_filters(products.kernel_codes, kernel, pruned)
     bias = None
     if products.bias is not None:
         bias = Segment(products.bias_codes, products.bias_codes.indices(products.bias))

@@ -62,6 +62,11 @@ class Group(Segment):
     filters: int
     width: int
 
+    @property
+    def format(self) -> str:
+        """The name of the encoding, as `storage.sparse` gives it."""
+        return "dense"
+
     def __init__(self, codes: Codes, kernel: np.ndarray, first: int, width: int):
         """`kernel`: (places, channels, filters) of these filters."""
         super().__init__(codes, codes.indices(group_order(kernel, width)))
@@ -134,6 +139,10 @@ class BitmaskGroup(Group):
     """A group of which zeros take one bit: a bit for each number, then the numbers that are not zero."""
 
     @property
+    def format(self) -> str:
+        return "bitmask"
+
+    @property
     def bits(self) -> int:
         return self.indices.size + self.codes.bits * self._stored.size
 
@@ -176,6 +185,10 @@ class RelativeGroup(Group):
         zero = codes.indices(0)
         self._gaps, places = relative_entries(self.indices != zero, gap_bits)
         self._entries = np.where(places < 0, zero, self.indices[places])
+
+    @property
+    def format(self) -> str:
+        return f"relative index, {self.gap_bits}-bit gaps"
 
     @property
     def bits(self) -> int:
