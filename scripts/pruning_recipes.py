@@ -12,7 +12,7 @@ against dense training of equal budget. On JAX a whole training is one compiled 
 | penguins | 12-12(relu)-3(tanh) | cross-entropy of the tanh outputs, Adam 1e-4, batch 50, 4000 epochs |
 | fashion_mnist | conv 32 - conv 64 - pool 2 - 128 - 10 | Adadelta 1.0, batch 64, 1 epoch |
 | flowers | 12 - pool - 20 - 32 convs, dense 32 - 5 (tanh), at 36 x 36 | Adam 1e-4, batch 32, 20 epochs |
-| cifar10 | conv 64 - 64 - pool - 128 - pool, 256 - 10 | cross-entropy of a softmax's softmax, Adam 1e-4, batch 4, 2 epochs |
+| cifar10 | conv 64 - 64 - pool - 128 - pool, 256 - 10 | softmax twice, Adam 1e-4, batch 4, 2 epochs |
 
 Weights and biases start uniform in +-1/sqrt(fan_in), as in the study.
 """

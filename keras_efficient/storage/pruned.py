@@ -74,4 +74,4 @@ def effective(variable: Any) -> np.ndarray:
 
 
 def as_numpy(variable: Any) -> np.ndarray:
-    return np.asarray(variable.numpy(), dtype="float64")
+    return np.asarray(variable.numpy())
