@@ -13,6 +13,7 @@ from keras_efficient import (
     layers,
     networks,
     ops,
+    pruning,
     quantization,
     storage,
     training,
@@ -42,6 +43,16 @@ from keras_efficient.layers import (
     TaylorDualLPHM,
 )
 from keras_efficient.networks import build_network
+from keras_efficient.pruning import (
+    ConstantSparsity,
+    PolynomialDecay,
+    Prunable,
+    PruningCallback,
+    StepSparsity,
+    prune_model,
+    remove_filters,
+    strip_pruning,
+)
 from keras_efficient.quantization import calibrate, set_mode
 from keras_efficient.storage import StorageReport, estimate_storage
 from keras_efficient.training import Halving, RandomBases, Selection, Stage, selection_score, train_network
@@ -57,6 +68,7 @@ __all__ = [
     "AveragePoolingQ",
     "BlockACDC",
     "BlockAFDF",
+    "ConstantSparsity",
     "ConvQ",
     "DenseQ",
     "DepthwiseConvQ",
@@ -69,12 +81,16 @@ __all__ = [
     "LowRankDense",
     "PHMConv2D",
     "PHMDense",
+    "PolynomialDecay",
+    "Prunable",
+    "PruningCallback",
     "RandomBases",
     "RandomBasisConv2D",
     "RandomBasisDense",
     "ResidualQ",
     "Selection",
     "Stage",
+    "StepSparsity",
     "StorageReport",
     "TaylorDualLPHM",
     "__version__",
@@ -89,10 +105,14 @@ __all__ = [
     "layers",
     "networks",
     "ops",
+    "prune_model",
+    "pruning",
     "quantization",
+    "remove_filters",
     "selection_score",
     "set_mode",
     "storage",
+    "strip_pruning",
     "train_network",
     "training",
 ]

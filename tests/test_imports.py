@@ -16,10 +16,11 @@ _ALLOWED = {
     "ops": set(),
     "layers": {"ops"},
     "quantization": {"ops", "layers"},
+    "pruning": {"ops", "layers", "quantization"},
     "networks": {"ops", "layers", "quantization", "storage"},
     "report": {"storage"},
     "export": {"ops", "layers", "quantization", "networks", "storage"},
-    "training": {"ops", "layers", "quantization", "networks", "storage", "report", "datasets"},
+    "training": {"ops", "layers", "quantization", "pruning", "networks", "storage", "report", "datasets"},
 }
 
 

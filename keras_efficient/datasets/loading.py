@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from keras_efficient.datasets.checks import random_seed, whole_number
+from keras_efficient.datasets.flowers import SIZE as FLOWER_SIZE
+from keras_efficient.datasets.flowers import read_flowers
+from keras_efficient.datasets.penguins import read_penguins
 from keras_efficient.datasets.sources import (
     RawData,
     Source,
@@ -21,6 +24,8 @@ SOURCES = {
     "mnist": Source(read_mnist, classes=10, validation=10_000),
     "fashion_mnist": Source(read_fashion_mnist, classes=10, validation=10_000),
     "cifar10": Source(read_cifar10, classes=10, validation=10_000),
+    "penguins": Source(lambda data_dir: RawData(*read_penguins(data_dir)), 3, validation=100, in_order=True),
+    "flowers": Source(lambda data_dir: RawData(*read_flowers(data_dir)), 5, validation=80),
 }
 DATASETS = tuple(SOURCES)
 
@@ -30,11 +35,13 @@ def load_dataset(
     data_dir: str | os.PathLike | None = None,
     validation: int | None = None,
     seed: int = 0,
+    image_size: int | None = None,
 ) -> Dataset:
     """Load a data set by name.
 
     The test samples are always the same. The validation samples are drawn from the others by
-    `seed`; on MNIST, seed 0 gives the split of Gural & Murmann 2019.
+    `seed`; on MNIST, seed 0 gives the split of Gural & Murmann 2019, on the penguins that of the seed
+    study "Dynamic Pruning".
 
     | name | train | validation | test | shape | source |
     |---|---|---|---|---|---|
@@ -42,15 +49,18 @@ def load_dataset(
     | mnist | 50,000 | 10,000 | 10,000 | 28, 28, 1 | `mnist.npz` or download |
     | fashion_mnist | 50,000 | 10,000 | 10,000 | 28, 28, 1 | `fashion_mnist.npz` or download |
     | cifar10 | 40,000 | 10,000 | 10,000 | 32, 32, 3 | `cifar10_jpeg.npz` or download |
+    | penguins | 200 | 100 | 33 | 12 | `penguins.csv` or download |
+    | flowers | 3,540 | 80 | 50 | 180, 180, 3 | `flowers_180.tar` |
 
     Args:
         name: one of `DATASETS`.
         data_dir: folder that holds the file; None downloads through `keras.datasets`.
         validation: number of validation samples, instead of the table's.
         seed: of the validation split, 0 to 2^32 - 1.
+        image_size: rows and columns that the flowers are resized to; None: 180.
 
     Returns:
-        A `Dataset`; images are float32 byte / 256, labels int64.
+        A `Dataset`; images are float32 byte / 256 (flowers: from -1 to 1), labels int64.
 
     Raises:
         ValueError, TypeError: an unknown name, a wrong `validation` or `seed`, a broken file.
@@ -61,9 +71,13 @@ def load_dataset(
     seed = random_seed(seed)
     if validation is not None:
         validation = whole_number("validation", validation, 1)
+    if image_size is not None:
+        source = _resized(name, source, whole_number("image_size", image_size, 1, FLOWER_SIZE))
     raw = _matching(source.read(_folder(data_dir)), name, source.classes)
     size = whole_number("validation", validation or source.validation, 1, len(raw.x) - 1)
     val = drawn_mask(len(raw.x), size, seed)
+    if source.in_order and seed == 0:
+        val = np.arange(len(raw.x)) >= len(raw.x) - size
     y, y_test = raw.y.astype(np.int64), raw.y_test.astype(np.int64)
     return Dataset(
         *(_scaled(raw.x[~val]), y[~val]),
@@ -80,6 +94,12 @@ def _source(name: str) -> Source:
     if name not in SOURCES:
         raise ValueError(f"`name` must be one of {', '.join(DATASETS)}. Received: name={name!r}")
     return SOURCES[name]
+
+
+def _resized(name: str, source: Source, size: int) -> Source:
+    if name != "flowers":
+        raise ValueError(f"`image_size` is for the flowers only. Received: name={name!r}, image_size={size}")
+    return source._replace(read=lambda data_dir: RawData(*read_flowers(data_dir, size)))
 
 
 def _folder(data_dir: str | os.PathLike | None) -> Path | None:

@@ -46,8 +46,9 @@ class FirmwareReport:
         logits: Number of outputs.
         logit_exponent: value = logit x 2^logit_exponent.
         inexact_layers: Layers whose numbers Keras's floats cannot hold: there it may differ.
-        layers: One row a layer: name, bytes of the arena it needs by itself, order of its output
-            pixels ("row", "column", "alternating", "strips"), bytes its input is moved by.
+        layers: One row a layer: name, format of its weights, bytes of the arena it needs by itself,
+            order of its output pixels ("row", "column", "alternating", "strips"), bytes its input is
+            moved by.
     """
 
     weight_bytes: int
@@ -102,6 +103,7 @@ def export_c(
     weights: str = "flash",
     target: str = "host",
     ram: int | None = None,
+    sparse: bool = True,
 ) -> FirmwareReport:
     """Write a quantized network as C99: network.c, network.h, a small main, report.json, README.md.
 
@@ -116,6 +118,10 @@ def export_c(
         target: Which main is written: "host", "avr" (ATmega328P) or "arm" (Cortex-M3).
         ram: Bytes of RAM that there are, or None. What does not fit is refused before anything is
             written.
+        sparse: Whether the kernels of pruned layers, those that hold exact zeros, are stored as a
+            bitmask or by relative indices where that takes fewer bytes; the `layers` of the report name
+            the format. Their decoder is code, some 100 bytes, which `weight_bytes` does not count. False
+            stores them densely.
 
     Returns:
         A `FirmwareReport`.
@@ -130,7 +136,7 @@ def export_c(
         raise ValueError(f"`ram` must be a positive number of bytes, or None. Received: ram={ram!r}")
     integer_model = IntegerModel(model)
     predicted = math.ceil(estimate_storage(model).activation_bytes)
-    network = write_network(integer_model, weights, predicted)
+    network = write_network(integer_model, weights, predicted, sparse)
     report = new_report(integer_model, network, weights, predicted)
     if ram is not None and not report.fits(ram):
         raise ValueError(

@@ -61,12 +61,19 @@ def calibrate(float_model: keras.Model, quantized_model: keras.Model, x, percent
 def _scale(quantizer, activations, percentile):
     if quantizer.weight is None:
         return _activation_scale(next(activations), percentile)
-    values = keras.ops.convert_to_numpy(quantizer.weight)
+    values = _kept(quantizer.weight)
     if quantizer.name.startswith("bias"):
         return 2 * (0.1 + np.abs(values).max())
     if getattr(quantizer.weight, "is_structured_factor", False):
         return _least_error_scale(values, quantizer)
     return _percentile_scale(values, percentile)
+
+
+def _kept(variable):
+    """The values of a weight, without those under a pruning mask."""
+    values, mask = keras.ops.convert_to_numpy(variable), getattr(variable, "pruning_mask", None)
+    kept = values if mask is None else values[keras.ops.convert_to_numpy(mask) != 0]
+    return kept if kept.size else np.zeros(1, values.dtype)
 
 
 def _activation_scale(values, percentile):

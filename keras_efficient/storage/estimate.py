@@ -45,7 +45,9 @@ def estimate_storage(
         - A cell of a map has the bits of the quantizer that made it: the bits that "M" and "D"
           declare matter only to the arithmetic of 2019. Keras's own layers store floats, 32 bits;
           max pooling, relu and the like keep the codes.
-        - weights: kernel bits x kernels + bias bits x biases.
+        - weights: kernel bits x kernels + bias bits x biases. A pruned kernel, one of a model that holds
+          exact zeros, is stored densely, as a bitmask or by relative indices (see `storage.sparse`), in
+          whatever takes least; the row names it in `weight_format`. Its decoder is code, which is not counted.
         - working memory of a layer: convolutions need their input and the exact slack, in bits;
           pooling, depthwise convolutions and element-wise layers work in place where they can; a
           residual block needs about two rows and four pixels; a dense layer needs input and outputs
@@ -162,15 +164,18 @@ def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, is_last: bool)
 def layer_row(name: str, spec: LayerSpec, source: FeatureMap, target: FeatureMap, working: Working) -> LayerStorage:
     price = PRICES[spec.class_name]
     weights = price.weights(spec.config, source)
+    saved = sum(kernel.saved_bits for kernel in spec.kernels)
     return LayerStorage(
         name=name,
         kind=spec.class_name,
         input_shape=source.shape,
         output_shape=target.shape,
         parameters=weights.parameters,
-        weight_bytes=weights.bits / BITS_PER_BYTE,
+        weight_bytes=(weights.bits - saved) / BITS_PER_BYTE,
         working_bytes=working.bits / BITS_PER_BYTE,
         mult_adds=price.products(spec.config, source, target),
         order=working.order,
         minimal_parameters=weights.minimal,
+        dense_weight_bytes=weights.bits / BITS_PER_BYTE,
+        weight_format=" + ".join(dict.fromkeys(str(kernel.encoding) for kernel in spec.kernels)) or "dense",
     )

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.storage.prices import PRICES
+from keras_efficient.storage.pruned import stored_kernels
 
 INPUT_LAYER = "InputLayer"
+PRUNING_WRAPPERS = ("Prunable", "PrunedChannels")
 
 
 class NamedSpec(NamedTuple):
@@ -52,11 +54,14 @@ def model_specs(model: Any) -> list[NamedSpec]:
 
 def walk(model: Any) -> Iterator[NamedSpec]:
     for layer in model.layers:
-        kind = type(layer).__name__
         if is_model(layer):
             yield from walk(layer)
-        elif kind in PRICES:
-            yield NamedSpec(layer.name, LayerSpec(kind, layer.get_config()))
+            continue
+        # The masks are no part of the network: what is priced is the layer with its zeros.
+        layer = layer.layer if type(layer).__name__ in PRUNING_WRAPPERS else layer
+        kind = type(layer).__name__
+        if kind in PRICES:
+            yield NamedSpec(layer.name, LayerSpec(kind, layer.get_config(), kernels=stored_kernels(layer)))
         elif kind != INPUT_LAYER:
             raise unknown_layer(f"{layer.name!r} of the model {name_of(model)}", kind)
 

@@ -27,8 +27,10 @@ class LayerStorage:
 
     `working_bytes` is the peak while the layer runs: what is alive of its input and its output.
     `order` is the order of its output pixels, None where there is no choice. `minimal_parameters`
-    is how many numbers the same functions need, None where they are the `parameters`. `name` takes
-    no part in comparisons: a description has none.
+    is how many numbers the same functions need, None where they are the `parameters`. `weight_format`
+    says how the kernels of a pruned layer are stored ("dense", "bitmask", "relative index, k-bit gaps"),
+    `dense_weight_bytes` what they would take densely. `name` takes no part in comparisons: a description
+    has none.
     """
 
     name: str = field(compare=False)
@@ -41,6 +43,8 @@ class LayerStorage:
     mult_adds: int
     order: str | None = None
     minimal_parameters: int | None = None
+    dense_weight_bytes: float | None = None
+    weight_format: str = "dense"
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,16 @@ class StorageReport:
             f"weights + activations: {amount(self.total_bytes)} bytes",
             f"weights in flash: {amount(self.ram_bytes())} bytes RAM, {amount(self.flash_bytes())} bytes flash",
             f"weights in RAM:   {amount(self.ram_bytes('ram'))} bytes RAM",
+            *self.sparse_lines(),
             *self.minimal_lines(),
+        ]
+
+    def sparse_lines(self) -> list[str]:
+        """How the pruned kernels are stored."""
+        sparse = [layer for layer in self.layers if layer.weight_format != "dense"]
+        return [
+            f"weights of {layer.name}: {layer.weight_format}, {amount(layer.dense_weight_bytes)} bytes if dense"
+            for layer in sparse
         ]
 
     def minimal_lines(self) -> list[str]:

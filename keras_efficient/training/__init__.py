@@ -5,6 +5,13 @@ from keras_efficient.training.driver import train_network
 from keras_efficient.training.executors import RayExecutor, process_pool
 from keras_efficient.training.experiments import ExperimentResult, Plan, plan_experiment, run_experiment
 from keras_efficient.training.halving import Halving
+from keras_efficient.training.pruning import (
+    compare_recipes,
+    dynamic_pruning,
+    iterative_pruning,
+    lottery_ticket,
+    one_shot,
+)
 from keras_efficient.training.random_bases import CoordinateWorkers, RandomBases, train_nes
 from keras_efficient.training.results import BestTrial, Selection, StageResult
 from keras_efficient.training.search import SearchResult, SearchSpace, search_networks
@@ -27,7 +34,12 @@ __all__ = [
     "Stage",
     "StageResult",
     "TrialResult",
+    "compare_recipes",
+    "dynamic_pruning",
     "expected_accuracy",
+    "iterative_pruning",
+    "lottery_ticket",
+    "one_shot",
     "plan_experiment",
     "process_pool",
     "read_correct",

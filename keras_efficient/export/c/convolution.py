@@ -12,7 +12,7 @@ from keras_efficient.export.c.cells import Cells, integer_of, integer_type
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import braces, count_type, counting, function, plus, times, wrapped
-from keras_efficient.export.c.weights import Group, Segment, group_filters
+from keras_efficient.export.c.weights import Group, Segment, encoded, group_filters
 from keras_efficient.export.integer.operations import Convolution
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.export.planner.layouts import Layout
@@ -35,20 +35,21 @@ class StoredWeights:
         return [*self.groups, *([] if self.bias is None else [self.bias])]
 
 
-def store_weights(layer: Convolution, source_layout: Layout) -> StoredWeights:
+def store_weights(layer: Convolution, source_layout: Layout, sparse: bool = True) -> StoredWeights:
     """The weights in the order of the loops below; of a dense layer in the order of its source map."""
     products = layer.products
+    pruned = products.pruned and sparse
     kernel = products.kernel
     places = kernel.shape[0] * kernel.shape[1]
     if layer.depthwise:
         # Filter by filter: channel c's multiplier d is filter c m + d.
         kernel = kernel.reshape(places, 1, -1)
-        groups = [Group(products.kernel_codes, kernel, 0, 1)]
+        groups = encoded(products.kernel_codes, [(kernel, 0, 1)], pruned)
     else:
         kernel = kernel.reshape(places, *kernel.shape[2:])
         if layer.is_whole:
             kernel = kernel[np.argsort(source_layout.addresses, axis=None)]
-        groups = group_filters(products.kernel_codes, kernel)
+        groups = group_filters(products.kernel_codes, kernel, pruned)
     bias = None
     if products.bias is not None:
         bias = Segment(products.bias_codes, products.bias_codes.indices(products.bias))
@@ -162,14 +163,14 @@ class ConvolutionWriter:
         if offset:
             first = f"{first} + {times(offset, step)}"
         place = f"network_index place = (network_index)({self.source.place(first)});"
-        body = [*self._product_lines(group), group.advance(), f"place = (network_index)(place + {self.source.stride});"]
+        body = [*self._cell_lines(group), f"place = (network_index)(place + {self.source.stride});"]
         return [place, *counting("cell", cells, body)]
 
-    def _product_lines(self, group: Group) -> list[str]:
+    def _cell_lines(self, group: Group) -> list[str]:
         codes = self.source.codes
         read = self.program.get(self.source, "place")
         declare = f"const {integer_type(codes)} x = ({integer_type(codes)})({integer_of(read, codes)});"
-        return [declare, *braces("if (x)", group.product_lines(self.sum))]
+        return [declare, *group.cell_lines(self.sum)]
 
     def _depthwise_lines(self, group: Group) -> list[str]:
         multiplier = self.filters // self.channels
@@ -177,8 +178,7 @@ class ConvolutionWriter:
         cell = plus_text(times(wrapped(self.place(*window_place(self.layer.window))), self.channels), channel)
         lines = [
             f"const network_index place = (network_index)({self.source.place(cell)});",
-            *self._product_lines(group),
-            group.advance(),
+            *self._cell_lines(group),
         ]
         return window_loop(self.layer.window, lines, group.advance(), group.advance(self.layer.window.sizes[1]))
 

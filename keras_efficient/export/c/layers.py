@@ -25,16 +25,24 @@ class PlacedLayer:
     operation: Operation
     placed: PlacedStep
     is_last: bool
+    sparse: bool = True  # pruned kernels in their smallest encoding
 
     def __post_init__(self):
         parts = [self.operation] if isinstance(self.operation, Convolution) else []
         if isinstance(self.operation, Residual):
             parts = [self.operation.first, self.operation.second]
-        self.weights: tuple[StoredWeights, ...] = tuple(store_weights(part, self.read_layout) for part in parts)
+        self.weights: tuple[StoredWeights, ...] = tuple(
+            store_weights(part, self.read_layout, self.sparse) for part in parts
+        )
 
     @property
     def segments(self) -> list[Segment]:
         return [segment for weights in self.weights for segment in weights.segments]
+
+    @property
+    def weight_formats(self) -> list[str]:
+        """How the kernels are stored."""
+        return list(dict.fromkeys(group.format for weights in self.weights for group in weights.groups))
 
     @property
     def read_layout(self) -> Layout:

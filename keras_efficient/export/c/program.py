@@ -35,12 +35,7 @@ class Program:
 
     def use_weights(self, segment: weights.Segment) -> None:
         """The helpers that a segment's expressions call."""
-        bits = segment.codes.bits
-        if isinstance(segment, weights.Group) and (segment.in_bytes or bits == 4):
-            if not segment.in_bytes:
-                self.helpers["weight_4"] = weights.WEIGHT_4
-        elif bits != weights.BYTE:
-            self.helpers["weight_bits"] = weights.WEIGHT_BITS
+        self.helpers.update(segment.helpers())
 
     def places_of(self, layout: Layout) -> Places:
         """The places of a layout; equal layouts share their functions and tables."""

@@ -1,24 +1,24 @@
 """Weights as one stream of bits, in the order in which the C code reads them.
 
-Only this module knows how weights are stored: a kernel is a list of `Group`s, and `Group.lines`
-adds x times the weights of one input cell to the sums. A sparse form would be one more kind of group.
+Only this module knows how weights are stored: a kernel is a list of `Group`s, and `Group.cell_lines`
+adds x times the weights of one input cell to the sums and goes on to the next cell. A pruned kernel is made
+of `BitmaskGroup`s or `RelativeGroup`s where that takes fewer bits; see `storage.sparse`.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from keras_efficient.export.c.cells import integer_of, integer_type
-from keras_efficient.export.c.text import plus, times
+from keras_efficient.export.c.text import braces, plus, times
 from keras_efficient.export.integer.codes import Codes
+from keras_efficient.storage.sparse import best_encoding, filter_groups, group_order, relative_entries
 
 BYTE, HALF_BYTE = 8, 4
-# Filters that are summed up together: their sums stay in the registers of an 8-bit processor.
-FILTERS_AT_ONCE = 4
 
 
 @dataclass(eq=False)
@@ -32,6 +32,14 @@ class Segment:
     @property
     def bits(self) -> int:
         return self.codes.bits * self.indices.size
+
+    def bit_list(self) -> np.ndarray:
+        """What the stream holds: bits, the lowest of each number first."""
+        return bits_of(self.indices, self.codes.bits)
+
+    def helpers(self) -> dict[str, list[str]]:
+        """The C functions that reading takes, by name."""
+        return {} if self.codes.bits == BYTE else {"weight_bits": WEIGHT_BITS}
 
     def read(self, number: str) -> str:
         """The integer of one number, as a C expression. `number` counts from 0."""
@@ -54,12 +62,20 @@ class Group(Segment):
     filters: int
     width: int
 
+    @property
+    def format(self) -> str:
+        """The name of the encoding, as `storage.sparse` gives it."""
+        return "dense"
+
     def __init__(self, codes: Codes, kernel: np.ndarray, first: int, width: int):
         """`kernel`: (places, channels, filters) of these filters."""
-        places, channels, filters = kernel.shape
-        blocks = kernel.reshape(places, channels, filters // width, width).transpose(2, 0, 1, 3)
-        super().__init__(codes, codes.indices(blocks).ravel())
-        self.first, self.filters, self.width = first, filters, width
+        super().__init__(codes, codes.indices(group_order(kernel, width)))
+        self.first, self.filters, self.width = first, kernel.shape[2], width
+
+    def helpers(self) -> dict[str, list[str]]:
+        if self.in_bytes or self.codes.bits == BYTE:
+            return {}
+        return {"weight_4": WEIGHT_4} if self.codes.bits == 4 else {"weight_bits": WEIGHT_BITS}
 
     @property
     def in_bytes(self) -> bool:
@@ -78,8 +94,11 @@ class Group(Segment):
         unit = BYTE if self.in_bytes else 4 if self.codes.bits == 4 else 1
         return f"weight = (network_index)(weight + {bits // unit});"
 
-    def product_lines(self, sum_type: str) -> list[str]:
-        """sum_0 += x times the first weight, and so on; `weight` stays."""
+    def cell_lines(self, sum_type: str) -> list[str]:
+        """sum_0 += x times the first weight, and so on; `weight` goes on to the next cell."""
+        return [*braces("if (x)", self._product_lines(sum_type)), self.advance()]
+
+    def _product_lines(self, sum_type: str) -> list[str]:
         return self._byte_lines(sum_type) if self.in_bytes else self._bit_lines(sum_type)
 
     def _byte_lines(self, sum_type: str) -> list[str]:
@@ -116,20 +135,118 @@ def _part(byte: str, at: int, bits: int) -> str:
     return shifted if at + bits == BYTE else f"({shifted} & {2**bits - 1})"
 
 
-def group_filters(codes: Codes, kernel: np.ndarray) -> list[Group]:
-    """A kernel (places, channels, filters) as groups: as many filters at once as registers hold,
-    the rest in widths that fill bytes, then one by one."""
-    filters, first, groups = kernel.shape[2], 0, []
-    for width in widths(codes.bits):
-        count = (filters - first) // width * width
-        if count:
-            groups.append(Group(codes, kernel[:, :, first : first + count], first, width))
-            first += count
-    return groups
+class BitmaskGroup(Group):
+    """A group of which zeros take one bit: a bit for each number, then the numbers that are not zero."""
+
+    @property
+    def format(self) -> str:
+        return "bitmask"
+
+    @property
+    def bits(self) -> int:
+        return self.indices.size + self.codes.bits * self._stored.size
+
+    def __init__(self, codes: Codes, kernel: np.ndarray, first: int, width: int):
+        super().__init__(codes, kernel, first, width)
+        self._kept = self.indices != codes.indices(0)
+        self._stored = self.indices[self._kept]
+
+    def bit_list(self) -> np.ndarray:
+        return np.concatenate([bits_of(self._kept, 1), bits_of(self._stored, self.codes.bits)])
+
+    def helpers(self) -> dict[str, list[str]]:
+        return {"weight_bits": WEIGHT_BITS, "weight_skip": BITMASK_SKIP}
+
+    def declaration(self) -> str:
+        start = self.start + self.indices.size
+        return f"network_index mask = {self.start}, weight = {start}; /* bits that say where weights are; weights */"
+
+    def advance(self, cells: int = 1) -> str:
+        return f"network_skip_masked(&mask, &weight, {cells * self.width}, {self.codes.bits});"
+
+    def cell_lines(self, sum_type: str) -> list[str]:
+        lines = []
+        for number in range(self.width):
+            stored = [
+                self._add(sum_type, number, f"network_weight_bits(weight, {self.codes.bits})"),
+                f"weight = (network_index)(weight + {self.codes.bits});",
+            ]
+            lines += [*braces("if (network_weight_bits(mask, 1))", stored), "mask++;"]
+        return lines
 
 
-def widths(bits: int) -> Sequence[int]:
-    return [FILTERS_AT_ONCE, 2, 1] if bits in (4, 8, 16) else [FILTERS_AT_ONCE, 1]
+class RelativeGroup(Group):
+    """A group of which only the numbers that are not zero are stored, each behind the count of zeros
+    before it."""
+
+    def __init__(self, codes: Codes, kernel: np.ndarray, first: int, width: int, gap_bits: int):
+        super().__init__(codes, kernel, first, width)
+        self.gap_bits = gap_bits
+        zero = codes.indices(0)
+        self._gaps, places = relative_entries(self.indices != zero, gap_bits)
+        self._entries = np.where(places < 0, zero, self.indices[places])
+
+    @property
+    def format(self) -> str:
+        return f"relative index, {self.gap_bits}-bit gaps"
+
+    @property
+    def bits(self) -> int:
+        return self._gaps.size * self._entry_bits + self.gap_bits
+
+    @property
+    def _entry_bits(self) -> int:
+        return self.gap_bits + self.codes.bits
+
+    def bit_list(self) -> np.ndarray:
+        entries = bits_of(self._gaps | self._entries << self.gap_bits, self._entry_bits)
+        return np.concatenate([entries, np.ones(self.gap_bits, np.uint8)])
+
+    def helpers(self) -> dict[str, list[str]]:
+        return {"weight_bits": WEIGHT_BITS, "relative_skip": RELATIVE_SKIP}
+
+    def declaration(self) -> str:
+        gap = f"uint8_t gap = (uint8_t)network_weight_bits({self.start}, {self.gap_bits});"
+        return f"network_index weight = {self.start}; {gap} /* zeros before the next weight */"
+
+    def advance(self, cells: int = 1) -> str:
+        return f"network_skip_relative(&weight, &gap, {cells * self.width}, {self.codes.bits}, {self.gap_bits});"
+
+    def cell_lines(self, sum_type: str) -> list[str]:
+        lines = []
+        for number in range(self.width):
+            stored = [
+                self._add(sum_type, number, f"network_weight_bits(weight + {self.gap_bits}, {self.codes.bits})"),
+                f"weight = (network_index)(weight + {self._entry_bits});",
+                f"gap = (uint8_t)network_weight_bits(weight, {self.gap_bits});",
+            ]
+            lines += [*braces("if (gap)", ["gap--;"]), *braces("else", stored)]
+        return lines
+
+
+def group_filters(codes: Codes, kernel: np.ndarray, pruned: bool = False) -> list[Group]:
+    """A kernel (places, channels, filters) as groups; a pruned one in its smallest encoding."""
+    parts = [
+        (kernel[:, :, first : first + count], first, width)
+        for first, count, width in filter_groups(kernel.shape[2], codes.bits)
+    ]
+    return encoded(codes, parts, pruned)
+
+
+def encoded(codes: Codes, parts: list[tuple[np.ndarray, int, int]], pruned: bool) -> list[Group]:
+    """Groups of (kernel, first filter, width), all in the same encoding. A grid without a zero stays dense."""
+    if pruned and not codes.midrise:
+        best = best_encoding([group_order(part, width) for part, _, width in parts], codes.bits)
+        if best.name == "bitmask":
+            return [BitmaskGroup(codes, *part) for part in parts]
+        if best.name == "relative index":
+            return [RelativeGroup(codes, *part, best.gap_bits) for part in parts]
+    return [Group(codes, *part) for part in parts]
+
+
+def bits_of(numbers: np.ndarray, width: int) -> np.ndarray:
+    """The bits of numbers of `width` bits, the lowest first."""
+    return (((np.asarray(numbers).astype(np.int64)[:, None] >> np.arange(width)) & 1).ravel()).astype(np.uint8)
 
 
 def pack(segments: Iterable[Segment]) -> np.ndarray:
@@ -143,8 +260,8 @@ def pack(segments: Iterable[Segment]) -> np.ndarray:
     parts = []
     for segment, start in zip(ordered, starts, strict=False):  # the last start is the end
         segment.start = start
-        parts.append((segment.indices[:, None] >> np.arange(segment.codes.bits)) & 1)
-    bits = np.concatenate([part.ravel() for part in parts]) if parts else np.zeros(0)
+        parts.append(segment.bit_list())
+    bits = np.concatenate(parts) if parts else np.zeros(0)
     return np.packbits(bits.astype(np.uint8), bitorder="little")
 
 
@@ -166,4 +283,26 @@ static uint16_t network_weight_bits(network_index place, uint8_t bits)
         place = (network_index)(place + 8 - at);
     }
     return (uint16_t)(index & (0xffffu >> (16 - bits)));
+}""".splitlines()
+
+BITMASK_SKIP = """/* Passes over so many weights, of which those with a bit in the mask are stored. */
+NETWORK_INLINE void network_skip_masked(network_index *mask, network_index *weight, network_index count, uint8_t bits)
+{
+    for (; count; count--, (*mask)++)
+        if (network_weight_bits(*mask, 1))
+            *weight = (network_index)(*weight + bits);
+}""".splitlines()
+
+RELATIVE_SKIP = """/* Passes over so many weights, of which those behind a gap that is used up are stored. */
+NETWORK_INLINE void network_skip_relative(network_index *weight, uint8_t *gap, network_index count, uint8_t bits,
+                                          uint8_t gap_bits)
+{
+    for (; count; count--) {
+        if (*gap) {
+            (*gap)--;
+        } else {
+            *weight = (network_index)(*weight + gap_bits + bits);
+            *gap = (uint8_t)network_weight_bits(*weight, gap_bits);
+        }
+    }
 }""".splitlines()

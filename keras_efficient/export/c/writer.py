@@ -43,20 +43,23 @@ class Network:
     static_bytes: int
 
 
-def write_network(model: IntegerModel, weights: str = "flash", least_arena_bytes: int = 0) -> Network:
+def write_network(
+    model: IntegerModel, weights: str = "flash", least_arena_bytes: int = 0, sparse: bool = True
+) -> Network:
     """Generate the C code.
 
     Args:
         model: The network in integers.
         weights: "flash" or "ram", where an AVR keeps them.
         least_arena_bytes: The arena is at least as large.
+        sparse: Whether pruned kernels are stored in their smallest encoding, or densely.
     """
     arrival, operations = split_arrival(model.input, model.operations)
     steps = planner_steps(operations)
     first = stored_map(arrival, is_last=not operations)
     plan = plan_arena(first, steps, arrival.line_bits)
     layers = [
-        PlacedLayer(str(number), operation, placed, operation is operations[-1])
+        PlacedLayer(str(number), operation, placed, operation is operations[-1], sparse)
         for number, (operation, placed) in enumerate(zip(operations, plan.steps, strict=True), start=1)
     ]
     packed = pack(segment for layer in layers for segment in layer.segments)
@@ -79,8 +82,10 @@ def write_network(model: IntegerModel, weights: str = "flash", least_arena_bytes
 def layer_row(program: Program, layer: PlacedLayer) -> dict:
     """A layer's line in the report."""
     placed = layer.placed
+    stored = {"weight_format": " + ".join(layer.weight_formats)} if layer.weights else {}
     return {
         "name": layer.operation.name,
+        **stored,
         "arena_bytes": -(-placed.need_bits // 8),
         "order": program.places_of(placed.target_layout).order_name,
         "moved_by_bytes": (placed.source_offset - placed.arrives_at) / 8,

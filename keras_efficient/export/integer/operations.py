@@ -53,7 +53,8 @@ class Products:
 
     `kernel` is (kernel rows, kernel columns, channels, filters), for depthwise layers (kernel rows,
     kernel columns, channels, multiplier); `bias` one number an output channel, or None. `bound` is
-    the largest magnitude of any partial sum of the products, in any order.
+    the largest magnitude of any partial sum of the products, in any order. `pruned`: the kernel was
+    pruned, so that its zeros are worth an encoding of their own.
     """
 
     kernel: np.ndarray
@@ -61,6 +62,7 @@ class Products:
     kernel_codes: Codes
     bias_codes: Codes | None
     bound: int
+    pruned: bool = False
 
     def biases(self, channels: int) -> np.ndarray:
         return np.zeros(channels, np.int64) if self.bias is None else self.bias

@@ -173,7 +173,7 @@ def make_convolution(
         source,
         IntegerMap(shape, output),
         window,
-        Products(kernel, bias, kernel_codes, bias_codes, bound),
+        Products(kernel, bias, kernel_codes, bias_codes, bound, is_pruned(kernel_quantizer)),
         plan_rounding(terms, output, relu=relu and not is_last),
         depthwise,
         gives_logits=is_last,
@@ -275,6 +275,12 @@ def weight_codes(layer: Any, quantizer: Quantizer) -> np.ndarray:
             f"cannot export the layer {layer.name!r}: its {quantizer.name} holds numbers that are not finite"
         )
     return codes_of(layer, quantizer).nearest(values)
+
+
+def is_pruned(quantizer: Quantizer) -> bool:
+    """Whether a kernel holds exact zeros, as pruning leaves them, beside other numbers."""
+    zeros = keras.ops.convert_to_numpy(quantizer.weight) == 0
+    return bool(zeros.any() and not zeros.all())
 
 
 def sum_bound(kernel: np.ndarray, codes: Codes, depthwise: bool) -> int:

@@ -95,6 +95,10 @@ class ACDCConv2D(DeepLayer):
         """Whether a depthwise convolution comes first."""
         return self.kernel_size != (1, 1)
 
+    def get_prunable_weights(self):
+        """What a `Prunable` masks: the depthwise kernel and numbers of the factors."""
+        return [*([self.kernel] if self.is_depthwise else []), *super().get_prunable_weights()]
+
     def call(self, inputs):
         u = self._gathered(ops.cast(inputs, "float32"))
         return self.finish(self._mixed(rows_of(u), self._positions(u)), u, self.activation_quantizers[-1])

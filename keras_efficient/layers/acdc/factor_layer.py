@@ -6,6 +6,7 @@ import keras
 from keras import constraints, initializers, ops, regularizers
 
 from keras_efficient.layers.arguments import dense_inputs, optional_bits
+from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.base import QuantizedLayer
 
 
@@ -91,12 +92,16 @@ class FactorLayer(QuantizedLayer):
             return None
         return self.add_quantizer(name, self.activation_bits, signed=signed)
 
+    def get_prunable_weights(self):
+        """What a `Prunable` masks: numbers of the factors."""
+        return [weight for weight in self.weights if getattr(weight, "is_structured_factor", False)]
+
     def value_of(self, variable):
         """A factor or the bias as it is multiplied: on its grid in the quantized modes."""
         for quantizer in self.quantizers:
             if quantizer.weight is variable:
-                return quantizer(variable, self.current_mode)
-        return ops.convert_to_tensor(variable)
+                return masked(quantizer(variable, self.current_mode), variable)
+        return masked(ops.convert_to_tensor(variable), variable)
 
     # The matrix.
 

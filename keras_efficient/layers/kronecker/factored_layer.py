@@ -6,6 +6,7 @@ from keras import initializers, ops
 from keras.layers import InputSpec
 
 from keras_efficient.layers.arguments import dense_inputs, optional_bits
+from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
 
 
@@ -84,6 +85,10 @@ class FactoredLayer(KernelLayer):
             return None
         return self.add_quantizer(weight.name, bits, weight=weight)
 
+    def get_prunable_weights(self):
+        """What a `Prunable` masks: numbers of the factors."""
+        return self.factors
+
     def call(self, inputs):
         y = self.activation(self.weighted_sums(inputs))
         return y if self.activation_quantizer is None else self.activation_quantizer(y, self.current_mode)
@@ -101,7 +106,7 @@ class FactoredLayer(KernelLayer):
 
     def _current(self, weight, quantizer, dtype):
         values = weight if quantizer is None else quantizer(weight, self.current_mode)
-        return ops.cast(values, dtype)
+        return ops.cast(masked(values, weight), dtype)
 
     def warn_of_waste(self, rank, **products):
         """Warn about each product of two factors, `name=(rows, columns)`, that stores no less than its result."""

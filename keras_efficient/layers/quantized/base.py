@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.mode import MODES, check_mode
 from keras_efficient.layers.quantized.quantizer import Quantizer
 
@@ -17,6 +18,8 @@ class QuantizedLayer(keras.layers.Layer):
             layer; the other two round, and train or freeze the scales.
         **kwargs: `name`, `dtype`, `trainable`, `activity_regularizer` as in any Keras layer.
     """
+
+    applies_pruning_masks = True  # behind the quantizers; see `layers.masking`
 
     def __init__(self, mode="float", **kwargs):
         super().__init__(**kwargs)
@@ -60,7 +63,8 @@ class QuantizedLayer(keras.layers.Layer):
 
     def quantize_weight(self, quantizer):
         """The weight of `quantizer`, on its grid in the quantized modes, in the compute dtype."""
-        return keras.ops.cast(quantizer(quantizer.weight, self.current_mode), self.compute_dtype)
+        values = masked(quantizer(quantizer.weight, self.current_mode), quantizer.weight)
+        return keras.ops.cast(values, self.compute_dtype)
 
     def get_config(self):
         return {**super().get_config(), "mode": self.mode}

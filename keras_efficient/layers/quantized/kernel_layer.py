@@ -64,6 +64,10 @@ class KernelLayer(WeightedLayer):
             return may_be_negative(self.activation)
         return self.signed_output
 
+    def get_prunable_weights(self):
+        """What a `Prunable` masks."""
+        return [self.kernel]
+
     def call(self, inputs):
         return self.activation_quantizer(self.activation(self.weighted_sums(inputs)), self.current_mode)
 

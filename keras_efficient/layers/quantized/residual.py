@@ -43,6 +43,10 @@ class ResidualQ(WeightedLayer):
             self.add_quantizer(f"activation_{number}", self.activation_bits, signed=False),
         )
 
+    def get_prunable_weights(self):
+        """What a `Prunable` masks."""
+        return [self.kernel_1, self.kernel_2]
+
     def call(self, inputs):
         return self._rectify(self.weighted_sums(inputs), self._second)
 

@@ -7,6 +7,7 @@ import numpy as np
 from keras import activations, ops
 
 from keras_efficient.layers.arguments import optional_bits, positive_integer, whole_number
+from keras_efficient.layers.masking import masked
 from keras_efficient.ops.covering import quantize_covering
 from keras_efficient.ops.hashing import hashed_uniform
 from keras_efficient.ops.sketches import bucket_sizes, coprime_width, strided_expand
@@ -77,6 +78,12 @@ class RandomBasisLayer(keras.layers.Layer):
         """The kernel, float32, made anew from the seed and z."""
         return ops.reshape(self._start() + self._offset(), self.kernel_shape)
 
+    applies_pruning_masks = True  # see `layers.masking`
+
+    def get_prunable_weights(self):
+        """What a `Prunable` masks: coordinates, which leave the kernel as the seed made it."""
+        return [self.z]
+
     def call(self, inputs):
         y = self.apply_kernel(inputs, ops.cast(self.kernel(), self.compute_dtype))
         if self.use_bias:
@@ -94,7 +101,7 @@ class RandomBasisLayer(keras.layers.Layer):
         rows, padded = math.prod(self.kernel_shape[:-1]), coprime_width(width, self.dimensions)
         positions = (np.arange(rows)[:, None] * padded + np.arange(width)).ravel()
         sizes = bucket_sizes(positions, self.dimensions)
-        z = quantize_covering(ops.convert_to_tensor(self.z), self.coordinate_bits)
+        z = masked(quantize_covering(ops.convert_to_tensor(self.z), self.coordinate_bits), self.z)
         vector = strided_expand(z, rows * padded, self.seed, SIGN_SALT, sizes)
         return ops.reshape(ops.reshape(vector, (rows, padded))[:, :width], (-1,))
 

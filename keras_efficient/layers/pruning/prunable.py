@@ -1,0 +1,164 @@
+"""Prunable: a layer with masks on its kernels."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from keras_efficient.layers.arguments import one_of
+from keras_efficient.layers.pruning.kernels import (
+    PrunedKernel,
+    check_prunable,
+    described,
+    divide,
+    masks_on,
+    places_of,
+    prunable_weights,
+)
+from keras_efficient.layers.pruning.schedules import Schedule, check_schedule
+from keras_efficient.layers.pruning.structures import Structure, check_structure
+
+SCOPES = ("kernel", "global")
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class Prunable(keras.layers.Wrapper):
+    """A layer whose kernels are multiplied by masks of ones and zeros.
+
+        y = layer(x) with mask * q(kernel) in place of q(kernel)
+
+    where q is the layer's own quantizer, if it has one. The masks start as ones: nothing changes before
+    the first update. `PruningCallback` updates them as the schedule says: the units with the smallest
+    mean |weight| go, the first ones among equals, exactly `round(count x sparsity)` of them. The raw
+    weights stay and have neither effect nor gradient under a zero. `strip_pruning` writes the zeros into
+    the weights and takes the wrapper away.
+
+    Biases are never pruned, except with whole filters.
+
+    Args:
+        layer: Any layer of Keras's with a kernel (Dense, convolutions, Embedding, recurrent layers, also
+            inside TimeDistributed and Bidirectional), any of ours, or one that names its weights in
+            `get_prunable_weights()`.
+        schedule: `ConstantSparsity`, `PolynomialDecay` or `StepSparsity`.
+        structure: What goes as one: `pruning.Weights()` (None), `pruning.Blocks(size)` or
+            `pruning.Filters()`.
+        scope: `"kernel"`: the counts hold for each kernel; `"global"`: for all kernels of a model with an
+            equal schedule and scope together, smallest mean |weight| first.
+        monotone: Whether what is gone stays gone. False selects anew from the raw weights at every update.
+        **kwargs: `name` (by default `"prunable_"` and the layer's name), `dtype`, `trainable`.
+
+    Input and output shapes: those of `layer`.
+
+    Weights: a mask for each kernel (with filters: one for the bias, too) and the number of batches trained
+    (-1: none), an integer, none of which trains; then those of `layer`.
+
+    Raises:
+        ValueError: If the layer can not be pruned, or the structure does not fit its kernels.
+        TypeError: If `schedule` or `structure` is something else.
+
+    Example:
+
+    >>> layer = Prunable(keras.layers.Dense(10), ConstantSparsity(0.5))
+    """
+
+    def __init__(
+        self,
+        layer: keras.layers.Layer,
+        schedule: Schedule,
+        structure: Structure | None = None,
+        scope: str = "kernel",
+        monotone: bool = True,
+        **kwargs,
+    ):
+        if isinstance(layer, keras.layers.Layer):
+            check_prunable(layer)
+            kwargs = {"name": f"prunable_{layer.name}", "dtype": layer.dtype_policy, **kwargs}
+        super().__init__(layer, **kwargs)
+        self.schedule = check_schedule(schedule)
+        self.structure = check_structure(structure)
+        self.scope = one_of(SCOPES, scope, "scope")
+        self.monotone = bool(monotone)
+        self.supports_masking = layer.supports_masking
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        variables = prunable_weights(self.layer)
+        if not variables:
+            raise ValueError(f"`layer` has no kernel that could be pruned. Received: layer={described(self.layer)}")
+        self.kernels = tuple(self._with_mask(variable) for variable in variables)
+        biases = [kernel.bias for kernel in self.kernels if kernel.bias is not None]
+        self._places = places_of(self.layer, [*variables, *biases])
+        self.step = self.add_weight(
+            name="step", shape=(), initializer=keras.initializers.Constant(-1), dtype="int32", trainable=False
+        )
+
+    def _with_mask(self, variable):
+        units = divide(self.layer, variable, self.structure)
+        kernel = PrunedKernel(variable, self._add_mask(variable), units)
+        bias = getattr(self.layer, "bias", None)
+        if self.structure.prunes_bias and isinstance(bias, keras.Variable):
+            kernel.bias, kernel.bias_mask = bias, self._add_mask(bias)
+        return kernel
+
+    def _add_mask(self, variable):
+        mask = self.add_weight(
+            name=f"{variable.name}_mask",
+            shape=variable.shape,
+            initializer="ones",
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+        )
+        # Layers of ours look for it where they use the weight, behind their quantizers.
+        variable.pruning_mask = mask
+        return mask
+
+    def call(self, inputs, *args, **kwargs):
+        with masks_on(self._places):
+            return self.layer(inputs, *args, **kwargs)
+
+    @property
+    def sparsity(self) -> float:
+        """The share of zeros in the masks of the kernels."""
+        masks = [keras.ops.convert_to_numpy(kernel.mask) for kernel in self.kernels]
+        return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.size for mask in masks)
+
+    def effective_weights(self) -> list[np.ndarray]:
+        """The weights of `layer` with zeros under the masks, in the layer's order."""
+        return [effective_value(weight) for weight in self.layer.weights]
+
+    def compute_output_shape(self, *args, **kwargs):
+        return self.layer.compute_output_shape(*args, **kwargs)
+
+    def compute_output_spec(self, *args, **kwargs):
+        return self.layer.compute_output_spec(*args, **kwargs)
+
+    def compute_mask(self, inputs, mask=None):
+        return self.layer.compute_mask(inputs, mask)
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        config = super().get_config()
+        # The layer is built when the wrapper is: building changes no configuration.
+        config["layer"].pop("build_config", None)
+        return {
+            **config,
+            "schedule": serialize(self.schedule),
+            "structure": serialize(self.structure),
+            "scope": self.scope,
+            "monotone": self.monotone,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
+            for name in ("layer", "schedule", "structure")
+        }
+        return cls(**{**config, **parts})
+
+
+def effective_value(variable: keras.Variable) -> np.ndarray:
+    """A variable with zeros under its pruning mask, if it has one."""
+    values, mask = keras.ops.convert_to_numpy(variable), getattr(variable, "pruning_mask", None)
+    return values if mask is None else np.where(keras.ops.convert_to_numpy(mask) != 0, values, 0).astype(values.dtype)

@@ -1,0 +1,221 @@
+"""When masks are made anew, and how many weights they remove. Steps are training batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+from numbers import Integral, Real
+
+import keras
+
+
+class Schedule:
+    """When and how much is pruned.
+
+    `schedule(step)` is the pair (whether masks are updated before batch `step`, sparsity then): the
+    sparsity is also told between the updates.
+    """
+
+    def __call__(self, step: int) -> tuple[bool, float]:
+        return self.updates_at(step), self.sparsity_at(step)
+
+    def updates_at(self, step: int) -> bool:
+        """Whether masks are updated before batch `step`, counted from 0."""
+        raise NotImplementedError
+
+    def sparsity_at(self, step: int) -> float:
+        """The share of zeros that is aimed at."""
+        raise NotImplementedError
+
+    def zeros_at(self, step: int, count: int, zeros: int) -> int:
+        """How many of `count` weights are zero after the update at `step`; `zeros` are before it."""
+        return round(count * self.sparsity_at(step))
+
+    def get_config(self) -> dict:
+        raise NotImplementedError
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    def __hash__(self):
+        return hash((type(self), repr(self.get_config())))
+
+    def __repr__(self):
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+class PeriodicSchedule(Schedule):
+    """Updates at begin_step, begin_step + frequency, ... up to end_step, which may be one of them."""
+
+    def __init__(self, begin_step, end_step, frequency):
+        self.begin_step = _step(begin_step, "begin_step")
+        self.end_step = _integer(end_step, "end_step")
+        self.frequency = _integer(frequency, "frequency")
+        if self.frequency < 1:
+            raise ValueError(f"`frequency` must be at least 1 step. Received: frequency={frequency!r}")
+
+    def updates_at(self, step):
+        within = step >= self.begin_step and (self.end_step < 0 or step <= self.end_step)
+        return within and (step - self.begin_step) % self.frequency == 0
+
+    def get_config(self):
+        return {"begin_step": self.begin_step, "end_step": self.end_step, "frequency": self.frequency}
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class ConstantSparsity(PeriodicSchedule):
+    """The same sparsity from the first update on: round(count x target_sparsity) zeros a kernel, exactly.
+
+    Args:
+        target_sparsity: Share of zeros, 0 to 1.
+        begin_step: The first update comes before this batch, counted from 0.
+        end_step: No update after this one; -1: never ends.
+        frequency: Batches from update to update.
+
+    Raises:
+        ValueError: If an argument is out of range; TypeError if it is no number.
+
+    `tfmot.sparsity.keras.ConstantSparsity` has the same arguments and the same steps.
+    """
+
+    def __init__(self, target_sparsity: float, begin_step: int = 0, end_step: int = -1, frequency: int = 100):
+        super().__init__(begin_step, end_step, frequency)
+        self.target_sparsity = _share(target_sparsity, "target_sparsity")
+        if 0 <= self.end_step < self.begin_step or self.end_step < -1:
+            raise ValueError(f"`end_step` must be -1 or at least begin_step={begin_step}. Received: {end_step=}")
+
+    def sparsity_at(self, step):
+        return self.target_sparsity
+
+    def get_config(self):
+        return {"target_sparsity": self.target_sparsity, **super().get_config()}
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class PolynomialDecay(PeriodicSchedule):
+    """A sparsity that rises fast at first and slowly at the end.
+
+        p = clip((step - begin_step) / (end_step - begin_step), 0, 1)
+        sparsity = final_sparsity + (initial_sparsity - final_sparsity) (1 - p)^power
+
+    Source: Zhu & Gupta, "To prune, or not to prune", 2017, who take power 3;
+    `tfmot.sparsity.keras.PolynomialDecay` has the same arguments and the same steps.
+
+    Args:
+        initial_sparsity, final_sparsity: Shares of zeros, 0 to 1.
+        begin_step, end_step: The first and (if `frequency` divides the way) the last update.
+        power: Exponent, above 0.
+        frequency: Batches from update to update.
+
+    Raises:
+        ValueError: If an argument is out of range; TypeError if it is no number.
+    """
+
+    def __init__(
+        self,
+        initial_sparsity: float,
+        final_sparsity: float,
+        begin_step: int,
+        end_step: int,
+        power: float = 3,
+        frequency: int = 100,
+    ):
+        super().__init__(begin_step, end_step, frequency)
+        self.initial_sparsity = _share(initial_sparsity, "initial_sparsity")
+        self.final_sparsity = _share(final_sparsity, "final_sparsity")
+        self.power = _number(power, "power")
+        if self.end_step <= self.begin_step:
+            raise ValueError(f"`end_step` must be larger than begin_step={begin_step}. Received: {end_step=}")
+        if self.power <= 0:
+            raise ValueError(f"`power` must be above 0. Received: power={power!r}")
+
+    def sparsity_at(self, step):
+        p = min(1.0, max(0.0, (step - self.begin_step) / (self.end_step - self.begin_step)))
+        return self.final_sparsity + (self.initial_sparsity - self.final_sparsity) * (1 - p) ** self.power
+
+    def get_config(self):
+        shares = {"initial_sparsity": self.initial_sparsity, "final_sparsity": self.final_sparsity}
+        return {**shares, **super().get_config(), "power": self.power}
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class StepSparsity(Schedule):
+    """Single events, each of which removes a share of what is still alive: the "dynamic" schedule.
+
+        zeros <- zeros + round(share x (count - zeros))       at each of the steps
+
+    Two events of 0.17 leave 0.83^2 of the weights: 31.1 % are gone. The event of step n comes before
+    batch n; that of the last batch's number + 1 comes after it, when training is over.
+
+    Source: the seed study "Dynamic Pruning"; the count is that of `torch.nn.utils.prune`.
+
+    Args:
+        shares: {step: share of the alive weights that goes}, or pairs (step, share).
+
+    Raises:
+        ValueError: If there is no event, a step is negative or doubled, or a share is not in 0 to 1.
+    """
+
+    def __init__(self, shares: Mapping[int, float]):
+        pairs = list(shares.items()) if isinstance(shares, Mapping) else [tuple(pair) for pair in _listed(shares)]
+        self.shares = {_step(step, "shares"): _share(share, "shares") for step, share in sorted(pairs)}
+        if not pairs or len(self.shares) < len(pairs):
+            raise ValueError(f"`shares` must hold at least one event, and each step once. Received: shares={shares!r}")
+
+    def updates_at(self, step):
+        return step in self.shares
+
+    def sparsity_at(self, step):
+        return 1 - prod(1 - share for event, share in self.shares.items() if event <= step)
+
+    def zeros_at(self, step, count, zeros):
+        return zeros + round(self.shares.get(step, 0.0) * (count - zeros))
+
+    def get_config(self):
+        # JSON would turn the steps of a dictionary into texts.
+        return {"shares": [list(pair) for pair in self.shares.items()]}
+
+
+def check_schedule(schedule, name="schedule") -> Schedule:
+    """`schedule`, or a TypeError unless it is one."""
+    if isinstance(schedule, Schedule):
+        return schedule
+    raise TypeError(
+        f"`{name}` must be a ConstantSparsity, PolynomialDecay, StepSparsity or another Schedule. "
+        f"Received: {name}={schedule!r}"
+    )
+
+
+def _listed(shares):
+    if isinstance(shares, (list, tuple)) and all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in shares):
+        return shares
+    raise TypeError(f"`shares` must be a dictionary {{step: share}}. Received: shares={shares!r}")
+
+
+def _number(value, name):
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return float(value)
+    raise TypeError(f"`{name}` must be a number. Received: {name}={value!r}")
+
+
+def _share(value, name):
+    if 0 <= _number(value, name) <= 1:
+        return float(value)
+    raise ValueError(f"`{name}` must hold shares from 0 to 1. Received: {name}={value!r}")
+
+
+def _integer(value, name):
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    raise TypeError(f"`{name}` must hold whole numbers of steps. Received: {name}={value!r}")
+
+
+def _step(value, name):
+    if _integer(value, name) >= 0:
+        return int(value)
+    raise ValueError(f"`{name}` must be a step of at least 0. Received: {name}={value!r}")

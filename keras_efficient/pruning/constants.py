@@ -1,0 +1,112 @@
+"""Which channels of a trained model always have the same value."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_efficient.pruning.graph import Graph
+
+PRODUCERS = ("Dense", "Conv1D", "Conv2D", "Conv3D", "DenseQ", "ConvQ")
+DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D", "DepthwiseConvQ")
+# What computes every channel from itself alone.
+CHANNELWISE = (
+    *("Activation", "ReLU", "LeakyReLU", "ELU", "ActivationQ", "Identity", "BatchNormalization"),
+    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise", "GaussianDropout"),
+    *(f"{kind}Pooling{d}D" for kind in ("Max", "Average", "GlobalMax", "GlobalAverage") for d in (1, 2, 3)),
+    *(f"{kind}{d}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for d in (1, 2, 3)),
+    "AveragePoolingQ",
+)
+_NOT_ELEMENTWISE = ("softmax", "log_softmax", "glu", "sparsemax")
+_SIZE_IF_OPEN = 32
+
+
+class Constants:
+    """The constant channels behind each layer of a model.
+
+    `constants[layer]` is a pair of arrays, one entry a channel: whether it is constant over all inputs and
+    places, and its value then (else 0). None where channels have no meaning any more.
+    """
+
+    def __init__(self, graph: Graph):
+        self._known = {}
+        for layer in graph.layers:
+            source = graph.source_of(layer)
+            before = self._known.get(id(source)) if source is not None and id(layer) not in graph.shared else None
+            self._known[id(layer)] = _behind(layer, before)
+
+    def __getitem__(self, layer):
+        return self._known[id(layer)]
+
+
+def passes_channels(layer: keras.layers.Layer) -> bool:
+    """Whether output channel c of a layer comes from its input channel c alone."""
+    kind = type(layer).__name__
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        return False
+    if kind == "Activation":
+        return _is_elementwise(layer.activation)
+    if kind == "BatchNormalization":
+        return layer.axis in (-1, len(layer.input.shape) - 1)
+    return kind in CHANNELWISE or is_thin(layer)
+
+
+def is_thin(layer) -> bool:
+    """Whether a layer is a depthwise convolution with one filter a channel."""
+    return type(layer).__name__ in DEPTHWISE and layer.depth_multiplier == 1
+
+
+def is_producer(layer: keras.layers.Layer) -> bool:
+    """Whether a layer has a kernel (..., inputs, outputs) whose inputs and outputs can be taken out."""
+    channels_last = getattr(layer, "data_format", "channels_last") == "channels_last"
+    return type(layer).__name__ in PRODUCERS and channels_last and getattr(layer, "groups", 1) == 1
+
+
+def kernel_and_bias(layer) -> tuple[np.ndarray, np.ndarray | None]:
+    """Kernel and bias as the layer computes with them, rounded in the quantized modes."""
+    if hasattr(layer, "quantize_weight"):
+        bias = layer.quantize_weight(layer.bias_quantizer) if layer.use_bias else None
+        pair = (layer.quantize_weight(layer.kernel_quantizer), bias)
+    else:
+        pair = (layer.kernel, layer.bias if layer.use_bias else None)
+    return tuple(None if value is None else ops.convert_to_numpy(value) for value in pair)
+
+
+def _behind(layer, before):
+    if is_producer(layer) or is_thin(layer):
+        found = _silent_filters(layer)
+        if is_thin(layer) and before is not None:
+            found = _either(found, _passed_on(layer, *before))
+        return found
+    return _passed_on(layer, *before) if before is not None and passes_channels(layer) else None
+
+
+def _silent_filters(layer):
+    """A filter of zeros gives what the layer makes of its bias."""
+    kernel, bias = kernel_and_bias(layer)
+    kernel = kernel[..., 0] if is_thin(layer) else kernel
+    constant = ~kernel.reshape(-1, kernel.shape[-1]).any(axis=0) & _is_elementwise(layer.activation)
+    values = np.zeros(len(constant), "float32") if bias is None else bias
+    y = layer.activation(ops.convert_to_tensor(values))
+    if hasattr(layer, "activation_quantizer"):
+        y = layer.activation_quantizer(y, layer.current_mode)
+    return constant, np.where(constant, ops.convert_to_numpy(y), 0)
+
+
+def _passed_on(layer, constant, values):
+    """What a layer makes of constant channels: it computes a map of them."""
+    shape = [1, *(size or _SIZE_IF_OPEN for size in layer.input.shape[1:-1]), len(values)]
+    x = np.broadcast_to(values, shape).astype("float32")
+    y = ops.convert_to_numpy(layer(ops.convert_to_tensor(x), training=False)).reshape(-1, len(values))
+    constant = constant & (y == y[0]).all(axis=0)
+    return constant, np.where(constant, y[0], 0)
+
+
+def _either(one, other):
+    return one[0] | other[0], np.where(one[0], one[1], other[1])
+
+
+def _is_elementwise(activation) -> bool:
+    name = getattr(activation, "__name__", "")
+    return hasattr(keras.activations, name) and name not in _NOT_ELEMENTWISE

@@ -1,0 +1,155 @@
+"""remove_filters: a smaller model without the filters that are zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_efficient.layers.pruning.channels import PrunedChannels
+from keras_efficient.pruning.cloning import check_model, rebuild
+from keras_efficient.pruning.constants import Constants, is_producer, kernel_and_bias, passes_channels
+from keras_efficient.pruning.graph import Graph
+from keras_efficient.pruning.strip import strip_pruning
+from keras_efficient.pruning.updates import layers_of, prunable_layers
+
+
+def remove_filters(model: keras.Model) -> keras.Model:
+    """A copy of `model` without the filters, and units of dense layers, whose weights are all zero.
+
+    The outputs stay the same (float32: to about 1e-6). With a filter go its bias, its channel of the
+    BatchNormalization, depthwise convolution and so on behind it, and its share of the kernels that read it,
+    behind a Flatten, too: there, one row for each place. What the filter's bias alone gives is added to the
+    bias of the layer that reads it.
+
+    A filter stays where the network would change without it: in a layer whose channels reach an output of the
+    model, an Add, a Concatenate, a nested model or another layer that is no chain of convolutions, Dense and
+    layers that treat each channel alone; where it gives a constant that is not zero to a convolution with
+    padding, to a quantized layer, or to one without a bias; and one of each layer.
+
+    Args:
+        model: A built Functional or Sequential model, in any mode; `Prunable` wrappers are taken off first.
+
+    Raises:
+        TypeError: If the model is neither Functional nor Sequential.
+        ValueError: See `strip_pruning`.
+    """
+    check_model(model)
+    if prunable_layers(model) or layers_of(model, PrunedChannels):
+        model = strip_pruning(model)
+    graph = Graph(model)
+    constants = Constants(graph)
+    changes = {id(layer): _Change(layer) for layer in graph.layers}
+    for layer in graph.layers:
+        if is_producer(layer) and id(layer) not in graph.shared | graph.ends:
+            _plan(layer, graph, constants, changes)
+    return rebuild(model, lambda layer: changes[id(layer)].replacement() if id(layer) in changes else None)
+
+
+@dataclass
+class _Change:
+    """What becomes of one layer."""
+
+    layer: keras.layers.Layer
+    kept: np.ndarray | None = None  # channels of its output
+    rows: np.ndarray | None = None  # rows of its kernel, one for each entry of its input's last axis
+    added: np.ndarray | None = None  # to its bias
+    passes: bool = False  # channels, each to itself
+
+    def replacement(self):
+        """The smaller layer and the values of its variables, or None for the same one."""
+        if self.kept is None and self.rows is None:
+            return None
+        config = self.layer.get_config()
+        if self.kept is not None and not self.passes:
+            config["units" if "units" in config else "filters"] = len(self.kept)
+        values = [self._value(variable) for variable in self.layer.variables]
+        return type(self.layer).from_config(config), values
+
+    def _value(self, variable):
+        value = keras.ops.convert_to_numpy(variable)
+        if self.passes:
+            return self._channels(variable, value)
+        if variable is self.layer.kernel or variable is getattr(self.layer, "_kernel", None):
+            value = value if self.rows is None else value.take(self.rows, axis=-2)
+            return value if self.kept is None else value[..., self.kept]
+        if self.layer.use_bias and variable is self.layer.bias:
+            value = value if self.added is None else value + self.added
+            return value if self.kept is None else value[self.kept]
+        return value
+
+    def _channels(self, variable, value):
+        """The channels of a layer that passes them: its weights have them last, a thin kernel last but one."""
+        if variable.name in ("kernel", "depthwise_kernel"):
+            return value.take(self.kept, axis=-2)
+        return value if value.ndim != 1 or "float" not in variable.dtype else value[self.kept]
+
+
+def _plan(producer, graph, constants, changes) -> None:
+    """Take the channels out of everything between `producer` and the kernels that read them."""
+    path, readers = _follow(producer, graph)
+    if readers is None:
+        return
+    filters = kernel_and_bias(producer)[0].shape[-1]
+    removable = np.ones(filters, bool)
+    for reader, source, _ in readers:
+        removable &= _may_go(reader, constants[source])
+    if removable.all():
+        removable[0] = False
+    if not removable.any():
+        return
+    kept = np.flatnonzero(~removable)
+    changes[id(producer)].kept = kept
+    for layer in path:
+        changes[id(layer)].kept, changes[id(layer)].passes = kept, True
+    for reader, source, places in readers:
+        change = changes[id(reader)]
+        change.rows = np.flatnonzero(np.tile(~removable, places))
+        change.added = _from_constants(reader, np.tile(np.where(removable, constants[source][1], 0), places))
+
+
+def _follow(producer, graph):
+    """The layers that pass the channels on, and for each kernel that reads them: (layer, the layer whose
+    channels they are, places of a flattened map). The latter None if the channels go elsewhere, too."""
+    path, readers, waiting = [], [], [(producer, 1, producer)]
+    while waiting:
+        layer, places, source = waiting.pop()
+        consumers = graph.consumers_of(layer)
+        if id(layer) in graph.ends | graph.shared or not consumers:
+            return path, None
+        for consumer in consumers:
+            if id(consumer) in graph.shared or graph.source_of(consumer) is not layer:
+                return path, None
+            if is_producer(consumer):
+                readers.append((consumer, source, places))
+            elif type(consumer).__name__ == "Flatten" and consumer.data_format == "channels_last" and places == 1:
+                size = consumer.input.shape[1:-1]
+                if None in size:
+                    return path, None
+                waiting.append((consumer, int(np.prod(size)), source))
+            elif places == 1 and passes_channels(consumer):
+                path.append(consumer)
+                waiting.append((consumer, 1, consumer))
+            elif type(consumer).__name__ in ("Dropout", "Identity"):
+                waiting.append((consumer, places, source))
+            else:
+                return path, None
+    return path, readers
+
+
+def _may_go(reader, known):
+    """Which channels `reader` can do without."""
+    if known is None:
+        return np.zeros(1, bool)
+    constant, values = known
+    folds = reader.use_bias and not hasattr(reader, "quantizers") and getattr(reader, "padding", "valid") == "valid"
+    return constant & ((values == 0) | folds)
+
+
+def _from_constants(reader, values):
+    """What constant inputs add to the outputs of a layer."""
+    if not values.any():
+        return None
+    kernel = kernel_and_bias(reader)[0].astype("float64")
+    return (values @ kernel.reshape(-1, *kernel.shape[-2:]).sum(axis=0)).astype("float32")

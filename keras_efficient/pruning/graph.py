@@ -1,0 +1,41 @@
+"""How the layers of a flat model are connected."""
+
+from __future__ import annotations
+
+import keras
+
+
+class Graph:
+    """The layers of a Functional or Sequential model in the order of computation, and their edges.
+
+    Attributes:
+        layers: The layers, inputs included.
+        sources: {id(layer): the layers that feed it}, in order.
+        consumers: {id(layer): the layers that it feeds}.
+        ends: The ids of the layers whose outputs are outputs of the model.
+        shared: The ids of the layers that are called more than once.
+    """
+
+    def __init__(self, model: keras.Model):
+        function = model._functional if isinstance(model, keras.Sequential) else model
+        self.layers, self.sources, self.consumers, self.shared = [], {}, {}, set()
+        depths = sorted(function._nodes_by_depth, reverse=True)
+        for node in (node for depth in depths for node in function._nodes_by_depth[depth]):
+            layer = node.operation
+            if id(layer) in self.sources:
+                self.shared.add(id(layer))
+            else:
+                self.layers.append(layer)
+            feeding = [tensor._keras_history.operation for tensor in node.arguments.keras_tensors]
+            self.sources.setdefault(id(layer), []).extend(feeding)
+            for source in feeding:
+                self.consumers.setdefault(id(source), []).append(layer)
+        self.ends = {id(tensor._keras_history.operation) for tensor in keras.tree.flatten(function.outputs)}
+
+    def source_of(self, layer):
+        """The one layer that feeds `layer`, or None."""
+        sources = self.sources[id(layer)]
+        return sources[0] if len(sources) == 1 else None
+
+    def consumers_of(self, layer) -> list:
+        return self.consumers.get(id(layer), [])

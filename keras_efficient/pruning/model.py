@@ -1,0 +1,129 @@
+"""prune_model: wrap the layers of a whole model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import keras
+
+from keras_efficient.layers.pruning.channels import PrunedChannels
+from keras_efficient.layers.pruning.kernels import check_prunable, divide, output_axes, prunable_weights, refusal
+from keras_efficient.layers.pruning.prunable import Prunable
+from keras_efficient.layers.pruning.schedules import Schedule, check_schedule
+from keras_efficient.layers.pruning.structures import Structure, check_structure
+from keras_efficient.pruning.cloning import check_model, copy_of, rebuild
+from keras_efficient.pruning.graph import Graph
+
+# What works on each channel, or place, alone and may stand between filters and their normalization.
+_BETWEEN = ("Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "SpatialDropout2D", "MaxPooling2D", "AveragePooling2D")
+
+Choice = Iterable[str | keras.layers.Layer] | Callable[[keras.layers.Layer], bool] | None
+
+
+def prune_model(
+    model: keras.Model,
+    schedule: Schedule,
+    layers: Choice = None,
+    structure: Structure | None = None,
+    scope: str = "kernel",
+    monotone: bool = True,
+) -> keras.Model:
+    """A copy of `model` whose layers with kernels are wrapped in `Prunable`.
+
+    It has the same weights and computes the same until the first update of a mask. Train it with
+    `PruningCallback()`, then `strip_pruning` it. What is wrapped already stays so: call it again for other
+    layers with another schedule.
+
+    Args:
+        model: A built Functional or Sequential model, nested ones included. A compiled one gives a compiled
+            one; the optimizer starts anew.
+        schedule: `ConstantSparsity`, `PolynomialDecay` or `StepSparsity`.
+        layers: Names, layers, or a function from a layer to whether it is pruned. None: every layer that
+            has a kernel, can be pruned and, for whole filters, is not the last one.
+        structure, scope, monotone: See `Prunable`. With `pruning.Filters()` a BatchNormalization behind a
+            pruned layer is wrapped, too, so that its channels go with the filters.
+
+    Returns:
+        The wrapped model.
+
+    Raises:
+        TypeError: If the model is neither Functional nor Sequential, or an argument is something else.
+        ValueError: If a named layer is missing or can not be pruned, or there is none to prune.
+    """
+    check_model(model)
+    check_schedule(schedule)
+    structure = check_structure(structure)
+    chosen = _chosen(model, layers, structure)
+    followers = _normalizations(model, chosen) if structure.prunes_bias else {}
+
+    def replace(layer):
+        if id(layer) in chosen:
+            return Prunable(copy_of(layer), schedule, structure, scope, monotone), layer.variables
+        if id(layer) in followers:
+            return PrunedChannels(copy_of(layer), f"prunable_{followers[id(layer)].name}"), layer.variables
+        return None
+
+    return rebuild(model, replace)
+
+
+def _chosen(model, layers, structure) -> dict:
+    """{id(layer): layer} of the layers to wrap."""
+    every = _leaves(model)
+    if layers is None:
+        last = Graph(model).ends if structure.prunes_bias else set()
+        found = [layer for layer in every if _can_be_pruned(layer, structure) and id(layer) not in last]
+    elif callable(layers):
+        found = [layer for layer in every if layers(layer)]
+    else:
+        found = [_named(every, wanted, model) for wanted in ([layers] if isinstance(layers, str) else layers)]
+    if not found:
+        raise ValueError(
+            f"`layers` leaves no layer of model '{model.name}' to prune. Received: layers={layers!r}, "
+            f"structure={structure!r}"
+        )
+    for layer in found:
+        check_prunable(layer, "layers")
+        weights = prunable_weights(layer)
+        if not weights:
+            raise ValueError(
+                f"`layers` names '{layer.name}' ({type(layer).__name__}), which has no kernel. "
+                f"Right would be some of {[each.name for each in every if _can_be_pruned(each, structure)]}"
+            )
+        for weight in weights:
+            divide(layer, weight, structure)
+    return {id(layer): layer for layer in found}
+
+
+def _leaves(model):
+    """The layers of a model and of the models inside it."""
+    found = []
+    for layer in model.layers:
+        found += _leaves(layer) if isinstance(layer, keras.Model) else [layer]
+    return list({id(layer): layer for layer in found}.values())
+
+
+def _named(layers, wanted, model):
+    for layer in layers:
+        if layer is wanted or layer.name == wanted:
+            return layer
+    raise ValueError(
+        f"`layers` must hold layers of model '{model.name}', or their names {[layer.name for layer in layers]}. "
+        f"Received: {wanted!r}"
+    )
+
+
+def _can_be_pruned(layer, structure):
+    weights = prunable_weights(layer) if refusal(layer) is None else []
+    return bool(weights) and not (structure.prunes_bias and any(output_axes(layer, w) is None for w in weights))
+
+
+def _normalizations(model, chosen) -> dict:
+    """{id(BatchNormalization): the chosen layer before it}."""
+    graph, followers = Graph(model), {}
+    for layer in graph.layers:
+        source = graph.source_of(layer) if type(layer).__name__ == "BatchNormalization" else None
+        while source is not None and type(source).__name__ in _BETWEEN:
+            source = graph.source_of(source)
+        if source is not None and id(source) in chosen:
+            followers[id(layer)] = source
+    return followers

@@ -1,0 +1,81 @@
+"""Making masks anew, kernel by kernel or over a whole model."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from keras_efficient.layers.pruning.channels import PrunedChannels
+from keras_efficient.layers.pruning.kernels import PrunedKernel
+from keras_efficient.layers.pruning.prunable import Prunable
+from keras_efficient.ops.masks import keep_largest
+
+
+def update_masks(model: keras.layers.Layer, step: int) -> bool:
+    """Update the masks of all `Prunable` layers whose schedule says so before batch `step`.
+
+    `PruningCallback` calls it; a training loop of one's own calls it before each batch, and once after the
+    last one. The number of the step is kept in the layers: one that was there already does nothing.
+
+    Returns:
+        Whether a mask was updated.
+    """
+    layers = [layer for layer in prunable_layers(model) if int(keras.ops.convert_to_numpy(layer.step)) < step]
+    due = [layer for layer in layers if layer.schedule.updates_at(step)]
+    for group in _groups(due):
+        _update([kernel for layer in group for kernel in layer.kernels], group[0], step)
+    for layer in layers:
+        layer.step.assign(step)
+    if due:
+        _pass_on(model, due)
+    return bool(due)
+
+
+def set_masks(kernels: list[PrunedKernel], zeros: int, monotone: bool = True, scores=None) -> None:
+    """Remove the `zeros` units of `kernels` with the smallest scores, which are mean magnitudes by default."""
+    scores = [kernel.scores() for kernel in kernels] if scores is None else scores
+    scores = np.concatenate([np.asarray(each, "float32") for each in scores])
+    alive = np.concatenate([kernel.alive() for kernel in kernels])
+    if not monotone:
+        alive = np.ones_like(alive)
+    kept = keras.ops.convert_to_numpy(keep_largest(scores, alive, zeros))
+    for kernel, part in zip(kernels, np.split(kept, np.cumsum([k.count for k in kernels])[:-1]), strict=True):
+        kernel.keep(part)
+
+
+def prunable_layers(model: keras.layers.Layer) -> list[Prunable]:
+    """The `Prunable` layers of a model in order, each once, also in nested models."""
+    return layers_of(model, Prunable)
+
+
+def layers_of(model: keras.layers.Layer, kind: type) -> list:
+    """The layers of a kind in order, each once, also in wrappers and nested models."""
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
+    found = {id(layer): layer for layer in model._flatten_layers() if isinstance(layer, kind)}
+    return list(found.values())
+
+
+def _groups(layers):
+    """The layers that are counted together: one by one, or all of an equal schedule and global scope."""
+    together = {}
+    for layer in layers:
+        key = (layer.schedule, layer.structure, layer.monotone) if layer.scope == "global" else id(layer)
+        together.setdefault(key, []).append(layer)
+    return together.values()
+
+
+def _update(kernels, layer, step):
+    for pool in [kernels] if layer.scope == "global" else [[kernel] for kernel in kernels]:
+        count = sum(kernel.count for kernel in pool)
+        gone = count - int(sum(kernel.alive().sum() for kernel in pool))
+        zeros = layer.schedule.zeros_at(step, count, gone)
+        set_masks(pool, max(zeros, gone) if layer.monotone else zeros, layer.monotone)
+
+
+def _pass_on(model, updated):
+    """Copy the masks of filters to the normalizations behind them."""
+    masks = {layer.name: layer.kernels[0] for layer in updated}
+    for channels in layers_of(model, PrunedChannels):
+        if channels.follows in masks:
+            channels.mask.assign(masks[channels.follows].alive())

@@ -1,0 +1,77 @@
+"""The pruned kernels of a Keras layer, read by its attributes alone: Keras is not imported."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_efficient.storage.prices.base import FLOAT_BITS
+from keras_efficient.storage.sparse import Encoding, best_encoding, kernel_streams
+
+KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel", "embeddings")
+LARGEST_MIDRISE = 2  # signed grids of so few bits have no zero
+
+
+class StoredKernel(NamedTuple):
+    """A kernel that holds zeros: the bits it takes densely, its smallest encoding, the share of zeros."""
+
+    dense_bits: int
+    encoding: Encoding
+    numbers: int
+    zeros: int
+
+    @property
+    def saved_bits(self) -> int:
+        return self.dense_bits - self.encoding.bits
+
+
+def stored_kernels(layer: Any) -> tuple[StoredKernel, ...]:
+    """The kernels of a built layer in which a weight is exactly zero: in all others zeros are chance.
+
+    Of a quantized layer the codes are counted, in every mode: its grid makes more zeros.
+    """
+    if type(layer).__name__.startswith("RandomBasis"):
+        return ()  # its zeros are where training starts
+    found = []
+    for variable in prunable(layer):
+        values = effective(variable)
+        if not (values == 0).all() and (values == 0).any():
+            found.append(stored_kernel(layer, variable, values))
+    return tuple(found)
+
+
+def stored_kernel(layer: Any, variable: Any, values: np.ndarray) -> StoredKernel:
+    bits, nonzero = FLOAT_BITS, values != 0
+    for quantizer in getattr(layer, "quantizers", ()):
+        if quantizer.weight is variable:
+            bits, nonzero = quantizer.bits, has_codes(values, quantizer)
+    streams = kernel_streams(nonzero, bits, type(layer).__name__ == "DepthwiseConvQ")
+    encoding = best_encoding(streams, bits)
+    return StoredKernel(nonzero.size * bits, encoding, nonzero.size, int(nonzero.size - nonzero.sum()))
+
+
+def has_codes(values: np.ndarray, quantizer: Any) -> np.ndarray:
+    """Where the codes of `ops.quantize` are not zero."""
+    if quantizer.bits <= LARGEST_MIDRISE:
+        return np.ones(values.shape, bool)
+    exponent = int(np.rint(float(quantizer.scale.numpy())))
+    return np.rint(np.ldexp(values.astype("float64"), quantizer.bits - 1 - exponent)) != 0
+
+
+def prunable(layer: Any) -> list:
+    """The variables of a layer that pruning removes."""
+    own = getattr(layer, "get_prunable_weights", None)
+    if own is not None:
+        return list(own())
+    return [weight for weight in getattr(layer, "weights", ()) if weight.name in KERNELS]
+
+
+def effective(variable: Any) -> np.ndarray:
+    """Its values, with zeros under a pruning mask."""
+    values, mask = as_numpy(variable), getattr(variable, "pruning_mask", None)
+    return values if mask is None else np.where(as_numpy(mask) != 0, values, 0)
+
+
+def as_numpy(variable: Any) -> np.ndarray:
+    return np.asarray(variable.numpy())

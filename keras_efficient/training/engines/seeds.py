@@ -1,0 +1,103 @@
+"""Many trainings of one network that differ in their numbers only, not in what is computed.
+
+A `Batch` of trainings holds each variable once a training, stacked along a first axis. On JAX a whole
+training is one compiled loop, and all of them run side by side; elsewhere Keras trains one after the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+EVALUATED_AT_ONCE = 1000
+
+
+@dataclass
+class Batch:
+    """The variables of S trainings: lists of arrays (S, ...), in the order of the model's own lists."""
+
+    trainable: list
+    non_trainable: list
+    optimizer: list
+
+    def of(self, number: int) -> tuple[list, list, list]:
+        """The variables of one training."""
+        return tuple(
+            [np.asarray(v[number]) for v in part] for part in (self.trainable, self.non_trainable, self.optimizer)
+        )
+
+    @classmethod
+    def stack(cls, trainings: list[tuple[list, list, list]]) -> Batch:
+        """From the variables of every training."""
+        return cls(*([np.stack(values) for values in zip(*part, strict=True)] for part in zip(*trainings, strict=True)))
+
+
+class SeedEngine:
+    """Trains and evaluates the trainings of a `Batch` on any backend, one after the other.
+
+    Args:
+        model: Compiled model; its loss and optimizer are used, its variables are overwritten.
+        data: x and y of training, x and y of evaluation.
+    """
+
+    def __init__(self, model: keras.Model, data: tuple):
+        self.model = model
+        self.x, self.y, self.x_eval, self.y_eval = data
+
+    def train(self, batch: Batch, orders: np.ndarray) -> tuple[Batch, np.ndarray]:
+        """The trainings after the batches of samples `orders` (S, steps, batch size), and their losses (S, steps)."""
+        trained, losses = [], []
+        for number, order in enumerate(orders):
+            self.write(*batch.of(number))
+            losses.append([self._step(samples) for samples in order])
+            trained.append(self.read())
+        return Batch.stack(trained), np.array(losses, "float32")
+
+    def _step(self, samples):
+        return float(self.model.train_on_batch(self.x[samples], self.y[samples], return_dict=True)["loss"])
+
+    def evaluate(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Loss (without penalties) and accuracy of every training on the evaluation data."""
+        results = []
+        for number in range(len(batch.trainable[0])):
+            self.write(*batch.of(number))
+            y = keras.ops.convert_to_tensor(self.model.predict(self.x_eval, batch_size=EVALUATED_AT_ONCE, verbose=0))
+            results.append(measures(self.model, self.y_eval, y))
+        losses, accuracies = zip(*results, strict=True)
+        return np.array([float(v) for v in losses]), np.array([float(v) for v in accuracies])
+
+    def read(self) -> tuple[list, list, list]:
+        """The variables of the model."""
+        return tuple([keras.ops.convert_to_numpy(v) for v in part] for part in self.variables)
+
+    def write(self, trainable, non_trainable, optimizer) -> None:
+        """Set the variables of the model."""
+        for part, values in zip(self.variables, (trainable, non_trainable, optimizer), strict=True):
+            for variable, value in zip(part, values, strict=True):
+                variable.assign(value)
+
+    @property
+    def variables(self):
+        model = self.model
+        return model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
+
+
+def measures(model, y_true, y) -> tuple:
+    """(mean loss, accuracy) of outputs; labels are integers or rows."""
+    labels = keras.ops.convert_to_tensor(y_true)
+    loss = keras.ops.mean(model._compile_loss(labels, y))
+    classes = labels if len(labels.shape) < 2 else keras.ops.argmax(labels, axis=-1)
+    hits = keras.ops.equal(keras.ops.cast(classes, "int32"), keras.ops.cast(keras.ops.argmax(y, axis=-1), "int32"))
+    return loss, keras.ops.mean(keras.ops.cast(hits, "float32"))
+
+
+def make_seed_engine(model: keras.Model, data: tuple) -> SeedEngine:
+    """The engine of the backend that runs."""
+    if keras.backend.backend() != "jax":
+        return SeedEngine(model, data)
+    # Imported here: the module needs JAX.
+    from keras_efficient.training.engines.seeds_jax import JaxSeedEngine
+
+    return JaxSeedEngine(model, data)

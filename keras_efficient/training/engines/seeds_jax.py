@@ -1,0 +1,52 @@
+"""Many trainings side by side in one compiled loop of JAX."""
+
+import jax
+import numpy as np
+
+from keras_efficient.training.engines.seeds import EVALUATED_AT_ONCE, Batch, SeedEngine, measures
+
+
+class JaxSeedEngine(SeedEngine):
+    """A `SeedEngine` whose step is compiled into one loop over all batches and mapped over the trainings."""
+
+    def __init__(self, model, data):
+        super().__init__(model, data)
+        self._train = jax.jit(jax.vmap(self._one_training, in_axes=(0, 0, 0, 0, None, None)))
+        self._outputs = jax.jit(jax.vmap(self._one_prediction, in_axes=(0, 0, None)))
+        self._arrays = jax.device_put((self.x, self.y))
+        model._compile_loss(self.y[:1], model(self.x[:1]))  # it must not be built while a loop is traced
+
+    def train(self, batch, orders):
+        state = (batch.trainable, batch.non_trainable, batch.optimizer)
+        state, losses = self._train(*state, np.asarray(orders, "int32"), *self._arrays)
+        return Batch(*(list(part) for part in state)), np.asarray(losses)
+
+    def _one_training(self, trainable, non_trainable, optimizer, order, x, y):
+        gradient = jax.value_and_grad(self._loss, has_aux=True)
+
+        def step(state, samples):
+            trainable, non_trainable, optimizer = state
+            (loss, non_trainable), gradients = gradient(trainable, non_trainable, x[samples], y[samples])
+            trainable, optimizer = self.model.optimizer.stateless_apply(optimizer, gradients, trainable)
+            return (list(trainable), list(non_trainable), list(optimizer)), loss
+
+        return jax.lax.scan(step, (trainable, non_trainable, optimizer), order)
+
+    def _loss(self, trainable, non_trainable, x, y):
+        outputs, non_trainable, penalties = self.model.stateless_call(
+            trainable, non_trainable, x, training=True, return_losses=True
+        )
+        return self.model._compile_loss(y, outputs) + sum(penalties), non_trainable
+
+    def _one_prediction(self, trainable, non_trainable, x):
+        return self.model.stateless_call(trainable, non_trainable, x, training=False)[0]
+
+    def evaluate(self, batch):
+        parts = range(0, len(self.x_eval), EVALUATED_AT_ONCE)
+        outputs = [
+            self._outputs(batch.trainable, batch.non_trainable, self.x_eval[k : k + EVALUATED_AT_ONCE]) for k in parts
+        ]
+        outputs = np.concatenate([np.asarray(part) for part in outputs], axis=1)
+        results = [measures(self.model, self.y_eval, y) for y in outputs]
+        losses, accuracies = zip(*results, strict=True)
+        return np.array([float(v) for v in losses]), np.array([float(v) for v in accuracies])

@@ -1,0 +1,22 @@
+"""Recipes of pruning, compared over pairs of trainings with equal starts and equal data orders."""
+
+from keras_efficient.training.pruning.comparison import Comparison, Variant
+from keras_efficient.training.pruning.recipes import (
+    compare_recipes,
+    dynamic_pruning,
+    iterative_pruning,
+    lottery_ticket,
+    one_shot,
+)
+from keras_efficient.training.pruning.scores import CRITERIA
+
+__all__ = [
+    "CRITERIA",
+    "Comparison",
+    "Variant",
+    "compare_recipes",
+    "dynamic_pruning",
+    "iterative_pruning",
+    "lottery_ticket",
+    "one_shot",
+]

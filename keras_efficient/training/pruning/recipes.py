@@ -1,0 +1,257 @@
+"""One-shot, lottery ticket, dynamic and iterative pruning, each beside its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+
+import keras
+
+from keras_efficient.layers.arguments import one_of, positive_integer
+from keras_efficient.training.pruning.comparison import BASELINE, Comparison, Variant
+from keras_efficient.training.pruning.runs import SCOPES, PairedRuns, Run
+from keras_efficient.training.pruning.scores import check_criterion
+
+TWICE = "unpruned, twice as long"
+# The two events of the seed study: "17 % at 1/3 and 2/3 of the way".
+AS_WRITTEN = {1 / 3: 0.17, 2 / 3: 0.17}
+
+
+@dataclass
+class _Bench:
+    """Trainings that recipes share: the unpruned network, and the network trained twice as long."""
+
+    runs: PairedRuns
+    epochs: int
+    scope: str
+    criterion: str
+
+    @classmethod
+    def make(cls, build, data, epochs, seeds, batch_size, scope, criterion, layers) -> _Bench:
+        one_of(SCOPES, scope, "scope")
+        check_criterion(criterion)
+        runs = PairedRuns(build, data, seeds, batch_size, layers)
+        return cls(runs, positive_integer(epochs, "epochs"), scope, criterion)
+
+    def __post_init__(self):
+        self._trained = self._twice = None
+
+    @property
+    def steps(self) -> int:
+        """Batches of a training."""
+        return self.epochs * self.runs.steps_per_epoch
+
+    def trained(self) -> Run:
+        if self._trained is None:
+            self._trained = self.runs.train(self.runs.begin(), self.steps)
+        return self._trained
+
+    def twice(self) -> Variant:
+        if self._twice is None:
+            self._twice = self.runs.finish(TWICE, self.runs.train(self.trained(), self.steps))
+        return self._twice
+
+    def prune(self, run: Run, share: float, criterion: str | None = None) -> Run:
+        return self.runs.prune(run, share, self.scope, criterion or self.criterion)
+
+    def comparison(self, variants: Sequence[Variant], controls: Mapping[str, str]) -> Comparison:
+        unpruned = self.runs.finish(BASELINE, self.trained())
+        unique = {variant.name: variant for variant in (unpruned, *variants)}
+        return Comparison(tuple(unique.values()), self.runs.seeds, dict(controls))
+
+
+def one_shot(
+    build: Callable[[], keras.Model],
+    data,
+    sparsity: float = 0.3,
+    epochs: int = 10,
+    seeds: int | Sequence[int] = 16,
+    batch_size: int = 32,
+    scope: str = "global",
+    criterion: str = "magnitude",
+    layers=None,
+) -> Comparison:
+    """Train, then prune once; and prune once, then train as long again.
+
+    Variants: `unpruned`; `one-shot` (no training behind the pruning); `one-shot, trained on`, with the control
+    `unpruned, twice as long` of equal budget.
+
+    Args:
+        build: Function that returns a new compiled model; its loss and optimizer are used.
+        data: (x_train, y_train, x_val, y_val[, x_test, y_test]); the last pair is evaluated on.
+        sparsity: Share of the prunable weights that goes; biases stay.
+        epochs: Of one training. Batches that are not full are dropped.
+        seeds: How many trainings, or their seeds. Training k of all variants has the same first weights and the
+            same data order. On JAX all of them are one compiled loop.
+        batch_size: Samples a batch.
+        scope: `"global"`: the smallest of all kernels go; `"kernel"`: as many of each.
+        criterion: `"magnitude"`, or a control: `"random"`, `"snip"`, `"synflow"`.
+        layers: Which layers are pruned; see `ke.prune_model`.
+
+    Returns:
+        A `Comparison`: a table of means, paired differences, standard errors and win counts.
+
+    Raises:
+        ValueError, TypeError: For wrong arguments.
+    """
+    bench = _Bench.make(build, data, epochs, seeds, batch_size, scope, criterion, layers)
+    return bench.comparison(*_one_shot(bench, _share(sparsity, "sparsity")))
+
+
+def lottery_ticket(
+    build: Callable[[], keras.Model],
+    data,
+    sparsity: float = 0.3,
+    epochs: int = 10,
+    seeds: int | Sequence[int] = 16,
+    batch_size: int = 32,
+    scope: str = "global",
+    criterion: str = "magnitude",
+    layers=None,
+    rewind_epoch: int = 0,
+) -> Comparison:
+    """Train, prune, rewind the weights that are left, reset the optimizer, train again.
+
+    The weights go back to their first values, or to those after `rewind_epoch` epochs; the second training
+    takes the epochs that are left. Variants: `unpruned`; `lottery ticket`; `random ticket`, the same with
+    weights that went by chance; `unpruned, twice as long`, the control of equal budget.
+
+    Source: Frankle & Carbin, ICLR 2019; rewinding: Frankle et al., ICML 2020.
+
+    Args:
+        rewind_epoch: 0 to `epochs` - 1.
+        build, data, sparsity, epochs, seeds, batch_size, scope, criterion, layers: See `one_shot`.
+    """
+    bench = _Bench.make(build, data, epochs, seeds, batch_size, scope, criterion, layers)
+    if isinstance(rewind_epoch, bool) or not isinstance(rewind_epoch, int) or not 0 <= rewind_epoch < epochs:
+        raise ValueError(f"`rewind_epoch` must be from 0 to epochs - 1. Received: rewind_epoch={rewind_epoch!r}")
+    return bench.comparison(*_lottery(bench, _share(sparsity, "sparsity"), rewind_epoch))
+
+
+def dynamic_pruning(
+    build: Callable[[], keras.Model],
+    data,
+    events: Mapping[float, float] | None = None,
+    epochs: int = 10,
+    seeds: int | Sequence[int] = 16,
+    batch_size: int = 32,
+    scope: str = "global",
+    criterion: str = "magnitude",
+    layers=None,
+) -> Comparison:
+    """Prune during the training, which carries on with the weights it has.
+
+    Variants: `unpruned`, of equal budget; `dynamic`.
+
+    Source: the seed study "Dynamic Pruning"; its text says 17 % of what is alive at 1/3 and at 2/3 of the
+    training (the default here), its program did it at 1/12 and 1/6.
+
+    Args:
+        events: {share of the training that is over: share of the alive weights that goes}.
+        build, data, epochs, seeds, batch_size, scope, criterion, layers: See `one_shot`.
+    """
+    bench = _Bench.make(build, data, epochs, seeds, batch_size, scope, criterion, layers)
+    return bench.comparison(*_dynamic(bench, check_events(AS_WRITTEN if events is None else events)))
+
+
+def iterative_pruning(
+    build: Callable[[], keras.Model],
+    data,
+    sparsity: float = 0.3,
+    rounds: int = 3,
+    epochs: int = 10,
+    seeds: int | Sequence[int] = 16,
+    batch_size: int = 32,
+    scope: str = "global",
+    criterion: str = "magnitude",
+    layers=None,
+    rewind: bool = False,
+) -> Comparison:
+    """Train, prune a part, train as long again, and so on: `rounds` times the same share of what is alive.
+
+    Variants: `unpruned`; `iterative`, of rounds + 1 trainings; `unpruned, as long`, the control.
+
+    Args:
+        rounds: Prunings; each leaves the share (1 - sparsity)^(1 / rounds).
+        rewind: Whether each training begins at the first weights with a fresh optimizer (iterative lottery).
+        build, data, sparsity, epochs, seeds, batch_size, scope, criterion, layers: See `one_shot`.
+    """
+    bench = _Bench.make(build, data, epochs, seeds, batch_size, scope, criterion, layers)
+    positive_integer(rounds, "rounds")
+    return bench.comparison(*_iterative(bench, _share(sparsity, "sparsity"), rounds, bool(rewind)))
+
+
+def compare_recipes(
+    build: Callable[[], keras.Model],
+    data,
+    sparsity: float = 0.3,
+    events: Mapping[float, float] | None = None,
+    epochs: int = 10,
+    seeds: int | Sequence[int] = 16,
+    batch_size: int = 32,
+    scope: str = "global",
+    criterion: str = "magnitude",
+    layers=None,
+) -> Comparison:
+    """`one_shot`, `lottery_ticket` and `dynamic_pruning` in one table, on one set of unpruned trainings.
+
+    Arguments as there; without `events`, two equal ones at 1/3 and 2/3 that end at `sparsity`.
+    """
+    bench = _Bench.make(build, data, epochs, seeds, batch_size, scope, criterion, layers)
+    sparsity = _share(sparsity, "sparsity")
+    each = 1 - (1 - sparsity) ** 0.5
+    events = check_events({1 / 3: each, 2 / 3: each} if events is None else events)
+    variants, controls = [], {}
+    for more, others in (_one_shot(bench, sparsity), _lottery(bench, sparsity, 0), _dynamic(bench, events)):
+        variants += more
+        controls |= others
+    return bench.comparison(variants, controls)
+
+
+def _one_shot(bench, sparsity):
+    pruned = bench.prune(bench.trained(), sparsity)
+    on = bench.runs.train(pruned, bench.steps)
+    names = ("one-shot", "one-shot, trained on")
+    variants = [bench.runs.finish(name, run) for name, run in zip(names, (pruned, on), strict=True)]
+    return [*variants, bench.twice()], {names[1]: TWICE}
+
+
+def _lottery(bench, sparsity, rewind_epoch):
+    early = bench.runs.train(bench.runs.begin(), rewind_epoch * bench.runs.steps_per_epoch)
+    variants = []
+    for name, criterion in (("lottery ticket", bench.criterion), ("random ticket", "random")):
+        ticket = bench.runs.rewind(bench.prune(bench.trained(), sparsity, criterion), early)
+        variants.append(bench.runs.finish(name, bench.runs.train(ticket, bench.steps - early.step)))
+    return [*variants, bench.twice()], {variant.name: TWICE for variant in variants}
+
+
+def _dynamic(bench, events):
+    run = bench.runs.begin()
+    for place, share in sorted(events.items()):
+        run = bench.prune(bench.runs.train(run, round(place * bench.steps) - run.step), share)
+    return [bench.runs.finish("dynamic", bench.runs.train(run, bench.steps - run.step))], {}
+
+
+def _iterative(bench, sparsity, rounds, rewind):
+    each = 1 - (1 - sparsity) ** (1 / rounds)
+    run, dense = bench.trained(), bench.trained()
+    for _ in range(rounds):
+        run = bench.prune(run, each)
+        run = bench.runs.train(bench.runs.rewind(run) if rewind else run, bench.steps)
+        dense = bench.runs.train(dense, bench.steps)
+    control = "unpruned, as long"
+    return [bench.runs.finish("iterative", run), bench.runs.finish(control, dense)], {"iterative": control}
+
+
+def check_events(events) -> dict[float, float]:
+    """`events`, or a ValueError."""
+    if not isinstance(events, Mapping) or not events:
+        raise TypeError(f"`events` must be {{share of the training: share that goes}}. Received: events={events!r}")
+    return {_share(place, "events"): _share(share, "events") for place, share in events.items()}
+
+
+def _share(value, name):
+    if isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    raise ValueError(f"`{name}` must hold shares from 0 to 1. Received: {name}={value!r}")

@@ -1,0 +1,161 @@
+"""`PairedRuns`: trainings of one network from many seeds, which recipes prune, rewind and go on with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import keras
+import numpy as np
+
+from keras_efficient.layers.pruning.schedules import ConstantSparsity
+from keras_efficient.pruning.model import prune_model
+from keras_efficient.pruning.updates import prunable_layers
+from keras_efficient.training.data import TrainingData
+from keras_efficient.training.engines.seeds import Batch, make_seed_engine
+from keras_efficient.training.pruning.comparison import Variant
+from keras_efficient.training.pruning.scores import check_criterion, prune_kernels
+
+SCOPES = ("kernel", "global")
+
+
+@dataclass
+class Run:
+    """Where all trainings of one recipe stand.
+
+    Attributes:
+        batch: The variables, masks among them.
+        step: Batches since the data order began.
+        history: Mean training losses (seeds, epochs) so far, of all phases.
+        seconds: Of computing.
+    """
+
+    batch: Batch
+    step: int = 0
+    history: list = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class PairedRuns:
+    """The trainings of the network of `build` from several seeds.
+
+    Training k of every recipe starts from the same weights and sees the batches in the same order; model and
+    optimizer are made together, so that no optimizer trains the weights of another model.
+
+    Args:
+        build: Function without arguments that returns a compiled model; its loss and optimizer are used.
+        data: (x_train, y_train, x_val, y_val[, x_test, y_test]); the last pair is evaluated on.
+        seeds: How many, or which.
+        batch_size: Samples that are left over in an epoch are dropped.
+        layers: Layers to prune; see `ke.prune_model`.
+    """
+
+    def __init__(
+        self, build: Callable[[], keras.Model], data, seeds: int | Sequence[int], batch_size: int, layers=None
+    ):
+        self.data = TrainingData.from_arrays(data)
+        self.seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+        if not self.seeds:
+            raise ValueError(f"`seeds` must be at least one. Received: seeds={seeds!r}")
+        self.batch_size = int(batch_size)
+        if not 1 <= self.batch_size <= len(self.data.x_train):
+            raise ValueError(
+                f"`batch_size` must be from 1 to the {len(self.data.x_train)} training samples. "
+                f"Received: batch_size={batch_size!r}"
+            )
+        starts = []
+        for seed in self.seeds:
+            keras.utils.set_random_seed(seed)
+            model = prune_model(_built(build), ConstantSparsity(0.0), layers)
+            model.optimizer.build(model.trainable_variables)
+            variables = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
+            starts.append(tuple([keras.ops.convert_to_numpy(v) for v in part] for part in variables))
+        self.start = Batch.stack(starts)
+        self.model = model
+        self.kernels = [kernel for layer in prunable_layers(model) for kernel in layer.kernels]
+        self.engine = make_seed_engine(model, self._arrays())
+
+    def _arrays(self):
+        data = self.data
+        evaluated = (data.x_val, data.y_val) if data.x_test is None else (data.x_test, data.y_test)
+        return data.x_train, data.y_train, *evaluated
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch."""
+        return len(self.data.x_train) // self.batch_size
+
+    def begin(self) -> Run:
+        """All trainings at their first weights."""
+        return Run(self.start)
+
+    def train(self, run: Run, steps: int) -> Run:
+        """Go on for so many batches."""
+        if steps == 0:
+            return run
+        begin = time.perf_counter()
+        first = run.step
+        orders = np.stack([self._order(seed, first, steps) for seed in self.seeds])
+        batch, losses = self.engine.train(run.batch, orders)
+        return Run(batch, first + steps, [*run.history, losses], run.seconds + time.perf_counter() - begin)
+
+    def _order(self, seed, first, steps):
+        """Batches `first` to `first + steps - 1` of a seed's endless shuffled stream."""
+        each = self.steps_per_epoch
+        epochs = range(first // each, -(-(first + steps) // each))
+        rows = [
+            np.random.default_rng((seed, epoch)).permutation(len(self.data.x_train))[: each * self.batch_size]
+            for epoch in epochs
+        ]
+        stream = np.concatenate(rows).reshape(-1, self.batch_size)
+        skipped = first - epochs[0] * each
+        return stream[skipped : skipped + steps].astype("int32")
+
+    def prune(self, run: Run, share: float, scope: str = "global", criterion: str = "magnitude") -> Run:
+        """Remove round(share x alive) weights: over all kernels, or of each."""
+        check_criterion(criterion)
+        pruned = []
+        for number, seed in enumerate(self.seeds):
+            self.engine.write(*run.batch.of(number))
+            random = np.random.default_rng((seed, 1, run.step))
+            for pool in [self.kernels] if scope == "global" else [[kernel] for kernel in self.kernels]:
+                count = sum(kernel.count for kernel in pool)
+                alive = round(sum(kernel.alive().sum() for kernel in pool))
+                zeros = count - alive + round(share * alive)
+                prune_kernels(self.model, pool, zeros, criterion, self.data.x_train, self.data.y_train, random)
+            pruned.append(self.engine.read())
+        return replace(run, batch=Batch.stack(pruned))
+
+    def rewind(self, run: Run, to: Run | None = None) -> Run:
+        """The weights of `to` (by default the first ones) and a fresh optimizer under the masks of `run`. The data
+        order goes on from there."""
+        to = self.begin() if to is None else to
+        masks = {id(kernel.mask) for kernel in self.kernels}
+        pairs = zip(self.model.non_trainable_variables, run.batch.non_trainable, to.batch.non_trainable, strict=True)
+        non_trainable = [new if id(variable) in masks else old for variable, new, old in pairs]
+        batch = Batch(to.batch.trainable, non_trainable, self.start.optimizer)
+        return replace(run, batch=batch, step=to.step)
+
+    def sparsity(self, run: Run) -> float:
+        """The share of zeros in the masks of the first training."""
+        self.engine.write(*run.batch.of(0))
+        count = sum(kernel.count for kernel in self.kernels)
+        return 1 - float(sum(kernel.alive().sum() for kernel in self.kernels)) / count
+
+    def finish(self, name: str, run: Run) -> Variant:
+        """Evaluate all trainings."""
+        losses, accuracies = self.engine.evaluate(run.batch)
+        history = np.concatenate([np.asarray(part) for part in run.history], axis=1)
+        epochs = max(1, history.shape[1] // self.steps_per_epoch)
+        means = np.stack([part.mean(axis=1) for part in np.array_split(history, epochs, axis=1)], axis=1)
+        return Variant(name, losses, accuracies, means, self.sparsity(run), run.seconds)
+
+
+def _built(build):
+    if not callable(build):
+        raise TypeError(f"`build` must be a function that returns a compiled model. Received: build={build!r}")
+    model = build()
+    if isinstance(model, keras.Model) and model.built and model.compiled and model.optimizer is not None:
+        return model
+    raise TypeError(f"`build` must return a built and compiled Keras model. Received: {model!r}")

@@ -1,0 +1,167 @@
+"""The recipes of the seed study "Dynamic Pruning" over paired seeds, on its four data sets.
+
+    KERAS_BACKEND=jax python scripts/pruning_recipes.py penguins --data-dir DIR
+    KERAS_BACKEND=jax python scripts/pruning_recipes.py fashion_mnist --data-dir DIR [--seeds 16]
+
+Every recipe runs as the text of the study says ("as written": events at 1/3 and 2/3) and, where its program did
+something else, as it was run. `--sparsity` runs one-shot, lottery ticket and dynamic pruning at other sparsities,
+against dense training of equal budget. On JAX a whole training is one compiled loop, all seeds side by side.
+
+| data | network | training |
+|---|---|---|
+| penguins | 12-12(relu)-3(tanh) | cross-entropy of the tanh outputs, Adam 1e-4, batch 50, 4000 epochs |
+| fashion_mnist | conv 32 - conv 64 - pool 2 - 128 - 10 | Adadelta 1.0, batch 64, 1 epoch |
+| flowers | 12 - pool - 20 - 32 convs, dense 32 - 5 (tanh), at 36 x 36 | Adam 1e-4, batch 32, 20 epochs |
+| cifar10 | conv 64 - 64 - pool - 128 - pool, 256 - 10 | softmax twice, Adam 1e-4, batch 4, 2 epochs |
+
+Weights and biases start uniform in +-1/sqrt(fan_in), as in the study.
+"""
+
+import argparse
+import math
+
+import keras
+from _results import write_results
+
+import keras_efficient as ke
+from keras_efficient.training.pruning import compare_recipes, dynamic_pruning
+
+L = keras.layers
+AS_WRITTEN = {1 / 3: 0.17, 2 / 3: 0.17}
+# The events of the programs, where they differ from the text.
+AS_RUN = {
+    "penguins": {333 / 4000: 0.17, 666 / 4000: 0.17},
+    "fashion_mnist": {333 / 938: 0.17, 666 / 938: 0.17},
+}
+TRAINING = {
+    "penguins": {"epochs": 4000, "batch_size": 50, "seeds": 32},
+    "fashion_mnist": {"epochs": 1, "batch_size": 64, "seeds": 16},
+    "flowers": {"epochs": 20, "batch_size": 32, "seeds": 8},
+    "cifar10": {"epochs": 2, "batch_size": 4, "seeds": 8},
+}
+# Of the flowers' network the study pruned the dense layers only.
+PRUNED = {"flowers": lambda layer: isinstance(layer, L.Dense)}
+QUICK = {
+    "penguins": {"epochs": 24, "seeds": 3},
+    "fashion_mnist": {"seeds": 2},
+    "flowers": {"epochs": 1, "seeds": 2},
+    "cifar10": {"epochs": 1, "seeds": 2},
+}
+QUICK_SAMPLES = 320
+
+
+@keras.saving.register_keras_serializable(package="pruning_recipes")
+class FanIn(keras.initializers.Initializer):
+    """Uniform in +-1/sqrt(fan_in); biases are told theirs."""
+
+    def __init__(self, fan_in=None):
+        self.fan_in = fan_in
+        self.seed = keras.random.SeedGenerator()
+
+    def __call__(self, shape, dtype=None):
+        limit = 1 / math.sqrt(self.fan_in or math.prod(shape[:-1]))
+        return keras.random.uniform(shape, -limit, limit, dtype=dtype, seed=self.seed)
+
+    def get_config(self):
+        return {"fan_in": self.fan_in}
+
+
+def dense(units, inputs, activation=None):
+    return L.Dense(units, activation, kernel_initializer=FanIn(), bias_initializer=FanIn(inputs))
+
+
+def conv(filters, channels, padding="valid", activation="relu"):
+    start = {"kernel_initializer": FanIn(), "bias_initializer": FanIn(9 * channels)}
+    return L.Conv2D(filters, 3, padding=padding, activation=activation, **start)
+
+
+def penguins(shape):
+    return [dense(12, 12, "relu"), dense(3, 12, "tanh")], 1e-4
+
+
+def fashion_mnist(shape):
+    inputs = 64 * ((shape[0] - 4) // 2) ** 2
+    return [conv(32, 1), conv(64, 32), L.MaxPooling2D(), L.Flatten(), dense(128, inputs, "relu"), dense(10, 128)], None
+
+
+def flowers(shape):
+    inputs = 32 * (shape[0] // 2) ** 2
+    body = [conv(12, 3, "same", None), L.BatchNormalization(), L.ReLU(), L.MaxPooling2D(), conv(20, 12, "same")]
+    body += [conv(32, 20, "same", None), L.BatchNormalization(), L.ReLU(), L.Flatten()]
+    return [*body, dense(32, inputs, "relu"), dense(5, 32, "tanh")], 1e-4
+
+
+def cifar10(shape):
+    size = ((shape[0] - 4) // 2 - 2) // 2
+    body = [conv(64, 3), conv(64, 64), L.MaxPooling2D(), conv(128, 64), L.MaxPooling2D(), L.Flatten()]
+    # The study's loss takes the logarithm of a softmax of these outputs, which are a softmax already.
+    return [*body, dense(256, 128 * size**2, "relu"), dense(10, 256, "softmax")], 1e-4
+
+
+NETWORKS = {f.__name__: f for f in (penguins, fashion_mnist, flowers, cifar10)}
+
+
+def builder(name, shape):
+    """The function that recipes call for every seed."""
+
+    def build():
+        layers, rate = NETWORKS[name](shape)
+        model = keras.Sequential([keras.Input(shape), *layers])
+        optimizer = keras.optimizers.Adadelta(1.0) if rate is None else keras.optimizers.Adam(rate, epsilon=1e-8)
+        model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    return build
+
+
+def arrays(name, data_dir, quick, image_size):
+    """(x_train, y_train, x_val, y_val, x_test, y_test) as the study scales them."""
+    data = ke.datasets.load_dataset(name, data_dir, image_size=image_size if name == "flowers" else None)
+    parts = list(data.arrays())
+    if name == "fashion_mnist":
+        parts[::2] = [(x * (256 / 255) - 0.1307) / 0.3081 for x in parts[::2]]
+    if name == "cifar10":
+        parts[::2] = [x * (512 / 255) - 1 for x in parts[::2]]
+    return [part[:QUICK_SAMPLES] for part in parts] if quick else parts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", choices=NETWORKS)
+    parser.add_argument("--data-dir", help="folder of the data files")
+    parser.add_argument("--seeds", type=int)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--sparsity", type=float, nargs="+", help="one comparison each; without it, the study's")
+    parser.add_argument("--image-size", type=int, default=36, help="of the flowers")
+    parser.add_argument("--plot", help="image file of the (last) comparison")
+    parser.add_argument("--quick", action="store_true", help="few seeds, epochs and samples")
+    given = parser.parse_args()
+    name, data = given.data, arrays(given.data, given.data_dir, given.quick, given.image_size)
+    choices = {**TRAINING[name], **(QUICK[name] if given.quick else {})}
+    choices |= {key: value for key in ("seeds", "epochs") if (value := getattr(given, key)) is not None}
+    choices["layers"] = PRUNED.get(name)
+    build, figures = builder(name, data[0].shape[1:]), {}
+    for sparsity in given.sparsity or [None]:
+        if sparsity is None:
+            table = compare_recipes(build, data, 0.3, AS_WRITTEN, **choices)
+            title = "as written"
+        else:
+            table = compare_recipes(build, data, sparsity, **choices)
+            title = f"sparsity {sparsity}"
+        figures[title] = table.to_dict()
+        print(f"{name}, {title}\n{table}\n", flush=True)
+    if given.sparsity is None and name in AS_RUN:
+        run = dynamic_pruning(build, data, AS_RUN[name], **choices)
+        figures["dynamic as run"] = run.to_dict()
+        print(f"{name}, dynamic at the epochs of the program\n{run}\n")
+    if given.plot:
+        table.plot(given.plot)
+    seeds = list(range(choices["seeds"]))
+    command = f"KERAS_BACKEND=jax python scripts/pruning_recipes.py {name} --data-dir DIR"
+    which = f"pruning_{name}" + ("_sparsities" if given.sparsity else "")
+    training = {key: value for key, value in choices.items() if key != "layers"}
+    write_results(which, {"training": training, **figures}, seeds, command=command, quick=given.quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Bytes of pruned models, and the same bytes in C."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_efficient as ke
+from keras_efficient.export import IntegerModel
+from keras_efficient.export.c.writer import write_network
+
+
+def _network(sparsity, bits=4, mode="freeze_scales"):
+    model = keras.Sequential(
+        [
+            keras.Input((10, 10, 1)),
+            ke.ConvQ(7, 3, padding="same", kernel_bits=bits, activation="relu", mode=mode),
+            ke.DepthwiseConvQ(3, kernel_bits=bits, activation="relu", mode=mode),
+            keras.layers.Flatten(),
+            ke.DenseQ(5, kernel_bits=bits, mode=mode),
+        ]
+    )
+    random = np.random.default_rng(0)
+    for layer in model.layers:
+        for weight in layer.weights:
+            if weight.name in ("kernel", "bias"):
+                # Away from zero: no code of a number that stays is zero.
+                values = random.uniform(0.3, 0.9, weight.shape) * random.choice([-1, 1], weight.shape)
+                weight.assign(values)
+            elif weight.name == "activation_scale":
+                weight.assign(2.0)
+    pruned = ke.prune_model(model, ke.ConstantSparsity(sparsity))
+    ke.pruning.update_masks(pruned, 0)
+    return model, pruned
+
+
+def test_a_kernel_without_zeros_is_dense():
+    model, _ = _network(0.5)
+    report = ke.estimate_storage(model)
+    assert [row.weight_format for row in report.layers if row.parameters] == ["dense"] * 3
+    assert all(row.weight_bytes == row.dense_weight_bytes for row in report.layers)
+    assert "if dense" not in str(report)
+
+
+@pytest.mark.parametrize("sparsity, name", [(0.5, "bitmask"), (0.9, "relative index")])
+def test_the_smallest_encoding_is_named_and_counted(sparsity, name):
+    model, pruned = _network(sparsity)
+    report, dense = ke.estimate_storage(pruned), ke.estimate_storage(model)
+    assert report == ke.estimate_storage(ke.strip_pruning(pruned))
+    last = report.layers[-1]
+    assert last.weight_format.startswith(name) and f"weights of {last.name}: {last.weight_format}" in str(report)
+    assert last.dense_weight_bytes == dense.layers[-1].weight_bytes
+    count = 8 * 8 * 7 * 5
+    if name == "bitmask":
+        assert last.weight_bytes == (count + count * 0.5 * 4) / 8 + 5
+    assert report.weight_bytes == sum(row.weight_bytes for row in report.layers) < dense.weight_bytes
+    assert (report.parameters, report.mult_adds, report.activation_bytes) == (
+        dense.parameters,
+        dense.mult_adds,
+        dense.activation_bytes,
+    )
+
+
+@pytest.mark.parametrize("bits", [1, 3, 4, 5, 8])
+@pytest.mark.parametrize("sparsity", [0.31, 0.6, 0.9])
+def test_c_takes_the_bytes_that_were_predicted(bits, sparsity):
+    _, pruned = _network(sparsity, bits, mode="float")
+    stripped = ke.strip_pruning(pruned)
+    ke.set_mode(stripped, "freeze_scales")
+    predicted = ke.estimate_storage(stripped).weight_bytes
+    network = write_network(IntegerModel(stripped))
+    written = network.weight_bytes
+    formats = [row.weight_format for row in ke.estimate_storage(stripped).layers if row.parameters]
+    assert [row["weight_format"] for row in network.layers if "weight_format" in row] == formats
+    # Half bytes and the order of a dense layer's rows, which the arena decides, may take a few bits.
+    assert written == pytest.approx(predicted, abs=3)
+    if bits == 1:
+        assert predicted == ke.estimate_storage(_network(0.0, bits)[0]).weight_bytes

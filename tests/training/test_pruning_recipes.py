@@ -1,0 +1,240 @@
+"""Recipes: what is paired, what is pruned, what the table says."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_efficient as ke
+from keras_efficient.training.pruning import Comparison, Variant
+from keras_efficient.training.pruning.runs import PairedRuns
+
+L = keras.layers
+CHOICES = {"epochs": 3, "seeds": 2, "batch_size": 16}
+
+
+def _data(samples=50):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(samples, 6)).astype("float32")
+    y = (x @ random.normal(size=(6, 3))).argmax(axis=1)
+    return x[:32], y[:32], x[32:], y[32:]
+
+
+def _build(rate=0.01):
+    model = keras.Sequential([keras.Input((6,)), L.Dense(10, activation="relu"), L.Dense(3, activation="softmax")])
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return PairedRuns(_build, _data(), 2, 16)
+
+
+def _kernels(runs, run, number=0):
+    runs.engine.write(*run.batch.of(number))
+    masks = [keras.ops.convert_to_numpy(kernel.mask) for kernel in runs.kernels]
+    return [keras.ops.convert_to_numpy(kernel.variable) for kernel in runs.kernels], masks
+
+
+def test_training_is_that_of_fit(runs):
+    """The same numbers as a plain loop over the batches of the run, for each seed."""
+    trained = runs.train(runs.begin(), 4)
+    for number, seed in enumerate(runs.seeds):
+        keras.utils.set_random_seed(seed)
+        model, (x, y, *_) = _build(), _data()
+        for samples in runs._order(seed, 0, 4):
+            model.train_on_batch(x[samples], y[samples])
+        expected = [keras.ops.convert_to_numpy(layer.kernel) for layer in model.layers]
+        for one, other in zip(_kernels(runs, trained, number)[0], expected, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+    assert trained.step == 4 and np.asarray(trained.history[0]).shape == (2, 4)
+
+
+def test_the_order_goes_on_and_shows_every_sample_once_an_epoch(runs):
+    whole = runs._order(1, 0, 6)
+    np.testing.assert_array_equal(np.concatenate([runs._order(1, 0, 3), runs._order(1, 3, 3)]), whole)
+    for epoch in range(3):
+        assert sorted(whole[2 * epoch : 2 * epoch + 2].ravel()) == list(range(32))
+    assert not np.array_equal(whole[:2], whole[2:4]) and not np.array_equal(whole, runs._order(0, 0, 6))
+
+
+@pytest.mark.parametrize("scope", ["global", "kernel"])
+def test_pruning_takes_the_smallest_of_each_training_and_holds(runs, scope):
+    run = runs.prune(runs.train(runs.begin(), 2), 0.3, scope)
+    for number in range(2):
+        weights, masks = _kernels(runs, run, number)
+        pools = [(weights, masks)] if scope == "global" else [([w], [m]) for w, m in zip(weights, masks, strict=True)]
+        for each, kept in pools:
+            each = np.concatenate([np.abs(w).ravel() for w in each])
+            kept = np.concatenate([m.ravel() for m in kept])
+            assert (kept == 0).sum() == round(0.3 * kept.size)
+            assert each[kept == 0].max() <= each[kept == 1].min()
+    again = runs.prune(runs.train(run, 2), 0.5, scope)
+    before, after = _kernels(runs, run)[1], _kernels(runs, again)[1]
+    assert all((new <= old).all() for new, old in zip(after, before, strict=True))
+    alive = sum(mask.sum() for mask in before)
+    if scope == "global":
+        assert sum(mask.sum() for mask in after) == alive - round(0.5 * alive)
+
+
+def test_a_ticket_has_its_first_weights_and_a_fresh_optimizer(runs):
+    trained = runs.prune(runs.train(runs.begin(), 4), 0.3)
+    ticket = runs.rewind(trained)
+    assert ticket.step == 0 and len(ticket.history) == 1
+    weights, masks = _kernels(runs, ticket)
+    for one, other in zip(weights, _kernels(runs, runs.begin())[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(masks, _kernels(runs, trained)[1], strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(ticket.batch.optimizer, runs.start.optimizer, strict=True):
+        np.testing.assert_array_equal(one, other)
+    early = runs.train(runs.begin(), 2)
+    later = runs.rewind(trained, early)
+    assert later.step == 2
+    for one, other in zip(_kernels(runs, later)[0], _kernels(runs, early)[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("criterion", ["random", "snip", "synflow"])
+def test_other_scores_leave_an_exact_count(runs, criterion):
+    weights, _ = _kernels(runs, runs.begin())
+    masks = _kernels(runs, runs.prune(runs.begin(), 0.4, criterion=criterion))[1]
+    count = sum(mask.size for mask in masks)
+    assert sum((mask == 0).sum() for mask in masks) == round(0.4 * count)
+    magnitude = _kernels(runs, runs.prune(runs.begin(), 0.4))[1]
+    assert any(not np.array_equal(one, other) for one, other in zip(masks, magnitude, strict=True))
+    again = _kernels(runs, runs.prune(runs.begin(), 0.4, criterion=criterion))[1]
+    for one, other in zip(masks, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    for one, other in zip(weights, _kernels(runs, runs.begin())[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_snip_is_weight_times_gradient():
+    """A network with one weight a class and a known gradient: y = w x, loss (y - t)^2."""
+
+    def build():
+        model = keras.Sequential([keras.Input((1,)), L.Dense(4, use_bias=False, kernel_initializer="ones")])
+        model.compile("sgd", "mse")
+        return model
+
+    x = np.ones((4, 1), "float32")
+    y = np.tile(np.array([[1.5, 1.1, -2.0, 1.2]], "float32"), (4, 1))  # |w dL/dw| grows with |1 - t|
+    runs = PairedRuns(build, (x, y, x, y), 1, 4)
+    masks = _kernels(runs, runs.prune(runs.begin(), 0.5, criterion="snip"))[1]
+    np.testing.assert_array_equal(masks[0], [[1, 0, 1, 0]])
+
+
+def test_synflow_keeps_the_paths_with_the_largest_products():
+    def build():
+        model = keras.Sequential([keras.Input((1,)), L.Dense(2, use_bias=False), L.Dense(1, activation="softmax")])
+        model.compile("sgd", "mse")
+        model.layers[0].kernel.assign([[1.0, -0.5]])
+        model.layers[1].kernel.assign([[0.1], [0.9]])
+        return model
+
+    x = np.ones((4, 1), "float32")
+    runs = PairedRuns(build, (x, x, x, x), 1, 4)
+    masks = _kernels(runs, runs.prune(runs.begin(), 0.5, criterion="synflow"))[1]
+    np.testing.assert_array_equal(masks[0], [[0, 1]])  # 0.45 against 0.1
+    np.testing.assert_array_equal(masks[1], [[0], [1]])
+
+
+def test_recipes_report_budgets_and_controls():
+    table = ke.training.compare_recipes(_build, _data(), sparsity=0.5, **CHOICES)
+    rows = {row["variant"]: row for row in table.rows()}
+    assert {name: row["epochs"] for name, row in rows.items()} == {
+        "unpruned": 3,
+        "one-shot": 3,
+        "one-shot, trained on": 6,
+        "unpruned, twice as long": 6,
+        "lottery ticket": 6,
+        "random ticket": 6,
+        "dynamic": 3,
+    }
+    assert rows["unpruned"]["sparsity"] == rows["unpruned, twice as long"]["sparsity"] == 0
+    for name in ("one-shot", "lottery ticket", "random ticket", "dynamic"):
+        assert rows[name]["sparsity"] == pytest.approx(0.5, abs=0.01)
+    assert "against unpruned, twice as long" in rows["lottery ticket"]
+    assert table["one-shot"].losses.shape == (2,)
+    json.loads(table.to_json())
+    assert str(table).count("\n") == 1 + 7
+    # Before the pruning the trainings are the same.
+    np.testing.assert_array_equal(table["unpruned"].history, table["lottery ticket"].history[:, :3])
+    np.testing.assert_array_equal(table["unpruned"].history[:, 0], table["dynamic"].history[:, 0])
+    assert not np.array_equal(table["unpruned"].losses, table["one-shot"].losses)
+
+
+def test_single_recipes_hold_what_their_names_say():
+    once = ke.training.one_shot(_build, _data(), sparsity=0.5, **CHOICES)
+    assert [v.name for v in once.variants] == [
+        "unpruned",
+        "one-shot",
+        "one-shot, trained on",
+        "unpruned, twice as long",
+    ]
+    ticket = ke.training.lottery_ticket(_build, _data(), rewind_epoch=1, **CHOICES)
+    assert ticket["lottery ticket"].epochs == 3 + 2
+    dynamic = ke.training.dynamic_pruning(_build, _data(), {0.0: 0.5, 1.0: 0.5}, scope="kernel", **CHOICES)
+    assert dynamic["dynamic"].sparsity == pytest.approx(1 - (15 + 8) / 90, abs=0.02)
+    iterative = ke.training.iterative_pruning(_build, _data(), sparsity=0.75, rounds=2, rewind=True, **CHOICES)
+    assert iterative["iterative"].epochs == iterative["unpruned, as long"].epochs == 9
+    assert iterative["iterative"].sparsity == pytest.approx(0.75, abs=0.01)
+
+
+def _comparison(tmp_path=None):
+    def variant(name, losses, history):
+        return Variant(name, np.array(losses), np.array([0.5, 0.5, 0.5]), np.array(history, "float32"), 0.3, 6.0)
+
+    dense = variant("unpruned", [1.0, 2.0, 3.0], [[3, 2], [3, 2], [3, 2]])
+    other = variant("pruned", [0.5, 2.5, 2.0], [[3, 3, 1], [2, 1, 1], [4, 4, 4]])
+    return Comparison((dense, other), (0, 1, 2), {"pruned": "unpruned"})
+
+
+def test_differences_are_paired():
+    table = _comparison()
+    pairs = np.array([-0.5, 0.5, -1.0])
+    expected = {"mean": pairs.mean(), "standard_error": pairs.std(ddof=1) / np.sqrt(3), "wins": 2}
+    assert table.difference("pruned") == pytest.approx(expected)
+    assert "-0.333 (se 0.441), 2/3 against unpruned" in str(table)
+
+
+def test_epochs_until_the_unpruned_loss_is_reached_count_all_phases():
+    table = _comparison()
+    assert table.epochs_to_baseline("pruned") == [3, 1, None]
+    row = table.rows()[1]
+    assert row["epochs_to_baseline"] == 2 and row["reached_baseline"] == 2
+    assert row["seconds_to_baseline"] == pytest.approx(2 * 6.0 / 3 / 3)
+
+
+def test_the_plot_is_a_file(tmp_path):
+    _comparison().plot(tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "change, error, text",
+    [
+        ({"sparsity": 1.5}, ValueError, "`sparsity` must hold shares.*Received: sparsity=1.5"),
+        ({"scope": "model"}, ValueError, "`scope` must be one of"),
+        ({"criterion": "luck"}, ValueError, "`criterion` must be one of .* Received: criterion='luck'"),
+        ({"epochs": 0}, ValueError, "`epochs` must be a positive integer"),
+        ({"seeds": ()}, ValueError, "`seeds` must be at least one"),
+        ({"batch_size": 33}, ValueError, "`batch_size` must be from 1 to the 32 training samples"),
+        ({"build": lambda: 3}, TypeError, "`build` must return a built and compiled Keras model. Received: 3"),
+        ({"build": 3}, TypeError, "`build` must be a function"),
+    ],
+)
+def test_wrong_arguments_are_refused(change, error, text):
+    arguments = {"build": _build, "data": _data(), **CHOICES, **change}
+    with pytest.raises(error, match=text):
+        ke.training.one_shot(**arguments)
+
+
+def test_wrong_events_are_refused():
+    with pytest.raises(ValueError, match="`events` must hold shares"):
+        ke.training.dynamic_pruning(_build, _data(), {2: 0.5}, **CHOICES)
+    with pytest.raises(ValueError, match="`rewind_epoch` must be from 0 to epochs - 1"):
+        ke.training.lottery_ticket(_build, _data(), rewind_epoch=3, **CHOICES)
