@@ -15,7 +15,7 @@ _ALLOWED = {
     "datasets": set(),
     "ops": set(),
     "layers": {"ops"},
-    "quantization": {"ops", "layers"},
+    "quantization": {"ops", "layers", "storage"},
     "networks": {"ops", "layers", "quantization", "storage"},
     "report": {"storage"},
     "export": {"ops", "layers", "quantization", "networks", "storage"},
