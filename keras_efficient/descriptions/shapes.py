@@ -294,6 +294,7 @@ SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], Shape]] = {
             "ActivationQ",
             "InputQ",
             "Dropout",
+            "SpatialDropout1D",
             "GaussianNoise",
             "Activation",
             "ReLU",

@@ -36,7 +36,7 @@ class FoldingLayer(KernelLayer):
     def __init__(self, *args, per_channel: bool = False, batch_norm=None, **kwargs):
         super().__init__(*args, **kwargs)
         self.per_channel = bool(per_channel)
-        self.batch_norm = _own_batch_norm(batch_norm)
+        self.batch_norm = _own_batch_norm(batch_norm, self.dtype_policy)
 
     def apply_kernel(self, x, kernel):
         """The linear part of the layer without the bias."""
@@ -103,13 +103,13 @@ class FoldingLayer(KernelLayer):
         return {**super().get_config(), "per_channel": self.per_channel, "batch_norm": batch_norm}
 
 
-def _own_batch_norm(batch_norm):
+def _own_batch_norm(batch_norm, dtype_policy):
     if isinstance(batch_norm, dict):
         batch_norm = keras.saving.deserialize_keras_object(batch_norm)
     if batch_norm is None:
         return None
     if isinstance(batch_norm, keras.layers.BatchNormalization):
-        return type(batch_norm).from_config(batch_norm.get_config())
+        return type(batch_norm).from_config({**batch_norm.get_config(), "dtype": dtype_policy})
     raise TypeError(
         f"`batch_norm` must be a keras.layers.BatchNormalization or None. Received: batch_norm={batch_norm!r}"
     )
