@@ -19,6 +19,7 @@ class MeanLayer(QuantizedLayer):
 
     def build(self, input_shape):
         self.compute_output_shape(input_shape)  # a window larger than the input ends here
+        self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={-1: input_shape[-1]})
         self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.signed_output)
 
     def quantized_means(self, sums, count):
