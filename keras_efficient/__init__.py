@@ -47,7 +47,7 @@ from keras_efficient.layers import (
     ResidualQ,
     TaylorDualLPHM,
 )
-from keras_efficient.networks import build_network
+from keras_efficient.networks import build_network, compress
 from keras_efficient.quantization import calibrate, quantize_model, set_mode
 from keras_efficient.storage import StorageReport, estimate_storage
 from keras_efficient.training import Halving, RandomBases, Selection, Stage, selection_score, train_network
@@ -93,6 +93,7 @@ __all__ = [
     "build_network",
     "calibrate",
     "compat",
+    "compress",
     "datasets",
     "descriptions",
     "estimate_storage",

@@ -26,6 +26,7 @@ class LayerContract:
         output_shape: Shape of its output.
         weight_names: Names of the layer's weights in the order of the contract.
         left_out: Arguments that another test class of the same layer gives.
+        fixed_weights: Names of weights that never train.
         has_mode: Whether the layer takes `mode`.
         supports_masking: Whether it passes the mask of its input on.
         still_weights: Names of trainable weights that need not move in two steps, with a reason.
@@ -37,6 +38,7 @@ class LayerContract:
     output_shape = None
     weight_names = ()
     left_out = ()
+    fixed_weights = ()
     has_mode = True
     supports_masking = False
     still_weights = ()
@@ -241,7 +243,7 @@ class LayerContract:
         names = {weight.name for weight in layer.trainable_weights}
         scales = {quantizer.scale.name for quantizer in getattr(layer, "quantizers", ())}
         assert names & scales == (scales if mode == "learn_scales" else set())
-        assert names | scales == {weight.name for weight in layer.weights}
+        assert names | scales | set(self.fixed_weights) == {weight.name for weight in layer.weights}
         layer.trainable = False
         assert not any(weight.trainable for weight in layer.weights)
 

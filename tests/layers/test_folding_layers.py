@@ -30,6 +30,8 @@ class FoldingContract(LayerContract):
         *("gamma", "beta", "moving_mean", "moving_variance"),
     )
 
+    fixed_weights = ("moving_mean", "moving_variance")
+
     def make(self, **overrides):
         layer = super().make(**overrides)
         if layer.batch_norm is not None:

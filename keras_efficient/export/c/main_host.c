@@ -10,6 +10,11 @@
 
 #include "network.h"
 
+#ifndef NETWORK_INPUT_BYTES /* a network.h from before there were inputs of 16 bits */
+#define NETWORK_INPUT_BYTES 1
+#define NETWORK_INPUT_TYPE uint8_t
+#endif
+
 static void write_result(void) {
     const int16_t *logits = network_logits();
     for (int i = 0; i < NETWORK_LOGITS; ++i) {

@@ -53,6 +53,7 @@ class Conv1DQ(FoldingLayer):
 
     def build(self, input_shape):
         channels = signal_channels(input_shape, self.name)
+        self.compute_output_shape(input_shape)  # a window larger than the input ends here
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: channels})
         self.add_weights((self.kernel_size, channels, self.filters), self.filters, len(input_shape))
 
