@@ -322,7 +322,7 @@ def _argument_names(layer_class):
 
 def scalar(quantizer):
     """The quantizer, with one scale where each filter has its own."""
-    if not quantizer.scale.shape:
+    if not len(quantizer.scale.shape):
         return quantizer
     return dataclasses.replace(quantizer, scale=keras.Variable(0.0))
 

@@ -10,7 +10,6 @@ from keras_efficient.ops.quantize import quantize
 from keras_efficient.quantization.modes import float_mode, quantized_layers
 from keras_efficient.quantization.observation import observed_activations
 
-
 RULES = ("percentile", "least_error")
 # Values of an activation that the rule of least error looks at, at most.
 _SAMPLE = 100_000

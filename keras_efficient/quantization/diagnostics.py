@@ -15,9 +15,9 @@ def diagnose(model: keras.Model, x) -> list[dict]:
     """One row for each quantized tensor of `model`, measured on the inputs `x`.
 
     Keys: layer, tensor, bits, signed, log2_scale (the largest, where each filter has one), exponent (the
-    rounded scale), parked (whether |frac(log2_scale) - 1/2| < 0.02, for any of them), saturated (share of codes at an end of the grid; of an
-    unsigned grid the upper end only, as zero is where a relu rests), zeros (share of codes that
-    are 0), used_codes, possible_codes (2^bits).
+    rounded scale), parked (whether |frac(log2_scale) - 1/2| < 0.02, for any of them), saturated (share
+    of codes at an end of the grid; of an unsigned grid the upper end only, as zero is where a relu
+    rests), zeros (share of codes that are 0), used_codes, possible_codes (2^bits).
     """
     activations = iter(observed_activations(model, x))
     rows = []

@@ -71,7 +71,9 @@ def terms_are_exact(rounding: Rounding, numbers: FloatFormat) -> bool:
 
 
 def sums_are_exact(layer: Convolution, numbers: FloatFormat) -> bool:
-    return terms_are_exact(layer.rounding, numbers) and all(codes_are_exact(codes, numbers) for codes in codes_of_sums(layer))
+    return terms_are_exact(layer.rounding, numbers) and all(
+        codes_are_exact(codes, numbers) for codes in codes_of_sums(layer)
+    )
 
 
 def codes_of_sums(layer: Convolution) -> Iterator[Codes]:

@@ -112,7 +112,13 @@ def read_network(model: keras.Model) -> IntegerNetwork:
         maps.append(operation.target)
         wires.append(Wire(len(maps) - 1, flat))
     return IntegerNetwork(
-        first, operations, numbers, layers, wiring.grid, wiring.preparation, wiring.layers[-1] if wiring.layers else None
+        first,
+        operations,
+        numbers,
+        layers,
+        wiring.grid,
+        wiring.preparation,
+        wiring.layers[-1] if wiring.layers else None,
     )
 
 
@@ -209,7 +215,8 @@ def read_layer(layer: keras.layers.Layer, sources: list[IntegerMap], context: Co
     if kind not in READERS:
         raise UnsupportedLayerError(
             f"cannot export the layer {layer.name!r}: {kind} has no integer form. Supported are "
-            f"{', '.join(sorted([*READERS, *MERGERS, *_TRANSPARENT]))}; behind the last of them also Softmax and Activation"
+            f"{', '.join(sorted([*READERS, *MERGERS, *_TRANSPARENT]))}; "
+            "behind the last of them also Softmax and Activation"
         )
     return READERS[kind](layer, source, context)
 
@@ -304,9 +311,7 @@ def read_residual(layer: Any, source: IntegerMap, context: Context) -> Operation
     relu = keras.activations.relu
     kernels = [kernel_codes(layer, quantizers[0]) for quantizers in (first, second)]
     inner = make_convolution(layer, source, shape, window, kernels[0], first[1:], relu)
-    outer = make_convolution(
-        layer, inner.target, shape, window, kernels[1], second[1:], relu, context, skip=source
-    )
+    outer = make_convolution(layer, inner.target, shape, window, kernels[1], second[1:], relu, context, skip=source)
     return Residual(layer.name, source, outer.target, inner, outer)
 
 
@@ -355,7 +360,9 @@ def read_concatenation(layer: Any, sources: list[IntegerMap], context: Context) 
 
 def read_mean_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
     is_signal = layer.input_spec.ndim == 3
-    return mean_pooling(layer, source, (signal_window_of if is_signal else window_of)(layer, source, "pool_size"), context)
+    return mean_pooling(
+        layer, source, (signal_window_of if is_signal else window_of)(layer, source, "pool_size"), context
+    )
 
 
 def read_global_mean_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
@@ -437,7 +444,9 @@ def read_activation(layer: Any, activation: Callable, quantizer: Quantizer) -> t
         return relu, None
     codes = codes_of(layer, quantizer)
     if codes.midrise:
-        raise UnsupportedLayerError(f"cannot export the layer {layer.name!r}: relu6 with signed codes of 2 bits or less")
+        raise UnsupportedLayerError(
+            f"cannot export the layer {layer.name!r}: relu6 with signed codes of 2 bits or less"
+        )
     return relu, int(codes.nearest(6.0))
 
 
@@ -483,7 +492,7 @@ class KernelCodes:
 
 def kernel_codes(layer: Any, quantizer: Quantizer) -> KernelCodes:
     """The integers of a kernel, in the unit of its finest filter."""
-    if not quantizer.scale.shape:
+    if not len(quantizer.scale.shape):  # on TensorFlow an empty shape counts as true
         return KernelCodes(weight_codes(layer, quantizer), codes_of(layer, quantizer), None)
     exponents = exponents_of(layer, quantizer)
     values = np.ldexp(finite_values(layer, quantizer), -exponents)

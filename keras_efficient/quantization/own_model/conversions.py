@@ -144,7 +144,10 @@ def with_head(layer: Any, order: Order, make: Callable, names: dict | None = Non
     )
     if not split:
         return [made]
-    return [made, keras.layers.Activation(layer.activation, name=f"{layer.name}_{activation}", dtype=layer.dtype_policy)]
+    return [
+        made,
+        keras.layers.Activation(layer.activation, name=f"{layer.name}_{activation}", dtype=layer.dtype_policy),
+    ]
 
 
 def shared_config(layer: Any) -> dict:
@@ -207,7 +210,9 @@ def mean_pooling(layer: Any, order: Order) -> list:
     sizes, strides, padding = read_window({**config, **flat}, "pool_size")
     places = layer.input.shape[1:-1]
     if padding == "same" and not fits_without_padding(places, sizes, strides):
-        raise refusal(layer, "padding='same'", "windows must not reach over the edge, as they count other numbers there")
+        raise refusal(
+            layer, "padding='same'", "windows must not reach over the edge, as they count other numbers there"
+        )
     signed = order.is_output or not order.non_negative
     bits = order.settings.activation_bits
     return [layers.MeanPoolingQ(flat["pool_size"], bits, flat["strides"], "valid", signed, name=layer.name)]
@@ -216,7 +221,8 @@ def mean_pooling(layer: Any, order: Order) -> list:
 def fits_without_padding(places: tuple, sizes: tuple, strides: tuple) -> bool:
     """Whether "same" adds nothing, so that it is "valid"."""
     return None not in places and all(
-        (math.ceil(n / stride) - 1) * stride + size <= n for n, size, stride in zip(places, sizes, strides, strict=False)
+        (math.ceil(n / stride) - 1) * stride + size <= n
+        for n, size, stride in zip(places, sizes, strides, strict=False)
     )
 
 

@@ -45,7 +45,7 @@ def is_linear(layer: Any) -> bool:
 
 
 def relu_name(operation: Any) -> str | None:
-    """"relu" or "relu6" for a layer that is nothing but that."""
+    """ "relu" or "relu6" for a layer that is nothing but that."""
     if isinstance(operation, keras.layers.ReLU):
         plain = not operation.negative_slope and not operation.threshold
         limits = {None: "relu", RELU_6: "relu6"}

@@ -57,6 +57,8 @@ def carry_wrapper(old: Any, new: list[Any]) -> None:
     *before, wrapper = new
     carry_over(old.layer, [*before, wrapper.layer])
     inner_old, inner_new = ({id(w) for w in layer.layer.weights} for layer in (old, wrapper))
-    own = ([w for w in layer.weights if id(w) not in inner] for layer, inner in ((old, inner_old), (wrapper, inner_new)))
+    own = (
+        [w for w in layer.weights if id(w) not in inner] for layer, inner in ((old, inner_old), (wrapper, inner_new))
+    )
     for source, target in zip(*own, strict=True):
         assign(target, source)

@@ -56,11 +56,7 @@ def costs_of(memory: Memory, order: Sequence[int]) -> tuple[int, ...]:
 
 def ready(memory: Memory, done: int) -> list[int]:
     """The layers that can run next."""
-    return [
-        number
-        for number, needs in enumerate(memory.needs)
-        if not done >> number & 1 and needs & ~done == 0
-    ]
+    return [number for number, needs in enumerate(memory.needs) if not done >> number & 1 and needs & ~done == 0]
 
 
 def exact_order(memory: Memory) -> tuple[int, ...] | None:

@@ -56,7 +56,9 @@ def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -
 PASSED_ON = Price(same_bits, in_place, streams=pixels, is_head=True)
 
 PRICES = {
-    **dict.fromkeys(("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "Flatten", "Reshape"), PASSED_ON),
+    **dict.fromkeys(
+        ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "Flatten", "Reshape"), PASSED_ON
+    ),
     "ActivationQ": Price(declared_bits, in_place, streams=pixels),
     "Activation": Price(activation_bits, in_place, streams=pixels, is_head=True),
     "ReLU": Price(relu_bits, in_place, streams=pixels, is_head=True),
