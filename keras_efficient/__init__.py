@@ -25,16 +25,22 @@ from keras_efficient.layers import (
     ACDCConv2D,
     ACDCDense,
     ActivationQ,
+    AddQ,
     AveragePoolingQ,
     BlockACDC,
     BlockAFDF,
+    ConcatenateQ,
+    Conv1DQ,
     ConvQ,
     DenseQ,
     DepthwiseConvQ,
     DualLPHMDense,
+    GlobalMeanPoolingQ,
     GroupedShuffleDense,
+    InputQ,
     LowRankDense,
     LPHMDense,
+    MeanPoolingQ,
     PHMConv2D,
     PHMDense,
     RandomBasisConv2D,
@@ -42,7 +48,7 @@ from keras_efficient.layers import (
     ResidualQ,
     TaylorDualLPHM,
 )
-from keras_efficient.networks import build_network
+from keras_efficient.networks import build_network, compress
 from keras_efficient.pruning import (
     ConstantSparsity,
     PolynomialDecay,
@@ -53,7 +59,7 @@ from keras_efficient.pruning import (
     remove_filters,
     strip_pruning,
 )
-from keras_efficient.quantization import calibrate, set_mode
+from keras_efficient.quantization import calibrate, quantize_model, set_mode
 from keras_efficient.storage import StorageReport, estimate_storage
 from keras_efficient.training import Halving, RandomBases, Selection, Stage, selection_score, train_network
 from keras_efficient.training.diagonal_rates import DiagonalRates
@@ -65,20 +71,26 @@ __all__ = [
     "ACDCDense",
     "AFDF",
     "ActivationQ",
+    "AddQ",
     "AveragePoolingQ",
     "BlockACDC",
     "BlockAFDF",
+    "ConcatenateQ",
     "ConstantSparsity",
+    "Conv1DQ",
     "ConvQ",
     "DenseQ",
     "DepthwiseConvQ",
     "DiagonalRates",
     "DualLPHMDense",
     "FirmwareReport",
+    "GlobalMeanPoolingQ",
     "GroupedShuffleDense",
     "Halving",
+    "InputQ",
     "LPHMDense",
     "LowRankDense",
+    "MeanPoolingQ",
     "PHMConv2D",
     "PHMDense",
     "PolynomialDecay",
@@ -97,6 +109,7 @@ __all__ = [
     "build_network",
     "calibrate",
     "compat",
+    "compress",
     "datasets",
     "descriptions",
     "estimate_storage",
@@ -108,6 +121,7 @@ __all__ = [
     "prune_model",
     "pruning",
     "quantization",
+    "quantize_model",
     "remove_filters",
     "selection_score",
     "set_mode",

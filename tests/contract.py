@@ -1,5 +1,6 @@
 """The contract that every layer keeps. A test class of a layer inherits `LayerContract`."""
 
+import dataclasses
 import inspect
 import json
 
@@ -24,6 +25,8 @@ class LayerContract:
         input_shape: Shape of an input, with the batch.
         output_shape: Shape of its output.
         weight_names: Names of the layer's weights in the order of the contract.
+        left_out: Arguments that another test class of the same layer gives.
+        fixed_weights: Names of weights that never train.
         has_mode: Whether the layer takes `mode`.
         supports_masking: Whether it passes the mask of its input on.
         still_weights: Names of trainable weights that need not move in two steps, with a reason.
@@ -34,6 +37,8 @@ class LayerContract:
     input_shape = (4, 8, 8, 3)
     output_shape = None
     weight_names = ()
+    left_out = ()
+    fixed_weights = ()
     has_mode = True
     supports_masking = False
     still_weights = ()
@@ -77,7 +82,7 @@ class LayerContract:
 
     def test_config_holds_every_argument(self):
         names = _argument_names(self.layer_class)
-        assert names == set(self.arguments), "list every argument of the layer in `arguments`"
+        assert names - set(self.left_out) == set(self.arguments), "list every argument of the layer in `arguments`"
         layer = self.layer_class(**self.arguments)
         again = self.layer_class.from_config(json.loads(json.dumps(layer.get_config())))
         for name, value in self.arguments.items():
@@ -137,6 +142,7 @@ class LayerContract:
     def test_codes_fit_their_bits_at_extreme_values(self):
         for layer in quantized_layers(self.make()):
             for quantizer in layer.quantizers:
+                quantizer = scalar(quantizer)
                 values = np.array([0.0, 1e-30, -1e-30, 1.0, -1.0, 1e6, -1e6, 1e30, -1e30], "float32")
                 codes = to_codes(values, quantizer.bits, quantizer.scale, quantizer.signed)
                 codes = keras.ops.convert_to_numpy(codes)
@@ -237,7 +243,7 @@ class LayerContract:
         names = {weight.name for weight in layer.trainable_weights}
         scales = {quantizer.scale.name for quantizer in getattr(layer, "quantizers", ())}
         assert names & scales == (scales if mode == "learn_scales" else set())
-        assert names | scales == {weight.name for weight in layer.weights}
+        assert names | scales | set(self.fixed_weights) == {weight.name for weight in layer.weights}
         layer.trainable = False
         assert not any(weight.trainable for weight in layer.weights)
 
@@ -248,7 +254,7 @@ class LayerContract:
         y = keras.ops.convert_to_numpy(layer(self.inputs()))
         assert np.isfinite(y).all()
         for quantizer in layer.quantizers:
-            quantizer.scale.assign(-20.0)
+            quantizer.scale.assign(np.full(quantizer.scale.shape, -20.0))
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(self.inputs())), y)
 
     @pytest.mark.parametrize("bits", [1, 2, 3])
@@ -257,7 +263,7 @@ class LayerContract:
             return
         layer = self.make(mode="freeze_scales", **{name: bits for name in self.arguments if name.endswith("bits")})
         x = np.arange(-80, 81, dtype="float32") / 16
-        for quantizer in layer.quantizers:
+        for quantizer in map(scalar, layer.quantizers):
             for scale in (-20, -7, -3, -1, 0, 1, 2, 5, 20):
                 quantizer.scale.assign(scale)
                 y = keras.ops.convert_to_numpy(quantizer(keras.ops.convert_to_tensor(x), layer.current_mode))
@@ -267,7 +273,7 @@ class LayerContract:
         if not self.has_mode:
             return
         layer = self.make(mode="freeze_scales")
-        for quantizer in layer.quantizers:
+        for quantizer in map(scalar, layer.quantizers):
             low, high = code_range(quantizer.bits, quantizer.signed)
             resolution = 2 ** (quantizer.bits - quantizer.signed)
             step = 2.0 ** np.round(keras.ops.convert_to_numpy(quantizer.scale)) / resolution
@@ -312,6 +318,13 @@ def _argument_names(layer_class):
             kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
             names |= {p.name for p in parameters if p.kind not in kinds}
     return names - {"self"}
+
+
+def scalar(quantizer):
+    """The quantizer, with one scale where each filter has its own."""
+    if not len(quantizer.scale.shape):
+        return quantizer
+    return dataclasses.replace(quantizer, scale=keras.Variable(0.0))
 
 
 def _has_default(layer_class, name):

@@ -15,7 +15,7 @@ _ALLOWED = {
     "datasets": set(),
     "ops": set(),
     "layers": {"ops"},
-    "quantization": {"ops", "layers"},
+    "quantization": {"ops", "layers", "storage"},
     "pruning": {"ops", "layers", "quantization"},
     "networks": {"ops", "layers", "quantization", "storage"},
     "report": {"storage"},

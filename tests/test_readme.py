@@ -17,7 +17,9 @@ def test_the_first_block_starts_with_make_demo():
 
 
 def test_python_blocks_run():
-    keras_code, training = _BLOCKS
+    keras_code, own_model, training = _BLOCKS
+    assert own_model.strip() == (_ROOT / "scripts/own_model.py").read_text().split('"""\n\n', 1)[1].strip()
+    assert len([line for line in own_model.splitlines() if line.strip()]) <= 15
     variables = {}
     exec(keras_code, variables)
     assert {layer.mode for layer in variables["model"].layers if hasattr(layer, "mode")} == {"learn_scales"}
@@ -26,6 +28,14 @@ def test_python_blocks_run():
     assert "train_network" in lines[-1]
     exec("\n".join(lines[:-1]), variables)
     assert variables["ke"].estimate_storage(variables["network"]).total_bytes == 1947.0
+
+
+def test_the_script_for_a_model_of_ones_own_runs(tmp_path):
+    script = re.sub(r"epochs=\d+", "epochs=1", _BLOCKS[1])
+    (tmp_path / "mine.py").write_text(script)
+    done = subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "firmware/network.c").exists() and "weights + activations" in done.stdout
 
 
 def test_tables_are_those_of_the_results():

@@ -19,6 +19,12 @@ Shape = tuple  # of int | None
 PADDINGS = ("valid", "same")
 
 
+def mean_reciprocal(count: int) -> float:
+    """1 / count to eight binary digits: what the quantized means multiply a sum with."""
+    places = count.bit_length() + 7
+    return round(2**places / count) / 2**places
+
+
 def window_output_size(size: int | None, kernel: int, stride: int, padding: str) -> int | None:
     """How many windows of length `kernel` fit along an axis of length `size`.
 
@@ -75,6 +81,29 @@ def require_image(input_shape: Shape) -> Shape:
     if len(input_shape) != 3:
         raise ValueError(f"the layer needs an input (rows, columns, channels). Received: {input_shape}")
     return input_shape
+
+
+def require_signal(input_shape: Shape) -> Shape:
+    if len(input_shape) != 2:
+        raise ValueError(f"the layer needs an input (steps, channels). Received: {input_shape}")
+    return input_shape
+
+
+def read_signal_window(config: Mapping[str, Any], size_key: str, default: Any = None) -> tuple[int, int, str]:
+    """Window, stride and padding along time, as `read_window`; Keras writes 3 or (3,)."""
+    flat = {key: first_of(config[key]) for key in (size_key, "strides", "dilation_rate") if key in config}
+    (size, _), (stride, _), padding = read_window({**config, **flat}, size_key, default)
+    return size, stride, padding
+
+
+def first_of(value: Any) -> Any:
+    """The number in (number,), or the value itself."""
+    return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
+
+
+def slide_along(input_shape: Shape, window: int, stride: int, padding: str) -> int | None:
+    """The steps that a window leaves of a signal."""
+    return window_output_size(require_signal(input_shape)[0], window, stride, padding)
 
 
 def slide_window(input_shape: Shape, window: tuple, strides: tuple, padding: str) -> tuple:
@@ -145,6 +174,21 @@ def depthwise_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
     return (*sizes, None if channels is None else channels * multiplier)
 
 
+def signal_convolution_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    """Of a convolution along (steps, channels)."""
+    filters = check_size(required(config, "filters"), "filters")
+    return (slide_along(input_shape, *read_signal_window(config, "kernel_size")), filters)
+
+
+def mean_pooling_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    """Of pooling over images or signals."""
+    return signal_pooling_shape(config, input_shape) if len(input_shape) == 2 else pooling_shape(config, input_shape)
+
+
+def signal_pooling_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    return (slide_along(input_shape, *read_signal_window(config, "pool_size", default=2)), input_shape[1])
+
+
 def pooling_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
     return (
         *slide_window(input_shape, *read_window(config, "pool_size", default=2)),
@@ -156,6 +200,16 @@ def global_pooling_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape
     refuse_what_is_not_modelled(config)
     channels = require_image(input_shape)[2]
     return (1, 1, channels) if config.get("keepdims") else (channels,)
+
+
+def global_signal_pooling_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    refuse_what_is_not_modelled(config)
+    channels = require_signal(input_shape)[1]
+    return (1, channels) if config.get("keepdims") else (channels,)
+
+
+def global_mean_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    return (global_signal_pooling_shape if len(input_shape) == 2 else global_pooling_shape)(config, input_shape)
 
 
 def flatten_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
@@ -215,6 +269,11 @@ SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], Shape]] = {
     "RandomBasisDense": dense_shape,
     "RandomBasisConv2D": convolution_shape,
     "ConvQ": convolution_shape,
+    **dict.fromkeys(("Conv1DQ", "Conv1D"), signal_convolution_shape),
+    "MeanPoolingQ": mean_pooling_shape,
+    "GlobalMeanPoolingQ": global_mean_shape,
+    **dict.fromkeys(("MaxPooling1D", "AveragePooling1D"), signal_pooling_shape),
+    **dict.fromkeys(("GlobalMaxPooling1D", "GlobalAveragePooling1D"), global_signal_pooling_shape),
     "Conv2D": convolution_shape,
     "SeparableConv2D": convolution_shape,
     "DepthwiseConvQ": depthwise_shape,
@@ -233,7 +292,9 @@ SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], Shape]] = {
         (
             "InputLayer",
             "ActivationQ",
+            "InputQ",
             "Dropout",
+            "SpatialDropout1D",
             "GaussianNoise",
             "Activation",
             "ReLU",

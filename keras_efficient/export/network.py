@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 
 from keras_efficient.export.integer import (
+    Addition,
     AveragePooling,
+    Concatenation,
     Convolution,
     IntegerMap,
     MaxPooling,
@@ -14,7 +16,9 @@ from keras_efficient.export.integer import (
     Rescale,
     Residual,
 )
+from keras_efficient.export.integer.reading import IntegerNetwork
 from keras_efficient.export.planner import CellStep, ResidualStep, Step, WholeStep, WindowStep
+from keras_efficient.storage.graphs import Node
 from keras_efficient.storage.prices import FeatureMap
 
 LOGIT_BITS = 16
@@ -63,6 +67,23 @@ def pools_on_arrival(operation: Operation) -> bool:
         return False
     window = operation.window
     return all(stride >= size for stride, size in zip(window.strides, window.sizes, strict=True))
+
+
+def graph_nodes(network: IntegerNetwork) -> list[Node]:
+    """The nodes of a network with branches, as the storage report has them."""
+    nodes = []
+    for number, (operation, sources) in enumerate(zip(network.operations, network.sources, strict=True)):
+        is_last = number == len(network.operations) - 1
+        target = feature_map(operation.target, is_last)
+        if isinstance(operation, Addition):
+            steps = [CellStep(feature_map(source), target) for source in operation.sources]
+        elif isinstance(operation, Concatenation):
+            ones = ((1, 1), (1, 1), "valid")
+            steps = [WindowStep(feature_map(s), target, *ones, cell_by_cell=False) for s in operation.sources]
+        else:
+            steps = [planner_step(operation, is_last)]
+        nodes.append(Node(operation.name, sources, tuple(steps)))
+    return nodes
 
 
 def planner_steps(operations: list[Operation]) -> list[Step]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import keras
 import numpy as np
@@ -13,7 +14,6 @@ from keras_efficient.export.integer.reading import working_layers
 from keras_efficient.quantization.modes import quantized_layers
 
 IMAGES_AT_ONCE = 500
-PIXEL_STEPS = 256  # a byte stands for byte / 256
 
 
 def keras_logits(model: keras.Model, integer_model: IntegerModel, x: np.ndarray) -> np.ndarray:
@@ -25,18 +25,34 @@ def keras_logits(model: keras.Model, integer_model: IntegerModel, x: np.ndarray)
 
     Args:
         model: The Keras model that `integer_model` was made of.
-        x: Bytes, as for `IntegerModel.predict`.
+        x: Integers, as for `IntegerModel.predict`.
 
     Returns:
         float64 (n, outputs).
     """
-    layers = working_layers(model)
-    x = np.asarray(x, dtype="float32").reshape(len(x), *model.input_shape[1:]) / PIXEL_STEPS
+    x = np.asarray(x).reshape(len(x), *model.input_shape[1:]) * 2.0**integer_model.input.codes.exponent
+    network = integer_model.network
     with quantized_mode(model):
+        if network.grid is None and network.is_chain:
+            layers = working_layers(model)
+            run = partial(run_layers, layers)
+        else:
+            start = model.inputs[0] if network.grid is None else network.grid.output
+            run = partial(run_graph, keras.Model(start, network.last.output), network.last, network.grid is None)
         starts = range(0, len(x), IMAGES_AT_ONCE)
-        parts = [run_layers(layers, x[start : start + IMAGES_AT_ONCE]) for start in starts]
+        parts = [run(x[start : start + IMAGES_AT_ONCE].astype("float32")) for start in starts]
     logits = np.concatenate(parts).reshape(len(x), -1).astype(np.float64)
     return np.clip(logits * 2.0**-integer_model.logit_exponent, *LOGIT_RANGE)
+
+
+def run_graph(part: keras.Model, last: keras.layers.Layer, gives_sums: bool, x: np.ndarray) -> np.ndarray:
+    """The last layer's outputs, or its sums where those are the logits."""
+    if gives_sums and hasattr(last, "weighted_sums"):
+        before = keras.Model(part.inputs, last.input)
+        y = last.weighted_sums(keras.ops.cast(before(x, training=False), last.compute_dtype))
+    else:
+        y = part(x, training=False)
+    return keras.ops.convert_to_numpy(keras.ops.stop_gradient(y))
 
 
 def run_layers(layers: list[keras.layers.Layer], x: np.ndarray) -> np.ndarray:

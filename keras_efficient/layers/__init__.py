@@ -16,8 +16,12 @@ from keras_efficient.layers.kronecker.taylor_dual_lphm import TaylorDualLPHM
 from keras_efficient.layers.quantized.activation import ActivationQ
 from keras_efficient.layers.quantized.average_pooling import AveragePoolingQ
 from keras_efficient.layers.quantized.conv import ConvQ
+from keras_efficient.layers.quantized.conv1d import Conv1DQ
 from keras_efficient.layers.quantized.dense import DenseQ
 from keras_efficient.layers.quantized.depthwise_conv import DepthwiseConvQ
+from keras_efficient.layers.quantized.input import InputQ
+from keras_efficient.layers.quantized.mean_pooling import GlobalMeanPoolingQ, MeanPoolingQ
+from keras_efficient.layers.quantized.merging import AddQ, ConcatenateQ
 from keras_efficient.layers.quantized.residual import ResidualQ
 from keras_efficient.layers.random_basis.conv import RandomBasisConv2D
 from keras_efficient.layers.random_basis.dense import RandomBasisDense
@@ -28,16 +32,22 @@ __all__ = [
     "ACDCDense",
     "AFDF",
     "ActivationQ",
+    "AddQ",
     "AveragePoolingQ",
     "BlockACDC",
     "BlockAFDF",
+    "ConcatenateQ",
+    "Conv1DQ",
     "ConvQ",
     "DenseQ",
     "DepthwiseConvQ",
     "DualLPHMDense",
+    "GlobalMeanPoolingQ",
     "GroupedShuffleDense",
+    "InputQ",
     "LPHMDense",
     "LowRankDense",
+    "MeanPoolingQ",
     "PHMConv2D",
     "PHMDense",
     "RandomBasisConv2D",

@@ -93,5 +93,27 @@ def window_sizes(input_shape, window, strides, padding, layer_name: str) -> list
     return sizes
 
 
+def signal_channels(input_shape, layer_name: str) -> int:
+    """The channels of a (batch, steps, channels) shape, or a ValueError."""
+    if len(input_shape) == 3 and input_shape[-1] is not None:
+        return input_shape[-1]
+    raise ValueError(
+        f"Layer '{layer_name}' needs inputs of shape (batch, steps, channels) with a known number of channels. "
+        f"Received: input shape {tuple(input_shape)}"
+    )
+
+
+def signal_steps(input_shape, window: int, stride: int, padding: str, layer_name: str) -> int | None:
+    """Steps of what a sliding window makes of (batch, steps, channels), or a ValueError."""
+    signal_channels(input_shape, layer_name)
+    steps = window_output_size(input_shape[1], window, stride, padding)
+    if steps is not None and steps < 1:
+        raise ValueError(
+            f"Layer '{layer_name}' with a window of {window} and padding '{padding}' leaves nothing of its input. "
+            f"Received: input shape {tuple(input_shape)}"
+        )
+    return steps
+
+
 def _is_integer(value) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

@@ -12,15 +12,18 @@ from keras_efficient.networks.architectures import (
     wide_resnet,
 )
 from keras_efficient.networks.build import build_network
+from keras_efficient.networks.compression import Compression, compress
 from keras_efficient.networks.reference import DIGITS, MNIST_2KB
 
 __all__ = [
     "DIGITS",
     "MNIST_2KB",
+    "Compression",
     "acdc_convolution",
     "bottleneck_convolution",
     "build_architecture",
     "build_network",
+    "compress",
     "mobilenet",
     "mobilenet_v2",
     "resnet18",

@@ -9,10 +9,13 @@ from keras_efficient.quantization.modes import (
     scale_variables,
     set_mode,
 )
+from keras_efficient.quantization.own_model import float_layers, quantize_model
 
 __all__ = [
     "calibrate",
     "diagnose",
+    "float_layers",
+    "quantize_model",
     "quantized_layers",
     "round_scales",
     "scale_table",

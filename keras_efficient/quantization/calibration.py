@@ -10,8 +10,16 @@ from keras_efficient.ops.quantize import quantize
 from keras_efficient.quantization.modes import float_mode, quantized_layers
 from keras_efficient.quantization.observation import observed_activations
 
+RULES = ("percentile", "least_error")
+# Values of an activation that the rule of least error looks at, at most.
+_SAMPLE = 100_000
+# Filters whose kernel is smaller than this share of the largest one's share its grid: their shifts stay small.
+_FILTER_SPREAD = 8
 
-def calibrate(float_model: keras.Model, quantized_model: keras.Model, x, percentile: float = 2) -> None:
+
+def calibrate(
+    float_model: keras.Model, quantized_model: keras.Model, x, percentile: float = 2, rule: str = "percentile"
+) -> None:
     """Copy the weights of `float_model` into `quantized_model` and set its scales.
 
     With P_k the k-th percentile and p = `percentile`:
@@ -23,6 +31,11 @@ def calibrate(float_model: keras.Model, quantized_model: keras.Model, x, percent
     * activation scale = the kernel's rule on the float values that the quantizer sees when
       `float_model` computes `x`; of the positive values only when none is negative.
 
+    With `rule="least_error"`, kernels and activations take the power of two at which rounding has the
+    least squared error: at 8 bits hardly anything is clipped, at 2 bits much. A kernel with a scale a
+    filter gets one by one, at least 2^-8 of the largest. With "percentile", all filters start with the
+    scale of the whole kernel.
+
     The stored scales are the base-2 logarithms, not rounded. Source: Gural & Murmann, ICML 2019
     (their `loadQ`), but for the factors. Unlike there, a lone `ActivationQ` and the inner activation of a
     `ResidualQ` are set from the values they see, too.
@@ -33,14 +46,18 @@ def calibrate(float_model: keras.Model, quantized_model: keras.Model, x, percent
         quantized_model: Model with the same layers, in any mode (the mode stays).
         x: Representative inputs, an array (samples, ...). The study takes 128.
         percentile: Share in percent that may be clipped on each side, from 0 up to 50.
+        rule: `"percentile"` or `"least_error"`.
 
     Raises:
-        ValueError: If the models differ in their weights, `percentile` is out of range or `x` is empty.
+        ValueError: If the models differ in their weights, `percentile` is out of range, `rule` is unknown
+            or `x` is empty.
         TypeError: If a model is no built Keras model.
         Warns when an activation is never positive: its scale is left alone.
     """
     if not isinstance(percentile, Real) or not 0 <= percentile < 50:
         raise ValueError(f"`percentile` must be in [0, 50). Received: percentile={percentile!r}")
+    if rule not in RULES:
+        raise ValueError(f"`rule` must be one of {RULES}. Received: rule={rule!r}")
     for name, model in (("float_model", float_model), ("quantized_model", quantized_model)):
         if not isinstance(model, keras.Model) or not model.built:
             raise TypeError(f"`{name}` must be a built Keras model. Received: {name}={model!r}")
@@ -54,25 +71,35 @@ def calibrate(float_model: keras.Model, quantized_model: keras.Model, x, percent
     values = iter(activations)
     for layer in quantized_layers(quantized_model):
         for quantizer in layer.quantizers:
-            scale = _scale(quantizer, values, percentile)
+            scale = _scale(quantizer, values, percentile, rule)
             _assign_log2(quantizer, scale, layer.name)
 
 
-def _scale(quantizer, activations, percentile):
+def _scale(quantizer, activations, percentile, rule):
     if quantizer.weight is None:
-        return _activation_scale(next(activations), percentile)
-    values = _kept(quantizer.weight)
+        seen = next(activations)
+        return _activation_scale(seen, percentile) if rule == "percentile" else _least_error_of_sample(seen, quantizer)
+    values = keras.ops.convert_to_numpy(quantizer.values())
+    mask = _mask_of(quantizer.weight)
     if quantizer.name.startswith("bias"):
-        return 2 * (0.1 + np.abs(values).max())
+        return 2 * (0.1 + np.abs(values if mask is None else _kept(values, mask)).max())
+    if rule == "least_error":
+        return _filter_scales(values if mask is None else values * mask, quantizer)
+    values = values if mask is None else _kept(values, mask)
     if getattr(quantizer.weight, "is_structured_factor", False):
         return _least_error_scale(values, quantizer)
     return _percentile_scale(values, percentile)
 
 
-def _kept(variable):
-    """The values of a weight, without those under a pruning mask."""
-    values, mask = keras.ops.convert_to_numpy(variable), getattr(variable, "pruning_mask", None)
-    kept = values if mask is None else values[keras.ops.convert_to_numpy(mask) != 0]
+def _mask_of(weight):
+    """The pruning mask of a weight, or None."""
+    mask = getattr(weight, "pruning_mask", None)
+    return None if mask is None else keras.ops.convert_to_numpy(mask)
+
+
+def _kept(values, mask):
+    """The values that are not under the mask."""
+    kept = values[mask != 0]
     return kept if kept.size else np.zeros(1, values.dtype)
 
 
@@ -98,13 +125,25 @@ def _least_error_scale(values, quantizer):
     return 2.0 ** exponents[np.argmin(errors)]
 
 
+def _least_error_of_sample(values, quantizer):
+    return _least_error_scale(values[:: -(-values.size // _SAMPLE)], quantizer)
+
+
+def _filter_scales(values, quantizer):
+    """One scale, or one a filter; those of filters that hardly count are not much smaller than the largest."""
+    shape = tuple(quantizer.scale.shape)
+    filters = values.reshape(-1, int(np.prod(shape, dtype=int)))
+    scales = np.array([_least_error_scale(column, quantizer) for column in filters.T])
+    return np.maximum(scales, scales.max() * 2.0**-_FILTER_SPREAD).reshape(shape)
+
+
 def _rounded(values, quantizer, exponent):
     return keras.ops.convert_to_numpy(quantize(values, quantizer.bits, float(exponent), quantizer.signed))
 
 
 def _assign_log2(quantizer, scale, layer_name):
-    if scale > 0 and np.isfinite(scale):
-        quantizer.scale.assign(np.float32(np.log2(scale)))
+    if np.all(scale > 0) and np.all(np.isfinite(scale)):
+        quantizer.scale.assign(np.full(quantizer.scale.shape, np.log2(scale), dtype="float32"))
         return
     warnings.warn(
         f"The {quantizer.name} of layer '{layer_name}' is zero (or not finite) on the "

@@ -14,16 +14,16 @@ PARKED_WITHIN = 0.02
 def diagnose(model: keras.Model, x) -> list[dict]:
     """One row for each quantized tensor of `model`, measured on the inputs `x`.
 
-    Keys: layer, tensor, bits, signed, log2_scale, exponent (the rounded scale), parked (whether
-    |frac(log2_scale) - 1/2| < 0.02), saturated (share of codes at an end of the grid; of an
-    unsigned grid the upper end only, as zero is where a relu rests), zeros (share of codes that
-    are 0), used_codes, possible_codes (2^bits).
+    Keys: layer, tensor, bits, signed, log2_scale (the largest, where each filter has one), exponent (the
+    rounded scale), parked (whether |frac(log2_scale) - 1/2| < 0.02, for any of them), saturated (share
+    of codes at an end of the grid; of an unsigned grid the upper end only, as zero is where a relu
+    rests), zeros (share of codes that are 0), used_codes, possible_codes (2^bits).
     """
     activations = iter(observed_activations(model, x))
     rows = []
     for number, layer in enumerate(quantized_layers(model), start=1):
         for quantizer in layer.quantizers:
-            source = next(activations) if quantizer.weight is None else quantizer.weight
+            source = next(activations) if quantizer.weight is None else quantizer.values()
             rows.append({"layer": f"{type(layer).__name__} {number}", **_row(quantizer, source)})
     return rows
 
@@ -34,7 +34,8 @@ def is_parked(log2_scale: float) -> bool:
 
 
 def _row(quantizer, values):
-    log2_scale = float(keras.ops.convert_to_numpy(quantizer.scale))
+    log2_scales = keras.ops.convert_to_numpy(quantizer.scale).ravel()
+    log2_scale = float(log2_scales.max())
     codes = to_codes(values, quantizer.bits, quantizer.scale, quantizer.signed)
     codes = keras.ops.convert_to_numpy(codes)
     low, high = code_range(quantizer.bits, quantizer.signed)
@@ -45,7 +46,7 @@ def _row(quantizer, values):
         "signed": quantizer.signed,
         "log2_scale": log2_scale,
         "exponent": int(np.round(log2_scale)),
-        "parked": is_parked(log2_scale),
+        "parked": any(map(is_parked, log2_scales.tolist())),
         "saturated": float(ends.mean()),
         "zeros": float((codes == 0).mean()),
         "used_codes": int(np.unique(codes).size),

@@ -67,16 +67,20 @@ def scale_variables(model: keras.layers.Layer) -> list[keras.Variable]:
 
 
 def scale_table(model: keras.layers.Layer) -> list[dict]:
-    """The log2 scales of `model`: one dictionary (layer, tensor, log2_scale) a scale."""
+    """The log2 scales of `model`: one dictionary (layer, weight, log2_scale) a scale. The scales of a
+    kernel's filters are numbered: `kernel_scale[0]`."""
     return [
-        {
-            "layer": f"{type(layer).__name__} {number}",
-            "weight": f"{quantizer.name}_scale",
-            "log2_scale": float(keras.ops.convert_to_numpy(quantizer.scale)),
-        }
+        {"layer": f"{type(layer).__name__} {number}", "weight": f"{quantizer.name}_scale{place}", "log2_scale": value}
         for number, layer in enumerate(quantized_layers(model), start=1)
         for quantizer in layer.quantizers
+        for place, value in _numbered(keras.ops.convert_to_numpy(quantizer.scale))
     ]
+
+
+def _numbered(scale):
+    if scale.shape == ():
+        return [("", float(scale))]
+    return [(f"[{number}]", value) for number, value in enumerate(scale.ravel().tolist())]
 
 
 def _flatten(model):

@@ -21,9 +21,16 @@ def observed_activations(model: keras.Model, x) -> list[np.ndarray]:
     quantizers = [q for q in quantizers if q.weight is None]
     seen = [[] for _ in quantizers]
     with _observing(quantizers, seen):
-        for start in range(0, len(x), _BATCH):
-            model(keras.ops.convert_to_tensor(x[start : start + _BATCH]), training=False)
+        parts = parts_of(x)
+        for start in range(0, len(parts[0]), _BATCH):
+            batch = [keras.ops.convert_to_tensor(part[start : start + _BATCH]) for part in parts]
+            model(batch if isinstance(x, (list, tuple)) else batch[0], training=False)
     return [np.concatenate(values) if values else np.zeros(1, "float32") for values in seen]
+
+
+def parts_of(x) -> list:
+    """The arrays of the inputs: of one, or of a list of several."""
+    return list(x) if isinstance(x, (list, tuple)) else [x]
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from keras_efficient.descriptions.fields import check_bits
 from keras_efficient.descriptions.shapes import SHAPES, output_shape
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
 from keras_efficient.storage.exact import check_order
+from keras_efficient.storage.graphs import plan_order
+from keras_efficient.storage.graphs.reading import is_chain, read_graph
 from keras_efficient.storage.models import is_model, model_input_shape, model_specs, unknown_layer
 from keras_efficient.storage.prices import FLOAT_BITS, PRICES, FeatureMap, Working
 from keras_efficient.storage.report import LayerStorage, StorageReport
@@ -29,9 +31,8 @@ def estimate_storage(
     """Weight bytes, activation bytes, parameters and multiply-adds of a network, by exact liveness.
 
     Args:
-        config_or_model: a network description (list or tuple), or a built Keras model that is a
-            chain of known layers; models inside it are unfolded. Quantized layers are priced as
-            quantized in every mode.
+        config_or_model: a network description (list or tuple), or a built Keras model of known layers.
+            Models inside a chain are unfolded. Quantized layers are priced as quantized in every mode.
         input_shape: without the batch. (28, 28, 1) when None and a description is given; a model
             knows its own, and needs it only for sizes that it leaves open.
         input_bits: bits of an input number, 1 to 16.
@@ -55,13 +56,24 @@ def estimate_storage(
         - The outputs of the last layer have 16 bits (the logits of the C code), or 32 if they are
           floats. A softmax, activation, dropout or flatten behind it stores nothing.
 
+    Models with branches:
+        - One arena holds all maps that somebody still reads, each from a whole byte on, in row order.
+          They may be moved before a layer runs. A layer writes over the source that dies with it, as
+          far behind as `storage.prefix` says, or else needs a place of its own.
+        - The layers run in the order that needs the smallest arena (see `storage.graphs.plan_order`);
+          `order_is_exact` says whether that is proven. The rows are in that order, and their working
+          bytes count the maps that stand by. The input is stored.
+
     Raises:
-        ValueError: what `expand` refuses; a model that is not built, not a chain, or holds an
-            unknown layer.
+        ValueError: what `expand` refuses; a model that is not built, or holds an unknown layer; a
+            model with branches and a pixel order other than "best" and "row", several inputs or
+            outputs, models inside, or layers used twice.
         TypeError: neither a description nor a model.
     """
     check_bits(input_bits, "input_bits")
     check_order(order)
+    if is_model(config_or_model) and not is_chain(config_or_model):
+        return estimate_graph(config_or_model, input_shape, input_bits, order)
     if not isinstance(streaming, bool):
         raise ValueError(f"streaming must be True or False. Received: {streaming!r}")
     steps, source_shape = read_network(config_or_model, input_shape)
@@ -75,6 +87,32 @@ def estimate_storage(
         input_shape=source_shape,
         input_bits=input_bits,
         streaming=streaming,
+    )
+
+
+def estimate_graph(model: Any, input_shape: Sequence[int] | None, input_bits: int, order: str) -> StorageReport:
+    """The report of a model with branches."""
+    if order not in ("best", "row"):
+        raise ValueError(f"order must be 'best' or 'row' in a model with branches. Received: {order!r}")
+    shape = fixed_shape(model_input_shape(model), input_shape)
+    graph = read_graph(model, shape, input_bits)
+    plan = plan_order(graph.first, graph.nodes)
+    rows = []
+    for number, cost in zip(plan.order, plan.costs, strict=True):
+        call, source = graph.calls[number], graph.sources[number]
+        target = graph.nodes[number].target._replace(shape=graph.shapes[number])
+        spec = LayerSpec(call.kind, dict(call.config))
+        rows.append(layer_row(call.name, spec, source, target, Working(cost * BITS_PER_BYTE, "row")))
+    return StorageReport(
+        weight_bytes=sum(row.weight_bytes for row in rows),
+        activation_bytes=plan.arena_bytes,
+        parameters=sum(row.parameters for row in rows),
+        mult_adds=sum(row.mult_adds for row in rows),
+        layers=tuple(rows),
+        input_shape=shape,
+        input_bits=graph.first.bits,
+        streaming=False,
+        order_is_exact=plan.exact,
     )
 
 

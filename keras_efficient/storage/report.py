@@ -54,7 +54,8 @@ class StorageReport:
 
     `activation_bytes` is the largest working memory of a layer; `parameters` counts the numbers
     that layers store, scales excluded; `mult_adds` counts products, so neither bias additions nor
-    pooling. Program, stack and a table of the layers come on top.
+    pooling. Program, stack and a table of the layers come on top. `order_is_exact`: of a model with
+    branches, whether no order of its layers needs less; None for a chain.
     """
 
     weight_bytes: float
@@ -65,6 +66,7 @@ class StorageReport:
     input_shape: tuple[int, ...]
     input_bits: int
     streaming: bool
+    order_is_exact: bool | None = None
 
     @property
     def minimal_parameters(self) -> int:

@@ -10,7 +10,8 @@ from keras_efficient.export.c.pooling import index_type, mean_lines, mean_type, 
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import braces, count_type, function, plus, times, wrapped
-from keras_efficient.export.integer import AveragePooling, MaxPooling
+from keras_efficient.export.integer import AveragePooling, Codes, MaxPooling
+from keras_efficient.export.integer.reading import PIXEL
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.export.network import Arrival
 
@@ -42,12 +43,18 @@ class ArrivalWriter:
         lines = [*self._rescaling_lines(), *self._storing_lines()]
         for name, size in self.counters:
             lines += [f"if (++{name} < {size})", "    return;", f"{name} = 0;"]
-        title = "/* Takes a byte of the input; after the last one the layers run. */"
-        self.program.add([title, *function("void network_push(uint8_t pixel)", [*lines, "network_run();"])])
+        what = "a byte" if self.arrival.input.codes == PIXEL else "a number"
+        title = f"/* Takes {what} of the input; after the last one the layers run. */"
+        head = f"void network_push({input_type(self.arrival.input.codes)} pixel)"
+        self.program.add([title, *function(head, [*lines, "network_run();"])])
 
     def _rescaling_lines(self) -> list[str]:
         """`index`: the cell on the grid that the first map, or its pooling, takes."""
         lines, index, codes = [], "pixel", self.arrival.input.codes
+        if codes.signed:
+            kind = f"uint{codes.bits}_t"
+            lines.append(f"const {kind} code = ({kind})(({kind})pixel + {-codes.low}u);")
+            index = "code"
         for number, layer in enumerate(self.arrival.rescales):
             kind = integer_type(codes)
             lines += [
@@ -165,6 +172,11 @@ class ArrivalWriter:
             first = f"({name} * {window.strides[axis]} > {before} ? {name} * {window.strides[axis]} - {before} : 0)"
             factors.append(f"(uint32_t)({last} - {first} + 1)")
         return [f"const uint32_t count = {' * '.join(factors)};"]
+
+
+def input_type(codes: Codes) -> str:
+    """The type of what is pushed."""
+    return f"{'' if codes.signed else 'u'}int{codes.bits}_t"
 
 
 def sum_functions(bits: int) -> list[str]:

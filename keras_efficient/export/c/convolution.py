@@ -13,9 +13,11 @@ from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import braces, count_type, counting, function, plus, times, wrapped
 from keras_efficient.export.c.weights import Group, Segment, encoded, group_filters
+from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.operations import Convolution
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.export.planner.layouts import Layout
+from keras_efficient.storage.prices.base import SHIFT_BITS
 
 
 def sum_type(bound: int) -> str:
@@ -25,14 +27,15 @@ def sum_type(bound: int) -> str:
 
 @dataclass(eq=False)
 class StoredWeights:
-    """A layer's kernel and bias in the weight stream."""
+    """A layer's kernel and bias in the weight stream, and the shifts of its filters."""
 
     groups: list[Group]
     bias: Segment | None
+    shifts: Segment | None = None
 
     @property
     def segments(self) -> list[Segment]:
-        return [*self.groups, *([] if self.bias is None else [self.bias])]
+        return [*self.groups, *(segment for segment in (self.bias, self.shifts) if segment is not None)]
 
 
 def store_weights(layer: Convolution, source_layout: Layout, sparse: bool = True) -> StoredWeights:
@@ -53,7 +56,8 @@ def store_weights(layer: Convolution, source_layout: Layout, sparse: bool = True
     bias = None
     if products.bias is not None:
         bias = Segment(products.bias_codes, products.bias_codes.indices(products.bias))
-    return StoredWeights(groups, bias)
+    shifts = None if layer.shifts is None else Segment(Codes(SHIFT_BITS, False, 0), layer.shifts)
+    return StoredWeights(groups, bias, shifts)
 
 
 class ConvolutionWriter:
@@ -91,8 +95,9 @@ class ConvolutionWriter:
 
     def write_rounding(self) -> None:
         """`network_round_N(sum, filter)`: bias, activation, and the index of the output."""
-        terms, arguments = ["sum", "bias" if self.weights.bias else "0"], f"{self.sum} sum"
-        if self.weights.bias:
+        terms = ["sum" if self.weights.shifts is None else "shifted", "bias" if self.weights.bias else "0"]
+        arguments = f"{self.sum} sum"
+        if self.by_filter:
             arguments += f", {count_type(self.filters)} filter"
         if self.extra:
             arguments += f", {self.extra[0]} {self.extra[1]}"
@@ -103,12 +108,24 @@ class ConvolutionWriter:
         head = f"static {result} network_round_{self.number}({arguments})"
         self.program.add(["/* From a sum of products to what is stored. */", *function(head, lines)])
 
+    @property
+    def by_filter(self) -> bool:
+        """Whether rounding needs to know the filter."""
+        return self.weights.bias is not None or self.weights.shifts is not None
+
     def _bias_lines(self, rounding: list[str], terms: list[str]) -> list[str]:
         """The bias, if the plan reads it: a term can be too small, or another too large, to matter."""
         used = set(re.findall(r"\w+", " ".join(rounding)))
         bias = self.weights.bias
-        unused = ["sum", *terms[2:], *(["filter"] if bias and "bias" not in used else [])]
-        lines = [f"(void){term};" for term in unused if term not in used]
+        shifts = self.weights.shifts if "shifted" in used else None
+        reads_filter = shifts is not None or (bias is not None and "bias" in used)
+        read = {*used, *(["sum"] if shifts else []), *(["filter"] if reads_filter else [])}
+        unused = ["sum", *terms[2:], *(["filter"] if self.by_filter else [])]
+        lines = [f"(void){term};" for term in unused if term not in read]
+        if shifts:
+            self.program.use_weights(shifts)
+            kind = sum_type(self.layer.rounding.terms[0].bound)
+            lines.append(f"const {kind} shifted = ({kind})(({kind})sum * (({kind})1 << ({shifts.read('filter')})));")
         if bias and "bias" in used:
             self.program.use_weights(bias)
             lines.append(f"const int16_t bias = (int16_t)({bias.read('filter')});")
@@ -132,7 +149,7 @@ class ConvolutionWriter:
 
     def _store_lines(self, filter_: str, number: int, made: str) -> list[str]:
         arguments = f"sum_{number}"
-        if self.weights.bias:
+        if self.by_filter:
             arguments += f", {filter_ if filter_ == 'filter' else f'({count_type(self.filters)})({filter_})'}"
         if self.extra:
             arguments += f", {self.extra[2].format(filter=filter_, made=made)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from keras_efficient.export.c import pooling
+from keras_efficient.export.c import merging, pooling
 from keras_efficient.export.c.cells import Cells
 from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, store_weights
 from keras_efficient.export.c.moves import move_up, permute
@@ -13,7 +13,17 @@ from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.residual import residual
 from keras_efficient.export.c.text import function
 from keras_efficient.export.c.weights import Segment
-from keras_efficient.export.integer import AveragePooling, Convolution, MaxPooling, Operation, Rescale, Residual
+from keras_efficient.export.integer import (
+    Addition,
+    AveragePooling,
+    Concatenation,
+    Convolution,
+    MaxPooling,
+    MeanPooling,
+    Operation,
+    Rescale,
+    Residual,
+)
 from keras_efficient.export.planner import Layout, PlacedStep
 
 
@@ -26,6 +36,8 @@ class PlacedLayer:
     placed: PlacedStep
     is_last: bool
     sparse: bool = True  # pruned kernels in their smallest encoding
+    # Where all sources of a layer with several of them start, in bits.
+    source_offsets: tuple[int, ...] = ()
 
     def __post_init__(self):
         parts = [self.operation] if isinstance(self.operation, Convolution) else []
@@ -55,7 +67,12 @@ class PlacedLayer:
 
     @property
     def target(self) -> Cells:
-        return Cells(self.operation.target.codes, 0, is_logits=self.is_last)
+        return Cells(self.operation.target.codes, self.placed.target_offset, is_logits=self.is_last)
+
+    @property
+    def sources(self) -> list[Cells]:
+        pairs = zip(self.operation.sources, self.source_offsets, strict=True)
+        return [Cells(source.codes, offset) for source, offset in pairs]
 
 
 def write_layer(program: Program, layer: PlacedLayer) -> None:
@@ -131,6 +148,19 @@ def write_average_pooling(program: Program, name: str, layer: PlacedLayer) -> No
     pooling.average_pooling(program, name, layer.operation, layer.source, layer.target, places)
 
 
+def write_mean_pooling(program: Program, name: str, layer: PlacedLayer) -> None:
+    places = layer_places(program, layer)
+    pooling.mean_pooling(program, name, layer.operation, layer.source, layer.target, places)
+
+
+def write_addition(program: Program, name: str, layer: PlacedLayer) -> None:
+    merging.addition(program, name, layer.operation, layer.sources, layer.target)
+
+
+def write_concatenation(program: Program, name: str, layer: PlacedLayer) -> None:
+    merging.concatenation(program, name, layer.operation, layer.sources, layer.target)
+
+
 def write_rescale(program: Program, name: str, layer: PlacedLayer) -> None:
     pooling.rescale(program, name, layer.operation, layer.source, layer.target)
 
@@ -141,4 +171,7 @@ WRITERS = {
     MaxPooling: write_max_pooling,
     AveragePooling: write_average_pooling,
     Rescale: write_rescale,
+    MeanPooling: write_mean_pooling,
+    Addition: write_addition,
+    Concatenation: write_concatenation,
 }

@@ -19,6 +19,11 @@
 
 #include "network.h"
 
+#ifndef NETWORK_INPUT_BYTES /* a network.h from before there were inputs of 16 bits */
+#define NETWORK_INPUT_BYTES 1
+#define NETWORK_INPUT_TYPE uint8_t
+#endif
+
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 #define SYSTICK_CONTROL REGISTER(0xE000E010)
 #define SYSTICK_RELOAD REGISTER(0xE000E014)
@@ -34,7 +39,7 @@ enum { READ_BINARY = 1, WRITE_BINARY = 5, APPLICATION_EXIT = 0x20026 };
 extern uint32_t data_start[], data_end[], data_in_flash[], bss_start[], bss_end[], stack_top[];
 
 /* Not RAM of the device: a sensor stands here. */
-__attribute__((section(".simulation"))) static uint8_t image[NETWORK_INPUTS];
+__attribute__((section(".simulation"))) static uint8_t image[NETWORK_INPUTS * NETWORK_INPUT_BYTES];
 
 /* --- What GCC may call. Without the option GCC would see memset in memset and call it. --- */
 
@@ -127,6 +132,15 @@ static uint32_t used_stack(const uint32_t *top) {
     return (uint32_t)((const char *)top - (const char *)lowest);
 }
 
+/* Number i of the image: one or two bytes, low byte first. */
+static inline NETWORK_INPUT_TYPE number_at(uint32_t i) {
+#if NETWORK_INPUT_BYTES == 1
+    return (NETWORK_INPUT_TYPE)image[i];
+#else
+    return (NETWORK_INPUT_TYPE)(image[2 * i] | image[2 * i + 1] << 8);
+#endif
+}
+
 /* The stack counted is that of the network's functions: what lies below this one. */
 static void run_image(uint32_t results, uint32_t counts) {
     uint32_t numbers[3];
@@ -134,10 +148,10 @@ static void run_image(uint32_t results, uint32_t counts) {
     paint_free_stack();
     start_ticks();
     for (uint32_t i = 0; i < NETWORK_INPUTS - 1; ++i) {
-        network_push(image[i]);
+        network_push(number_at(i));
     }
     const uint32_t last_pixel = SYSTICK_VALUE;
-    network_push(image[NETWORK_INPUTS - 1]);
+    network_push(number_at(NETWORK_INPUTS - 1));
     const int16_t *logits = network_logits();
     const uint32_t end = SYSTICK_VALUE;
     const uint32_t wrapped = SYSTICK_CONTROL & SYSTICK_WRAPPED;
@@ -157,7 +171,7 @@ int main(void) {
     const uint32_t images = open_file("images.bin", 10, READ_BINARY);
     const uint32_t results = open_file("results.bin", 11, WRITE_BINARY);
     const uint32_t counts = open_file("counts.bin", 10, WRITE_BINARY);
-    while (transfer(SYS_READ, images, image, NETWORK_INPUTS) == 0) {
+    while (transfer(SYS_READ, images, image, sizeof image) == 0) {
         run_image(results, counts);
     }
     stop(0);

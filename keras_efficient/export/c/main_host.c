@@ -1,6 +1,6 @@
 /* The network on a computer: images from standard input, logits and classes to standard output.
  *
- * In: NETWORK_INPUTS bytes per image, until the end of the input.
+ * In: NETWORK_INPUTS numbers of NETWORK_INPUT_BYTES bytes per image, low byte first, until the end of the input.
  * Out, per image: NETWORK_LOGITS numbers of 16 bits, low byte first, then the class as one byte.
  *
  *     cc -O2 network.c main_host.c -o network && ./network < images.bin > logits.bin
@@ -9,6 +9,11 @@
 #include <stdio.h>
 
 #include "network.h"
+
+#ifndef NETWORK_INPUT_BYTES /* a network.h from before there were inputs of 16 bits */
+#define NETWORK_INPUT_BYTES 1
+#define NETWORK_INPUT_TYPE uint8_t
+#endif
 
 static void write_result(void) {
     const int16_t *logits = network_logits();
@@ -22,13 +27,20 @@ static void write_result(void) {
 
 int main(void) {
     uint32_t pushed = 0;
-    int pixel;
-    while ((pixel = getchar()) != EOF) {
-        network_push((uint8_t)pixel);
+    uint16_t number = 0;
+    uint8_t bytes = 0;
+    int byte;
+    while ((byte = getchar()) != EOF) {
+        number = (uint16_t)(number | (unsigned)byte << 8 * bytes);
+        if (++bytes < NETWORK_INPUT_BYTES) {
+            continue;
+        }
+        network_push((NETWORK_INPUT_TYPE)number);
+        number = bytes = 0;
         if (++pushed == NETWORK_INPUTS) {
             write_result();
             pushed = 0;
         }
     }
-    return pushed == 0 && !ferror(stdin) && fflush(stdout) == 0 ? 0 : 1;
+    return pushed == 0 && bytes == 0 && !ferror(stdin) && fflush(stdout) == 0 ? 0 : 1;
 }

@@ -22,6 +22,25 @@ static void network_shift(network_index first, network_index bytes, network_inde
 }""".splitlines()
 
 
+SHIFT_DOWN = """/* Moves bytes of the arena down, the first one first. */
+static void network_shift_down(network_index first, network_index bytes, network_index by)
+{
+    uint8_t *from = network_arena.bytes + first;
+    while (bytes--) {
+        *(from - by) = *from;
+        from++;
+        NETWORK_NO_LIBRARY;
+    }
+}""".splitlines()
+
+
+def move_bytes(program: Program, first: int, count: int, to: int) -> str:
+    """The statement that moves bytes of the arena."""
+    name, lines = ("shift", SHIFT) if to > first else ("shift_down", SHIFT_DOWN)
+    program.helpers[name] = lines
+    return f"network_{name}({first}, {count}, {abs(to - first)});"
+
+
 def move_up(program: Program, name: str, old: Cells, new: Cells, cells: int) -> str:
     """The statement that moves a map of so many cells up, from the last cell to the first."""
     by = new.offset - old.offset

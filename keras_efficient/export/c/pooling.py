@@ -8,7 +8,7 @@ from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import counting, function, times, wrapped
-from keras_efficient.export.integer.operations import AveragePooling, MaxPooling, Rescale, mean_limit
+from keras_efficient.export.integer.operations import AveragePooling, MaxPooling, MeanPooling, Rescale, mean_limit
 from keras_efficient.export.integer.windows import Window
 
 LARGEST_LOGIT = 2**15 - 1
@@ -68,6 +68,23 @@ def average_pooling(
         *window_loop(layer.window, [f"sum = ({kind})(sum + {value});", *([] if all_on_map else ["count++;"])]),
         *mean_lines(layer),
         program.put(target, "made", stored(target, "mean")),
+    ]
+    program.add(function(f"static void {name}(void)", pool_loop(places[1], layer.target.shape[2], lines)))
+
+
+def mean_pooling(
+    program: Program, name: str, layer: MeanPooling, source: Cells, target: Cells, places: tuple[Places, Places]
+) -> None:
+    """The sum of a window times a factor, rounded."""
+    kind = "int16_t" if layer.bound < 2**15 else "int32_t" if layer.bound < 2**31 else "int64_t"
+    read = program.get(source, window_cell(layer.window, places[0], layer.source.shape[2], source))
+    lines = [
+        f"{kind} sum = 0;",
+        *window_loop(layer.window, [f"sum = ({kind})(sum + ({kind})({integer_of(read, source.codes)}));"]),
+        f"sum = ({kind})(sum * {layer.factor});",
+        f"{index_type(target.codes.bits)} result;",
+        *rounding_lines(layer.rounding, ["sum"], "result"),
+        program.put(target, "made", stored(target, "result")),
     ]
     program.add(function(f"static void {name}(void)", pool_loop(places[1], layer.target.shape[2], lines)))
 

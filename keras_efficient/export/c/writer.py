@@ -6,16 +6,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_efficient.export.c.arrival import ArrivalWriter
+from keras_efficient.export.c.arrival import ArrivalWriter, input_type
 from keras_efficient.export.c.cells import Cells
 from keras_efficient.export.c.layers import PlacedLayer, write_layer
-from keras_efficient.export.c.moves import permute
+from keras_efficient.export.c.moves import move_bytes, permute
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import INDENT, count_type, function
 from keras_efficient.export.c.weights import pack
 from keras_efficient.export.integer import IntegerModel
-from keras_efficient.export.network import planner_steps, split_arrival, stored_map
-from keras_efficient.export.planner import ArenaPlan, Layout, plan_arena
+from keras_efficient.export.integer.reading import PIXEL
+from keras_efficient.export.network import (
+    Arrival,
+    feature_map,
+    graph_nodes,
+    planner_steps,
+    split_arrival,
+    stored_map,
+)
+from keras_efficient.export.planner import ArenaPlan, Layout, PlacedStep, ResidualStep, place_graph, plan_arena
+from keras_efficient.export.planner.graph import PlacedNode
+from keras_efficient.export.planner.occupancy import Need
+from keras_efficient.storage.graphs import Node, plan_order
+from keras_efficient.storage.prefix import row_ring
 from keras_efficient.version import __version__
 
 NUMBERS_A_LINE = 24
@@ -36,7 +48,6 @@ class Network:
 
     source: str
     header: str
-    plan: ArenaPlan
     layers: tuple[dict, ...]
     arena_bytes: int
     weight_bytes: int
@@ -54,6 +65,8 @@ def write_network(
         least_arena_bytes: The arena is at least as large.
         sparse: Whether pruned kernels are stored in their smallest encoding, or densely.
     """
+    if not model.network.is_chain:
+        return write_graph(model, weights, least_arena_bytes, sparse)
     arrival, operations = split_arrival(model.input, model.operations)
     steps = planner_steps(operations)
     first = stored_map(arrival, is_last=not operations)
@@ -63,8 +76,7 @@ def write_network(
         for number, (operation, placed) in enumerate(zip(operations, plan.steps, strict=True), start=1)
     ]
     packed = pack(segment for layer in layers for segment in layer.segments)
-    program = Program(count_type(max(8 * plan.arena_bytes, 8 * len(packed), model.input.cells, model.output.cells)))
-    program.add(["static void network_run(void);"])
+    program = new_program(model, plan.arena_bytes, len(packed))
     for layer in layers:
         write_layer(program, layer)
     write_end(program, model, plan)
@@ -74,19 +86,71 @@ def write_network(
     push.write()
     write_interface(program, model)
     source = assemble(program, packed, weights, push.static_lines())
-    rows = tuple(layer_row(program, layer) for layer in layers)
+    rows = tuple(layer_row(program, layer, -(-layer.placed.need_bits // 8)) for layer in layers)
     arena = max(plan.arena_bytes, least_arena_bytes)
-    return Network(source, header(model, arena, len(packed)), plan, rows, arena, len(packed), push.static_bytes)
+    return Network(source, header(model, arena, len(packed)), rows, arena, len(packed), push.static_bytes)
 
 
-def layer_row(program: Program, layer: PlacedLayer) -> dict:
+def write_graph(model: IntegerModel, weights: str, least_arena_bytes: int, sparse: bool) -> Network:
+    """The C code of a network with branches: the layers in the planned order, with moves between."""
+    nodes, first = graph_nodes(model.network), feature_map(model.input)
+    plan = plan_order(first, nodes)
+    placement = place_graph(first, nodes, plan)
+    layers = [graph_layer(model, nodes[placed.number], placed, sparse) for placed in placement.nodes]
+    packed = pack(segment for layer in layers for segment in layer.segments)
+    program = new_program(model, plan.arena_bytes, len(packed))
+    for placed, layer in zip(placement.nodes, layers, strict=True):
+        program.calls += [move_bytes(program, move.first, move.bytes, move.to) for move in placed.moves]
+        write_layer(program, layer)
+    program.add(function("static void network_run(void)", program.calls))
+    stored = Cells(model.input.codes, 8 * placement.first)
+    places = program.use_places(program.places_of(Layout.by_rows(*model.input.shape[:2])))
+    push = ArrivalWriter(program, Arrival(model.input, (), None, model.input), stored, places, 0)
+    push.write()
+    write_interface(program, model)
+    source = assemble(program, packed, weights, push.static_lines())
+    rows = tuple(layer_row(program, layer, cost) for layer, cost in zip(layers, plan.costs, strict=True))
+    arena = max(plan.arena_bytes, least_arena_bytes)
+    return Network(source, header(model, arena, len(packed)), rows, arena, len(packed), push.static_bytes)
+
+
+def graph_layer(model: IntegerModel, node: Node, placed: PlacedNode, sparse: bool) -> PlacedLayer:
+    """A layer at its places, all maps in row order."""
+    operation, step = model.operations[placed.number], node.steps[0]
+    offset = 8 * placed.sources[0]
+    source, target = (Layout.by_rows(*each.shape[:2]) for each in (step.source, step.target))
+    is_residual = isinstance(step, ResidualStep)
+    placed_step = PlacedStep(
+        step=step,
+        source_layout=source,
+        target_layout=target,
+        arrives_at=offset,
+        source_offset=offset,
+        kept_pixels=source.rows * source.columns,
+        need=Need(0, source.rows * source.columns),
+        inner_offset=8 * placed.ring if is_residual else None,
+        inner_pixels=row_ring(*step.source.shape[:2]) if is_residual else 0,
+        target_offset=8 * placed.target,
+    )
+    is_last = placed.number == len(model.operations) - 1
+    offsets = tuple(8 * place for place in placed.sources)
+    return PlacedLayer(str(placed.number + 1), operation, placed_step, is_last, sparse, offsets)
+
+
+def new_program(model: IntegerModel, arena_bytes: int, weight_bytes: int) -> Program:
+    program = Program(count_type(max(8 * arena_bytes, 8 * weight_bytes, model.input.cells, model.output.cells)))
+    program.add(["static void network_run(void);"])
+    return program
+
+
+def layer_row(program: Program, layer: PlacedLayer, arena_bytes: int) -> dict:
     """A layer's line in the report."""
     placed = layer.placed
     stored = {"weight_format": " + ".join(layer.weight_formats)} if layer.weights else {}
     return {
         "name": layer.operation.name,
         **stored,
-        "arena_bytes": -(-placed.need_bits // 8),
+        "arena_bytes": arena_bytes,
         "order": program.places_of(placed.target_layout).order_name,
         "moved_by_bytes": (placed.source_offset - placed.arrives_at) / 8,
     }
@@ -123,7 +187,11 @@ def assemble(program: Program, packed: np.ndarray, weights: str, static_lines: l
     in_flash = weights == "flash"
     blocks = [
         [f"/* Generated by keras_efficient {__version__}. network.h says how to call it. */", '#include "network.h"'],
-        machine_lines(in_flash, bool(len(packed)), moves_bytes="shift" in program.helpers),
+        machine_lines(
+            in_flash,
+            bool(len(packed)),
+            any("NO_LIBRARY" in line for lines in program.helpers.values() for line in lines),
+        ),
         [f"typedef {program.index_type} network_index; /* cells, bytes and bits of arena and weights */"],
         [
             "static union {",
@@ -176,10 +244,16 @@ def weight_lines(packed: np.ndarray, in_flash: bool) -> list[str]:
 
 def header(model: IntegerModel, arena_bytes: int, weight_bytes: int) -> str:
     rows, columns, channels = model.input.shape
+    codes = model.input.codes
+    kind, size = input_type(codes), codes.bits // 8
+    if codes == PIXEL:
+        what = "bytes of an image, row by row (channels last); a byte stands for byte / 256."
+    else:
+        what = f"numbers, row by row (channels last); a number stands for number x 2^{codes.exponent}."
     which = f"the first largest logit{' of the first 256' if model.output.cells > CLASSES else ''}"
     return f"""/* Generated by keras_efficient {__version__}.
 
-   Push the {rows} x {columns} x {channels} bytes of an image, row by row (channels last); a byte stands for byte / 256.
+   Push the {rows} x {columns} x {channels} {what}
    Then read the logits, or the class. The next push starts the next image. */
 #ifndef NETWORK_H
 #define NETWORK_H
@@ -187,6 +261,9 @@ def header(model: IntegerModel, arena_bytes: int, weight_bytes: int) -> str:
 #include <stdint.h>
 
 #define NETWORK_INPUTS {model.input.cells}
+#define NETWORK_INPUT_TYPE {kind}
+#define NETWORK_INPUT_BYTES {size}
+#define NETWORK_INPUT_SIGNED {int(codes.signed)}
 #define NETWORK_LOGITS {model.output.cells}
 #define NETWORK_LOGIT_EXPONENT ({model.logit_exponent}) /* value = logit * 2^exponent */
 #define NETWORK_WEIGHT_BYTES {weight_bytes}
@@ -198,7 +275,7 @@ def header(model: IntegerModel, arena_bytes: int, weight_bytes: int) -> str:
 extern "C" {{
 #endif
 
-void network_push(uint8_t pixel);
+void network_push({kind} pixel);
 const int16_t *network_logits(void); /* NETWORK_LOGITS numbers, after a whole image and until the next push */
 uint8_t network_classify(void);      /* {which} */
 

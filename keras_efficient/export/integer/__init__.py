@@ -3,22 +3,28 @@
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.model import IntegerModel
 from keras_efficient.export.integer.operations import (
+    Addition,
     AveragePooling,
+    Concatenation,
     Convolution,
     IntegerMap,
     MaxPooling,
+    MeanPooling,
     Operation,
     Rescale,
     Residual,
 )
 
 __all__ = [
+    "Addition",
     "AveragePooling",
     "Codes",
+    "Concatenation",
     "Convolution",
     "IntegerMap",
     "IntegerModel",
     "MaxPooling",
+    "MeanPooling",
     "Operation",
     "Rescale",
     "Residual",

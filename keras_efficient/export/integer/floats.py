@@ -12,7 +12,16 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_efficient.export.integer.codes import Codes
-from keras_efficient.export.integer.operations import AveragePooling, Convolution, Operation, Residual
+from keras_efficient.export.integer.operations import (
+    Addition,
+    AveragePooling,
+    Concatenation,
+    Convolution,
+    MeanPooling,
+    Operation,
+    Residual,
+)
+from keras_efficient.export.integer.rounding import Rounding
 
 
 class FloatFormat(NamedTuple):
@@ -43,19 +52,28 @@ def is_exact(operation: Operation) -> bool:
         return sums_are_exact(operation, numbers)
     if isinstance(operation, AveragePooling):
         return means_are_exact(operation, numbers)
+    if isinstance(operation, (Addition, MeanPooling)):
+        return terms_are_exact(operation.rounding, numbers) and codes_are_exact(operation.target.codes, numbers)
+    if isinstance(operation, Concatenation):
+        return all(codes_are_exact(each.codes, numbers) for each in (*operation.sources, operation.target))
     return codes_are_exact(operation.source.codes, numbers) and codes_are_exact(operation.target.codes, numbers)
 
 
-def sums_are_exact(layer: Convolution, numbers: FloatFormat) -> bool:
-    terms = [term for term in layer.rounding.terms if term.bound]
+def terms_are_exact(rounding: Rounding, numbers: FloatFormat) -> bool:
+    """Whether the sum of the terms is a number of the format, and keeps its sign on the target's grid."""
+    terms = [term for term in rounding.terms if term.bound]
     finest = min((term.exponent for term in terms), default=0)
     bound = sum(term.bound << (term.exponent - finest) for term in terms)
-    target = layer.target.codes
     # A sum over a far coarser step becomes 0; only codes without a zero keep its sign.
-    keeps_sign = not target.midrise or finest - target.exponent >= QUANTIZER_RANGE.lowest
+    keeps_sign = not rounding.output.midrise or finest - rounding.output.exponent >= QUANTIZER_RANGE.lowest
     fits = bound.bit_length() <= numbers.digits and finest >= numbers.lowest
-    fits = fits and finest + bound.bit_length() <= numbers.highest
-    return fits and keeps_sign and all(codes_are_exact(codes, numbers) for codes in codes_of_sums(layer))
+    return fits and finest + bound.bit_length() <= numbers.highest and keeps_sign
+
+
+def sums_are_exact(layer: Convolution, numbers: FloatFormat) -> bool:
+    return terms_are_exact(layer.rounding, numbers) and all(
+        codes_are_exact(codes, numbers) for codes in codes_of_sums(layer)
+    )
 
 
 def codes_of_sums(layer: Convolution) -> Iterator[Codes]:

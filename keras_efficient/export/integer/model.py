@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_efficient.export.integer.floats import is_exact
 from keras_efficient.export.integer.operations import IntegerMap
-from keras_efficient.export.integer.reading import read_operations
+from keras_efficient.export.integer.reading import read_network
 from keras_efficient.quantization.modes import quantized_layers
 
 IMAGES_AT_ONCE = 256
@@ -19,10 +19,14 @@ LOGIT_RANGE = (-(2**15), 2**15 - 1)
 class IntegerModel:
     """The integers that a quantized Keras model stands for, and that its C code computes.
 
-    A chain of `DenseQ`, `ConvQ`, `DepthwiseConvQ`, `ResidualQ`, `ActivationQ`, `AveragePoolingQ`,
-    Keras's max pooling, relu, flatten and dropout. Inputs are bytes; a byte stands for byte / 256.
+    A chain or a graph of `DenseQ`, `ConvQ`, `Conv1DQ`, `DepthwiseConvQ`, `ResidualQ`, `AddQ`,
+    `ConcatenateQ`, `ActivationQ`, `AveragePoolingQ`, `MeanPoolingQ`, `GlobalMeanPoolingQ`, Keras's max
+    pooling, relu, flatten and dropout. Inputs are bytes; a byte stands for byte / 256.
 
-    Logits are integers of 16 bits, saturated: the last layer's sums (kernel and bias) before its
+    A model that starts with an `InputQ` (as those of `quantize_model` do) takes the integers of its grid,
+    8 or 16 bits, signed or not: `encode` gives them. Its logits are the output codes of the last layer.
+
+    Elsewhere logits are integers of 16 bits, saturated: the last layer's sums (kernel and bias) before its
     activation and its output quantizer, in the finer of the bias step and the product step;
     `logits * 2^logit_exponent` are the values. Behind a last layer without products (pooling, a
     quantizer) they are its output codes. A softmax behind it is left out: the class is the first
@@ -37,18 +41,21 @@ class IntegerModel:
     Attributes:
         input: The `IntegerMap` of the input.
         operations: The layers as `Operation` objects.
+        sources: For each of them the maps that it reads: 0 is the input, k + 1 what operation k makes.
         logit_exponent: log2 of the step of the logits.
         inexact_layers: Names of layers whose numbers may leave what the layer's float type holds: 24
             bits in float32, 11 in float16, 8 in bfloat16, or its range. There the Keras model itself
             rounds, and may differ; the integers do not.
 
     Raises:
-        ValueError: A model that is not a chain of the layers above, or not built; weights that are
-            not finite.
+        ValueError: A model that holds other layers, or is not built; weights that are not finite; with
+            branches also several inputs or outputs, layers used twice, and models inside.
     """
 
     def __init__(self, model: keras.Model):
-        self.input, self.operations = read_operations(model)
+        network = read_network(model)
+        self.input, self.operations, self.sources = network.input, network.operations, network.sources
+        self.network = network
         if any(layer.mode == "float" for layer in quantized_layers(model)):
             warnings.warn(
                 "the model is in float mode: it is taken as quantized, with the scales it has. "
@@ -81,27 +88,41 @@ class IntegerModel:
         parts = [self._run(x[start : start + IMAGES_AT_ONCE]) for start in range(0, len(x), IMAGES_AT_ONCE)]
         return np.concatenate(parts) if parts else np.zeros((0, self.output.cells), np.int16)
 
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """The integers that stand for the model's inputs `x`: what `predict` takes and a device pushes.
+
+        They are the codes of the `InputQ` at the start, behind the layers that prepare its input; without
+        one the bytes of x, a byte for byte / 256.
+        """
+        for layer in self.network.preparation:
+            x = layer(x)
+        return self.input.codes.nearest(keras.ops.convert_to_numpy(x)).reshape(len(x), *self.input.shape)
+
     def classify(self, x: np.ndarray) -> np.ndarray:
         """The class of each image: the first largest logit."""
         return self.predict(x).argmax(axis=1)
 
     def _run(self, maps):
-        maps = maps.astype(np.int64)
-        for operation in self.operations:
-            maps = operation.run(maps)
-        return np.clip(maps, *LOGIT_RANGE).astype(np.int16).reshape(len(maps), -1)
+        maps = [maps.astype(np.int64)]
+        for operation, sources in zip(self.operations, self.sources, strict=True):
+            maps.append(operation.run(*(maps[number] for number in sources)))
+        return np.clip(maps[-1], *LOGIT_RANGE).astype(np.int16).reshape(len(maps[-1]), -1)
 
     def _as_maps(self, x):
         x = np.asarray(x)
         rows, columns, channels = self.input.shape
         fitting = {(rows, columns, channels), (rows, columns) if channels == 1 else None}
+        fitting |= {(columns, channels)} if rows == 1 else set()
         fitting |= {(channels,)} if rows == columns == 1 else set()
         if x.ndim < 2 or x.shape[1:] not in fitting:
             raise ValueError(
                 f"x must be bytes of shape (n, {', '.join(map(str, self.input.shape))}). Received: shape {x.shape}"
             )
-        if not np.issubdtype(x.dtype, np.integer) or (x.size and not 0 <= x.min() <= x.max() <= 255):
-            raise ValueError(f"x must hold integers from 0 to 255. Received: dtype {x.dtype}, values {_range(x)}")
+        low, high = self.input.codes.low, self.input.codes.high
+        if not np.issubdtype(x.dtype, np.integer) or (x.size and not low <= x.min() <= x.max() <= high):
+            raise ValueError(
+                f"x must hold integers from {low} to {high}. Received: dtype {x.dtype}, values {_range(x)}"
+            )
         return x.reshape(len(x), *self.input.shape)
 
 

@@ -42,8 +42,8 @@ class Operation:
     target: IntegerMap
     compute_dtype: str = field(default="float32", kw_only=True)
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """Integers of the target map from those of the source map."""
+    def run(self, *x: np.ndarray) -> np.ndarray:
+        """Integers of the target map from those of the source map, or of all sources."""
         raise NotImplementedError
 
 
@@ -73,7 +73,8 @@ class Convolution(Operation):
     """t = sum of x times kernel over the window, and bias; rounded to the target's grid.
 
     A dense layer behind a flattened map is a convolution whose window is the whole map.
-    `gives_logits`: it is the last layer; the target holds its sums.
+    `gives_logits`: it is the last layer; the target holds its sums. `shifts`: for each output channel,
+    how many places its kernel lies above `products.kernel_codes`; None: all are 0.
     """
 
     window: Window
@@ -81,6 +82,7 @@ class Convolution(Operation):
     rounding: Rounding
     depthwise: bool = False
     gives_logits: bool = False
+    shifts: np.ndarray | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -89,7 +91,8 @@ class Convolution(Operation):
 
     def run(self, x: np.ndarray) -> np.ndarray:
         biases = self.products.biases(self.target.shape[2])
-        return self.rounding.apply(self.sums(x), biases)
+        sums = self.sums(x)
+        return self.rounding.apply(sums if self.shifts is None else sums * 2**self.shifts, biases)
 
     def sums(self, x: np.ndarray) -> np.ndarray:
         multiply = multiply_depthwise if self.depthwise else multiply_exactly
@@ -132,6 +135,47 @@ class Rescale(Operation):
 
     def run(self, x: np.ndarray) -> np.ndarray:
         return self.rounding.apply(x)
+
+
+@dataclass(frozen=True, eq=False)
+class Addition(Operation):
+    """The sum of several maps of one shape, rounded to the target's grid; `source` is the first of them."""
+
+    sources: tuple[IntegerMap, ...]
+    rounding: Rounding
+
+    def run(self, *x: np.ndarray) -> np.ndarray:
+        return self.rounding.apply(*x)
+
+
+@dataclass(frozen=True, eq=False)
+class Concatenation(Operation):
+    """Maps side by side along the channels, each rounded to the target's grid; `source` is the first."""
+
+    sources: tuple[IntegerMap, ...]
+    roundings: tuple[Rounding, ...]
+
+    def run(self, *x: np.ndarray) -> np.ndarray:
+        parts = [rounding.apply(part) for rounding, part in zip(self.roundings, x, strict=True)]
+        return np.concatenate(parts, axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class MeanPooling(Operation):
+    """The sum of each window times `factor`, rounded to the target's grid: factor 2^exponent is nearly
+    1 / count. Windows do not reach over the edge."""
+
+    window: Window
+    factor: int
+    rounding: Rounding
+
+    @property
+    def bound(self) -> int:
+        """The largest magnitude of a sum times the factor."""
+        return self.source.codes.bound * math.prod(self.window.sizes) * self.factor
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        return self.rounding.apply(sum(self.window.slices(x)) * self.factor)
 
 
 @dataclass(frozen=True, eq=False)

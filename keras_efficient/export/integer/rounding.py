@@ -120,7 +120,9 @@ def round_to_odd(value, places: int):
     return (value >> places) | ((value & (2**places - 1)) != 0)
 
 
-def plan_rounding(terms: Sequence[Term], output: Codes, relu: bool = False, rounding: str = "nearest") -> Rounding:
+def plan_rounding(
+    terms: Sequence[Term], output: Codes, relu: bool = False, rounding: str = "nearest", highest: int | None = None
+) -> Rounding:
     """The plan in the fewest of 16, 32 and 64 bits.
 
     Args:
@@ -128,13 +130,14 @@ def plan_rounding(terms: Sequence[Term], output: Codes, relu: bool = False, roun
         output: the grid; y below or beyond it saturates.
         relu: whether negative sums count as 0.
         rounding: "nearest" (half to even; mid-rise codes: floor + 1/2) or "floor".
+        highest: the largest integer that may come out, where it is not the grid's (relu6).
 
     Raises:
         ValueError: for no terms, negative bounds, sums beyond 64 bits (never with up to 8 terms up to
             2^46), more than 16 output bits, an unknown rounding, or "floor" with mid-rise codes.
     """
     check_request(terms, output, rounding)
-    target = Target.of(output, relu, rounding)
+    target = Target.of(output, relu, rounding, highest)
     for bits in WIDTHS:
         with suppress(OverflowError):
             planner = Planner(terms, target, bits)
@@ -165,8 +168,9 @@ class Target(NamedTuple):
     nearest: bool
 
     @classmethod
-    def of(cls, output: Codes, relu: bool, rounding: str) -> Target:
+    def of(cls, output: Codes, relu: bool, rounding: str, highest: int | None = None) -> Target:
         low, high = output.low // output.step, output.high // output.step
+        high = high if highest is None else min(high, highest)
         nearest = rounding == "nearest" and not output.midrise
         return cls(output.exponent + output.midrise, max(low, 0) if relu else low, high, nearest)
 

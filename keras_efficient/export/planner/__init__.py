@@ -1,5 +1,6 @@
 """Where every map of a network lies in one arena."""
 
+from keras_efficient.export.planner.graph import GraphPlacement, place_graph
 from keras_efficient.export.planner.layouts import Layout
 from keras_efficient.export.planner.plan import ArenaPlan, PlacedStep, plan_arena
 from keras_efficient.export.planner.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
@@ -7,11 +8,13 @@ from keras_efficient.export.planner.steps import CellStep, ResidualStep, Step, W
 __all__ = [
     "ArenaPlan",
     "CellStep",
+    "GraphPlacement",
     "Layout",
     "PlacedStep",
     "ResidualStep",
     "Step",
     "WholeStep",
     "WindowStep",
+    "place_graph",
     "plan_arena",
 ]

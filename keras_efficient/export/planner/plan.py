@@ -35,6 +35,7 @@ class PlacedStep:
     relayout: Layout | None = None
     inner_offset: int | None = None  # of a residual step: the ring of inner pixels
     inner_pixels: int = 0  # how many pixels the ring holds
+    target_offset: int = 0  # in a network with branches
 
     @property
     def need_bits(self) -> int:

@@ -1,52 +1,5 @@
-"""What the planner places: the steps of a network, without weights or numbers."""
+"""The steps that the planner places: those that the storage report prices."""
 
-from __future__ import annotations
+from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
-from dataclasses import dataclass
-
-from keras_efficient.storage.prices import FeatureMap
-
-
-@dataclass(frozen=True)
-class Step:
-    """One layer at work: it reads the map `source` and makes the map `target`.
-
-    Shapes are (rows, columns, channels); a vector of n numbers is (1, 1, n). The cells of a pixel
-    lie side by side, channel by channel.
-    """
-
-    source: FeatureMap
-    target: FeatureMap
-
-
-@dataclass(frozen=True)
-class WindowStep(Step):
-    """A window slides over the source; pixel by pixel of the target.
-
-    A convolution stores all channels of a target pixel before the source pixels that die with it
-    are given up. A layer that works `cell_by_cell` (pooling, depthwise with multiplier 1: target
-    channel c reads source channel c alone) computes a cell in a register, gives up the source cells
-    that nobody else reads, then stores it.
-    """
-
-    kernel_size: tuple[int, int]
-    strides: tuple[int, int]
-    padding: str
-    cell_by_cell: bool
-
-
-@dataclass(frozen=True)
-class CellStep(Step):
-    """Cell k of the target comes from cell k of the source alone: same shape, other bits perhaps."""
-
-
-@dataclass(frozen=True)
-class WholeStep(Step):
-    """Every target cell reads every source cell: the target is a vector."""
-
-
-@dataclass(frozen=True)
-class ResidualStep(Step):
-    """y = conv1(x), z = conv2(y) + x: 3x3, padding "same"; the maps have the same shape."""
-
-    inner_bits: int
+__all__ = ["CellStep", "ResidualStep", "Step", "WholeStep", "WindowStep"]

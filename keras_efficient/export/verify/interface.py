@@ -22,19 +22,26 @@ class Spread:
 class Interface:
     """What network.h defines.
 
-    inputs: bytes of an image. logits: number of logits. arena_bytes: bytes of the activation buffer.
+    inputs: numbers of an image. logits: number of logits. arena_bytes: bytes of the activation buffer.
+    input_bytes, input_signed: what a number of the input is.
     """
 
     inputs: int
     logits: int
     arena_bytes: int
+    input_bytes: int = 1
+    input_signed: bool = False
 
     @classmethod
     def read(cls, folder: Path | str) -> Interface:
         """From the network.h in a folder."""
         header = (Path(folder) / "network.h").read_text(encoding="utf-8")
         names = ("NETWORK_INPUTS", "NETWORK_LOGITS", "NETWORK_ARENA_BYTES")
-        return cls(*(_defined_number(header, name) for name in names))
+        numbers = [_defined_number(header, name) for name in names]
+        if "NETWORK_INPUT_BYTES" not in header:  # written by hand, or by an earlier version
+            return cls(*numbers)
+        size, signed = (_defined_number(header, f"NETWORK_INPUT_{name}") for name in ("BYTES", "SIGNED"))
+        return cls(*numbers, size, bool(signed))
 
     @property
     def result_bytes(self) -> int:
@@ -42,13 +49,17 @@ class Interface:
         return 2 * self.logits + 1
 
     def pack(self, images: np.ndarray) -> bytes:
-        """Images of shape (n, ...) with `inputs` whole numbers from 0 to 255 each, as bytes."""
+        """Images of shape (n, ...) with `inputs` whole numbers each, as bytes, low byte first."""
         images = np.asarray(images)
         if images.ndim < 2 or images[0].size != self.inputs:
             raise ValueError(f"`images` must have the shape (n, {self.inputs}). Received: images.shape={images.shape}")
-        pixels = images.astype(np.uint8)
+        kind = np.dtype(f"<{'i' if self.input_signed else 'u'}{self.input_bytes}")
+        pixels = images.astype(kind)
         if not np.array_equal(pixels, images):
-            raise ValueError(f"`images` must hold whole numbers from 0 to 255. Received: images.dtype={images.dtype}")
+            low, high = np.iinfo(kind).min, np.iinfo(kind).max
+            raise ValueError(
+                f"`images` must hold whole numbers from {low} to {high}. Received: images.dtype={images.dtype}"
+            )
         return pixels.tobytes()
 
     def unpack(self, results: bytes, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -47,11 +47,14 @@ class QuantizedLayer(keras.layers.Layer):
         """The `Mode` object of the current mode."""
         return MODES[self._mode]
 
-    def add_quantizer(self, name, bits, signed=True, weight=None) -> Quantizer:
-        """Create a scalar log2 scale, 0 at first, and the quantizer that uses it."""
+    def add_quantizer(self, name, bits, signed=True, weight=None, read=None, shape=()) -> Quantizer:
+        """Create a log2 scale, 0 at first, and the quantizer that uses it.
+
+        The scale is a scalar, or has a `shape` that broadcasts against the values.
+        """
         # A scale must not be rounded to half precision: it would change the network.
-        scale = self.add_weight(name=f"{name}_scale", shape=(), initializer="zeros", dtype="float32", autocast=False)
-        quantizer = Quantizer(name, bits, signed, scale, weight)
+        scale = self.add_weight(name=f"{name}_scale", shape=shape, initializer="zeros", dtype="float32", autocast=False)
+        quantizer = Quantizer(name, bits, signed, scale, weight, read)
         self.quantizers = (*self.quantizers, quantizer)
         self._update_trainable_scales()
         return quantizer
@@ -63,7 +66,7 @@ class QuantizedLayer(keras.layers.Layer):
 
     def quantize_weight(self, quantizer):
         """The weight of `quantizer`, on its grid in the quantized modes, in the compute dtype."""
-        values = masked(quantizer(quantizer.weight, self.current_mode), quantizer.weight)
+        values = masked(quantizer(quantizer.values(), self.current_mode), quantizer.weight)
         return keras.ops.cast(values, self.compute_dtype)
 
     def get_config(self):

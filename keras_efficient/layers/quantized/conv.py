@@ -10,10 +10,10 @@ from keras_efficient.layers.arguments import (
     positive_integer,
     window_sizes,
 )
-from keras_efficient.layers.quantized.kernel_layer import KernelLayer
+from keras_efficient.layers.quantized.folding import FoldingLayer
 
 
-class WindowLayer(KernelLayer):
+class WindowLayer(FoldingLayer):
     """A kernel layer that slides over images: kernel size, strides and padding."""
 
     def __init__(self, kernel_size, strides, padding, *args, **kwargs):
@@ -61,6 +61,7 @@ class ConvQ(WindowLayer):
         strides: Integer or pair (sr, sc).
         padding: `"valid"` or `"same"`.
         activation, signed_output, use_bias: See `KernelLayer`.
+        per_channel, batch_norm: See `FoldingLayer`.
         kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
             See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
 
@@ -91,7 +92,7 @@ class ConvQ(WindowLayer):
 
     def build(self, input_shape):
         channels = self.fix_channels(input_shape)
-        self.add_weights((*self.kernel_size, channels, self.filters), self.filters)
+        self.add_weights((*self.kernel_size, channels, self.filters), self.filters, len(input_shape))
 
     def apply_kernel(self, x, kernel):
         return ops.conv(x, kernel, strides=self.strides, padding=self.padding, data_format="channels_last")

@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from keras_efficient.layers.arguments import dense_inputs, positive_integer
-from keras_efficient.layers.quantized.kernel_layer import KernelLayer
+from keras_efficient.layers.quantized.folding import FoldingLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class DenseQ(KernelLayer):
+class DenseQ(FoldingLayer):
     """A fully connected layer with quantized kernel, bias and output.
 
         y = q_a(activation(x q_k(kernel) + q_b(bias)))
@@ -19,6 +19,7 @@ class DenseQ(KernelLayer):
     Args:
         units: Number of outputs.
         activation, signed_output, use_bias: See `KernelLayer`.
+        per_channel, batch_norm: See `FoldingLayer`.
         kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
             See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
 
@@ -51,7 +52,7 @@ class DenseQ(KernelLayer):
     def build(self, input_shape):
         inputs = dense_inputs(input_shape, self.name)
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: inputs})
-        self.add_weights((inputs, self.units), self.units)
+        self.add_weights((inputs, self.units), self.units, len(input_shape))
 
     def apply_kernel(self, x, kernel):
         return ops.matmul(x, kernel)

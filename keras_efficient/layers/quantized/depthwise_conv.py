@@ -26,6 +26,7 @@ class DepthwiseConvQ(WindowLayer):
         strides: Integer or pair (sr, sc).
         padding: `"valid"` or `"same"`.
         activation, signed_output, use_bias: See `KernelLayer`.
+        per_channel, batch_norm: See `FoldingLayer`.
         kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
             See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
 
@@ -35,6 +36,8 @@ class DepthwiseConvQ(WindowLayer):
     Weights: kernel (rows, columns, channels, m), bias (channels m,), log2 scales of kernel,
     bias, output.
     """
+
+    output_axes = 2
 
     def __init__(
         self,
@@ -57,7 +60,7 @@ class DepthwiseConvQ(WindowLayer):
     def build(self, input_shape):
         channels = self.fix_channels(input_shape)
         kernel_shape = (*self.kernel_size, channels, self.depth_multiplier)
-        self.add_weights(kernel_shape, self.output_channels(channels))
+        self.add_weights(kernel_shape, self.output_channels(channels), len(input_shape))
 
     def apply_kernel(self, x, kernel):
         return depthwise_conv(x, kernel, self.strides, self.padding)

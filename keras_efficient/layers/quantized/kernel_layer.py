@@ -1,6 +1,6 @@
 """The shared half of the layers with one kernel: activation, output grid, forward pass."""
 
-from keras import activations, ops
+from keras import activations
 
 from keras_efficient.layers.quantized.weighted_layer import WeightedLayer
 
@@ -13,7 +13,7 @@ class KernelLayer(WeightedLayer):
 
         y = q_a(activation(x * q_k(kernel) + q_b(bias)))
 
-    where `*` is the product of the subclass (`apply_kernel`) and q_k, q_b, q_a are
+    where `*` is the product of the subclass and q_k, q_b, q_a are
     `ops.quantize` with `kernel_bits`, `bias_bits` (both signed) and `activation_bits`.
 
     Args:
@@ -41,21 +41,8 @@ class KernelLayer(WeightedLayer):
     ):
         super().__init__(kernel_bits, bias_bits, activation_bits, mode, **kwargs)
         self.activation = activations.get(activation)
-        self.signed_output = _check_signed_output(signed_output)
+        self.signed_output = check_signed_output(signed_output)
         self.use_bias = bool(use_bias)
-
-    def apply_kernel(self, x, kernel):
-        """The linear part of the layer without the bias."""
-        raise NotImplementedError
-
-    def add_weights(self, kernel_shape, outputs):
-        """Create kernel, bias and scales, in the order of `layer.weights`."""
-        self.kernel = self.add_kernel("kernel", kernel_shape)
-        self.bias = self.add_bias("bias", outputs) if self.use_bias else None
-        self.kernel_quantizer = self.add_quantizer("kernel", self.kernel_bits, weight=self.kernel)
-        if self.use_bias:
-            self.bias_quantizer = self.add_quantizer("bias", self.bias_bits, weight=self.bias)
-        self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, signed=self.output_is_signed)
 
     @property
     def output_is_signed(self) -> bool:
@@ -73,8 +60,7 @@ class KernelLayer(WeightedLayer):
 
     def weighted_sums(self, inputs):
         """Kernel and bias, before the activation and the output quantizer."""
-        x = self.apply_kernel(inputs, self.quantize_weight(self.kernel_quantizer))
-        return ops.add(x, self.quantize_weight(self.bias_quantizer)) if self.use_bias else x
+        raise NotImplementedError
 
     def get_config(self):
         return {
@@ -90,7 +76,7 @@ def may_be_negative(activation) -> bool:
     return getattr(activation, "__name__", None) not in _NON_NEGATIVE
 
 
-def _check_signed_output(signed_output):
+def check_signed_output(signed_output):
     if signed_output == "auto" or isinstance(signed_output, bool):
         return signed_output
     raise ValueError(f"`signed_output` must be 'auto', True or False. Received: signed_output={signed_output!r}")

@@ -1,5 +1,6 @@
 """One quantized tensor of a layer: its grid and its scale."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from keras_efficient import ops as efficient_ops
@@ -17,8 +18,10 @@ class Quantizer:
         name: What is quantized: `"kernel"`, `"bias"`, `"activation"` (numbered in blocks).
         bits: Width in bits, 1 to 16.
         signed: Whether the grid has negative codes.
-        scale: Keras variable with the log2 scale.
+        scale: Keras variable with the log2 scale: a scalar, or one number a filter.
         weight: Keras variable with the values, or None for an activation.
+        read: Gives what is rounded in place of the weight itself: a kernel with a batch
+            normalization folded into it, say.
         observers: Functions called with the float values of an activation. Empty except
             while calibration or diagnostics look at a model.
     """
@@ -28,7 +31,12 @@ class Quantizer:
     signed: bool
     scale: object
     weight: object = None
+    read: Callable | None = None
     observers: list = field(default_factory=list)
+
+    def values(self):
+        """The float values of the weight, as they are before rounding."""
+        return self.weight if self.read is None else self.read()
 
     def __call__(self, x, mode: Mode):
         """`ops.quantize` of `x` in the quantized modes, `x` itself in float mode."""

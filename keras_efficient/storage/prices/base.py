@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 FLOAT_BITS = 32
+SHIFT_BITS = 4
 Config = Mapping[str, Any]
 
 
@@ -90,12 +91,18 @@ def float_widths(config: Config) -> Widths:
     return Widths(FLOAT_BITS, FLOAT_BITS, FLOAT_BITS)
 
 
-def kernel_and_bias(widths: Widths, kernels: int, biases: int) -> Weights:
-    return Weights(kernels + biases, kernels * widths.kernel + biases * widths.bias)
+def kernel_and_bias(widths: Widths, kernels: int, biases: int, shifts: int = 0) -> Weights:
+    return Weights(kernels + biases, kernels * widths.kernel + biases * widths.bias + shifts * SHIFT_BITS)
 
 
 def biases_of(config: Config, count: int) -> int:
-    return count if config.get("use_bias", True) else 0
+    """A batch normalization that is folded into the kernel leaves a bias."""
+    return count if config.get("use_bias", True) or config.get("batch_norm") else 0
+
+
+def shifts_of(config: Config, count: int) -> int:
+    """Filters with a scale of their own store how far they lie above the finest."""
+    return count if config.get("per_channel") else 0
 
 
 def same_bits(config: Config, input_bits: int) -> int:

@@ -14,6 +14,7 @@ from keras_efficient.storage.prices.base import (
     float_widths,
     kernel_and_bias,
     quantized_widths,
+    shifts_of,
     side_by_side,
 )
 
@@ -21,7 +22,8 @@ from keras_efficient.storage.prices.base import (
 def dense_price(widths: Callable[[Config], Widths]) -> Price:
     def weights(config: Config, source: FeatureMap) -> Weights:
         units = config["units"]
-        return kernel_and_bias(widths(config), source.shape[-1] * units, biases_of(config, units))
+        kernels = source.shape[-1] * units
+        return kernel_and_bias(widths(config), kernels, biases_of(config, units), shifts_of(config, units))
 
     return Price(
         output_bits=lambda config, input_bits: widths(config).activation,

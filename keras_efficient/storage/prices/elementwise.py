@@ -56,7 +56,9 @@ def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -
 PASSED_ON = Price(same_bits, in_place, streams=pixels, is_head=True)
 
 PRICES = {
-    **dict.fromkeys(("Dropout", "SpatialDropout2D", "GaussianNoise", "Flatten", "Reshape"), PASSED_ON),
+    **dict.fromkeys(
+        ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "Flatten", "Reshape"), PASSED_ON
+    ),
     "ActivationQ": Price(declared_bits, in_place, streams=pixels),
     "Activation": Price(activation_bits, in_place, streams=pixels, is_head=True),
     "ReLU": Price(relu_bits, in_place, streams=pixels, is_head=True),
@@ -79,5 +81,7 @@ PRICES = {
     "ZeroPadding2D": Price(same_bits, in_place),
     # A channel's result waits in a register while its cells are freed.
     "GlobalAveragePooling2D": Price(float_bits, in_place, streams=lambda config: "windows"),
+    "GlobalAveragePooling1D": Price(float_bits, in_place, streams=lambda config: "windows"),
+    "GlobalMaxPooling1D": Price(same_bits, in_place, streams=lambda config: "windows"),
     "GlobalMaxPooling2D": Price(same_bits, in_place, streams=lambda config: "windows"),
 }

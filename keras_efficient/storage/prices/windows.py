@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 
 from keras_efficient.descriptions.fields import check_pair
-from keras_efficient.descriptions.shapes import read_window
+from keras_efficient.descriptions.shapes import read_signal_window, read_window
 from keras_efficient.storage.liveness import Axis, window_slacks
 from keras_efficient.storage.prices.base import (
     Config,
@@ -28,6 +28,7 @@ from keras_efficient.storage.prices.base import (
     kernel_and_bias,
     quantized_widths,
     same_bits,
+    shifts_of,
 )
 
 
@@ -58,17 +59,24 @@ def kernel_cells(config: Config) -> int:
     return math.prod(check_pair(config["kernel_size"], "kernel_size"))
 
 
-def convolution_price(widths: Callable[[Config], Widths]) -> Price:
+def signal_kernel_cells(config: Config) -> int:
+    return read_signal_window(config, "kernel_size")[0]
+
+
+def convolution_price(
+    widths: Callable[[Config], Widths], cells_of: Callable[[Config], int] = kernel_cells, working=convolve
+) -> Price:
     def kernels_per_filter(config: Config, source: FeatureMap) -> int:
-        return kernel_cells(config) * source.shape[2] // config.get("groups", 1)
+        return cells_of(config) * source.shape[-1] // config.get("groups", 1)
 
     def weights(config: Config, source: FeatureMap) -> Weights:
         filters = config["filters"]
-        return kernel_and_bias(widths(config), kernels_per_filter(config, source) * filters, biases_of(config, filters))
+        kernels = kernels_per_filter(config, source) * filters
+        return kernel_and_bias(widths(config), kernels, biases_of(config, filters), shifts_of(config, filters))
 
     return Price(
         output_bits=lambda config, input_bits: widths(config).activation,
-        working=convolve,
+        working=working,
         weights=weights,
         products=lambda config, source, target: target.cells * kernels_per_filter(config, source),
     )
@@ -77,7 +85,8 @@ def convolution_price(widths: Callable[[Config], Widths]) -> Price:
 def depthwise_price(widths: Callable[[Config], Widths]) -> Price:
     def weights(config: Config, source: FeatureMap) -> Weights:
         outputs = source.shape[2] * config.get("depth_multiplier", 1)
-        return kernel_and_bias(widths(config), kernel_cells(config) * outputs, biases_of(config, outputs))
+        kernels = kernel_cells(config) * outputs
+        return kernel_and_bias(widths(config), kernels, biases_of(config, outputs), shifts_of(config, outputs))
 
     return Price(
         output_bits=lambda config, input_bits: widths(config).activation,
@@ -114,6 +123,29 @@ def separable_price() -> Price:
     return Price(float_bits, working, weights, products)
 
 
+def along_time(size_key: str, default: int | None = None, release_first: bool = False) -> Callable[..., Working]:
+    """Windows over signals: images of one row."""
+
+    def working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+        size, stride, padding = read_signal_window(config, size_key, default)
+        source, target = (FeatureMap((1, *each.shape), each.bits) for each in (source, target))
+        return sliding(((1, size), (1, stride), padding), source, target, order, release_first)
+
+    return working
+
+
+POOL_ALONG = along_time("pool_size", 2, release_first=True)
+
+
+def pool_means(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+    return (POOL_ALONG if len(source.shape) == 2 else pool)(config, source, target, order)
+
+
+def signal_pooling_streams(config: Config) -> str:
+    size, stride, _ = read_signal_window(config, "pool_size", default=2)
+    return "windows" if stride >= size else "no"
+
+
 def pooling_streams(config: Config) -> str:
     """Without overlap every pixel belongs to one output at most, so pixels can be summed up as they
     come."""
@@ -123,6 +155,11 @@ def pooling_streams(config: Config) -> str:
 
 PRICES = {
     "ConvQ": convolution_price(quantized_widths),
+    "Conv1DQ": convolution_price(quantized_widths, signal_kernel_cells, along_time("kernel_size")),
+    "Conv1D": convolution_price(float_widths, signal_kernel_cells, along_time("kernel_size")),
+    "MeanPoolingQ": Price(lambda config, input_bits: config.get("activation_bits", 4), pool_means),
+    "AveragePooling1D": Price(float_bits, POOL_ALONG, streams=signal_pooling_streams),
+    "MaxPooling1D": Price(same_bits, POOL_ALONG, streams=signal_pooling_streams),
     "Conv2D": convolution_price(float_widths),
     "DepthwiseConvQ": depthwise_price(quantized_widths),
     "DepthwiseConv2D": depthwise_price(float_widths),

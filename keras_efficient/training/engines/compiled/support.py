@@ -74,6 +74,10 @@ def _unknown_settings(layer):
         yield "a regularizer"
     if any(variable.constraint for variable in layer.weights):
         yield "a constraint"
+    if getattr(layer, "per_channel", False):
+        yield "a scale a filter"
+    if getattr(layer, "batch_norm", None) is not None:
+        yield "a batch normalization"
     known = (keras.activations.relu, keras.activations.linear)
     if isinstance(layer, keras.layers.Activation):
         known = (*known, keras.activations.softmax)

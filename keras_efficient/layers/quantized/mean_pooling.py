@@ -1,0 +1,156 @@
+"""MeanPoolingQ and GlobalMeanPoolingQ: means on a grid whose scale trains."""
+
+import keras
+from keras import ops
+
+from keras_efficient.descriptions.shapes import mean_reciprocal
+from keras_efficient.layers.arguments import integer_pair, padding_name, positive_integer, signal_steps, window_sizes
+from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.ops.quantize import check_bits
+
+
+class MeanLayer(QuantizedLayer):
+    """A layer of means: sums times a reciprocal of eight bits, then a quantizer."""
+
+    def __init__(self, activation_bits, signed_output, mode, **kwargs):
+        super().__init__(mode=mode, **kwargs)
+        self.activation_bits = check_bits(activation_bits, "activation_bits")
+        self.signed_output = bool(signed_output)
+
+    def build(self, input_shape):
+        self.compute_output_shape(input_shape)  # a window larger than the input ends here
+        self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={-1: input_shape[-1]})
+        self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.signed_output)
+
+    def quantized_means(self, sums, count):
+        """The output, from the sums of `count` numbers."""
+        mode = self.current_mode
+        return self.activation_quantizer(sums * (mean_reciprocal(count) if mode.quantized else 1 / count), mode)
+
+    def get_config(self):
+        return {**super().get_config(), "activation_bits": self.activation_bits, "signed_output": self.signed_output}
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class MeanPoolingQ(MeanLayer):
+    """Average pooling of images or signals, with a quantized output.
+
+        y = q_a(sum of the window * r),    r = 1 / (numbers of the window), to eight binary digits
+
+    with q_a as in `keras_efficient.ops.quantize`; r is exact for windows of 1, 2, 4, 8 ... numbers and
+    off by 0.4 % at most elsewhere. In float mode it is `keras.layers.AveragePooling2D` or `1D`. (The
+    pooling of the 2 KB network, rounded down to a grid over [0, 1), is `AveragePoolingQ`.)
+
+    Args:
+        pool_size: Integer, or pair (rows, columns) for images.
+        activation_bits: Width of the output in bits, 1 to 16.
+        strides: As `pool_size`; None is `pool_size`.
+        padding: `"valid"` only: windows that reach over the edge would divide by other counts.
+        signed_output: Whether the grid of the output has negative codes.
+        mode: See `QuantizedLayer`.
+
+    Input shape: (batch, rows, columns, channels) or (batch, steps, channels).
+    Output shape: the same with fewer places.
+
+    Weights: the log2 scale of the output (a scalar).
+    """
+
+    def __init__(
+        self,
+        pool_size=2,
+        activation_bits=4,
+        strides=None,
+        padding="valid",
+        signed_output=True,
+        mode="float",
+        **kwargs,
+    ):
+        super().__init__(activation_bits, signed_output, mode, **kwargs)
+        self.pool_size = _window_lengths(pool_size, "pool_size")
+        self.strides = self.pool_size if strides is None else _window_lengths(strides, "strides")
+        self.padding = padding_name(padding)
+        if self.padding != "valid":
+            raise ValueError(f"`padding` must be 'valid'. Received: padding={padding!r}")
+
+    def call(self, inputs):
+        x = inputs if len(inputs.shape) == 4 else ops.expand_dims(inputs, 1)
+        (rows, columns), strides = self._windows(inputs.shape)
+        ones = ops.ones((rows, columns, x.shape[-1], 1), dtype=x.dtype)
+        step = strides[0] if strides[0] == strides[1] else 1
+        sums = ops.depthwise_conv(x, ones, step, "valid", data_format="channels_last")
+        # TensorFlow has no depthwise convolution with unequal strides.
+        sums = sums if step == strides[0] == strides[1] else sums[:, :: strides[0], :: strides[1]]
+        return self.quantized_means(sums if len(inputs.shape) == 4 else sums[:, 0], rows * columns)
+
+    def compute_output_shape(self, input_shape):
+        sizes, strides = self._windows(input_shape)
+        if len(input_shape) == 4:
+            places = window_sizes(input_shape, sizes, strides, self.padding, self.name)
+        else:
+            places = [signal_steps(input_shape, sizes[1], strides[1], self.padding, self.name)]
+        return (input_shape[0], *places, input_shape[-1])
+
+    def _windows(self, input_shape):
+        """Pairs of sizes and strides; a signal is an image of one row."""
+        if len(input_shape) == 4:
+            return integer_pair(self.pool_size, "pool_size"), integer_pair(self.strides, "strides")
+        size = positive_integer(self.pool_size, "pool_size")
+        stride = positive_integer(self.strides, "strides")
+        return (1, size), (1, stride)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class GlobalMeanPoolingQ(MeanLayer):
+    """The mean of each channel over all places, with a quantized output.
+
+        y = q_a(sum of the channel * r),    r = 1 / places, to eight binary digits
+
+    See `MeanPoolingQ`. In float mode it is `keras.layers.GlobalAveragePooling2D` or `1D`.
+
+    Args:
+        activation_bits: Width of the output in bits, 1 to 16.
+        signed_output: Whether the grid of the output has negative codes.
+        keepdims: Whether the output keeps axes of length 1 for the places.
+        mode: See `QuantizedLayer`.
+
+    Input shape: (batch, ..., channels) of known size. Output shape: (batch, channels).
+
+    Weights: the log2 scale of the output (a scalar).
+    """
+
+    def __init__(self, activation_bits=4, signed_output=True, keepdims=False, mode="float", **kwargs):
+        super().__init__(activation_bits, signed_output, mode, **kwargs)
+        self.keepdims = bool(keepdims)
+
+    def call(self, inputs):
+        axes = tuple(range(1, len(inputs.shape) - 1))
+        count = 1
+        for axis in axes:
+            count *= inputs.shape[axis]
+        return self.quantized_means(ops.sum(inputs, axis=axes, keepdims=self.keepdims), count)
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) < 3:
+            raise ValueError(
+                f"Layer '{self.name}' needs inputs of shape (batch, ..., channels) with places between. "
+                f"Received: input shape {tuple(input_shape)}"
+            )
+        places = (1,) * (len(input_shape) - 2) if self.keepdims else ()
+        return (input_shape[0], *places, input_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "keepdims": self.keepdims}
+
+
+def _window_lengths(value, name):
+    """An integer as it is (for images and signals), a pair as a pair."""
+    pair = integer_pair(value, name)
+    return pair if isinstance(value, (list, tuple)) else pair[0]

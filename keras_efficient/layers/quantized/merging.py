@@ -1,0 +1,127 @@
+"""AddQ and ConcatenateQ: several maps become one, on one grid."""
+
+import keras
+from keras import activations, ops
+
+from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.layers.quantized.kernel_layer import check_signed_output, may_be_negative
+from keras_efficient.ops.quantize import check_bits
+
+
+class MergingLayer(QuantizedLayer):
+    """A layer with several inputs and one quantized output."""
+
+    def build(self, input_shape):
+        check_shapes(input_shape, type(self).__name__, self.name)
+        self.compute_output_shape(input_shape)
+        self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.output_is_signed)
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class AddQ(MergingLayer):
+    """The sum of maps of one shape, with a quantized output.
+
+        y = q_a(activation(x_1 + x_2 + ...))
+
+    with q_a as in `keras_efficient.ops.quantize`. In float mode it is `keras.layers.Add`.
+
+    Args:
+        activation: Keras activation (name or function); None is linear.
+        activation_bits: Width of the output in bits, 1 to 16.
+        signed_output: Grid of the output: `"auto"` (signed, unless the activation gives no negative
+            value), True or False.
+        mode: See `QuantizedLayer`.
+
+    Input: a list of two or more tensors of one shape (batch, ...). Output shape: the same.
+
+    Weights: the log2 scale of the output (a scalar).
+    """
+
+    def __init__(self, activation=None, activation_bits=4, signed_output="auto", mode="float", **kwargs):
+        super().__init__(mode=mode, **kwargs)
+        self.activation = activations.get(activation)
+        self.activation_bits = check_bits(activation_bits, "activation_bits")
+        self.signed_output = check_signed_output(signed_output)
+
+    @property
+    def output_is_signed(self) -> bool:
+        """Whether the grid of the output has negative codes."""
+        return may_be_negative(self.activation) if self.signed_output == "auto" else self.signed_output
+
+    def call(self, inputs):
+        first, *others = inputs
+        for other in others:
+            first = ops.add(first, other)
+        return self.activation_quantizer(self.activation(first), self.current_mode)
+
+    def compute_output_shape(self, input_shape):
+        shapes = {tuple(shape) for shape in input_shape}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"Layer '{self.name}' adds tensors of one shape. Received: input shapes {list(map(tuple, input_shape))}"
+            )
+        return shapes.pop()
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "activation": activations.serialize(self.activation),
+            "activation_bits": self.activation_bits,
+            "signed_output": self.signed_output,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class ConcatenateQ(MergingLayer):
+    """Maps side by side along the last axis, on one grid.
+
+        y = q_a([x_1, x_2, ...])
+
+    with q_a as in `keras_efficient.ops.quantize`: the maps may come on grids of their own. In float
+    mode it is `keras.layers.Concatenate`.
+
+    Args:
+        activation_bits: Width of the output in bits, 1 to 16.
+        signed_output: Whether the grid of the output has negative codes.
+        mode: See `QuantizedLayer`.
+
+    Input: a list of two or more tensors (batch, ..., channels) that differ in their channels only.
+    Output shape: (batch, ..., all channels).
+
+    Weights: the log2 scale of the output (a scalar).
+    """
+
+    def __init__(self, activation_bits=4, signed_output=True, mode="float", **kwargs):
+        super().__init__(mode=mode, **kwargs)
+        self.activation_bits = check_bits(activation_bits, "activation_bits")
+        self.signed_output = check_signed_output(signed_output)
+
+    @property
+    def output_is_signed(self) -> bool:
+        """Whether the grid of the output has negative codes."""
+        return self.signed_output in ("auto", True)
+
+    def call(self, inputs):
+        return self.activation_quantizer(ops.concatenate(inputs, axis=-1), self.current_mode)
+
+    def compute_output_shape(self, input_shape):
+        places = {tuple(shape[:-1]) for shape in input_shape}
+        if len(places) > 1:
+            raise ValueError(
+                f"Layer '{self.name}' takes tensors that differ in their last axis only. "
+                f"Received: input shapes {list(map(tuple, input_shape))}"
+            )
+        channels = [shape[-1] for shape in input_shape]
+        return (*places.pop(), None if None in channels else sum(channels))
+
+    def get_config(self):
+        return {**super().get_config(), "activation_bits": self.activation_bits, "signed_output": self.signed_output}
+
+
+def check_shapes(input_shape, kind, name):
+    """A ValueError unless there are two shapes or more."""
+    is_list = isinstance(input_shape, (list, tuple)) and all(isinstance(s, (list, tuple)) for s in input_shape)
+    if not is_list or len(input_shape) < 2:
+        raise ValueError(
+            f"Layer '{name}' ({kind}) takes a list of two tensors or more. Received: input shape {input_shape}"
+        )

@@ -1,0 +1,228 @@
+"""`compress`: a trained dense layer becomes a structured one, by least squares."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import activations
+
+from keras_efficient import layers
+from keras_efficient.layers.acdc.deep_layer import DeepLayer
+from keras_efficient.layers.kronecker.factored_layer import FactoredLayer
+from keras_efficient.quantization.own_model.quantize_model import MODELS, as_functional, unchanged
+
+DENSE = (keras.layers.Dense, layers.DenseQ)
+SWEEPS = 30  # of the alternating fits
+STEPS, RATE = 600, 0.03  # of the fits by gradient
+SAMPLES_PER_INPUT = 4
+
+
+class Compression(NamedTuple):
+    """What `compress` gives.
+
+    model: a copy of the model with the new layer. error: ||W - V|| / ||W|| (Frobenius) for the trained
+    kernel W and the kernel V of the new layer; of a layer that is not linear the same for outputs on
+    normal random inputs, without the bias.
+    """
+
+    model: keras.Model
+    error: float
+
+
+def compress(model: keras.Model, layer: str | keras.layers.Layer, into: keras.layers.Layer) -> Compression:
+    """A copy of `model` in which one dense layer is a structured one that starts near it.
+
+    The factors of `into` minimize || W - V ||, the squared distance of the kernels:
+
+    * `LowRankDense`: the truncated singular value decomposition; the best there is.
+    * `PHMDense`: the same of the kernel with each block as a row (Van Loan & Pitsianis, 1993); the best
+      sum of that many Kronecker products.
+    * `LPHMDense`, `DualLPHMDense`: one factor after the other, each the best for the other, 30 times.
+    * `ACDCDense` and the like: 600 steps of Adam on the kernel from the layer's own start, or on outputs
+      for normal random inputs where the layer is not linear.
+
+    The bias is kept. Train the new model on: the error says how far it starts from the old one.
+
+    Args:
+        model: A built Functional or Sequential model.
+        layer: A `Dense` or `DenseQ` of the model on vectors, or its name.
+        into: A layer that is not built, of as many units. Without an activation of its own it takes the
+            one of `layer`.
+
+    Returns:
+        A `Compression`: the new model and the error, `model, error = ke.compress(...)`.
+
+    Raises:
+        TypeError: Other models, or an `into` that is no layer.
+        ValueError: Layers that are not there, not dense, or of another number of units; an `into` that
+            is built already.
+    """
+    if not isinstance(model, MODELS) or not model.built:
+        raise TypeError(f"`model` must be a built Functional or Sequential model. Received: model={model!r}")
+    old = find_dense(model, layer)
+    check_into(into, old)
+    made, activation = new_layers(old, into)
+    copy = with_layers(model, old, [made, *activation])
+    kernel = keras.ops.convert_to_numpy(old.kernel).astype(np.float64)
+    bias = keras.ops.convert_to_numpy(old.bias) if old.use_bias else np.zeros(kernel.shape[1])
+    fit(made, kernel, bias)
+    return Compression(copy, relative_error(made, kernel))
+
+
+def find_dense(model: keras.Model, layer: str | keras.layers.Layer) -> keras.layers.Layer:
+    dense = {each.name: each for each in model.layers if isinstance(each, DENSE)}
+    name = getattr(layer, "name", layer)
+    if name not in dense or len(dense[name].kernel.shape) != 2:
+        raise ValueError(
+            f"`layer` must be a dense layer of the model, one of {', '.join(dense) or 'none'}. Received: layer={name!r}"
+        )
+    return dense[name]
+
+
+def check_into(into: keras.layers.Layer, old: keras.layers.Layer) -> None:
+    if not isinstance(into, keras.layers.Layer) or not hasattr(into, "units"):
+        raise TypeError(f"`into` must be a layer with units, such as ke.PHMDense(...). Received: into={into!r}")
+    if into.built:
+        raise ValueError(f"`into` must be a layer that is not built yet. Received: layer {into.name!r} with weights")
+    if into.units != old.units:
+        raise ValueError(
+            f"`into` must have the units of the layer {old.name!r}, {old.units}. Received: units={into.units}"
+        )
+
+
+def new_layers(old: keras.layers.Layer, into: keras.layers.Layer) -> tuple[keras.layers.Layer, list]:
+    """The new layer, and the activation behind it where it has none for its outputs."""
+    config = {**into.get_config(), "name": old.name}
+    if isinstance(into, FactoredLayer) and into.activation is activations.linear:
+        config["activation"] = activations.serialize(old.activation)
+    made = type(into).from_config(config)
+    behind = not isinstance(into, FactoredLayer) and old.activation is not activations.linear
+    return made, [keras.layers.Activation(old.activation, name=f"{old.name}_activation")] if behind else []
+
+
+def with_layers(model: keras.Model, old: keras.layers.Layer, new: list[keras.layers.Layer]) -> keras.Model:
+    """A copy of the model with other layers in the place of one."""
+    functional, copies = as_functional(model), {}
+
+    def call(operation, *args, **kwargs):
+        if operation.name == old.name:
+            y = args[0]
+            for each in new:
+                y = each(y)
+            return y
+        if operation.name not in copies:
+            copies[operation.name] = (operation, unchanged(operation))
+        return copies[operation.name][1](*args, **kwargs)
+
+    copy = keras.models.clone_model(functional, clone_function=lambda layer: layer, call_function=call)
+    for source, target in copies.values():
+        if getattr(source, "weights", None):
+            target.set_weights(source.get_weights())
+    return keras.Sequential(copy.layers, name=model.name) if isinstance(model, keras.Sequential) else copy
+
+
+def fit(layer: keras.layers.Layer, kernel: np.ndarray, bias: np.ndarray) -> None:
+    """Set the weights of a built layer to the kernel (inputs, units) and the bias, as near as they get."""
+    direct = FITS.get(type(layer)) if getattr(layer, "layout", "kronecker") == "kronecker" else None
+    if direct is None:
+        fit_by_gradient(layer, kernel, bias)
+        return
+    for factor, values in zip(layer.factors, direct(layer, kernel.T), strict=True):
+        factor.assign(values.reshape(factor.shape))
+    if layer.bias is not None:
+        layer.bias.assign(bias)
+
+
+def low_rank(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """L (rows, rank) and R (columns, rank) whose product L R' is nearest to the matrix."""
+    u, s, v = np.linalg.svd(matrix, full_matrices=False)
+    root = np.sqrt(s[:rank])
+    found = [u[:, :rank] * root, v[:rank].T * root]
+    # Of a rank above the matrix's own the rest stays 0.
+    return tuple(np.pad(each, ((0, 0), (0, rank - each.shape[1]))) for each in found)
+
+
+def low_rank_factors(layer: layers.LowRankDense, matrix: np.ndarray) -> list[np.ndarray]:
+    return list(low_rank(matrix, layer.rank))
+
+
+def block_rows(matrix: np.ndarray, p: int, q: int) -> np.ndarray:
+    """(p q, s t): block (i, j) of the matrix as row i q + j. A Kronecker product is of rank one here."""
+    s, t = matrix.shape[0] // p, matrix.shape[1] // q
+    return matrix.reshape(p, s, q, t).transpose(0, 2, 1, 3).reshape(p * q, s * t)
+
+
+def kronecker_factors(layer: layers.PHMDense, matrix: np.ndarray) -> list[np.ndarray]:
+    _, p, q = layer.factors[0].shape
+    a, b = low_rank(block_rows(matrix, p, q), layer.terms)
+    return [a.T, b.T]
+
+
+def low_rank_kronecker_factors(layer: layers.LPHMDense, matrix: np.ndarray) -> list[np.ndarray]:
+    """A kron S T'."""
+    p, q = layer.factors[0].shape
+    return alternate(matrix, p, q, lambda a: [a], lambda b: list(low_rank(b, layer.rank)))
+
+
+def dual_kronecker_factors(layer: layers.DualLPHMDense, matrix: np.ndarray) -> list[np.ndarray]:
+    """P Q' kron S T'."""
+    p, q = (factor.shape[0] for factor in layer.factors[:2])
+    return alternate(matrix, p, q, *[lambda each: list(low_rank(each, layer.rank))] * 2)
+
+
+def alternate(matrix: np.ndarray, p: int, q: int, parts_of_a, parts_of_b) -> list[np.ndarray]:
+    """The nearest A kron B with A and B made of parts: A is the best for B, B for A, and so on."""
+    blocks, s, t = block_rows(matrix, p, q), matrix.shape[0] // p, matrix.shape[1] // q
+    b = low_rank(blocks, 1)[1].ravel()
+    for _ in range(SWEEPS):
+        first = parts_of_a((blocks @ b / (b @ b)).reshape(p, q))
+        a = product_of(first).ravel()
+        second = parts_of_b((a @ blocks / (a @ a)).reshape(s, t))
+        b = product_of(second).ravel()
+    return [*first, *second]
+
+
+def product_of(parts: list[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else parts[0] @ parts[1].T
+
+
+def fit_by_gradient(layer: keras.layers.Layer, kernel: np.ndarray, bias: np.ndarray) -> None:
+    """Adam on all inputs at once: the unit vectors and 0 of a linear layer, else random ones."""
+    x = probes(layer, len(kernel), seed=0)
+    y = x @ kernel + bias
+    probe = keras.Sequential([keras.Input(x.shape[1:]), layer])
+    rate = keras.optimizers.schedules.CosineDecay(RATE, STEPS)
+    probe.compile(keras.optimizers.Adam(rate), "mse")
+    probe.fit(x.astype("float32"), y.astype("float32"), batch_size=len(x), epochs=STEPS, verbose=0)
+
+
+def probes(layer: keras.layers.Layer, inputs: int, seed: int) -> np.ndarray:
+    if is_linear(layer):
+        return np.concatenate([np.eye(inputs), np.zeros((1, inputs))])
+    return np.random.default_rng(seed).normal(size=(SAMPLES_PER_INPUT * inputs, inputs))
+
+
+def is_linear(layer: keras.layers.Layer) -> bool:
+    """Whether a layer is linear before the activation of its outputs."""
+    return layer.is_linear if isinstance(layer, DeepLayer) else True
+
+
+def relative_error(layer: keras.layers.Layer, kernel: np.ndarray) -> float:
+    """How far the layer is from the kernel, the bias and the activation of its outputs left out."""
+    x = probes(layer, len(kernel), seed=1).astype("float32")
+    outputs = layer.weighted_sums if isinstance(layer, FactoredLayer) else layer
+    zeros = keras.ops.convert_to_numpy(outputs(np.zeros_like(x[:1])))
+    found = keras.ops.convert_to_numpy(keras.ops.stop_gradient(outputs(keras.ops.convert_to_tensor(x))))
+    constant = zeros if is_linear(layer) else 0
+    wanted = x @ kernel
+    return float(np.linalg.norm(found - constant - wanted) / np.linalg.norm(wanted))
+
+
+FITS = {
+    layers.LowRankDense: low_rank_factors,
+    layers.PHMDense: kronecker_factors,
+    layers.LPHMDense: low_rank_kronecker_factors,
+    layers.DualLPHMDense: dual_kronecker_factors,
+}

@@ -1,0 +1,256 @@
+"""From a Keras layer to the quantized layers that compute the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+
+from keras_efficient import layers
+from keras_efficient.descriptions.shapes import read_window
+from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.quantization.own_model.kinds import (
+    ADDITIONS,
+    BATCH_NORM,
+    CONCATENATIONS,
+    GLOBAL_MEANS,
+    MEANS,
+    WRAPPER,
+    activation_name,
+    core,
+)
+from keras_efficient.quantization.own_model.settings import Choice, Settings
+
+GRIDS = ("relu", "relu6", "linear")
+SHARED = ("name", "trainable", "dtype")
+PARTS = ("kernel", "bias")
+ROLES = ("initializer", "regularizer", "constraint")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked of a conversion.
+
+    Attributes:
+        choice: Widths of the layer.
+        batch_norm: A Keras batch normalization to fold, or None.
+        activation: Name of the activation that follows, or None for the layer's own.
+        is_output: Whether the model ends with this layer, but for a head.
+        non_negative: Whether all inputs are known to be non-negative.
+    """
+
+    choice: Choice
+    batch_norm: Any = None
+    activation: str | None = None
+    is_output: bool = False
+    non_negative: bool = False
+
+    @property
+    def settings(self) -> Settings:
+        return self.choice.settings
+
+
+def convert(operation: Any, order: Order) -> list[keras.layers.Layer] | None:
+    """The layers that take the place of one, to be called one after the other; None: it stays."""
+    kind = type(operation).__name__
+    if kind == WRAPPER:
+        *before, inner = convert(core(operation), order) or [core(operation)]
+        config = {**operation.get_config(), "layer": keras.saving.serialize_keras_object(inner)}
+        return [*before, type(operation).from_config(config)]
+    if isinstance(operation, QuantizedLayer):
+        return [with_widths(operation, order.choice)]
+    converter = CONVERTERS.get(kind)
+    return None if converter is None else converter(operation, order)
+
+
+def with_widths(layer: QuantizedLayer, choice: Choice) -> QuantizedLayer:
+    """A layer of this package: widths that are None take the model's, others only what is given for it."""
+    config, settings = layer.get_config(), asdict(choice.settings)
+    for key in config.keys() & settings.keys():
+        if config[key] is None or key in choice.given:
+            config[key] = settings[key]
+    return type(layer).from_config({**config, "mode": "float"})
+
+
+def dense(layer: Any, order: Order) -> list:
+    return with_head(layer, order, lambda **config: layers.DenseQ(layer.units, **config))
+
+
+def convolution(layer: Any, order: Order) -> list:
+    window = read_convolution(layer)
+    return with_head(layer, order, lambda **config: layers.ConvQ(layer.filters, *window, **config))
+
+
+def signal_convolution(layer: Any, order: Order) -> list:
+    (size, stride, padding) = read_convolution(layer)
+    window = (size[0], stride[0], padding)
+    return with_head(layer, order, lambda **config: layers.Conv1DQ(layer.filters, *window, **config))
+
+
+def depthwise(layer: Any, order: Order) -> list:
+    size, strides, padding = read_convolution(layer)
+    return with_head(
+        layer, order, lambda **config: layers.DepthwiseConvQ(size, layer.depth_multiplier, strides, padding, **config)
+    )
+
+
+def separable(layer: Any, order: Order) -> list:
+    """A depthwise convolution without bias, and a 1x1 convolution."""
+    size, strides, padding = read_convolution(layer)
+    settings = order.settings
+    first = layers.DepthwiseConvQ(
+        size,
+        layer.depth_multiplier,
+        strides,
+        padding,
+        **{**shared_config(layer), "name": f"{layer.name}_depthwise"},
+        **asdict(settings),
+        use_bias=False,
+        **parts_config(layer, {"kernel": "depthwise"}),
+    )
+    second = with_head(layer, order, lambda **config: layers.ConvQ(layer.filters, 1, **config), {"kernel": "pointwise"})
+    return [first, *second]
+
+
+def read_convolution(layer: Any) -> tuple[tuple, tuple, str]:
+    """(kernel size, strides, padding), or a ValueError that names what has no quantized form."""
+    if layer.data_format != "channels_last":
+        raise refusal(layer, f"data_format={layer.data_format!r}", "channels must come last")
+    if any(rate != 1 for rate in layer.dilation_rate):
+        raise refusal(layer, f"dilation_rate={layer.dilation_rate}", "windows must not be dilated")
+    if getattr(layer, "groups", 1) != 1:
+        raise refusal(layer, f"groups={layer.groups}", "filters must not be in groups")
+    if layer.padding not in ("valid", "same"):
+        raise refusal(layer, f"padding={layer.padding!r}", "padding must be 'valid' or 'same'")
+    return layer.kernel_size, layer.strides, layer.padding
+
+
+def with_head(layer: Any, order: Order, make: Callable, names: dict | None = None) -> list:
+    """The layer that `make` makes. An activation without a grid of its own moves behind an output layer."""
+    activation = order.activation or activation_name(layer)
+    split = activation == "softmax" or (order.is_output and activation not in GRIDS)
+    made = make(
+        **shared_config(layer),
+        **asdict(order.settings),
+        activation=None if split else order.activation or layer.activation,
+        use_bias=layer.use_bias,
+        batch_norm=order.batch_norm,
+        # Logits are read as signed integers.
+        signed_output=True if order.is_output else "auto",
+        **parts_config(layer, names or {}),
+    )
+    if not split:
+        return [made]
+    return [
+        made,
+        keras.layers.Activation(layer.activation, name=f"{layer.name}_{activation}", dtype=layer.dtype_policy),
+    ]
+
+
+def shared_config(layer: Any) -> dict:
+    config = layer.get_config()
+    regularizer = getattr(layer, "activity_regularizer", None)
+    return {**{key: config[key] for key in SHARED}, **({"activity_regularizer": regularizer} if regularizer else {})}
+
+
+def parts_config(layer: Any, names: dict) -> dict:
+    """Initializers, regularizers and constraints. `names`: what the layer calls its kernel."""
+    config = {}
+    for part in PARTS:
+        own = names.get(part, part)
+        if own == "kernel" and not hasattr(layer, "kernel_initializer"):
+            own = "depthwise"
+        for role in ROLES:
+            config[f"{part}_{role}"] = getattr(layer, f"{own}_{role}", None) or default_part(part, role)
+    return config
+
+
+def default_part(part: str, role: str) -> str | None:
+    return {("kernel", "initializer"): "orthogonal", ("bias", "initializer"): "zeros"}.get((part, role))
+
+
+def lone_batch_norm(layer: Any, order: Order) -> list | None:
+    """On images: a depthwise 1x1 convolution whose kernel is the gain. Elsewhere there is no layer for it."""
+    if len(layer.input.shape) != 4 or layer.axis not in (-1, 3):
+        return None
+    made = layers.DepthwiseConvQ(
+        1,
+        **shared_config(layer),
+        **asdict(order.settings),
+        activation=order.activation,
+        use_bias=False,
+        kernel_initializer="ones",
+        batch_norm=layer,
+        signed_output=True if order.is_output else "auto",
+    )
+    return [made]
+
+
+def addition(layer: Any, order: Order) -> list:
+    signed = order.is_output or not (order.activation or order.non_negative)
+    config = {"name": layer.name, "activation_bits": order.settings.activation_bits, "signed_output": signed}
+    return [layers.AddQ(order.activation, **config)]
+
+
+def concatenation(layer: Any, order: Order) -> list:
+    if layer.axis not in (-1, len(layer.output.shape) - 1):
+        raise refusal(layer, f"axis={layer.axis}", "maps must lie side by side along the last axis")
+    signed = order.is_output or not order.non_negative
+    return [layers.ConcatenateQ(order.settings.activation_bits, signed, name=layer.name)]
+
+
+def mean_pooling(layer: Any, order: Order) -> list:
+    config = layer.get_config()
+    if config["data_format"] != "channels_last":
+        raise refusal(layer, f"data_format={config['data_format']!r}", "channels must come last")
+    flat = {key: config[key][0] if len(config[key]) == 1 else config[key] for key in ("pool_size", "strides")}
+    sizes, strides, padding = read_window({**config, **flat}, "pool_size")
+    places = layer.input.shape[1:-1]
+    if padding == "same" and not fits_without_padding(places, sizes, strides):
+        raise refusal(
+            layer, "padding='same'", "windows must not reach over the edge, as they count other numbers there"
+        )
+    signed = order.is_output or not order.non_negative
+    bits = order.settings.activation_bits
+    return [layers.MeanPoolingQ(flat["pool_size"], bits, flat["strides"], "valid", signed, name=layer.name)]
+
+
+def fits_without_padding(places: tuple, sizes: tuple, strides: tuple) -> bool:
+    """Whether "same" adds nothing, so that it is "valid"."""
+    return None not in places and all(
+        (math.ceil(n / stride) - 1) * stride + size <= n
+        for n, size, stride in zip(places, sizes, strides, strict=False)
+    )
+
+
+def global_mean(layer: Any, order: Order) -> list:
+    if layer.data_format != "channels_last":
+        raise refusal(layer, f"data_format={layer.data_format!r}", "channels must come last")
+    if None in layer.input.shape[1:]:
+        raise refusal(layer, f"an input of shape {layer.input.shape}", "the size of the map must be known")
+    signed = order.is_output or not order.non_negative
+    return [layers.GlobalMeanPoolingQ(order.settings.activation_bits, signed, layer.keepdims, name=layer.name)]
+
+
+def refusal(layer: Any, received: str, rule: str) -> ValueError:
+    return ValueError(
+        f"cannot quantize the layer {layer.name!r} ({type(layer).__name__}): {rule}. Received: {received}. "
+        f"overrides={{{layer.name!r}: None}} leaves it float"
+    )
+
+
+CONVERTERS: dict[str, Callable[[Any, Order], list | None]] = {
+    "Dense": dense,
+    "Conv2D": convolution,
+    "Conv1D": signal_convolution,
+    "DepthwiseConv2D": depthwise,
+    "SeparableConv2D": separable,
+    BATCH_NORM: lone_batch_norm,
+    **dict.fromkeys(ADDITIONS, addition),
+    **dict.fromkeys(CONCATENATIONS, concatenation),
+    **dict.fromkeys(MEANS, mean_pooling),
+    **dict.fromkeys(GLOBAL_MEANS, global_mean),
+}

@@ -1,0 +1,64 @@
+"""The weights of a layer, carried over to the layers that took its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_efficient.quantization.own_model.kinds import BATCH_NORM, WRAPPER, core
+
+
+def carry_over(old: Any, new: list[Any], batch_norm: Any = None) -> None:
+    """Copy the weights of `old` to the layers `new` (one, but for what was split), and those of the
+    batch normalization that is folded into it."""
+    kind = type(old).__name__
+    if kind == WRAPPER:
+        carry_wrapper(old, new)
+    elif kind == "SeparableConv2D" and len(new) > 1:
+        assign(new[0].kernel, old.depthwise_kernel)
+        assign(new[1].kernel, old.pointwise_kernel)
+        carry_bias(old, new[1])
+    elif kind == BATCH_NORM and type(new[0]) is not type(old):
+        new[0].kernel.assign(np.ones(new[0].kernel.shape))
+        new[0].batch_norm.set_weights(old.get_weights())
+    elif isinstance(old, keras.layers.Layer) and old.weights and not hasattr(old, "layers"):
+        carry_by_name(old, new[0])
+    if batch_norm is not None:
+        target = next(core(layer) for layer in new if getattr(core(layer), "batch_norm", None) is not None)
+        target.batch_norm.set_weights(batch_norm.get_weights())
+
+
+def assign(target: keras.Variable, source: keras.Variable) -> None:
+    """By way of numpy: on JAX two variables would share an array, which training gives up."""
+    target.assign(keras.ops.convert_to_numpy(source))
+
+
+def carry_bias(old: Any, new: Any) -> None:
+    if old.use_bias:
+        assign(new.bias, old.bias)
+
+
+def carry_by_name(old: Any, new: Any) -> None:
+    """Weights of the same name. Scales that the old layer does not have stay as they are."""
+    if len(old.weights) == len(new.weights) and all(
+        a.shape == b.shape for a, b in zip(old.weights, new.weights, strict=True)
+    ):
+        new.set_weights(old.get_weights())
+        return
+    targets = {weight.name: weight for weight in new.weights}
+    for weight in old.weights:
+        assign(targets[weight.name], weight)
+
+
+def carry_wrapper(old: Any, new: list[Any]) -> None:
+    """What a wrapper holds beside its layer (masks), and the layer's own weights."""
+    *before, wrapper = new
+    carry_over(old.layer, [*before, wrapper.layer])
+    inner_old, inner_new = ({id(w) for w in layer.layer.weights} for layer in (old, wrapper))
+    own = (
+        [w for w in layer.weights if id(w) not in inner] for layer, inner in ((old, inner_old), (wrapper, inner_new))
+    )
+    for source, target in zip(*own, strict=True):
+        assign(target, source)

@@ -1,0 +1,125 @@
+"""`Node` and `Memory`: the layers of a network with branches, and what is alive while they run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from keras_efficient.storage.prefix import row_offset, row_ring
+from keras_efficient.storage.prices.base import FeatureMap
+from keras_efficient.storage.steps import ResidualStep, Step
+
+BYTE = 8
+
+
+def whole_bytes(bits: int) -> int:
+    """Bytes that hold so many bits. Every map starts at a byte."""
+    return -(-bits // BYTE)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A layer that reads some maps and makes one.
+
+    sources: numbers of the maps it reads: 0 is the input, k + 1 what node k makes.
+    steps: for each source, how the target may be written over it.
+    """
+
+    name: str
+    sources: tuple[int, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def target(self) -> FeatureMap:
+        return self.steps[0].target
+
+
+class Region(NamedTuple):
+    """What a layer touches beside the maps that only stand by, in bytes.
+
+    in_place: number of the source (a map) that the target is written over; None: it gets a place of its own.
+    offset: from the start of the target to the start of that source.
+    ring: of a residual block, behind the source.
+    size: from the start of the target to the end of all of it.
+    """
+
+    in_place: int | None
+    offset: int
+    ring: int
+    size: int
+
+
+class Memory:
+    """What each layer of a graph needs, whatever was done before it.
+
+    All maps lie in one arena, in row order, and start at whole bytes. Maps that stand by may be moved
+    before a layer runs, so only their sizes count: a layer needs them, and its region.
+    """
+
+    def __init__(self, first: FeatureMap, nodes: Sequence[Node]):
+        self.nodes = tuple(nodes)
+        self.maps = (first, *(node.target for node in nodes))
+        self.bytes = tuple(whole_bytes(each.total_bits) for each in self.maps)
+
+    @cached_property
+    def readers(self) -> tuple[int, ...]:
+        """For each map the nodes that read it, as bits."""
+        masks = [0] * len(self.maps)
+        for number, node in enumerate(self.nodes):
+            for source in node.sources:
+                masks[source] |= 1 << number
+        return tuple(masks)
+
+    @cached_property
+    def needs(self) -> tuple[int, ...]:
+        """For each node those that must be done before it, as bits."""
+        return tuple(sum(1 << (s - 1) for s in set(node.sources) if s) for node in self.nodes)
+
+    def live(self, done: int) -> list[int]:
+        """The maps that somebody still reads when the nodes in `done` (bits) are done."""
+        return [
+            number
+            for number, readers in enumerate(self.readers)
+            if readers & ~done and (number == 0 or done >> (number - 1) & 1)
+        ]
+
+    def region(self, number: int, done: int) -> Region:
+        """The region of node `number`, run after those in `done`: over the source that saves most."""
+        node, after = self.nodes[number], done | 1 << number
+        is_last = not self.readers[number + 1]
+        choices = [own_place(node)]
+        for source, step in zip(node.sources, node.steps, strict=True):
+            # Outputs are read from the arena's start: several sources would have to change places.
+            dies = not self.readers[source] & ~after
+            if dies and not (is_last and len(set(node.sources)) > 1):
+                choices.append(over(source, step))
+        return min(choices, key=lambda region: region.size - self.size_of(region.in_place))
+
+    def size_of(self, number: int | None) -> int:
+        return 0 if number is None else self.bytes[number]
+
+    def cost(self, number: int, done: int) -> int:
+        """Bytes of the arena while node `number` runs."""
+        region = self.region(number, done)
+        return sum(self.bytes[m] for m in self.live(done)) - self.size_of(region.in_place) + region.size
+
+
+def own_place(node: Node) -> Region:
+    ring = ring_bytes(node.steps[0])
+    target = whole_bytes(node.target.total_bits)
+    return Region(None, target, ring, target + ring)
+
+
+def over(source: int, step: Step) -> Region:
+    offset, ring = whole_bytes(row_offset(step)), ring_bytes(step)
+    end = offset + whole_bytes(step.source.total_bits) + ring
+    return Region(source, offset, ring, max(end, whole_bytes(step.target.total_bits)))
+
+
+def ring_bytes(step: Step) -> int:
+    if not isinstance(step, ResidualStep):
+        return 0
+    rows, columns, channels = step.source.shape
+    return whole_bytes(row_ring(rows, columns) * channels * step.inner_bits)

@@ -1,0 +1,104 @@
+"""`plan_order`: the order of a graph's layers that needs the smallest arena."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keras_efficient.storage.graphs.graph import Memory, Node
+from keras_efficient.storage.prices.base import FeatureMap
+
+# Sets of finished layers that the exact search looks at, at most.
+EXACT_STATES = 20_000
+# Beyond that, how many of the best partial orders are followed.
+BEAM = 32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An order of the layers.
+
+    order: numbers of the nodes, first to last. costs: bytes of the arena while each of them runs, in
+    that order. exact: whether no order needs a smaller arena.
+    """
+
+    order: tuple[int, ...]
+    costs: tuple[int, ...]
+    arena_bytes: int
+    exact: bool
+
+
+def plan_order(first: FeatureMap, nodes: Sequence[Node]) -> Plan:
+    """The order that needs the smallest arena.
+
+    For up to `EXACT_STATES` sets of finished layers (a chain of n layers has n + 1, a residual network
+    few more) by a search that visits them from the cheapest on: the order is optimal. Beyond that the
+    `BEAM` best partial orders of each length are followed, and the given order is never worse than
+    what is chosen.
+    """
+    memory = Memory(first, nodes)
+    order = exact_order(memory)
+    exact = order is not None
+    if not exact:
+        order = min((beam_order(memory), tuple(range(len(nodes)))), key=lambda order: max(costs_of(memory, order)))
+    costs = costs_of(memory, order)
+    return Plan(order, costs, max(costs, default=memory.bytes[0]), exact)
+
+
+def costs_of(memory: Memory, order: Sequence[int]) -> tuple[int, ...]:
+    done, costs = 0, []
+    for number in order:
+        costs.append(memory.cost(number, done))
+        done |= 1 << number
+    return tuple(costs)
+
+
+def ready(memory: Memory, done: int) -> list[int]:
+    """The layers that can run next."""
+    return [number for number, needs in enumerate(memory.needs) if not done >> number & 1 and needs & ~done == 0]
+
+
+def exact_order(memory: Memory) -> tuple[int, ...] | None:
+    """The optimal order; None where there are too many sets. Of equal peaks the first layers come first."""
+    every = (1 << len(memory.nodes)) - 1
+    best: dict[int, int] = {0: 0}
+    came: dict[int, tuple[int, int]] = {}
+    queue = [(0, 0, 0)]  # peak, layers left, done
+    while queue:
+        peak, _, done = heapq.heappop(queue)
+        if done == every:
+            return read_back(came, done)
+        if peak > best[done]:
+            continue
+        for number in ready(memory, done):
+            after, reached = done | 1 << number, max(peak, memory.cost(number, done))
+            if reached < best.get(after, reached + 1):
+                best[after], came[after] = reached, (done, number)
+                heapq.heappush(queue, (reached, len(memory.nodes) - after.bit_count(), after))
+        if len(best) > EXACT_STATES:
+            return None
+    raise ValueError("the layers wait for each other in a circle")
+
+
+def read_back(came: dict[int, tuple[int, int]], done: int) -> tuple[int, ...]:
+    order = []
+    while done:
+        done, number = came[done]
+        order.append(number)
+    return tuple(reversed(order))
+
+
+def beam_order(memory: Memory) -> tuple[int, ...]:
+    """One of the best orders that a beam finds: by peak, then by what is alive."""
+    beam = [(0, 0, 0, ())]  # peak, bytes alive, done, order
+    for _ in memory.nodes:
+        found = {}
+        for peak, _, done, order in beam:
+            for number in ready(memory, done):
+                after = done | 1 << number
+                alive = sum(memory.bytes[m] for m in memory.live(after))
+                state = (max(peak, memory.cost(number, done)), alive, after, (*order, number))
+                found[after] = min(found.get(after, state), state)
+        beam = heapq.nsmallest(BEAM, found.values())
+    return beam[0][-1]

@@ -1,0 +1,84 @@
+"""How far a map must start behind the one that is written over it: the prefix model.
+
+The target grows from its first bit while the source, further up, dies. Nothing may be written over a
+source pixel before its last reader is done. With deaths[i], the number of the target pixel (as they
+are made) with which the i-th source pixel in memory dies, the source must start at
+
+    max over i of: what is made until deaths[i] - what lies before source pixel i
+
+So a dead pixel behind a live one is no use: only a prefix of the source can be written over.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from keras_efficient.storage.liveness import CACHE_SIZE, Axis, leading_padding
+from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
+
+
+def pixels_need(step: Step, deaths: np.ndarray) -> int:
+    """All channels of a target pixel are stored before the source pixels that die with it are free:
+    made (deaths[i] + 1) - freed i."""
+    made, freed = step.target.pixel_bits, step.source.pixel_bits
+    return int((made * (deaths + 1) - freed * np.arange(len(deaths))).max())
+
+
+def cells_need(step: Step, deaths: np.ndarray) -> int:
+    """Channel c of a target pixel is stored when channels 0 to c of the source pixels that die with it
+    are free: the first channel of pixel i waits for what is made before deaths[i], channel c + 1 for
+    c + 1 more cells, with as many source cells before it."""
+    made, freed, channels = step.target.pixel_bits, step.source.pixel_bits, step.target.shape[-1]
+    wider = step.target.bits - step.source.bits
+    return int((made * deaths - freed * np.arange(len(deaths))).max()) + max(wider, 0) * (channels - 1)
+
+
+def axes(step: WindowStep) -> tuple[Axis, Axis]:
+    """The window's way down and across."""
+    return tuple(
+        Axis(step.source.shape[d], step.target.shape[d], step.kernel_size[d], step.strides[d], step.padding)
+        for d in (0, 1)
+    )
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def last_readers(axis: Axis, from_the_end: bool = False) -> np.ndarray:
+    """For each position, the last output that reads it; -1: none does. `from_the_end`: positions and
+    outputs are counted from the far end.
+
+    In every strip order the last window over a pixel is the lowest and rightmost one.
+    """
+    before = leading_padding(axis)
+    if from_the_end:
+        before = (axis.outputs - 1) * axis.stride + axis.kernel - axis.size - before
+    positions = np.arange(axis.size) + before
+    last = np.minimum(positions // axis.stride, axis.outputs - 1)
+    return np.where((last >= 0) & (positions < last * axis.stride + axis.kernel), last, -1)
+
+
+def row_ring(across: int, along: int) -> int:
+    """How many inner pixels of a residual block are alive at once, at most, in lines of `along` pixels.
+
+    In row order inner pixel (i, j) is stored when the sums up to (i - 1, j - 2) are done; the next
+    one reads back to (i - 2, j - 2): two rows and three pixels. The sums of the last row are made
+    last and read the last two rows.
+    """
+    return min(along, 3) if across == 1 else min(across * along, 2 * along + min(along, 3))
+
+
+def row_offset(step: Step) -> int:
+    """Bits from the start of the target to the start of the source, at least, both in row order."""
+    if isinstance(step, WholeStep):
+        return step.target.total_bits
+    if isinstance(step, CellStep):
+        return max(step.target.total_bits - step.source.total_bits, 0)
+    if isinstance(step, ResidualStep):
+        return max(cells_need(step, np.arange(step.source.cells // step.source.shape[-1])), 0)
+    if not isinstance(step, WindowStep):
+        raise TypeError(f"cannot plan a {type(step).__name__}")
+    down, across = (last_readers(axis) for axis in axes(step))
+    deaths = down[:, None] * step.target.shape[1] + across
+    deaths = np.where((down[:, None] < 0) | (across < 0), -1, deaths).ravel()
+    return max((cells_need if step.cell_by_cell else pixels_need)(step, deaths), 0)

@@ -1,0 +1,27 @@
+"""Layers with several inputs, the grid of the input, and means on a grid whose scale trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keras_efficient.storage.prices.base import Config, Price, in_place
+
+
+def activation_width(config: Config, input_bits: int) -> int:
+    return config.get("activation_bits", 4)
+
+
+def merged_shape(kind: str, shapes: Sequence[tuple]) -> tuple:
+    """The shape of a sum, or of maps side by side along the last axis."""
+    places = {shape[:-1] for shape in shapes} if kind == "ConcatenateQ" else set(shapes)
+    if len(places) != 1:
+        raise ValueError(f"cannot price a layer {kind} of inputs {list(shapes)}")
+    return (*places.pop(), sum(shape[-1] for shape in shapes)) if kind == "ConcatenateQ" else places.pop()
+
+
+PRICES = {
+    "AddQ": Price(activation_width, in_place),
+    "ConcatenateQ": Price(activation_width, in_place),
+    "InputQ": Price(lambda config, input_bits: config.get("bits", 8), in_place, streams=lambda config: "pixels"),
+    "GlobalMeanPoolingQ": Price(activation_width, in_place),
+}

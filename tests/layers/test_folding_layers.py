@@ -1,0 +1,141 @@
+"""A scale a filter, and a batch normalization folded into the kernel: the contract once more, and what they mean."""
+
+import keras
+import numpy as np
+import numpy_layers
+import pytest
+from contract import LayerContract
+
+import keras_efficient as ke
+
+EPSILON = 0.01
+_BITS = {"kernel_bits": 3, "bias_bits": 6, "activation_bits": 5, "mode": "freeze_scales"}
+_PARTS = {
+    "kernel_initializer": "he_normal",
+    "bias_initializer": "ones",
+    "kernel_regularizer": "l2",
+    "bias_regularizer": "l1",
+    "kernel_constraint": "max_norm",
+    "bias_constraint": "unit_norm",
+}
+
+
+def batch_norm():
+    return keras.layers.BatchNormalization(epsilon=EPSILON, momentum=0.5)
+
+
+class FoldingContract(LayerContract):
+    weight_names = (
+        *("kernel", "kernel_scale", "bias_scale", "activation_scale"),
+        *("gamma", "beta", "moving_mean", "moving_variance"),
+    )
+
+    fixed_weights = ("moving_mean", "moving_variance")
+
+    def make(self, **overrides):
+        layer = super().make(**overrides)
+        if layer.batch_norm is not None:
+            gamma, beta, mean, variance = layer.batch_norm.get_weights()
+            layer.batch_norm.set_weights([gamma, beta, mean, np.abs(variance) + 0.1])
+        return layer
+
+    def product(self, x, kernel):
+        raise NotImplementedError
+
+    def by_output(self, numbers, kernel_shape):
+        """One number an output, in the shape of the kernel's last axes."""
+        return numbers
+
+    def reference(self, x, weights):
+        kernel, kernel_scale, bias_scale, activation_scale, gamma, beta, mean, variance = weights
+        gain = gamma / np.sqrt(variance + EPSILON)
+        kernel = numpy_layers.quantize(kernel * self.by_output(gain, kernel.shape), 3, kernel_scale)
+        z = self.product(x, kernel) + numpy_layers.quantize(beta - mean * gain, 6, bias_scale)
+        return numpy_layers.quantize(np.maximum(z, 0), 5, activation_scale, signed=True)
+
+    def test_float_mode_is_the_layer_and_its_batch_normalization(self):
+        layer = self.make(mode="float", activation=None)
+        kernel, *_, gamma, beta, mean, variance = layer.get_weights()
+        expected = (self.product(self.inputs(), kernel) - mean) * gamma / np.sqrt(variance + EPSILON) + beta
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(self.inputs())), expected, rtol=1e-4, atol=1e-4)
+
+    def test_statistics_move_in_float_mode_only(self):
+        for mode, moves in (("float", True), ("learn_scales", False), ("freeze_scales", False)):
+            model, layer = self.model(mode=mode)
+            model.compile("sgd", "mse")
+            before = layer.batch_norm.get_weights()[2:]
+            model.fit(self.inputs(), np.zeros(self.output_shape), verbose=0)
+            after = layer.batch_norm.get_weights()[2:]
+            assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True)) is not moves
+
+    def test_each_filter_rounds_on_its_own_grid(self):
+        layer = self.make(batch_norm=None, use_bias=True)
+        kernel = layer.get_weights()[0]
+        scale = layer.kernel_quantizer.scale
+        assert scale.shape == kernel.shape[-len(scale.shape) :] and len(scale.shape) >= 1
+        scales = np.arange(scale.shape[-1]) % 3 - 1.0
+        scale.assign(np.broadcast_to(scales, scale.shape))
+        rounded = keras.ops.convert_to_numpy(layer.quantize_weight(layer.kernel_quantizer))
+        for number, each in enumerate(scales):
+            expected = numpy_layers.quantize(kernel[..., number], 3, each)
+            np.testing.assert_array_equal(rounded[..., number], expected)
+
+    def test_what_is_no_batch_normalization_is_refused(self):
+        with pytest.raises(TypeError, match="`batch_norm` must be a keras.layers.BatchNormalization or None. Received"):
+            self.layer_class(**{**self.arguments, "batch_norm": "yes"})
+        with pytest.raises(ValueError, match="over the last axis only. Received: batch_norm with axis=1"):
+            layer = self.layer_class(**{**self.arguments, "batch_norm": keras.layers.BatchNormalization(axis=1)})
+            layer.build((4, 8, 8, 3)[: len(self.input_shape) - 1] + (3,) if len(self.input_shape) > 2 else (4, 5, 3))
+
+
+def arguments(**more):
+    parts = {"activation": "relu", "signed_output": True, "use_bias": False}
+    return {**_BITS, **_PARTS, **parts, "per_channel": True, "batch_norm": batch_norm(), **more}
+
+
+class TestDenseQ(FoldingContract):
+    layer_class = ke.DenseQ
+    arguments = arguments(units=6)
+    input_shape = (4, 7)
+    output_shape = (4, 6)
+    supports_masking = True
+
+    def product(self, x, kernel):
+        return x @ kernel
+
+
+class TestConvQ(FoldingContract):
+    layer_class = ke.ConvQ
+    arguments = arguments(filters=5, kernel_size=(3, 2), strides=2, padding="same")
+    output_shape = (4, 4, 4, 5)
+
+    def product(self, x, kernel):
+        return numpy_layers.conv(x, kernel, (2, 2), "same")
+
+
+class TestDepthwiseConvQ(FoldingContract):
+    layer_class = ke.DepthwiseConvQ
+    arguments = arguments(kernel_size=3, depth_multiplier=2, strides=2, padding="same")
+    output_shape = (4, 4, 4, 6)
+
+    def product(self, x, kernel):
+        return numpy_layers.depthwise_conv(x, kernel, (2, 2), "same")
+
+    def by_output(self, numbers, kernel_shape):
+        return numbers.reshape(kernel_shape[-2:])
+
+
+class TestConv1DQ(FoldingContract):
+    layer_class = ke.Conv1DQ
+    arguments = arguments(filters=5, kernel_size=3, strides=2, padding="same")
+    input_shape = (4, 9, 3)
+    output_shape = (4, 5, 5)
+
+    def product(self, x, kernel):
+        return numpy_layers.conv(x[:, None], kernel[None], (1, 2), "same")[:, 0]
+
+    def test_inputs_of_another_rank_are_refused(self):
+        with pytest.raises(ValueError, match=r"needs inputs of shape \(batch, steps, channels\).*Received"):
+            ke.Conv1DQ(2, 3)(np.ones((1, 8, 8, 3), "float32"))
+        with pytest.raises(ValueError, match="leaves nothing of its input"):
+            ke.Conv1DQ(2, 9)(np.ones((1, 8, 3), "float32"))

@@ -1,0 +1,128 @@
+"""Sums, concatenations, means and the grid of the input keep the layer contract."""
+
+import keras
+import numpy as np
+import numpy_layers
+import pytest
+from contract import LayerContract
+
+import keras_efficient as ke
+
+
+class TestInputQ(LayerContract):
+    layer_class = ke.InputQ
+    arguments = {"bits": 3, "signed": True, "mode": "freeze_scales"}
+    input_shape = (4, 6)
+    output_shape = (4, 6)
+    weight_names = ("activation_scale",)
+    supports_masking = True
+
+    def reference(self, x, weights):
+        return numpy_layers.quantize(x, 3, weights[0])
+
+
+class TestMeanPoolingQ(LayerContract):
+    layer_class = ke.MeanPoolingQ
+    arguments = {
+        "pool_size": (2, 4),
+        "strides": (2, 1),
+        "activation_bits": 5,
+        "signed_output": False,
+        "mode": "freeze_scales",
+    }
+    left_out = ("padding",)
+    input_shape = (4, 8, 9, 2)
+    output_shape = (4, 4, 6, 2)
+    weight_names = ("activation_scale",)
+
+    def reference(self, x, weights):
+        means = numpy_layers.windows(x, (2, 4), (2, 1), "valid").mean((3, 4))
+        return numpy_layers.quantize(means, 5, weights[0], signed=False)
+
+    def test_signals(self):
+        x = np.random.default_rng(0).normal(size=(2, 9, 3)).astype("float32")
+        y = keras.ops.convert_to_numpy(ke.MeanPoolingQ(2, strides=3)(x))
+        np.testing.assert_allclose(y, keras.layers.AveragePooling1D(2, 3)(x), atol=1e-6)
+        assert ke.MeanPoolingQ(2, strides=3).compute_output_shape((None, 9, 3)) == (None, 3, 3)
+
+    def test_reciprocals_have_eight_digits(self):
+        x = np.ones((1, 3, 3, 1), "float32")
+        layer = ke.MeanPoolingQ(3, activation_bits=16, signed_output=False, mode="freeze_scales")
+        layer.build(x.shape)
+        layer.activation_quantizer.scale.assign(1.0)  # nine times 228 / 2048 is a little more than 1
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(x)).ravel(), np.float32(9 * 228 / 2048))
+
+    @pytest.mark.parametrize(
+        "arguments, message",
+        [({"padding": "same"}, "`padding` must be 'valid'"), ({"pool_size": 0}, "`pool_size` must be a positive")],
+    )
+    def test_wrong_arguments(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            ke.MeanPoolingQ(**arguments)
+
+    def test_a_pair_is_for_images(self):
+        with pytest.raises(ValueError, match=r"`pool_size` must be a positive integer. Received: pool_size=\(2, 2\)"):
+            ke.MeanPoolingQ((2, 2))(np.ones((1, 8, 2), "float32"))
+
+
+class TestGlobalMeanPoolingQ(LayerContract):
+    layer_class = ke.GlobalMeanPoolingQ
+    arguments = {"activation_bits": 5, "signed_output": False, "keepdims": True, "mode": "freeze_scales"}
+    input_shape = (4, 4, 8, 3)
+    output_shape = (4, 1, 1, 3)
+    weight_names = ("activation_scale",)
+
+    def reference(self, x, weights):
+        return numpy_layers.quantize(x.mean((1, 2), keepdims=True), 5, weights[0], signed=False)
+
+    def test_unknown_sizes_stay_unknown(self):
+        assert self.make().compute_output_shape((None, None, None, 3)) == (None, 1, 1, 3)
+        assert ke.GlobalMeanPoolingQ().compute_output_shape((None, 9, 3)) == (None, 3)
+
+    def test_vectors_are_refused(self):
+        with pytest.raises(ValueError, match="with places between. Received"):
+            ke.GlobalMeanPoolingQ()(np.ones((2, 3), "float32"))
+
+
+class TestMerging:
+    """The contract's checks are for one input; these are the same for two."""
+
+    @pytest.mark.parametrize("kind", ["add", "concatenate"])
+    def test_equals_numpy_and_reloads(self, kind, tmp_path, reloader):
+        layer = (
+            ke.AddQ("relu", 5, signed_output=True, mode="freeze_scales")
+            if kind == "add"
+            else ke.ConcatenateQ(5, signed_output=False, mode="freeze_scales")
+        )
+        x = np.random.default_rng(1).integers(-16, 17, (3, 4, 6)).astype("float32") / 16
+        inputs = keras.Input((4, 6))
+        model = keras.Model(inputs, layer([inputs, -2 * inputs]))
+        layer.activation_quantizer.scale.assign(0.7)
+        expected = np.maximum(x - 2 * x, 0) if kind == "add" else np.concatenate([x, -2 * x], axis=-1)
+        expected = numpy_layers.quantize(expected, 5, 0.7, signed=kind == "add")
+        np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
+        again = type(layer).from_config(layer.get_config())
+        assert again.get_config() == layer.get_config()
+        model.save(tmp_path / "model.keras")
+        np.save(tmp_path / "x.npy", x)
+        reloader.predict(tmp_path / "model.keras", tmp_path / "x.npy", tmp_path / "y.npy")
+        np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected)
+
+    def test_scales_train_in_learn_scales_only(self):
+        for mode, count in (("float", 0), ("learn_scales", 1), ("freeze_scales", 0)):
+            layer = ke.AddQ(mode=mode)
+            layer([np.ones((2, 3), "float32")] * 2)
+            assert len(layer.trainable_weights) == count and [w.name for w in layer.weights] == ["activation_scale"]
+
+    @pytest.mark.parametrize("layer", [ke.AddQ, ke.ConcatenateQ])
+    def test_wrong_inputs(self, layer):
+        x = np.ones((2, 3, 4), "float32")
+        with pytest.raises(ValueError, match="takes a list of two tensors or more. Received"):
+            layer()(x)
+        with pytest.raises(ValueError, match="of one shape|in their last axis only"):
+            layer()([x, x[:, :2]])
+
+    @pytest.mark.parametrize("activation, signed", [(None, True), ("relu", False)])
+    def test_the_grid_of_a_sum(self, activation, signed):
+        assert ke.AddQ(activation).output_is_signed is signed
+        assert ke.AddQ(activation, signed_output=not signed).output_is_signed is not signed

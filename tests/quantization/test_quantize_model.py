@@ -1,0 +1,233 @@
+"""`quantize_model`: the same function in float mode, nearly the same in 8 bits, and it trains, saves and loads."""
+
+import keras
+import numpy as np
+import pytest
+from quantization.own_models import (
+    NETWORKS,
+    batch_norm_network,
+    inputs_of,
+    outputs_of,
+    residual_network,
+    signal_network,
+    with_random_weights,
+)
+
+import keras_efficient as ke
+from keras_efficient.quantization import float_layers, quantized_layers
+
+L = keras.layers
+
+
+@pytest.fixture(params=NETWORKS)
+def plain(request):
+    return with_random_weights(NETWORKS[request.param]())
+
+
+def test_float_mode_is_the_plain_model(plain):
+    x = inputs_of(plain)
+    for fold in (True, False):
+        quantized = ke.quantize_model(plain, x=x, fold_batch_norm=fold, mode="float")
+        assert type(quantized) is type(plain)
+        np.testing.assert_allclose(outputs_of(quantized, x), outputs_of(plain, x), rtol=1e-5, atol=1e-5)
+
+
+def test_eight_bits_are_near_and_four_are_farther(plain):
+    x = inputs_of(plain)
+    expected = outputs_of(plain, x)
+    distances = []
+    for bits in (8, 4):
+        quantized = ke.quantize_model(plain, bits, 16, bits, x=x, mode="freeze_scales")
+        distances.append(np.abs(outputs_of(quantized, x) - expected).max() / np.abs(expected).max())
+    assert distances[0] < 0.1 and distances[0] < distances[1]
+
+
+def test_every_layer_that_works_is_quantized(plain):
+    quantized = ke.quantize_model(plain, x=inputs_of(plain))
+    heads = {"classes_softmax (Activation)", "out_sigmoid (Activation)"}
+    assert {text for text in float_layers(quantized) if not text.startswith("rescaling")} <= heads
+    outputs = [layer for layer in quantized_layers(quantized) if layer.name in ("classes", "logits", "value", "out")]
+    assert [layer.activation_bits for layer in outputs] == [16]
+
+
+def test_saves_and_loads_in_another_process(plain, tmp_path, reloader):
+    x = inputs_of(plain)
+    quantized = ke.quantize_model(plain, 4, 8, 4, x=x)
+    quantized.save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", x)
+    reloader.predict(tmp_path / "model.keras", tmp_path / "x.npy", tmp_path / "y.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), quantized.predict(x, verbose=0))
+
+
+def test_what_is_fused_keeps_its_weights_and_names():
+    plain = with_random_weights(residual_network())
+    quantized = ke.quantize_model(plain, x=inputs_of(plain))
+    kinds = [(layer.name, type(layer).__name__) for layer in quantized.layers[1:]]
+    assert kinds == [
+        ("input_q", "InputQ"),
+        ("stem", "ConvQ"),
+        ("branch", "ConvQ"),
+        ("sum", "AddQ"),
+        ("second", "ConvQ"),
+        (kinds[5][0], "AddQ"),
+        ("both", "ConcatenateQ"),
+        ("means", "GlobalMeanPoolingQ"),
+        ("logits", "DenseQ"),
+    ]
+    # The branch is read twice, so its batch normalization is folded and nothing else.
+    branch, norm = quantized.get_layer("branch"), plain.get_layer("branch_norm")
+    for ours, theirs in zip(branch.batch_norm.get_weights(), norm.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert quantized.get_layer("sum").activation is keras.activations.relu
+    assert quantized.get_layer("stem").activation is keras.activations.relu6
+    assert not quantized.get_layer("sum").output_is_signed and quantized.get_layer("both").output_is_signed
+
+
+def test_overrides_by_name_and_pattern():
+    plain = residual_network()
+    overrides = {"s*": {"kernel_bits": 5}, "stem": {"kernel_bits": 3, "per_channel": False}, "branch": None}
+    with pytest.warns(UserWarning, match=r"stay float, and have no integer form: branch \(Conv2D\), branch_norm"):
+        quantized = ke.quantize_model(plain, 4, x=inputs_of(plain), overrides=overrides)
+    stem, second = quantized.get_layer("stem"), quantized.get_layer("second")
+    assert (stem.kernel_bits, stem.per_channel) == (3, False) and (second.kernel_bits, second.per_channel) == (5, True)
+    assert type(quantized.get_layer("branch")) is L.Conv2D and quantized.get_layer("logits").kernel_bits == 4
+    assert [text.split()[0] for text in float_layers(quantized)] == ["branch", "branch_norm"]
+
+
+@pytest.mark.parametrize(
+    "arguments, kind, message",
+    [
+        ({"overrides": {"nothing*": {}}}, ValueError, "`overrides` names no layer of the model: 'nothing\\*'"),
+        ({"overrides": {"stem": {"bits": 4}}}, ValueError, "Received: bits for 'stem'"),
+        ({"overrides": {"stem": 4}}, ValueError, "Received: 4 for 'stem'"),
+        ({"overrides": {"stem": {"kernel_bits": 0}}}, ValueError, "'stem': `kernel_bits` must be an integer from 1"),
+        ({"overrides": ["stem"]}, TypeError, "`overrides` must be a dictionary"),
+        ({"kernel_bits": 17}, ValueError, "`kernel_bits` must be an integer from 1 to 16"),
+        ({"input_bits": 17}, ValueError, "`input_bits` must be an integer from 1 to 16"),
+        ({"per_channel": 1}, ValueError, "`per_channel` must be True or False"),
+        ({"mode": "int8"}, ValueError, "`mode` must be one of"),
+        ({"x": np.zeros((0, 8, 8, 2))}, ValueError, "`x` must hold at least one sample"),
+    ],
+)
+def test_wrong_arguments(arguments, kind, message):
+    with pytest.raises(kind, match=message):
+        ke.quantize_model(batch_norm_network(), **arguments)
+
+
+@pytest.mark.parametrize(
+    "layer, shape, message",
+    [
+        (L.Conv2D(2, 3, dilation_rate=2, name="bad"), (8, 8, 2), r"'bad' \(Conv2D\): windows must not be dilated"),
+        (L.Conv2D(2, 3, groups=2, name="bad"), (8, 8, 2), "'bad'.*filters must not be in groups. Received: groups=2"),
+        (L.Conv1D(2, 3, padding="causal", name="bad"), (8, 2), "'bad'.*Received: padding='causal'"),
+        (L.AveragePooling2D(3, padding="same", name="bad"), (8, 8, 2), "'bad'.*must not reach over the edge"),
+        (L.Conv2D(2, 3, data_format="channels_first", name="bad"), (2, 8, 8), "'bad'.*channels must come last"),
+    ],
+)
+def test_what_can_not_be_done_is_refused_by_name(layer, shape, message):
+    if keras.backend.backend() == "tensorflow" and "channels_first" in str(layer.get_config().get("data_format")):
+        pytest.skip("TensorFlow has no such convolution on a CPU")
+    model = keras.Sequential([keras.Input(shape), layer])
+    with pytest.raises(ValueError, match=message):
+        ke.quantize_model(model)
+    with pytest.warns(UserWarning, match=r"These layers stay float.*bad"):
+        ke.quantize_model(model, overrides={"bad": None})
+
+
+def test_other_models_are_refused():
+    with pytest.raises(TypeError, match="`model` must be a built Functional or Sequential model. Received"):
+        ke.quantize_model(keras.Sequential([L.Dense(3)]))
+
+
+def test_layers_of_this_package_inside_a_plain_model():
+    model = keras.Sequential(
+        [
+            keras.Input((8,)),
+            ke.PHMDense(8, terms=2, p=2, q=2, activation="relu", name="products"),
+            ke.ACDCDense(8, depth=2, name="transforms"),
+            ke.DenseQ(6, kernel_bits=3, name="own"),
+            ke.RandomBasisDense(4, dimensions=5, name="random"),
+            L.Dense(2, name="last"),
+        ]
+    )
+    x = inputs_of(model)
+    with pytest.warns(UserWarning, match=r"random \(RandomBasisDense\)"):
+        quantized = ke.quantize_model(model, 6, x=x, mode="float")
+    np.testing.assert_allclose(outputs_of(quantized, x), outputs_of(model, x), rtol=1e-5, atol=1e-5)
+    assert quantized.get_layer("products").kernel_bits == 6 and quantized.get_layer("transforms").kernel_bits == 6
+    assert quantized.get_layer("own").kernel_bits == 3
+
+
+def test_models_inside_are_converted():
+    inner = keras.Sequential([keras.Input((6,)), L.Dense(5, activation="relu", name="inner_dense")], name="inner")
+    model = keras.Sequential([keras.Input((6,)), inner, L.Dense(2, name="outer_dense")])
+    x = inputs_of(model)
+    quantized = ke.quantize_model(model, x=x, overrides={"inner_dense": {"kernel_bits": 2}}, mode="float")
+    np.testing.assert_allclose(outputs_of(quantized, x), outputs_of(model, x), rtol=1e-5, atol=1e-5)
+    assert [type(layer).__name__ for layer in quantized_layers(quantized)] == ["InputQ", "DenseQ", "DenseQ"]
+    assert quantized.get_layer("inner").layers[-1].kernel_bits == 2
+
+
+def test_several_inputs():
+    first, second = keras.Input((4,), name="first"), keras.Input((3,), name="second")
+    x = L.Concatenate()([L.Dense(3)(first), second])
+    model = keras.Model([first, second], L.Dense(2)(x))
+    arrays = [np.random.default_rng(0).uniform(size=(9, n)).astype("float32") for n in (4, 3)]
+    quantized = ke.quantize_model(model, x=arrays, mode="freeze_scales")
+    assert sum(type(layer).__name__ == "InputQ" for layer in quantized.layers) == 2
+    np.testing.assert_allclose(outputs_of(quantized, arrays), outputs_of(model, arrays), atol=0.1)
+
+
+def test_a_shared_layer_stays_shared():
+    inputs = keras.Input((4,))
+    shared = L.Dense(4, name="shared")
+    model = keras.Model(inputs, L.Dense(2)(shared(shared(inputs))))
+    x = inputs_of(model)
+    quantized = ke.quantize_model(model, x=x, mode="float")
+    np.testing.assert_allclose(outputs_of(quantized, x), outputs_of(model, x), rtol=1e-5, atol=1e-5)
+    assert sum(layer.name == "shared" for layer in quantized.layers) == 1
+
+
+@pytest.mark.skipif(keras.backend.backend() == "numpy", reason="numpy does not train")
+def test_trains_within_plain_fit(tmp_path):
+    """Regression, sample weights, callbacks, another mode between; the statistics that are folded stay."""
+    plain = with_random_weights(signal_network())
+    x = inputs_of(plain, 32)
+    quantized = ke.quantize_model(plain, x=x)
+    statistics = quantized.get_layer("stem").batch_norm.get_weights()[2:]
+    quantized.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae"])
+    y, weights = np.tile([0.2, 0.7], (32, 1)), np.linspace(0, 1, 32)
+    seen = []
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs["val_loss"]))
+    fitted = {"sample_weight": weights, "validation_data": (x, y), "callbacks": [callback], "verbose": 0}
+    quantized.fit(x, y, epochs=4, **fitted)
+    ke.set_mode(quantized, "freeze_scales")
+    quantized.fit(x, y, epochs=2, **fitted)
+    assert len(seen) == 6 and seen[-1] < seen[0]
+    for before, after in zip(statistics, quantized.get_layer("stem").batch_norm.get_weights()[2:], strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "numpy", reason="numpy does not train")
+def test_trains_on_a_data_set_of_tensorflow():
+    data = pytest.importorskip("tensorflow").data.Dataset
+    plain = batch_norm_network()
+    x = inputs_of(plain, 32)
+    quantized = ke.quantize_model(plain, 4, 8, 4, x=x)
+    quantized.compile("adam", "sparse_categorical_crossentropy")
+    before = quantized.get_layer("stem").get_weights()[0]
+    quantized.fit(data.from_tensor_slices((x, np.arange(32) % 3)).batch(16), epochs=1, verbose=0)
+    assert not np.array_equal(before, quantized.get_layer("stem").get_weights()[0])
+
+
+def test_without_samples_the_scales_wait_for_calibrate():
+    plain = with_random_weights(batch_norm_network())
+    quantized, x = ke.quantize_model(plain), inputs_of(plain)
+    assert quantized.get_layer("input_q").signed
+    quantizers = [quantizer for layer in quantized_layers(quantized) for quantizer in layer.quantizers]
+    assert all(not keras.ops.convert_to_numpy(q.scale).any() for q in quantizers)
+    ke.calibrate(quantized, quantized, x, rule="least_error")
+    again = ke.quantize_model(plain, x=x)
+    np.testing.assert_array_equal(outputs_of(quantized, x), outputs_of(again, x))
+    with pytest.raises(ValueError, match="`rule` must be one of .* Received: rule='best'"):
+        ke.calibrate(quantized, quantized, x, rule="best")
