@@ -29,7 +29,14 @@ from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.storage.graphs.reading import INPUT_GRID, PREPARATIONS, graph_calls, is_chain
-from keras_efficient.storage.models import INPUT_LAYER, check_chain, is_model, model_input_shape, models_within
+from keras_efficient.storage.models import (
+    INPUT_LAYER,
+    PRUNING_WRAPPERS,
+    check_chain,
+    is_model,
+    model_input_shape,
+    models_within,
+)
 from keras_efficient.storage.prices.base import SHIFT_BITS
 
 PIXEL = Codes(bits=8, signed=False, exponent=-8)  # a byte stands for byte / 256
@@ -212,6 +219,11 @@ def read_layer(layer: keras.layers.Layer, sources: list[IntegerMap], context: Co
         return None
     if kind in MERGERS:
         return MERGERS[kind](layer, sources, context)
+    if kind in PRUNING_WRAPPERS:
+        raise UnsupportedLayerError(
+            f"cannot export the layer {layer.name!r} ({kind}): its masks are for training. Right would be to export "
+            "keras_efficient.strip_pruning(model)"
+        )
     if kind not in READERS:
         raise UnsupportedLayerError(
             f"cannot export the layer {layer.name!r}: {kind} has no integer form. Supported are "
