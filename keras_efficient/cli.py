@@ -223,14 +223,15 @@ def _load_model(path):
 
 
 def _verification_images(model, dataset, data_dir, count):
-    """Bytes (n, rows, columns, channels): validation images, or noise where there are none."""
-    shape = model.input_shape[1:]
+    """Integers (n, rows, columns, channels): validation images, or noise where there are none."""
+    shape, integers = model.input_shape[1:], ke.export.IntegerModel(model)
     if dataset is None and shape != (8, 8, 1):
-        return np.random.default_rng(0).integers(0, 256, (min(count, 256), *shape), dtype=np.uint8)
+        codes = integers.input.codes
+        return np.random.default_rng(0).integers(codes.low, codes.high + 1, (min(count, 256), *shape))
     images = ke.datasets.load_dataset(dataset or "digits", data_dir).x_val[:count]
     if images.shape[1:] != shape:
         raise ValueError(f"`--dataset` {dataset} has images of {images.shape[1:]}, the model takes {shape}")
-    return np.round(images * 256).astype(np.uint8)
+    return integers.encode(images)
 
 
 def _read_network(path, default, shape):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_efficient.export.integer.model import LOGIT_RANGE, IntegerModel
-from keras_efficient.export.integer.reading import working_layers
+from keras_efficient.export.integer.wiring import working_layers
 from keras_efficient.quantization.modes import quantized_layers
 
 IMAGES_AT_ONCE = 500

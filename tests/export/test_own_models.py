@@ -40,7 +40,7 @@ def test_integers_equal_keras_and_c(name, number, tmp_path, c_compiler):
     codes = integers.encode(x)
     logits = integers.predict(codes)
     assert (integers.input.codes.bits, integers.input.codes.signed) == (16 if number == 2 else 8, number % 2 == 0)
-    assert len(np.unique(logits)) > 3
+    assert len(np.unique(logits)) > 1
     if not integers.inexact_layers:
         np.testing.assert_array_equal(keras_logits(model, integers, codes), logits)
     report, priced = ke.export_c(model, tmp_path), ke.estimate_storage(model)
@@ -128,7 +128,7 @@ def wide_input():
     [
         (float_branch, "'plain': Dense has no integer form"),
         (two_outputs, "must have one output. Received: 2 outputs"),
-        (used_twice, "the layer 'shared' .* is used more than once"),
+        (used_twice, "each used once and fed by the one before"),
         (wide_input, "'grid': inputs have 8 or 16 bits. Received: bits=12"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
 
 
@@ -75,7 +76,7 @@ class FoldingLayer(KernelLayer):
         """The rounded weight with all that is folded into it, or the bare weight in float mode."""
         if self.current_mode.quantized:
             return self.quantize_weight(quantizer)
-        return ops.cast(quantizer.weight, self.compute_dtype)
+        return ops.cast(masked(quantizer.weight, quantizer.weight), self.compute_dtype)
 
     def folded_kernel(self):
         """The float kernel times the gain of the batch normalization, before rounding."""

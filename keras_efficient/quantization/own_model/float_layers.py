@@ -39,7 +39,8 @@ def keeps_codes(layer: Any) -> bool:
 
 
 def missing_widths(layer: Any) -> str:
-    missing = [name for name in WIDTHS if hasattr(layer, name) and getattr(layer, name) is None]
+    known = isinstance(layer, QuantizedLayer)
+    missing = [name for name in WIDTHS if known and getattr(layer, name, 0) is None]
     return f", without {', '.join(missing)}" if missing else ""
 
 

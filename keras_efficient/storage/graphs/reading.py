@@ -34,16 +34,15 @@ class Call(NamedTuple):
 
 
 def is_chain(model: Any) -> bool:
-    """Whether the layers of a functional model feed each other one by one."""
+    """Whether a model is to be read as a chain: no layer that is used once is fed by another than the
+    one before. (A layer used twice is neither a chain's nor a graph's; `check_chain` refuses it.)"""
     if type(model).__name__ == "Sequential":
         return True
-    previous: list[str] = []
-    for layer in model_graph(model):
-        sources = [source for node in layer["inbound_nodes"] for source in tensor_sources(node)]
-        if sources != previous or len(layer["inbound_nodes"]) > 1:
-            return False
-        previous = [layer["name"]]
-    return True
+    graph = model_graph(model)
+    if any(len(layer["inbound_nodes"]) > 1 for layer in graph):
+        return True
+    sources = [[source for node in layer["inbound_nodes"] for source in tensor_sources(node)] for layer in graph]
+    return sources == [[], *([layer["name"]] for layer in graph[:-1])]
 
 
 def graph_calls(model: Any) -> list[Call]:
@@ -51,7 +50,7 @@ def graph_calls(model: Any) -> list[Call]:
     input and its grid, and without the head behind the last layer that works.
 
     Raises:
-        ValueError: Several inputs or outputs, a layer used twice, or a model inside the model.
+        ValueError: Several inputs or outputs, or a model inside the model.
     """
     check_ends(model)
     layers = {layer.name: layer for layer in model.layers}
@@ -60,11 +59,10 @@ def graph_calls(model: Any) -> list[Call]:
         name, nodes = layer["name"], layer["inbound_nodes"]
         if name not in layers:
             raise unknown_layer(f"{name!r} of the model {name_of(model)}", layer["class_name"])
-        if is_model(layers[name]) or len(nodes) > 1:
-            why = "is a model of its own" if is_model(layers[name]) else "is used more than once"
+        if is_model(layers[name]):
             raise ValueError(
-                f"in a model with branches each layer is used once and models are unfolded, but the layer {name!r} "
-                f"of the model {name_of(model)} {why}"
+                f"a model with branches can hold no other models, but the layer {name!r} of the model "
+                f"{name_of(model)} is one"
             )
         kind = type(layers[name]).__name__
         sources = tuple(source for node in nodes for source in tensor_sources(node))

@@ -1,0 +1,122 @@
+"""The grids of a layer's kernel, bias and output in integers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_efficient.export.integer.codes import Codes
+from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.storage.prices.base import SHIFT_BITS
+
+EXPONENTS = (-126, 127)  # of the scales, as `ops.quantize` limits them
+RELUS = ("relu", "linear")
+
+
+class UnsupportedLayerError(ValueError):
+    """A layer that has no integer form."""
+
+
+def codes_of(layer: Any, quantizer: Quantizer) -> Codes:
+    scale = float(keras.ops.convert_to_numpy(quantizer.scale))
+    if not math.isfinite(scale):
+        raise ValueError(
+            f"cannot export the layer {layer.name!r}: the log2 scale of its {quantizer.name} must be a finite number. "
+            f"Received: {scale}"
+        )
+    low, high = EXPONENTS
+    return Codes.of_scale(quantizer.bits, quantizer.signed, int(np.clip(np.round(scale), low, high)))
+
+
+def exponents_of(layer: Any, quantizer: Quantizer) -> np.ndarray:
+    """The scales of a kernel, rounded: one number, or one a filter."""
+    scales = keras.ops.convert_to_numpy(quantizer.scale)
+    if not np.isfinite(scales).all():
+        raise ValueError(
+            f"cannot export the layer {layer.name!r}: the log2 scale of its {quantizer.name} must be a finite number. "
+            f"Received: {scales}"
+        )
+    return np.clip(np.round(scales), *EXPONENTS).astype(int)
+
+
+@dataclass(frozen=True)
+class KernelCodes:
+    """A kernel in integers: value = integer x 2^(shift of the output channel) x 2^codes.exponent."""
+
+    integers: np.ndarray
+    codes: Codes
+    shifts: np.ndarray | None
+    pruned: bool  # holds exact zeros, as pruning leaves them
+
+    def reshaped(self, *shape: int) -> KernelCodes:
+        return replace(self, integers=self.integers.reshape(shape))
+
+
+def kernel_codes(layer: Any, quantizer: Quantizer) -> KernelCodes:
+    """The integers of a kernel, in the unit of its finest filter."""
+    if not len(quantizer.scale.shape):  # on TensorFlow an empty shape counts as true
+        return KernelCodes(weight_codes(layer, quantizer), codes_of(layer, quantizer), None, is_pruned(quantizer))
+    exponents = exponents_of(layer, quantizer)
+    values = np.ldexp(finite_values(layer, quantizer), -exponents)
+    integers = Codes.of_scale(quantizer.bits, quantizer.signed, 0).nearest(values)
+    # A filter of zeros may lie anywhere.
+    used = np.any(integers != 0, axis=tuple(range(integers.ndim - exponents.ndim)))
+    finest = int(exponents[used].min()) if used.any() else 0
+    shifts = np.where(used, exponents - finest, 0).ravel()
+    if shifts.max() >= 2**SHIFT_BITS:
+        raise ValueError(
+            f"cannot export the layer {layer.name!r}: the scales of its filters must lie within a factor of "
+            f"2^{2**SHIFT_BITS - 1}. Received: log2 scales from {finest} to {finest + shifts.max()}; calibrate again"
+        )
+    return KernelCodes(integers, Codes.of_scale(quantizer.bits, quantizer.signed, finest), shifts, is_pruned(quantizer))
+
+
+def is_pruned(quantizer: Quantizer) -> bool:
+    """Whether a kernel holds exact zeros, as pruning leaves them, beside other numbers."""
+    zeros = keras.ops.convert_to_numpy(quantizer.weight) == 0
+    return bool(zeros.any() and not zeros.all())
+
+
+def weight_codes(layer: Any, quantizer: Quantizer) -> np.ndarray:
+    """The integers of a kernel or bias."""
+    return codes_of(layer, quantizer).nearest(finite_values(layer, quantizer))
+
+
+def finite_values(layer: Any, quantizer: Quantizer) -> np.ndarray:
+    values = keras.ops.convert_to_numpy(quantizer.values()).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"cannot export the layer {layer.name!r}: its {quantizer.name} holds numbers that are not finite"
+        )
+    return values
+
+
+def has_relu(layer: Any, activation: Callable, known: Sequence[str] = RELUS) -> bool:
+    name = getattr(activation, "__name__", repr(activation))
+    if name not in known:
+        raise UnsupportedLayerError(
+            f"cannot export the layer {layer.name!r}: its activation must be one of {known}. "
+            f"Received: activation={name!r}"
+        )
+    return name != "linear"
+
+
+def read_activation(layer: Any, activation: Callable, quantizer: Quantizer) -> tuple[bool, int | None]:
+    """(whether negative sums count as 0, the largest code that the activation gives or None).
+
+    Rounding keeps the order of numbers, so the code of min(y, 6) is the smaller of two codes.
+    """
+    relu = has_relu(layer, activation, (*RELUS, "relu6"))
+    if getattr(activation, "__name__", "") != "relu6":
+        return relu, None
+    codes = codes_of(layer, quantizer)
+    if codes.midrise:
+        raise UnsupportedLayerError(
+            f"cannot export the layer {layer.name!r}: relu6 with signed codes of 2 bits or less"
+        )
+    return relu, int(codes.nearest(6.0))

@@ -1,0 +1,322 @@
+"""From a Keras layer to its integer operation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_efficient.descriptions.shapes import mean_reciprocal, read_signal_window, read_window, window_output_size
+from keras_efficient.export.integer.codes import Codes
+from keras_efficient.export.integer.grids import (
+    KernelCodes,
+    UnsupportedLayerError,
+    codes_of,
+    has_relu,
+    kernel_codes,
+    read_activation,
+    weight_codes,
+)
+from keras_efficient.export.integer.operations import (
+    Addition,
+    AveragePooling,
+    Concatenation,
+    Convolution,
+    IntegerMap,
+    MaxPooling,
+    MeanPooling,
+    Operation,
+    Products,
+    Rescale,
+    Residual,
+)
+from keras_efficient.export.integer.rounding import Term, plan_rounding
+from keras_efficient.export.integer.windows import Window
+from keras_efficient.export.integer.wiring import TRANSPARENT
+from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.storage.models import PRUNING_WRAPPERS
+
+LOGIT_BITS = 16
+MEAN_DIGITS = 8
+
+
+class Context(NamedTuple):
+    """Where a layer stands.
+
+    flat: behind a flatten. gives_sums: its sums are the logits. is_last: its outputs are read by
+    users. in_graph: in a model with branches, where a layer that changes nothing is one of its own.
+    """
+
+    flat: bool = False
+    gives_sums: bool = False
+    is_last: bool = False
+    in_graph: bool = False
+
+
+def read_layer(layer: keras.layers.Layer, sources: list[IntegerMap], context: Context) -> Operation | None:
+    """The operation of one layer; None where it changes nothing."""
+    kind, source = type(layer).__name__, sources[0]
+    if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
+        raise UnsupportedLayerError(
+            f"cannot export the layer {layer.name!r}: channels must come last. "
+            f"Received: data_format={layer.data_format!r}"
+        )
+    if kind in TRANSPARENT:
+        return None
+    if kind in MERGERS:
+        return MERGERS[kind](layer, sources, context)
+    if kind in PRUNING_WRAPPERS:
+        raise UnsupportedLayerError(
+            f"cannot export the layer {layer.name!r} ({kind}): its masks are for training. Right would be to export "
+            "keras_efficient.strip_pruning(model)"
+        )
+    if kind not in READERS:
+        raise UnsupportedLayerError(
+            f"cannot export the layer {layer.name!r}: {kind} has no integer form. Supported are "
+            f"{', '.join(sorted([*READERS, *MERGERS, *TRANSPARENT]))}; "
+            "behind the last of them also Softmax and Activation"
+        )
+    return READERS[kind](layer, source, context)
+
+
+def read_dense(layer: Any, source: IntegerMap, context: Context) -> Operation:
+    """A dense layer is a window over the whole map behind a flatten, else one of a single place."""
+    kernel = kernel_codes(layer, layer.kernel_quantizer)
+    if context.flat:
+        sizes, shape = source.shape[:2], (1, 1, layer.units)
+        kernel = kernel.reshaped(*source.shape, layer.units)
+    else:
+        sizes, shape = (1, 1), (*source.shape[:2], layer.units)
+        kernel = kernel.reshaped(1, 1, *kernel.integers.shape)
+    window = Window(source.shape[:2], shape[:2], tuple(sizes), (1, 1), "valid")
+    return weighted_sum(layer, source, shape, window, kernel, context)
+
+
+def read_convolution(layer: Any, source: IntegerMap, context: Context) -> Operation:
+    window = window_of(layer, source, "kernel_size")
+    shape = (*window.target, layer.output_channels(source.shape[2]))
+    kernel = kernel_codes(layer, layer.kernel_quantizer)
+    return weighted_sum(layer, source, shape, window, kernel, context, type(layer).__name__ == "DepthwiseConvQ")
+
+
+def read_signal_convolution(layer: Any, source: IntegerMap, context: Context) -> Operation:
+    window = signal_window_of(layer, source, "kernel_size")
+    kernel = kernel_codes(layer, layer.kernel_quantizer)
+    kernel = kernel.reshaped(1, *kernel.integers.shape)
+    return weighted_sum(layer, source, (*window.target, layer.filters), window, kernel, context)
+
+
+def weighted_sum(
+    layer: Any,
+    source: IntegerMap,
+    shape: tuple,
+    window: Window,
+    kernel: KernelCodes,
+    context: Context,
+    depthwise: bool = False,
+) -> Convolution:
+    quantizers = (layer.bias_quantizer, layer.activation_quantizer)
+    return make_convolution(layer, source, shape, window, kernel, quantizers, layer.activation, context, depthwise)
+
+
+def make_convolution(
+    layer: Any,
+    source: IntegerMap,
+    shape: tuple,
+    window: Window,
+    kernel: KernelCodes,
+    quantizers: Sequence[Quantizer | None],
+    activation: Callable,
+    context: Context = Context(),  # noqa: B008 (it is never changed)
+    depthwise: bool = False,
+    skip: IntegerMap | None = None,
+) -> Convolution:
+    """A convolution from its kernel and its quantizers (bias, output). Where it gives its sums, they
+    are saturated to 16 bits, without activation."""
+    bias_quantizer, output_quantizer = quantizers
+    bias = None if bias_quantizer is None else weight_codes(layer, bias_quantizer)
+    bias_codes = None if bias_quantizer is None else codes_of(layer, bias_quantizer)
+    bounds = sum_bounds(kernel.integers, source.codes, depthwise)
+    shifted = bounds if kernel.shifts is None else bounds << kernel.shifts
+    terms = [
+        Term(int(shifted.max()), source.codes.exponent + kernel.codes.exponent),
+        Term(0 if bias is None else int(np.abs(bias).max()), bias_codes.exponent if bias_codes else 0),
+        *([] if skip is None else [Term(skip.codes.bound, skip.codes.exponent)]),
+    ]
+    finest = min(term.exponent for term in (terms if bias is not None else [terms[0], *terms[2:]]))
+    relu, limit = read_activation(layer, activation, output_quantizer)
+    if context.gives_sums:
+        output, relu, limit = Codes(LOGIT_BITS, True, finest), False, None
+    else:
+        output = output_codes(layer, output_quantizer, context)
+    return Convolution(
+        layer.name,
+        source,
+        IntegerMap(shape, output),
+        window,
+        Products(kernel.integers, bias, kernel.codes, bias_codes, int(bounds.max()), kernel.pruned),
+        plan_rounding(terms, output, relu=relu, highest=limit),
+        depthwise,
+        gives_logits=context.gives_sums,
+        shifts=kernel.shifts,
+    )
+
+
+def read_residual(layer: Any, source: IntegerMap, context: Context) -> Operation:
+    shape = source.shape
+    window = Window(shape[:2], shape[:2], (3, 3), (1, 1), "same")
+    first, second = layer.quantizers[:3], layer.quantizers[3:]
+    relu = keras.activations.relu
+    kernels = [kernel_codes(layer, quantizers[0]) for quantizers in (first, second)]
+    inner = make_convolution(layer, source, shape, window, kernels[0], first[1:], relu)
+    outer = make_convolution(layer, inner.target, shape, window, kernels[1], second[1:], relu, context, skip=source)
+    return Residual(layer.name, source, outer.target, inner, outer)
+
+
+def read_quantizer(layer: Any, source: IntegerMap, context: Context) -> Operation:
+    return rescale(layer, source, output_codes(layer, layer.activation_quantizer, context))
+
+
+def read_relu(layer: Any, source: IntegerMap, context: Context) -> Operation | None:
+    if type(layer).__name__ == "ReLU":
+        plain = not layer.negative_slope and not layer.threshold and layer.max_value is None
+        relu = True
+    else:
+        relu, plain = has_relu(layer, layer.activation), True
+    if not plain:
+        raise UnsupportedLayerError(
+            f"cannot export the layer {layer.name!r}: only the plain relu has an integer form. "
+            f"Received: {layer.get_config()}"
+        )
+    if not relu or not source.codes.signed:
+        return rescale(layer, source, source.codes) if context.in_graph else None
+    codes = source.codes
+    # Mid-rise codes have no zero: 0, 1 and 3 are codes of the unsigned grid of as many bits.
+    output = Codes(codes.bits, False, codes.exponent) if codes.midrise else codes
+    return rescale(layer, source, output, relu=True)
+
+
+def rescale(layer: Any, source: IntegerMap, output: Codes, relu: bool = False) -> Rescale:
+    rounding = plan_rounding([Term(source.codes.bound, source.codes.exponent)], output, relu=relu)
+    return Rescale(layer.name, source, IntegerMap(source.shape, output), rounding)
+
+
+def read_addition(layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+    relu, limit = read_activation(layer, layer.activation, layer.activation_quantizer)
+    output = output_codes(layer, layer.activation_quantizer, context)
+    terms = [Term(source.codes.bound, source.codes.exponent) for source in sources]
+    rounding = plan_rounding(terms, output, relu=relu, highest=limit)
+    return Addition(layer.name, sources[0], IntegerMap(sources[0].shape, output), tuple(sources), rounding)
+
+
+def read_concatenation(layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+    output = output_codes(layer, layer.activation_quantizer, context)
+    shape = (*sources[0].shape[:2], sum(source.shape[2] for source in sources))
+    roundings = [plan_rounding([Term(s.codes.bound, s.codes.exponent)], output) for s in sources]
+    return Concatenation(layer.name, sources[0], IntegerMap(shape, output), tuple(sources), tuple(roundings))
+
+
+def read_mean_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
+    is_signal = layer.input_spec.ndim == 3
+    return mean_pooling(
+        layer, source, (signal_window_of if is_signal else window_of)(layer, source, "pool_size"), context
+    )
+
+
+def read_global_mean_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
+    return mean_pooling(layer, source, whole_window(source), context)
+
+
+def mean_pooling(layer: Any, source: IntegerMap, window: Window, context: Context) -> MeanPooling:
+    digits, exponent = math.frexp(mean_reciprocal(math.prod(window.sizes)))
+    factor = int(digits * 2**MEAN_DIGITS)
+    output = output_codes(layer, layer.activation_quantizer, context)
+    bound = source.codes.bound * math.prod(window.sizes) * factor
+    rounding = plan_rounding([Term(bound, source.codes.exponent + exponent - MEAN_DIGITS)], output)
+    target = IntegerMap((*window.target, source.shape[2]), output)
+    return MeanPooling(layer.name, source, target, window, factor, rounding)
+
+
+def read_average_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
+    window = window_of(layer, source, "pool_size")
+    target = IntegerMap((*window.target, source.shape[2]), Codes(layer.bits, False, -layer.bits))
+    return AveragePooling(layer.name, source, target, window)
+
+
+def read_max_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
+    window = window_of(layer, source, "pool_size")
+    return MaxPooling(layer.name, source, IntegerMap((*window.target, source.shape[2]), source.codes), window)
+
+
+def read_signal_max_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
+    window = signal_window_of(layer, source, "pool_size")
+    return MaxPooling(layer.name, source, IntegerMap((*window.target, source.shape[2]), source.codes), window)
+
+
+def read_global_max_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
+    target = IntegerMap((1, 1, source.shape[2]), source.codes)
+    return MaxPooling(layer.name, source, target, whole_window(source))
+
+
+def whole_window(source: IntegerMap) -> Window:
+    return Window(source.shape[:2], (1, 1), source.shape[:2], source.shape[:2], "valid")
+
+
+def signal_window_of(layer: Any, source: IntegerMap, size_key: str) -> Window:
+    """A window along time: a signal is an image of one row."""
+    try:
+        size, stride, padding = read_signal_window(layer.get_config(), size_key)
+    except ValueError as error:
+        raise UnsupportedLayerError(f"cannot export the layer {layer.name!r}: {error}") from None
+    steps = window_output_size(source.shape[1], size, stride, padding)
+    return Window(source.shape[:2], (1, steps), (1, size), (1, stride), padding)
+
+
+def window_of(layer: Any, source: IntegerMap, size_key: str) -> Window:
+    try:
+        sizes, strides, padding = read_window(layer.get_config(), size_key)
+    except ValueError as error:
+        raise UnsupportedLayerError(f"cannot export the layer {layer.name!r}: {error}") from None
+    axes = zip(source.shape[:2], sizes, strides, strict=True)
+    target = tuple(window_output_size(*axis, padding) for axis in axes)
+    return Window(source.shape[:2], target, tuple(sizes), tuple(strides), padding)
+
+
+def output_codes(layer: Any, quantizer: Quantizer, context: Context) -> Codes:
+    """The grid of an output. Users read signed integers of 16 bits."""
+    codes = codes_of(layer, quantizer)
+    return replace(codes, bits=LOGIT_BITS - 1) if context.is_last and codes.high >= 2 ** (LOGIT_BITS - 1) else codes
+
+
+def sum_bounds(kernel: np.ndarray, codes: Codes, depthwise: bool) -> np.ndarray:
+    """For each output channel the largest magnitude that a partial sum of products can reach, in any
+    order of summation."""
+    ends = np.stack([kernel * codes.low, kernel * codes.high])
+    axes = (0, 1) if depthwise else (0, 1, 2)
+    up = np.maximum(ends.max(axis=0), 0).sum(axis=axes)
+    down = np.maximum(-ends.min(axis=0), 0).sum(axis=axes)
+    return np.maximum(up, down).ravel()
+
+
+MERGERS: dict[str, Callable[..., Operation]] = {"AddQ": read_addition, "ConcatenateQ": read_concatenation}
+READERS: dict[str, Callable[..., Operation | None]] = {
+    "DenseQ": read_dense,
+    "ConvQ": read_convolution,
+    "DepthwiseConvQ": read_convolution,
+    "Conv1DQ": read_signal_convolution,
+    "MeanPoolingQ": read_mean_pooling,
+    "GlobalMeanPoolingQ": read_global_mean_pooling,
+    "ResidualQ": read_residual,
+    "ActivationQ": read_quantizer,
+    "AveragePoolingQ": read_average_pooling,
+    "MaxPooling2D": read_max_pooling,
+    "GlobalMaxPooling2D": read_global_max_pooling,
+    "MaxPooling1D": read_signal_max_pooling,
+    "GlobalMaxPooling1D": read_global_max_pooling,
+    "Activation": read_relu,
+    "ReLU": read_relu,
+}

@@ -1,0 +1,75 @@
+"""Which layers of a Keras model work, and who feeds whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import keras
+
+from keras_efficient.storage.graphs.reading import INPUT_GRID, PREPARATIONS, graph_calls, is_chain
+from keras_efficient.storage.models import INPUT_LAYER, check_chain, is_model, models_within
+
+# What only acts in training, or renames places.
+TRANSPARENT = (
+    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout"),
+    "Flatten",
+)
+
+
+def read_wiring(model: keras.Model) -> Wiring:
+    """The wiring of a chain or of a graph."""
+    return chain_wiring(model) if is_chain(model) else graph_wiring(model)
+
+
+class Wiring(NamedTuple):
+    """The layers behind the input's grid, and for each the numbers of those that feed it: 0 is the
+    input, k + 1 layer k."""
+
+    layers: list[keras.layers.Layer]
+    sources: list[tuple[int, ...]]
+    grid: keras.layers.Layer | None
+    preparation: list[keras.layers.Layer]
+
+
+def chain_wiring(model: keras.Model) -> Wiring:
+    layers = working_layers(model)
+    kinds = [type(layer).__name__ for layer in layers]
+    grid, preparation = None, []
+    if INPUT_GRID in kinds and all(kind in PREPARATIONS for kind in kinds[: kinds.index(INPUT_GRID)]):
+        start = kinds.index(INPUT_GRID)
+        preparation, grid, layers = layers[:start], layers[start], layers[start + 1 :]
+    return Wiring(layers, [(number,) for number in range(len(layers))], grid, preparation)
+
+
+def graph_wiring(model: keras.Model) -> Wiring:
+    start, *calls = graph_calls(model)
+    numbers = {start.name: 0, **{call.name: number for number, call in enumerate(calls, start=1)}}
+    grid = model.get_layer(start.name) if start.kind == INPUT_GRID else None
+    sources = [tuple(numbers[source] for source in call.sources) for call in calls]
+    before = [layer for layer in model.layers if grid is not None and type(layer).__name__ in PREPARATIONS]
+    return Wiring([model.get_layer(call.name) for call in calls], sources, grid, before)
+
+
+def working_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of a chain, nested models unfolded, without what follows the last that works."""
+    for part in models_within(model):
+        check_chain(part)
+    layers = list(flat_layers(model))
+    while layers and is_head(layers[-1]):
+        layers.pop()
+    if not layers:
+        raise ValueError(f"the model {model.name!r} holds no layer that could be exported")
+    return layers
+
+
+def flat_layers(model: Any) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        if is_model(layer):
+            yield from flat_layers(layer)
+        elif type(layer).__name__ != INPUT_LAYER:
+            yield layer
+
+
+def is_head(layer: keras.layers.Layer) -> bool:
+    return type(layer).__name__ in (*TRANSPARENT, "Activation", "Softmax", "ReLU", "LeakyReLU")
