@@ -85,6 +85,12 @@ def test_80_percent_of_a_4_bit_network_take_at_most_half_of_the_bytes(tmp_path):
     assert sparse.weight_bytes == pytest.approx(ke.estimate_storage(stripped).weight_bytes, abs=1)
 
 
+def test_wrappers_are_taken_off_first(tmp_path):
+    model = ke.prune_model(sequential((4,), ke.DenseQ(3)), ke.ConstantSparsity(0.5))
+    with pytest.raises(ValueError, match="cannot export the layer 'prunable_.*strip_pruning"):
+        ke.export_c(model, tmp_path)
+
+
 @pytest.mark.parametrize("sparsity", [0.5, 0.93])
 def test_avr_where_int_has_16_bits(sparsity, tmp_path):
     if not shutil.which("avr-gcc") or not can_simulate_avr():

@@ -155,7 +155,7 @@ class BitmaskGroup(Group):
         return np.concatenate([bits_of(self._kept, 1), bits_of(self._stored, self.codes.bits)])
 
     def helpers(self) -> dict[str, list[str]]:
-        return {"weight_bits": WEIGHT_BITS, "weight_skip": BITMASK_SKIP}
+        return {"weight_bits": WEIGHT_BITS, "weight_bit": WEIGHT_BIT, "bitmask_skip": BITMASK_SKIP}
 
     def declaration(self) -> str:
         start = self.start + self.indices.size
@@ -171,7 +171,7 @@ class BitmaskGroup(Group):
                 self._add(sum_type, number, f"network_weight_bits(weight, {self.codes.bits})"),
                 f"weight = (network_index)(weight + {self.codes.bits});",
             ]
-            lines += [*braces("if (network_weight_bits(mask, 1))", stored), "mask++;"]
+            lines += [*braces("if (network_weight_bit(mask))", stored), "mask++;"]
         return lines
 
 
@@ -285,11 +285,16 @@ static uint16_t network_weight_bits(network_index place, uint8_t bits)
     return (uint16_t)(index & (0xffffu >> (16 - bits)));
 }""".splitlines()
 
+WEIGHT_BIT = """static uint8_t network_weight_bit(network_index place)
+{
+    return (uint8_t)(NETWORK_WEIGHT(place >> 3) >> (place & 7) & 1);
+}""".splitlines()
+
 BITMASK_SKIP = """/* Passes over so many weights, of which those with a bit in the mask are stored. */
 NETWORK_INLINE void network_skip_masked(network_index *mask, network_index *weight, network_index count, uint8_t bits)
 {
     for (; count; count--, (*mask)++)
-        if (network_weight_bits(*mask, 1))
+        if (network_weight_bit(*mask))
             *weight = (network_index)(*weight + bits);
 }""".splitlines()
 

@@ -25,7 +25,14 @@ from keras_efficient.export.integer.operations import (
 from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.storage.models import INPUT_LAYER, check_chain, is_model, model_input_shape, models_within
+from keras_efficient.storage.models import (
+    INPUT_LAYER,
+    PRUNING_WRAPPERS,
+    check_chain,
+    is_model,
+    model_input_shape,
+    models_within,
+)
 
 PIXEL = Codes(bits=8, signed=False, exponent=-8)  # a byte stands for byte / 256
 LOGIT_BITS = 16
@@ -100,6 +107,11 @@ def read_layer(layer: keras.layers.Layer, source: IntegerMap, flat: bool, is_las
         )
     if kind in _TRANSPARENT:
         return None
+    if kind in PRUNING_WRAPPERS:
+        raise UnsupportedLayerError(
+            f"cannot export the layer {layer.name!r} ({kind}): its masks are for training. Right would be to export "
+            "keras_efficient.strip_pruning(model)"
+        )
     if kind not in READERS:
         raise UnsupportedLayerError(
             f"cannot export the layer {layer.name!r}: {kind} has no integer form. Supported are "
