@@ -42,9 +42,7 @@ def network(kind):
 
 def distorted(x, random):
     """Half of the images flipped, all shifted by up to four pixels; what comes in is zero."""
-    flips = random.random(len(x)) < 0.5
-    x = np.where(flips[:, None, None, None], x[:, :, ::-1], x)
-    padded = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)))
+    padded = np.pad(ke.datasets.flipped(x, random), ((0, 0), (4, 4), (4, 4), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, x.shape[1:3], axis=(1, 2))
     rows, columns = random.integers(0, 9, (2, len(x)))
     return np.ascontiguousarray(np.moveaxis(windows[np.arange(len(x)), rows, columns], 1, -1))

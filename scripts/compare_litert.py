@@ -28,6 +28,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from _litert import litert_outputs
 from _results import write_results
 
 import keras_efficient as ke
@@ -75,25 +76,8 @@ def measure(model, data, images=None):
         "model_bytes": len(content),
         "model_bytes_short_names": len(ke.export.convert_litert(plain_network(model, short_names=True), images)),
         **(measured_arena(content) or computed_arena(content)),
-        "test_accuracy": accuracy(litert_logits(content, data.x_test), data.y_test),
+        "test_accuracy": accuracy(litert_outputs(content, data.x_test), data.y_test),
     }
-
-
-def litert_logits(content, images):
-    """What LiteRT's interpreter answers, image by image."""
-    interpreter = tf.lite.Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-    if source["dtype"] != np.float32:
-        scale, zero_point = source["quantization"]
-        limits = np.iinfo(source["dtype"])
-        images = np.clip(np.round(images / scale) + zero_point, limits.min, limits.max).astype(source["dtype"])
-    logits = []
-    for image in images:
-        interpreter.set_tensor(source["index"], image[np.newaxis])
-        interpreter.invoke()
-        logits.append(interpreter.get_tensor(target["index"])[0])
-    return np.array(logits)
 
 
 def measured_arena(content):

@@ -11,7 +11,7 @@ import statistics
 
 import keras
 import numpy as np
-import tensorflow as tf
+from _litert import litert_outputs
 from _results import write_results
 
 import keras_efficient as ke
@@ -37,30 +37,10 @@ def networks(seed):
 def measure(model, samples):
     """Bytes of the file, and the relative error of its outputs."""
     content = ke.export.convert_litert(model, samples[:256])
-    interpreter = tf.lite.Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    outputs = []
-    for sample in samples[256:]:
-        interpreter.set_tensor(source["index"], to_integers(sample[None], source))
-        interpreter.invoke()
-        outputs.append(from_integers(interpreter.get_tensor(target["index"]), target)[0])
+    outputs = litert_outputs(content, samples[256:])
     expected = model.predict(samples[256:], batch_size=1000, verbose=0)
-    error = float(np.sqrt(np.mean((np.stack(outputs) - expected) ** 2)))
+    error = float(np.sqrt(np.mean((outputs - expected) ** 2)))
     return {"bytes": len(content), "error": error, "relative_error": error / float(expected.std())}
-
-
-def to_integers(values, tensor):
-    """Reals as the integers of a tensor of the file."""
-    scale, zero = tensor["quantization"]
-    bounds = np.iinfo(tensor["dtype"])
-    return np.clip(np.round(values / scale + zero), bounds.min, bounds.max).astype(tensor["dtype"])
-
-
-def from_integers(values, tensor):
-    """Integers of a tensor of the file as reals."""
-    scale, zero = tensor["quantization"]
-    return (values.astype("float32") - zero) * scale
 
 
 def main():

@@ -25,9 +25,9 @@ from _results import write_results
 
 import keras_efficient as ke
 from keras_efficient.training.pruning import compare_recipes, dynamic_pruning
+from keras_efficient.training.pruning.recipes import AS_WRITTEN
 
 L = keras.layers
-AS_WRITTEN = {1 / 3: 0.17, 2 / 3: 0.17}
 # The events of the programs, where they differ from the text.
 AS_RUN = {
     "penguins": {333 / 4000: 0.17, 666 / 4000: 0.17},

@@ -9,6 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+# What Keras's layers call the weights that they multiply by.
+KERNEL_NAMES = (
+    "kernel",
+    "recurrent_kernel",
+    "depthwise_kernel",
+    "pointwise_kernel",
+    "embeddings",
+    "reverse_embeddings",
+)
+
 
 @dataclass(frozen=True)
 class LayerSpec:

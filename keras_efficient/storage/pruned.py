@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_efficient.descriptions.specs import KERNEL_NAMES
 from keras_efficient.storage.prices.base import FLOAT_BITS
 from keras_efficient.storage.sparse import Encoding, best_encoding, kernel_streams
 
-KERNELS = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel", "embeddings")
 LARGEST_MIDRISE = 2  # signed grids of so few bits have no zero
 
 
@@ -64,7 +64,7 @@ def prunable(layer: Any) -> list:
     own = getattr(layer, "get_prunable_weights", None)
     if own is not None:
         return list(own())
-    return [weight for weight in getattr(layer, "weights", ()) if weight.name in KERNELS]
+    return [weight for weight in getattr(layer, "weights", ()) if weight.name in KERNEL_NAMES]
 
 
 def effective(variable: Any) -> np.ndarray:

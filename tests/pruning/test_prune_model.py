@@ -98,6 +98,7 @@ def test_events_lie_before_the_batch_of_their_step():
     assert int(prunable_layers(pruned)[0].step) == 4
 
 
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras takes one batch an execution on torch")
 def test_several_batches_an_execution():
     model = keras.Sequential([keras.Input((10,)), L.Dense(10)])
     pruned = ke.prune_model(model, ke.StepSparsity({1: 0.1, 2: 0.5}))
@@ -191,7 +192,8 @@ def test_a_grid_without_a_zero_is_not_stripped_when_it_rounds(mode):
         with pytest.raises(ValueError, match="whose kernel has 2 signed bits.* at least 3 bits"):
             ke.strip_pruning(pruned)
     else:
-        np.testing.assert_allclose(ke.strip_pruning(pruned)(x), pruned(x), atol=1e-6)
+        stripped = ke.strip_pruning(pruned)
+        np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (stripped(x), pruned(x))), atol=1e-6)
 
 
 def test_wrong_arguments_are_refused():

@@ -11,8 +11,9 @@ import numpy as np
 from keras_efficient.export.c.cells import Cells, integer_of, integer_type
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
+from keras_efficient.export.c.sparse_weights import encoded, group_filters
 from keras_efficient.export.c.text import braces, count_type, counting, function, plus, times, wrapped
-from keras_efficient.export.c.weights import Group, Segment, encoded, group_filters
+from keras_efficient.export.c.weights import Group, Segment
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.operations import Convolution
 from keras_efficient.export.integer.windows import Window

@@ -10,18 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_efficient.descriptions.specs import KERNEL_NAMES
 from keras_efficient.layers.masking import keep
 from keras_efficient.layers.pruning.structures import Structure
 
-# What Keras's layers call the weights that they multiply by.
-KERNEL_NAMES = (
-    "kernel",
-    "recurrent_kernel",
-    "depthwise_kernel",
-    "pointwise_kernel",
-    "embeddings",
-    "reverse_embeddings",
-)
 _REFUSED = {
     "SpectralNormalization": "it writes its kernel anew at every batch; prune the layer inside it",
     "Prunable": "it is prunable already",

@@ -8,8 +8,10 @@ from numbers import Integral, Real
 
 import keras
 
+from keras_efficient.layers.pruning.settings import Settings
 
-class Schedule:
+
+class Schedule(Settings):
     """When and how much is pruned.
 
     `schedule(step)` is the pair (whether masks are updated before batch `step`, sparsity then): the
@@ -30,23 +32,6 @@ class Schedule:
     def zeros_at(self, step: int, count: int, zeros: int) -> int:
         """How many of `count` weights are zero after the update at `step`; `zeros` are before it."""
         return round(count * self.sparsity_at(step))
-
-    def get_config(self) -> dict:
-        raise NotImplementedError
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
-
-    def __eq__(self, other):
-        return type(self) is type(other) and self.get_config() == other.get_config()
-
-    def __hash__(self):
-        return hash((type(self), repr(self.get_config())))
-
-    def __repr__(self):
-        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"
 
 
 class PeriodicSchedule(Schedule):

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 
 from keras_efficient.layers.arguments import integer_pair
+from keras_efficient.layers.pruning.settings import Settings
 
 
-class Structure:
+class Structure(Settings):
     """Divides a kernel into units that are kept or removed whole. A unit's score is its mean |weight|."""
 
     prunes_bias = False
@@ -24,19 +25,6 @@ class Structure:
 
     def get_config(self) -> dict:
         return {}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
-
-    def __eq__(self, other):
-        return type(self) is type(other) and self.get_config() == other.get_config()
-
-    def __hash__(self):
-        return hash((type(self), repr(self.get_config())))
-
-    def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.get_config().items())})"
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")

@@ -37,6 +37,8 @@ class RandomBasisLayer(keras.layers.Layer):
     Weights: z (d,), which starts at zero, and bias.
     """
 
+    applies_pruning_masks = True  # see `layers.masking`
+
     def __init__(
         self,
         dimensions,
@@ -77,8 +79,6 @@ class RandomBasisLayer(keras.layers.Layer):
     def kernel(self):
         """The kernel, float32, made anew from the seed and z."""
         return ops.reshape(self._start() + self._offset(), self.kernel_shape)
-
-    applies_pruning_masks = True  # see `layers.masking`
 
     def get_prunable_weights(self):
         """What a `Prunable` masks: coordinates, which leave the kernel as the seed made it."""

@@ -9,8 +9,9 @@ from numbers import Real
 import keras
 
 from keras_efficient.layers.arguments import one_of, positive_integer
+from keras_efficient.layers.pruning.prunable import SCOPES
 from keras_efficient.training.pruning.comparison import BASELINE, Comparison, Variant
-from keras_efficient.training.pruning.runs import SCOPES, PairedRuns, Run
+from keras_efficient.training.pruning.runs import PairedRuns, Run
 from keras_efficient.training.pruning.scores import check_criterion
 
 TWICE = "unpruned, twice as long"

@@ -17,8 +17,6 @@ from keras_efficient.training.engines.seeds import Batch, make_seed_engine
 from keras_efficient.training.pruning.comparison import Variant
 from keras_efficient.training.pruning.scores import check_criterion, prune_kernels
 
-SCOPES = ("kernel", "global")
-
 
 @dataclass
 class Run:
