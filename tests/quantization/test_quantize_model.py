@@ -1,5 +1,7 @@
 """`quantize_model`: the same function in float mode, nearly the same in 8 bits, and it trains, saves and loads."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -27,9 +29,21 @@ def plain(request):
 def test_float_mode_is_the_plain_model(plain):
     x = inputs_of(plain)
     for fold in (True, False):
-        quantized = ke.quantize_model(plain, x=x, fold_batch_norm=fold, mode="float")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a batch normalization of signals that is not folded stays float
+            quantized = ke.quantize_model(plain, x=x, fold_batch_norm=fold, mode="float")
         assert type(quantized) is type(plain)
         np.testing.assert_allclose(outputs_of(quantized, x), outputs_of(plain, x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_relu_behind_what_stays_float_is_kept():
+    inputs = keras.Input((6, 3))
+    x = L.BatchNormalization()(L.ReLU()(inputs + 0.5))
+    plain = with_random_weights(keras.Model(inputs, L.Dense(2)(L.Flatten()(L.ReLU()(x)))))
+    x = inputs_of(plain)
+    with pytest.warns(UserWarning, match="stay float"):
+        quantized = ke.quantize_model(plain, x=x, input_bits=None, mode="float")
+    np.testing.assert_allclose(outputs_of(quantized, x), outputs_of(plain, x), rtol=1e-5, atol=1e-5)
 
 
 def test_eight_bits_are_near_and_four_are_farther(plain):

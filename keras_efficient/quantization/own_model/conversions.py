@@ -12,6 +12,7 @@ import keras
 from keras_efficient import layers
 from keras_efficient.descriptions.shapes import read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.quantization.own_model.fusion import is_depthwise
 from keras_efficient.quantization.own_model.kinds import (
     ADDITIONS,
     BATCH_NORM,
@@ -174,7 +175,7 @@ def default_part(part: str, role: str) -> str | None:
 
 def lone_batch_norm(layer: Any, order: Order) -> list | None:
     """On images: a depthwise 1x1 convolution whose kernel is the gain. Elsewhere there is no layer for it."""
-    if len(layer.input.shape) != 4 or layer.axis not in (-1, 3):
+    if not is_depthwise(layer):
         return None
     made = layers.DepthwiseConvQ(
         1,

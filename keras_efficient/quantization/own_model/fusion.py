@@ -41,10 +41,13 @@ class Graph:
         self.outputs = {tensor._keras_history.operation.name for tensor in model.outputs}
         self.readers: dict[str, list[str]] = {name: [] for name in self.operations}
         self.calls: dict[str, int] = {}
+        self.operands: dict[str, int] = {}
         for layer in model_graph(model):
             self.calls[layer["name"]] = len(layer["inbound_nodes"])
             for node in layer["inbound_nodes"]:
-                for source in tensor_sources(node):
+                sources = list(tensor_sources(node))
+                self.operands[layer["name"]] = len(sources)
+                for source in sources:
                     self.readers[source].append(layer["name"])
 
     def only_reader(self, name: str) -> str | None:
@@ -83,11 +86,17 @@ def fusion_of(graph: Graph, name: str, operation: Any, stays_float: Mapping[str,
         if reader and folds(graph.operations[reader]) and not stays_float[reader]:
             batch_norm = last = reader
     activation = None
-    if kind in KERNELS or kind in ADDITIONS or kind == BATCH_NORM:
+    is_sum = kind in ADDITIONS and graph.operands[name] > 1  # x + 1 stays as it is
+    if kind in KERNELS or is_sum or is_depthwise(operation):
         reader = graph.only_reader(last)
         if reader and relu_name(graph.operations[reader]) and not stays_float[reader]:
             activation = reader
     return Fusion(batch_norm, activation)
+
+
+def is_depthwise(operation: Any) -> bool:
+    """Whether a layer is a batch normalization of images: a depthwise 1x1 convolution."""
+    return folds(operation) and len(operation.input.shape) == 4
 
 
 def folds(operation: Any) -> bool:
