@@ -2,7 +2,9 @@
 
 Flatten, Dense 128 relu, Dense 10 on random images of the size of MNIST's; `jit_compile=True` and
 `steps_per_execution=50` (torch: neither). All sides stand in one process and take turns, 500 steps each; a figure
-is the median over the rounds of the ratio of neighbours. One backend a run:
+is the median over the rounds of the ratio of neighbours. Beside them: the time for nothing but the products of the
+gradient with a dense Gaussian basis of d vectors and of the coordinates with it, drawn anew for each of the two by the
+backend's own generator, 50 vectors at a time. One backend a run:
 
     KERAS_BACKEND=jax python scripts/benchmark_random_bases.py [--quick]
 """
@@ -18,6 +20,7 @@ from _results import write_results
 import keras_efficient as ke
 
 BATCH, STEPS, DIMENSIONS = 32, 500, 250
+CHUNK = 50  # vectors of the Gaussian basis
 
 
 def make(optimizer):
@@ -48,6 +51,49 @@ def sides():
     }
 
 
+def gaussian_rows(size):
+    """A function (seed, chunk) -> (CHUNK, size) normals of the backend's own generator."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return lambda seed, chunk: jax.random.normal(jax.random.fold_in(jax.random.key(0), seed + chunk), (CHUNK, size))
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return lambda seed, chunk: tf.random.stateless_normal((CHUNK, size), (seed, chunk))
+    return lambda seed, chunk: keras.random.normal((CHUNK, size), seed=int(seed) + chunk)
+
+
+def compiled(function):
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=True)
+    return function
+
+
+def gaussian_twice(size):
+    """A function that projects a vector on a Gaussian basis and expands the coordinates again.
+
+    Compiled as two, so that the normals of the first are not kept for the second; the seed is an
+    argument, so that they are not constants.
+    """
+    rows, chunks = gaussian_rows(size), range(DIMENSIONS // CHUNK)
+
+    def project(seed, vector):
+        return [keras.ops.matmul(rows(seed, chunk), vector) for chunk in chunks]
+
+    def expand(seed, coordinates):
+        return sum(keras.ops.matmul(own, rows(seed, chunk)) for chunk, own in zip(chunks, coordinates, strict=True))
+
+    project, expand = compiled(project), compiled(expand)
+    return lambda seed, vector: expand(seed, project(seed, vector))
+
+
 def measure(rounds):
     """Milliseconds per step and ratios to SGD."""
     random = np.random.default_rng(0)
@@ -62,11 +108,25 @@ def measure(rounds):
 
     for model in models.values():
         run(model)
-    milliseconds = {name: [] for name in models}
-    for _ in range(rounds):
+    size = models["sgd"].count_params()
+    twice, vector = gaussian_twice(size), keras.ops.convert_to_tensor(random.normal(size=size).astype("float32"))
+
+    def draw(number):
+        seed = keras.ops.convert_to_tensor(number, "int32")
+        started = time.perf_counter()
+        keras.ops.convert_to_numpy(twice(seed, vector))
+        return 1000 * (time.perf_counter() - started)
+
+    draw(0)
+    milliseconds = {name: [] for name in [*models, "gaussian_basis_twice"]}
+    for number in range(rounds):
         for name, model in models.items():
             milliseconds[name].append(run(model))
-    return {name: _figures(own, milliseconds["sgd"]) for name, own in milliseconds.items()}
+        milliseconds["gaussian_basis_twice"].append(draw(1 + number))
+    figures = {name: _figures(own, milliseconds["sgd"]) for name, own in milliseconds.items()}
+    pairs = zip(milliseconds["gaussian_basis_twice"], milliseconds["rbd"], strict=True)
+    figures["gaussian_basis_twice"]["times_rbd"] = statistics.median(a / b for a, b in pairs)
+    return figures
 
 
 def _figures(own, sgd):
