@@ -9,6 +9,9 @@ def structured_rows():
         "mnist_options": lambda: [option_row()],
         "benchmark_acdc_tensorflow": acdc_speed_rows,
         "acdc_mnist": acdc_mnist_rows,
+        "acdc_approximation": approximation_rows,
+        "acdc_cifar": acdc_cifar_rows,
+        "acdc_litert": lambda: [acdc_litert_row()],
         "benchmark_kronecker": lambda: [kronecker_speed_row()],
         "benchmark_tinybig": lambda: [tinybig_row()],
         "mnist_lphm": lphm_rows,
@@ -60,6 +63,58 @@ def acdc_mnist_rows():
             f"{row['mean']:.2%} ± {100 * row['sd']:.2f}",
             "acdc_mnist.py",
         )
+
+
+def approximation_rows():
+    """Section 6.1 of the ACDC paper."""
+    found = figures("acdc_approximation")
+    if "depths" in found:
+        losses = (f"{k} {found['depths'][f'N(1, 0.06), random, K={k}']['median']:.4f}" for k in (1, 2, 4, 8, 16, 32))
+        yield (
+            "A random 32 x 32 matrix by K layers of ACDC with permutations: median loss of ten by K (research log: "
+            ".0399 to .0098)",
+            ", ".join(losses),
+            "acdc_approximation.py",
+        )
+    if "long" in found:
+        yield (
+            "The same, K = 32, ten times the steps: median loss of ten",
+            f"{found['long']['median']:.2g}",
+            "acdc_approximation.py",
+        )
+
+
+def acdc_cifar_rows():
+    """An ACDC network on CIFAR-10, from scratch and taught."""
+    found = figures("acdc_cifar")
+    if "distillation" not in found["summary"]:
+        return
+    settings = found["runs"]["distillation/scratch/0"]["settings"]
+    cells = (
+        f"{name} {row['mean']:.2%} ± {100 * row['sd']:.2f}" for name, row in found["summary"]["distillation"].items()
+    )
+    yield (
+        f"CIFAR-10, WRN(10, 1), {settings['images']:,} images, {settings['epochs']} epochs: test accuracy, mean ± "
+        "standard deviation of 3 seeds: dense convolutions; ACDC from scratch; ACDC with attention transfer",
+        ", ".join(cells),
+        "acdc_cifar.py",
+    )
+
+
+def acdc_litert_row():
+    """ACDC layers as int8 files."""
+    found = figures("acdc_litert")
+    errors = {key: row["error"] for key, row in found.items()}
+    cells = (
+        f"{k} {errors[f'dct, {k} layers, linear']:.3f} ({errors[f'dct2d, {k} layers, linear']:.3f})"
+        for k in (1, 2, 4, 12)
+    )
+    return (
+        "LiteRT int8 of linear ACDC stacks, N = 64, unit variance, folded: root mean squared error by layers (dct2d, "
+        "not folded)",
+        ", ".join(cells),
+        "measure_acdc_litert.py",
+    )
 
 
 def kronecker_speed_row():

@@ -8,6 +8,7 @@ import argparse
 import re
 import sys
 
+from _readme_pruning import pruning_rows
 from _readme_structured import structured_rows
 from _results import ROOT, figures
 
@@ -36,6 +37,7 @@ def rows():
 
     yield from selection_rows()
     yield from structured_rows()
+    yield from pruning_rows()
     yield from firmware_rows()
 
 

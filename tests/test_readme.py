@@ -17,12 +17,14 @@ def test_the_first_block_starts_with_make_demo():
 
 
 def test_python_blocks_run():
-    keras_code, own_model, training = _BLOCKS
+    keras_code, own_model, pruning, training = _BLOCKS
     assert own_model.strip() == (_ROOT / "scripts/own_model.py").read_text().split('"""\n\n', 1)[1].strip()
     assert len([line for line in own_model.splitlines() if line.strip()]) <= 15
     variables = {}
     exec(keras_code, variables)
     assert {layer.mode for layer in variables["model"].layers if hasattr(layer, "mode")} == {"learn_scales"}
+    exec(pruning, variables)
+    assert len(variables["pruned"].weights) > len(variables["plain"].weights) == len(variables["model"].weights)
     # All but the last line, which trains on a download.
     lines = training.strip().splitlines()
     assert "train_network" in lines[-1]
