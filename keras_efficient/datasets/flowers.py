@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_efficient.datasets.downloads import fetched
 from keras_efficient.datasets.splits import drawn_mask
 
 FILENAME = "flowers_180.tar"
+URL = "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz"
+SHA256 = "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c"  # as in TensorFlow Datasets
 KINDS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 TEST = 50
 SIZE = 180
@@ -19,28 +22,18 @@ SIZE = 180
 def read_flowers(data_dir: Path | None, size: int = SIZE):
     """Images (n, size, size, 3), float32 from -1 to 1 (byte / 127.5 - 1), and kinds.
 
-    `flowers_180.tar` in `data_dir` holds JPEG images, each in a folder with the name of its kind; they are resized
-    to `size`. The 50 test images are always the same.
+    They come from `flowers_180.tar` in `data_dir`, photographs of 180 x 180 pixels, or from the download of
+    218 MiB, photographs of up to 500 pixels. Both are tars of JPEG images, each in a folder with the name of its
+    kind; they are resized to `size`. The 50 test images are always the same.
 
     Source: the TensorFlow team's flower_photos, CC BY.
     """
-    from PIL import Image
-
-    if data_dir is None:
-        raise ValueError(
-            f"The flowers are read from a folder only. Right would be data_dir (--data-dir) with {FILENAME}: a tar of "
-            "flower_photos, JPEG images in folders named by their kinds. Received: data_dir=None"
-        )
-    path = data_dir / FILENAME
-    if not path.is_file():
-        raise FileNotFoundError(f"No file {FILENAME} in data_dir={str(data_dir)!r}.")
+    path = fetched(data_dir, FILENAME, URL, SHA256)
     try:
         with tarfile.open(path) as archive:
-            members = sorted((m for m in archive if m.isfile() and m.name.endswith(".jpg")), key=lambda m: m.name)
-            kinds = [member.name.split("/")[-2] for member in members]
-            images = [Image.open(io.BytesIO(archive.extractfile(member).read())) for member in members]
-            x = np.stack([np.asarray(image.convert("RGB").resize((size, size))) for image in images])
-            y = np.array([KINDS.index(kind) for kind in kinds])
+            photographs = dict(_photographs(archive, size))
+        # By kind and file name, whatever the folders above, so that both tars give the same test images.
+        x, y = (np.stack(part) for part in zip(*(photographs[place] for place in sorted(photographs)), strict=True))
     except (tarfile.TarError, OSError, ValueError, IndexError) as error:
         raise ValueError(
             f"{path} must be a tar of JPEG images in folders {', '.join(KINDS)}. Received: {error}"
@@ -48,6 +41,17 @@ def read_flowers(data_dir: Path | None, size: int = SIZE):
     test = drawn_mask(len(x), min(TEST, len(x) // 2), seed=0)
     x = x.astype("float32") / 127.5 - 1
     return x[~test], y[~test], x[test], y[test]
+
+
+def _photographs(archive: tarfile.TarFile, size: int):
+    """((kind, file name), (pixels, number of the kind)) in the order of the archive."""
+    from PIL import Image
+
+    for member in archive:
+        if member.isfile() and member.name.endswith(".jpg"):
+            kind, name = member.name.split("/")[-2:]
+            image = Image.open(io.BytesIO(archive.extractfile(member).read())).convert("RGB")
+            yield (kind, name), (np.asarray(image.resize((size, size))), np.array(KINDS.index(kind)))
 
 
 def flipped(x: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -50,7 +50,7 @@ def load_dataset(
     | fashion_mnist | 50,000 | 10,000 | 10,000 | 28, 28, 1 | `fashion_mnist.npz` or download |
     | cifar10 | 40,000 | 10,000 | 10,000 | 32, 32, 3 | `cifar10_jpeg.npz` or download |
     | penguins | 200 | 100 | 33 | 12 | `penguins.csv` or download |
-    | flowers | 3,540 | 80 | 50 | 180, 180, 3 | `flowers_180.tar` |
+    | flowers | 3,540 | 80 | 50 | 180, 180, 3 | `flowers_180.tar` or download |
 
     Args:
         name: one of `DATASETS`.

@@ -47,7 +47,7 @@ def read_penguins(data_dir: Path | None):
 
     Source: Gorman, Williams & Fraser 2014; the R package palmerpenguins, CC0.
     """
-    text = fetched(data_dir, FILENAME, URL, SHA256).decode("utf-8")
+    text = fetched(data_dir, FILENAME, URL, SHA256).read_text(encoding="utf-8")
     rows = list(csv.DictReader(io.StringIO(text)))
     chosen = [_row(rows, int(number)) for number in ORDER.split()]
     x = np.array([_features(row) for row in chosen], "float32")

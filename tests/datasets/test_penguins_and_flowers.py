@@ -1,15 +1,16 @@
 """The data sets of the pruning study: features, orders, splits, broken files."""
 
+import hashlib
 import io
 import json
 import tarfile
-import urllib.request
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_efficient.datasets import downloads, flipped, load_dataset, penguins
+from keras_efficient.datasets import downloads, flipped, flowers, load_dataset, penguins
 from keras_efficient.datasets.flowers import KINDS
 
 
@@ -41,33 +42,47 @@ def test_a_shorter_table_of_penguins_is_refused(tmp_path):
         load_dataset("penguins", tmp_path)
 
 
-def test_a_download_is_checked(monkeypatch):
-    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: io.BytesIO(b"something else"))
-    with pytest.raises(ConnectionError, match="gave another file: its SHA-256 is .* data_dir"):
-        load_dataset("penguins")
+@pytest.fixture
+def downloads_from(monkeypatch, tmp_path):
+    """Downloads come from files, and are kept in a folder of the test."""
+    get_file, cache = keras.utils.get_file, tmp_path / "cache"
 
-    def fails(url, timeout):
-        raise OSError("no network")
+    def give(path):
+        def from_file(name, url, **arguments):
+            return get_file(name, path.as_uri(), cache_dir=str(cache), **arguments)
 
-    monkeypatch.setattr(urllib.request, "urlopen", fails)
-    with pytest.raises(ConnectionError, match="Could not download .*no network.*data_dir"):
+        monkeypatch.setattr(keras.utils, "get_file", from_file)
+
+    return give
+
+
+def test_a_download_is_checked(downloads_from, tmp_path):
+    downloads_from(tmp_path / "nothing.csv")
+    with pytest.raises(ConnectionError, match="Could not download https://.*/penguins.csv .*data_dir"):
         load_dataset("penguins")
-    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: io.BytesIO(b"right"))
-    sha = "27042f4e6eca7d0b2a7ee4026df2ecfa51d3339e6d122aa099118ecd8563bad9"
-    assert downloads.fetched(None, "file", "https://example.org/file", sha) == b"right"
+    (tmp_path / "other.csv").write_text("something else")
+    downloads_from(tmp_path / "other.csv")
+    with pytest.raises(ConnectionError, match="Could not download .* with SHA-256 f204db2c.*data_dir"):
+        load_dataset("penguins")
+    sha = hashlib.sha256(b"something else").hexdigest()
+    assert downloads.fetched(None, "file", "https://example.org/file", sha).read_text() == "something else"
 
 
 @pytest.fixture
 def flower_dir(tmp_path):
-    with tarfile.open(tmp_path / "flowers_180.tar", "w") as archive:
+    write_flowers(tmp_path / "flowers_180.tar", "w", "flowers/train")
+    return tmp_path
+
+
+def write_flowers(path, mode, folder):
+    with tarfile.open(path, mode) as archive:
         for number in range(40):
             buffer = io.BytesIO()
             Image.fromarray(np.full((180, 180, 3), 6 * number, np.uint8)).save(buffer, "JPEG")
-            member = tarfile.TarInfo(f"flowers/train/{KINDS[number % 5]}/{number:03}.jpg")
+            member = tarfile.TarInfo(f"{folder}/{KINDS[number % 5]}/{number:03}.jpg")
             member.size = buffer.tell()
             buffer.seek(0)
             archive.addfile(member, buffer)
-    return tmp_path
 
 
 def test_flowers(flower_dir):
@@ -79,6 +94,16 @@ def test_flowers(flower_dir):
         np.testing.assert_array_equal(numbers % 5, y)
 
 
+def test_downloaded_flowers_have_the_same_order(flower_dir, downloads_from, monkeypatch):
+    path = flower_dir / "photos.tgz"
+    write_flowers(path, "w:gz", "flower_photos")
+    downloads_from(path)
+    monkeypatch.setattr(flowers, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    ours, theirs = (load_dataset("flowers", folder, validation=8, image_size=16) for folder in (flower_dir, None))
+    np.testing.assert_array_equal(ours.x_test, theirs.x_test)
+    np.testing.assert_array_equal(ours.y_train, theirs.y_train)
+
+
 def test_the_flowers_of_the_study(shared_data):
     data = load_dataset("flowers", shared_data, image_size=8)
     assert [len(x) for x in (data.x_train, data.x_val, data.x_test)] == [3540, 80, 50]
@@ -86,8 +111,6 @@ def test_the_flowers_of_the_study(shared_data):
 
 
 def test_wrong_flowers_are_refused(tmp_path, flower_dir):
-    with pytest.raises(ValueError, match="read from a folder only.*Received: data_dir=None"):
-        load_dataset("flowers")
     with pytest.raises(FileNotFoundError, match="No file flowers_180.tar"):
         load_dataset("flowers", tmp_path / "nowhere")
     with pytest.raises(ValueError, match="`image_size` must be from 1 to 180"):
