@@ -18,7 +18,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 unexport VIRTUAL_ENV
 unexport PYTHONHOME
 
-.PHONY: demo test test-backends lint format clean
+.PHONY: demo test test-backends lint docs format clean
 
 demo: $(VENV)/.base
 	out=runs/demo-$$(date +%Y%m%d-%H%M%S) && \
@@ -37,12 +37,16 @@ lint: $(VENV)/.dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
+# The documentation as a site in site/; a broken link or a missing name is an error.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+
 format: $(VENV)/.dev
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/.venv:
 	@test -n "$(PYTHON)" || { echo "keras_efficient needs Python 3.11 to 3.13: none was found. Install one, or name it: make PYTHON=/path/to/python"; exit 1; }
@@ -60,4 +64,8 @@ $(VENV)/.dev: $(VENV)/.base
 $(VENV)/.backends: $(VENV)/.dev
 	$(RUN) -m pip install --quiet $(TORCH)
 	$(RUN) -m pip install --quiet --editable '.[dev,jax,torch]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dev
+	$(RUN) -m pip install --quiet --editable '.[dev,docs]'
 	@touch $@
