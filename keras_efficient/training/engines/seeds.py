@@ -1,7 +1,8 @@
 """Many trainings of one network that differ in their numbers only, not in what is computed.
 
-A `Batch` of trainings holds each variable once a training, stacked along a first axis. On JAX a whole
-training is one compiled loop, and all of them run side by side; elsewhere Keras trains one after the other.
+A `Batch` of trainings holds each variable once a training, stacked along a first axis. On JAX and TensorFlow a
+whole training is one compiled loop, on JAX those of dense networks run side by side; on PyTorch Keras trains batch by
+batch, one training after the other.
 """
 
 from __future__ import annotations
@@ -51,12 +52,16 @@ class SeedEngine:
         trained, losses = [], []
         for number, order in enumerate(orders):
             self.write(*batch.of(number))
-            losses.append([self._step(samples) for samples in order])
+            losses.append(self._run(order))
             trained.append(self.read())
         return Batch.stack(trained), np.array(losses, "float32")
 
-    def _step(self, samples):
-        return float(self.model.train_on_batch(self.x[samples], self.y[samples], return_dict=True)["loss"])
+    def _run(self, order):
+        """Train the model on the batches of samples `order` (steps, batch size); their losses."""
+        return [
+            float(self.model.train_on_batch(self.x[samples], self.y[samples], return_dict=True)["loss"])
+            for samples in order
+        ]
 
     def evaluate(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         """Loss (without penalties) and accuracy of every training on the evaluation data."""
@@ -95,9 +100,13 @@ def measures(model, y_true, y) -> tuple:
 
 def make_seed_engine(model: keras.Model, data: tuple) -> SeedEngine:
     """The engine of the backend that runs."""
-    if keras.backend.backend() != "jax":
-        return SeedEngine(model, data)
-    # Imported here: the module needs JAX.
-    from keras_efficient.training.engines.seeds_jax import JaxSeedEngine
+    # Imported here: each module needs its backend.
+    if keras.backend.backend() == "jax":
+        from keras_efficient.training.engines.seeds_jax import JaxSeedEngine
 
-    return JaxSeedEngine(model, data)
+        return JaxSeedEngine(model, data)
+    if keras.backend.backend() == "tensorflow":
+        from keras_efficient.training.engines.seeds_tensorflow import TensorFlowSeedEngine
+
+        return TensorFlowSeedEngine(model, data)
+    return SeedEngine(model, data)

@@ -1,4 +1,4 @@
-"""Many trainings side by side in one compiled loop of JAX."""
+"""Trainings in compiled loops of JAX; those of dense networks side by side."""
 
 import jax
 import numpy as np
@@ -7,19 +7,34 @@ from keras_efficient.training.engines.seeds import EVALUATED_AT_ONCE, Batch, See
 
 
 class JaxSeedEngine(SeedEngine):
-    """A `SeedEngine` whose step is compiled into one loop over all batches and mapped over the trainings."""
+    """A `SeedEngine` whose step is compiled into one loop over all batches and mapped over the trainings.
+
+    With convolutions they run one after the other: side by side each has kernels of its own, and XLA computes
+    such grouped convolutions many times slower on a CPU.
+    """
 
     def __init__(self, model, data):
         super().__init__(model, data)
-        self._train = jax.jit(jax.vmap(self._one_training, in_axes=(0, 0, 0, 0, None, None)))
-        self._outputs = jax.jit(jax.vmap(self._one_prediction, in_axes=(0, 0, None)))
+        self._train, self._outputs = self._one_training, self._one_prediction
+        self._side_by_side = all(len(variable.shape) < 3 for variable in model.trainable_variables)
+        if self._side_by_side:
+            self._train = jax.vmap(self._train, in_axes=(0, 0, 0, 0, None, None))
+            self._outputs = jax.vmap(self._outputs, in_axes=(0, 0, None))
+        self._train, self._outputs = jax.jit(self._train), jax.jit(self._outputs)
         self._arrays = jax.device_put((self.x, self.y))
         model._compile_loss(self.y[:1], model(self.x[:1]))  # it must not be built while a loop is traced
 
     def train(self, batch, orders):
+        if not self._side_by_side:
+            return super().train(batch, orders)
         state = (batch.trainable, batch.non_trainable, batch.optimizer)
         state, losses = self._train(*state, np.asarray(orders, "int32"), *self._arrays)
         return Batch(*(list(part) for part in state)), np.asarray(losses)
+
+    def _run(self, order):
+        state, losses = self._train(*self.read(), np.asarray(order, "int32"), *self._arrays)
+        self.write(*state)
+        return np.asarray(losses)
 
     def _one_training(self, trainable, non_trainable, optimizer, order, x, y):
         gradient = jax.value_and_grad(self._loss, has_aux=True)
@@ -42,6 +57,8 @@ class JaxSeedEngine(SeedEngine):
         return self.model.stateless_call(trainable, non_trainable, x, training=False)[0]
 
     def evaluate(self, batch):
+        if not self._side_by_side:
+            return super().evaluate(batch)
         parts = range(0, len(self.x_eval), EVALUATED_AT_ONCE)
         outputs = [
             self._outputs(batch.trainable, batch.non_trainable, self.x_eval[k : k + EVALUATED_AT_ONCE]) for k in parts
