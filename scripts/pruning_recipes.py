@@ -1,11 +1,16 @@
 """The recipes of the seed study "Dynamic Pruning" over paired seeds, on its four data sets.
 
     KERAS_BACKEND=jax python scripts/pruning_recipes.py penguins --data-dir DIR
-    KERAS_BACKEND=jax python scripts/pruning_recipes.py fashion_mnist --data-dir DIR [--seeds 16]
+    python scripts/pruning_recipes.py fashion_mnist --data-dir DIR [--seeds 16] [--sparsity 0.31 0.67 0.9]
+        [--width 0.25] [--images 20000] [--epochs 1] [--batch-size 64]
 
 Every recipe runs as the text of the study says ("as written": events at 1/3 and 2/3) and, where its program did
 something else, as it was run. `--sparsity` runs one-shot, lottery ticket and dynamic pruning at other sparsities,
-against dense training of equal budget. On JAX a whole training is one compiled loop, all seeds side by side.
+against dense training of equal budget. `--width` is a share of the study's filters and units, `--images` of its
+training images the first so many: what two cores can train. The file of results says what was taken.
+
+A whole training is one compiled loop: take JAX for the penguins, where all seeds run side by side, and TensorFlow for
+the networks with convolutions.
 
 | data | network | training |
 |---|---|---|
@@ -75,37 +80,44 @@ def conv(filters, channels, padding="valid", activation="relu"):
     return L.Conv2D(filters, 3, padding=padding, activation=activation, **start)
 
 
-def penguins(shape):
-    return [dense(12, 12, "relu"), dense(3, 12, "tanh")], 1e-4
+def penguins(shape, width):
+    return [dense(units(12, width), 12, "relu"), dense(3, units(12, width), "tanh")], 1e-4
 
 
-def fashion_mnist(shape):
-    inputs = 64 * ((shape[0] - 4) // 2) ** 2
-    return [conv(32, 1), conv(64, 32), L.MaxPooling2D(), L.Flatten(), dense(128, inputs, "relu"), dense(10, 128)], None
+def units(count, width):
+    """The share `width` of the study's filters or units."""
+    return max(1, round(count * width))
 
 
-def flowers(shape):
-    inputs = 32 * (shape[0] // 2) ** 2
-    body = [conv(12, 3, "same", None), L.BatchNormalization(), L.ReLU(), L.MaxPooling2D(), conv(20, 12, "same")]
-    body += [conv(32, 20, "same", None), L.BatchNormalization(), L.ReLU(), L.Flatten()]
-    return [*body, dense(32, inputs, "relu"), dense(5, 32, "tanh")], 1e-4
+def fashion_mnist(shape, width):
+    a, b, c = (units(count, width) for count in (32, 64, 128))
+    inputs = b * ((shape[0] - 4) // 2) ** 2
+    return [conv(a, 1), conv(b, a), L.MaxPooling2D(), L.Flatten(), dense(c, inputs, "relu"), dense(10, c)], None
 
 
-def cifar10(shape):
+def flowers(shape, width):
+    a, b, c, d = (units(count, width) for count in (12, 20, 32, 32))
+    body = [conv(a, 3, "same", None), L.BatchNormalization(), L.ReLU(), L.MaxPooling2D(), conv(b, a, "same")]
+    body += [conv(c, b, "same", None), L.BatchNormalization(), L.ReLU(), L.Flatten()]
+    return [*body, dense(d, c * (shape[0] // 2) ** 2, "relu"), dense(5, d, "tanh")], 1e-4
+
+
+def cifar10(shape, width):
+    a, b, c = (units(count, width) for count in (64, 128, 256))
     size = ((shape[0] - 4) // 2 - 2) // 2
-    body = [conv(64, 3), conv(64, 64), L.MaxPooling2D(), conv(128, 64), L.MaxPooling2D(), L.Flatten()]
+    body = [conv(a, 3), conv(a, a), L.MaxPooling2D(), conv(b, a), L.MaxPooling2D(), L.Flatten()]
     # The study's loss takes the logarithm of a softmax of these outputs, which are a softmax already.
-    return [*body, dense(256, 128 * size**2, "relu"), dense(10, 256, "softmax")], 1e-4
+    return [*body, dense(c, b * size**2, "relu"), dense(10, c, "softmax")], 1e-4
 
 
 NETWORKS = {f.__name__: f for f in (penguins, fashion_mnist, flowers, cifar10)}
 
 
-def builder(name, shape):
+def builder(name, shape, width):
     """The function that recipes call for every seed."""
 
     def build():
-        layers, rate = NETWORKS[name](shape)
+        layers, rate = NETWORKS[name](shape, width)
         model = keras.Sequential([keras.Input(shape), *layers])
         optimizer = keras.optimizers.Adadelta(1.0) if rate is None else keras.optimizers.Adam(rate, epsilon=1e-8)
         model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -114,7 +126,7 @@ def builder(name, shape):
     return build
 
 
-def arrays(name, data_dir, quick, image_size):
+def arrays(name, data_dir, quick, image_size, images):
     """(x_train, y_train, x_val, y_val, x_test, y_test) as the study scales them."""
     data = ke.datasets.load_dataset(name, data_dir, image_size=image_size if name == "flowers" else None)
     parts = list(data.arrays())
@@ -122,7 +134,18 @@ def arrays(name, data_dir, quick, image_size):
         parts[::2] = [(x * (256 / 255) - 0.1307) / 0.3081 for x in parts[::2]]
     if name == "cifar10":
         parts[::2] = [x * (512 / 255) - 1 for x in parts[::2]]
+    parts[:2] = [part[:images] for part in parts[:2]]
     return [part[:QUICK_SAMPLES] for part in parts] if quick else parts
+
+
+def command_line(given):
+    """The command that gives these results."""
+    options = {"seeds": given.seeds, "epochs": given.epochs, "batch-size": given.batch_size, "images": given.images}
+    options |= {"width": None if given.width == 1 else given.width}
+    options |= {"sparsity": given.sparsity and " ".join(map(str, given.sparsity))}
+    words = " ".join(f"--{key} {value}" for key, value in options.items() if value is not None)
+    backend = keras.backend.backend()
+    return f"KERAS_BACKEND={backend} python scripts/pruning_recipes.py {given.data} --data-dir DIR {words}".rstrip()
 
 
 def main():
@@ -132,15 +155,18 @@ def main():
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--sparsity", type=float, nargs="+", help="one comparison each; without it, the study's")
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--width", type=float, default=1.0, help="share of the study's filters and units")
+    parser.add_argument("--images", type=int, help="of the training set; without it, all")
     parser.add_argument("--image-size", type=int, default=36, help="of the flowers")
     parser.add_argument("--plot", help="image file of the (last) comparison")
     parser.add_argument("--quick", action="store_true", help="few seeds, epochs and samples")
     given = parser.parse_args()
-    name, data = given.data, arrays(given.data, given.data_dir, given.quick, given.image_size)
+    name, data = given.data, arrays(given.data, given.data_dir, given.quick, given.image_size, given.images)
     choices = {**TRAINING[name], **(QUICK[name] if given.quick else {})}
-    choices |= {key: value for key in ("seeds", "epochs") if (value := getattr(given, key)) is not None}
+    choices |= {key: value for key in ("seeds", "epochs", "batch_size") if (value := getattr(given, key)) is not None}
     choices["layers"] = PRUNED.get(name)
-    build, figures = builder(name, data[0].shape[1:]), {}
+    build, figures = builder(name, data[0].shape[1:], given.width), {}
     for sparsity in given.sparsity or [None]:
         if sparsity is None:
             table = compare_recipes(build, data, 0.3, AS_WRITTEN, **choices)
@@ -157,10 +183,11 @@ def main():
     if given.plot:
         table.plot(given.plot)
     seeds = list(range(choices["seeds"]))
-    command = f"KERAS_BACKEND=jax python scripts/pruning_recipes.py {name} --data-dir DIR"
     which = f"pruning_{name}" + ("_sparsities" if given.sparsity else "")
     training = {key: value for key, value in choices.items() if key != "layers"}
-    write_results(which, {"training": training, **figures}, seeds, command=command, quick=given.quick)
+    training |= {"width": given.width, "images": len(data[0])}
+    training |= {"image_size": given.image_size} if name == "flowers" else {}
+    write_results(which, {"training": training, **figures}, seeds, command=command_line(given), quick=given.quick)
 
 
 if __name__ == "__main__":
