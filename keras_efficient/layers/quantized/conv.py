@@ -11,9 +11,10 @@ from keras_efficient.layers.arguments import (
     window_sizes,
 )
 from keras_efficient.layers.quantized.folding import FoldingLayer
+from keras_efficient.layers.quantized.kernel_layer import KernelLayer
 
 
-class WindowLayer(FoldingLayer):
+class WindowLayer(KernelLayer):
     """A kernel layer that slides over images: kernel size, strides and padding."""
 
     def __init__(self, kernel_size, strides, padding, *args, **kwargs):
@@ -46,7 +47,7 @@ class WindowLayer(FoldingLayer):
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class ConvQ(WindowLayer):
+class ConvQ(WindowLayer, FoldingLayer):
     """A two-dimensional convolution with quantized kernel, bias and output (channels last).
 
         y[b, i, j, f] = q_a(activation(sum_rsc x[b, i sr + r, j sc + s, c] q_k(kernel)[r, s, c, f]

@@ -4,11 +4,12 @@ import keras
 
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.conv import WindowLayer
+from keras_efficient.layers.quantized.folding import FoldingLayer
 from keras_efficient.ops.depthwise_conv import depthwise_conv
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class DepthwiseConvQ(WindowLayer):
+class DepthwiseConvQ(WindowLayer, FoldingLayer):
     """A depthwise convolution with quantized kernel, bias and output (channels last).
 
     Every input channel c is filtered on its own, by m = `depth_multiplier` kernels:
