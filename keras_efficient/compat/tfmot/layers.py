@@ -13,12 +13,15 @@ import keras
 _NO_MEANING = (
     *("batch_input_shape", "implementation", "input_length", "query_shape", "key_shape", "value_shape"),
     "kernel_initializer",  # of separable convolutions, which have two kernels with others
+    "trainable",  # where Keras 3 does not take it, the layer has no weights
 )
 # Settings that Keras 3 does not have, and the value that changes nothing.
-_WITHOUT_EFFECT = {"groups": 1, "time_major": False}
+_WITHOUT_EFFECT = {"groups": 1, "time_major": False, "softmax_robust_masking": False}
 _RENAMED = {"LeakyReLU": {"alpha": "negative_slope"}}
 # In Keras 3 these mean something else, or hold code that computes with TensorFlow's Keras.
 _REFUSED = ("Lambda", "Layer", "InputLayer", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
+# Functions that are others in Keras 3: 0.2 x + 0.5 there, x / 6 + 0.5 here.
+_OTHER_ACTIVATIONS = ("hard_sigmoid",)
 _COMMON = ("name", "dtype", "trainable", "activity_regularizer")
 
 
@@ -86,6 +89,8 @@ def settings_of(kind: str, config: Mapping) -> dict:
     found, known = {}, _arguments_of(getattr(keras.layers, kind))
     for key, value in config.items():
         name = _RENAMED.get(kind, {}).get(key, key)
+        if name.endswith("activation") and value in _OTHER_ACTIVATIONS:
+            raise ValueError(f"in Keras 3 that is another function. Received: {key}={value!r}")
         if name in known:
             found[name] = _value(value)
         elif not (value is None or name in _NO_MEANING or value == _WITHOUT_EFFECT.get(name, ...)):
@@ -98,12 +103,17 @@ def settings_of(kind: str, config: Mapping) -> dict:
 
 
 def _arguments_of(kind):
-    """The names that a layer class takes, in its own or an inherited constructor."""
-    names = set(_COMMON)
+    """The names that a layer class takes: its constructor's, and those of the ones that it hands the rest to."""
+    names = set()
     for base in kind.__mro__:
-        if "__init__" in vars(base) and base is not keras.layers.Layer:
-            names |= set(inspect.signature(base.__init__).parameters)
-    return names - {"self", "args", "kwargs"}
+        if base is keras.layers.Layer:
+            return names | set(_COMMON)
+        if "__init__" in vars(base):
+            parameters = inspect.signature(base.__init__).parameters
+            names |= set(parameters) - {"self", "args", "kwargs"}
+            if "kwargs" not in parameters:
+                return names
+    return names
 
 
 def _value(value):
@@ -115,16 +125,10 @@ def _value(value):
 
 def _entry(entry):
     """A serialized object. What tells how it was built stays behind: it is built anew."""
-    kind, module = entry["class_name"], entry.get("module") or ""
-    config = entry.get("config")
-    if module == "keras.layers" and hasattr(keras.layers, kind):
-        config = settings_of(kind, config)
-    else:
-        config = _value(config)
-    return {
-        **{key: entry[key] for key in ("module", "class_name", "registered_name") if key in entry},
-        "config": config,
-    }
+    kind, config = entry["class_name"], entry.get("config")
+    is_layer = entry.get("module") == "keras.layers" and hasattr(keras.layers, kind)
+    kept = {key: entry[key] for key in ("module", "class_name", "registered_name") if key in entry}
+    return {**kept, "config": settings_of(kind, config) if is_layer else _value(config)}
 
 
 def _policy_name(dtype):

@@ -122,18 +122,19 @@ class Walk:
 
     def called(self, name, call, node) -> bool:
         """Call the new layers for one call of a layer, if its inputs are there already."""
+        source = self.source.get_layer(name)
         try:
             inputs = [self.tensors[tuple(reference[:3])] for reference in node]
-            arguments = {
-                key: self.argument(value) for key, value in _keywords(node, self.source.get_layer(name)).items()
-            }
+            arguments = {key: self.argument(value) for key, value in _keywords(node, source).items()}
         except KeyError:
             return False
+        if hasattr(source, "cell") and len(inputs) > 1:  # the states of a recurrent layer
+            inputs, arguments["initial_state"] = inputs[:1], inputs[1:]
         y = inputs[0] if len(inputs) == 1 else inputs
         for layer in self.parts[name].layers:
             y, arguments = layer(y, **arguments), {}
         for place, tensor in enumerate(keras.tree.flatten(y)):
-            self.tensors[name, call, place] = tensor
+            self.tensors[name, call + _first_call(source), place] = tensor
         return True
 
     def argument(self, value):
@@ -147,6 +148,12 @@ class Walk:
             return {key: self.structure(value) for key, value in references.items()}
         found = [self.structure(value) for value in references]
         return found[0] if len(found) == 1 else found
+
+
+def _first_call(layer):
+    """tf_keras counts the calls of a layer from 0; of a model with an input from 1: when it was made is one, too."""
+    parts = getattr(layer, "_self_tracked_trackables", ())
+    return int(_is_a(layer, "Functional") and bool(parts) and type(parts[0]).__name__ == "InputLayer")
 
 
 def _input(layer):
