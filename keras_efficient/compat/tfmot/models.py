@@ -23,7 +23,8 @@ def convert_model(model: Any, quantizers: bool = True) -> keras.Model:
     What stays behind: optimizer, loss and metrics (compile it anew), and callbacks.
 
     Outputs are equal in float32 to about 1e-6: another order of sums. With `quantizers=True` an activation that lies
-    half way between two codes may so become the other one.
+    half way between two codes may so become the other one. Where an Embedding or Masking layer masks time steps, pruned
+    models are equal to `tfmot.sparsity.keras.strip_pruning(model)`: tfmot's wrappers lose such masks.
 
     Args:
         model: A built Functional or Sequential model, nested ones included, as it is in memory; for a file, load it
