@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -494,3 +496,11 @@ def test_layers_that_keras_3_has_not_are_refused(make, text):
 def test_a_model_without_inputs_is_refused():
     with pytest.raises(TypeError, match="not built: give it an Input"):
         convert_model(tf_keras.Sequential([L.Dense(2)]))
+
+
+def test_the_page_for_those_who_come_from_tfmot_runs(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs/from_tfmot.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec("\n".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)), {})
+    for name in set(re.findall(r"`(ke\.[\w.]+)", page)):
+        eval(name, {"ke": ke})

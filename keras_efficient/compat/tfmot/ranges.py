@@ -65,7 +65,7 @@ def copy_ranges(model: Any, quantized_model: keras.Model) -> list[str]:
     ranges, inputs = activation_ranges(model), _input_ranges(model)
     graph = Graph(as_functional(convert_model(model, quantizers=False)))
     quantized = quantized_layers(quantized_model)
-    kept, done = {layer.name for layer in quantized_model._flatten_layers()}, []
+    kept, done = {layer.name for layer in quantized_model.layers}, []
     for layer in quantized:
         is_input = isinstance(layer, InputQ)
         limits = next(inputs, None) if is_input else ranges.get(_last_absorbed(layer.name, graph, kept))
