@@ -18,7 +18,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 unexport VIRTUAL_ENV
 unexport PYTHONHOME
 
-.PHONY: demo test test-backends lint docs format clean
+.PHONY: demo test test-backends test-tfmot lint docs format clean
 
 demo: $(VENV)/.base
 	out=runs/demo-$$(date +%Y%m%d-%H%M%S) && \
@@ -32,6 +32,10 @@ test: $(VENV)/.dev
 test-backends: $(VENV)/.backends
 	KERAS_BACKEND=jax $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)
 	KERAS_BACKEND=torch $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)
+
+# Parity with TensorFlow Model Optimization: without it these tests skip.
+test-tfmot: $(VENV)/.tfmot
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q tests/compat/test_tfmot.py tests/compat/test_tfmot_parity.py
 
 lint: $(VENV)/.dev
 	$(RUN) -m ruff check .
@@ -68,4 +72,8 @@ $(VENV)/.backends: $(VENV)/.dev
 
 $(VENV)/.docs: $(VENV)/.dev
 	$(RUN) -m pip install --quiet --editable '.[dev,docs]'
+	@touch $@
+
+$(VENV)/.tfmot: $(VENV)/.dev
+	$(RUN) -m pip install --quiet --editable '.[dev,tfmot]'
 	@touch $@

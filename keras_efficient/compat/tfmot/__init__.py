@@ -1,0 +1,22 @@
+"""From TensorFlow Model Optimization (tfmot) to Keras 3: its schedules, its pruned and its quantized models.
+
+Nothing here imports tfmot, but for `import_tfmot`: the objects are read by what they have.
+"""
+
+from keras_efficient.compat.tfmot.fake_quantize import FakeQuantize
+from keras_efficient.compat.tfmot.importing import import_tfmot
+from keras_efficient.compat.tfmot.models import convert_model
+from keras_efficient.compat.tfmot.ranges import activation_ranges, copy_ranges
+from keras_efficient.compat.tfmot.schedules import convert_schedule
+
+schedule = convert_schedule  # the name in DESIGN.md
+
+__all__ = [
+    "FakeQuantize",
+    "activation_ranges",
+    "convert_model",
+    "convert_schedule",
+    "copy_ranges",
+    "import_tfmot",
+    "schedule",
+]

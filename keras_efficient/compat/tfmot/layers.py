@@ -1,0 +1,136 @@
+"""A layer of tf_keras (Keras 2) as the layer of Keras 3 with the same name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+# Written by tf_keras, without a meaning of its own in Keras 3.
+_NO_MEANING = (
+    *("batch_input_shape", "implementation", "input_length", "query_shape", "key_shape", "value_shape"),
+    "kernel_initializer",  # of separable convolutions, which have two kernels with others
+    "trainable",  # where Keras 3 does not take it, the layer has no weights
+)
+# Settings that Keras 3 does not have, and the value that changes nothing.
+_WITHOUT_EFFECT = {"groups": 1, "time_major": False, "softmax_robust_masking": False}
+_RENAMED = {"LeakyReLU": {"alpha": "negative_slope"}}
+# In Keras 3 these mean something else, or hold code that computes with TensorFlow's Keras.
+_REFUSED = ("Lambda", "Layer", "InputLayer", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
+# Functions that are others in Keras 3: 0.2 x + 0.5 there, x / 6 + 0.5 here.
+_OTHER_ACTIVATIONS = ("hard_sigmoid",)
+_COMMON = ("name", "dtype", "trainable", "activity_regularizer")
+
+
+@dataclass(eq=False)
+class Conversion:
+    """What takes the place of one layer: layers in a row, and what gives them their weights once they are built."""
+
+    layers: list[keras.layers.Layer]
+    carry: Callable[[], None]
+
+
+def plain(layer: Any) -> Conversion:
+    """The same layer, with the same weights."""
+    new = rebuilt(layer)
+
+    def carry():
+        set_weights(new, layer.get_weights(), layer)
+
+    return Conversion([new], carry)
+
+
+def rebuilt(layer: Any, **changes) -> keras.layers.Layer:
+    """A layer of Keras 3 with the settings of one of tf_keras, but for the `changes`.
+
+    Raises:
+        ValueError: If Keras 3 has no such layer, or not with these settings.
+    """
+    check_known(layer)
+    kind = type(layer).__name__
+    try:
+        return getattr(keras.layers, kind).from_config(settings_of(kind, {**layer.get_config(), **changes}))
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(f"`model` has a layer {described(layer)} that can not be converted: {error}") from error
+
+
+def check_known(layer: Any) -> None:
+    """Raise a ValueError unless Keras 3 has the class of a layer of tf_keras."""
+    kind = type(layer)
+    is_standard = kind.__module__.split(".")[0] == "tf_keras"
+    if not is_standard or kind.__name__ in _REFUSED or not hasattr(keras.layers, kind.__name__):
+        hint = "; write x + y and the like as layers (Add)" if kind.__name__.endswith("Lambda") else ""
+        raise ValueError(
+            f"`model` has a layer {described(layer)} that can not be converted: known are the layers of tf_keras that "
+            f"Keras 3 has, too, and tfmot's wrappers of them{hint}. Received: {kind.__module__}.{kind.__name__}"
+        )
+
+
+def described(layer: Any) -> str:
+    return f"'{layer.name}' ({type(layer).__name__})"
+
+
+def set_weights(new: keras.layers.Layer, values: list, old: Any) -> None:
+    """Set the weights of a built layer; a ValueError names the layer whose weights they were."""
+    shapes = [tuple(w.shape) for w in new.weights], [tuple(value.shape) for value in values]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"`model` has a layer {described(old)} that can not be converted: its weights have other shapes in "
+            f"Keras 3, {shapes[0]}. Received: {shapes[1]}"
+        )
+    new.set_weights(values)
+
+
+def settings_of(kind: str, config: Mapping) -> dict:
+    """The configuration of a layer of class `kind`, as Keras 3 takes it."""
+    found, known = {}, _arguments_of(getattr(keras.layers, kind))
+    for key, value in config.items():
+        name = _RENAMED.get(kind, {}).get(key, key)
+        if name.endswith("activation") and value in _OTHER_ACTIVATIONS:
+            raise ValueError(f"in Keras 3 that is another function. Received: {key}={value!r}")
+        if name in known:
+            found[name] = _value(value)
+        elif not (value is None or name in _NO_MEANING or value == _WITHOUT_EFFECT.get(name, ...)):
+            raise ValueError(f"Keras 3 has no such setting. Received: {key}={value!r}")
+    if "dtype" in found:
+        found["dtype"] = _policy_name(found["dtype"])
+    if kind == "BatchNormalization" and isinstance(found.get("axis"), list):
+        (found["axis"],) = found["axis"]
+    return found
+
+
+def _arguments_of(kind):
+    """The names that a layer class takes: its constructor's, and those of the ones that it hands the rest to."""
+    names = set()
+    for base in kind.__mro__:
+        if base is keras.layers.Layer:
+            return names | set(_COMMON)
+        if "__init__" in vars(base):
+            parameters = inspect.signature(base.__init__).parameters
+            names |= set(parameters) - {"self", "args", "kwargs"}
+            if "kwargs" not in parameters:
+                return names
+    return names
+
+
+def _value(value):
+    """A setting in plain containers; layers and cells within it are translated, too."""
+    if isinstance(value, Mapping):
+        return _entry(value) if "class_name" in value else {key: _value(each) for key, each in value.items()}
+    return [_value(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def _entry(entry):
+    """A serialized object. What tells how it was built stays behind: it is built anew."""
+    kind, config = entry["class_name"], entry.get("config")
+    is_layer = entry.get("module") == "keras.layers" and hasattr(keras.layers, kind)
+    kept = {key: entry[key] for key in ("module", "class_name", "registered_name") if key in entry}
+    return {**kept, "config": settings_of(kind, config) if is_layer else _value(config)}
+
+
+def _policy_name(dtype):
+    """A dtype, or the name of a mixed precision policy."""
+    return dtype["config"]["name"] if isinstance(dtype, Mapping) else dtype

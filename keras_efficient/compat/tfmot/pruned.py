@@ -1,0 +1,62 @@
+"""tfmot's PruneLowMagnitude as Prunable."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from keras_efficient.compat.tfmot.layers import Conversion, described, plain, rebuilt, set_weights
+from keras_efficient.compat.tfmot.schedules import convert_schedule
+from keras_efficient.layers.pruning.prunable import Prunable
+from keras_efficient.layers.pruning.structures import Blocks, Structure
+
+
+def pruned(wrapper: Any) -> Conversion:
+    """`Prunable` with the wrapper's masks, schedule and step; the plain layer where it prunes nothing."""
+    if not wrapper.pruning_vars:
+        return plain(wrapper.layer)
+    new = Prunable(rebuilt(wrapper.layer), convert_schedule(wrapper.pruning_schedule), _structure(wrapper))
+
+    def carry():
+        set_weights(new.layer, wrapper.layer.get_weights(), wrapper)
+        _carry_masks(wrapper, new)
+        new.step.assign(int(wrapper.pruning_step.numpy()))
+
+    return Conversion([new], carry)
+
+
+def _structure(wrapper) -> Structure | None:
+    size = tuple(wrapper.block_size)
+    if getattr(wrapper, "sparsity_m_by_n", None):
+        _refuse(wrapper, f"sparsity_m_by_n={wrapper.sparsity_m_by_n!r}")
+    if size == (1, 1):
+        return None
+    if wrapper.block_pooling_type != "AVG":
+        _refuse(wrapper, f"block_pooling_type={wrapper.block_pooling_type!r}")
+    return Blocks(size)
+
+
+def _refuse(wrapper, received):
+    raise ValueError(
+        f"`model` has a wrapper {described(wrapper)} whose structure there is not here. Right would be blocks with "
+        "block_pooling_type='AVG', or tfmot.sparsity.keras.strip_pruning before: the zeros stay. "
+        f"Received: {received}"
+    )
+
+
+def _carry_masks(wrapper, new):
+    # Both have the weights in the same order; tfmot may prune fewer of them.
+    places = {id(weight): place for place, weight in enumerate(wrapper.layer.weights)}
+    kernels = {id(kernel.variable): kernel for kernel in new.kernels}
+    for weight, mask, _ in wrapper.pruning_vars:
+        kernel = kernels.pop(id(new.layer.weights[places[id(weight)]]))
+        kernel.mask.assign(np.asarray(mask.numpy(), "float32"))
+    if kernels:
+        names = ", ".join(kernel.variable.name for kernel in kernels.values())
+        warnings.warn(
+            f"tfmot does not prune the {names} of layer {described(wrapper.layer)}; `Prunable` will if it is trained "
+            "further. Now nothing of it is masked.",
+            stacklevel=2,
+        )

@@ -1,0 +1,105 @@
+"""tfmot's wrappers for quantization-aware training, as layers of Keras 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_efficient.compat.tfmot.fake_quantize import FakeQuantize
+from keras_efficient.compat.tfmot.layers import Conversion, described, rebuilt, set_weights
+
+QUANTIZE_LAYER = "QuantizeLayer"
+QUANTIZE_WRAPPERS = ("QuantizeWrapper", "QuantizeWrapperV2")
+_KNOWN_QUANTIZERS = ("min_var", "max_var")
+
+
+def quantize_layer(layer: Any, quantizers: bool) -> Conversion:
+    """The rounding of an input, or nothing."""
+    rounding = layer.quantizer is not None and quantizers
+    new = [fake_quantize(layer.quantizer, layer.quantizer_vars, layer, layer.name)] if rounding else []
+    return Conversion(new, lambda: None)
+
+
+def quantize_wrapper(wrapper: Any, quantizers: bool) -> Conversion:
+    """The layer inside, with rounded kernels and roundings behind it, or as the float layer that it is."""
+    activation = activation_of(wrapper)
+    if not quantizers:
+        new = _inner(wrapper, activation)
+        return Conversion([new], lambda: _carry(wrapper, new, {}))
+    before, behind = roundings(wrapper)
+    name = wrapper.layer.name
+    new = _inner(wrapper, "linear" if before else activation)
+    layers = [new]
+    if before:
+        layers += [fake_quantize(*before, wrapper, f"{name}_pre_activation")]
+        layers += [keras.layers.Activation(activation, name=f"{name}_activation", dtype=new.dtype_policy)]
+    if behind:
+        layers += [fake_quantize(*behind, wrapper, f"{name}_rounded")]
+    return Conversion(layers, lambda: _carry(wrapper, new, _rounded_weights(wrapper)))
+
+
+def activation_of(wrapper: Any) -> str | None:
+    """The name of the activation of the layer inside, None if it has none. tfmot has put its own in its place."""
+    if "activation" not in wrapper.layer.get_config():
+        return None
+    activation = getattr(wrapper.layer.activation, "activation", wrapper.layer.activation)
+    if type(activation).__name__ == "NoOpActivation":
+        return "linear"
+    return getattr(activation, "__name__", repr(activation))
+
+
+def roundings(wrapper: Any) -> tuple[tuple | None, tuple | None]:
+    """The quantizer and its variables before the activation, and behind it or the layer; None where there is none."""
+    before = behind = None
+    for activation in wrapper._quantize_activations:
+        if hasattr(activation, "_pre_activation_vars"):
+            before = (activation.quantizer, activation._pre_activation_vars)
+        if hasattr(activation, "_post_activation_vars"):
+            behind = (activation.quantizer, activation._post_activation_vars)
+    if wrapper._output_quantizers:
+        behind = (wrapper._output_quantizers[0], wrapper._output_quantizer_vars)
+    return before, behind
+
+
+def range_of(quantizer: Any, variables: Any, layer: Any) -> tuple[float, float]:
+    """The learned range of an activation."""
+    known = isinstance(variables, dict) and set(variables) == set(_KNOWN_QUANTIZERS)
+    ends = [np.asarray(variables[name].numpy()) for name in _KNOWN_QUANTIZERS] if known else []
+    if not ends or any(end.ndim for end in ends):
+        raise ValueError(
+            f"`model` has a layer {described(layer)} whose activations are rounded in a way that is not known: right "
+            "would be a quantizer with one minimum and one maximum, as tfmot's own. "
+            f"Received: {type(quantizer).__name__}"
+        )
+    return float(ends[0]), float(ends[1])
+
+
+def fake_quantize(quantizer: Any, variables: Any, layer: Any, name: str) -> FakeQuantize:
+    minimum, maximum = range_of(quantizer, variables, layer)
+    return FakeQuantize(minimum, maximum, quantizer.num_bits, quantizer.narrow_range, name=name)
+
+
+def _inner(wrapper, activation):
+    return rebuilt(wrapper.layer, **({} if activation is None else {"activation": activation}))
+
+
+def _rounded_weights(wrapper):
+    """The weights that tfmot rounds, by name, as it rounds them in inference."""
+    return {
+        _short(weight): np.asarray(quantizer(weight, False, weights=variables))
+        for weight, quantizer, variables in wrapper._weight_vars
+    }
+
+
+def _carry(wrapper, new, rounded):
+    # By name: in the layer inside, tfmot puts tensors in the place of its variables.
+    values = {_short(weight): weight.numpy() for weight in wrapper.weights} | rounded
+    if "kernel" not in values and "depthwise_kernel" in values:
+        values["kernel"] = values["depthwise_kernel"]  # as Keras 3 calls it in a depthwise convolution
+    set_weights(new, [values[weight.name] for weight in new.weights], wrapper.layer)
+
+
+def _short(weight):
+    return weight.name.split("/")[-1].split(":")[0]

@@ -1,0 +1,97 @@
+"""The ranges that tfmot has learned for activations, as scales of our quantized layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from keras_efficient.compat.tfmot.models import convert_model
+from keras_efficient.compat.tfmot.quantized import QUANTIZE_LAYER, QUANTIZE_WRAPPERS, range_of, roundings
+from keras_efficient.layers.quantized.input import InputQ
+from keras_efficient.quantization.modes import quantized_layers
+from keras_efficient.quantization.own_model.fusion import Graph
+from keras_efficient.quantization.own_model.quantize_model import as_functional
+
+Range = tuple[float, float]
+
+
+def activation_ranges(model: Any) -> dict[str, Range]:
+    """{layer name: (minimum, maximum)} of a quantization-aware model of tf_keras, as tfmot has learned them.
+
+    The names are those of the layers in `convert_model(model, quantizers=False)`; for inputs, those of tfmot's
+    `QuantizeLayer`. A softmax, sigmoid or tanh inside a layer is rounded before: that range it is.
+    """
+    found = {}
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if kind == QUANTIZE_LAYER and layer.quantizer is not None:
+            found[layer.name] = range_of(layer.quantizer, layer.quantizer_vars, layer)
+        elif kind in QUANTIZE_WRAPPERS:
+            before, behind = roundings(layer)
+            if before or behind:
+                found[layer.layer.name] = range_of(*(before or behind), layer)
+        elif hasattr(layer, "layers"):
+            found |= activation_ranges(layer)
+    return found
+
+
+def copy_ranges(model: Any, quantized_model: keras.Model) -> list[str]:
+    """Set the activation scales of a quantized model from the ranges that tfmot has learned.
+
+        log2 scale = ceil(log2(max(-minimum, maximum)))
+
+    the smallest power of two whose grid holds the range. tfmot's grid ends where the range does, its step is up to
+    half of ours: with the same bits ours is coarser, and `learn_scales` is there to make up for it.
+
+    Kernels and biases keep the scales that `ke.quantize_model(..., x=...)` gave them.
+
+    Args:
+        model: The quantization-aware model of tf_keras.
+        quantized_model: What `ke.quantize_model` made of `convert_model(model, quantizers=False)`.
+
+    Returns:
+        The names of the layers whose activation scale was set.
+
+    Raises:
+        ValueError: If the models have no range in common.
+
+    Example:
+
+    >>> quantized = ke.quantize_model(convert_model(model, quantizers=False), x=x_train[:256])
+    >>> copy_ranges(model, quantized)
+    """
+    ranges, inputs = activation_ranges(model), _input_ranges(model)
+    graph = Graph(as_functional(convert_model(model, quantizers=False)))
+    quantized = quantized_layers(quantized_model)
+    kept, done = {layer.name for layer in quantized_model.layers}, []
+    for layer in quantized:
+        is_input = isinstance(layer, InputQ)
+        limits = next(inputs, None) if is_input else ranges.get(_last_absorbed(layer.name, graph, kept))
+        quantizers = [quantizer for quantizer in layer.quantizers if quantizer.weight is None]
+        if limits is not None and len(quantizers) == 1 and max(-limits[0], limits[1]) > 0:
+            quantizers[0].scale.assign(math.ceil(math.log2(max(-limits[0], limits[1]))))
+            done.append(layer.name)
+    if not done:
+        raise ValueError(
+            "`quantized_model` must be what keras_efficient.quantize_model makes of convert_model(model, "
+            f"quantizers=False), and `model` quantization-aware. Received: ranges of {list(ranges)} and quantized "
+            f"layers {[layer.name for layer in quantized]}"
+        )
+    return done
+
+
+def _input_ranges(model):
+    layers = [each for each in model.layers if type(each).__name__ == QUANTIZE_LAYER and each.quantizer is not None]
+    return iter([range_of(layer.quantizer, layer.quantizer_vars, layer) for layer in layers])
+
+
+def _last_absorbed(name, graph, kept):
+    """The layer whose output a quantized layer gives: the relu that it has taken in, say."""
+    while name in graph.operations:
+        reader = graph.only_reader(name)
+        if reader is None or reader in kept:
+            return name
+        name = reader
+    return name
