@@ -48,7 +48,8 @@ def convert_litert(model: keras.Model, samples=None) -> bytes:
     Quantized layers are taken as their mode says: in the quantized modes the file holds the rounded
     weights (batch normalizations folded in, pruned numbers as zeros), and activations of up to 8 bits
     saturate where theirs do, on LiteRT's own 8-bit grid in between; in float mode it is LiteRT's
-    quantization alone, after training. LiteRT stores a weight in 8 bits, whatever its width here.
+    quantization alone, after training. LiteRT stores a weight in 8 bits, whatever its width here, and
+    rounds halves up where this package takes the even neighbour: outputs are near, not equal.
 
     LiteRT knows no FFT. So ACDC layers with the transform "dct" are written as matrices: a linear
     one as its own (inputs x outputs numbers; a depthwise convolution stays before it), one with an
@@ -60,7 +61,8 @@ def convert_litert(model: keras.Model, samples=None) -> bytes:
         model: Functional or Sequential model with one input: of this package's layers, of Keras's, or
             of both.
         samples: Representative inputs as the model takes them, an array (samples, ...). With them
-            weights, sums, input and output are int8; without them everything is float32.
+            weights, sums, input and output are int8; without them they are float32, and activations of
+            a quantized mode pass through 8-bit grids.
 
     Raises:
         RuntimeError: If Keras runs on another backend than TensorFlow.

@@ -50,11 +50,11 @@ class LitertReport:
     def __str__(self) -> str:
         ours = "not known" if self.weight_bytes is None else f"{self.weight_bytes:g}"
         maps = "not known" if self.activation_bytes is None else f"{self.activation_bytes:g}"
-        arena = "not measured" if self.arena_bytes is None else f"{self.arena_bytes:,} with its bookkeeping"
+        arena = "not measured (pip install tflite-micro)" if self.arena_bytes is None else f"{self.arena_bytes}"
         which = "" if self.price_of == "model" else ", after quantize_model (8 bits)"
         return "\n".join(
             [
-                f"LiteRT {self.number_type}: file {self.file_bytes:,} bytes, tensors {self.tensor_bytes:,} ({arena})",
+                f"LiteRT {self.number_type}: file {self.file_bytes} bytes, tensors {self.tensor_bytes}, arena {arena}",
                 f"C of export_c{which}: weights {ours} bytes, arena {maps}",
             ]
         )
