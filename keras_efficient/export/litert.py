@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.export.litert_layers import litert_layer
+from keras_efficient.export.litert_layers import LitertLayers
 from keras_efficient.export.litert_report import LitertReport, litert_report
 from keras_efficient.files import write_atomically
 
@@ -47,9 +47,9 @@ def convert_litert(model: keras.Model, samples=None) -> bytes:
 
     Quantized layers are taken as their mode says: in the quantized modes the file holds the rounded
     weights (batch normalizations folded in, pruned numbers as zeros), and activations of up to 8 bits
-    saturate where theirs do, on LiteRT's own 8-bit grid in between; in float mode it is LiteRT's
-    quantization alone, after training. LiteRT stores a weight in 8 bits, whatever its width here, and
-    rounds halves up where this package takes the even neighbour: outputs are near, not equal.
+    saturate where theirs do (a minimum or maximum behind those layers where the samples reach it), on
+    LiteRT's own 8-bit grids in between: outputs are near, not equal. In float mode it is LiteRT's
+    quantization alone, after training. LiteRT stores a weight in 8 bits, whatever its width here.
 
     LiteRT knows no FFT. So ACDC layers with the transform "dct" are written as matrices: a linear
     one as its own (inputs x outputs numbers; a depthwise convolution stays before it), one with an
@@ -61,8 +61,7 @@ def convert_litert(model: keras.Model, samples=None) -> bytes:
         model: Functional or Sequential model with one input: of this package's layers, of Keras's, or
             of both.
         samples: Representative inputs as the model takes them, an array (samples, ...). With them
-            weights, sums, input and output are int8; without them they are float32, and activations of
-            a quantized mode pass through 8-bit grids.
+            weights, sums, input and output are int8; without them everything is float32.
 
     Raises:
         RuntimeError: If Keras runs on another backend than TensorFlow.
@@ -76,7 +75,7 @@ def convert_litert(model: keras.Model, samples=None) -> bytes:
             f"`model` must be a built Functional or Sequential model with one input. Received: model={model!r}"
         )
     samples = None if samples is None else checked_samples(samples, model.inputs[0])
-    return converted(for_one_sample(model), samples)
+    return converted(for_one_sample(model, samples), samples)
 
 
 def check_backend() -> None:
@@ -108,10 +107,10 @@ def checked_samples(samples, model_input) -> np.ndarray:
     return samples.astype(model_input.dtype)
 
 
-def for_one_sample(model):
+def for_one_sample(model, samples):
     """The same network in layers that the converter gets right, for a batch of one."""
     # TensorFlow's own optimizer would compute a chain of constant products only up to some size.
-    plain = keras.models.clone_model(model, clone_function=litert_layer, recursive=True)
+    plain = keras.models.clone_model(model, clone_function=LitertLayers(model, samples), recursive=True)
     if plain.input_shape[0] == 1:
         return plain
     inputs = keras.Input(batch_shape=(1, *plain.input_shape[1:]), dtype=plain.inputs[0].dtype)

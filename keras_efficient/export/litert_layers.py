@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_efficient.export.integer.grids import codes_of
 from keras_efficient.layers import ACDCConv2D, GlobalMeanPoolingQ, MeanPoolingQ
@@ -15,41 +15,85 @@ from keras_efficient.layers.masking import masked
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.folding import FoldingLayer
+from keras_efficient.quantization.modes import quantized_layers
+from keras_efficient.quantization.observation import observed_activations
 
 LITERT_BITS = 8  # of the integers between its layers
+OBSERVED_SAMPLES = 256
 
 
 @dataclass(frozen=True)
-class Range:
-    """Tells the converter that a tensor lies from `low` to `high`, and that it saturates there."""
+class Limits:
+    """Cuts values off below `low` and above `high`, where they are given."""
 
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
     def __call__(self, x):
-        import tensorflow as tf
+        x = x if self.high is None else keras.ops.minimum(x, self.high)
+        return x if self.low is None else keras.ops.maximum(x, self.low)
 
-        return tf.quantization.fake_quant_with_min_max_args(x, self.low, self.high, LITERT_BITS)
 
+class LitertLayers:
+    """Makes the layers of a network that the converter gets right.
 
-def litert_layer(layer: Any) -> Any:
-    """A layer that computes what `layer` does in its mode, but for the rounding of activations.
-
-    Weights are those that the mode gives (rounded in the quantized modes, with what is folded into
-    them, and with the zeros of a `Prunable`). Activations saturate where their grid does, if it has
-    no more bits than LiteRT's integers. A layer that needs nothing of that is returned itself.
+    Args:
+        model: The network.
+        samples: Inputs that show which activations saturate, or None: then all are cut off that may.
     """
-    core = layer.layer if isinstance(layer, Prunable) else layer
-    if not isinstance(core, QuantizedLayer):
-        return layer
-    shape = keras.tree.map_structure(lambda tensor: tensor.shape, layer.input)
-    if isinstance(core, CosineLayer) and core.transform == "dct":
-        return as_matrices(core, shape)
-    if isinstance(core, FoldingLayer):
-        return folded_twin(core, shape)
-    if isinstance(core, MeanPoolingQ | GlobalMeanPoolingQ):
-        return plain_means(core, shape)
-    return twin(core, shape)
+
+    def __init__(self, model: keras.Model, samples: np.ndarray | None):
+        # The converter takes ranges in the graph, too (fake quantization), but then the bias of a dense
+        # layer gets the scale of another range, the measured one. So values are cut off where need be.
+        self.seen: dict[int, tuple[float, float]] = {}
+        if samples is not None:
+            values = observed_activations(model, samples[:OBSERVED_SAMPLES])
+            for quantizer, seen in zip(activation_quantizers(model), values, strict=True):
+                self.seen[id(quantizer)] = (float(seen.min()), float(seen.max()))
+
+    def __call__(self, layer: Any) -> Any:
+        """A layer that computes what `layer` does in its mode, but for the rounding of activations.
+
+        Weights are those that the mode gives (rounded in the quantized modes, with what is folded into
+        them, and with the zeros of a `Prunable`). Activations saturate where their grid does, if it has
+        no more bits than LiteRT's integers. A layer that needs nothing of that is returned itself.
+        """
+        core = layer.layer if isinstance(layer, Prunable) else layer
+        if not isinstance(core, QuantizedLayer):
+            return layer
+        shape = keras.tree.map_structure(lambda tensor: tensor.shape, layer.input)
+        if isinstance(core, MeanPoolingQ | GlobalMeanPoolingQ):
+            return plain_means(core, shape, self.limits(core, core.activation_quantizer))
+        made = plain_layer(core, shape)
+        if isinstance(made, QuantizedLayer):
+            for old, new in zip(core.quantizers, made.quantizers, strict=True):
+                new.stand_in = self.limits(core, old) if old.weight is None else None
+        return made
+
+    def limits(self, layer: QuantizedLayer, quantizer: Any) -> Limits | None:
+        """Where an activation is cut off. None in float mode, where no sample goes further, and for grids
+        finer than LiteRT's: those saturate rarely, and its ranges come from the samples anyway."""
+        if not layer.current_mode.quantized or quantizer.bits > LITERT_BITS:
+            return None
+        codes = codes_of(layer, quantizer)
+        low, high = (code * 2.0**codes.exponent for code in (codes.low, codes.high))
+        least, most = self.seen.get(id(quantizer), (-np.inf, np.inf))
+        if low <= least and most <= high:
+            return None
+        return Limits(low if least < low else None, high if most > high else None)
+
+
+def activation_quantizers(model: keras.Model) -> list[Any]:
+    """In the order of `observed_activations`."""
+    quantizers = [quantizer for layer in quantized_layers(model) for quantizer in layer.quantizers]
+    return [quantizer for quantizer in quantizers if quantizer.weight is None]
+
+
+def plain_layer(layer: QuantizedLayer, shape: Any) -> keras.layers.Layer:
+    """A layer in float mode, or one of Keras's, with the weights that the layer computes with."""
+    if isinstance(layer, CosineLayer) and layer.transform == "dct":
+        return as_matrices(layer, shape)
+    return folded_twin(layer, shape) if isinstance(layer, FoldingLayer) else twin(layer, shape)
 
 
 def twin(layer: QuantizedLayer, shape: Any, **changes: Any) -> QuantizedLayer:
@@ -70,8 +114,6 @@ def folded_twin(layer: FoldingLayer, shape: Any) -> FoldingLayer:
 def new_twin(layer: QuantizedLayer, shape: Any, **changes: Any) -> QuantizedLayer:
     copy = type(layer).from_config({**layer.get_config(), "mode": "float", "dtype": "float32", **changes})
     copy.build(shape)
-    for old, new in zip(layer.quantizers, copy.quantizers, strict=True):
-        new.stand_in = saturation(layer, old) if old.weight is None else None
     return copy
 
 
@@ -81,16 +123,7 @@ def set_rounded_weights(layer: QuantizedLayer, copy: QuantizedLayer) -> None:
             new.weight.assign(keras.ops.convert_to_numpy(layer.quantize_weight(old)))
 
 
-def saturation(layer: QuantizedLayer, quantizer: Any) -> Callable | None:
-    """The range of an activation's grid; None in float mode, and where the grid is finer than LiteRT's:
-    then the range that samples show loses less."""
-    if not layer.current_mode.quantized or quantizer.bits > LITERT_BITS:
-        return None
-    codes = codes_of(layer, quantizer)
-    return Range(codes.low * 2.0**codes.exponent, codes.high * 2.0**codes.exponent)
-
-
-def plain_means(layer: MeanPoolingQ | GlobalMeanPoolingQ, shape: Any) -> keras.layers.Layer:
+def plain_means(layer: MeanPoolingQ | GlobalMeanPoolingQ, shape: Any, limits: Limits | None) -> keras.layers.Layer:
     """Keras's average pooling, which is one operation of LiteRT."""
     signal = len(shape) == 3
     if isinstance(layer, GlobalMeanPoolingQ):
@@ -99,8 +132,7 @@ def plain_means(layer: MeanPoolingQ | GlobalMeanPoolingQ, shape: Any) -> keras.l
     else:
         kind = keras.layers.AveragePooling1D if signal else keras.layers.AveragePooling2D
         means = kind(layer.pool_size, layer.strides, layer.padding, data_format="channels_last")
-    limit = saturation(layer, layer.activation_quantizer)
-    return means if limit is None else keras.Sequential([means, keras.layers.Lambda(limit)])
+    return means if limits is None else keras.Sequential([means, keras.layers.Lambda(limits)])
 
 
 def as_matrices(layer: CosineLayer, shape: Any) -> keras.layers.Layer:
