@@ -18,7 +18,7 @@ from keras_efficient import (
     storage,
     training,
 )
-from keras_efficient.export import FirmwareReport, export_c
+from keras_efficient.export import FirmwareReport, LitertReport, export_c, export_litert
 from keras_efficient.layers import (
     ACDC,
     AFDF,
@@ -89,6 +89,7 @@ __all__ = [
     "Halving",
     "InputQ",
     "LPHMDense",
+    "LitertReport",
     "LowRankDense",
     "MeanPoolingQ",
     "PHMConv2D",
@@ -115,6 +116,7 @@ __all__ = [
     "estimate_storage",
     "export",
     "export_c",
+    "export_litert",
     "layers",
     "networks",
     "ops",

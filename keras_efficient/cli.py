@@ -9,13 +9,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
-import keras
-import numpy as np
 from typer import Abort, Argument, Option, Typer, echo
 from typer.exceptions import TyperException
 
 import keras_efficient as ke
 from keras_efficient.descriptions import read_description
+from keras_efficient.export_command import ExportArguments, run_export
 from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.report import load_result, summary_table, write_report
 from keras_efficient.report.search import search_summary
@@ -121,29 +120,33 @@ def storage(
 )
 def export(
     model: Annotated[Path, Option(help="A .keras file, such as best.keras of a run.")],
-    out: Annotated[Path, Option(help="Folder of the C files.")],
+    out: Annotated[Path, Option(help="Folder of the files.")],
     weights: Annotated[str, Option(help="Where an AVR keeps the weights: flash or ram.")] = "flash",
-    target: Annotated[str, Option(help="host, avr (ATmega328P) or arm (Cortex-M3).")] = "host",
+    target: Annotated[
+        str, Option(help="host, avr (ATmega328P), arm (Cortex-M3), arduino (a sketch): C; or litert.")
+    ] = "host",
     ram: Annotated[int | None, Option(help="Bytes of RAM there are; what does not fit is refused.")] = None,
-    verify: Annotated[bool, Option(help="Compile, run, and compare every logit with Keras.")] = False,
-    dataset: Annotated[str | None, Option(help="Validation images for --verify. Default: digits or noise.")] = None,
+    verify: Annotated[bool, Option(help="Run it, and compare every logit with Keras.")] = False,
+    dataset: Annotated[
+        str | None, Option(help="Images for --verify, and for litert. Default: digits, or noise to verify with.")
+    ] = None,
     data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
+    samples: Annotated[Path | None, Option(help="Inputs that show litert the ranges: a .npy file.")] = None,
     images: Annotated[int, Option(help="Images for --verify, at most.")] = 10_000,
     as_json: _Json = False,
 ) -> None:
     """Write a trained network as C99, with the bytes it takes; check it bit for bit.
 
     Leaves network.c, network.h, a small main, report.json and README.md. --verify needs a C
-    compiler (apt-get install gcc); with --target avr also gcc-avr avr-libc simavr libsimavr-dev,
-    with --target arm gcc-arm-none-eabi qemu-system-arm.
+    compiler (apt-get install gcc); with --target avr or arduino also gcc-avr avr-libc simavr
+    libsimavr-dev, with --target arm gcc-arm-none-eabi qemu-system-arm.
+
+    --target arduino makes the folder a sketch that reads inputs from the serial port. --target litert
+    leaves model.tflite, int8, and says its bytes beside those of the C; it takes plain Keras models, too.
     """
-    if images < 1:
-        raise ValueError(f"`--images` must be at least 1. Received: {images}")
-    network = _load_model(model)
-    pixels = _verification_images(network, dataset, data_dir, images) if verify else None
-    report = ke.export_c(network, out, weights, target, ram)
-    verification = ke.export.verify_c(network, out, pixels, target) if verify else None
-    report = report if verification is None else verification.report
+    report, verification = run_export(
+        ExportArguments(model, out, weights, target, ram, verify, dataset, data_dir, samples, images)
+    )
     echo(report.to_json() if as_json else f"{report}\n{verification or ''}".rstrip(), nl=not as_json)
     if verification is not None and not verification.passed:
         _fail(f"the programs differ: {'; '.join(map(str, verification.comparisons))}", 1)
@@ -211,27 +214,6 @@ def experiment(
     echo(json.dumps(found.to_json()) if as_json else f"{found}\n\nfiles  {Path(found.directory) / 'experiment.json'}")
     if not found.finished:
         _fail(f"all runs failed; the first: {found.rows[0]['runs'][0]['reason']}", 1)
-
-
-def _load_model(path):
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file '{path}'")
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # whatever a file that is no model makes Keras say
-        raise ValueError(f"'{path}' cannot be loaded as a Keras model: {error}") from error
-
-
-def _verification_images(model, dataset, data_dir, count):
-    """Integers (n, rows, columns, channels): validation images, or noise where there are none."""
-    shape, integers = model.input_shape[1:], ke.export.IntegerModel(model)
-    if dataset is None and shape != (8, 8, 1):
-        codes = integers.input.codes
-        return np.random.default_rng(0).integers(codes.low, codes.high + 1, (min(count, 256), *shape))
-    images = ke.datasets.load_dataset(dataset or "digits", data_dir).x_val[:count]
-    if images.shape[1:] != shape:
-        raise ValueError(f"`--dataset` {dataset} has images of {images.shape[1:]}, the model takes {shape}")
-    return integers.encode(images)
 
 
 def _read_network(path, default, shape):

@@ -64,10 +64,15 @@ def is_temporary(path: Path) -> bool:
     return path.stem.endswith(".tmp")
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text, in UTF-8."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
 def write_json(path: Path, value) -> None:
     """Write a value as JSON; numbers that are not finite become null, as JSON has none."""
     text = json.dumps(json_value(value), indent=1, allow_nan=False) + "\n"
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 def json_value(value):

@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,15 +18,33 @@ def quiet_command():
         yield
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with tempfile.TemporaryFile() as held_back:
+    said = b""
+    try:
+        with held_back_errors() as written:
+            try:
+                yield
+            finally:
+                said = written()
+    except BaseException:
+        os.write(2, said)
+        raise
+
+
+@contextmanager
+def held_back_errors() -> Iterator[Callable[[], bytes]]:
+    """Hold back what is written to standard error, also past Python, and give a function that tells it."""
+    with tempfile.TemporaryFile() as file:
+
+        def written() -> bytes:
+            sys.stderr.flush()
+            return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
+
+        sys.stderr.flush()
         standard_error = os.dup(2)
-        os.dup2(held_back.fileno(), 2)
+        os.dup2(file.fileno(), 2)
         try:
-            yield
-        except BaseException:
-            held_back.seek(0)
-            os.write(standard_error, held_back.read())
-            raise
+            yield written
         finally:
+            sys.stderr.flush()
             os.dup2(standard_error, 2)
             os.close(standard_error)

@@ -17,8 +17,6 @@ not. Without that package there is no total, and the activation part is the larg
 import argparse
 import importlib.metadata
 import json
-import math
-import os
 import re
 import string
 import sys
@@ -27,11 +25,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
-from _litert import litert_outputs
 from _results import write_results
 
 import keras_efficient as ke
+from keras_efficient.export.litert_report import litert_outputs, tensor_bytes
+from keras_efficient.startup import held_back_errors
 
 FLOAT, QUANTIZED = "modelFL_best.h5", "modelQL_0.h5"
 REPRESENTATIVE_IMAGES = 1_000
@@ -91,7 +89,9 @@ def measured_arena(content):
     source = interpreter.get_input_details(0)
     interpreter.set_input(np.zeros(source["shape"], source["dtype"]), 0)
     interpreter.invoke()
-    report = native_stderr(interpreter.print_allocations)
+    with held_back_errors() as written:
+        interpreter.print_allocations()
+        report = written().decode()
     found = {part: re.search(rf"Arena allocation {part} (\d+) bytes", report) for part in ("total", "head")}
     if None in found.values():
         raise ValueError(f"No arena in the report of tflite-micro. Received: {report!r}")
@@ -103,36 +103,10 @@ def measured_arena(content):
     }
 
 
-def native_stderr(function):
-    """What `function` writes to standard error from C++, past Python."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            function()
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-        file.seek(0)
-        return file.read().decode()
-
-
 def computed_arena(content):
-    """The largest sum of tensors alive at once: from the operation that makes one to the last that reads it."""
-    resolver = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # a delegate hides the operations
-    interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=resolver)
-    interpreter.allocate_tensors()
-    operations = [[*each["inputs"], *each["outputs"]] for each in interpreter._get_ops_details()]
-    made = {index for each in interpreter._get_ops_details() for index in each["outputs"]}
-    made |= {each["index"] for each in interpreter.get_input_details()}
-    tensors = {each["index"]: each for each in interpreter.get_tensor_details()}
-    size = {index: math.prod(tensors[index]["shape"]) * np.dtype(tensors[index]["dtype"]).itemsize for index in made}
-    used = {index: [step for step, each in enumerate(operations) if index in each] for index in made}
-    alive = [sum(size[i] for i in made if used[i][0] <= step <= used[i][-1]) for step in range(len(operations))]
     return {
         "arena_bytes": None,
-        "arena_activation_bytes": int(max(alive)),
+        "arena_activation_bytes": tensor_bytes(content),
         "arena_source": "computed: largest sum of tensors alive at once",
     }
 

@@ -32,6 +32,21 @@ def reloader():
 
 
 @pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """The command `keras-efficient` in this process: its exit code and what it wrote."""
+    from keras_efficient.cli import main
+
+    def run(*arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["keras-efficient", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return stopped.value.code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
 def golden():
     """A function from a name to a file of golden values; skips the test where it is missing."""
     return lambda name: _existing(_SHARED / "golden" / name)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from samples import result_without_clocks
 
-from keras_efficient.cli import main
 from keras_efficient.networks import MNIST_2KB
 
 _COMMAND = str(Path(sys.executable).parent / "keras-efficient")
@@ -23,20 +22,6 @@ def _run(*arguments, cwd):
     # Importing JAX in this process sets a log level, which the command would inherit.
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     return subprocess.run([_COMMAND, *map(str, arguments)], cwd=cwd, env=environment, capture_output=True, text=True)
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
-    """The command in this process: its exit code and what it wrote."""
-
-    def run(*arguments):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["keras-efficient", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        return stopped.value.code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -1,23 +1,38 @@
-"""The pages of docs/: their Python runs, and the API pages name all that is public."""
+"""The pages of docs/: their Python and their commands run, and the API pages name all that is public."""
 
 import inspect
 import re
 from pathlib import Path
 
+import keras
 import pytest
 
 import keras_efficient as ke
 
 _DOCS = Path(__file__).parents[1] / "docs"
-# Other pages show packages that need not be there: their own tests run them.
-_PAGES = sorted(path.name for path in _DOCS.glob("*.md") if path.name != "from_tfmot.md")
+# tests/compat/test_tfmot_parity.py runs the page about tfmot, which need not be there.
+_PAGES = sorted(path.stem for path in _DOCS.glob("*.md") if path.stem != "from_tfmot")
+_IN_A_CLONE = ("make ", ".venv/")
+
+
+def _blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", (_DOCS / f"{page}.md").read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("page", _PAGES)
-def test_the_python_of_a_page_runs(page):
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)
     variables = {}
-    for block in re.findall(r"```python\n(.*?)```", (_DOCS / page).read_text(encoding="utf-8"), flags=re.DOTALL):
-        exec(block, variables)
+    for number, block in enumerate(_blocks(page, "python"), start=1):
+        exec(compile(block, f"{page}.md, block {number}", "exec"), variables)
+    for line in "".join(_blocks(page, "sh")).splitlines():
+        if line.startswith(_IN_A_CLONE) or ("litert" in line and keras.backend.backend() != "tensorflow"):
+            continue
+        program, *arguments = line.split()
+        assert program == "keras-efficient"
+        code, _, errors = command(*arguments)
+        assert code == 0, errors
 
 
 def test_every_public_name_has_its_place():

@@ -9,17 +9,20 @@ from keras_efficient.export.coordinates import (
 from keras_efficient.export.coordinates_c import export_coordinates_c
 from keras_efficient.export.firmware import FirmwareReport, export_c
 from keras_efficient.export.integer import IntegerModel
-from keras_efficient.export.litert import convert_litert
+from keras_efficient.export.litert import convert_litert, export_litert
+from keras_efficient.export.litert_report import LitertReport
 from keras_efficient.export.verification import Verification, verify_c
 
 __all__ = [
     "FirmwareReport",
     "IntegerModel",
     "LayerCoordinates",
+    "LitertReport",
     "Verification",
     "convert_litert",
     "export_c",
     "export_coordinates_c",
+    "export_litert",
     "load_coordinates",
     "read_coordinates",
     "verify_c",

@@ -7,7 +7,8 @@ import keras
 
 from keras_efficient.export.c.text import INDENT
 from keras_efficient.export.coordinates import coordinate_records, random_basis_layers
-from keras_efficient.export.firmware import C_FOLDER, MARK, check_own, write_text
+from keras_efficient.export.firmware import C_FOLDER, MARK, check_own
+from keras_efficient.files import write_text
 from keras_efficient.version import __version__
 
 BYTES_A_LINE = 24

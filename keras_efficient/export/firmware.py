@@ -10,9 +10,10 @@ from pathlib import Path
 import keras
 
 from keras_efficient.export.c.readme import readme
+from keras_efficient.export.c.sketch import check_sketch_folder, write_sketch
 from keras_efficient.export.c.writer import Network, write_network
 from keras_efficient.export.integer import IntegerModel
-from keras_efficient.files import write_atomically
+from keras_efficient.files import write_text
 from keras_efficient.storage import estimate_storage
 from keras_efficient.version import __version__
 
@@ -23,6 +24,7 @@ TARGETS = {
     "host": ("main_host.c",),
     "avr": ("main_avr.c", "simulate_avr.c"),
     "arm": ("main_arm.c", "cortex_m3.ld"),
+    "arduino": (),  # the sketch, which is named after its folder
 }
 # Stack to allow for while nobody has measured it: 17 to 70 bytes were measured on the ATmega328P.
 STACK_MARGIN = 96
@@ -115,7 +117,8 @@ def export_c(
         directory: Where the files go; made if missing. Files of an earlier export are replaced; a
             main that was changed since is kept.
         weights: Where an AVR keeps the weights: "flash" (read by instructions of their own) or "ram".
-        target: Which main is written: "host", "avr" (ATmega328P) or "arm" (Cortex-M3).
+        target: Which main is written: "host", "avr" (ATmega328P) or "arm" (Cortex-M3); or "arduino": the
+            folder is a sketch then, with an .ino of its name that reads inputs from the serial port.
         ram: Bytes of RAM that there are, or None. What does not fit is refused before anything is
             written.
         sparse: Whether the kernels of pruned layers, those that hold exact zeros, are stored as a
@@ -128,7 +131,8 @@ def export_c(
 
     Raises:
         ValueError: Wrong arguments; a model with layers that have no integer form; a network that
-            does not fit `ram`; a file of that name which this function did not write.
+            does not fit `ram`; a file of that name which this function did not write; a folder that
+            can be no sketch, by its name or by the main of another target in it.
     """
     check_choice("weights", weights, WEIGHT_PLACES)
     check_choice("target", target, tuple(TARGETS))
@@ -184,6 +188,8 @@ def write_firmware(directory: Path, network: Network, report: FirmwareReport, ta
     """All files, each whole or not at all; what somebody else wrote is not touched."""
     for name in OWN_FILES:
         check_own(directory / name)
+    if target == "arduino":
+        check_sketch_folder(directory)
     directory.mkdir(parents=True, exist_ok=True)
     write_text(directory / "network.c", network.source)
     write_text(directory / "network.h", network.header)
@@ -192,16 +198,14 @@ def write_firmware(directory: Path, network: Network, report: FirmwareReport, ta
         # A main is meant to be changed: the user's version stays.
         if not (directory / name).exists():
             write_text(directory / name, (C_FOLDER / name).read_text(encoding="utf-8"))
+    if target == "arduino":
+        write_sketch(directory)
 
 
 def save_report(directory: str | Path, report: FirmwareReport, target: str) -> None:
     """report.json, and the README.md that shows its numbers."""
     write_text(Path(directory) / "report.json", report.to_json())
     write_text(Path(directory) / "README.md", readme(report, target))
-
-
-def write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def check_own(path: Path) -> None:

@@ -1,19 +1,55 @@
-"""LiteRT (TensorFlow Lite) files of networks with ACDC layers, in the forms that its converter gets right."""
+"""LiteRT (TensorFlow Lite) files of networks, in the forms that its converter gets right."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_efficient.layers import ACDCConv2D
-from keras_efficient.layers.acdc.cosine_layer import CosineLayer
+from keras_efficient.export.litert_layers import LitertLayers
+from keras_efficient.export.litert_report import LitertReport, litert_report
+from keras_efficient.files import write_atomically
+
+# Where a .tflite file says what it is.
+MARK_PLACE, FILE_MARK = slice(4, 8), b"TFL3"
+
+
+def export_litert(model: keras.Model, path: str | Path, samples=None) -> LitertReport:
+    """Write a .tflite file of a network, and say its bytes beside those of this package's C.
+
+    Args:
+        model: See `convert_litert`.
+        path: The file; its folder is made if missing. An earlier .tflite file is replaced.
+        samples: See `convert_litert`: with them the file computes in int8, without them in float32.
+
+    Returns:
+        A `LitertReport`.
+
+    Raises:
+        RuntimeError, TypeError, ValueError: As `convert_litert`.
+        ValueError: If `path` is a file that is no .tflite file. Nothing is written then.
+    """
+    path = Path(path)
+    if path.exists() and not (path.is_file() and path.read_bytes()[MARK_PLACE] == FILE_MARK):
+        raise ValueError(f"'{path}' exists and is no .tflite file: nothing was written")
+    content = convert_litert(model, samples)
+    report = litert_report(content, model, is_int8=samples is not None)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+    return report
 
 
 def convert_litert(model: keras.Model, samples=None) -> bytes:
     """The bytes of a .tflite file that computes what `model` does, for one sample at a time.
+
+    Quantized layers are taken as their mode says: in the quantized modes the file holds the rounded
+    weights (batch normalizations folded in, pruned numbers as zeros), and activations of up to 8 bits
+    saturate where theirs do (a minimum or maximum behind those layers where the samples reach it), on
+    LiteRT's own 8-bit grids in between: outputs are near, not equal. In float mode it is LiteRT's
+    quantization alone, after training. LiteRT stores a weight in 8 bits, whatever its width here.
 
     LiteRT knows no FFT. So ACDC layers with the transform "dct" are written as matrices: a linear
     one as its own (inputs x outputs numbers; a depthwise convolution stays before it), one with an
@@ -22,79 +58,78 @@ def convert_litert(model: keras.Model, samples=None) -> bytes:
     times, and a deep stack loses more than with "dct".
 
     Args:
-        model: Functional or Sequential model in float mode, with one input.
-        samples: Representative inputs, an array (samples, ...). With them weights, sums, input and
-            output are int8; without them everything is float32.
+        model: Functional or Sequential model with one input: of this package's layers, of Keras's, or
+            of both.
+        samples: Representative inputs as the model takes them, an array (samples, ...). With them
+            weights, sums, input and output are int8; without them everything is float32.
 
     Raises:
         RuntimeError: If Keras runs on another backend than TensorFlow.
         TypeError: If `model` is no built Functional or Sequential model.
-        ValueError: If `samples` holds none.
+        ValueError: If `samples` holds none, has not the model's input shape, or numbers that are not
+            finite; if the converter cannot write a layer.
     """
+    check_backend()
+    if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or ()) != 1:
+        raise TypeError(
+            f"`model` must be a built Functional or Sequential model with one input. Received: model={model!r}"
+        )
+    samples = None if samples is None else checked_samples(samples, model.inputs[0])
+    return converted(for_one_sample(model, samples), samples)
+
+
+def check_backend() -> None:
+    """A RuntimeError unless Keras runs on TensorFlow."""
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
             f"LiteRT converts models of the TensorFlow backend. Received: backend {keras.backend.backend()!r}; "
             "save the model, and load it with KERAS_BACKEND=tensorflow"
         )
-    if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or ()) != 1:
-        raise TypeError(
-            f"`model` must be a built Functional or Sequential model with one input. Received: model={model!r}"
+
+
+def checked_samples(samples, model_input) -> np.ndarray:
+    """Samples as an array of the dtype that the model's input has."""
+    samples = np.asarray(samples)
+    if not len(samples):
+        raise ValueError(f"`samples` must hold at least one sample. Received: shape {samples.shape}")
+    shape = tuple(model_input.shape[1:])
+    fits = len(samples.shape) == 1 + len(shape) and all(
+        known in (None, size) for known, size in zip(shape, samples.shape[1:], strict=True)
+    )
+    if not fits or not np.issubdtype(samples.dtype, np.number):
+        expected = ", ".join(["samples", *map(str, shape)])
+        raise ValueError(
+            f"`samples` must hold numbers of shape ({expected}), as the model takes them. "
+            f"Received: shape {samples.shape}, dtype {samples.dtype}"
         )
-    if samples is not None and not len(samples):
-        raise ValueError(f"`samples` must hold at least one sample. Received: shape {np.shape(samples)}")
-    return _converted(_for_one_sample(model), samples)
+    if not np.isfinite(samples).all():
+        raise ValueError("`samples` must hold finite numbers. Received: some that are not")
+    return samples.astype(model_input.dtype)
 
 
-def _for_one_sample(model):
-    """The same network with matrices, for a batch of one."""
+def for_one_sample(model, samples):
+    """The same network in layers that the converter gets right, for a batch of one."""
     # TensorFlow's own optimizer would compute a chain of constant products only up to some size.
-    plain = keras.models.clone_model(model, clone_function=_as_matrices)
+    plain = keras.models.clone_model(model, clone_function=LitertLayers(model, samples), recursive=True)
     if plain.input_shape[0] == 1:
         return plain
     inputs = keras.Input(batch_shape=(1, *plain.input_shape[1:]), dtype=plain.inputs[0].dtype)
     return keras.Model(inputs, plain(inputs))
 
 
-def _as_matrices(layer):
-    """The layer itself, unless it takes an FFT."""
-    if not isinstance(layer, CosineLayer) or layer.transform != "dct":
-        return layer
-    if layer.is_linear:
-        return _separable(layer) if isinstance(layer, ACDCConv2D) and layer.is_depthwise else layer.fold()
-    twin = type(layer).from_config({**layer.get_config(), "algorithm": "matmul"})
-    twin.build((None, *layer.input.shape[1:]))
-    twin.set_weights(layer.get_weights())
-    return twin
-
-
-def _separable(layer):
-    """A linear ACDCConv2D as a depthwise convolution and a 1x1; as one convolution where the strides differ."""
-    if layer.strides[0] != layer.strides[1]:
-        return layer.fold()
-    constant = layer.constant()
-    plain = keras.layers.SeparableConv2D(
-        layer.filters,
-        layer.kernel_size,
-        layer.strides,
-        layer.padding,
-        data_format="channels_last",
-        use_bias=constant is not None,
-        name=f"{layer.name}_folded",
-    )
-    plain.build(layer.input.shape)
-    values = (layer.value_of(layer.kernel), layer.dense_matrix()[None, None], constant)
-    plain.set_weights([keras.ops.convert_to_numpy(value) for value in values if value is not None])
-    return plain
-
-
-def _converted(model, samples):
+def converted(model, samples):
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if samples is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([np.asarray(sample)[np.newaxis]] for sample in samples)
+        converter.representative_dataset = lambda: ([sample[np.newaxis]] for sample in samples)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-    with contextlib.redirect_stdout(io.StringIO()):  # Keras prints what it exports
-        return converter.convert()
+    # Keras prints what it exports, and the converter warns of ranges that it then measures.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs")
+        try:
+            return converter.convert()
+        except Exception as error:  # of many classes, by what it could not do
+            raise ValueError(f"LiteRT's converter cannot write this model: {error}") from error

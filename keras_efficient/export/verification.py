@@ -66,9 +66,9 @@ def verify_c(model: keras.Model, directory: str | Path, images: np.ndarray, targ
     """Run the C code in `directory` and compare every logit with the integer model and with Keras.
 
     On the host the code is compiled with warnings as errors and, where the compiler has them, the
-    address and undefined behaviour sanitizers. With target "avr" or "arm" it also runs on a
-    simulated ATmega328P (simavr) or Cortex-M3 (qemu), where stack, flash and cycles are measured;
-    the folder's report.json is written again with them. A missing compiler or simulator is said,
+    address and undefined behaviour sanitizers. With target "avr", "arduino" or "arm" it also runs on a
+    simulated ATmega328P (simavr; with the main of "avr") or Cortex-M3 (qemu), where stack, flash and
+    cycles are measured; the folder's report.json is written again with them. A missing compiler or simulator is said,
     with the line that installs it, and is no failure. Code that does not compile without warnings, does
     not fit the device, or is stopped by a sanitizer or by its stack running into its variables is one.
 
@@ -76,7 +76,7 @@ def verify_c(model: keras.Model, directory: str | Path, images: np.ndarray, targ
         model: The Keras model that the code was made of.
         directory: The folder that `export_c` wrote.
         images: Bytes (n, rows, columns[, channels]).
-        target: "host", "avr" or "arm".
+        target: "host", "avr", "arduino" or "arm".
 
     Raises:
         ValueError: Wrong arguments, no images, or no exported network in `directory`.
@@ -149,7 +149,7 @@ def compare_arm(
     )
 
 
-DEVICES: dict[str, Callable | None] = {"host": None, "avr": compare_avr, "arm": compare_arm}
+DEVICES: dict[str, Callable | None] = {"host": None, "avr": compare_avr, "arduino": compare_avr, "arm": compare_arm}
 
 
 def compare(

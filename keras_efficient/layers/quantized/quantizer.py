@@ -24,6 +24,8 @@ class Quantizer:
             normalization folded into it, say.
         observers: Functions called with the float values of an activation. Empty except
             while calibration or diagnostics look at a model.
+        stand_in: Computes in place of this quantizer, in every mode: what a converter can express.
+            None except in the copies that are made for one.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Quantizer:
     weight: object = None
     read: Callable | None = None
     observers: list = field(default_factory=list)
+    stand_in: Callable | None = None
 
     def values(self):
         """The float values of the weight, as they are before rounding."""
@@ -42,6 +45,8 @@ class Quantizer:
         """`ops.quantize` of `x` in the quantized modes, `x` itself in float mode."""
         for observe in self.observers:
             observe(x)
+        if self.stand_in is not None:
+            return self.stand_in(x)
         if not mode.quantized:
             return x
         return efficient_ops.quantize(x, self.bits, self.scale, self.signed, scale_gradient=mode.scale_gradient)

@@ -1,0 +1,37 @@
+"""The Arduino sketch around a network: an .ino file in a folder of its name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from keras_efficient.files import write_text
+
+TEMPLATE = Path(__file__).parent / "sketch.ino"
+# Programs of other targets, which would be compiled into the sketch: a second `main` cannot be linked.
+PROGRAMS = ("main_host.c", "main_avr.c", "simulate_avr.c", "main_arm.c")
+# What the Arduino IDE takes for the name of a sketch.
+NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9_-])?")
+
+
+def check_sketch_folder(directory: Path) -> None:
+    """A ValueError if the Arduino IDE could not compile a sketch in this folder."""
+    name = directory.resolve().name
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            "an Arduino sketch has the name of its folder: up to 63 letters, digits, '_', '-' and '.', no '.' at the "
+            f"ends. Received: directory='{directory}'"
+        )
+    others = [program for program in PROGRAMS if (directory / program).exists()]
+    if others:
+        raise ValueError(
+            f"'{directory}' holds {', '.join(others)}, which the Arduino IDE would compile into the sketch: choose "
+            "another folder. Nothing was written"
+        )
+
+
+def write_sketch(directory: Path) -> None:
+    """The .ino file. It is meant to be changed: the user's version stays."""
+    path = directory / f"{directory.resolve().name}.ino"
+    if not path.exists():
+        write_text(path, TEMPLATE.read_text(encoding="utf-8"))

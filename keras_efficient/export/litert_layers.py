@@ -1,0 +1,163 @@
+"""What takes the place of a layer in a network that LiteRT's converter reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_efficient.export.integer.grids import codes_of
+from keras_efficient.layers import ACDCConv2D, GlobalMeanPoolingQ, MeanPoolingQ
+from keras_efficient.layers.acdc.cosine_layer import CosineLayer
+from keras_efficient.layers.masking import masked
+from keras_efficient.layers.pruning.prunable import Prunable
+from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.layers.quantized.folding import FoldingLayer
+from keras_efficient.quantization.modes import quantized_layers
+from keras_efficient.quantization.observation import observed_activations
+
+LITERT_BITS = 8  # of the integers between its layers
+OBSERVED_SAMPLES = 256
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Cuts values off below `low` and above `high`, where they are given."""
+
+    low: float | None
+    high: float | None
+
+    def __call__(self, x):
+        x = x if self.high is None else keras.ops.minimum(x, self.high)
+        return x if self.low is None else keras.ops.maximum(x, self.low)
+
+
+class LitertLayers:
+    """Makes the layers of a network that the converter gets right.
+
+    Args:
+        model: The network.
+        samples: Inputs that show which activations saturate, or None: then all are cut off that may.
+    """
+
+    def __init__(self, model: keras.Model, samples: np.ndarray | None):
+        # The converter takes ranges in the graph, too (fake quantization), but then the bias of a dense
+        # layer gets the scale of another range, the measured one. So values are cut off where need be.
+        self.seen: dict[int, tuple[float, float]] = {}
+        if samples is not None:
+            values = observed_activations(model, samples[:OBSERVED_SAMPLES])
+            for quantizer, seen in zip(activation_quantizers(model), values, strict=True):
+                self.seen[id(quantizer)] = (float(seen.min()), float(seen.max()))
+
+    def __call__(self, layer: Any) -> Any:
+        """A layer that computes what `layer` does in its mode, but for the rounding of activations.
+
+        Weights are those that the mode gives (rounded in the quantized modes, with what is folded into
+        them, and with the zeros of a `Prunable`). Activations saturate where their grid does, if it has
+        no more bits than LiteRT's integers. A layer that needs nothing of that is returned itself.
+        """
+        core = layer.layer if isinstance(layer, Prunable) else layer
+        if not isinstance(core, QuantizedLayer):
+            return layer
+        shape = keras.tree.map_structure(lambda tensor: tensor.shape, layer.input)
+        if isinstance(core, MeanPoolingQ | GlobalMeanPoolingQ):
+            return plain_means(core, shape, self.limits(core, core.activation_quantizer))
+        made = plain_layer(core, shape)
+        if isinstance(made, QuantizedLayer):
+            for old, new in zip(core.quantizers, made.quantizers, strict=True):
+                new.stand_in = self.limits(core, old) if old.weight is None else None
+        return made
+
+    def limits(self, layer: QuantizedLayer, quantizer: Any) -> Limits | None:
+        """Where an activation is cut off. None in float mode, where no sample goes further, and for grids
+        finer than LiteRT's: those saturate rarely, and its ranges come from the samples anyway."""
+        if not layer.current_mode.quantized or quantizer.bits > LITERT_BITS:
+            return None
+        codes = codes_of(layer, quantizer)
+        low, high = (code * 2.0**codes.exponent for code in (codes.low, codes.high))
+        least, most = self.seen.get(id(quantizer), (-np.inf, np.inf))
+        if low <= least and most <= high:
+            return None
+        return Limits(low if least < low else None, high if most > high else None)
+
+
+def activation_quantizers(model: keras.Model) -> list[Any]:
+    """In the order of `observed_activations`."""
+    quantizers = [quantizer for layer in quantized_layers(model) for quantizer in layer.quantizers]
+    return [quantizer for quantizer in quantizers if quantizer.weight is None]
+
+
+def plain_layer(layer: QuantizedLayer, shape: Any) -> keras.layers.Layer:
+    """A layer in float mode, or one of Keras's, with the weights that the layer computes with."""
+    if isinstance(layer, CosineLayer) and layer.transform == "dct":
+        return as_matrices(layer, shape)
+    return folded_twin(layer, shape) if isinstance(layer, FoldingLayer) else twin(layer, shape)
+
+
+def twin(layer: QuantizedLayer, shape: Any, **changes: Any) -> QuantizedLayer:
+    """A copy in float mode with the weights of the layer's mode."""
+    copy = new_twin(layer, shape, **changes)
+    copy.set_weights([keras.ops.convert_to_numpy(masked(weight, weight)) for weight in layer.weights])
+    set_rounded_weights(layer, copy)
+    return copy
+
+
+def folded_twin(layer: FoldingLayer, shape: Any) -> FoldingLayer:
+    """A copy with one kernel and one bias, into which a batch normalization is folded."""
+    copy = new_twin(layer, shape, batch_norm=None, use_bias=layer.has_bias, per_channel=False)
+    set_rounded_weights(layer, copy)
+    return copy
+
+
+def new_twin(layer: QuantizedLayer, shape: Any, **changes: Any) -> QuantizedLayer:
+    copy = type(layer).from_config({**layer.get_config(), "mode": "float", "dtype": "float32", **changes})
+    copy.build(shape)
+    return copy
+
+
+def set_rounded_weights(layer: QuantizedLayer, copy: QuantizedLayer) -> None:
+    for old, new in zip(layer.quantizers, copy.quantizers, strict=True):
+        if old.weight is not None:
+            new.weight.assign(keras.ops.convert_to_numpy(layer.quantize_weight(old)))
+
+
+def plain_means(layer: MeanPoolingQ | GlobalMeanPoolingQ, shape: Any, limits: Limits | None) -> keras.layers.Layer:
+    """Keras's average pooling, which is one operation of LiteRT."""
+    signal = len(shape) == 3
+    if isinstance(layer, GlobalMeanPoolingQ):
+        kind = keras.layers.GlobalAveragePooling1D if signal else keras.layers.GlobalAveragePooling2D
+        means = kind(data_format="channels_last", keepdims=layer.keepdims)
+    else:
+        kind = keras.layers.AveragePooling1D if signal else keras.layers.AveragePooling2D
+        means = kind(layer.pool_size, layer.strides, layer.padding, data_format="channels_last")
+    return means if limits is None else keras.Sequential([means, keras.layers.Lambda(limits)])
+
+
+def as_matrices(layer: CosineLayer, shape: Any) -> keras.layers.Layer:
+    """A layer of cosine transforms without an FFT."""
+    quantized = layer.current_mode.quantized
+    if not layer.is_linear or (quantized and layer.activation_bits is not None):
+        return twin(layer, shape, algorithm="matmul")
+    return separable(layer, shape) if isinstance(layer, ACDCConv2D) and layer.is_depthwise else layer.fold()
+
+
+def separable(layer: ACDCConv2D, shape: Any) -> keras.layers.Layer:
+    """A linear ACDCConv2D as a depthwise convolution and a 1x1; as one convolution where the strides differ."""
+    if layer.strides[0] != layer.strides[1]:
+        return layer.fold()
+    constant = layer.constant()
+    plain = keras.layers.SeparableConv2D(
+        layer.filters,
+        layer.kernel_size,
+        layer.strides,
+        layer.padding,
+        data_format="channels_last",
+        use_bias=constant is not None,
+        name=f"{layer.name}_folded",
+    )
+    plain.build(shape)
+    values = (layer.value_of(layer.kernel), layer.dense_matrix()[None, None], constant)
+    plain.set_weights([keras.ops.convert_to_numpy(value) for value in values if value is not None])
+    return plain
