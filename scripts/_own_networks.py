@@ -87,7 +87,7 @@ NETWORKS = {
     "small_residual": Plain(small_residual, "mnist", 10_000, 5),
     "depthwise_separable": Plain(depthwise_separable, "mnist", 10_000, 5),
     "signal_cnn": Plain(signal_cnn, "signals", 16_000, 8, input_bits=16),
-    "resnet8": Plain(ke.networks.resnet8, "cifar10", 10_000, 8),
+    "resnet8": Plain(ke.networks.resnet8, "cifar10", 8_000, 5),
 }
 
 

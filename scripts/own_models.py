@@ -97,29 +97,39 @@ def float_figures(model, data):
     return {"accuracy": accuracy(scores, data[5]), "parameters": model.count_params()}
 
 
-def firmware_figures(model, data):
-    """Test accuracy of the integers, what the C gives for the same samples, and its bytes beside the price."""
+def integer_figures(model, data):
+    """Test accuracy of the integers, and the bytes of the C beside the price."""
+    numbers = ke.export.IntegerModel(model)
+    logits = numbers.predict(numbers.encode(data[4]))
     with tempfile.TemporaryDirectory() as folder:
         report = ke.export_c(model, folder)
-        numbers = ke.export.IntegerModel(model)
-        codes = numbers.encode(data[4])
-        logits = numbers.predict(codes)
-        run = run_on_host(folder, codes, optimization="-O3", sanitize=False, seconds=7200)
-        verified = ke.export.verify_c(model, folder, codes[:SANITIZED])
     graph = read_graph(model, model.input_shape[1:], numbers.input.codes.bits)
     price = ke.estimate_storage(model)
     return {
         "accuracy": accuracy(logits, data[5]),
-        "samples": len(codes),
-        "samples_equal_in_c": int((run.logits == logits).all(axis=1).sum()),
-        "verified": verified.passed,
-        "comparisons": [str(each) for each in verified.comparisons],
         "weight_bytes": report.weight_bytes,
         "arena_bytes": report.arena_bytes,
         "priced_bytes": price.activation_bytes,
         "greedy_bytes": greedy_arena(graph.first, graph.nodes),
         "ram_bytes": report.ram_bytes,
         "mult_adds": price.mult_adds,
+    }
+
+
+def firmware_figures(model, data):
+    """Test accuracy of the C, and for how many samples it gives the logits of the integers."""
+    numbers = ke.export.IntegerModel(model)
+    codes = numbers.encode(data[4])
+    with tempfile.TemporaryDirectory() as folder:
+        ke.export_c(model, folder)
+        verified = ke.export.verify_c(model, folder, codes[:SANITIZED])
+        run = run_on_host(folder, codes, optimization="-O3", sanitize=False, seconds=36_000)
+    return {
+        "accuracy": accuracy(run.logits, data[5]),
+        "samples": len(codes),
+        "samples_equal_in_c": int((run.logits == numbers.predict(codes)).all(axis=1).sum()),
+        "verified": verified.passed,
+        "comparisons": [str(each) for each in verified.comparisons],
     }
 
 
@@ -145,34 +155,45 @@ class Series:
         self.data = lambda: load(self.plain.data, arguments.data_dir, images, checks)
 
     def run(self):
-        self.step("float", self.settings, lambda: train_float(self.plain, self.settings, self.data()), float_figures)
+        self.train("float", self.settings, lambda: train_float(self.plain, self.settings, self.data()), float_figures)
         for bits in BITS:
-            settings = {**self.settings, "bits": bits, "fine_tuning": self.fine_tuning}
-            self.step(f"int{bits}", settings, lambda settings=settings: self.quantized(settings), firmware_figures)
+            self.train(
+                f"int{bits}", self.quantized_settings(bits), lambda bits=bits: self.quantized(bits), integer_figures
+            )
+        for bits in BITS:
+            self.check(f"int{bits}", "c", self.quantized_settings(bits), firmware_figures)
         if self.name in LITERT_PART:
-            self.step("litert", self.settings, lambda: (self.float_model(), None), litert_figures, keep=False)
+            self.check("float", "litert", self.settings, litert_figures)
 
-    def quantized(self, settings):
-        return train_quantized(self.plain, settings, self.data(), self.float_model())
+    def quantized_settings(self, bits):
+        return {**self.settings, "bits": bits, "fine_tuning": self.fine_tuning}
 
-    def step(self, kind, settings, train, figures, keep=True):
+    def quantized(self, bits):
+        return train_quantized(self.plain, self.quantized_settings(bits), self.data(), self.load("float"))
+
+    def train(self, kind, settings, make, figures):
+        """The step that makes a model."""
+
         def work():
             started = time.process_time()
-            model, validation = train()
+            model, validation = make()
             seconds = round(time.process_time() - started, 1)
-            if keep:
-                self.path(kind).parent.mkdir(parents=True, exist_ok=True)
-                model.save(self.path(kind))
+            self.path(kind).parent.mkdir(parents=True, exist_ok=True)
+            model.save(self.path(kind))
             return {"validation_accuracy": validation, "cpu_seconds": seconds, **figures(model, self.data())}
 
-        self.ledger.run(f"{self.name}/{self.seed}/{kind}", settings, work)
+        name = f"{self.name}/{self.seed}/{kind}"
+        if not self.path(kind).exists():
+            self.ledger.runs.pop(name, None)
+        self.ledger.run(name, settings, work)
 
-    def float_model(self):
-        """From its file, or trained once more where that is gone."""
-        path = self.path("float")
-        return (
-            keras.saving.load_model(path) if path.exists() else train_float(self.plain, self.settings, self.data())[0]
-        )
+    def check(self, kind, check, settings, figures):
+        """A step that looks at a model of an earlier one."""
+        name = f"{self.name}/{self.seed}/{kind}_{check}"
+        self.ledger.run(name, settings, lambda: figures(self.load(kind), self.data()))
+
+    def load(self, kind):
+        return keras.saving.load_model(self.path(kind))
 
     def path(self, kind):
         return self.folder / f"{self.name}_{self.seed}_{kind}.keras"
@@ -182,9 +203,16 @@ def summary(runs):
     """For each network the accuracies over its seeds, what was lost, whether the targets are met, and the bytes."""
     table = {}
     for name in NETWORKS:
-        found = {kind: of_kind(runs, name, kind) for kind in ("float", *(f"int{bits}" for bits in BITS), "litert")}
-        if len(found["float"]) == len(found["int8"]) == len(found["int4"]) > 0:
-            table[name] = network_summary(found)
+        found = {kind: of_kind(runs, name, kind) for kind in ("float", *(f"int{bits}" for bits in BITS))}
+        if found["float"] and all(each.keys() == found["float"].keys() for each in found.values()):
+            table[name] = {"float": spread([run["accuracy"] for run in found["float"].values()])}
+            for bits in BITS:
+                checks = of_kind(runs, name, f"int{bits}_c")
+                table[name][f"int{bits}"] = quantized_summary(
+                    found["float"], found[f"int{bits}"], checks, TARGETS[bits]
+                )
+            for run in of_kind(runs, name, "float_litert").values():
+                table[name]["litert"] = {key: value for key, value in run.items() if key != "settings"}
     return table
 
 
@@ -193,24 +221,19 @@ def of_kind(runs, name, kind):
     return {key.split("/")[1]: run for key, run in sorted(runs.items()) if key.split("/")[::2] == [name, kind]}
 
 
-def network_summary(found):
-    row = {kind: spread([run["accuracy"] for run in runs.values()]) for kind, runs in found.items() if runs}
-    for bits, target in TARGETS.items():
-        runs = found[f"int{bits}"]
-        lost = [found["float"][seed]["accuracy"] - run["accuracy"] for seed, run in runs.items()]
-        row[f"int{bits}"] |= {
-            "lost": spread(lost),
-            "target": target,
-            "met": max(lost) <= target,
-            "all_equal_in_c": all(
-                run["samples_equal_in_c"] == run["samples"] and run["verified"] for run in runs.values()
-            ),
-        }
-        first = next(iter(runs.values()))
-        row[f"int{bits}"] |= {key: first[key] for key in first if key.endswith("_bytes")}
-    for run in found["litert"].values():
-        row["litert"] |= {key: run[key] for key in run if key.startswith(("arena", "model"))}
-    return row
+def quantized_summary(floats, runs, checks, target):
+    lost = [floats[seed]["accuracy"] - run["accuracy"] for seed, run in runs.items()]
+    first = next(iter(runs.values()))
+    return {
+        **spread([run["accuracy"] for run in runs.values()]),
+        "lost": spread(lost),
+        "target": target,
+        "met": max(lost) <= target,
+        "samples_in_c": sum(run["samples"] for run in checks.values()),
+        "samples_equal_in_c": sum(run["samples_equal_in_c"] for run in checks.values()),
+        "verified": bool(checks) and all(run["verified"] for run in checks.values()),
+        **{key: first[key] for key in first if key.endswith("_bytes")},
+    }
 
 
 def main():

@@ -20,10 +20,9 @@ def scripts(monkeypatch):
     """Imports a script by name."""
     monkeypatch.syspath_prepend(SCRIPTS)
     yield importlib.import_module
-    for name in [
-        name for name, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(SCRIPTS)
-    ]:
-        del sys.modules[name]
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(SCRIPTS):
+            del sys.modules[name]
 
 
 def test_signals_are_numbers_of_16_bits(scripts):
@@ -53,9 +52,10 @@ def test_networks_are_exact_in_their_priced_arena(scripts, name, c_compiler):
     x = np.random.default_rng(0).uniform(-1 if plain.input_bits == 16 else 0, 1, (20, *model.input_shape[1:]))
     x, y = x.astype("float32"), np.arange(20) % 10
     small = ke.quantize_model(model, 4, activation_bits=4, x=x, input_bits=plain.input_bits, mode="freeze_scales")
-    figures = script.firmware_figures(small, (x, y, x, y, x, y))
-    assert figures["samples"] == figures["samples_equal_in_c"] == 20 and figures["verified"]
-    assert figures["arena_bytes"] == figures["priced_bytes"] <= figures["greedy_bytes"]
+    bytes_, firmware = (work(small, (x, y, x, y, x, y)) for work in (script.integer_figures, script.firmware_figures))
+    assert bytes_["arena_bytes"] == bytes_["priced_bytes"] <= bytes_["greedy_bytes"]
+    assert firmware["samples"] == firmware["samples_equal_in_c"] == 20 and firmware["verified"]
+    assert firmware["accuracy"] == bytes_["accuracy"]
 
 
 def tiny():
@@ -67,6 +67,7 @@ def tiny():
 
 def test_a_series_is_trained_once(scripts, tmp_path, monkeypatch, c_compiler):
     script, networks, trainings = map(scripts, ("own_models", "_own_networks", "_trainings"))
+    monkeypatch.setattr(script, "BITS", (4,))
     monkeypatch.setitem(networks.NETWORKS, "tiny", networks.Plain(tiny, "signals", 0, 0, input_bits=16))
 
     class InMemory(trainings.Ledger):
@@ -79,13 +80,15 @@ def test_a_series_is_trained_once(scripts, tmp_path, monkeypatch, c_compiler):
     ledger = InMemory("own_models", True, "")
     arguments = Namespace(models=tmp_path, quick=True, data_dir=None)
     script.Series("tiny", 0, arguments, ledger).run()
-    assert list(ledger.runs) == ["tiny/0/float", "tiny/0/int8", "tiny/0/int4"]
-    assert {file.name for file in tmp_path.iterdir()} == {f"tiny_0_{kind}.keras" for kind in ("float", "int8", "int4")}
+    assert list(ledger.runs) == [f"tiny/0/{kind}" for kind in ("float", "int4", "int4_c")]
+    assert {file.name for file in tmp_path.iterdir()} == {f"tiny_0_{kind}.keras" for kind in ("float", "int4")}
     monkeypatch.setattr(script, "fit", None)
     script.Series("tiny", 0, arguments, ledger).run()
     row = script.summary(ledger.runs)["tiny"]
-    assert row["int8"]["all_equal_in_c"] and row["int4"]["met"] == (row["int4"]["lost"]["each"][0] <= 0.02)
-    assert row["int8"]["lost"]["each"] == [ledger.runs["tiny/0/float"]["accuracy"] - row["int8"]["mean"]]
+    small = row["int4"]
+    assert small["verified"] and small["samples_equal_in_c"] == small["samples_in_c"] == 100
+    assert small["lost"]["each"] == [row["float"]["mean"] - small["mean"]]
+    assert small["met"] == (small["lost"]["each"][0] <= small["target"] == 0.02)
 
 
 def test_best_weights_are_those_of_the_best_epoch(scripts):
