@@ -3,7 +3,8 @@
 Four small networks (batch normalization, residual, depthwise, signals) and MLPerf Tiny's ResNet-8, from
 `_own_networks.py`; MNIST, CIFAR-10, and signals of 16 bits that `_signals.py` makes up. Each seed of a network:
 
-* float: Adam with a cosine rate on a part of the training samples.
+* float: Adam with a cosine rate on a part of the training samples. float_longer: trained on from there as long, and
+  with the same rates, as the quantized ones: what they would gain without quantization.
 * int8, int4: `ke.quantize_model` of it with that many bits for kernels and activations, then plain `fit`: two epochs
   in which scales learn, one with frozen scales.
 
@@ -41,6 +42,7 @@ BITS = (8, 4)
 TARGETS = {8: 0.01, 4: 0.02}  # accuracy below float, at most
 FLOAT_RATE, STAGES = 2e-3, (("learn_scales", 1e-3), ("freeze_scales", 2e-4))
 BATCH, CALIBRATION, SANITIZED = 64, 512, 50
+FLOATS = ("float", "float_longer")
 LITERT_PART = ("resnet8",)
 
 
@@ -70,6 +72,15 @@ def train_float(plain, settings, data):
     keras.utils.set_random_seed(settings["seed"])
     model, best = plain.make(), BestWeights()
     fit(model, data, FLOAT_RATE, settings["epochs"], best)
+    return model, best.accuracy
+
+
+def train_longer(settings, data, model):
+    """(`model`, validation accuracy) after the epochs of the fine-tuning, in float."""
+    keras.utils.set_random_seed(settings["seed"])
+    best = BestWeights()
+    for (_, rate), epochs in zip(STAGES, settings["fine_tuning"], strict=True):
+        fit(model, data, rate, epochs, best)
     return model, best.accuracy
 
 
@@ -156,20 +167,17 @@ class Series:
 
     def run(self):
         self.train("float", self.settings, lambda: train_float(self.plain, self.settings, self.data()), float_figures)
+        longer = {**self.settings, "fine_tuning": self.fine_tuning}
+        self.train("float_longer", longer, lambda: train_longer(longer, self.data(), self.load("float")), float_figures)
         for bits in BITS:
-            self.train(
-                f"int{bits}", self.quantized_settings(bits), lambda bits=bits: self.quantized(bits), integer_figures
-            )
-        for bits in BITS:
-            self.check(f"int{bits}", "c", self.quantized_settings(bits), firmware_figures)
+            settings = {**longer, "bits": bits}
+            self.train(f"int{bits}", settings, lambda settings=settings: self.quantized(settings), integer_figures)
+            self.check(f"int{bits}", "c", settings, firmware_figures)
         if self.name in LITERT_PART:
             self.check("float", "litert", self.settings, litert_figures)
 
-    def quantized_settings(self, bits):
-        return {**self.settings, "bits": bits, "fine_tuning": self.fine_tuning}
-
-    def quantized(self, bits):
-        return train_quantized(self.plain, self.quantized_settings(bits), self.data(), self.load("float"))
+    def quantized(self, settings):
+        return train_quantized(self.plain, settings, self.data(), self.load("float"))
 
     def train(self, kind, settings, make, figures):
         """The step that makes a model."""
@@ -203,14 +211,12 @@ def summary(runs):
     """For each network the accuracies over its seeds, what was lost, whether the targets are met, and the bytes."""
     table = {}
     for name in NETWORKS:
-        found = {kind: of_kind(runs, name, kind) for kind in ("float", *(f"int{bits}" for bits in BITS))}
+        found = {kind: of_kind(runs, name, kind) for kind in (*FLOATS, *(f"int{bits}" for bits in BITS))}
         if found["float"] and all(each.keys() == found["float"].keys() for each in found.values()):
-            table[name] = {"float": spread([run["accuracy"] for run in found["float"].values()])}
+            table[name] = {kind: spread([run["accuracy"] for run in found[kind].values()]) for kind in FLOATS}
             for bits in BITS:
                 checks = of_kind(runs, name, f"int{bits}_c")
-                table[name][f"int{bits}"] = quantized_summary(
-                    found["float"], found[f"int{bits}"], checks, TARGETS[bits]
-                )
+                table[name][f"int{bits}"] = quantized_summary(found, found[f"int{bits}"], checks, TARGETS[bits])
             for run in of_kind(runs, name, "float_litert").values():
                 table[name]["litert"] = {key: value for key, value in run.items() if key != "settings"}
     return table
@@ -222,13 +228,17 @@ def of_kind(runs, name, kind):
 
 
 def quantized_summary(floats, runs, checks, target):
-    lost = [floats[seed]["accuracy"] - run["accuracy"] for seed, run in runs.items()]
+    lost, lost_to_longer = (
+        [floats[kind][seed]["accuracy"] - run["accuracy"] for seed, run in runs.items()] for kind in FLOATS
+    )
     first = next(iter(runs.values()))
     return {
         **spread([run["accuracy"] for run in runs.values()]),
         "lost": spread(lost),
+        "lost_to_longer": spread(lost_to_longer),
         "target": target,
         "met": max(lost) <= target,
+        "met_against_longer": max(lost_to_longer) <= target,
         "samples_in_c": sum(run["samples"] for run in checks.values()),
         "samples_equal_in_c": sum(run["samples_equal_in_c"] for run in checks.values()),
         "verified": bool(checks) and all(run["verified"] for run in checks.values()),

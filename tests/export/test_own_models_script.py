@@ -80,8 +80,9 @@ def test_a_series_is_trained_once(scripts, tmp_path, monkeypatch, c_compiler):
     ledger = InMemory("own_models", True, "")
     arguments = Namespace(models=tmp_path, quick=True, data_dir=None)
     script.Series("tiny", 0, arguments, ledger).run()
-    assert list(ledger.runs) == [f"tiny/0/{kind}" for kind in ("float", "int4", "int4_c")]
-    assert {file.name for file in tmp_path.iterdir()} == {f"tiny_0_{kind}.keras" for kind in ("float", "int4")}
+    kinds = ["float", "float_longer", "int4"]
+    assert list(ledger.runs) == [f"tiny/0/{kind}" for kind in [*kinds, "int4_c"]]
+    assert {file.name for file in tmp_path.iterdir()} == {f"tiny_0_{kind}.keras" for kind in kinds}
     monkeypatch.setattr(script, "fit", None)
     script.Series("tiny", 0, arguments, ledger).run()
     row = script.summary(ledger.runs)["tiny"]
