@@ -15,25 +15,21 @@ not. Without that package there is no total, and the activation part is the larg
 """
 
 import argparse
-import importlib.metadata
 import json
-import re
 import string
-import sys
 import tempfile
 from pathlib import Path
 
 import keras
 import numpy as np
+from _litert import arena
 from _results import write_results
 
 import keras_efficient as ke
-from keras_efficient.export.litert_report import litert_outputs, tensor_bytes
-from keras_efficient.startup import held_back_errors
+from keras_efficient.export.litert_report import litert_outputs
 
 FLOAT, QUANTIZED = "modelFL_best.h5", "modelQL_0.h5"
 REPRESENTATIVE_IMAGES = 1_000
-ROOM = 1_000_000  # bytes offered to the microcontroller interpreter, far more than it takes
 
 
 def plain_network(model, short_names=False):
@@ -73,41 +69,8 @@ def measure(model, data, images=None):
     return {
         "model_bytes": len(content),
         "model_bytes_short_names": len(ke.export.convert_litert(plain_network(model, short_names=True), images)),
-        **(measured_arena(content) or computed_arena(content)),
+        **arena(content),
         "test_accuracy": accuracy(litert_outputs(content, data.x_test), data.y_test),
-    }
-
-
-def measured_arena(content):
-    """What the microcontroller interpreter reports after a run; None without its package."""
-    try:
-        from tflite_micro import runtime
-    except ModuleNotFoundError as error:
-        print(f"{error}. To measure the arena: pip install tflite-micro", file=sys.stderr)
-        return None
-    interpreter = runtime.Interpreter.from_bytes(content, arena_size=ROOM)
-    source = interpreter.get_input_details(0)
-    interpreter.set_input(np.zeros(source["shape"], source["dtype"]), 0)
-    interpreter.invoke()
-    with held_back_errors() as written:
-        interpreter.print_allocations()
-        report = written().decode()
-    found = {part: re.search(rf"Arena allocation {part} (\d+) bytes", report) for part in ("total", "head")}
-    if None in found.values():
-        raise ValueError(f"No arena in the report of tflite-micro. Received: {report!r}")
-    version, bits = importlib.metadata.version("tflite-micro"), sys.maxsize.bit_length() + 1
-    return {
-        "arena_bytes": int(found["total"][1]),
-        "arena_activation_bytes": int(found["head"][1]),
-        "arena_source": f"measured: tflite-micro {version}, {bits}-bit host",
-    }
-
-
-def computed_arena(content):
-    return {
-        "arena_bytes": None,
-        "arena_activation_bytes": tensor_bytes(content),
-        "arena_source": "computed: largest sum of tensors alive at once",
     }
 
 

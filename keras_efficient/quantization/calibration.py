@@ -115,14 +115,19 @@ def _percentile_scale(values, percentile):
 
 
 def _least_error_scale(values, quantizer):
-    largest = np.abs(values).max()
-    if not 0 < largest < np.inf:
-        return largest
-    covering = int(np.ceil(np.log2(largest)))
+    return _least_error_scales(values.reshape(-1, 1), quantizer)[0]
+
+
+def _least_error_scales(columns, quantizer):
+    """For each column, all at once, the power of two; 0 or what is not finite stays."""
+    largest = np.abs(columns).max(axis=0)
+    usable = (largest > 0) & (largest < np.inf)
+    covering = np.ceil(np.log2(np.where(usable, largest, 1)))
     # Two bits have no code near their scale: a constant of 1 is best at 4. Outliers are cut off at smaller ones.
-    exponents = np.arange(covering - 8, covering + 3)
-    errors = [np.sum((_rounded(values, quantizer, k) - values) ** 2) for k in exponents]
-    return 2.0 ** exponents[np.argmin(errors)]
+    exponents = covering + np.arange(-8, 3)[:, np.newaxis]
+    errors = [np.sum((_rounded(columns, quantizer, row) - columns) ** 2, axis=0, dtype="float64") for row in exponents]
+    best = 2.0 ** np.take_along_axis(exponents, np.argmin(errors, axis=0)[np.newaxis], axis=0)[0]
+    return np.where(usable, best, largest)
 
 
 def _least_error_of_sample(values, quantizer):
@@ -132,13 +137,12 @@ def _least_error_of_sample(values, quantizer):
 def _filter_scales(values, quantizer):
     """One scale, or one a filter; those of filters that hardly count are not much smaller than the largest."""
     shape = tuple(quantizer.scale.shape)
-    filters = values.reshape(-1, int(np.prod(shape, dtype=int)))
-    scales = np.array([_least_error_scale(column, quantizer) for column in filters.T])
+    scales = _least_error_scales(values.reshape(-1, int(np.prod(shape, dtype=int))), quantizer)
     return np.maximum(scales, scales.max() * 2.0**-_FILTER_SPREAD).reshape(shape)
 
 
-def _rounded(values, quantizer, exponent):
-    return keras.ops.convert_to_numpy(quantize(values, quantizer.bits, float(exponent), quantizer.signed))
+def _rounded(columns, quantizer, exponents):
+    return keras.ops.convert_to_numpy(quantize(columns, quantizer.bits, exponents, quantizer.signed))
 
 
 def _assign_log2(quantizer, scale, layer_name):

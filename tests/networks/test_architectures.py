@@ -13,6 +13,7 @@ from keras_efficient.storage.architectures.names import known_names
 _MAKERS = {
     "tiny_convnet": ke.networks.tiny_convnet,
     "resnet18": ke.networks.resnet18,
+    "resnet8": ke.networks.resnet8,
     "wrn_10_2": partial(ke.networks.wide_resnet, 10, 2),
     "mobilenet": ke.networks.mobilenet,
     "mobilenet_v2": ke.networks.mobilenet_v2,
@@ -70,7 +71,11 @@ def test_models_cost_what_is_said(name):
 
 @_once
 @pytest.mark.parametrize(
-    "name, replaced", [("tiny_convnet", 9), ("resnet18", 19), ("wrn_10_2", 6), ("mobilenet", 13), ("mobilenet_v2", 18)]
+    "name, replaced",
+    [
+        *(("tiny_convnet", 9), ("resnet18", 19), ("resnet8", 8)),
+        *(("wrn_10_2", 6), ("mobilenet", 13), ("mobilenet_v2", 18)),
+    ],
 )
 def test_any_shape_and_number_of_classes(name, replaced):
     settings = {"input_shape": (15, 18, 2), "classes": 7}
@@ -122,6 +127,22 @@ def test_every_number_trains_and_the_file_loads(tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(*(keras.ops.convert_to_numpy(each(x)) for each in (model, again)))
+
+
+@_once
+def test_resnet8_is_that_of_mlperf_tiny():
+    """Its convolutions as in `resnet_v1_eembc`: (filters, kernel size, strides), the shortcuts' last of a block."""
+    model = ke.networks.resnet8()
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    found = [(layer.filters, layer.kernel_size[0], layer.strides[0]) for layer in convolutions]
+    stages = [[(32, 3, 2), (32, 3, 1), (32, 1, 2)], [(64, 3, 2), (64, 3, 1), (64, 1, 2)]]
+    assert sorted(found) == sorted([*[(16, 3, 1)] * 3, *stages[0], *stages[1]])
+    assert all(layer.use_bias for layer in convolutions)
+    normalizations = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert len(normalizations) == 7 and model.count_params() == 78_666
+    assert [model.get_layer(name).output.shape[1:] for name in ke.networks.stage_names(model)] == [
+        *((32, 32, 16), (16, 16, 32), (8, 8, 64))
+    ]
 
 
 @_once

@@ -107,6 +107,30 @@ def test_factors_near_one_are_not_cut_off(deviation, bits, largest_error):
     assert error < largest_error
 
 
+def rounding_error(values, bits, exponent):
+    step = 2.0 ** (exponent - bits + 1)
+    codes = np.clip(np.rint(values / step), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    return ((codes * step - values) ** 2).sum()
+
+
+@pytest.mark.parametrize("bits", [3, 4, 8])
+def test_each_filter_gets_the_scale_of_least_error(bits):
+    """A filter of zeros, and one far smaller than the others, at most a 256th of the largest scale."""
+    plain = keras.Sequential([keras.Input((6, 6, 2)), keras.layers.Conv2D(5, 3, use_bias=False)])
+    random = np.random.default_rng(bits)
+    kernel = (random.normal(size=(3, 3, 2, 5)) * [1, 0.1, 3, 0, 1e-6]).astype("float32")
+    plain.set_weights([kernel])
+    x = random.normal(size=(4, 6, 6, 2)).astype("float32")
+    layer = ke.quantize_model(plain, bits, x=x).get_layer(plain.layers[0].name)
+    exponents = np.arange(-16, 8)
+    best = [
+        exponents[np.argmin([rounding_error(kernel[..., f], bits, exponent) for exponent in exponents])]
+        for f in range(3)
+    ]
+    found = keras.ops.convert_to_numpy(layer.kernel_quantizer.scale)
+    np.testing.assert_array_equal(found, [*best, max(best) - 8, max(best) - 8])
+
+
 def test_a_dead_factor_keeps_its_scale_and_warns():
     layer = ke.ACDC(kernel_bits=4, bias=None, diagonal_initializer="zeros")
     model = keras.Sequential([keras.Input((4,)), layer])

@@ -52,6 +52,12 @@ def test_the_grouped_bottlenecks(convention):
     assert _printed(architecture_cost("wrn_28_10_g8b2", convention)) == _read("7.57734E8 4.78511E6")
 
 
+def test_resnet8():
+    """MLPerf Tiny gives 12.5 million multiply-adds; 78,666 numbers with the 480 running ones of normalizations."""
+    products = (32 * 32 * 16 * (27 + 2 * 144), 16 * 16 * 32 * (144 + 288 + 16), 8 * 8 * 64 * (288 + 576 + 32), 65 * 10)
+    assert architecture_cost("resnet8") == (sum(products), 78_666 - 480)
+
+
 def test_golden_table(golden):
     for row in json.loads(golden("cost_tables.json").read_text()):
         cost = architecture_cost(row["name"], row["convention"])

@@ -6,7 +6,7 @@ import pytest
 from storage.random_graphs import RandomGraph
 
 from keras_efficient.export.planner import place_graph
-from keras_efficient.storage.graphs import Node, order, plan_order
+from keras_efficient.storage.graphs import Node, greedy_arena, order, plan_order
 from keras_efficient.storage.graphs.graph import Memory
 from keras_efficient.storage.graphs.order import costs_of
 from keras_efficient.storage.prefix import row_offset
@@ -28,23 +28,6 @@ def best_arena(graph):
     return min(peaks)
 
 
-def greedy_in_order_arena(graph):
-    """The layers in the given order; each map at the lowest place that is free, none over another."""
-    sizes = [-(-each.total_bits // 8) for each in graph.maps]
-    last_use = [max((k for k, n in enumerate(graph.nodes) if m in n.sources), default=99) for m in range(len(sizes))]
-    places, top = {0: 0}, sizes[0]
-    for number in range(len(graph.nodes)):
-        places = {m: at for m, at in places.items() if last_use[m] >= number}
-        low = 0
-        for m in sorted(places, key=places.get):
-            if places[m] - low >= sizes[number + 1]:
-                break
-            low = max(low, places[m] + sizes[m])
-        places[number + 1] = low
-        top = max(top, low + sizes[number + 1])
-    return top
-
-
 @pytest.mark.parametrize("seed", range(40))
 def test_the_order_is_the_best(seed):
     graph = RandomGraph(seed, 2 + seed % 5)
@@ -52,10 +35,18 @@ def test_the_order_is_the_best(seed):
     assert plan.exact and plan.arena_bytes == best_arena(graph)
 
 
+def test_the_greedy_arena_by_hand():
+    """8 bytes at 0; 4 at 8, 16 at 12 beside both; the 8 die, 2 take their place; then 16 + 4 bytes find no gap."""
+    maps = [FeatureMap((1, 1, cells), 8) for cells in (8, 4, 16, 2, 20)]
+    edges = [((0,), 1), ((0, 1), 2), ((2,), 3), ((2, 3), 4)]
+    nodes = [Node(str(to), sources, tuple(WholeStep(maps[s], maps[to]) for s in sources)) for sources, to in edges]
+    assert [greedy_arena(maps[0], nodes[:count]) for count in range(5)] == [8, 12, 28, 28, 48]
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_never_above_the_greedy_arena(seed, monkeypatch):
     graph = RandomGraph(seed, 9)
-    greedy, exact = greedy_in_order_arena(graph), plan_order(graph.first, graph.nodes)
+    greedy, exact = greedy_arena(graph.first, graph.nodes), plan_order(graph.first, graph.nodes)
     monkeypatch.setattr(order, "EXACT_STATES", 3)
     heuristic = plan_order(graph.first, graph.nodes)
     assert exact.exact and not heuristic.exact and exact.arena_bytes <= heuristic.arena_bytes

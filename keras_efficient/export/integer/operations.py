@@ -15,6 +15,7 @@ from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.rounding import Rounding
 from keras_efficient.export.integer.windows import Window
 
+EXACT_IN_FLOAT32 = 2**24
 EXACT_IN_FLOAT64 = 2**53
 # Beyond any number of bits a cell has: larger shifts make no difference.
 LARGEST_POOLING_SHIFT = 40
@@ -95,20 +96,21 @@ class Convolution(Operation):
         return self.rounding.apply(sums if self.shifts is None else sums * 2**self.shifts, biases)
 
     def sums(self, x: np.ndarray) -> np.ndarray:
-        multiply = multiply_depthwise if self.depthwise else multiply_exactly
-        kernel = self.products.kernel
+        multiply = multiply_depthwise if self.depthwise else np.matmul
+        dtype = exact_dtype(self.products.bound)
+        x, kernel = x.astype(dtype), self.products.kernel.astype(dtype)
         places = zip(self.window.slices(x), self.window.offsets(), strict=True)
-        return sum(multiply(part, kernel[place], self.products.bound) for part, place in places)
+        return sum(multiply(part, kernel[place]) for part, place in places).astype(np.int64)
 
 
-def multiply_exactly(x: np.ndarray, kernel: np.ndarray, bound: int) -> np.ndarray:
-    """x @ kernel in integers; through float64, which is faster, where that is exact."""
-    if bound < EXACT_IN_FLOAT64:
-        return (x.astype(np.float64) @ kernel.astype(np.float64)).astype(np.int64)
-    return x @ kernel
+def exact_dtype(bound: int) -> type:
+    """The fastest numbers in which sums of integers up to `bound` are exact: products of floats are far faster."""
+    if bound < EXACT_IN_FLOAT32:
+        return np.float32
+    return np.float64 if bound < EXACT_IN_FLOAT64 else np.int64
 
 
-def multiply_depthwise(x: np.ndarray, kernel: np.ndarray, bound: int) -> np.ndarray:
+def multiply_depthwise(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Channel c of x times kernel[c, d], as output channel c m + d."""
     products = x[..., None] * kernel
     return products.reshape(*x.shape[:-1], -1)

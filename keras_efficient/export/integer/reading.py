@@ -66,11 +66,12 @@ def read_network(model: keras.Model) -> IntegerNetwork:
     first = IntegerMap((1,) * (3 - len(shape)) + tuple(shape), input_codes(wiring.grid))
     maps, wires = [first], [Wire(0, len(shape) == 1)]
     operations, numbers, layers = [], [], []
+    has_branches = not is_chain(model)
     for position, (layer, places) in enumerate(zip(wiring.layers, wiring.sources, strict=True), start=1):
         sources = [wires[place] for place in places]
         flat = sources[0].flat or type(layer).__name__ == "Flatten"
         is_last = position == len(wiring.layers)
-        context = Context(flat, is_last and wiring.grid is None, is_last, not is_chain(model))
+        context = Context(flat, is_last and wiring.grid is None, is_last, has_branches)
         operation = read_layer(layer, [maps[wire.number] for wire in sources], context)
         if operation is None:
             wires.append(Wire(sources[0].number, flat))

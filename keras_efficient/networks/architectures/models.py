@@ -85,6 +85,34 @@ def resnet18(
     return _model(drawings.resnet18, "resnet18", input_shape, classes, convolution, softmax)
 
 
+def resnet8(
+    input_shape: Sequence[int] = SHAPE, classes: int = 10, convolution: Callable | None = None, softmax: bool = True
+) -> keras.Model:
+    """ResNet-8, MLPerf Tiny's network for CIFAR-10: a 3x3 convolution and three blocks of two, 16, 32 and 64 filters.
+
+    With x the input of a block, F its 3x3 convolutions with biases, N batch normalizations:
+
+        y = relu(s(x) + N(F(relu(N(F(x))))))        s: a 1x1 convolution with strides 2 in the last two, else x
+
+    78,666 numbers on the default shape, 78,186 of which train; 12.5 million multiply-adds. All
+    convolutions but the first are replaceable. MLPerf Tiny trains with a decay of 1e-4 on the kernels, which
+    is left to the optimizer, and normalizes with the momentum and epsilon of Keras (here 0.9 and 1e-5).
+
+    Source: Banbury et al., "MLPerf Tiny Benchmark", 2021: `resnet_v1_eembc` of github.com/mlcommons/tiny.
+
+    Args:
+        input_shape, classes, softmax: See `build_architecture`.
+        convolution: See `wide_resnet`.
+
+    Example:
+
+    >>> model = resnet8()
+    >>> small = ke.quantize_model(model, kernel_bits=4, activation_bits=4, x=x_train[:256])
+    >>> ke.estimate_storage(small).activation_bytes
+    """
+    return _model(drawings.resnet8, "resnet8", input_shape, classes, convolution, softmax)
+
+
 def mobilenet(
     input_shape: Sequence[int] = SHAPE, classes: int = 10, convolution: Callable | None = None, softmax: bool = True
 ) -> keras.Model:

@@ -42,8 +42,8 @@ def architecture_cost(
     corrects them itself), its row of 38,714 parameters with low-rank depthwise parts, and DARTS.
 
     Args:
-        name: tiny_convnet, resnet18, wrn_40_2, wrn_28_10, mobilenet or mobilenet_v2, each also with
-            "_acdc" behind it, wide residual networks also with "_g8b2"; others of these as
+        name: tiny_convnet, resnet18, resnet8, wrn_40_2, wrn_28_10, mobilenet or mobilenet_v2, each also
+            with "_acdc" behind it, wide residual networks also with "_g8b2"; others of these as
             wrn_DEPTH_FACTOR.
         convention: "corrected", "log" or "log_one_layer".
         input_shape: Shape of an image: (rows, columns, channels).

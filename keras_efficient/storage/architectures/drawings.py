@@ -1,9 +1,10 @@
 """The reference architectures, as functions of a builder, the map they start from and the classes.
 
 Sources: Zagoruyko & Komodakis, "Wide Residual Networks", 2016; He et al., "Deep Residual Learning",
-2016; Howard et al., "MobileNets", 2017; Sandler et al., "MobileNetV2", 2018; the tiny network is of
-the research log. All of them in their forms for images of 32 x 32. Convolutions of which the log
-says that ACDC layers take their place are `replaceable`.
+2016; Banbury et al., "MLPerf Tiny Benchmark", 2021 (ResNet-8); Howard et al., "MobileNets", 2017;
+Sandler et al., "MobileNetV2", 2018; the tiny network is of the research log. All of them in their
+forms for images of 32 x 32. Convolutions of which the log says that ACDC layers take their place are
+`replaceable`; of ResNet-8, which is not in the log, the same ones as of ResNet18.
 """
 
 from __future__ import annotations
@@ -58,6 +59,23 @@ def _basic_block(build, x, filters, strides):
     if strides > 1 or build.channels(x) != filters:
         x = build.normalized(build.replaceable(x, filters, 1, strides))
     return build.relu(build.added(x, y), counted=False)
+
+
+def resnet8(build: ArchitectureBuilder, x: Any, classes: int) -> Any:
+    """One block of two 3x3 convolutions in each of three stages; all is replaceable but the first convolution.
+
+    Convolutions have biases, although normalizations follow most of them: so has MLPerf Tiny's. The
+    1x1 convolutions of its shortcuts are not normalized.
+    """
+    x = build.relu(build.normalized(build.convolution(x, 16, 3, use_bias=True)), counted=False)
+    for filters, strides in ((16, 1), (32, 2), (64, 2)):
+        y = build.normalized(build.replaceable(x, filters, 3, strides, use_bias=True))
+        y = build.relu(y, counted=False)
+        y = build.normalized(build.replaceable(y, filters, 3, use_bias=True))
+        if strides > 1:
+            x = build.replaceable(x, filters, 1, strides, use_bias=True)
+        x = build.stage(build.relu(build.added(x, y), counted=False))
+    return build.classified(x, classes)
 
 
 def wide_resnet(build: ArchitectureBuilder, x: Any, classes: int, depth: int, widen_factor: int) -> Any:

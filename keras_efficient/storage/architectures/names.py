@@ -12,6 +12,7 @@ from keras_efficient.storage.architectures import drawings
 NETWORKS: dict[str, Callable[..., Any]] = {
     "tiny_convnet": drawings.tiny_convnet,
     "resnet18": drawings.resnet18,
+    "resnet8": drawings.resnet8,
     "wrn_40_2": partial(drawings.wide_resnet, depth=40, widen_factor=2),
     "wrn_28_10": partial(drawings.wide_resnet, depth=28, widen_factor=10),
     "mobilenet": drawings.mobilenet,

@@ -1,0 +1,37 @@
+"""`greedy_arena`: what a planner that neither reorders, nor moves, nor writes in place needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keras_efficient.storage.graphs.graph import Memory, Node
+from keras_efficient.storage.prices.base import FeatureMap
+
+
+def greedy_arena(first: FeatureMap, nodes: Sequence[Node]) -> int:
+    """Bytes of the arena when layers run in the given order, to compare `plan_order` with.
+
+    Each map goes to the lowest bytes that are free while its layer runs, none over another, and stays
+    there until its last reader is done. `plan_order` never needs more, but for the rows that a residual
+    block keeps, which are not counted here.
+    """
+    memory = Memory(first, nodes)
+    places, top, done = {0: 0}, memory.bytes[0], 0
+    for number in range(len(nodes)):
+        live = set(memory.live(done))
+        places = {each: at for each, at in places.items() if each in live}
+        target = number + 1
+        places[target] = lowest_gap(memory.bytes[target], sorted((at, memory.bytes[m]) for m, at in places.items()))
+        top = max(top, places[target] + memory.bytes[target])
+        done |= 1 << number
+    return top
+
+
+def lowest_gap(size: int, taken: Sequence[tuple[int, int]]) -> int:
+    """The first byte where `size` of them are free. `taken`: (start, bytes), from the lowest on."""
+    low = 0
+    for start, length in taken:
+        if start - low >= size:
+            break
+        low = max(low, start + length)
+    return low
