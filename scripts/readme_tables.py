@@ -8,6 +8,7 @@ import argparse
 import re
 import sys
 
+from _readme_own_models import own_model_rows
 from _readme_pruning import pruning_rows
 from _readme_structured import structured_rows
 from _results import ROOT, figures
@@ -38,6 +39,7 @@ def rows():
     yield from selection_rows()
     yield from structured_rows()
     yield from pruning_rows()
+    yield from own_model_rows()
     yield from firmware_rows()
 
 
