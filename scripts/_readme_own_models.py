@@ -6,7 +6,7 @@ LABELS = {
     "batch_norm_cnn": "CNN with batch normalization, MNIST",
     "small_residual": "residual network, MNIST",
     "depthwise_separable": "depthwise-separable network, MNIST",
-    "signal_cnn": "1-D network, made sound signals",
+    "signal_cnn": "1-D network, made-up spoken commands",
     "resnet8": "ResNet-8 of MLPerf Tiny, CIFAR-10",
 }
 
