@@ -40,8 +40,9 @@ def test_the_script_for_a_model_of_ones_own_runs(tmp_path):
     assert (tmp_path / "firmware/network.c").exists() and "weights + activations" in done.stdout
 
 
-def test_tables_are_those_of_the_results():
-    command = [sys.executable, "scripts/readme_tables.py", "--check"]
+@pytest.mark.parametrize("script", ["readme_tables", "reproduction_page"])
+def test_tables_are_those_of_the_results(script):
+    command = [sys.executable, f"scripts/{script}.py", "--check"]
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,0 +1,233 @@
+"""The claims of the five sources, and where our figure for each of them is; see reproduction_page.py."""
+
+import dataclasses
+from collections.abc import Callable
+
+from _results import ROOT, figures
+
+REPRODUCED, MISSED, DISPROVED = "reproduced", "not reproduced", "disproved"
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A sentence of a source.
+
+    Attributes:
+        text: What is claimed.
+        there: The source's figure.
+        results: Names in results/ that `read` takes the figures of.
+        read: From those figures to the text of ours.
+        verdict, script: The last two columns.
+    """
+
+    text: str
+    there: str
+    results: tuple[str, ...]
+    read: Callable[..., str]
+    verdict: str
+    script: str
+
+    def found(self):
+        """Our figure; None where it was not measured yet."""
+        if not all((ROOT / "results" / f"{name}.json").exists() for name in self.results):
+            return None
+        return self.read(*(figures(name) for name in self.results))
+
+
+def percent(row, digits=2):
+    return f"{row['mean']:.{digits}%} ± {100 * row['sd']:.{digits}f}"
+
+
+def chosen_test(found, network):
+    """Test accuracy of the recipe that validation chose."""
+    row = found["summary"][network]
+    return percent(row["test"][row["chosen"]])
+
+
+def pruning(title, variant):
+    """The paired difference of a variant to the unpruned network."""
+
+    def read(found):
+        row = next(row for row in found[title]["rows"] if row["variant"] == variant)
+        against = row["against unpruned"]
+        return f"{against['mean']:+.3f} ± {against['standard_error']:.3f}, better in {against['wins']} of 32"
+
+    return read
+
+
+TWO_KB = (
+    Claim(
+        "The published network, 1,947 bytes, MNIST test accuracy",
+        "99.15 % (paper), 99.16 % (its file)",
+        ("firmware",),
+        lambda found: f"{found['equality']['test_accuracy']:.2%} of its 16-bit logits in C; Keras as published (tests)",
+        REPRODUCED,
+        "measure_firmware.py",
+    ),
+    Claim(
+        "The same trained anew, chosen on validation data",
+        "99.15 %",
+        ("mnist_2kb",),
+        lambda found: f"{found['best']['test_accuracy']:.2%} ({found['integer_test_accuracy']:.2%} in C)",
+        f"{MISSED}, by .02 points",
+        "mnist_2kb.py",
+    ),
+    Claim(
+        "An ATmega328P runs it in 2,048 bytes with its weights in SRAM",
+        "2,047 bytes (its code, -O1; -Os overwrites data)",
+        ("firmware",),
+        lambda found: ", ".join(
+            f"{found['avr'][f'weights in {place}, -Os']['ram_bytes']:,} bytes with weights in {place}"
+            for place in ("ram", "flash")
+        ),
+        REPRODUCED,
+        "measure_firmware.py",
+    ),
+)
+TINYBIG = (
+    Claim(
+        "9,330 parameters, the seed's recipe, MNIST test accuracy",
+        "98.07 %",
+        ("mnist_lphm",),
+        lambda found: percent(found["summary"]["tinybig"]["test"]["seed"]),
+        REPRODUCED,
+        "mnist_lphm.py",
+    ),
+    Claim(
+        "The layers are Kronecker products",
+        "W = A kron B",
+        ("mnist_lphm",),
+        lambda found: (
+            "they are not (golden cases of both layouts in the tests); a true Kronecker sum of 8,778 "
+            f"parameters reaches {chosen_test(found, 'kronecker_sum')}"
+        ),
+        DISPROVED,
+        "mnist_lphm.py",
+    ),
+    Claim(
+        "39,696,000 parameters become 9,330",
+        "39,696,000; 9,330",
+        ("lphm_parameters",),
+        lambda found: f"{found['rank_5']['identity']:,}; {found['rank_5']['dual_lphm']:,}",
+        REPRODUCED,
+        "lphm_parameters.py",
+    ),
+)
+ACDC = (
+    Claim(
+        "MNIST by ACDC layers alone, 75,264 parameters",
+        "97.41 %",
+        ("acdc_mnist",),
+        lambda found: f"{chosen_test(found, '8_layers')} with 18,816",
+        "better",
+        "acdc_mnist.py",
+    ),
+    Claim(
+        "A 32 x 32 matrix by 32 layers with permutations: loss",
+        ".0098",
+        ("acdc_approximation",),
+        lambda found: f"{found['long']['median']:.5f} (median of ten)",
+        "better",
+        "acdc_approximation.py",
+    ),
+    Claim(
+        "The layer is faster than a dense one of its size",
+        "faster",
+        ("benchmark_acdc_tensorflow",),
+        lambda found: (
+            "forward at 4096: "
+            + ", ".join(f"{t} {found['forward_4096_batch_128'][t]['times_dense']:.1f} times" for t in ("dct", "dct2d"))
+        ),
+        REPRODUCED,
+        "benchmark_acdc.py",
+    ),
+    Claim(
+        "24 parameters and multiply-adds of the final table",
+        "24 numbers",
+        (),
+        lambda: 'all of them (`architecture_cost(name, "log")`, in the tests); the corrected ones beside them',
+        f"{REPRODUCED}; several are wrong",
+        "tests/storage/test_architectures.py",
+    ),
+)
+PUBLISHED_ROWS = ("fc-mnist", "fc-fashion_mnist")
+
+
+def cell_of(found, row, method):
+    """The cell of the random-bases table with the most epochs."""
+    cells = (c for c in found["cells"] if (c["row"], c["method"], c["augment"]) == (row, method, False))
+    return max(cells, key=lambda c: c["epochs"])
+
+
+def percents(figures):
+    return f"{figures['mean']:.2f} ± {figures['sd']:.2f}"
+
+
+def table_claims():
+    """Dense networks of the paper's first table: all methods, and the control."""
+    if not (ROOT / "results" / "random_bases_table.json").exists():
+        return
+    found = figures("random_bases_table")
+    for row in PUBLISHED_ROWS:
+        for method in ("nes", "fpd", "rbd", "sgd"):
+            own = cell_of(found, row, method)
+            yield Claim(
+                f"{row}, {method.upper()}, d = 250, {own['epochs']} epochs, validation accuracy in %",
+                percents(own["published_validation"]),
+                (),
+                lambda own=own: percents(own["validation"]),
+                compared(own["validation"], own["published_validation"]),
+                "random_bases_table.py",
+            )
+        control = percents(cell_of(found, row, "sgd_matched")["validation"])
+        yield Claim(
+            f"{row}: fresh random directions bring RBD its accuracy",
+            "RBD far above FPD",
+            (),
+            lambda control=control: f"plain SGD at RBD's rate times d / D: {control}, above RBD",
+            DISPROVED,
+            "random_bases_table.py",
+        )
+
+
+def compared(own, published):
+    """Reproduced within twice the spreads, else by how much it differs."""
+    difference = own["mean"] - published["mean"]
+    if abs(difference) <= 2 * (own["sd"] + published["sd"]):
+        return REPRODUCED
+    return f"{abs(difference):.1f} points {'higher' if difference > 0 else 'lower'}"
+
+
+PRUNING = (
+    Claim(
+        "Penguins, unpruned, test loss",
+        "0.470 (one run)",
+        ("pruning_penguins",),
+        lambda found: "{loss:.3f} ± {loss_deviation:.3f} over 32 seeds".format(**found["as written"]["rows"][0]),
+        REPRODUCED,
+        "pruning_recipes.py",
+    ),
+    *(
+        Claim(
+            f"Penguins, {name}{', events of the program' * (title != 'as written')}, difference to unpruned",
+            there,
+            ("pruning_penguins",),
+            pruning(title, name),
+            verdict,
+            "pruning_recipes.py",
+        )
+        for title, name, there, verdict in (
+            ("as written", "one-shot", "+0.011", REPRODUCED),
+            ("as written", "lottery ticket", "-0.003", f"{REPRODUCED}: no effect"),
+            ("as written", "dynamic", "-0.041, the best", DISPROVED),
+            ("dynamic as run", "dynamic", "-0.041, the best", DISPROVED),
+        )
+    ),
+)
+SOURCES = {
+    "Gural & Murmann, MNIST in 2 KB (ICML 2019)": TWO_KB,
+    "tinyBIG, dual LPHM on MNIST": TINYBIG,
+    "ACDC: the paper and the PyTorch research log": ACDC,
+    "Gressmann et al., random bases (NeurIPS 2020)": tuple(table_claims()),
+    "Dynamic pruning": PRUNING,
+}
