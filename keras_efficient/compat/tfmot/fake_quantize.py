@@ -16,8 +16,8 @@ class FakeQuantize(keras.layers.Layer):
         low, high = (first - zero) step, (last - zero) step
         y = floor((clip(x, low, high) - low) / step - floor(0.5 - low / step) + 0.5) step
 
-    all in float32, so that the numbers are the same to the last bit. Source: TensorFlow,
-    core/kernels/fake_quant_ops_functor.h; tfmot takes 8 bits.
+    all in float32. On TensorFlow the numbers are the same to the last bit; on JAX a number half way between two codes
+    may become the other one. Source: TensorFlow, core/kernels/fake_quant_ops_functor.h; tfmot takes 8 bits.
 
     It keeps the outputs of a converted model what they were. The floor has no gradient: to train on, convert with
     `quantizers=False` and use `keras_efficient.quantize_model`.
