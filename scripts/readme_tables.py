@@ -37,6 +37,7 @@ def rows():
     yield from selection_rows()
     yield from structured_rows()
     yield from firmware_rows()
+    yield from own_model_rows()
 
 
 def selection_rows():
@@ -128,6 +129,28 @@ def firmware_rows():
         f"{theirs['test_accuracy']:.2%}; {rounded['test_accuracy']:.2%}",
         "compare_litert.py",
     )
+
+
+def own_model_rows():
+    """The figures of plain Keras networks that were quantized."""
+    for name, row in figures("own_models")["summary"].items():
+        small = [row["int8"], row["int4"]]
+        accuracies = [f"{each['mean']:.2%}" for each in (row["float"], row["float_longer"], *small)]
+        arenas = [f"{each['arena_bytes']:,} ({each['greedy_bytes']:,})" for each in small]
+        equal = [f"{each['samples_equal_in_c']:,} of {each['samples_in_c']:,}" for each in small]
+        yield (
+            f"Plain Keras network `{name}`: test accuracy in float, in float as long as fine-tuned, with "
+            "8, with 4 bits; its arena then (a greedy planner's); test samples whose logits in C are the integer model's",
+            "; ".join(", ".join(each) for each in (accuracies, arenas, equal)),
+            "own_models.py",
+        )
+        if "litert" in row:
+            litert = row["litert"]
+            yield (
+                f"`{name}` as LiteRT int8, converted after training: bytes of activations, test accuracy",
+                f"{litert['arena_activation_bytes']:,}, {litert['accuracy']:.2%}",
+                "own_models.py",
+            )
 
 
 def table():
