@@ -83,10 +83,10 @@ def signal_cnn():
 
 
 NETWORKS = {
-    "batch_norm_cnn": Plain(batch_norm_cnn, "mnist", 20_000, 8),
-    "small_residual": Plain(small_residual, "mnist", 20_000, 8),
-    "depthwise_separable": Plain(depthwise_separable, "mnist", 20_000, 8),
-    "signal_cnn": Plain(signal_cnn, "signals", 16_000, 16, input_bits=16),
+    "batch_norm_cnn": Plain(batch_norm_cnn, "mnist", 10_000, 5),
+    "small_residual": Plain(small_residual, "mnist", 10_000, 5),
+    "depthwise_separable": Plain(depthwise_separable, "mnist", 10_000, 5),
+    "signal_cnn": Plain(signal_cnn, "signals", 16_000, 8, input_bits=16),
     "resnet8": Plain(ke.networks.resnet8, "cifar10", 8_000, 5),
 }
 

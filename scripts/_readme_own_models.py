@@ -21,8 +21,8 @@ def own_model_rows():
         seeds = len(row["float"]["each"])
         yield (
             f"`quantize_model`, {LABELS.get(name, name)}, {seeds} seed{'s' * (seeds > 1)}: test accuracy float "
-            "(trained as long as the quantized ones), 8 bits, 4 bits; bytes of weights + arena; outputs of the C equal "
-            "to the integer model's",
+            "(trained as long as the quantized ones), 8 bits, 4 bits; bytes of weights + arena (a greedy planner's); outputs "
+            "of the C equal to the integer model's",
             f"{row['float']['mean']:.2%} ({row['float_longer']['mean']:.2%}), {widths[0]['mean']:.2%}, "
             f"{widths[1]['mean']:.2%}; {cells(widths)}; {equal:,} of {samples:,}",
             "own_models.py",
@@ -31,13 +31,15 @@ def own_model_rows():
             litert = row["litert"]
             yield (
                 f"{LABELS.get(name, name)}, 8 bits: RAM of the maps as priced and exported; LiteRT int8 of the "
-                "same network",
+                "same network, and its test accuracy",
                 f"{widths[0]['arena_bytes']:,} bytes; {litert['arena_activation_bytes']:,} bytes "
-                f"({litert['arena_source'].split(':')[0]})",
+                f"({litert['arena_source'].split(':')[0]}), {litert['accuracy']:.2%}",
                 "own_models.py",
             )
 
 
 def cells(widths):
     """Bytes of weights and arena by width."""
-    return ", ".join(f"{width['weight_bytes']:,} + {width['arena_bytes']:,}" for width in widths)
+    return ", ".join(
+        f"{width['weight_bytes']:,} + {width['arena_bytes']:,} ({width['greedy_bytes']:,})" for width in widths
+    )
