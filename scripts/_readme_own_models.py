@@ -21,8 +21,8 @@ def own_model_rows():
         seeds = len(row["float"]["each"])
         yield (
             f"`quantize_model`, {LABELS.get(name, name)}, {seeds} seed{'s' * (seeds > 1)}: test accuracy float "
-            "(trained as long as the quantized ones), 8 bits, 4 bits; bytes of weights + arena (a greedy planner's); outputs "
-            "of the C equal to the integer model's",
+            "(trained as long as the quantized ones), 8 bits, 4 bits; bytes of weights + arena (a greedy planner's); "
+            "outputs of the C equal to the integer model's",
             f"{row['float']['mean']:.2%} ({row['float_longer']['mean']:.2%}), {widths[0]['mean']:.2%}, "
             f"{widths[1]['mean']:.2%}; {cells(widths)}; {equal:,} of {samples:,}",
             "own_models.py",

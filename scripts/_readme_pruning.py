@@ -20,10 +20,11 @@ def recipe_rows(name, found):
         if title == "training":
             continue
         baseline, *others = comparison["rows"]
+        size = f", {training['width']:g} of the filters, {training['images']:,} images" if "width" in training else ""
         seconds = f", {baseline['seconds_per_training']:.2f} s a training" if name == "penguins" else ""
         yield (
-            f"Pruning, {name}, {title}, {training['seeds']} paired seeds, {baseline['epochs']} epochs{seconds}: test "
-            "loss of the unpruned network; differences to it, mean ± standard error (wins); of recipes that train "
+            f"Pruning, {name}, {title}, {training['seeds']} paired seeds, epochs: {baseline['epochs']}{size}{seconds}: "
+            "test loss of the unpruned network; differences to it, mean ± standard error (wins); of recipes that train "
             "twice as long, to the unpruned network trained as long",
             f"{baseline['loss']:.3f} ± {baseline['loss_deviation']:.3f}; {', '.join(map(difference, others))}",
             "pruning_recipes.py",
