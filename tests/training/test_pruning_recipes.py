@@ -126,15 +126,16 @@ def test_snip_is_weight_times_gradient():
     """A network with one weight a class and a known gradient: y = w x, loss (y - t)^2."""
 
     def build():
-        model = keras.Sequential([keras.Input((1,)), L.Dense(4, use_bias=False, kernel_initializer="ones")])
+        weights = keras.initializers.Constant([[0.1, 2.0, 1.0, 1.0]])
+        model = keras.Sequential([keras.Input((1,)), L.Dense(4, use_bias=False, kernel_initializer=weights)])
         model.compile("sgd", "mse")
         return model
 
     x = np.ones((4, 1), "float32")
-    y = np.tile(np.array([[1.5, 1.1, -2.0, 1.2]], "float32"), (4, 1))  # |w dL/dw| grows with |1 - t|
+    y = np.tile(np.array([[-1.9, 1.5, 3.0, 0.9]], "float32"), (4, 1))  # w - t is 2, 0.5, -2, 0.1
     runs = PairedRuns(build, (x, y, x, y), 1, 4)
     masks = _kernels(runs, runs.prune(runs.begin(), 0.5, criterion="snip"))[1]
-    np.testing.assert_array_equal(masks[0], [[1, 0, 1, 0]])
+    np.testing.assert_array_equal(masks[0], [[0, 1, 1, 0]])
 
 
 def test_synflow_keeps_the_paths_with_the_largest_products():
