@@ -144,7 +144,7 @@ def kinds(size):
     """Functions from a replicate's number to a stack of linear layers."""
     found = {f"ACDC_{depth}": acdc(depth, "random", 1.0, 0.06, size) for depth in DEPTHS}
     for depth in (1, 2, 4, 8, 16):
-        found[f"AFDF_{depth}"] = functools.partial(stack, depth, functools.partial(ke.AFDF, permutation="random"))
+        found[f"AFDF_{depth}"] = functools.partial(stack, depth, ke.AFDF)
     for depth in (1, 2):
         for groups in (2, 4, 8, 16):
             shuffle = functools.partial(ke.GroupedShuffleDense, size, groups=groups)
@@ -164,14 +164,8 @@ def kinds(size):
 def stack(depth, make_layer, replicate):
     """`depth` layers one behind the other, without biases."""
     keras.utils.set_random_seed(replicate)
-    layers = [make_layer(**bias_free(make_layer)) for _ in range(depth)]
+    layers = [make_layer(use_bias=False) for _ in range(depth)]
     return keras.Sequential(layers)
-
-
-def bias_free(make_layer):
-    """The argument of a layer that leaves its bias out."""
-    dense = make_layer.func in (ke.GroupedShuffleDense, ke.LowRankDense, ke.PHMDense)
-    return {"use_bias": False} if dense else {"bias": None}
 
 
 def measure_start(replicates):
