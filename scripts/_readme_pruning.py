@@ -20,7 +20,7 @@ def recipe_rows(name, found):
         if title == "training":
             continue
         baseline, *others = comparison["rows"]
-        size = f", {training['width']:g} of the filters, {training['images']:,} images" if "width" in training else ""
+        size = size_of(training)
         seconds = f", {baseline['seconds_per_training']:.2f} s a training" if name == "penguins" else ""
         yield (
             f"Pruning, {name}, {title}, {training['seeds']} paired seeds, epochs: {baseline['epochs']}{size}{seconds}: "
@@ -29,6 +29,14 @@ def recipe_rows(name, found):
             f"{baseline['loss']:.3f} ± {baseline['loss_deviation']:.3f}; {', '.join(map(difference, others))}",
             "pruning_recipes.py",
         )
+
+
+def size_of(training):
+    """What was taken of the study's network and images."""
+    parts = [f"{training['width']:g} of its filters"] if training.get("width", 1) != 1 else []
+    parts += [f"{training['images']:,} images"] if "images" in training else []
+    parts += [f"of {training['image_size']} x {training['image_size']}"] if "image_size" in training else []
+    return "".join(f", {part}" for part in parts)
 
 
 def difference(row):

@@ -84,7 +84,8 @@ def one_shot(
         sparsity: Share of the prunable weights that goes; biases stay.
         epochs: Of one training. Batches that are not full are dropped.
         seeds: How many trainings, or their seeds. Training k of all variants has the same first weights and the
-            same data order. On JAX all of them are one compiled loop.
+            same data order. On JAX and TensorFlow a training is one compiled loop; on JAX those of dense
+            networks run side by side.
         batch_size: Samples a batch.
         scope: `"global"`: the smallest of all kernels go; `"kernel"`: as many of each.
         criterion: `"magnitude"`, or a control: `"random"`, `"snip"`, `"synflow"`.
