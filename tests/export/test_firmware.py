@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_refused_with_the_numbers(study, tmp_path):
         ({"weights": "disk"}, "`weights` must be one of 'flash', 'ram'. Received: weights='disk'"),
         ({"ram": 2048.5}, "`ram` must be a positive number of bytes, or None. Received: ram=2048.5"),
         ({"ram": 0}, "`ram` must be a positive number of bytes, or None. Received: ram=0"),
-        ({"target": "z80"}, "`target` must be one of 'host', 'avr', 'arm'. Received: target='z80'"),
+        ({"target": "z80"}, "`target` must be one of 'host', 'avr', 'arm', 'arduino'. Received: target='z80'"),
     ],
 )
 def test_wrong_arguments(study, tmp_path, arguments, message):
