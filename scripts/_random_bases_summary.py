@@ -52,8 +52,9 @@ def figures(cell, members, published):
 def add_ratios(cells):
     """Validation accuracy as a share of the best SGD's of the same row, augmentation and number of epochs."""
     for cell in cells:
-        same = [c for c in cells if c["method"] == "sgd" and c["row"] == cell["row"]]
-        same = [c["validation"]["mean"] for c in same if c["augment"] == cell["augment"]]
+        keys = ("row", "augment", "epochs")
+        same = [c for c in cells if c["method"] == "sgd" and all(c[key] == cell[key] for key in keys)]
+        same = [c["validation"]["mean"] for c in same]
         cell["ratio_to_sgd"] = cell["validation"]["mean"] / max(same) if same else None
 
 

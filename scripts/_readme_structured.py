@@ -1,4 +1,4 @@
-"""The rows of the README's table about compact layers, random bases and options; see readme_tables.py."""
+"""The rows of the README's table about compact layers and options; see readme_tables.py."""
 
 from _results import ROOT, figures
 
@@ -15,10 +15,6 @@ def structured_rows():
         "benchmark_kronecker": lambda: [kronecker_speed_row()],
         "benchmark_tinybig": lambda: [tinybig_row()],
         "mnist_lphm": lphm_rows,
-        "random_bases_table": random_bases_rows,
-        "random_bases_small": lambda: [small_row()],
-        "benchmark_random_bases_tensorflow": lambda: [random_bases_speed_row()],
-        "random_bases_workers": lambda: [workers_row()],
     }
     for name, make in makers.items():
         if (ROOT / "results" / f"{name}.json").exists():
@@ -141,60 +137,6 @@ def kronecker_speed_row():
         "Kronecker layers against Dense of the same size, batch 64, forward and backward, times faster (TensorFlow)",
         "; ".join(cells),
         "benchmark_kronecker.py",
-    )
-
-
-def random_bases_rows():
-    """Table 1 of the random-bases paper, as far as it was run."""
-    cells = figures("random_bases_table")["cells"]
-    for row in dict.fromkeys(cell["row"] for cell in cells):
-        parts = []
-        for cell in (c for c in cells if c["row"] == row and not c["augment"] and c["epochs"] == 100):
-            published = cell["published_validation"]
-            said = f" (published {published['mean']:g} ± {published['sd']:g})" if published else ""
-            own = cell["validation"]
-            size = f", d = {cell['dimensions']}" if cell["dimensions"] not in (0, 250) else ""
-            parts.append(f"{cell['method']}{size} {own['mean']:.2f} ± {own['sd']:.2f}{said}")
-        if parts:
-            yield (
-                f"{row}, 100 epochs, 3 seeds: validation accuracy in % by method; sgd_matched is plain SGD at "
-                "RBD's rate times d / D",
-                ", ".join(parts),
-                "random_bases_table.py",
-            )
-
-
-def small_row():
-    """A network of coordinates."""
-    found = figures("random_bases_small")
-    test = found["test"]
-    return (
-        f"MNIST in fixed random bases, {found['stored_bytes']:,} stored bytes in all: test accuracy, mean ± standard "
-        f"deviation of {len(test['each'])} seeds",
-        f"{test['mean']:.2%} ± {100 * test['sd']:.2f}",
-        "random_bases_bytes.py",
-    )
-
-
-def random_bases_speed_row():
-    """A step inside fit."""
-    times = [figures(f"benchmark_random_bases_{name}")["rbd"]["times_sgd"] for name in ("tensorflow", "jax")]
-    return (
-        "A step of `fit` with `RandomBases` (a new basis each step) as a multiple of one with SGD, FC-MNIST, d = 250, "
-        "TensorFlow, JAX",
-        ", ".join(f"{each:.2f}" for each in times),
-        "benchmark_random_bases.py",
-    )
-
-
-def workers_row():
-    """Bytes between processes."""
-    ways = figures("random_bases_workers")["ways"]
-    return (
-        "Two processes that exchange coordinates (shared basis, independent bases): times fewer bytes a step than the "
-        "full gradient",
-        ", ".join(f"{ways[way]['times_fewer_bytes']:.0f}" for way in ("shared", "independent")),
-        "random_bases_workers.py",
     )
 
 

@@ -10,6 +10,7 @@ import sys
 
 from _readme_own_models import own_model_rows
 from _readme_pruning import pruning_rows
+from _readme_random_bases import random_basis_rows
 from _readme_structured import structured_rows
 from _results import ROOT, figures
 
@@ -38,6 +39,7 @@ def rows():
 
     yield from selection_rows()
     yield from structured_rows()
+    yield from random_basis_rows()
     yield from pruning_rows()
     yield from own_model_rows()
     yield from firmware_rows()
