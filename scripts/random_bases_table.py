@@ -6,14 +6,14 @@ that alone explains. Plain SGD steps, constant rate, batch 32, 100 epochs; 10,00
 steps as epochs, as in the source's code. Where the source is unclear, both ways can be run: `--dimensions 250` (its
 configuration) or `D/400` (its text), with `--augment` and without.
 
-Learning rates are the source's, or with `--search -1,0,1` the best on validation data of these powers of two around
+Learning rates are the source's, or with `--search=-1,0,1` the best on validation data of these powers of two around
 them (seed 0, `--search-epochs`, no test images). Every run is a process and a record in --out, so that a later call
 goes on and adds; the table holds all records found there. Dense networks run on JAX, CNNs on TensorFlow (the faster
 one for each; KERAS_BACKEND overrides), one thread each.
 
     python scripts/random_bases_table.py --out DIR [--data-dir DIR] [--rows fc-mnist,fc-fashion_mnist]
         [--methods sgd,sgd_matched,rbd,fpd,nes] [--dimensions 250,D/400] [--seeds 0,1,2] [--epochs 100] [--augment]
-        [--search -1,0,1] [--sweep] [--workers 1] [--summary] [--quick]
+        [--search=-1,0,1] [--sweep] [--workers 1] [--summary] [--quick]
 
 `--sweep` runs RBD and FPD on cnn-fashion_mnist with d = 50, 100 ... 500 instead. `--summary` runs nothing.
 """
