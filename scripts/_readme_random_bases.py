@@ -37,7 +37,8 @@ def cell_text(cell):
     published, own = cell["published_validation"], cell["validation"]
     said = f" (published {published['mean']:g} ± {published['sd']:g})" if published and cell["epochs"] == 100 else ""
     size = f", d = {cell['dimensions']}" if cell["dimensions"] not in (0, 250) else ""
-    return f"{cell['method']}{size} {own['mean']:.2f} ± {own['sd']:.2f}{said}"
+    spread = f" ± {own['sd']:.2f}" if len(cell["seeds"]) > 1 else ""
+    return f"{cell['method']}{size} {own['mean']:.2f}{spread}{said}"
 
 
 def small_row():
