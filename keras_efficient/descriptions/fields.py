@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,3 +94,9 @@ def check_pair(value: Any, name: str) -> tuple[int, int]:
     if len(value) != 2:
         raise ValueError(f"{name} must be an integer or a pair (rows, columns). Received: {value!r}")
     return check_size(value[0], f"{name} rows"), check_size(value[1], f"{name} columns")
+
+
+def required(config: Mapping[str, Any], key: str) -> Any:
+    if key not in config:
+        raise ValueError(f"the configuration needs {key!r}. Received: {sorted(map(str, config))}")
+    return config[key]

@@ -13,29 +13,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from keras_efficient.descriptions.factors import factor_sizes, taylor_sizes
-from keras_efficient.descriptions.fields import check_integer, check_pair, check_size
+from keras_efficient.descriptions.fields import check_integer, check_size, required
+from keras_efficient.descriptions.windows import (
+    read_signal_window,
+    read_window,
+    refuse_what_is_not_modelled,
+    window_output_size,
+)
 
 Shape = tuple  # of int | None
-PADDINGS = ("valid", "same")
-
-
-def mean_reciprocal(count: int) -> float:
-    """1 / count to eight binary digits: what the quantized means multiply a sum with."""
-    places = count.bit_length() + 7
-    return round(2**places / count) / 2**places
-
-
-def window_output_size(size: int | None, kernel: int, stride: int, padding: str) -> int | None:
-    """How many windows of length `kernel` fit along an axis of length `size`.
-
-    "valid": floor((size - kernel) / stride) + 1, which is 0 or less when the window is longer than
-    the axis. "same": ceil(size / stride). None stays None.
-    """
-    if padding not in PADDINGS:
-        raise ValueError(f"padding must be 'valid' or 'same'. Received: {padding!r}")
-    if size is None:
-        return None
-    return -(-size // stride) if padding == "same" else (size - kernel) // stride + 1
 
 
 def output_shape(spec: Any, input_shape: Shape) -> Shape:
@@ -48,35 +34,6 @@ def output_shape(spec: Any, input_shape: Shape) -> Shape:
     return SHAPES[spec.class_name](spec.config, tuple(input_shape))
 
 
-def read_window(config: Mapping[str, Any], size_key: str, default: Any = None) -> tuple[tuple, tuple, str]:
-    """(window rows, columns), (stride rows, columns) and padding of a convolution or pooling
-    configuration.
-
-    Convolutions move by 1 where no strides are given, pooling by the window itself.
-    """
-    window = check_pair(required(config, size_key) if default is None else config.get(size_key, default), size_key)
-    strides = config.get("strides")
-    if strides is None:
-        strides = window if size_key == "pool_size" else 1
-    refuse_what_is_not_modelled(config)
-    return window, check_pair(strides, "strides"), config.get("padding", "valid")
-
-
-def refuse_what_is_not_modelled(config: Mapping[str, Any]) -> None:
-    """Channels-first maps and dilated windows have other shapes and other lifetimes: better refused
-    than guessed."""
-    if config.get("data_format") not in (None, "channels_last"):
-        raise ValueError(f"data_format must be 'channels_last'. Received: {config['data_format']!r}")
-    if "dilation_rate" in config and check_pair(config["dilation_rate"], "dilation_rate") != (1, 1):
-        raise ValueError(f"dilation_rate must be 1. Received: {config['dilation_rate']!r}")
-
-
-def required(config: Mapping[str, Any], key: str) -> Any:
-    if key not in config:
-        raise ValueError(f"the configuration needs {key!r}. Received: {sorted(map(str, config))}")
-    return config[key]
-
-
 def require_image(input_shape: Shape) -> Shape:
     if len(input_shape) != 3:
         raise ValueError(f"the layer needs an input (rows, columns, channels). Received: {input_shape}")
@@ -87,18 +44,6 @@ def require_signal(input_shape: Shape) -> Shape:
     if len(input_shape) != 2:
         raise ValueError(f"the layer needs an input (steps, channels). Received: {input_shape}")
     return input_shape
-
-
-def read_signal_window(config: Mapping[str, Any], size_key: str, default: Any = None) -> tuple[int, int, str]:
-    """Window, stride and padding along time, as `read_window`; Keras writes 3 or (3,)."""
-    flat = {key: first_of(config[key]) for key in (size_key, "strides", "dilation_rate") if key in config}
-    (size, _), (stride, _), padding = read_window({**config, **flat}, size_key, default)
-    return size, stride, padding
-
-
-def first_of(value: Any) -> Any:
-    """The number in (number,), or the value itself."""
-    return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
 
 
 def slide_along(input_shape: Shape, window: int, stride: int, padding: str) -> int | None:

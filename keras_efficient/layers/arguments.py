@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_efficient.descriptions.shapes import window_output_size
+from keras_efficient.descriptions.windows import window_output_size
 from keras_efficient.ops.quantize import check_bits
 
 

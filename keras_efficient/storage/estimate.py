@@ -13,11 +13,10 @@ from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.graphs import plan_order
 from keras_efficient.storage.graphs.reading import is_chain, read_graph
 from keras_efficient.storage.models import is_model, model_input_shape, model_specs, unknown_layer
-from keras_efficient.storage.prices import FLOAT_BITS, PRICES, FeatureMap, Working
+from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap, Working
 from keras_efficient.storage.report import LayerStorage, StorageReport
 
 DEFAULT_INPUT_SHAPE = (28, 28, 1)
-LOGIT_BITS = 16
 BITS_PER_BYTE = 8
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 
-from keras_efficient.descriptions.shapes import mean_reciprocal, read_signal_window, read_window, window_output_size
+from keras_efficient.export.integer import pooling_layers
 from keras_efficient.export.integer.codes import Codes
+from keras_efficient.export.integer.context import Context, output_codes
 from keras_efficient.export.integer.grids import (
     KernelCodes,
     UnsupportedLayerError,
@@ -21,14 +20,12 @@ from keras_efficient.export.integer.grids import (
     read_activation,
     weight_codes,
 )
+from keras_efficient.export.integer.layer_windows import signal_window_of, window_of
 from keras_efficient.export.integer.operations import (
     Addition,
-    AveragePooling,
     Concatenation,
     Convolution,
     IntegerMap,
-    MaxPooling,
-    MeanPooling,
     Operation,
     Products,
     Rescale,
@@ -39,22 +36,7 @@ from keras_efficient.export.integer.windows import Window
 from keras_efficient.export.integer.wiring import TRANSPARENT
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.storage.models import PRUNING_WRAPPERS
-
-LOGIT_BITS = 16
-MEAN_DIGITS = 8
-
-
-class Context(NamedTuple):
-    """Where a layer stands.
-
-    flat: behind a flatten. gives_sums: its sums are the logits. is_last: its outputs are read by
-    users. in_graph: in a model with branches, where a layer that changes nothing is one of its own.
-    """
-
-    flat: bool = False
-    gives_sums: bool = False
-    is_last: bool = False
-    in_graph: bool = False
+from keras_efficient.storage.prices import LOGIT_BITS
 
 
 def read_layer(layer: keras.layers.Layer, sources: list[IntegerMap], context: Context) -> Operation | None:
@@ -220,78 +202,6 @@ def read_concatenation(layer: Any, sources: list[IntegerMap], context: Context) 
     return Concatenation(layer.name, sources[0], IntegerMap(shape, output), tuple(sources), tuple(roundings))
 
 
-def read_mean_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
-    is_signal = layer.input_spec.ndim == 3
-    return mean_pooling(
-        layer, source, (signal_window_of if is_signal else window_of)(layer, source, "pool_size"), context
-    )
-
-
-def read_global_mean_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
-    return mean_pooling(layer, source, whole_window(source), context)
-
-
-def mean_pooling(layer: Any, source: IntegerMap, window: Window, context: Context) -> MeanPooling:
-    digits, exponent = math.frexp(mean_reciprocal(math.prod(window.sizes)))
-    factor = int(digits * 2**MEAN_DIGITS)
-    output = output_codes(layer, layer.activation_quantizer, context)
-    bound = source.codes.bound * math.prod(window.sizes) * factor
-    rounding = plan_rounding([Term(bound, source.codes.exponent + exponent - MEAN_DIGITS)], output)
-    target = IntegerMap((*window.target, source.shape[2]), output)
-    return MeanPooling(layer.name, source, target, window, factor, rounding)
-
-
-def read_average_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
-    window = window_of(layer, source, "pool_size")
-    target = IntegerMap((*window.target, source.shape[2]), Codes(layer.bits, False, -layer.bits))
-    return AveragePooling(layer.name, source, target, window)
-
-
-def read_max_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
-    window = window_of(layer, source, "pool_size")
-    return MaxPooling(layer.name, source, IntegerMap((*window.target, source.shape[2]), source.codes), window)
-
-
-def read_signal_max_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
-    window = signal_window_of(layer, source, "pool_size")
-    return MaxPooling(layer.name, source, IntegerMap((*window.target, source.shape[2]), source.codes), window)
-
-
-def read_global_max_pooling(layer: Any, source: IntegerMap, context: Context) -> Operation:
-    target = IntegerMap((1, 1, source.shape[2]), source.codes)
-    return MaxPooling(layer.name, source, target, whole_window(source))
-
-
-def whole_window(source: IntegerMap) -> Window:
-    return Window(source.shape[:2], (1, 1), source.shape[:2], source.shape[:2], "valid")
-
-
-def signal_window_of(layer: Any, source: IntegerMap, size_key: str) -> Window:
-    """A window along time: a signal is an image of one row."""
-    try:
-        size, stride, padding = read_signal_window(layer.get_config(), size_key)
-    except ValueError as error:
-        raise UnsupportedLayerError(f"cannot export the layer {layer.name!r}: {error}") from None
-    steps = window_output_size(source.shape[1], size, stride, padding)
-    return Window(source.shape[:2], (1, steps), (1, size), (1, stride), padding)
-
-
-def window_of(layer: Any, source: IntegerMap, size_key: str) -> Window:
-    try:
-        sizes, strides, padding = read_window(layer.get_config(), size_key)
-    except ValueError as error:
-        raise UnsupportedLayerError(f"cannot export the layer {layer.name!r}: {error}") from None
-    axes = zip(source.shape[:2], sizes, strides, strict=True)
-    target = tuple(window_output_size(*axis, padding) for axis in axes)
-    return Window(source.shape[:2], target, tuple(sizes), tuple(strides), padding)
-
-
-def output_codes(layer: Any, quantizer: Quantizer, context: Context) -> Codes:
-    """The grid of an output. Users read signed integers of 16 bits."""
-    codes = codes_of(layer, quantizer)
-    return replace(codes, bits=LOGIT_BITS - 1) if context.is_last and codes.high >= 2 ** (LOGIT_BITS - 1) else codes
-
-
 def sum_bounds(kernel: np.ndarray, codes: Codes, depthwise: bool) -> np.ndarray:
     """For each output channel the largest magnitude that a partial sum of products can reach, in any
     order of summation."""
@@ -308,15 +218,15 @@ READERS: dict[str, Callable[..., Operation | None]] = {
     "ConvQ": read_convolution,
     "DepthwiseConvQ": read_convolution,
     "Conv1DQ": read_signal_convolution,
-    "MeanPoolingQ": read_mean_pooling,
-    "GlobalMeanPoolingQ": read_global_mean_pooling,
+    "MeanPoolingQ": pooling_layers.read_mean_pooling,
+    "GlobalMeanPoolingQ": pooling_layers.read_global_mean_pooling,
     "ResidualQ": read_residual,
     "ActivationQ": read_quantizer,
-    "AveragePoolingQ": read_average_pooling,
-    "MaxPooling2D": read_max_pooling,
-    "GlobalMaxPooling2D": read_global_max_pooling,
-    "MaxPooling1D": read_signal_max_pooling,
-    "GlobalMaxPooling1D": read_global_max_pooling,
+    "AveragePoolingQ": pooling_layers.read_average_pooling,
+    "MaxPooling2D": pooling_layers.read_max_pooling,
+    "GlobalMaxPooling2D": pooling_layers.read_global_max_pooling,
+    "MaxPooling1D": pooling_layers.read_signal_max_pooling,
+    "GlobalMaxPooling1D": pooling_layers.read_global_max_pooling,
     "Activation": read_relu,
     "ReLU": read_relu,
 }

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import keras
 
 from keras_efficient.export.integer.codes import Codes
+from keras_efficient.export.integer.context import Context
 from keras_efficient.export.integer.grids import codes_of
-from keras_efficient.export.integer.layers import Context, read_layer
+from keras_efficient.export.integer.layers import read_layer
 from keras_efficient.export.integer.operations import IntegerMap, Operation
 from keras_efficient.export.integer.wiring import read_wiring
 from keras_efficient.storage.graphs.reading import is_chain

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_efficient.descriptions.shapes import mean_reciprocal
+from keras_efficient.descriptions.windows import mean_reciprocal
 from keras_efficient.layers.arguments import integer_pair, padding_name, positive_integer, signal_steps, window_sizes
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import check_bits

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from keras_efficient import layers
-from keras_efficient.descriptions.shapes import read_window
+from keras_efficient.descriptions.windows import read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.fusion import is_depthwise
 from keras_efficient.quantization.own_model.kinds import (

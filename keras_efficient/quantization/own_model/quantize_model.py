@@ -25,9 +25,9 @@ from keras_efficient.quantization.own_model.fusion import Graph, plan_fusions
 from keras_efficient.quantization.own_model.kinds import PASSING, PREPARATIONS, relu_name
 from keras_efficient.quantization.own_model.settings import Choice, Settings, choices
 from keras_efficient.quantization.own_model.weights import carry_over
+from keras_efficient.storage.prices import LOGIT_BITS
 
 MODELS = (keras.Sequential, keras.src.models.Functional)
-OUTPUT_BITS = 16  # what the generated C keeps of each output
 
 
 def quantize_model(
@@ -230,7 +230,7 @@ class Walk:
         end = fusion.absorbed[-1] if fusion.absorbed else name
         is_output = self.graph.leads_out(end) and not self.is_inner
         if is_output and "activation_bits" not in choice.given:
-            choice = replace(choice, settings=replace(choice.settings, activation_bits=OUTPUT_BITS))
+            choice = replace(choice, settings=replace(choice.settings, activation_bits=LOGIT_BITS))
         return Order(
             choice,
             batch_norm=fusion.batch_norm and self.graph.operations[fusion.batch_norm],

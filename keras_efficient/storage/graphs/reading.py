@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from keras_efficient.descriptions.shapes import output_shape, read_signal_window, read_window
+from keras_efficient.descriptions.shapes import output_shape
 from keras_efficient.descriptions.specs import LayerSpec
+from keras_efficient.descriptions.windows import read_signal_window, read_window
 from keras_efficient.storage.graphs.graph import Node
 from keras_efficient.storage.models import INPUT_LAYER, is_model, model_graph, name_of, tensor_sources, unknown_layer
-from keras_efficient.storage.prices import FLOAT_BITS, PRICES, FeatureMap
+from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap
 from keras_efficient.storage.prices.merging import merged_shape
 from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
@@ -21,7 +22,6 @@ RENAMING = (
     *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout"),
     *("Flatten", "Reshape"),
 )
-LOGIT_BITS = 16
 
 
 class Call(NamedTuple):

@@ -2,7 +2,7 @@
 here."""
 
 from keras_efficient.storage.prices import acdc, dense, elementwise, kronecker, merging, random_basis, residual, windows
-from keras_efficient.storage.prices.base import FLOAT_BITS, FeatureMap, Price, Weights, Working
+from keras_efficient.storage.prices.base import FLOAT_BITS, LOGIT_BITS, FeatureMap, Price, Weights, Working
 
 PRICES: dict[str, Price] = {
     **dense.PRICES,
@@ -15,4 +15,4 @@ PRICES: dict[str, Price] = {
     **merging.PRICES,
 }
 
-__all__ = ["FLOAT_BITS", "PRICES", "FeatureMap", "Price", "Weights", "Working"]
+__all__ = ["FLOAT_BITS", "LOGIT_BITS", "PRICES", "FeatureMap", "Price", "Weights", "Working"]

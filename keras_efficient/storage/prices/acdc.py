@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from keras_efficient.descriptions.shapes import read_window
+from keras_efficient.descriptions.windows import read_window
 from keras_efficient.storage.prices.base import (
     FLOAT_BITS,
     Config,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 FLOAT_BITS = 32
+LOGIT_BITS = 16  # what the C keeps of each output
 SHIFT_BITS = 4
 Config = Mapping[str, Any]
 

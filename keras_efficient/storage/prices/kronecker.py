@@ -20,7 +20,7 @@ from keras_efficient.descriptions.factor_costs import (
     sum_products,
 )
 from keras_efficient.descriptions.factors import FactorSizes, factor_sizes, taylor_sizes
-from keras_efficient.descriptions.shapes import read_window
+from keras_efficient.descriptions.windows import read_window
 from keras_efficient.storage.prices.base import (
     FLOAT_BITS,
     Config,

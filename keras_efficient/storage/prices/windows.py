@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 
 from keras_efficient.descriptions.fields import check_pair
-from keras_efficient.descriptions.shapes import read_signal_window, read_window
+from keras_efficient.descriptions.windows import read_signal_window, read_window
 from keras_efficient.storage.liveness import Axis, window_slacks
 from keras_efficient.storage.prices.base import (
     Config,
