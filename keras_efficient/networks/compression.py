@@ -58,6 +58,9 @@ def compress(model: keras.Model, layer: str | keras.layers.Layer, into: keras.la
         TypeError: Other models, or an `into` that is no layer.
         ValueError: Layers that are not there, not dense, or of another number of units; an `into` that
             is built already.
+
+    Source: Eckart & Young, 1936 (low rank); Van Loan & Pitsianis, 1993 (Kronecker products); the alternating
+    and the gradient fits are this package's.
     """
     if not isinstance(model, MODELS) or not model.built:
         raise TypeError(f"`model` must be a built Functional or Sequential model. Received: model={model!r}")

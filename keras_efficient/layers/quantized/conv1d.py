@@ -29,6 +29,11 @@ class Conv1DQ(FoldingLayer):
 
     Weights: kernel (kernel size, channels, filters), bias (filters,), log2 scales of kernel, bias,
     output.
+
+    Raises:
+        ValueError: If the input is no signal of known channels, a window is larger than it, or an argument is wrong.
+
+    Source: this package, after `ConvQ`; the grid is that of Gural & Murmann, ICML 2019.
     """
 
     def __init__(

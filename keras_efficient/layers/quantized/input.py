@@ -23,6 +23,11 @@ class InputQ(ActivationQ):
     Input shape: any. Output shape: the same.
 
     Weights: the log2 scale (a scalar).
+
+    Raises:
+        ValueError: If `bits` or `mode` is something else.
+
+    Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
     def __init__(self, bits=8, signed=False, mode="float", **kwargs):

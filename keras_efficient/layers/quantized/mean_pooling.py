@@ -53,6 +53,11 @@ class MeanPoolingQ(MeanLayer):
     Output shape: the same with fewer places.
 
     Weights: the log2 scale of the output (a scalar).
+
+    Raises:
+        ValueError: If the padding is not "valid", or a window is larger than the input; for wrong bits or mode.
+
+    Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
     def __init__(
@@ -124,6 +129,11 @@ class GlobalMeanPoolingQ(MeanLayer):
     Input shape: (batch, ..., channels) of known size. Output shape: (batch, channels).
 
     Weights: the log2 scale of the output (a scalar).
+
+    Raises:
+        ValueError: If there are no places between batch and channels; for wrong bits or mode.
+
+    Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
     def __init__(self, activation_bits=4, signed_output=True, keepdims=False, mode="float", **kwargs):

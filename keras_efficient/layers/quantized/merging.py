@@ -35,6 +35,12 @@ class AddQ(MergingLayer):
     Input: a list of two or more tensors of one shape (batch, ...). Output shape: the same.
 
     Weights: the log2 scale of the output (a scalar).
+
+    Raises:
+        ValueError: If it is built on one tensor, or on tensors of several shapes; for wrong bits, mode or
+            `signed_output`.
+
+    Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
     def __init__(self, activation=None, activation_bits=4, signed_output="auto", mode="float", **kwargs):
@@ -89,6 +95,12 @@ class ConcatenateQ(MergingLayer):
     Output shape: (batch, ..., all channels).
 
     Weights: the log2 scale of the output (a scalar).
+
+    Raises:
+        ValueError: If it is built on one tensor, or on tensors that differ elsewhere; for wrong bits, mode or
+            `signed_output`.
+
+    Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
     def __init__(self, activation_bits=4, signed_output=True, mode="float", **kwargs):

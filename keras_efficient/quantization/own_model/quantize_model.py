@@ -79,6 +79,9 @@ def quantize_model(
         ValueError: A wrong setting, a pattern that matches nothing, or a layer that can not be
             quantized as it is set (dilated windows, groups, channels that come first ...), by its name.
 
+    Source: the folding of batch normalizations is that of Jacob et al., CVPR 2018; the grids are those of
+    Gural & Murmann, ICML 2019; the least squared error for the first scales is this package's.
+
     Example:
 
     >>> quantized = ke.quantize_model(model, kernel_bits=4, x=x_train[:256], overrides={"stem": {"kernel_bits": 8}})

@@ -11,7 +11,7 @@ from keras_efficient.descriptions.windows import read_signal_window, read_window
 from keras_efficient.storage.graphs.graph import Node
 from keras_efficient.storage.models import INPUT_LAYER, is_model, model_graph, name_of, tensor_sources, unknown_layer
 from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap
-from keras_efficient.storage.prices.merging import merged_shape
+from keras_efficient.storage.prices.merging import MERGING, merged_shape
 from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
 INPUT_GRID = "InputQ"
@@ -141,7 +141,7 @@ def read_graph(model: Any, input_shape: tuple, input_bits: int) -> PricedGraph:
 
 
 def shape_of(call: Call, shapes: list[tuple]) -> tuple:
-    if len(shapes) > 1 or call.kind in ("AddQ", "ConcatenateQ"):
+    if len(shapes) > 1 or call.kind in MERGING:
         return merged_shape(call.kind, shapes)
     try:
         after = output_shape(LayerSpec(call.kind, dict(call.config)), shapes[0])

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from keras_efficient.storage.prices.base import Config, Price, in_place
 
+MERGING = ("AddQ", "ConcatenateQ")
+
 
 def activation_width(config: Config, input_bits: int) -> int:
     return config.get("activation_bits", 4)
@@ -20,8 +22,7 @@ def merged_shape(kind: str, shapes: Sequence[tuple]) -> tuple:
 
 
 PRICES = {
-    "AddQ": Price(activation_width, in_place),
-    "ConcatenateQ": Price(activation_width, in_place),
+    **dict.fromkeys(MERGING, Price(activation_width, in_place)),
     "InputQ": Price(lambda config, input_bits: config.get("bits", 8), in_place, streams=lambda config: "pixels"),
     "GlobalMeanPoolingQ": Price(activation_width, in_place),
 }
