@@ -18,7 +18,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 unexport VIRTUAL_ENV
 unexport PYTHONHOME
 
-.PHONY: demo test test-backends test-tfmot lint docs format clean
+.PHONY: demo test test-backends test-tfmot test-scripts lint docs format clean
 
 demo: $(VENV)/.base
 	out=runs/demo-$$(date +%Y%m%d-%H%M%S) && \
@@ -36,6 +36,10 @@ test-backends: $(VENV)/.backends
 # Parity with TensorFlow Model Optimization: without it these tests skip.
 test-tfmot: $(VENV)/.tfmot
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q tests/compat/test_tfmot.py tests/compat/test_tfmot_parity.py
+
+# Each script of scripts/ with --quick; with the data beside the repository, else most of them skip.
+test-scripts: $(VENV)/.backends
+	$(RUN) -m pytest -n $(WORKERS) -q -m scripts tests/test_scripts.py
 
 lint: $(VENV)/.dev
 	$(RUN) -m ruff check .

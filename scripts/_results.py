@@ -13,6 +13,8 @@ from pathlib import Path
 from keras_efficient.files import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
+# The environment variable keeps tests away from the figures of the repository.
+RESULTS = Path(os.environ.get("KERAS_EFFICIENT_RESULTS", ROOT / "results")).resolve()
 ABSOLUTE_PATH = re.compile(r"""[\s="'](/|~|[A-Za-z]:\\)[\w.]""")
 PACKAGES = ("numpy", "keras", "tensorflow", "keras_efficient")
 
@@ -22,13 +24,19 @@ def figures(name: str) -> dict:
     return json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))["figures"]
 
 
+def earlier_figures(name: str, quick: bool) -> dict | None:
+    """The figures that an earlier call of a script left, for it to go on from; None without such a call."""
+    path = RESULTS / f"{name}{'_quick' * quick}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else None
+
+
 def write_results(
     name: str,
     figures: dict,
     seeds: Sequence[int] = (),
     command: str | None = None,
     quick: bool = False,
-    directory: Path = ROOT / "results",
+    directory: Path = RESULTS,
 ) -> Path:
     """Write the figures of a script, whole or not at all.
 

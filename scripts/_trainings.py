@@ -1,10 +1,9 @@
 """What the scripts share that train a network for several seeds: finished runs on disk, spreads, options."""
 
-import json
 import statistics
 
 import numpy as np
-from _results import ROOT, write_results
+from _results import earlier_figures, write_results
 
 
 class Ledger:
@@ -15,10 +14,7 @@ class Ledger:
         self.summary, self.runs = self._read()
 
     def _read(self):
-        path = ROOT / "results" / f"{self.name}{'_quick' * self.quick}.json"
-        if not path.exists():
-            return {}, {}
-        found = json.loads(path.read_text(encoding="utf-8"))["figures"]
+        found = earlier_figures(self.name, self.quick) or {"summary": {}, "runs": {}}
         return found["summary"], found["runs"]
 
     def run(self, name, settings, work):

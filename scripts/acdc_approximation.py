@@ -18,7 +18,6 @@ Leaves results/acdc_approximation.json and results/acdc_approximation_*.svg.
 
 import argparse
 import functools
-import json
 import os
 import statistics
 
@@ -29,7 +28,7 @@ import jax.numpy as jnp
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from _results import ROOT, write_results
+from _results import RESULTS, earlier_figures, write_results
 
 import keras_efficient as ke
 
@@ -104,46 +103,51 @@ def figures_of(make, size, replicates, steps):
     }
 
 
-def measure_depths(replicates, steps):
+def measure_depths(replicates, steps, quick):
     """The figure of section 6.1."""
     found = {}
     for name, start in STARTS.items():
         for permutation in (None, "riffle", "random"):
-            for depth in DEPTHS:
+            for depth in depths(quick):
                 key = f"{name}, {permutation or 'none'}, K={depth}"
                 found[key] = figures_of(acdc(depth, permutation, *start), 32, replicates, steps)
                 print(key, found[key]["median"], flush=True)
-    draw_depths(found)
+    draw_depths(found, quick)
     return found
 
 
-def draw_depths(found):
+def draw_depths(found, quick):
     """Loss against depth; lines of the log are dashed."""
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), sharey=True)
     for axis, permutation in zip(axes, ("none", "riffle", "random"), strict=True):
         for name in STARTS:
-            axis.loglog(DEPTHS, [found[f"{name}, {permutation}, K={k}"]["median"] for k in DEPTHS], "o-", label=name)
+            losses = [found[f"{name}, {permutation}, K={depth}"]["median"] for depth in depths(quick)]
+            axis.loglog(depths(quick), losses, "o-", label=name)
         axis.loglog(DEPTHS, LOG[permutation], "k--", label="research log")
         axis.set(title=f"permutation: {permutation}", xlabel="layers")
     axes[0].set_ylabel("loss")
     axes[0].legend()
-    save(figure, "depths")
+    save(figure, "depths", quick)
 
 
-def measure_kinds(replicates, steps):
+def depths(quick):
+    return DEPTHS[:2] if quick else DEPTHS
+
+
+def measure_kinds(replicates, steps, quick):
     """Every layer kind that the log compares, by its name there."""
     found = {}
-    for size in (32, 64):
-        for name, make in kinds(size).items():
+    for size in (32,) if quick else (32, 64):
+        for name, make in kinds(size, depths(quick)).items():
             found[f"{name}, N={size}"] = figures_of(make, size, replicates, steps)
             print(name, size, found[f"{name}, N={size}"]["parameters"], found[f"{name}, N={size}"]["mean"], flush=True)
     return found
 
 
-def kinds(size):
+def kinds(size, depths):
     """Functions from a replicate's number to a stack of linear layers."""
-    found = {f"ACDC_{depth}": acdc(depth, "random", 1.0, 0.06, size) for depth in DEPTHS}
-    for depth in (1, 2, 4, 8, 16):
+    found = {f"ACDC_{depth}": acdc(depth, "random", 1.0, 0.06, size) for depth in depths}
+    for depth in depths[:5]:
         found[f"AFDF_{depth}"] = functools.partial(stack, depth, ke.AFDF)
     for depth in (1, 2):
         for groups in (2, 4, 8, 16):
@@ -168,10 +172,10 @@ def stack(depth, make_layer, replicate):
     return keras.Sequential(layers)
 
 
-def measure_start(replicates):
+def measure_start(replicates, quick):
     """Deviation of the entries of a 16-layer stack at the start, and pictures of single matrices."""
     found, pictures = {}, {}
-    for size in (4, 8, 16, 32, 64, 128, 256):
+    for size in (4, 64) if quick else (4, 8, 16, 32, 64, 128, 256):
         for order in ("paper", "inner_riffle"):
             matrices = [np.asarray(start_matrix(size, order, replicate)) for replicate in range(replicates)]
             deviation = statistics.mean(float(matrix.std()) for matrix in matrices)
@@ -182,7 +186,7 @@ def measure_start(replicates):
     for axis, order in zip(axes, ("paper", "inner_riffle"), strict=True):
         axis.imshow(np.abs(pictures[order, 64]), cmap="magma")
         axis.set(title=f"|W|, 16 layers, N = 64, {order}", xticks=[], yticks=[])
-    save(figure, "start")
+    save(figure, "start", quick)
     return found
 
 
@@ -197,28 +201,27 @@ def start_matrix(size, order, replicate):
     return x
 
 
-def save(figure, name):
+def save(figure, name, quick):
     """results/acdc_approximation_NAME.svg, the same bytes for the same numbers."""
     plt.rcParams["svg.hashsalt"] = "acdc"
     figure.tight_layout()
-    figure.savefig(ROOT / "results" / f"acdc_approximation_{name}.svg", metadata={"Date": None})
+    figure.savefig(RESULTS / f"acdc_approximation_{name}{'_quick' * quick}.svg", metadata={"Date": None})
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", default="depths,long,kinds,start", help="comma-separated")
     parser.add_argument("--replicates", type=int, default=10)
-    parser.add_argument("--quick", action="store_true", help="two replicates, 20 steps")
+    parser.add_argument("--quick", action="store_true", help="two replicates, 20 steps, one or two layers")
     arguments = parser.parse_args()
     replicates, steps, long = (2, 20, 40) if arguments.quick else (arguments.replicates, STEPS, LONG_STEPS)
     parts = {
-        "depths": lambda: measure_depths(replicates, steps),
+        "depths": lambda: measure_depths(replicates, steps, arguments.quick),
         "long": lambda: figures_of(acdc(32, "random", 1.0, 0.06), 32, replicates, long),
-        "kinds": lambda: measure_kinds(replicates, steps),
-        "start": lambda: measure_start(replicates),
+        "kinds": lambda: measure_kinds(replicates, steps, arguments.quick),
+        "start": lambda: measure_start(replicates, arguments.quick),
     }
-    path = ROOT / "results" / f"acdc_approximation{'_quick' * arguments.quick}.json"
-    figures = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else {}
+    figures = earlier_figures("acdc_approximation", arguments.quick) or {}
     for part in arguments.parts.split(","):
         figures[part] = parts[part]()
         command = "KERAS_BACKEND=jax python scripts/acdc_approximation.py"

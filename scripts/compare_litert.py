@@ -11,10 +11,11 @@ The arena is the RAM for tensors. With `pip install tflite-micro` it is what Ten
 on this machine: its total holds structures with pointers, which are smaller on a 32-bit chip; its activation part does
 not. Without that package there is no total, and the activation part is the largest sum of tensors alive at once.
 
-    python scripts/compare_litert.py --data-dir DIR --checkpoints DIR
+    python scripts/compare_litert.py --data-dir DIR --checkpoints DIR [--quick]
 """
 
 import argparse
+import dataclasses
 import json
 import string
 import tempfile
@@ -108,8 +109,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
     parser.add_argument("--checkpoints", required=True, type=Path, help=f"folder with {FLOAT} and {QUANTIZED}")
+    parser.add_argument("--quick", action="store_true", help="200 test images")
     arguments = parser.parse_args()
     data = ke.datasets.load_dataset("mnist", arguments.data_dir)
+    if arguments.quick:
+        data = dataclasses.replace(data, x_test=data.x_test[:200], y_test=data.y_test[:200])
     float_model, quantized_model = (ke.compat.load_2019(arguments.checkpoints / name) for name in (FLOAT, QUANTIZED))
     images = data.x_train[:REPRESENTATIVE_IMAGES]
     figures = {
@@ -125,7 +129,7 @@ def main():
     figures["ratios"] = ratios(figures["litert_int8"], figures["keras_efficient"])
     print(json.dumps(figures, indent=2))
     command = "python scripts/compare_litert.py --data-dir DIR --checkpoints DIR"
-    write_results("compare_litert", figures, seeds=[0], command=command)
+    write_results("compare_litert", figures, seeds=[0], command=command, quick=arguments.quick)
 
 
 if __name__ == "__main__":
