@@ -1,0 +1,50 @@
+"""Tables of figures: models of one's own."""
+
+from _results import figures
+from _tables import Table, mean_and_sd
+
+LABELS = {
+    "batch_norm_cnn": "CNN with batch normalization, MNIST",
+    "small_residual": "residual network, MNIST",
+    "depthwise_separable": "depthwise-separable network, MNIST",
+    "signal_cnn": "1-D network, made-up spoken commands",
+    "resnet8": "ResNet-8 of MLPerf Tiny, CIFAR-10",
+}
+
+
+def own_model_tables():
+    summary = figures("own_models")["summary"]
+    rows = [
+        [
+            LABELS.get(name, name),
+            f"{mean_and_sd(row['float'])} ({mean_and_sd(row['float_longer'])})",
+            *(mean_and_sd(row[f"int{bits}"]) for bits in (8, 4)),
+            *(memory(row[f"int{bits}"]) for bits in (8, 4)),
+        ]
+        for name, row in summary.items()
+    ]
+    headings = ["network", "float", "8 bits", "4 bits", "bytes at 8 bits", "bytes at 4 bits"]
+    widths = [row[f"int{bits}"] for row in summary.values() for bits in (8, 4)]
+    equal, samples = (sum(width[key] for width in widths) for key in ("samples_equal_in_c", "samples_in_c"))
+    title = (
+        "`quantize_model`, one seed: test accuracy in % (float in parentheses: trained as long as the quantized ones); "
+        f"bytes of weights + arena, and the arena of a greedy planner; {equal:,} of {samples:,} outputs of the C equal "
+        "the integer model's"
+    )
+    yield Table(title, "own_models.py", headings, rows)
+    yield litert_table(summary["resnet8"])
+
+
+def memory(width):
+    """Bytes of weights and arena."""
+    return f"{width['weight_bytes']:,} + {width['arena_bytes']:,} (greedy {width['greedy_bytes']:,})"
+
+
+def litert_table(row):
+    ours, litert = row["int8"], row["litert"]
+    rows = [
+        ["the C of this package", f"{ours['arena_bytes']:,}", mean_and_sd(ours)],
+        ["LiteRT", f"{litert['arena_activation_bytes']:,}", f"{100 * litert['accuracy']:.2f}"],
+    ]
+    title = "ResNet-8, 8 bits: RAM of the maps, and test accuracy in %"
+    return Table(title, "own_models.py", ["", "bytes", "accuracy"], rows)

@@ -1,0 +1,42 @@
+"""Tables of figures in Markdown, and the marked blocks of pages that scripts write."""
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a page: what it shows, who made it, its rows."""
+
+    title: str
+    script: str
+    headings: list[str]
+    rows: list[list[str]]
+
+    def markdown(self) -> str:
+        """The title as a sentence, then the table."""
+        lines = [self.headings, ["---"] * len(self.headings), *self.rows]
+        return "\n".join([f"{self.title} (`{self.script}`)", "", *(f"| {' | '.join(cells)} |" for cells in lines)])
+
+
+def figures_block(text: str, page: str) -> str:
+    """`page` with `text` between its marks."""
+    marks = re.compile(r"(<!-- figures: .*? -->\n).*?(<!-- end of figures -->)", flags=re.DOTALL)
+    return marks.sub(lambda match: f"{match[1]}{text}\n{match[2]}", page)
+
+
+def write_or_check(path: Path, text: str, check: bool, command: str) -> None:
+    """Write a page that is made of figures, or exit with 1 where it is not what it would be."""
+    if not check:
+        path.write_text(text, encoding="utf-8")
+    elif not path.exists() or path.read_text(encoding="utf-8") != text:
+        sys.exit(f"{path.name} is not up to date: run {command}")
+
+
+def mean_and_sd(row: dict, percent: bool = True) -> str:
+    """A mean with its standard deviation, of one seed without: 98.02 ± 0.09."""
+    scale = 100 if percent else 1
+    spread = f" ± {scale * row['sd']:.2f}" if len(row["each"]) > 1 else ""
+    return f"{scale * row['mean']:.2f}{spread}"
