@@ -20,7 +20,10 @@ def published_table():
         [row, str(epochs), str(seeds), "yes" if augment else "no", *(texts.get(method, "") for method in METHODS)]
         for (row, epochs, seeds, augment), texts in grouped().items()
     ]
-    title = "Validation accuracy in % (published for 100 epochs in parentheses), d = 250 if not said; matched is plain SGD at RBD's learning rate times d / D"
+    title = (
+        "Validation accuracy in % (published for 100 epochs in parentheses), d = 250 if not said; matched is plain SGD "
+        "at RBD's learning rate times d / D"
+    )
     headings = ["network and data", "epochs", "seeds", "augmented", *METHODS.values()]
     return Table(title, "random_bases_table.py", headings, rows)
 

@@ -14,13 +14,13 @@ The run continues where it was stopped when the same command is given again.
 
 import argparse
 import json
-import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
 import keras
 import numpy as np
-from _results import ROOT, write_results
+from _model_card import keep_network
+from _results import write_results
 
 import keras_efficient as ke
 from keras_efficient.datasets import Affine
@@ -85,29 +85,19 @@ def test_accuracies(directory, stages, data):
     return rows
 
 
-def keep_network(directory, figures):
-    """models/mnist_2kb.keras, its C code and its card."""
-    folder = ROOT / "models" / "mnist_2kb"
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(directory / "best.keras", folder / "mnist_2kb.keras")
-    model = keras.saving.load_model(folder / "mnist_2kb.keras", compile=False)
-    ke.export_c(model, folder / "c", target="avr")
+def card(figures, seed):
+    """The facts of its card in models/."""
     best = figures["best"]
-    card = f"""# MNIST in {best["total_bytes"]:,.0f} bytes
-
-The network of Gural & Murmann (ICML 2019), trained by `{figures["command"]}`.
-
-| what | figure |
-|---|---|
-| weights, working memory | {best["weight_bytes"]:,} bytes, {best["activation_bytes"]:,} bytes |
-| validation accuracy (it was chosen by validation data) | {best["val_accuracy"]:.2%} |
-| test accuracy (looked at once) | {best["test_accuracy"]:.2%} |
-| test accuracy of the 16-bit logits, as the C code computes them | {figures["integer_test_accuracy"]:.2%} |
-
-Input: 28 x 28 x 1, byte / 256. `mnist_2kb.keras` loads with `keras.saving.load_model` after `import keras_efficient`;
-`c/` holds its C code. All trials: `results/mnist_2kb.json`.
-"""
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    return {
+        "name": "mnist_2kb",
+        "title": f"MNIST in {best['total_bytes']:,.0f} bytes",
+        "data": "mnist",
+        "split": "The network of Gural & Murmann (ICML 2019). Chosen on 10,000 images of the training set; the test "
+        "images were looked at once. All trials: `results/mnist_2kb.json`.",
+        "recipe": figures["command"],
+        "seed": seed,
+        "accuracy": {"validation": best["val_accuracy"], "test": best["test_accuracy"]},
+    }
 
 
 def numbers(text):
@@ -165,7 +155,7 @@ def main():
     }
     print(json.dumps(figures, indent=1))
     if not arguments.quick:
-        keep_network(directory, figures)
+        keep_network(directory / "best.keras", card(figures, arguments.seed), data)
     write_results("mnist_2kb", figures, seeds=[arguments.seed], command=figures["command"], quick=arguments.quick)
 
 

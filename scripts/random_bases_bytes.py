@@ -13,19 +13,23 @@ averaged weights.
 Every training leaves a record in --out, so that a later call goes on.
 
     python scripts/random_bases_bytes.py --out DIR [--data-dir DIR] [--parts small,curve] [--network cnn]
-        [--seeds 0,1,2] [--epochs 16] [--search-epochs 4] [--curve-epochs 6] [--quick]
+        [--seeds 0,1,2] [--epochs 16] [--search-epochs 4] [--curve-epochs 6] [--keep] [--quick]
+
+`--keep` puts the small network of the seed that validates best into models/mnist_1kb.
 """
 
 import argparse
 import dataclasses
 import json
+import math
+import shutil
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
 import keras
 from _epochs import accuracy
+from _model_card import MODELS, write_card
 from _results import write_results
 from _trainings import integers, spread
 
@@ -111,9 +115,8 @@ def train(recipe, seed, data):
     return model
 
 
-def stored(model, recipe, seed, folder):
+def stored(model, recipe, seed, path):
     """(bytes, model) of the file: written, and read into a new model."""
-    path = Path(folder) / "coordinates.bin"
     size = ke.export.write_coordinates(model, path)
     again = recipe.build(seed)
     ke.export.load_coordinates(again, path)
@@ -134,17 +137,16 @@ class Trainings:
         path = self.out / f"{name}-seed{seed}{'-quick' * self.quick}.json"
         record = json.loads(path.read_text()) if path.exists() else {}
         if record.get("settings") != settings:
-            record = {"settings": settings, **self._figures(recipe, seed, test)}
+            record = {"settings": settings, **self._figures(recipe, seed, test, path.with_suffix(".bin"))}
             write_json(path, record)
         print(path.stem, record["stored_bytes"], record["validation"], record.get("test", ""), flush=True)
         return record
 
-    def _figures(self, recipe, seed, test):
+    def _figures(self, recipe, seed, test, coordinates):
         started = time.perf_counter()
         model = train(recipe, seed, self.data)
         seconds = time.perf_counter() - started
-        with tempfile.TemporaryDirectory() as folder:
-            size, model = stored(model, recipe, seed, folder)
+        size, model = stored(model, recipe, seed, coordinates)
         figures = {"stored_bytes": size, "seconds": seconds}
         figures["validation"] = accuracy(model, self.data.x_val, self.data.y_val)
         if test:
@@ -199,6 +201,42 @@ def measure_small(trainings, search_epochs, epochs, seeds):
     }
 
 
+def keep_small(out, figures, seeds):
+    """models/mnist_1kb: the coordinates of the seed that validates best, the Keras model, and the kernels in C."""
+    best = max(range(len(seeds)), key=figures["validation"]["each"].__getitem__)
+    seed, folder = seeds[best], MODELS / "mnist_1kb"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(Path(out) / f"small-seed{seed}.bin", folder / "coordinates.bin")
+    model = Recipe(**figures["recipe"]).build(seed)
+    ke.export.load_coordinates(model, folder / "coordinates.bin")
+    model.save(folder / "mnist_1kb.keras")
+    ke.export.export_coordinates_c(model, folder / "c")
+    facts = {
+        "name": "mnist_1kb",
+        "title": f"MNIST in {figures['stored_bytes']:,} bytes",
+        "data": "mnist",
+        "split": "Convolutions and a dense layer in fixed random bases: the file holds seeds, coordinates and biases. "
+        f"Of {len(seeds)} seeds the one that validates best; all of them: `results/random_bases_small.json`.",
+        "recipe": "python scripts/random_bases_bytes.py --out DIR --data-dir DIR --parts small --keep",
+        "seed": seed,
+        "accuracy": {part: figures[part]["each"][best] for part in ("validation", "test")},
+        "bytes": small_sizes(model, figures["stored_bytes"]),
+        "input": "28 x 28 x 1, byte / 256",
+        "load": 'keras.saving.load_model("mnist_1kb.keras")  # after `import keras_efficient`',
+    }
+    write_card(folder, facts)
+
+
+def small_sizes(model, stored_bytes):
+    """Bytes of the file, and of the kernels that come out of it."""
+    kernels = sum(math.prod(layer.kernel_shape) for layer in model.layers if hasattr(layer, "kernel_shape"))
+    biases = sum(layer.bias.shape[0] for layer in model.layers if hasattr(layer, "kernel_shape"))
+    return {
+        "seeds, coordinates and biases, packed (coordinates.bin)": stored_bytes,
+        "the kernels and biases that they stand for, in 32 bits": 4 * (kernels + biases),
+    }
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, help="folder of the records")
@@ -209,6 +247,7 @@ def parse():
     parser.add_argument("--epochs", type=int, default=16, help="of the small network; a multiple of 4")
     parser.add_argument("--search-epochs", type=int, default=4, help="of its candidates; a multiple of 2")
     parser.add_argument("--curve-epochs", type=int, default=6)
+    parser.add_argument("--keep", action="store_true", help="the small network goes into models/")
     parser.add_argument("--quick", action="store_true", help="1,000 images, one pass, one seed")
     return parser.parse_args()
 
@@ -222,6 +261,8 @@ def main():
         if part == "small":
             figures = measure_small(trainings, arguments.search_epochs, arguments.epochs, seeds)
             name = "random_bases_small"
+            if arguments.keep and not arguments.quick:
+                keep_small(arguments.out, figures, seeds)
         else:
             rows = measure_curve(trainings, arguments.network, arguments.curve_epochs, seeds)
             figures, name = {"rows": rows}, f"random_bases_bytes_{arguments.network}"

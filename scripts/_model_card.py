@@ -1,0 +1,80 @@
+"""A trained network in models/: the file, its C code, and a card that says how it was made and what it scores."""
+
+import json
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+from _results import ABSOLUTE_PATH, ROOT
+
+import keras_efficient as ke
+from keras_efficient.files import write_json, write_text
+
+MODELS = ROOT / "models"
+KEYS = ("name", "title", "data", "split", "recipe", "seed", "accuracy", "bytes", "input", "load")
+
+
+def keep_network(path: Path, facts: dict, data) -> Path:
+    """Copy the Keras file of a quantized network into models/, with its C code and its card.
+
+    Args:
+        path: of the .keras file.
+        facts: name, title, data, recipe, seed and accuracy (validation and test) of the card.
+        data: the data set; its test images are classified by the integers that the C computes.
+    """
+    folder = MODELS / facts["name"]
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, folder / f"{facts['name']}.keras")
+    model = keras.saving.load_model(folder / f"{facts['name']}.keras", compile=False)
+    report = ke.export_c(model, folder / "c", target="avr")
+    logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
+    in_c = {"test, 16-bit logits of the C": float(np.mean(logits.argmax(axis=1) == data.y_test))}
+    facts = {**facts, "accuracy": {**facts["accuracy"], **in_c}, "bytes": sizes(model, report)}
+    facts["input"] = f"{' x '.join(map(str, model.input_shape[1:]))}, byte / 256"
+    facts["load"] = f'keras.saving.load_model("{facts["name"]}.keras")  # after `import keras_efficient`'
+    return write_card(folder, facts)
+
+
+def sizes(model: keras.Model, report) -> dict[str, float]:
+    """Bytes of the weights by encoding, and of what runs."""
+    priced = ke.estimate_storage(model)
+    return {
+        "weights, packed as trained": priced.weight_bytes,
+        "the same numbers in 32 bits": 4 * priced.parameters,
+        "the same numbers in 8 bits": priced.parameters,
+        "working memory, predicted": priced.activation_bytes,
+        "working memory, of the C": report.arena_bytes,
+        "variables of the C": report.static_bytes,
+    }
+
+
+def write_card(folder: Path, facts: dict) -> Path:
+    """card.json and README.md of a model."""
+    facts = {key: facts[key] for key in KEYS}
+    text = card_text(facts)
+    if ABSOLUTE_PATH.search(json.dumps(facts)):
+        raise ValueError(f"A card must not hold an absolute path. Received: {facts}")
+    write_json(folder / "card.json", facts)
+    write_text(folder / "README.md", text)
+    return folder
+
+
+def card_text(facts: dict) -> str:
+    """The README.md of a model."""
+    accuracies = [f"| {what} accuracy | {value:.2%} |" for what, value in facts["accuracy"].items()]
+    sizes = [f"| {what} | {value:,.1f} |".replace(".0 |", " |") for what, value in facts["bytes"].items()]
+    return "\n".join(
+        [
+            f"# {facts['title']}",
+            "",
+            f"Made by `{facts['recipe']}`, seed {facts['seed']}, on {facts['data']}.",
+            facts["split"],
+            "",
+            *("| what | figure |", "|---|---|", *accuracies, ""),
+            *("| bytes of | |", "|---|---|", *sizes, ""),
+            f"Input: {facts['input']}.",
+            "",
+            *("```python", facts["load"], "```", ""),
+        ]
+    )
