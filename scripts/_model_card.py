@@ -29,7 +29,7 @@ def keep_network(path: Path, facts: dict, data) -> Path:
     model = keras.saving.load_model(folder / f"{facts['name']}.keras", compile=False)
     report = ke.export_c(model, folder / "c", target="avr")
     logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
-    in_c = {"test, 16-bit logits of the C": float(np.mean(logits.argmax(axis=1) == data.y_test))}
+    in_c = {"test, of the 16-bit logits of the C": float(np.mean(logits.argmax(axis=1) == data.y_test))}
     facts = {**facts, "accuracy": {**facts["accuracy"], **in_c}, "bytes": sizes(model, report)}
     facts["input"] = f"{' x '.join(map(str, model.input_shape[1:]))}, byte / 256"
     facts["load"] = f'keras.saving.load_model("{facts["name"]}.keras")  # after `import keras_efficient`'
@@ -57,23 +57,50 @@ def write_card(folder: Path, facts: dict) -> Path:
         raise ValueError(f"A card must not hold an absolute path. Received: {facts}")
     write_json(folder / "card.json", facts)
     write_text(folder / "README.md", text)
+    write_text(MODELS / "README.md", index_text())
     return folder
+
+
+def index_text() -> str:
+    """The README.md of models/: a line for each card."""
+    cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(MODELS.glob("*/card.json"))]
+    rows = [
+        f"| [{card['name']}]({card['name']}/README.md) | {card['data']} | {next(iter(card['bytes'].values())):,} | "
+        f"{card['bytes'].get('working memory, of the C', '')} | {card['accuracy']['test']:.2%} |"
+        for card in cards
+    ]
+    return "\n".join(
+        [
+            "# Trained networks",
+            "",
+            "Each with its Keras file, its C code, and a card: how it was made, what it scores, its bytes. The scripts "
+            "that made them write this page, too.",
+            "",
+            "| network | data | bytes of the weights | bytes of working memory | test accuracy |",
+            "|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
 def card_text(facts: dict) -> str:
     """The README.md of a model."""
-    accuracies = [f"| {what} accuracy | {value:.2%} |" for what, value in facts["accuracy"].items()]
+    accuracies = [f"| {what} | {value:.2%} |" for what, value in facts["accuracy"].items()]
     sizes = [f"| {what} | {value:,.1f} |".replace(".0 |", " |") for what, value in facts["bytes"].items()]
     return "\n".join(
         [
             f"# {facts['title']}",
             "",
-            f"Made by `{facts['recipe']}`, seed {facts['seed']}, on {facts['data']}.",
             facts["split"],
             "",
-            *("| what | figure |", "|---|---|", *accuracies, ""),
+            f"Data: {facts['data']}. Seed: {facts['seed']}. Recipe:",
+            "",
+            *("```sh", facts["recipe"], "```"),
+            "",
+            *("| accuracy | |", "|---|---|", *accuracies, ""),
             *("| bytes of | |", "|---|---|", *sizes, ""),
-            f"Input: {facts['input']}.",
+            f"Input: {facts['input']}. The C code is in `c/`.",
             "",
             *("```python", facts["load"], "```", ""),
         ]

@@ -8,6 +8,9 @@
 #include <stdint.h>
 
 #define NETWORK_INPUTS 784
+#define NETWORK_INPUT_TYPE uint8_t
+#define NETWORK_INPUT_BYTES 1
+#define NETWORK_INPUT_SIGNED 0
 #define NETWORK_LOGITS 10
 #define NETWORK_LOGIT_EXPONENT (-5) /* value = logit * 2^exponent */
 #define NETWORK_WEIGHT_BYTES 1513

@@ -1,0 +1,76 @@
+"""The networks in models/: each card says what its files are."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_efficient as ke
+
+_MODELS = Path(__file__).parents[1] / "models"
+_CARDS = {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in _MODELS.glob("*/card.json")}
+_QUANTIZED = [name for name, card in _CARDS.items() if "working memory, of the C" in card["bytes"]]
+
+
+def _load(name):
+    return keras.saving.load_model(_MODELS / name / f"{name}.keras", compile=False)
+
+
+def test_every_model_has_a_card():
+    from _model_card import index_text
+
+    assert {path.name for path in _MODELS.iterdir() if path.is_dir()} == _CARDS.keys() >= {"mnist_2kb", "mnist_1kb"}
+    assert (_MODELS / "README.md").read_text(encoding="utf-8") == index_text()
+
+
+@pytest.mark.parametrize("name", _CARDS)
+def test_the_page_is_made_of_the_card(name):
+    from _model_card import card_text
+
+    assert (_MODELS / name / "README.md").read_text(encoding="utf-8") == card_text(_CARDS[name])
+    assert _CARDS[name]["name"] == name
+
+
+@pytest.mark.parametrize("name", _QUANTIZED)
+def test_bytes_and_code_are_those_of_the_file(name, tmp_path):
+    from _model_card import sizes
+
+    model = _load(name)
+    assert sizes(model, ke.export_c(model, tmp_path, target="avr")) == _CARDS[name]["bytes"]
+    for path in (_MODELS / name / "c").iterdir():
+        assert path.read_text(encoding="utf-8") == (tmp_path / path.name).read_text(encoding="utf-8"), path.name
+
+
+def test_the_digits_score_what_the_card_says():
+    card, data = _CARDS["digits_1_5kb"]["accuracy"], ke.datasets.load_dataset("digits")
+    model = _load("digits_1_5kb")
+    right = model.predict(data.x_test, verbose=0).argmax(axis=1) == data.y_test
+    logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
+    assert right.mean() == pytest.approx(card["test"], abs=1e-9)
+    assert np.mean(logits.argmax(axis=1) == data.y_test) == pytest.approx(card["test, of the 16-bit logits of the C"])
+
+
+def test_the_coordinates_are_the_model(tmp_path):
+    model, file = _load("mnist_1kb"), _MODELS / "mnist_1kb/coordinates.bin"
+    assert (
+        file.stat().st_size
+        == next(iter(_CARDS["mnist_1kb"]["bytes"].values()))
+        == ke.export.write_coordinates(model, tmp_path / "again.bin")
+    )
+    assert (tmp_path / "again.bin").read_bytes() == file.read_bytes()
+    assert ke.export.export_coordinates_c(model, tmp_path / "c") == file.stat().st_size
+    for path in (_MODELS / "mnist_1kb/c").iterdir():
+        assert path.read_text(encoding="utf-8") == (tmp_path / "c" / path.name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", _CARDS)
+def test_mnist_images_are_recognized(name, shared_data):
+    if name.startswith("digits"):
+        pytest.skip("another test looks at all of the digits")
+    card = _CARDS[name]
+    data = ke.datasets.load_dataset(card["data"], shared_data)
+    model = _load(name)
+    right = model.predict(data.x_test[:2000], batch_size=500, verbose=0).argmax(axis=1) == data.y_test[:2000]
+    assert abs(right.mean() - card["accuracy"]["test"]) < 0.03
