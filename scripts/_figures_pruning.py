@@ -23,7 +23,13 @@ def recipe_table(name, found):
         "differences to it, with their standard error and the number of seeds that are better. What trains twice as "
         "long is compared with the unpruned network trained twice as long"
     )
-    return Table(title, "pruning_recipes.py", ["recipe", *found], rows)
+    return Table(
+        title,
+        "pruning_recipes.py",
+        ["recipe", *found],
+        rows,
+        "pruning_fashion_mnist_sparsities" * (len(found) == 3 and name == "fashion-mnist"),
+    )
 
 
 def size_of(training):
@@ -58,4 +64,4 @@ def firmware_table():
         "export of the same weights"
     )
     headings = ["zeros", "bytes of weights, ratio", "bytes of decoder", "cycles, ratio"]
-    return Table(title, "measure_pruned_firmware.py", headings, rows)
+    return Table(title, "measure_pruned_firmware.py", headings, rows, "pruned_firmware")

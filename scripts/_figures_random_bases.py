@@ -25,7 +25,7 @@ def published_table():
         "at RBD's learning rate times d / D"
     )
     headings = ["network and data", "epochs", "seeds", "augmented", *METHODS.values()]
-    return Table(title, "random_bases_table.py", headings, rows)
+    return Table(title, "random_bases_table.py", headings, rows, "random_bases_table")
 
 
 def grouped():
@@ -79,7 +79,7 @@ def bytes_table():
         f"validation accuracy in so many stored bytes; a network chosen and trained longer reaches "
         f"{mean_and_sd(small['test'])} % of the test images in {small['stored_bytes']:,} bytes (3 seeds)"
     )
-    return Table(title, "random_bases_bytes.py", ["coordinates", *widths.values()], rows)
+    return Table(title, "random_bases_bytes.py", ["coordinates", *widths.values()], rows, "random_bases_bytes_fc")
 
 
 def speed_table():

@@ -54,7 +54,7 @@ def kronecker_speed_table():
         for name, label in names.items()
     ]
     title = "Kronecker layers against `Dense` of their size, batch 64, forward and backward: times faster (TensorFlow)"
-    return Table(title, "benchmark_kronecker.py", ["layer", *sizes], rows)
+    return Table(title, "benchmark_kronecker.py", ["layer", *sizes], rows, "benchmark_kronecker")
 
 
 def tinybig_table():

@@ -72,7 +72,7 @@ def search_table():
         f"{pricing['candidates']:,} networks priced exactly, {pricing['candidates_a_second']:,} a second on one core; "
         f"the best of a short search on MNIST ({search['epochs'][0]} float and {search['epochs'][1]} quantized epochs)"
     )
-    return Table(title, "measure_search.py", ["bytes at most", "validation accuracy"], rows)
+    return Table(title, "measure_search.py", ["bytes at most", "validation accuracy"], rows, "search")
 
 
 def option_table():

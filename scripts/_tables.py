@@ -14,11 +14,14 @@ class Table:
     script: str
     headings: list[str]
     rows: list[list[str]]
+    picture: str = ""  # of docs/pictures, drawn by draw_figures.py
 
     def markdown(self) -> str:
-        """The title as a sentence, then the table."""
+        """The title as a sentence, then the table, then the picture."""
         lines = [self.headings, ["---"] * len(self.headings), *self.rows]
-        return "\n".join([f"{self.title} (`{self.script}`)", "", *(f"| {' | '.join(cells)} |" for cells in lines)])
+        picture = ["", f"![The same as a picture](pictures/{self.picture}.svg)"] if self.picture else []
+        table = [f"| {' | '.join(cells)} |" for cells in lines]
+        return "\n".join([f"{self.title} (`{self.script}`)", "", *table, *picture])
 
 
 def figures_block(text: str, page: str) -> str:

@@ -47,12 +47,25 @@ _SCRIPTS = {
 }
 _JAX = {"acdc_approximation", "benchmark_random_bases", "pruning_recipes"}
 # What measures nothing, and what needs a package in an environment of its own.
-_OTHERS = {"own_model", "random_networks", "readme_tables", "reproduction_page", "select_trials", "benchmark_tinybig"}
+_OTHERS = {"own_model", "random_networks", "select_trials", "benchmark_tinybig", "ship_model"}
+_PAGES = {"readme_tables", "reproduction_page", "draw_figures"}
 
 
 def test_every_script_is_here():
     scripts = {path.stem for path in (_ROOT / "scripts").glob("[a-z]*.py")}
-    assert scripts == _SCRIPTS.keys() | _OTHERS
+    assert scripts == _SCRIPTS.keys() | _OTHERS | _PAGES
+
+
+def test_the_page_of_figures_shows_what_is_drawn(tmp_path, monkeypatch):
+    import draw_figures
+
+    monkeypatch.setattr(draw_figures, "PICTURES", tmp_path)
+    for picture in draw_figures.DRAWN:
+        draw_figures.draw(picture)
+    drawn = {path.name for path in tmp_path.iterdir()}
+    page = (_ROOT / "docs/figures.md").read_text(encoding="utf-8")
+    assert drawn == set(re.findall(r"\(pictures/(.*?)\)", page))
+    assert all((_ROOT / "docs/pictures" / name).exists() for name in drawn)
 
 
 @pytest.mark.scripts
