@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from keras_efficient.files import write_atomically
 ROOT = Path(__file__).resolve().parent.parent
 # The environment variable keeps tests away from the figures of the repository.
 RESULTS = Path(os.environ.get("KERAS_EFFICIENT_RESULTS", ROOT / "results")).resolve()
+STARTED = time.perf_counter()
 ABSOLUTE_PATH = re.compile(r"""[\s="'](/|~|[A-Za-z]:\\)[\w.]""")
 PACKAGES = ("numpy", "keras", "tensorflow", "keras_efficient")
 
@@ -38,7 +40,7 @@ def write_results(
     quick: bool = False,
     directory: Path = RESULTS,
 ) -> Path:
-    """Write the figures of a script, whole or not at all.
+    """Write the figures of a script, whole or not at all; beside them the seconds that this call took.
 
     Args:
         name: of the file, without suffix. With `quick` it gets "_quick" behind it, so that a
@@ -63,6 +65,7 @@ def write_results(
         "machine": machine(),
         "versions": versions(),
         "seeds": list(seeds),
+        "seconds": round(time.perf_counter() - STARTED),
         "figures": figures,
     }
     text = json.dumps(record, indent=2, allow_nan=False, default=_plain) + "\n"

@@ -24,7 +24,7 @@ def test_a_record_says_how_to_repeat_it(results, tmp_path):
     path = results.write_results("speed", {"seconds": 1.5}, [0, 1], "python x.py", directory=tmp_path)
     record = json.loads(path.read_text())
     assert path.name == "speed.json" and os.listdir(tmp_path) == ["speed.json"]
-    assert list(record) == ["name", "command", "date", "machine", "versions", "seeds", "figures"]
+    assert list(record) == ["name", "command", "date", "machine", "versions", "seeds", "seconds", "figures"]
     assert record["name"] == "speed" and record["command"] == "python x.py"
     assert record["date"].endswith("+00:00") and record["seeds"] == [0, 1]
     assert set(record["machine"]) == {"cpu", "cores", "memory_gb"}
