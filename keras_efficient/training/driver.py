@@ -9,6 +9,7 @@ from keras_efficient.training.leftovers import remove_leftovers
 from keras_efficient.training.outcome import is_complete, read_result, write_outcome
 from keras_efficient.training.progress import SilentProgress, make_progress
 from keras_efficient.training.results import Selection
+from keras_efficient.training.retracing import without_retracing_warnings
 from keras_efficient.training.run import Run
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import SAVE_SECONDS
@@ -77,9 +78,10 @@ def train_network(
     if is_complete(run):
         return Selection.from_json(read_result(run), run.directory)
     remove_leftovers(run.directory)
-    with make_progress(verbose) as progress:
-        outcomes = run.all_stages(executor, progress)
-    write_outcome(run, outcomes)
+    with without_retracing_warnings():
+        with make_progress(verbose) as progress:
+            outcomes = run.all_stages(executor, progress)
+        write_outcome(run, outcomes)
     return Selection.from_json(read_result(run), run.directory)
 
 

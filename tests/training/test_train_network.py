@@ -1,6 +1,7 @@
 """`train_network`: the whole run, its files, resuming, refusing."""
 
 import json
+import logging
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -319,6 +320,19 @@ def test_a_lost_file_of_a_finished_run_is_written_again(run, data, tmp_path):
     (copy / "best.keras").unlink()
     again = _train(copy, data)
     assert (copy / "best.keras").exists() and again.best.test_accuracy == selection.best.test_accuracy
+
+
+def test_many_runs_in_one_process_draw_no_warning(run, data, tmp_path, caplog):
+    logger = logging.getLogger("tensorflow")  # does not hand on what it gets
+    logger.addHandler(caplog.handler)
+    try:
+        for number in range(6):
+            shutil.copytree(run[1], tmp_path / str(number))
+            (tmp_path / str(number) / "result.json").unlink()
+            _train(tmp_path / str(number), data)  # tests the chosen network anew
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "retracing" not in caplog.text
 
 
 def test_callbacks_see_the_whole_model(data, tmp_path):
