@@ -19,14 +19,6 @@ from keras_efficient.storage.prices import FeatureMap
 
 UNIT = 4
 SUMS = -100  # the running sums of the pooled input
-NETWORK = [
-    ("A", 2, 4),
-    ("C", 5, 3, 4, 8, 4),
-    ("C", 8, 3, 4, 8, 4),
-    ("C", 11, 3, 4, 8, 4),
-    ("M", 2, 4),
-    ("S", 10, 4, 8, 8),
-]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from _arena_frames import NETWORK, SUMS, UNIT, Arena, layouts_of_orders, live_cells
+from _arena_frames import SUMS, UNIT, Arena, layouts_of_orders, live_cells
 from _results import ROOT
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from keras_efficient.export.planner.occupancy import deaths_by_pixel
+from keras_efficient.networks.reference import MNIST_2KB
 from keras_efficient.storage import exact_slack
 from keras_efficient.storage.sparse import encodings, kernel_streams
 
@@ -216,7 +217,7 @@ def main():
     parser.add_argument("--out", type=Path, default=ROOT / "docs/pictures", help="folder of the pictures")
     directory = parser.parse_args().out
     directory.mkdir(parents=True, exist_ok=True)
-    arena = Arena.of(NETWORK, (28, 28, 1))
+    arena = Arena.of(MNIST_2KB, (28, 28, 1))
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **SETTINGS}):
         pictures = {
             "overwriting": overwriting(arena),
