@@ -8,6 +8,7 @@ layer alone, as `ke.estimate_storage` prices it. The forward time is that of the
 the same process, in turn, compiled.
 
     python scripts/choosing_a_layer.py --data-dir DIR [--quick]
+    python scripts/choosing_a_layer.py --times     # measures the forward times anew, on a machine with less to do
 """
 
 import argparse
@@ -15,7 +16,7 @@ import dataclasses
 from collections.abc import Callable
 
 import keras
-from _results import write_results
+from _results import figures, write_results
 from _trainings import spread
 from benchmark_kronecker import compare, forward_step
 
@@ -24,7 +25,7 @@ import keras_efficient as ke
 INPUTS, UNITS, BATCH = 784, 256, 128
 FACTOR = (16, 28)  # p and q of the Kronecker products: the square roots of units and inputs
 LABELS = ("y_train", "y_val", "y_test")
-RATES, SEEDS, EPOCHS, ROUNDS = (1e-3, 3e-3, 1e-2), (0, 1, 2), 5, 15
+RATES, SEEDS, EPOCHS, ROUNDS = (1e-3, 3e-3, 1e-2), (0, 1, 2), 5, 41
 BITS = {"kernel_bits": 4, "bias_bits": 8, "activation_bits": 4}
 _LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -142,13 +143,16 @@ def measure(form, data, settings):
 
 
 def forward_times(rounds):
-    """How many times as long as Dense each form takes for a batch, forward."""
+    """How many times as long as Dense each form takes for a batch, forward; a pruned layer is a plain one when used."""
     x = keras.random.normal((BATCH, INPUTS), seed=0)
-    models = {name: keras.Sequential([keras.Input((INPUTS,)), form.layer()]) for name, form in forms().items()}
+    every = forms()
+    plain = {name: form for name, form in every.items() if not form.sparsity}
+    models = {name: keras.Sequential([keras.Input((INPUTS,)), form.layer()]) for name, form in plain.items()}
     for model in models.values():
         ke.set_mode(model, "freeze_scales")
     times = compare({name: forward_step(model) for name, model in models.items()}, x, rounds)
-    return {name: 1 / side["times_faster"] for name, side in times.items()}
+    found = {(form.make, form.quantized): 1 / times[name]["times_faster"] for name, form in plain.items()}
+    return {name: round(found[form.make, form.quantized], 2) for name, form in every.items()}
 
 
 def load(data_dir, quick):
@@ -163,18 +167,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
     parser.add_argument("--quick", action="store_true", help="1,000 images of each part, two epochs, one rate and seed")
+    parser.add_argument("--times", action="store_true", help="only the forward times, in the results that are there")
     arguments = parser.parse_args()
     settings = {"learning_rates": RATES, "seeds": SEEDS, "epochs": EPOCHS, "batch": BATCH}
     if arguments.quick:
         settings = {"learning_rates": RATES[1:2], "seeds": SEEDS[:1], "epochs": 2, "batch": BATCH}
-    data = load(arguments.data_dir, arguments.quick)
     times = forward_times(3 if arguments.quick else ROUNDS)
-    figures = {"dataset": "mnist", "inputs": INPUTS, "units": UNITS, **settings, "forms": {}}
-    for name, form in forms().items():
-        figures["forms"][name] = {"forward_time": round(times[name], 2), **measure(form, data, settings)}
-        print(name, figures["forms"][name], flush=True)
+    print(times, flush=True)
+    if arguments.times:
+        found = figures("choosing_a_layer")
+    else:
+        data = load(arguments.data_dir, arguments.quick)
+        rows = {name: measure(form, data, settings) for name, form in forms().items()}
+        found = {"dataset": "mnist", "inputs": INPUTS, "units": UNITS, **settings, "forms": rows}
+    for name, row in found["forms"].items():
+        row["forward_time"] = times[name]
+        print(name, row)
     command = "python scripts/choosing_a_layer.py --data-dir DIR"
-    print(write_results("choosing_a_layer", figures, settings["seeds"], command, arguments.quick).name)
+    print(write_results("choosing_a_layer", found, settings["seeds"], command, arguments.quick).name)
 
 
 if __name__ == "__main__":

@@ -58,12 +58,10 @@ def follow(directory, installation=None):
 
 
 def run(shown, command, directory):
-    """The figures of one command; the terminal that it writes to is as wide as the page."""
+    """The figures of one command, as `shown` in the page."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     started, before = time.perf_counter(), processor_seconds()
-    done = subprocess.run(
-        command, shell=True, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    done = subprocess.run(command, shell=True, cwd=directory, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{command}\n{done.stdout}\n{done.stderr}")
     figures = {
