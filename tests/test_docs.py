@@ -2,14 +2,18 @@
 
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
+import measure_tour
 import pytest
 
 import keras_efficient as ke
 
-_DOCS = Path(__file__).parents[1] / "docs"
+_ROOT = Path(__file__).parents[1]
+_DOCS = _ROOT / "docs"
 # tests/compat/test_tfmot_parity.py runs the page about tfmot, which need not be there.
 _PAGES = sorted(path.stem for path in _DOCS.glob("*.md") if path.stem != "from_tfmot")
 _IN_A_CLONE = ("make ", ".venv/")
@@ -33,6 +37,37 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch, command):
         assert program == "keras-efficient"
         code, _, errors = command(*arguments)
         assert code == 0, errors
+
+
+def test_the_tour_can_be_followed(tmp_path, command):
+    first, *steps = measure_tour.steps()
+    assert first.text == "make demo"
+    for step in steps:
+        if step.name:
+            (tmp_path / step.name).write_text(step.text)
+            continue
+        program, *arguments = step.text.split()
+        assert program == ".venv/bin/keras-efficient"
+        short = ["--trials", "1,1,1", "--epochs", "1,1,1"] if arguments[0] == "train" else []
+        code, _, errors = command(*arguments, *short)
+        assert code == 0, errors
+    assert (tmp_path / "firmware/network.c").exists()
+
+
+def test_the_figures_are_those_of_the_results():
+    command = [sys.executable, "scripts/docs_tables.py", "--check"]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_pictures_can_be_drawn(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "scripts/storage_pictures.py", "--out", tmp_path], cwd=_ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    drawn = {path.name for path in tmp_path.iterdir()}
+    assert drawn == {path.name for path in (_DOCS / "pictures").iterdir()}
+    assert drawn == set(re.findall(r"\(pictures/(.*?)\)", (_DOCS / "storage.md").read_text(encoding="utf-8")))
 
 
 def test_every_public_name_has_its_place():

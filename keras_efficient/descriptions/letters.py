@@ -1,23 +1,23 @@
 """The letters of the description language: the forms of their items, and their layers.
 
-The language is that of Gural & Murmann (ICML 2019). o: outputs; bits of kernel, bias and activation
-stand last.
+The language is that of Gural & Murmann (ICML 2019). "bits ..." are those of kernel, bias and activation;
+they stand last.
 
 | item | layers |
 |---|---|
-| ("A", pool size, bits) | average pooling, rounded down to unsigned codes |
-| ("M", pool size, bits) | max pooling; it keeps the codes of its input, `bits` changes nothing |
-| ("C" or "CN", filters, ...) | convolution, padding "valid", with relu ("C") or without ("CN") |
-| ("T", depth multiplier, ...) | depthwise convolution, linear |
-| ("DSC", filters, ...) | depthwise convolution, linear, with the strides; then 1x1 with relu |
-| ("R", bits ...) | residual block of two 3x3 convolutions |
-| ("F" or "S", units, bits ...) | dense with relu ("F") or linear ("S"); a map is flattened first |
-| ("Q", bits) | signed quantizer |
-| ("N", deviation, bits) | Gaussian noise in training, then a signed quantizer |
-| ("D", rate, bits) | dropout in training; `bits` changes nothing |
+| `("A", pool size, bits)` | average pooling, rounded down to unsigned codes |
+| `("M", pool size, bits)` | max pooling; it keeps the codes of its input, `bits` changes nothing |
+| `("C", filters, ..., bits ...)`, `("CN", ...)` | convolution, padding "valid", with relu ("C") or without ("CN") |
+| `("T", depth multiplier, ..., bits ...)` | depthwise convolution, linear |
+| `("DSC", filters, ..., bits ...)` | depthwise convolution, linear, with the strides; then 1x1 with relu |
+| `("R", bits ...)` | residual block of two 3x3 convolutions |
+| `("F", units, bits ...)`, `("S", ...)` | dense with relu ("F") or linear ("S"); a map is flattened first |
+| `("Q", bits)` | signed quantizer |
+| `("N", deviation, bits)` | Gaussian noise in training, then a signed quantizer |
+| `("D", rate, bits)` | dropout in training; `bits` changes nothing |
 
-C, CN, T and DSC have a long form with kernel and strides in both directions, and a short one:
-square kernel, stride 1.
+C, CN, T and DSC have a long form with kernel and strides in both directions, and a short one, square
+kernel and stride 1: `("C", 8, 3, 4, 8, 4)` is `("C", 8, 3, 3, 1, 1, 4, 8, 4)`.
 """
 
 from __future__ import annotations

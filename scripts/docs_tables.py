@@ -1,0 +1,101 @@
+"""Write the figures in the pages of docs/ from results/*.json: all between `<!-- figures: NAME -->` and its end.
+
+python scripts/docs_tables.py           # writes the pages
+python scripts/docs_tables.py --check   # exit code 1 where a page is not up to date
+"""
+
+import argparse
+import re
+import sys
+
+from _results import ROOT, figures
+from readme_tables import MARKS
+
+NAME = re.compile(r"<!-- figures: (.*?) -->")
+SIZES = ("1024", "4096", "8192")
+KRONECKER = {
+    "low_rank_8": "`LowRankDense(rank=8)`",
+    "lphm_rank_8": "`LPHMDense(rank=8)`",
+    "dual_lphm_rank_8": "`DualLPHMDense(rank=8)`",
+    "phm_8_terms": "`PHMDense(terms=8)`",
+}
+ACDC = {"dct2d": '`ACDC(transform="dct2d")`', "stack_dct2d": '`ACDCDense(depth=12, transform="dct2d")`'}
+
+
+def markdown_table(head, rows):
+    """A table; all columns but the first to the right."""
+    lines = [head, ["---", *(["--:"] * (len(head) - 1))], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def forms_table():
+    """The same network with its large layer in many forms, largest first."""
+    forms = sorted(figures("choosing_a_layer")["forms"].items(), key=lambda item: -item[1]["bytes"])
+    rows = [
+        [name, f"{form['bytes']:,.0f}", f"{form['forward_time']:.1f}", *map(_accuracy, _accuracies(form))]
+        for name, form in forms
+    ]
+    return markdown_table(["the layer", "bytes", "forward time", "validation accuracy", "test accuracy"], rows)
+
+
+def _accuracies(form):
+    return form["validation_accuracy"], form["test_accuracy"]
+
+
+def _accuracy(values):
+    return f"{values['mean']:.2%} ± {100 * values['sd']:.2f}"
+
+
+def sizes_table():
+    """How many times faster than Dense layers are, by size."""
+    kronecker, acdc = figures("benchmark_kronecker")["sizes"], figures("benchmark_acdc_tensorflow")
+    rows = [
+        [name, *(f"{kronecker[size][side]['forward']['times_faster']:.1f}" for size in SIZES)]
+        for side, name in KRONECKER.items()
+    ]
+    for side, name in ACDC.items():
+        times = [acdc[f"forward_{size}_batch_128"][side]["times_dense"] for size in SIZES]
+        rows.append([name, *(f"{time:.1f}" for time in times)])
+    return markdown_table(["inputs and outputs", *(f"{int(size):,}" for size in SIZES)], rows)
+
+
+def tour_total():
+    """What the tour took."""
+    tour = figures("tour")
+    first, *others = tour["steps"]
+    rest = sum(step["seconds"] for step in others)
+    return (
+        f"Measured in a fresh clone, on a machine with other work: {tour['seconds'] / 60:.0f} minutes in all, "
+        f"{tour['processor_seconds'] / 60:.0f} of them on a processor. `make demo`, which downloads and installs "
+        f"TensorFlow, took {first['seconds'] / 60:.1f}, the other commands {rest / 60:.1f}."
+    )
+
+
+def tour_output(number):
+    """What the command of this number printed."""
+    return "\n".join(["```text", *figures("tour")["steps"][number - 1]["output"], "```"])
+
+
+def block(name):
+    """The figures of a name, with empty lines around them, as Markdown wants them behind a comment."""
+    if output := re.fullmatch(r"tour output (\d+)", name):
+        return f"\n{tour_output(int(output[1]))}\n"
+    makers = {"forms of a layer": forms_table, "sizes of a layer": sizes_table, "tour total": tour_total}
+    return f"\n{makers[name]()}\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="only say whether the pages are up to date")
+    check = parser.parse_args().check
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        old = path.read_text(encoding="utf-8")
+        new = MARKS.sub(lambda match: f"{match[1]}{block(NAME.match(match[1])[1])}\n{match[2]}", old)
+        if check and new != old:
+            sys.exit(f"docs/{path.name} is not up to date: run python scripts/docs_tables.py")
+        if not check:
+            path.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
