@@ -14,7 +14,7 @@ from keras_efficient.files import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 ABSOLUTE_PATH = re.compile(r"""[\s="'](/|~|[A-Za-z]:\\)[\w.]""")
-PACKAGES = ("numpy", "keras", "tensorflow", "keras_efficient")
+PACKAGES = ("numpy", "keras", "tensorflow", "jax", "torch", "keras_efficient")
 
 
 def figures(name: str) -> dict:
