@@ -18,12 +18,17 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(os.environ.get("KERAS_EFFICIENT_RESULTS", ROOT / "results")).resolve()
 STARTED = time.perf_counter()
 ABSOLUTE_PATH = re.compile(r"""[\s="'](/|~|[A-Za-z]:\\)[\w.]""")
-PACKAGES = ("numpy", "keras", "tensorflow", "keras_efficient")
+PACKAGES = ("numpy", "keras", "tensorflow", "jax", "torch", "keras_efficient")
+
+
+def record(name: str, directory: Path = ROOT / "results") -> dict:
+    """All of results/NAME.json, as `write_results` wrote it."""
+    return json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def figures(name: str) -> dict:
     """The figures of results/NAME.json."""
-    return json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))["figures"]
+    return record(name)["figures"]
 
 
 def earlier_figures(name: str, quick: bool) -> dict | None:
@@ -58,7 +63,7 @@ def write_results(
         ValueError: an absolute path among the figures, or a number that JSON cannot hold (NaN).
         TypeError: something that JSON cannot hold.
     """
-    record = {
+    written = {
         "name": f"{name}_quick" if quick else name,
         "command": typed_command() if command is None else command,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -68,11 +73,11 @@ def write_results(
         "seconds": round(time.perf_counter() - STARTED),
         "figures": figures,
     }
-    text = json.dumps(record, indent=2, allow_nan=False, default=_plain) + "\n"
+    text = json.dumps(written, indent=2, allow_nan=False, default=_plain) + "\n"
     if found := ABSOLUTE_PATH.search(text):
         excerpt = text[found.start() : found.end() + 40]
         raise ValueError(f"Results must not hold an absolute path. Received: ...{excerpt!r}...")
-    path = Path(directory) / f"{record['name']}.json"
+    path = Path(directory) / f"{written['name']}.json"
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return path
 

@@ -9,19 +9,17 @@ The backend is Keras's: set KERAS_BACKEND for JAX or torch (torch runs eagerly).
 """
 
 import argparse
-import statistics
-import time
 import warnings
 
 import keras
 import numpy as np
 from _results import write_results
+from _timing import compare, forward_step, gradient_step
 
 import keras_efficient as ke
 
 BATCH, SEED = 64, 0
 SIZES, QUICK_SIZES = (1024, 2048, 4096, 8192), (1024, 4096)
-SECONDS = 0.15  # that a turn takes at least
 
 
 def layers_of(size):
@@ -49,92 +47,6 @@ def networks():
     dense = [keras.layers.Dense(64, "relu"), keras.layers.Dense(64, "relu"), keras.layers.Dense(10)]
     kinds = {"dense": dense, "tinybig_layout": taylor("tinybig"), "kronecker_layout": taylor("kronecker")}
     return {name: keras.Sequential([keras.Input((784,)), *stack]) for name, stack in kinds.items()}
-
-
-def forward_step(layer):
-    """A function that runs the layer."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(layer)
-    if keras.backend.backend() == "jax":
-        import jax
-
-        run = jax.jit(lambda weights, x: layer.stateless_call(weights, [], x)[0])
-        return lambda x: run([w.value for w in layer.trainable_variables], x)
-    return layer
-
-
-def gradient_step(layer):
-    """A function that runs the layer forward and backward, to its weights and its input."""
-    return {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}[keras.backend.backend()](layer)
-
-
-def _tensorflow(layer):
-    import tensorflow as tf
-
-    @tf.function
-    def step(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            loss = tf.reduce_mean(tf.square(layer(x)))
-        return tape.gradient(loss, [x, *(w.value for w in layer.trainable_variables)])
-
-    return step
-
-
-def _jax(layer):
-    import jax
-
-    def loss(weights, x):
-        return (layer.stateless_call(weights, [], x)[0] ** 2).mean()
-
-    gradient = jax.jit(jax.grad(loss, (0, 1)))
-    return lambda x: gradient([w.value for w in layer.trainable_variables], x)
-
-
-def _torch(layer):
-    def step(x):
-        x = x.detach().requires_grad_(True)
-        (layer(x) ** 2).mean().backward()
-        return x.grad
-
-    return step
-
-
-def wait_for(result):
-    """Block until the result is there."""
-    first = result
-    while isinstance(first, (list, tuple)):
-        first = first[0]
-    keras.ops.convert_to_numpy(first)
-
-
-def seconds_of(step, x):
-    """Seconds of one step, over as many as fill a turn."""
-    count, started = 0, time.perf_counter()
-    while count == 0 or time.perf_counter() - started < SECONDS:
-        wait_for(step(x))
-        count += 1
-    return (time.perf_counter() - started) / count
-
-
-def compare(steps, x, rounds):
-    """Milliseconds of each side, and how many times faster than the first side it is."""
-    for step in steps.values():
-        wait_for(step(x)), wait_for(step(x))
-    taken = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name, step in steps.items():
-            taken[name].append(seconds_of(step, x))
-    first = next(iter(taken.values()))
-    return {
-        name: {
-            "milliseconds": round(1000 * statistics.median(times), 3),
-            "times_faster": round(statistics.median(a / b for a, b in zip(first, times, strict=True)), 2),
-        }
-        for name, times in taken.items()
-    }
 
 
 def compare_layers(size, rounds):

@@ -12,44 +12,28 @@ Kronecker one. `fit` with 64 steps in one call (torch: 1), compiled by XLA or no
 """
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
 from _results import write_results
+from _serving import ServingProcess
 
 SIDES = Path(__file__).with_name("_tinybig_sides.py")
 STEPS = {"tinybig_package": 4, "torch": 64, "tensorflow": 128, "jax": 128}
 
 
-class Side:
+class Side(ServingProcess):
     """A process that trains on request."""
 
     def __init__(self, python, arguments, steps, backend=None):
         self.steps = steps
-        environment = {**os.environ, **({"KERAS_BACKEND": backend} if backend else {})}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-        self.process = subprocess.Popen([python, str(SIDES), *arguments], env=environment, **pipes)
-        for line in self.process.stdout:
-            if line == "ready\n":
-                break
-        else:
-            raise RuntimeError(f"The side {' '.join(arguments)} ({backend or 'its own torch'}) did not start")
+        super().__init__(python, SIDES, arguments, {"KERAS_BACKEND": backend} if backend else {})
         self.turn()  # compiles
 
     def turn(self):
         """Seconds a step."""
-        self.process.stdin.write(f"{self.steps}\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline()) / self.steps
-
-    def close(self):
-        """End the process; MB that training added to its memory."""
-        self.process.stdin.close()
-        return json.loads(self.process.stdout.read())
+        return self.ask(self.steps) / self.steps
 
 
 def compare(tinybig, side, rounds):

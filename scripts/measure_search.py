@@ -10,36 +10,22 @@ only, the test images are never looked at.
 
 import argparse
 import json
-import os
 import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from _results import write_results
+from _timing import in_new_process
 
 import keras_efficient as ke
 from keras_efficient.training.search import SearchSpace, candidates, price_network, price_space
 
 _SHAPE = (28, 28, 1)
 _KEPT = ("network", "weight_bytes", "activation_bytes", "total_bytes", "parameters", "float_accuracy", "val_accuracy")
-
-
-def one_core():
-    """Keep the process on one core, where the system can."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-
-
-def in_new_process(function):
-    """The result of a function in a process that has priced nothing yet, on one core."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=one_core) as executor:
-        return executor.submit(function).result()
 
 
 def price_all():
