@@ -23,7 +23,7 @@ CHECKS: dict[str, dict[str, Callable[[Any, str], Any]]] = {
         dict.fromkeys(("kernel_bits", "bias_bits", "activation_bits"), check_bits),
     ),
     **dict.fromkeys(("ActivationQ", "AveragePoolingQ"), {"bits": check_bits}),
-    **dict.fromkeys(("Dropout", "SpatialDropout2D"), {"rate": check_rate}),
+    **dict.fromkeys(("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout"), {"rate": check_rate}),
     "GaussianNoise": {"stddev": check_deviation},
 }
 

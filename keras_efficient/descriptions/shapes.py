@@ -241,12 +241,15 @@ SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], Shape]] = {
             "Dropout",
             "SpatialDropout1D",
             "GaussianNoise",
+            "GaussianDropout",
             "Activation",
             "ReLU",
             "LeakyReLU",
             "Softmax",
-        )
-        + ("BatchNormalization", "LayerNormalization", "Rescaling"),
+            "BatchNormalization",
+            "LayerNormalization",
+            "Rescaling",
+        ),
         unchanged_shape,
     ),
 }

@@ -77,10 +77,10 @@ def estimate_storage(
     """
     check_bits(input_bits, "input_bits")
     check_order(order)
-    if is_model(config_or_model) and not is_chain(config_or_model):
-        return estimate_graph(config_or_model, input_shape, input_bits, order)
     if not isinstance(streaming, bool):
         raise ValueError(f"streaming must be True or False. Received: {streaming!r}")
+    if is_model(config_or_model) and not is_chain(config_or_model):
+        return estimate_graph(config_or_model, input_shape, input_bits, order)
     steps, source_shape = read_network(config_or_model, input_shape)
     rows = price_steps(without_head(steps), FeatureMap(source_shape, input_bits), streaming, order)
     return StorageReport(

@@ -20,6 +20,7 @@ from keras_efficient.storage.models import (
     unwrapped,
 )
 from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap
+from keras_efficient.storage.prices.elementwise import TRAINING_ONLY
 from keras_efficient.storage.prices.merging import MERGING, merged_shape
 from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
@@ -27,10 +28,7 @@ INPUT_GRID = "InputQ"
 # What stands before the grid of the input stays outside.
 PREPARATIONS = ("Rescaling", "Normalization")
 # The map behind them is the one before, perhaps of another shape.
-RENAMING = (
-    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout"),
-    *("Flatten", "Reshape"),
-)
+RENAMING = (*TRAINING_ONLY, "Flatten", "Reshape")
 
 
 class Call(NamedTuple):
