@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+# What training writes into result.json, and the report reads.
 FORMAT = "keras_efficient result 1"
 
 
