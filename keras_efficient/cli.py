@@ -5,7 +5,9 @@ Bad input ends with one line on standard error and exit code 2; no file is touch
 
 import json
 import sys
+import warnings
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -267,7 +269,9 @@ def _executor(workers, ray=None):
 def main() -> None:
     """Run the command; bad input gives one line on standard error and exit code 2."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(_show_warning, warnings.showwarning)
+            sys.exit(app(standalone_mode=False) or 0)
     except (Abort, KeyboardInterrupt):
         _fail("Stopped. The same command continues the run.", 130)
     except TyperException as error:
@@ -276,6 +280,18 @@ def main() -> None:
         _fail(str(error), 2)
 
 
+def _show_warning(show, message, category, *place):
+    """What the package warns of is for the user: one line, without the line of code."""
+    if issubclass(category, UserWarning):
+        _say(f"warning: {message}")
+    else:
+        show(message, category, *place)
+
+
 def _fail(message, code):
-    print(f"keras-efficient: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    _say(message)
     sys.exit(code)
+
+
+def _say(message):
+    print(f"keras-efficient: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.datasets import load_dataset
+from keras_efficient.datasets import Dataset, load_dataset
 from keras_efficient.export import (
     FirmwareReport,
     IntegerModel,
@@ -22,6 +22,7 @@ from keras_efficient.export.firmware import TARGETS, check_choice
 from keras_efficient.export.litert import check_backend
 from keras_efficient.export.litert_report import litert_outputs
 from keras_efficient.startup import held_back_errors
+from keras_efficient.storage.models import model_input_shape
 
 LITERT, LITERT_FILE = "litert", "model.tflite"
 DIGITS, DIGITS_SHAPE = "digits", (8, 8, 1)
@@ -123,14 +124,15 @@ def load_model(path: Path) -> keras.Model:
 
 def representative_samples(network: keras.Model, arguments: ExportArguments) -> tuple[np.ndarray, np.ndarray]:
     """Inputs that show the converter the ranges, and inputs to verify with."""
+    shape = model_input_shape(network)
     if arguments.samples is not None:
         samples = read_samples(arguments.samples)
         return samples[:REPRESENTATIVE_SAMPLES], samples[: arguments.images]
-    name = arguments.dataset or (DIGITS if network.input_shape[1:] == DIGITS_SHAPE else None)
+    name = arguments.dataset or (DIGITS if shape == DIGITS_SHAPE else None)
     if name is None:
         raise ValueError(
             "`--target litert` needs inputs that show the ranges: `--samples FILE.npy`, an array (samples, "
-            f"{', '.join(map(str, network.input_shape[1:]))}) as the model takes them, or `--dataset`. Received: none"
+            f"{', '.join(map(str, shape))}) as the model takes them, or `--dataset`. Received: none"
         )
     data = fitting_dataset(name, arguments.data_dir, network)
     return data.x_train[:REPRESENTATIVE_SAMPLES], data.x_val[: arguments.images]
@@ -142,22 +144,23 @@ def read_samples(path: Path) -> np.ndarray:
     except (ValueError, EOFError) as error:  # what a file that is no array makes numpy say
         raise ValueError(f"'{path}' is no .npy file with an array of numbers: {error}") from error
     if not isinstance(samples, np.ndarray) or not samples.ndim:
-        raise ValueError(f"'{path}' must hold one array (samples, ...). Received: {type(samples).__name__}")
+        found = "one number" if isinstance(samples, np.ndarray) else type(samples).__name__
+        raise ValueError(f"'{path}' must hold one array (samples, ...). Received: {found}")
     return samples
 
 
 def verification_images(network: keras.Model, arguments: ExportArguments) -> np.ndarray:
     """Integers (n, rows, columns, channels): validation images, or noise where there are none."""
-    shape, integers, count = network.input_shape[1:], IntegerModel(network), arguments.images
+    shape, integers, count = model_input_shape(network), IntegerModel(network), arguments.images
     if arguments.dataset is None and shape != DIGITS_SHAPE:
         codes = integers.input.codes
         return np.random.default_rng(0).integers(codes.low, codes.high + 1, (min(count, 256), *shape))
     return integers.encode(fitting_dataset(arguments.dataset or DIGITS, arguments.data_dir, network).x_val[:count])
 
 
-def fitting_dataset(name: str, data_dir: Path | None, network: keras.Model):
+def fitting_dataset(name: str, data_dir: Path | None, network: keras.Model) -> Dataset:
     """A data set whose inputs the model takes."""
-    data, shape = load_dataset(name, data_dir), network.input_shape[1:]
+    data, shape = load_dataset(name, data_dir), model_input_shape(network)
     if data.x_train.shape[1:] != shape:
         raise ValueError(f"`--dataset` {name} has images of {data.x_train.shape[1:]}, the model takes {shape}")
     return data

@@ -92,7 +92,7 @@ def read_json(path: Path, advice: str = ""):
     """The value in a JSON file; a ValueError names a file that is damaged and gives the advice."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the second for lists in lists in lists ...
         raise damaged(path, error, advice) from error
 
 

@@ -12,6 +12,7 @@ import pytest
 from samples import result_without_clocks
 
 from keras_efficient.networks import MNIST_2KB
+from keras_efficient.report.result import FORMAT
 
 _COMMAND = str(Path(sys.executable).parent / "keras-efficient")
 _SHORT = ["--trials", "2,1,1", "--epochs", "4,2,2", "--seed", "1"]
@@ -119,6 +120,9 @@ def test_help_shows_an_example(name, command):
         (["storage", "--input-bits", "40"], "input_bits"),
         (["storage", "--input-shape", "28,28"], "input_shape"),
         (["report", "nowhere"], "nowhere"),
+        (["report", "nested"], "must be a JSON file"),
+        (["report", "changed"], "`result` must hold what a run writes"),
+        (["search", "--max-bytes", "1000", "--space", "nested/result.json"], "nested/result.json' is damaged"),
         (["report"], "directory"),
         (["fly"], "fly"),
         ([], "Missing command"),
@@ -132,6 +136,12 @@ def test_bad_input_gives_one_line_and_code_2(arguments, message, tmp_path, comma
     (tmp_path / "wrong.json").write_text('[["X", 1]]')
     (tmp_path / "text.json").write_text("no JSON")
     (tmp_path / "large.json").write_text(json.dumps({"network": _NETWORK, "input_shape": [28, 28, 1]}))
+    (tmp_path / "nested").mkdir()
+    (tmp_path / "nested/result.json").write_text("[" * 100_000)
+    (tmp_path / "changed").mkdir()
+    (tmp_path / "changed/result.json").write_text(
+        json.dumps({"format": FORMAT, "best": {}, "stages": [], "storage": 3})
+    )
     before = sorted(tmp_path.rglob("*"))
     code, _, error = command(*arguments)
     assert code == 2

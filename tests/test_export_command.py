@@ -26,8 +26,12 @@ def models(tmp_path_factory):
         plain.save(folder / "plain.keras")
         ke.quantize_model(plain, x=x, mode="freeze_scales").save(folder / "small.keras")
         keras.Sequential([keras.Input((5,)), keras.layers.Dense(2)]).save(folder / "five.keras")
+        both = [keras.Input((5,)), keras.Input((5,))]
+        keras.Model(both, keras.layers.Add()(both)).save(folder / "two.keras")
+        keras.Sequential([keras.Input((5,)), ke.DenseQ(2)]).save(folder / "float.keras")
     np.save(folder / "samples.npy", np.random.default_rng(0).normal(size=(40, 5)))
     np.save(folder / "four.npy", np.zeros((40, 4)))
+    np.save(folder / "number.npy", np.float32(4))
     np.save(folder / "objects.npy", np.array([None]), allow_pickle=True)
     np.savez(folder / "several.npz", a=np.zeros(3))
     (folder / "text.npy").write_text("no array")
@@ -67,6 +71,12 @@ def test_an_arduino_sketch(models, tmp_path, command):
     assert (tmp_path / "board/board.ino").exists()
 
 
+def test_a_warning_is_one_line(models, command):
+    code, _, errors = command("export", "--model", models / "float.keras", "--out", "new")
+    assert code == 0
+    assert errors.startswith("keras-efficient: warning: the model is in float mode") and errors.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "model, arguments, message",
     [
@@ -85,6 +95,9 @@ def test_an_arduino_sketch(models, tmp_path, command):
         ("five", ["--target", "litert", "--samples", "{models}/text.npy"], "is no .npy file"),
         ("five", ["--target", "litert", "--samples", "{models}/objects.npy"], "is no .npy file"),
         ("five", ["--target", "litert", "--samples", "{models}/several.npz"], "must hold one array"),
+        ("five", ["--target", "litert", "--samples", "{models}/number.npy"], "Received: one number"),
+        ("two", ["--target", "litert"], "must have one input"),
+        ("small", ["--out", "{models}/text.npy"], "must be a folder, or not be there yet"),
         ("plain", [], "Dense has no integer form"),
         ("small", ["--target", "arduino", "--out", "my board"], "an Arduino sketch has the name of its folder"),
     ],

@@ -37,7 +37,7 @@ def load_2019(path: str | Path) -> keras.Model:
             layers = _layer_configs(file)
             model = _build(layers)
             _copy_weights(file["model_weights"], layers, model)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"'{path}' is no checkpoint of the 2019 study: {error}") from error
     return model
 
@@ -49,10 +49,14 @@ def _layer_configs(file):
 
 
 def _build(layers):
-    quantized = [config for class_name, config in layers if class_name in ("ConvQ", "DenseQ")]
-    input_shape = next(c["batch_input_shape"][1:] for name, c in layers if name == "InputLayer")
+    quantized = _configs_of(layers, "ConvQ", "DenseQ")
+    input_shape = _configs_of(layers, "InputLayer")[0]["batch_input_shape"][1:]
     description = [item for layer in layers for item in _items(*layer)]
     return build_network(description, tuple(input_shape), _mode(quantized[0]), signed_output=False)
+
+
+def _configs_of(layers, *class_names):
+    return [config for class_name, config in layers if class_name in class_names]
 
 
 def _mode(config):
@@ -96,7 +100,7 @@ _TRANSLATIONS = {
 
 
 def _copy_weights(groups, layers, model):
-    names = [config["name"] for class_name, config in layers if class_name in ("ConvQ", "DenseQ")]
+    names = [config["name"] for config in _configs_of(layers, "ConvQ", "DenseQ")]
     ours = [layer for layer in quantized_layers(model) if layer.weights]
     for layer, name in zip(ours, names, strict=True):
         group = groups[name]

@@ -10,11 +10,14 @@ import yaml
 
 from keras_efficient.compat.tinybig_parameters import draw_parameters, make_layer
 from keras_efficient.descriptions.factors import expanded_size
+from keras_efficient.descriptions.fields import is_integer
 from keras_efficient.layers import TaylorDualLPHM
 
 _EPSILON = 1e-5
-_HEAD_PARTS = ("data_transformation_configs", "parameter_fabrication_configs", "remainder_configs")
-_HEAD_KEYS = ("name", "l", "channel_num", *_HEAD_PARTS)
+_HEAD_KEYS = (
+    *("name", "l", "channel_num"),
+    *("data_transformation_configs", "parameter_fabrication_configs", "remainder_configs"),
+)
 
 
 def load_network(path: str | Path) -> keras.Model:
@@ -70,7 +73,7 @@ def _layer_entries(config):
 def _sizes(entry, number):
     entry = _mapping(entry, f"layer {number}")
     m, n = entry.get("m"), entry.get("n")
-    if not all(isinstance(size, int) and size > 0 for size in (m, n)):
+    if not all(is_integer(size) and size > 0 for size in (m, n)):
         raise ValueError(f"layer {number}: m and n must be positive integers. Received: m={m!r}, n={n!r}")
     return m, n
 
@@ -94,18 +97,7 @@ def _layer(entry, number):
     _only("width", entry, (None, 1), where)
     _only("width_alloc", entry, (None, [1]), where)
     _class_of(heads[0], "head", where, ("tinybig.module.rpn_head",))
-    head = _known(
-        heads[0]["head_parameters"],
-        where,
-        (
-            "name",
-            "l",
-            "channel_num",
-            "data_transformation_configs",
-            "parameter_fabrication_configs",
-            "remainder_configs",
-        ),
-    )
+    head = _known(heads[0]["head_parameters"], where, _HEAD_KEYS)
     _only("channel_num", head, (None, 1), where)
     _check_remainder(head, where)
     try:

@@ -23,6 +23,7 @@ import keras
 import numpy as np
 
 from keras_efficient.layers import DualLPHMDense, LowRankDense, LPHMDense, PHMDense, TaylorDualLPHM
+from keras_efficient.layers.arguments import one_of, positive_integer
 
 # The factors that releases from 0.2.0 store transposed.
 _TRANSPOSED = {LPHMDense: "T", DualLPHMDense: "QT", TaylorDualLPHM: "QT", LowRankDense: "B", PHMDense: ""}
@@ -49,8 +50,9 @@ def make_layer(
         release: tinyBIG's, for the storage order of `parameters`.
 
     Raises:
-        ValueError: For an unknown reconciliation, a missing or superfluous size, or a vector of another length.
+        ValueError: For an unknown reconciliation, a wrong, missing or superfluous size, or a vector of another length.
     """
+    inputs, outputs = positive_integer(inputs, "inputs"), positive_integer(outputs, "outputs")
     layer = _unbuilt_layer(reconciliation, outputs, {"p": p, "q": q, "rank": r})
     layer.build((None, inputs))
     if parameters is None:
@@ -62,10 +64,7 @@ def make_layer(
 
 def _unbuilt_layer(reconciliation, outputs, sizes):
     needed = {"hm": "pq", "lphm": "pqr", "dual_lphm": "pqr", "lorr": "r", "identity": ""}
-    if reconciliation not in needed:
-        raise ValueError(
-            f"`reconciliation` must be one of {tuple(needed)}. Received: reconciliation={reconciliation!r}"
-        )
+    one_of(tuple(needed), reconciliation, "reconciliation")
     given = {name: value for name, value in sizes.items() if value is not None}
     wanted = {"rank" if letter == "r" else letter for letter in needed[reconciliation]}
     if "rank" in wanted - set(given) or set(given) - wanted:

@@ -1,7 +1,6 @@
 """Data sets with fixed splits, and elastic augmentation of images."""
 
-from keras_efficient.datasets.augmentation import augment, elastic
-from keras_efficient.datasets.flowers import flipped
+from keras_efficient.datasets.augmentation import augment, elastic, flipped
 from keras_efficient.datasets.loading import DATASETS, load_dataset
 from keras_efficient.datasets.splits import Dataset
 from keras_efficient.datasets.warping import Affine

@@ -1,4 +1,4 @@
-"""Elastic distortion of images: many different copies from one set of training images."""
+"""Many different copies from one set of training images: elastic distortion, and flips."""
 
 import numpy as np
 
@@ -88,6 +88,12 @@ def augment(x: np.ndarray, y: np.ndarray, copies: int, seed: int = 0, **distorti
     elastic(x, copies, seed=seed, out=result[n:], **distortion)
     result[:n] = x
     return result, np.concatenate([y] * (copies + 1))
+
+
+def flipped(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Images (n, rows, columns[, channels]), each turned from left to right with probability 1/2."""
+    turned = random.random(len(x)) < 0.5
+    return np.where(turned.reshape(-1, *[1] * (x.ndim - 1)), x[:, :, ::-1], x)
 
 
 def _chunks(copies: int, images: int, chunk_size: int):

@@ -52,9 +52,3 @@ def _photographs(archive: tarfile.TarFile, size: int):
             kind, name = member.name.split("/")[-2:]
             image = Image.open(io.BytesIO(archive.extractfile(member).read())).convert("RGB")
             yield (kind, name), (np.asarray(image.resize((size, size))), np.array(KINDS.index(kind)))
-
-
-def flipped(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Images (n, rows, columns, channels), each turned from left to right with probability 1/2."""
-    turned = random.random(len(x)) < 0.5
-    return np.where(turned[:, None, None, None], x[:, :, ::-1], x)

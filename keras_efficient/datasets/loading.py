@@ -115,6 +115,9 @@ def _matching(raw: RawData, name: str, classes: int) -> RawData:
     if not one_each or raw.x.shape[1:] != raw.x_test.shape[1:]:
         shapes = ", ".join(str(array.shape) for array in raw)
         raise ValueError(f"The arrays of {name} do not fit together. Received shapes: {shapes}")
+    for _, y in pairs:
+        if not np.issubdtype(y.dtype, np.number) or not np.all(y == np.floor(y)):
+            raise ValueError(f"The labels of {name} must be whole numbers. Received: dtype {y.dtype}")
     low, high = min(y.min() for _, y in pairs), max(y.max() for _, y in pairs)
     if low < 0 or high >= classes:
         raise ValueError(f"The labels of {name} must be from 0 to {classes - 1}. Received: {low} to {high}")

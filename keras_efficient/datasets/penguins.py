@@ -47,18 +47,21 @@ def read_penguins(data_dir: Path | None):
 
     Source: Gorman, Williams & Fraser 2014; the R package palmerpenguins, CC0.
     """
-    text = fetched(data_dir, FILENAME, URL, SHA256).read_text(encoding="utf-8")
-    rows = list(csv.DictReader(io.StringIO(text)))
-    chosen = [_row(rows, int(number)) for number in ORDER.split()]
-    x = np.array([_features(row) for row in chosen], "float32")
-    y = np.array([SPECIES.index(row["species"]) for row in chosen])
+    path = fetched(data_dir, FILENAME, URL, SHA256)
+    try:
+        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+        chosen = [_row(rows, int(number)) for number in ORDER.split()]
+        x = np.array([_features(row) for row in chosen], "float32")
+        y = np.array([SPECIES.index(row["species"]) for row in chosen])
+    except (ValueError, TypeError, csv.Error) as error:  # no text, other columns, a cell that is no number
+        raise ValueError(f"{path} must hold the 344 rows of palmerpenguins. Received: {error}") from error
     return x[:-TEST], y[:-TEST], x[-TEST:], y[-TEST:]
 
 
 def _row(rows, number):
     needed = {"species", *CATEGORIES, *SCALES}
     if number >= len(rows) or not needed <= rows[number].keys() or "NA" in rows[number].values():
-        raise ValueError(f"{FILENAME} must hold the 344 rows of palmerpenguins. Received: {len(rows)} rows")
+        raise ValueError(f"{len(rows)} rows")
     return rows[number]
 
 

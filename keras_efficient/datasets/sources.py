@@ -1,15 +1,16 @@
 """Where each data set comes from: one function each, returning `RawData`."""
 
-import contextlib
 import io
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from keras_efficient.datasets.downloads import downloading, existing_file
 from keras_efficient.datasets.splits import drawn_mask
+
+CIFAR10_FILE = "cifar10_jpeg.npz"
 
 
 class RawData(NamedTuple):
@@ -65,9 +66,9 @@ def read_cifar10(data_dir: Path | None) -> RawData:
     close to those of the download, not equal.
     """
     if data_dir is None:
-        return _download("cifar10")
+        return _download("cifar10", CIFAR10_FILE)
     keys = ("jpeg_train", "size_train", "y_train", "jpeg_test", "size_test", "y_test")
-    jpeg, size, y, jpeg_test, size_test, y_test = read_npz(data_dir, "cifar10_jpeg.npz", keys)
+    jpeg, size, y, jpeg_test, size_test, y_test = read_npz(data_dir, CIFAR10_FILE, keys)
     return RawData(decode_jpegs(jpeg, size), y, decode_jpegs(jpeg_test, size_test), y_test)
 
 
@@ -92,9 +93,7 @@ def read_npz(data_dir: Path, filename: str, keys: tuple[str, ...]) -> list[np.nd
         FileNotFoundError: no such file.
         ValueError: not an .npz file, or without one of the keys.
     """
-    path = data_dir / filename
-    if not path.is_file():
-        raise FileNotFoundError(f"No file {filename} in data_dir={str(data_dir)!r}. Without data_dir it is downloaded.")
+    path = existing_file(data_dir, filename)
     try:
         with np.load(path, allow_pickle=False) as archive:
             return [archive[key] for key in keys]
@@ -103,28 +102,21 @@ def read_npz(data_dir: Path, filename: str, keys: tuple[str, ...]) -> list[np.nd
 
 
 def _keras_arrays(name: str, data_dir: Path | None) -> RawData:
+    filename = f"{name}.npz"
     if data_dir is None:
-        return _download(name)
-    keys = ("x_train", "y_train", "x_test", "y_test")
-    raw = RawData(*read_npz(data_dir, f"{name}.npz", keys))
+        return _download(name, filename)
+    raw = RawData(*read_npz(data_dir, filename, ("x_train", "y_train", "x_test", "y_test")))
     for x in (raw.x, raw.x_test):
         if x.dtype != np.uint8 or x.ndim != 3:
             raise ValueError(
-                f"The images of {name}.npz must be uint8 (n, rows, columns). Received: {x.dtype} {x.shape}"
+                f"The images of {filename} must be uint8 (n, rows, columns). Received: {x.dtype} {x.shape}"
             )
     return raw
 
 
-def _download(name: str) -> RawData:
+def _download(name: str, filename: str) -> RawData:
     import keras  # slow to import, and needed for a download only
 
-    try:
-        # The progress bar of Keras belongs to standard error: standard output may carry JSON.
-        with contextlib.redirect_stdout(sys.stderr):
-            (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
-    except Exception as error:  # Keras raises bare Exceptions
-        raise ConnectionError(
-            f"Could not download {name}: {error}. Where there is no network, name a folder that "
-            "holds its file with data_dir (--data-dir on the command line)."
-        ) from error
+    with downloading(name, filename):
+        (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
     return RawData(x, y.reshape(-1), x_test, y_test.reshape(-1))

@@ -57,6 +57,11 @@ def check_bits(value: Any, name: str) -> int:
     return bits
 
 
+def check_optional_bits(value: Any, name: str) -> int | None:
+    """`value` as a number of bits, or None for a float part."""
+    return None if value is None else check_bits(value, name)
+
+
 def check_number(value: Any, name: str) -> float:
     """`value` as a finite float; integers are welcome, booleans and text are not."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):

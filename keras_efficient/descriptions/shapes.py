@@ -102,14 +102,25 @@ def grouped_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
     return input_shape
 
 
-def pointwise_convolution_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
-    """Of a convolution that is 1x1 where its configuration does not say."""
-    return convolution_shape({"kernel_size": 1, **config}, input_shape)
+def acdc_convolution_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    """Of a convolution that is 1x1 where its configuration does not say; its groups need not divide anything."""
+    return convolution_shape({"kernel_size": 1, **config, "groups": 1}, input_shape)
 
 
 def convolution_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
+    sizes = slide_window(input_shape, *read_window(config, "kernel_size"))
+    return (*sizes, read_filters(config, input_shape))
+
+
+def read_filters(config: Mapping[str, Any], input_shape: Shape) -> int:
+    """The filters of a convolution, whose `groups` divide them and the channels."""
     filters = check_size(required(config, "filters"), "filters")
-    return (*slide_window(input_shape, *read_window(config, "kernel_size")), filters)
+    groups = check_size(config.get("groups", 1), "groups")
+    if filters % groups or (input_shape[-1] is not None and input_shape[-1] % groups):
+        raise ValueError(
+            f"groups must divide the {input_shape[-1]} channels and the {filters} filters. Received: groups={groups}"
+        )
+    return filters
 
 
 def depthwise_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
@@ -121,8 +132,8 @@ def depthwise_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
 
 def signal_convolution_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
     """Of a convolution along (steps, channels)."""
-    filters = check_size(required(config, "filters"), "filters")
-    return (slide_along(input_shape, *read_signal_window(config, "kernel_size")), filters)
+    steps = slide_along(input_shape, *read_signal_window(config, "kernel_size"))
+    return (steps, read_filters(config, input_shape))
 
 
 def mean_pooling_shape(config: Mapping[str, Any], input_shape: Shape) -> Shape:
@@ -207,7 +218,7 @@ SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], Shape]] = {
     "AFDF": unchanged_shape,
     **dict.fromkeys(("BlockACDC", "BlockAFDF"), lambda config, shape: grouped_shape({"groups": 2, **config}, shape)),
     **dict.fromkeys(("ACDCDense", "GroupedShuffleDense"), dense_shape),
-    "ACDCConv2D": pointwise_convolution_shape,
+    "ACDCConv2D": acdc_convolution_shape,
     **dict.fromkeys(("PHMDense", "LPHMDense", "DualLPHMDense"), factored_dense_shape),
     "TaylorDualLPHM": taylor_shape,
     "PHMConv2D": factored_convolution_shape,
@@ -241,12 +252,15 @@ SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], Shape]] = {
             "Dropout",
             "SpatialDropout1D",
             "GaussianNoise",
+            "GaussianDropout",
             "Activation",
             "ReLU",
             "LeakyReLU",
             "Softmax",
-        )
-        + ("BatchNormalization", "LayerNormalization", "Rescaling"),
+            "BatchNormalization",
+            "LayerNormalization",
+            "Rescaling",
+        ),
         unchanged_shape,
     ),
 }

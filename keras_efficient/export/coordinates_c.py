@@ -7,7 +7,7 @@ import keras
 
 from keras_efficient.export.c.text import INDENT
 from keras_efficient.export.coordinates import coordinate_records, random_basis_layers
-from keras_efficient.export.firmware import C_FOLDER, MARK, check_own
+from keras_efficient.export.firmware import C_FOLDER, MARK, check_folder, check_own
 from keras_efficient.files import write_text
 from keras_efficient.version import __version__
 
@@ -30,10 +30,12 @@ def export_coordinates_c(
         directory: Where the files go; made if missing.
 
     Raises:
-        ValueError: As `write_coordinates`; a coordinates.h that this function did not write.
+        ValueError: As `write_coordinates`; a file where the folder goes, or a coordinates.h that this function did
+            not write.
     """
     directory = Path(directory)
     layers, records = random_basis_layers(model), coordinate_records(model, bits, bias_bits)
+    check_folder(directory)
     check_own(directory / DATA)
     directory.mkdir(parents=True, exist_ok=True)
     for name in CODE:

@@ -131,8 +131,8 @@ def export_c(
 
     Raises:
         ValueError: Wrong arguments; a model with layers that have no integer form; a network that
-            does not fit `ram`; a file of that name which this function did not write; a folder that
-            can be no sketch, by its name or by the main of another target in it.
+            does not fit `ram`; a file that this function did not write where the folder or one of its files
+            goes; a folder that can be no sketch, by its name or by the main of another target in it.
     """
     check_choice("weights", weights, WEIGHT_PLACES)
     check_choice("target", target, tuple(TARGETS))
@@ -186,6 +186,7 @@ def firmware_report(directory: str | Path) -> FirmwareReport:
 
 def write_firmware(directory: Path, network: Network, report: FirmwareReport, target: str) -> None:
     """All files, each whole or not at all; what somebody else wrote is not touched."""
+    check_folder(directory)
     for name in OWN_FILES:
         check_own(directory / name)
     if target == "arduino":
@@ -206,6 +207,13 @@ def save_report(directory: str | Path, report: FirmwareReport, target: str) -> N
     """report.json, and the README.md that shows its numbers."""
     write_text(Path(directory) / "report.json", report.to_json())
     write_text(Path(directory) / "README.md", readme(report, target))
+
+
+def check_folder(directory: Path) -> None:
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(
+            f"`directory` must be a folder, or not be there yet. Received: directory='{directory}', a file"
+        )
 
 
 def check_own(path: Path) -> None:

@@ -90,7 +90,7 @@ def check_backend() -> None:
 def checked_samples(samples, model_input) -> np.ndarray:
     """Samples as an array of the dtype that the model's input has."""
     samples = np.asarray(samples)
-    if not len(samples):
+    if not samples.size:
         raise ValueError(f"`samples` must hold at least one sample. Received: shape {samples.shape}")
     shape = tuple(model_input.shape[1:])
     fits = len(samples.shape) == 1 + len(shape) and all(

@@ -105,9 +105,5 @@ def planner_step(operation: Operation, is_last: bool) -> Step:
 
 
 def feature_map(integers: IntegerMap, is_last: bool = False) -> FeatureMap:
+    """A map as the planner sees it; users read the last one as logits."""
     return FeatureMap(integers.shape, LOGIT_BITS if is_last else integers.codes.bits)
-
-
-def stored_map(arrival: Arrival, is_last: bool) -> FeatureMap:
-    """The first map in the arena."""
-    return feature_map(arrival.stored, is_last)

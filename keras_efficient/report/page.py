@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from keras_efficient.files import write_atomically
+from keras_efficient.files import write_text
 from keras_efficient.report.byte_bars import byte_bars
 from keras_efficient.report.markup import escape, join, tag
 from keras_efficient.report.network import network
@@ -57,6 +57,10 @@ def write_report(result: dict, path: str | os.PathLike) -> None:
     Args:
         result: what `load_result` returns. Keys that are missing leave their part of the page out.
         path: the HTML file to write, e.g. `report.html`; its folder must exist.
+
+    Raises:
+        TypeError: `result` is no dict, or `path` no path.
+        ValueError: `result` is not the result of a run, or the folder of `path` is missing.
     """
     check_result(result)
     if not isinstance(path, str | os.PathLike):
@@ -64,8 +68,11 @@ def write_report(result: dict, path: str | os.PathLike) -> None:
     path = Path(path)
     if not path.parent.is_dir():
         raise ValueError(f"`path` must lie in an existing folder. Received: path={str(path)!r}")
-    page = render(result)
-    write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    try:
+        page = render(result)
+    except (AttributeError, LookupError, TypeError) as error:  # a file that was changed by hand
+        raise ValueError(f"`result` must hold what a run writes. Received: a part of another kind ({error})") from error
+    write_text(path, page)
 
 
 def render(result: dict) -> str:

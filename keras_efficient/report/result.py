@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+# What training writes into result.json, and the report reads.
 FORMAT = "keras_efficient result 1"
 
 
@@ -30,7 +31,7 @@ def _refuse(requirement: str, directory: object, error: type[Exception] = ValueE
 def _read_json(path: Path) -> object:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are both ValueErrors
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are both ValueErrors
         message = f"result.json must be a JSON file. Received: {str(path)!r}, which is not"
         raise ValueError(f"{message} ({error})") from error
 

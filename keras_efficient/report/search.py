@@ -1,6 +1,7 @@
 """What a search prints at its end, and the few words that its page shares with it."""
 
 from keras_efficient.report import numbers
+from keras_efficient.report.text_table import align
 
 WORDS = ("at most", "network")  # columns aligned to the left
 HEADINGS = ("bytes", "weights", "activations", "parameters", "float", "quantized", "network")
@@ -14,9 +15,9 @@ def search_summary(result: dict) -> str:
         [
             counts_line(result),
             "",
-            *align([HEADINGS, *map(cells, front)]),
+            *align([HEADINGS, *map(cells, front)], WORDS),
             "",
-            *align([("at most", *HEADINGS), *limits]),
+            *align([("at most", *HEADINGS), *limits], WORDS),
             *(f"{reference['name']}: {in_words(reference)}" for reference in result["references"]),
         ]
     )
@@ -71,13 +72,3 @@ def _limit_row(result: dict, entry: dict) -> tuple[str, ...]:
     if index is None:
         return (limit, *[numbers.DASH] * len(HEADINGS))
     return (limit, *cells(result["candidates"][index]))
-
-
-def align(rows: list[tuple[str, ...]]) -> list[str]:
-    """Lines of equally wide columns; `WORDS` to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    signs = ["<" if heading in WORDS else ">" for heading in rows[0]]
-    lines = (
-        "  ".join(f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True)) for row in rows
-    )
-    return [line.rstrip() for line in lines]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from keras_efficient.files import write_atomically
+from keras_efficient.files import write_text
 from keras_efficient.report import numbers
 from keras_efficient.report.markup import Column, Html, details, join, paragraph, section, table, tag
 from keras_efficient.report.overview import footer
@@ -19,8 +19,7 @@ def write_search_page(result: dict, path: Path) -> None:
         result: The content of search.json.
         path: The file to write.
     """
-    page = render(result)
-    write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    write_text(path, render(result))
 
 
 def render(result: dict) -> str:

@@ -2,6 +2,7 @@
 
 from keras_efficient.report import numbers
 from keras_efficient.report.result import check_result, chosen_trial, has_failed
+from keras_efficient.report.text_table import align
 
 WORDS = ["stage", "mode"]  # columns aligned to the left
 NUMBERS = ["trials", "failed", "chosen", "epoch", "val loss", "val accuracy", "time"]
@@ -14,7 +15,7 @@ def summary_table(result: dict) -> str:
     facts = _facts(result["best"])
     width = max(map(len, facts))
     chosen = [f"{name:{width}}  {value}" for name, value in facts.items()]
-    return "\n".join([*_align([WORDS + NUMBERS, *stages]), "", *chosen])
+    return "\n".join([*align([WORDS + NUMBERS, *stages], WORDS), "", *chosen])
 
 
 def _stage_row(index: int, stage: dict) -> list[str]:
@@ -29,14 +30,6 @@ def _stage_row(index: int, stage: dict) -> list[str]:
         numbers.loss(chosen.get("val_loss")),
         numbers.percent(chosen.get("val_accuracy")),
         numbers.duration(stage.get("train_seconds")),
-    ]
-
-
-def _align(rows: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    signs = "<" * len(WORDS) + ">" * len(NUMBERS)
-    return [
-        "  ".join(f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True)) for row in rows
     ]
 
 

@@ -7,12 +7,18 @@ from typing import Any
 
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
 from keras_efficient.descriptions.fields import check_bits
-from keras_efficient.descriptions.shapes import SHAPES, output_shape
+from keras_efficient.descriptions.shapes import SHAPES
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
 from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.graphs import plan_order
 from keras_efficient.storage.graphs.reading import is_chain, read_graph
-from keras_efficient.storage.models import is_model, model_input_shape, model_specs, unknown_layer
+from keras_efficient.storage.models import (
+    checked_output_shape,
+    is_model,
+    model_input_shape,
+    model_specs,
+    unknown_layer,
+)
 from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap, Working
 from keras_efficient.storage.report import LayerStorage, StorageReport
 
@@ -71,10 +77,10 @@ def estimate_storage(
     """
     check_bits(input_bits, "input_bits")
     check_order(order)
-    if is_model(config_or_model) and not is_chain(config_or_model):
-        return estimate_graph(config_or_model, input_shape, input_bits, order)
     if not isinstance(streaming, bool):
         raise ValueError(f"streaming must be True or False. Received: {streaming!r}")
+    if is_model(config_or_model) and not is_chain(config_or_model):
+        return estimate_graph(config_or_model, input_shape, input_bits, order)
     steps, source_shape = read_network(config_or_model, input_shape)
     rows = price_steps(without_head(steps), FeatureMap(source_shape, input_bits), streaming, order)
     return StorageReport(
@@ -100,8 +106,8 @@ def estimate_graph(model: Any, input_shape: Sequence[int] | None, input_bits: in
     for number, cost in zip(plan.order, plan.costs, strict=True):
         call, source = graph.calls[number], graph.sources[number]
         target = graph.nodes[number].target._replace(shape=graph.shapes[number])
-        spec = LayerSpec(call.kind, dict(call.config))
-        rows.append(layer_row(call.name, spec, source, target, Working(cost * BITS_PER_BYTE, "row")))
+        name = call.config.get("name", call.name)
+        rows.append(layer_row(name, call.spec, source, target, Working(cost * BITS_PER_BYTE, "row")))
     return StorageReport(
         weight_bytes=sum(row.weight_bytes for row in rows),
         activation_bytes=plan.arena_bytes,
@@ -142,7 +148,7 @@ def read_model(model: Any, input_shape: Sequence[int] | None) -> tuple[list[Step
     first = shape = fixed_shape(model_input_shape(model), input_shape)
     steps: list[Step] = []
     for name, spec in specs:
-        shape = output_shape_of(name, spec, shape)
+        shape = checked_output_shape(name, spec, shape)
         steps.append((name, spec, shape))
     if not steps:
         raise ValueError(f"the model {getattr(model, 'name', '')!r} holds no layer")
@@ -156,16 +162,6 @@ def fixed_shape(model_shape: tuple, input_shape: Sequence[int] | None) -> tuple:
     if not agrees or None in wanted:
         raise ValueError(f"input_shape must complete the model's {model_shape}. Received: input_shape={input_shape!r}")
     return wanted
-
-
-def output_shape_of(name: str, spec: LayerSpec, shape: tuple) -> tuple:
-    try:
-        after = output_shape(spec, shape)
-    except ValueError as error:
-        raise ValueError(f"cannot price the layer {name!r} ({spec.class_name}): {error}") from None
-    if any(size < 1 for size in after):
-        raise ValueError(f"cannot price the layer {name!r} ({spec.class_name}): nothing is left of its input {shape}")
-    return after
 
 
 def without_head(steps: list[Step]) -> list[Step]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from keras_efficient.descriptions.shapes import output_shape
 from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.storage.prices import PRICES
 from keras_efficient.storage.pruned import stored_kernels
@@ -57,13 +58,33 @@ def walk(model: Any) -> Iterator[NamedSpec]:
         if is_model(layer):
             yield from walk(layer)
             continue
-        # The masks are no part of the network: what is priced is the layer with its zeros.
-        layer = layer.layer if type(layer).__name__ in PRUNING_WRAPPERS else layer
+        layer = unwrapped(layer)
         kind = type(layer).__name__
         if kind in PRICES:
-            yield NamedSpec(layer.name, LayerSpec(kind, layer.get_config(), kernels=stored_kernels(layer)))
+            yield NamedSpec(layer.name, layer_spec(layer))
         elif kind != INPUT_LAYER:
             raise unknown_layer(f"{layer.name!r} of the model {name_of(model)}", kind)
+
+
+def unwrapped(layer: Any) -> Any:
+    """The layer that is priced: the masks of pruning are no part of the network, the zeros are."""
+    return layer.layer if type(layer).__name__ in PRUNING_WRAPPERS else layer
+
+
+def layer_spec(layer: Any) -> LayerSpec:
+    """What a Keras layer is priced by."""
+    return LayerSpec(type(layer).__name__, layer.get_config(), kernels=stored_kernels(layer))
+
+
+def checked_output_shape(name: str, spec: LayerSpec, shape: tuple) -> tuple:
+    """The shape behind a layer; a ValueError names the layer where there is none."""
+    try:
+        after = output_shape(spec, shape)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"cannot price the layer {name!r} ({spec.class_name}): {error}") from None
+    if any(size < 1 for size in after):
+        raise ValueError(f"cannot price the layer {name!r} ({spec.class_name}): nothing is left of its input {shape}")
+    return after
 
 
 def models_within(model: Any) -> Iterator[Any]:

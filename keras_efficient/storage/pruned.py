@@ -11,6 +11,7 @@ from keras_efficient.storage.prices.base import FLOAT_BITS
 from keras_efficient.storage.sparse import Encoding, best_encoding, kernel_streams
 
 LARGEST_MIDRISE = 2  # signed grids of so few bits have no zero
+EXPONENTS = (-126, 127)  # of the scales, as `ops.quantize` limits them
 
 
 class StoredKernel(NamedTuple):
@@ -29,13 +30,14 @@ class StoredKernel(NamedTuple):
 def stored_kernels(layer: Any) -> tuple[StoredKernel, ...]:
     """The kernels of a built layer in which a weight is exactly zero: in all others zeros are chance.
 
-    Of a quantized layer the codes are counted, in every mode: its grid makes more zeros.
+    Of a quantized layer the codes are counted, in every mode, of the kernel that it rounds (a batch
+    normalization may be folded into it): its grid makes more zeros.
     """
     if type(layer).__name__.startswith("RandomBasis"):
         return ()  # its zeros are where training starts
     found = []
     for variable in prunable(layer):
-        values = effective(variable)
+        values = under_mask(as_numpy(variable), variable)
         if not (values == 0).all() and (values == 0).any():
             found.append(stored_kernel(layer, variable, values))
     return tuple(found)
@@ -45,18 +47,19 @@ def stored_kernel(layer: Any, variable: Any, values: np.ndarray) -> StoredKernel
     bits, nonzero = FLOAT_BITS, values != 0
     for quantizer in getattr(layer, "quantizers", ()):
         if quantizer.weight is variable:
-            bits, nonzero = quantizer.bits, has_codes(values, quantizer)
+            bits, nonzero = quantizer.bits, has_codes(under_mask(quantizer.numpy_values(), variable), quantizer)
     streams = kernel_streams(nonzero, bits, type(layer).__name__ == "DepthwiseConvQ")
     encoding = best_encoding(streams, bits)
     return StoredKernel(nonzero.size * bits, encoding, nonzero.size, int(nonzero.size - nonzero.sum()))
 
 
 def has_codes(values: np.ndarray, quantizer: Any) -> np.ndarray:
-    """Where the codes of `ops.quantize` are not zero."""
+    """Where the codes of `ops.quantize` are not zero. Its scale is a scalar, or one number a filter."""
     if quantizer.bits <= LARGEST_MIDRISE:
         return np.ones(values.shape, bool)
-    exponent = int(np.rint(float(quantizer.scale.numpy())))
-    return np.rint(np.ldexp(values.astype("float64"), quantizer.bits - 1 - exponent)) != 0
+    scales = np.nan_to_num(as_numpy(quantizer.scale))  # training may have left what is no number
+    exponents = np.clip(np.rint(scales), *EXPONENTS).astype(int)
+    return np.rint(np.ldexp(values.astype("float64"), quantizer.bits - 1 - exponents)) != 0
 
 
 def prunable(layer: Any) -> list:
@@ -67,9 +70,9 @@ def prunable(layer: Any) -> list:
     return [weight for weight in getattr(layer, "weights", ()) if weight.name in KERNEL_NAMES]
 
 
-def effective(variable: Any) -> np.ndarray:
-    """Its values, with zeros under a pruning mask."""
-    values, mask = as_numpy(variable), getattr(variable, "pruning_mask", None)
+def under_mask(values: np.ndarray, variable: Any) -> np.ndarray:
+    """Values made of a variable, with zeros where its pruning mask has them."""
+    mask = getattr(variable, "pruning_mask", None)
     return values if mask is None else np.where(as_numpy(mask) != 0, values, 0)
 
 

@@ -11,6 +11,7 @@ from keras_efficient.files import read_json, write_atomically, write_json
 from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import diagnose
 from keras_efficient.report import write_report
+from keras_efficient.report.result import FORMAT
 from keras_efficient.training.data import class_indices
 from keras_efficient.training.manifest import package_versions, rule_name
 from keras_efficient.training.results import bytes_json, trial_json
@@ -53,7 +54,7 @@ def _result_json(run, outcomes, model):
     storage = run.source.storage(model)
     data = run.data
     return {
-        "format": "keras_efficient result 1",
+        "format": FORMAT,
         "network": run.source.description(),
         "input_shape": list(data.input_shape),
         "classes": int(class_indices(data.y_train).max()) + 1,

@@ -2,6 +2,7 @@
 
 import json
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -63,3 +64,18 @@ def test_other_files_are_refused(tmp_path):
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]).save(tmp_path / "other.h5")
     with pytest.raises(ValueError, match="is no checkpoint of the 2019 study"):
         ke.compat.load_2019(tmp_path / "other.h5")
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [],
+        [{"class_name": "InputLayer", "config": {"batch_input_shape": [None, 28, 28, 1]}}],
+        [{"class_name": "Flatten"}],
+    ],
+)
+def test_a_file_without_input_or_quantized_layers_is_refused(layers, tmp_path):
+    with h5py.File(tmp_path / "short.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps({"config": {"layers": layers}})
+    with pytest.raises(ValueError, match="is no checkpoint of the 2019 study"):
+        ke.compat.load_2019(tmp_path / "short.h5")

@@ -42,6 +42,15 @@ def test_a_shorter_table_of_penguins_is_refused(tmp_path):
         load_dataset("penguins", tmp_path)
 
 
+@pytest.mark.parametrize("change", [lambda text: "\x00" + text[::-1], lambda text: text.replace("Biscoe,", "Biscoe,x")])
+def test_a_changed_table_of_penguins_is_named(change, shared_data, tmp_path):
+    text = (shared_data / "penguins.csv").read_text(encoding="utf-8")
+    for content in (change(text).encode(), b"\xff\xfe"):
+        (tmp_path / "penguins.csv").write_bytes(content)
+        with pytest.raises(ValueError, match="penguins.csv.* must hold the 344 rows of palmerpenguins"):
+            load_dataset("penguins", tmp_path)
+
+
 @pytest.fixture
 def downloads_from(monkeypatch, tmp_path):
     """Downloads come from files, and are kept in a folder of the test."""
@@ -56,7 +65,7 @@ def downloads_from(monkeypatch, tmp_path):
     return give
 
 
-def test_a_download_is_checked(downloads_from, tmp_path):
+def test_a_download_is_checked(downloads_from, tmp_path, capsys):
     downloads_from(tmp_path / "nothing.csv")
     with pytest.raises(ConnectionError, match="Could not download https://.*/penguins.csv .*data_dir"):
         load_dataset("penguins")
@@ -66,6 +75,7 @@ def test_a_download_is_checked(downloads_from, tmp_path):
         load_dataset("penguins")
     sha = hashlib.sha256(b"something else").hexdigest()
     assert downloads.fetched(None, "file", "https://example.org/file", sha).read_text() == "something else"
+    assert capsys.readouterr().out == ""
 
 
 @pytest.fixture
@@ -128,3 +138,4 @@ def test_flips_are_whole_images_and_half_of_them():
     same = (y == x).all(axis=(1, 2, 3))
     np.testing.assert_array_equal(y[~same], x[~same][:, :, ::-1])
     assert 150 < same.sum() < 250
+    np.testing.assert_array_equal(flipped(x[..., 0], np.random.default_rng(1)), y[..., 0])

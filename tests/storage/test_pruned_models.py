@@ -1,5 +1,7 @@
 """Bytes of pruned models, and the same bytes in C."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -75,3 +77,51 @@ def test_c_takes_the_bytes_that_were_predicted(bits, sparsity):
     assert written == pytest.approx(predicted, abs=3)
     if bits == 1:
         assert predicted == ke.estimate_storage(_network(0.0, bits)[0]).weight_bytes
+
+
+def _branches():
+    inputs = keras.Input((8, 8, 1))
+    x = ke.ConvQ(8, 3, padding="same", activation="relu", mode="freeze_scales")(inputs)
+    y = ke.ConvQ(8, 3, padding="same", activation="relu", mode="freeze_scales", name="second")(x)
+    x = keras.layers.Flatten()(ke.AddQ(activation="relu", mode="freeze_scales")([x, y]))
+    return keras.Model(inputs, ke.DenseQ(10, mode="freeze_scales")(x))
+
+
+def test_a_model_with_branches_counts_its_zeros():
+    model = _branches()
+    dense = ke.estimate_storage(model)
+    pruned = ke.prune_model(model, ke.ConstantSparsity(0.9))
+    ke.pruning.update_masks(pruned, 0)
+    stripped = ke.strip_pruning(pruned)
+    report = ke.estimate_storage(stripped)
+    assert report == ke.estimate_storage(pruned) and report.weight_bytes < dense.weight_bytes / 2
+    assert "second" in [row.name for row in ke.estimate_storage(pruned).layers]
+    assert report.activation_bytes == dense.activation_bytes
+    network = write_network(IntegerModel(stripped))
+    assert network.weight_bytes == pytest.approx(report.weight_bytes, abs=3)
+    formats = [row.weight_format for row in report.layers if row.parameters]
+    assert [row["weight_format"] for row in network.layers if "weight_format" in row] == formats
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("gains", [None, [0.01, 0.02, 0.3, 1.0, 1.0, 2.0, 4.0]])
+def test_scales_a_filter_and_folded_gains_count_as_in_c(per_channel, gains):
+    """The zeros of the codes are counted, of the kernel that is rounded: with its gains, on its filters' scales."""
+    batch_norm = None if gains is None else keras.layers.BatchNormalization()
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            ke.ConvQ(7, 3, activation="relu", per_channel=per_channel, batch_norm=batch_norm, mode="freeze_scales"),
+            ke.ConvQ(5, 3, per_channel=per_channel, mode="freeze_scales"),
+        ]
+    )
+    if gains is not None:
+        model.layers[0].batch_norm.gamma.assign(gains)
+    if per_channel:
+        model.layers[0].kernel_quantizer.scale.assign([-3.0, -2.0, -1.0, 0.0, 0.0, 1.0, 1.0])
+    pruned = ke.prune_model(model, ke.ConstantSparsity(0.8))
+    ke.pruning.update_masks(pruned, 0)
+    stripped = ke.strip_pruning(pruned)
+    predicted = ke.estimate_storage(stripped)
+    assert predicted == ke.estimate_storage(pruned)
+    assert write_network(IntegerModel(stripped)).weight_bytes == math.ceil(predicted.weight_bytes)

@@ -30,7 +30,7 @@ class FakeQuantize(keras.layers.Layer):
     Input shape: any. Output shape: the same.
 
     Raises:
-        ValueError: If the range does not hold 0 or is empty, or the bits are out of range; when it is trained.
+        ValueError: If the range does not hold 0 or is not finite, or the bits are out of range; when it is trained.
     """
 
     def __init__(self, minimum: float, maximum: float, bits: int = 8, narrow_range: bool = False, **kwargs):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from keras_efficient.export.c.cells import Cells, integer_of, integer_type
+from keras_efficient.export.c.cells import Cells, index_type, integer_of, number_line, stored
 from keras_efficient.export.c.places import Places
-from keras_efficient.export.c.pooling import index_type, mean_lines, mean_type, stored
+from keras_efficient.export.c.pooling import mean_lines, mean_type
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
-from keras_efficient.export.c.text import braces, count_type, function, plus, times, wrapped
+from keras_efficient.export.c.text import braces, count_type, function, plus, plus_text, times, wrapped
 from keras_efficient.export.integer import AveragePooling, Codes, MaxPooling
 from keras_efficient.export.integer.reading import PIXEL
 from keras_efficient.export.integer.windows import Window
@@ -56,9 +56,8 @@ class ArrivalWriter:
             lines.append(f"const {kind} code = ({kind})(({kind})pixel + {-codes.low}u);")
             index = "code"
         for number, layer in enumerate(self.arrival.rescales):
-            kind = integer_type(codes)
             lines += [
-                f"const {kind} x_{number} = ({kind})({integer_of(index, codes)});",
+                number_line(f"x_{number}", index, codes),
                 f"{index_type(layer.target.codes.bits)} index_{number};",
                 *rounding_lines(layer.rounding, [f"x_{number}"], f"index_{number}"),
             ]
@@ -80,8 +79,11 @@ class ArrivalWriter:
         """The cell of the stored map, as a C expression."""
         rows, columns, _ = self.arrival.stored.shape
         pixel = self.places.of(row if rows > 1 else "0", column if columns > 1 else "0")
-        cell = "0" if pixel == "0" else times(wrapped(pixel), self.channels)
-        return cell if self.channels == 1 else "network_channel" if cell == "0" else f"{cell} + network_channel"
+        return self._in_channel("0" if pixel == "0" else times(wrapped(pixel), self.channels))
+
+    def _in_channel(self, cell: str) -> str:
+        """The cell of the channel that has arrived, `cell` being that of channel 0."""
+        return cell if self.channels == 1 else plus_text(cell, "network_channel")
 
     def _window_lines(self, window: Window, used: set[str]) -> list[str]:
         """Which window a pixel belongs to, and its place there; only what is `used`."""
@@ -141,8 +143,7 @@ class ArrivalWriter:
         kind = mean_type(pooling)
         bits = self.arrival.sum_bits
         columns = self.arrival.stored.shape[1]
-        line = "0" if columns == 1 else times("column", self.channels)
-        line = line if self.channels == 1 else "network_channel" if line == "0" else f"{line} + network_channel"
+        line = self._in_channel("0" if columns == 1 else times("column", self.channels))
         place = plus(times(wrapped(line), bits // 8), self.lines_offset // 8)
         self.program.helpers[f"sum_{bits}"] = sum_functions(bits)
         value = integer_of(self.index, self.codes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from keras_efficient.export.c.text import plus, times, wrapped
 from keras_efficient.export.integer.codes import Codes
 
+LARGEST_LOGIT = 2**15 - 1
 WITHIN_BYTES = (1, 2, 4, 8)  # cells of so many bits never straddle bytes
 
 
@@ -56,20 +57,44 @@ def integer_of(index: str, codes: Codes) -> str:
 
 
 def integer_type(codes: Codes) -> str:
+    """The smallest type of the integers."""
     bits = max(abs(codes.low), codes.high).bit_length()
     return f"{'' if codes.signed else 'u'}int{8 if bits <= (7 if codes.signed else 8) else 16}_t"
 
 
+def number_line(name: str, index: str, codes: Codes) -> str:
+    """The declaration of the integer of an index."""
+    kind = integer_type(codes)
+    return f"const {kind} {name} = ({kind})({integer_of(index, codes)});"
+
+
+def index_type(bits: int) -> str:
+    """The type of an index."""
+    return "uint8_t" if bits <= 8 else "uint16_t"
+
+
+def sum_type(bound: int) -> str:
+    """The type of the sums of products."""
+    return "int16_t" if bound < 2**15 else "int32_t" if bound < 2**31 else "int64_t"
+
+
+def stored(target: Cells, index: str) -> str:
+    """What `put` takes for an index: users' logits are integers, saturated to 16 bits."""
+    if not target.is_logits:
+        return index
+    if target.codes.high > LARGEST_LOGIT:
+        index = f"{index} > {LARGEST_LOGIT} ? {LARGEST_LOGIT} : {index}"
+    return f"(int16_t)({integer_of(index, target.codes)})"
+
+
 def get_function(bits: int) -> list[str]:
     """`network_get_BITS(place)`: the index in a cell."""
-    result = "uint8_t" if bits <= 8 else "uint16_t"
-    return [f"NETWORK_INLINE {result} network_get_{bits}(network_index place)", "{", *_get_lines(bits), "}"]
+    return [f"NETWORK_INLINE {index_type(bits)} network_get_{bits}(network_index place)", "{", *_get_lines(bits), "}"]
 
 
 def put_function(bits: int) -> list[str]:
     """`network_put_BITS(place, index)`: write a cell."""
-    value = "uint8_t" if bits <= 8 else "uint16_t"
-    head = f"NETWORK_INLINE void network_put_{bits}(network_index place, {value} index)"
+    head = f"NETWORK_INLINE void network_put_{bits}(network_index place, {index_type(bits)} index)"
     return [head, "{", *_put_lines(bits), "}"]
 
 
@@ -89,7 +114,7 @@ def _get_lines(bits: int) -> list[str]:
             f"    const uint8_t at = (uint8_t)((place & {8 // bits - 1}) * {bits});",
             f"    return network_arena.bytes[place >> {shift}] >> at & {2**bits - 1};",
         ]
-    return [f"    return ({'uint8_t' if bits <= 8 else 'uint16_t'})network_get_bits(place, {bits});"]
+    return [f"    return ({index_type(bits)})network_get_bits(place, {bits});"]
 
 
 def _put_lines(bits: int) -> list[str]:

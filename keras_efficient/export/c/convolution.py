@@ -8,22 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_efficient.export.c.cells import Cells, integer_of, integer_type
+from keras_efficient.export.c.cells import Cells, number_line, sum_type
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.sparse_weights import encoded, group_filters
-from keras_efficient.export.c.text import braces, count_type, counting, function, plus, times, wrapped
+from keras_efficient.export.c.text import braces, count_type, counting, function, plus, plus_text, times, wrapped
 from keras_efficient.export.c.weights import Group, Segment
+from keras_efficient.export.c.window_loops import corner, window_loop, window_place
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.operations import Convolution
-from keras_efficient.export.integer.windows import Window
 from keras_efficient.export.planner.layouts import Layout
 from keras_efficient.storage.prices.base import SHIFT_BITS
-
-
-def sum_type(bound: int) -> str:
-    """The type of the sums of products."""
-    return "int16_t" if bound < 2**15 else "int32_t" if bound < 2**31 else "int64_t"
 
 
 @dataclass(eq=False)
@@ -185,10 +180,8 @@ class ConvolutionWriter:
         return [place, *counting("cell", cells, body)]
 
     def _cell_lines(self, group: Group) -> list[str]:
-        codes = self.source.codes
         read = self.program.get(self.source, "place")
-        declare = f"const {integer_type(codes)} x = ({integer_type(codes)})({integer_of(read, codes)});"
-        return [declare, *group.cell_lines(self.sum)]
+        return [number_line("x", read, self.source.codes), *group.cell_lines(self.sum)]
 
     def _depthwise_lines(self, group: Group) -> list[str]:
         multiplier = self.filters // self.channels
@@ -199,46 +192,3 @@ class ConvolutionWriter:
             *self._cell_lines(group),
         ]
         return window_loop(self.layer.window, lines, group.advance(), group.advance(self.layer.window.sizes[1]))
-
-
-def plus_text(first: str, second: str) -> str:
-    return second if first == "0" else f"{first} + {second}"
-
-
-def corner(name: str, window: Window, axis: int) -> str:
-    """Row or column of the source where the window of target pixel `name` starts."""
-    stride = window.strides[axis]
-    return name if stride == 1 else f"({name} * {stride})"
-
-
-def window_place(window: Window) -> tuple[str, str]:
-    """(row, column) of the source at the place (down, across) of the window."""
-    names = (("row", "down"), ("column", "across"))
-    parts = []
-    for axis, (name, offset) in enumerate(names):
-        place = corner(name, window, axis) if window.target[axis] > 1 else ""
-        if window.sizes[axis] > 1:
-            place = f"{place} + {offset}" if place else offset
-        if window.before[axis]:
-            place += f" - {window.before[axis]}"
-        parts.append(f"({place})" if " " in place else place or "0")
-    return parts[0], parts[1]
-
-
-def window_loop(window: Window, lines: list[str], skip: str = "", skip_row: str = "") -> list[str]:
-    """`lines` for every place of the window that lies on the map; `skip` and `skip_row` are done
-    instead for those outside."""
-    across = counting("across", window.sizes[1], [*outside_lines(window, 1, "column", "across", skip), *lines])
-    return counting("down", window.sizes[0], [*outside_lines(window, 0, "row", "down", skip_row), *across])
-
-
-def outside_lines(window: Window, axis: int, name: str, offset: str, skip: str) -> list[str]:
-    """Leaves the loop's turn where the window is beside the map."""
-    before, size = window.before[axis], window.source[axis]
-    reach = (window.target[axis] - 1) * window.strides[axis] + window.sizes[axis]
-    place = f"{corner(name, window, axis)} + {offset}"
-    conditions = [f"{place} < {before}"] if before else []
-    conditions += [f"{place} >= {size + before}"] if reach > size + before else []
-    if not conditions:
-        return []
-    return braces(f"if ({' || '.join(conditions)})", [*([skip] if skip else []), "continue;"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from keras_efficient.export.c.cells import Cells
+from keras_efficient.export.c.cells import Cells, index_type
 from keras_efficient.export.c.places import table
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import braces, count_type, function
@@ -63,7 +63,7 @@ def permute(program: Program, name: str, cells: Cells, channels: int, old: Layou
     goes_to = np.empty(old.rows * old.columns, dtype=int)
     goes_to[old.addresses.ravel()] = new.addresses.ravel()
     program.tables.append(table(f"{name}_to", tuple(goes_to.tolist())))
-    kind = "int16_t" if cells.is_logits else "uint8_t" if cells.codes.bits <= 8 else "uint16_t"
+    kind = "int16_t" if cells.is_logits else index_type(cells.codes.bits)
 
     def read(cell: str) -> str:
         return f"network_arena.logits[{cell}]" if cells.is_logits else program.get(cells, cells.place(cell))

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-from keras_efficient.export.c.cells import Cells, integer_of, integer_type
-from keras_efficient.export.c.convolution import plus_text, window_loop, window_place
+from keras_efficient.export.c.cells import Cells, index_type, integer_of, number_line, stored, sum_type
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
-from keras_efficient.export.c.text import counting, function, times, wrapped
+from keras_efficient.export.c.text import counting, function, plus_text, times, wrapped
+from keras_efficient.export.c.window_loops import window_loop, window_place
 from keras_efficient.export.integer.operations import AveragePooling, MaxPooling, MeanPooling, Rescale, mean_limit
 from keras_efficient.export.integer.windows import Window
-
-LARGEST_LOGIT = 2**15 - 1
-
-
-def stored(target: Cells, index: str) -> str:
-    """What `put` takes for an index: users' logits are integers, saturated to 16 bits."""
-    if not target.is_logits:
-        return index
-    if target.codes.high > LARGEST_LOGIT:
-        index = f"{index} > {LARGEST_LOGIT} ? {LARGEST_LOGIT} : {index}"
-    return f"(int16_t)({integer_of(index, target.codes)})"
-
-
-def index_type(bits: int) -> str:
-    return "uint8_t" if bits <= 8 else "uint16_t"
 
 
 def window_cell(window: Window, places: Places, channels: int, source: Cells) -> str:
     """The place of the source cell (down, across) in the window, of channel `channel`."""
     pixel = places.of(*window_place(window))
     first = "0" if pixel == "0" else times(wrapped(pixel), channels)
-    return source.place(plus_text(first, "channel" if channels > 1 else "0") if channels > 1 else first)
+    return source.place(plus_text(first, "channel") if channels > 1 else first)
 
 
 def pool_loop(target_places: Places, channels: int, lines: list[str]) -> list[str]:
     """`lines` for every cell of the target, in order; `made` counts them."""
-    body = [*counting("channel", channels, [*lines, "made++;"])]
+    body = counting("channel", channels, [*lines, "made++;"])
     return ["network_index made = 0;", *target_places.loop(body)]
 
 
@@ -76,7 +61,7 @@ def mean_pooling(
     program: Program, name: str, layer: MeanPooling, source: Cells, target: Cells, places: tuple[Places, Places]
 ) -> None:
     """The sum of a window times a factor, rounded."""
-    kind = "int16_t" if layer.bound < 2**15 else "int32_t" if layer.bound < 2**31 else "int64_t"
+    kind = sum_type(layer.bound)
     read = program.get(source, window_cell(layer.window, places[0], layer.source.shape[2], source))
     lines = [
         f"{kind} sum = 0;",
@@ -135,11 +120,10 @@ def wider(kind: str) -> str:
 def rescale(program: Program, name: str, layer: Rescale, source: Cells, target: Cells) -> None:
     """Every cell on another grid, from the first to the last."""
     read = program.get(source, source.place("cell"))
-    rounding = rounding_lines(layer.rounding, ["x"], "result")
     lines = [
-        f"const {integer_type(source.codes)} x = ({integer_type(source.codes)})({integer_of(read, source.codes)});",
+        number_line("x", read, source.codes),
         f"{index_type(layer.target.codes.bits)} result;",
-        *rounding,
+        *rounding_lines(layer.rounding, ["x"], "result"),
         program.put(target, "cell", stored(target, "result")),
     ]
     program.add(function(f"static void {name}(void)", counting("cell", layer.source.cells, lines)))

@@ -24,8 +24,8 @@ def readme(report: FirmwareReport, target: str) -> str:
 # A network in C
 
 Build:   `{BUILD[target]}`
-Call:    `network_push(byte)` for every byte of an image, then `network_logits()` or `network_classify()`.
-Inputs:  a byte stands for byte / 256; rows first, channels last. The next push starts the next image.
+Call:    `network_push(number)` for every number of an input, then `network_logits()` or `network_classify()`.
+Inputs:  rows first, channels last; network.h says what a number stands for. The next push starts the next input.
 Outputs: {report.logits} logits of 16 bits; value = logit x 2^{report.logit_exponent}; the class is the first largest.
 Bytes:   {where}, variables {report.static_bytes}, stack: {stack}.
 Check:   `keras-efficient export --model MODEL.keras --out DIR --target {target} --verify`

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from keras_efficient.export.c.cells import Cells, integer_of
-from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, sum_type
+from collections.abc import Callable
+
+from keras_efficient.export.c.cells import Cells, integer_of, sum_type
+from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import braces, count_type, function, times, wrapped
@@ -40,7 +42,7 @@ def residual(
     program.add(function(f"static void network_layer_{number}(void)", loop(number, layer, places[1], inner_pixels)))
 
 
-def ring_place(order: Places, shape: tuple, inner_pixels: int):
+def ring_place(order: Places, shape: tuple, inner_pixels: int) -> Callable[[str, str], str]:
     """The place of inner pixel (row, column) in its ring."""
 
     def place(row: str, column: str) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from keras_efficient.export.c.cells import index_type
 from keras_efficient.export.c.text import braces
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.rounding import Rounding, Step
@@ -151,7 +152,7 @@ def plus(value: Text, number: int, suffix: str = "") -> Text:
 def cell_type(codes: Codes, as_index: bool) -> str:
     """The smallest type for the indices, or for the integers."""
     if as_index:
-        return "uint8_t" if codes.bits <= 8 else "uint16_t"
+        return index_type(codes.bits)
     return next(
         f"int{bits}_t" for bits in (8, 16, 32) if -(2 ** (bits - 1)) <= codes.low and codes.high < 2 ** (bits - 1)
     )

@@ -23,7 +23,7 @@ def count_type(limit: int) -> str:
 
 
 def counting(name: str, limit: int, lines: Iterable[str], first: int = 0, step: int = 1) -> list[str]:
-    """A loop from `first` up to below `limit`; without a loop where it runs once."""
+    """A loop from `first` up to below `limit`, with its counter."""
     advance = f"{name}++" if step == 1 else f"{name} += {step}"
     return [
         f"{count_type(limit + step - 1)} {name};",
@@ -36,6 +36,11 @@ def plus(text: str, number: int) -> str:
     if number == 0:
         return text
     return str(number) if text == "0" else f"{text} + {number}" if number > 0 else f"{text} - {-number}"
+
+
+def plus_text(first: str, second: str) -> str:
+    """`first + second`, shorter where the first is 0."""
+    return second if first == "0" else f"{first} + {second}"
 
 
 def times(text: str, number: int) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_efficient.export.c.cells import integer_of, integer_type
+from keras_efficient.export.c.cells import index_type, integer_of, integer_type
 from keras_efficient.export.c.text import braces, plus, times
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.storage.sparse import group_order
@@ -110,7 +110,7 @@ class Group(Segment):
             for at in range(0, BYTE if bits <= BYTE else bits, bits):
                 index = "byte" if bits >= BYTE else _part("byte", at, bits)
                 lines.append(self.add(sum_type, (first_bit + at) // bits, index))
-        return [f"{'uint8_t' if bits <= BYTE else 'uint16_t'} byte;", *lines]
+        return [f"{index_type(bits)} byte;", *lines]
 
     def _bit_lines(self, sum_type: str) -> list[str]:
         bits = self.codes.bits

@@ -21,7 +21,6 @@ from keras_efficient.export.network import (
     graph_nodes,
     planner_steps,
     split_arrival,
-    stored_map,
 )
 from keras_efficient.export.planner import ArenaPlan, Layout, PlacedStep, ResidualStep, place_graph, plan_arena
 from keras_efficient.export.planner.graph import PlacedNode
@@ -69,7 +68,7 @@ def write_network(
         return write_graph(model, weights, least_arena_bytes, sparse)
     arrival, operations = split_arrival(model.input, model.operations)
     steps = planner_steps(operations)
-    first = stored_map(arrival, is_last=not operations)
+    first = feature_map(arrival.stored, is_last=not operations)
     plan = plan_arena(first, steps, arrival.line_bits)
     layers = [
         PlacedLayer(str(number), operation, placed, operation is operations[-1], sparse)
@@ -83,12 +82,8 @@ def write_network(
     stored = Cells(arrival.stored.codes, plan.first_offset, is_logits=not operations)
     places = program.use_places(program.places_of(plan.first_layout))
     push = ArrivalWriter(program, arrival, stored, places, plan.lines_offset)
-    push.write()
-    write_interface(program, model)
-    source = assemble(program, packed, weights, push.static_lines())
     rows = tuple(layer_row(program, layer, -(-layer.placed.need_bits // 8)) for layer in layers)
-    arena = max(plan.arena_bytes, least_arena_bytes)
-    return Network(source, header(model, arena, len(packed)), rows, arena, len(packed), push.static_bytes)
+    return finished(model, program, push, packed, weights, rows, max(plan.arena_bytes, least_arena_bytes))
 
 
 def write_graph(model: IntegerModel, weights: str, least_arena_bytes: int, sparse: bool) -> Network:
@@ -106,12 +101,8 @@ def write_graph(model: IntegerModel, weights: str, least_arena_bytes: int, spars
     stored = Cells(model.input.codes, 8 * placement.first)
     places = program.use_places(program.places_of(Layout.by_rows(*model.input.shape[:2])))
     push = ArrivalWriter(program, Arrival(model.input, (), None, model.input), stored, places, 0)
-    push.write()
-    write_interface(program, model)
-    source = assemble(program, packed, weights, push.static_lines())
     rows = tuple(layer_row(program, layer, cost) for layer, cost in zip(layers, plan.costs, strict=True))
-    arena = max(plan.arena_bytes, least_arena_bytes)
-    return Network(source, header(model, arena, len(packed)), rows, arena, len(packed), push.static_bytes)
+    return finished(model, program, push, packed, weights, rows, max(plan.arena_bytes, least_arena_bytes))
 
 
 def graph_layer(model: IntegerModel, node: Node, placed: PlacedNode, sparse: bool) -> PlacedLayer:
@@ -141,6 +132,23 @@ def new_program(model: IntegerModel, arena_bytes: int, weight_bytes: int) -> Pro
     program = Program(count_type(max(8 * arena_bytes, 8 * weight_bytes, model.input.cells, model.output.cells)))
     program.add(["static void network_run(void);"])
     return program
+
+
+def finished(
+    model: IntegerModel,
+    program: Program,
+    push: ArrivalWriter,
+    packed: np.ndarray,
+    weights: str,
+    rows: tuple[dict, ...],
+    arena_bytes: int,
+) -> Network:
+    """The files of a program whose layers are written."""
+    push.write()
+    write_interface(program, model)
+    source = assemble(program, packed, weights, push.static_lines())
+    text = header(model, arena_bytes, len(packed))
+    return Network(source, text, rows, arena_bytes, len(packed), push.static_bytes)
 
 
 def layer_row(program: Program, layer: PlacedLayer, arena_bytes: int) -> dict:

@@ -88,7 +88,7 @@ def weight_codes(layer: Any, quantizer: Quantizer) -> np.ndarray:
 
 
 def finite_values(layer: Any, quantizer: Quantizer) -> np.ndarray:
-    values = keras.ops.convert_to_numpy(quantizer.values()).astype(np.float64)
+    values = quantizer.numpy_values().astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError(
             f"cannot export the layer {layer.name!r}: its {quantizer.name} holds numbers that are not finite"

@@ -79,10 +79,11 @@ class IntegerModel:
         """Integer logits, (n, outputs) int16.
 
         Args:
-            x: Bytes (n, rows, columns[, channels]) or (n, numbers), integers from 0 to 255.
+            x: Integers (n, rows, columns[, channels]) or (n, numbers): bytes from 0 to 255, or what
+                `encode` gives.
 
         Raises:
-            ValueError: Wrong shape or numbers that are no bytes.
+            ValueError: Wrong shape, or numbers that the input's grid does not have.
         """
         x = self._as_maps(x)
         parts = [self._run(x[start : start + IMAGES_AT_ONCE]) for start in range(0, len(x), IMAGES_AT_ONCE)]
@@ -93,6 +94,9 @@ class IntegerModel:
 
         They are the codes of the `InputQ` at the start, behind the layers that prepare its input; without
         one the bytes of x, a byte for byte / 256.
+
+        Args:
+            x: Numbers (n, rows, columns[, channels]) or (n, numbers), as the Keras model takes them.
         """
         for layer in self.network.preparation:
             x = layer(x)
@@ -116,7 +120,7 @@ class IntegerModel:
         fitting |= {(channels,)} if rows == columns == 1 else set()
         if x.ndim < 2 or x.shape[1:] not in fitting:
             raise ValueError(
-                f"x must be bytes of shape (n, {', '.join(map(str, self.input.shape))}). Received: shape {x.shape}"
+                f"x must have the shape (n, {', '.join(map(str, self.input.shape))}). Received: shape {x.shape}"
             )
         low, high = self.input.codes.low, self.input.codes.high
         if not np.issubdtype(x.dtype, np.integer) or (x.size and not low <= x.min() <= x.max() <= high):

@@ -9,12 +9,10 @@ import keras
 
 from keras_efficient.storage.graphs.reading import INPUT_GRID, PREPARATIONS, graph_calls, is_chain
 from keras_efficient.storage.models import INPUT_LAYER, check_chain, is_model, models_within
+from keras_efficient.storage.prices.elementwise import TRAINING_ONLY
 
-# What only acts in training, or renames places.
-TRANSPARENT = (
-    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout"),
-    "Flatten",
-)
+# What changes no number: it only acts in training, or renames places.
+TRANSPARENT = (*TRAINING_ONLY, "Flatten")
 
 
 def read_wiring(model: keras.Model) -> Wiring:

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import keras
+import numpy as np
+
 from keras_efficient import ops as efficient_ops
 from keras_efficient.layers.quantized.mode import Mode
 
@@ -40,6 +43,10 @@ class Quantizer:
     def values(self):
         """The float values of the weight, as they are before rounding."""
         return self.weight if self.read is None else self.read()
+
+    def numpy_values(self) -> np.ndarray:
+        """`values` as a numpy array, on every backend: for those who price or export a layer."""
+        return keras.ops.convert_to_numpy(self.values())
 
     def __call__(self, x, mode: Mode):
         """`ops.quantize` of `x` in the quantized modes, `x` itself in float mode."""

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from keras_efficient.descriptions.shapes import output_shape
 from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.descriptions.windows import read_signal_window, read_window
 from keras_efficient.storage.graphs.graph import Node
-from keras_efficient.storage.models import INPUT_LAYER, is_model, model_graph, name_of, tensor_sources, unknown_layer
+from keras_efficient.storage.models import (
+    INPUT_LAYER,
+    checked_output_shape,
+    is_model,
+    layer_spec,
+    model_graph,
+    name_of,
+    tensor_sources,
+    unknown_layer,
+    unwrapped,
+)
 from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap
+from keras_efficient.storage.prices.elementwise import TRAINING_ONLY
 from keras_efficient.storage.prices.merging import MERGING, merged_shape
 from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
@@ -18,19 +28,24 @@ INPUT_GRID = "InputQ"
 # What stands before the grid of the input stays outside.
 PREPARATIONS = ("Rescaling", "Normalization")
 # The map behind them is the one before, perhaps of another shape.
-RENAMING = (
-    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout"),
-    *("Flatten", "Reshape"),
-)
+RENAMING = (*TRAINING_ONLY, "Flatten", "Reshape")
 
 
 class Call(NamedTuple):
-    """A layer of a graph and the names of those that feed it."""
+    """A layer of a graph and the names of those that feed it. `name` is the graph's, of the wrapper of a layer that
+    is being pruned; `spec` is of the layer inside."""
 
     name: str
-    kind: str
-    config: Mapping[str, Any]
+    spec: LayerSpec
     sources: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        return self.spec.class_name
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return self.spec.config
 
 
 def is_chain(model: Any) -> bool:
@@ -64,9 +79,8 @@ def graph_calls(model: Any) -> list[Call]:
                 f"a model with branches can hold no other models, but the layer {name!r} of the model "
                 f"{name_of(model)} is one"
             )
-        kind = type(layers[name]).__name__
         sources = tuple(source for node in nodes for source in tensor_sources(node))
-        calls.append(Call(name, kind, layers[name].get_config(), sources))
+        calls.append(Call(name, layer_spec(unwrapped(layers[name])), sources))
     return without_head(without_preparation(calls))
 
 
@@ -143,15 +157,7 @@ def read_graph(model: Any, input_shape: tuple, input_bits: int) -> PricedGraph:
 def shape_of(call: Call, shapes: list[tuple]) -> tuple:
     if len(shapes) > 1 or call.kind in MERGING:
         return merged_shape(call.kind, shapes)
-    try:
-        after = output_shape(LayerSpec(call.kind, dict(call.config)), shapes[0])
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"cannot price the layer {call.name!r} ({call.kind}): {error}") from None
-    if any(size < 1 for size in after):
-        raise ValueError(
-            f"cannot price the layer {call.name!r} ({call.kind}): nothing is left of its input {shapes[0]}"
-        )
-    return after
+    return checked_output_shape(call.name, call.spec, shapes[0])
 
 
 def as_image(each: FeatureMap) -> FeatureMap:

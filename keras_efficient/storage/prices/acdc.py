@@ -12,30 +12,21 @@ import math
 
 from keras_efficient.descriptions.windows import read_window
 from keras_efficient.storage.prices.base import (
-    FLOAT_BITS,
     Config,
     FeatureMap,
     Price,
     Weights,
-    Widths,
     Working,
+    kernel_and_bias,
+    optional_output_bits,
+    optional_widths,
+    side_by_side,
 )
 from keras_efficient.storage.prices.windows import convolve_depthwise
 
 
-def widths_of(config: Config) -> Widths:
-    """Here a missing width is float, too."""
-    widths = (config.get(name) for name in ("kernel_bits", "bias_bits", "activation_bits"))
-    return Widths(*(FLOAT_BITS if bits is None else bits for bits in widths))
-
-
 def stored(config: Config, kernels: int, biases: int) -> Weights:
-    widths = widths_of(config)
-    return Weights(kernels + biases, kernels * widths.kernel + biases * widths.bias)
-
-
-def output_bits(config: Config, input_bits: int) -> int:
-    return widths_of(config).activation
+    return kernel_and_bias(optional_widths(config), kernels, biases)
 
 
 def stack_size(config: Config, source: FeatureMap, outputs: int) -> int:
@@ -71,11 +62,6 @@ def has_bias(config: Config) -> bool:
     return config.get("bias", "output") is not None
 
 
-def rows_at_once(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
-    """Every output reads every input: both are alive at once."""
-    return Working(source.total_bits + target.total_bits)
-
-
 def square_weights(config: Config, source: FeatureMap) -> Weights:
     size = source.shape[-1]
     return stored(config, 2 * size, size if has_bias(config) else 0)
@@ -102,12 +88,12 @@ def stack_products(config: Config, source: FeatureMap, outputs: int) -> int:
 
 def stack_scratch(config: Config, source: FeatureMap, outputs: int) -> int:
     """Bits of the two rows of N entries between which a stack works."""
-    return 2 * stack_size(config, source, outputs) * widths_of(config).activation
+    return 2 * stack_size(config, source, outputs) * optional_widths(config).activation
 
 
 def dense_working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
     between = stack_scratch(config, source, config["units"]) if depth_of(config) > 1 else 0
-    return max(rows_at_once(config, source, target, order), Working(between))
+    return max(side_by_side(config, source, target, order), Working(between))
 
 
 def window_cells(config: Config) -> int:
@@ -153,7 +139,7 @@ def factor_price(numbers_per_factor, transforms: int, complex_parts: int, defaul
         row = multiplied + transforms * transform_products(size) // 2
         return source.cells // size * min(row, size * size)
 
-    return Price(output_bits, rows_at_once, weights, products)
+    return Price(optional_output_bits, side_by_side, weights, products)
 
 
 def shuffle_sizes(config: Config, source: FeatureMap) -> int:
@@ -172,18 +158,18 @@ def shuffle_products(config: Config, source: FeatureMap, target: FeatureMap) -> 
 
 
 PRICES = {
-    "ACDC": Price(output_bits, rows_at_once, square_weights, square_products),
+    "ACDC": Price(optional_output_bits, side_by_side, square_weights, square_products),
     "ACDCDense": Price(
-        output_bits,
+        optional_output_bits,
         dense_working,
         lambda config, source: stack_weights(config, source, config["units"]),
         lambda config, source, target: (
             source.cells // source.shape[-1] * stack_products(config, source, config["units"])
         ),
     ),
-    "ACDCConv2D": Price(output_bits, convolution_working, convolution_weights, convolution_products),
+    "ACDCConv2D": Price(optional_output_bits, convolution_working, convolution_weights, convolution_products),
     "AFDF": factor_price(lambda size, groups: size, 4, 2, default_bias=False),
     "BlockACDC": factor_price(lambda size, groups: size * size // groups, 2, 1, default_bias=True),
     "BlockAFDF": factor_price(lambda size, groups: size * size // groups, 4, 2, default_bias=False),
-    "GroupedShuffleDense": Price(output_bits, rows_at_once, shuffle_weights, shuffle_products),
+    "GroupedShuffleDense": Price(optional_output_bits, side_by_side, shuffle_weights, shuffle_products),
 }

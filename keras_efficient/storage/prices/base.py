@@ -88,6 +88,12 @@ def quantized_widths(config: Config) -> Widths:
     return Widths(*(FLOAT_BITS if bits is None else bits for bits in widths))
 
 
+def optional_widths(config: Config) -> Widths:
+    """The widths of layers that are float unless they say otherwise."""
+    names = ("kernel_bits", "bias_bits", "activation_bits")
+    return Widths(*(FLOAT_BITS if config.get(name) is None else config[name] for name in names))
+
+
 def float_widths(config: Config) -> Widths:
     return Widths(FLOAT_BITS, FLOAT_BITS, FLOAT_BITS)
 
@@ -118,6 +124,10 @@ def declared_bits(config: Config, input_bits: int) -> int:
     """The width of the quantizers that are layers of their own."""
     bits = config.get("bits", 4)
     return FLOAT_BITS if bits is None else bits
+
+
+def optional_output_bits(config: Config, input_bits: int) -> int:
+    return optional_widths(config).activation
 
 
 def in_place(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:

@@ -33,18 +33,19 @@ def relu_bits(config: Config, input_bits: int) -> int:
 
 def normalization_weights(config: Config, source: FeatureMap) -> Weights:
     """Mean and variance, and gain and offset where there are any: one float a channel each."""
-    if config.get("axis", -1) not in (-1, len(source.shape)):
-        raise ValueError(f"axis must be the last one. Received: {config['axis']!r}")
-    vectors = 2 + bool(config.get("scale", True)) + bool(config.get("center", True))
-    parameters = vectors * source.shape[-1]
-    return Weights(parameters, parameters * FLOAT_BITS)
+    return channel_vectors(config, source, 2)
 
 
 def layer_normalization_weights(config: Config, source: FeatureMap) -> Weights:
     """Gain and offset where there are any: one float a channel each."""
-    if config.get("axis", -1) not in (-1, [-1], len(source.shape), [len(source.shape)]):
-        raise ValueError(f"axis must be the last one. Received: {config['axis']!r}")
-    vectors = bool(config.get("scale", True)) + bool(config.get("center", True))
+    return channel_vectors(config, source, 0)
+
+
+def channel_vectors(config: Config, source: FeatureMap, statistics: int) -> Weights:
+    axis = config.get("axis", -1)
+    if axis not in (-1, [-1], len(source.shape), [len(source.shape)]):
+        raise ValueError(f"axis must be the last one. Received: axis={axis!r}")
+    vectors = statistics + bool(config.get("scale", True)) + bool(config.get("center", True))
     parameters = vectors * source.shape[-1]
     return Weights(parameters, parameters * FLOAT_BITS)
 
@@ -53,12 +54,12 @@ def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -
     return target.cells
 
 
+# What only acts in training.
+TRAINING_ONLY = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout")
 PASSED_ON = Price(same_bits, in_place, streams=pixels, is_head=True)
 
 PRICES = {
-    **dict.fromkeys(
-        ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "Flatten", "Reshape"), PASSED_ON
-    ),
+    **dict.fromkeys((*TRAINING_ONLY, "Flatten", "Reshape"), PASSED_ON),
     "ActivationQ": Price(declared_bits, in_place, streams=pixels),
     "Activation": Price(activation_bits, in_place, streams=pixels, is_head=True),
     "ReLU": Price(relu_bits, in_place, streams=pixels, is_head=True),

@@ -27,9 +27,11 @@ from keras_efficient.storage.prices.base import (
     FeatureMap,
     Price,
     Weights,
-    Widths,
     Working,
     biases_of,
+    kernel_and_bias,
+    optional_output_bits,
+    optional_widths,
 )
 from keras_efficient.storage.prices.windows import convolve
 
@@ -42,12 +44,6 @@ class Plan(NamedTuple):
     minimal: int
     products: int
     between: tuple[int, ...]
-
-
-def optional_widths(config: Config) -> Widths:
-    """The widths of layers that are float unless they say otherwise."""
-    names = ("kernel_bits", "bias_bits", "activation_bits")
-    return Widths(*(FLOAT_BITS if config.get(name) is None else config[name] for name in names))
 
 
 def pair(rows: int, columns: int, rank: int) -> tuple[int, int]:
@@ -144,9 +140,9 @@ def taylor_plan(config: Config, inputs: int) -> Plan:
     return Plan(*dual_counts(sizes, rank), products, between)
 
 
-def factored_price(plan: Callable[[Config, int], Plan]) -> Price:
+def factored_price(plan: Callable[[Config, int], Plan], default_bias: bool = True) -> Price:
     def weights(config: Config, source: FeatureMap) -> Weights:
-        has_bias = config.get("use_bias", plan is not taylor_plan)
+        has_bias = config.get("use_bias", default_bias)
         return weights_of(config, plan(config, source.shape[-1]), config["units"] if has_bias else 0)
 
     def working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
@@ -158,17 +154,12 @@ def factored_price(plan: Callable[[Config, int], Plan]) -> Price:
     def products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
         return source.cells // source.shape[-1] * plan(config, source.shape[-1]).products
 
-    return Price(output_bits, working, weights, products)
-
-
-def output_bits(config: Config, input_bits: int) -> int:
-    return optional_widths(config).activation
+    return Price(optional_output_bits, working, weights, products)
 
 
 def weights_of(config: Config, plan: Plan, biases: int) -> Weights:
-    widths = optional_widths(config)
-    bits = plan.stored * widths.kernel + biases * widths.bias
-    return Weights(plan.stored + biases, bits, None if plan.minimal == plan.stored else plan.minimal + biases)
+    minimal = None if plan.minimal == plan.stored else plan.minimal + biases
+    return kernel_and_bias(optional_widths(config), plan.stored, biases)._replace(minimal=minimal)
 
 
 def convolution_sizes(config: Config, source: FeatureMap) -> tuple[FactorSizes, int, int]:
@@ -208,6 +199,6 @@ PRICES = {
     "LPHMDense": factored_price(low_rank_plan),
     "DualLPHMDense": factored_price(dual_plan),
     "LowRankDense": factored_price(matrix_plan),
-    "TaylorDualLPHM": factored_price(taylor_plan),
-    "PHMConv2D": Price(output_bits, convolution_working, convolution_weights, convolution_products),
+    "TaylorDualLPHM": factored_price(taylor_plan, default_bias=False),
+    "PHMConv2D": Price(optional_output_bits, convolution_working, convolution_weights, convolution_products),
 }
