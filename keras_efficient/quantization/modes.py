@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.mode import check_mode
+from keras_efficient.quantization.exclusions import copy_exclusions
 
 
 def set_mode(model: keras.layers.Layer, mode: str) -> None:
@@ -107,6 +108,4 @@ def _start_stage(model):
             stacklevel=3,
         )
         return
-    # Exclusions are no part of the configuration.
-    if hasattr(optimizer, "_exclude_from_weight_decay"):
-        model.optimizer._exclude_from_weight_decay = optimizer._exclude_from_weight_decay
+    copy_exclusions(optimizer, model.optimizer)
