@@ -68,8 +68,7 @@ def compress(model: keras.Model, layer: str | keras.layers.Layer, into: keras.la
     check_into(into, old)
     made, activation = new_layers(old, into)
     copy = with_layers(model, old, [made, *activation])
-    kernel = keras.ops.convert_to_numpy(old.kernel).astype(np.float64)
-    bias = keras.ops.convert_to_numpy(old.bias) if old.use_bias else np.zeros(kernel.shape[1])
+    kernel, bias = kernel_and_bias(old)
     fit(made, kernel, bias)
     return Compression(copy, relative_error(made, kernel))
 
@@ -82,6 +81,16 @@ def find_dense(model: keras.Model, layer: str | keras.layers.Layer) -> keras.lay
             f"`layer` must be a dense layer of the model, one of {', '.join(dense) or 'none'}. Received: layer={name!r}"
         )
     return dense[name]
+
+
+def kernel_and_bias(dense: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray]:
+    """The float kernel and bias of a dense layer, with the batch normalization that it may have taken in."""
+    if isinstance(dense, layers.DenseQ):
+        kernel, bias = dense.folded_kernel(), dense.folded_bias() if dense.has_bias else None
+    else:
+        kernel, bias = dense.kernel, dense.bias if dense.use_bias else None
+    kernel = keras.ops.convert_to_numpy(kernel).astype(np.float64)
+    return kernel, np.zeros(kernel.shape[1]) if bias is None else keras.ops.convert_to_numpy(bias)
 
 
 def check_into(into: keras.layers.Layer, old: keras.layers.Layer) -> None:
