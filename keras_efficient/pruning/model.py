@@ -70,7 +70,7 @@ def _chosen(model, layers, structure) -> dict:
     """{id(layer): layer} of the layers to wrap."""
     every = _leaves(model)
     if layers is None:
-        last = Graph(model).ends if structure.prunes_bias else set()
+        last = _last(model) if structure.prunes_bias else set()
         found = [layer for layer in every if _can_be_pruned(layer, structure) and id(layer) not in last]
     elif callable(layers):
         found = [layer for layer in every if layers(layer)]
@@ -92,6 +92,24 @@ def _chosen(model, layers, structure) -> dict:
         for weight in weights:
             divide(layer, weight, structure)
     return {id(layer): layer for layer in found}
+
+
+def _last(model) -> set[int]:
+    """The ids of the last layers with a kernel on each way to an output, in models inside the model as well."""
+    graph = Graph(model)
+    waiting, seen, last = [layer for layer in graph.layers if id(layer) in graph.ends], set(), set()
+    while waiting:
+        layer = waiting.pop()
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        if isinstance(layer, keras.Model):
+            last |= _last(layer)
+        elif prunable_weights(layer):
+            last.add(id(layer))
+        else:
+            waiting += graph.sources[id(layer)]
+    return last
 
 
 def _leaves(model):
@@ -118,12 +136,18 @@ def _can_be_pruned(layer, structure):
 
 
 def _normalizations(model, chosen) -> dict:
-    """{id(BatchNormalization): the chosen layer before it}."""
+    """{id(BatchNormalization): the chosen layer before it}, in models inside the model as well."""
     graph, followers = Graph(model), {}
     for layer in graph.layers:
-        source = graph.source_of(layer) if type(layer).__name__ == "BatchNormalization" else None
+        if isinstance(layer, keras.Model):
+            followers |= _normalizations(layer, chosen)
+        source = graph.source_of(layer) if _normalizes_channels(layer) else None
         while source is not None and type(source).__name__ in _BETWEEN:
             source = graph.source_of(source)
         if source is not None and id(source) in chosen:
             followers[id(layer)] = source
     return followers
+
+
+def _normalizes_channels(layer):
+    return type(layer).__name__ == "BatchNormalization" and layer.axis in (-1, len(layer.input.shape) - 1)

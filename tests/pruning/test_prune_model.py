@@ -166,6 +166,31 @@ def test_filters_take_the_channels_of_their_normalization_along():
         assert not behind[..., gone].any() and behind[..., ~gone].any()
 
 
+def _nested():
+    body = keras.Sequential([keras.Input((8, 8, 2)), L.Conv2D(4, 3, name="c1"), L.BatchNormalization(), L.ReLU()])
+    head = keras.Sequential([keras.Input((8,)), L.Dense(3, name="logits"), L.Softmax()])
+    return keras.Sequential([keras.Input((8, 8, 2)), body, L.Flatten(), L.Dense(8, name="wide"), head])
+
+
+def test_filters_in_models_inside_the_model():
+    """The logits stay, also before a softmax; a normalization follows the filters before it."""
+    pruned = ke.prune_model(_nested(), ke.ConstantSparsity(0.5), structure=Filters())
+    assert {layer.layer.name for layer in prunable_layers(pruned)} == {"c1", "wide"}
+    update_masks(pruned, 0)
+    (norm,) = (layer for layer in pruned._flatten_layers() if isinstance(layer, PrunedChannels))
+    assert keras.ops.convert_to_numpy(norm.mask).sum() == 2
+
+
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="no channels_first on TensorFlow's CPU")
+def test_a_normalization_of_another_axis_is_left_alone():
+    first = {"data_format": "channels_first"}
+    layers = [L.Conv2D(4, 3, **first), L.BatchNormalization(axis=1), L.Conv2D(4, 3, **first), L.Flatten(), L.Dense(2)]
+    model = keras.Sequential([keras.Input((2, 8, 8)), *layers])
+    pruned = ke.prune_model(model, ke.ConstantSparsity(0.5), structure=Filters())
+    update_masks(pruned, 0)
+    assert not any(isinstance(layer, PrunedChannels) for layer in pruned.layers)
+
+
 def test_calibration_leaves_the_masked_weights_out():
     model = keras.Sequential([keras.Input((100,)), ke.DenseQ(10, mode="learn_scales")])
     kernel = np.full((100, 10), 1e-4)
