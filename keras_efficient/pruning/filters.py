@@ -74,16 +74,17 @@ class _Change:
         if variable is self.layer.kernel or variable is getattr(self.layer, "_kernel", None):
             value = value if self.rows is None else value.take(self.rows, axis=-2)
             return value if self.kept is None else value[..., self.kept]
-        if self.layer.use_bias and variable is self.layer.bias:
-            value = value if self.added is None else value + self.added
-            return value if self.kept is None else value[self.kept]
-        return value
+        if self.added is not None and variable is self.layer.bias:
+            value = value + self.added
+        # All other vectors have a number for each filter: biases, normalizations, scales.
+        return value if self.kept is None or value.ndim != 1 else value[self.kept]
 
     def _channels(self, variable, value):
-        """The channels of a layer that passes them: its weights have them last, a thin kernel last but one."""
-        if variable.name in ("kernel", "depthwise_kernel"):
+        """The channels of a layer that passes them: its vectors have them, and a thin kernel and its scales last but
+        one."""
+        if value.ndim > 1:
             return value.take(self.kept, axis=-2)
-        return value if value.ndim != 1 or "float" not in variable.dtype else value[self.kept]
+        return value[self.kept] if value.ndim == 1 and "float" in variable.dtype else value
 
 
 def _plan(producer, graph, constants, changes) -> None:

@@ -130,7 +130,7 @@ def output_axes(layer: keras.layers.Layer, variable: keras.Variable) -> tuple[in
         return (-2, -1)
     if "BaseConvTranspose" in kinds:
         return (-2,)
-    return (-1,) if kinds & {"Dense", "BaseConv", "DenseQ", "ConvQ"} else None
+    return (-1,) if kinds & {"Dense", "BaseConv", "DenseQ", "Conv1DQ", "ConvQ"} else None
 
 
 def divide(layer: keras.layers.Layer, variable: keras.Variable, structure: Structure) -> np.ndarray:
@@ -140,7 +140,8 @@ def divide(layer: keras.layers.Layer, variable: keras.Variable, structure: Struc
     except ValueError as error:
         raise ValueError(
             f"`structure` does not fit the {variable.name} of layer {described(layer)}: {error}. "
-            "Filters are those of Dense, Conv, DepthwiseConv, Conv*Transpose, DenseQ, ConvQ and DepthwiseConvQ. "
+            "Filters are those of Dense, Conv, DepthwiseConv, Conv*Transpose, DenseQ, Conv1DQ, ConvQ and "
+            "DepthwiseConvQ. "
             f"Received: structure={structure!r}"
         ) from None
 
