@@ -1,6 +1,7 @@
 """Trainings in compiled loops of JAX; those of dense networks side by side."""
 
 import jax
+import keras
 import numpy as np
 
 from keras_efficient.training.engines.seeds import EVALUATED_AT_ONCE, Batch, SeedEngine, measures
@@ -41,17 +42,23 @@ class JaxSeedEngine(SeedEngine):
 
         def step(state, samples):
             trainable, non_trainable, optimizer = state
-            (loss, non_trainable), gradients = gradient(trainable, non_trainable, x[samples], y[samples])
+            (_, (loss, non_trainable)), gradients = gradient(
+                trainable, non_trainable, optimizer, x[samples], y[samples]
+            )
             trainable, optimizer = self.model.optimizer.stateless_apply(optimizer, gradients, trainable)
             return (list(trainable), list(non_trainable), list(optimizer)), loss
 
         return jax.lax.scan(step, (trainable, non_trainable, optimizer), order)
 
-    def _loss(self, trainable, non_trainable, x, y):
+    def _loss(self, trainable, non_trainable, optimizer, x, y):
+        """The loss as the optimizer scales it; the loss itself and what has changed."""
         outputs, non_trainable, penalties = self.model.stateless_call(
             trainable, non_trainable, x, training=True, return_losses=True
         )
-        return self.model._compile_loss(y, outputs) + sum(penalties), non_trainable
+        loss = self.model._compile_loss(y, outputs) + sum(penalties)
+        scale = list(zip(self.model.optimizer.variables, optimizer, strict=True))
+        with keras.StatelessScope(state_mapping=scale):
+            return self.model.optimizer.scale_loss(loss), (loss, non_trainable)
 
     def _one_prediction(self, trainable, non_trainable, x):
         return self.model.stateless_call(trainable, non_trainable, x, training=False)[0]

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 import keras
 import numpy as np
 
+from keras_efficient.datasets.checks import random_seed
+from keras_efficient.descriptions.fields import is_integer
+from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.pruning.schedules import ConstantSparsity
 from keras_efficient.pruning.model import prune_model
 from keras_efficient.pruning.updates import prunable_layers
@@ -19,7 +22,7 @@ from keras_efficient.training.pruning.scores import check_criterion, prune_kerne
 
 
 @dataclass
-class Run:
+class RecipeState:
     """Where all trainings of one recipe stand.
 
     Attributes:
@@ -53,11 +56,11 @@ class PairedRuns:
         self, build: Callable[[], keras.Model], data, seeds: int | Sequence[int], batch_size: int, layers=None
     ):
         self.data = TrainingData.from_arrays(data)
-        self.seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+        self.seeds = tuple(map(random_seed, range(seeds) if is_integer(seeds) else seeds))
         if not self.seeds:
             raise ValueError(f"`seeds` must be at least one. Received: seeds={seeds!r}")
-        self.batch_size = int(batch_size)
-        if not 1 <= self.batch_size <= len(self.data.x_train):
+        self.batch_size = positive_integer(batch_size, "batch_size")
+        if self.batch_size > len(self.data.x_train):
             raise ValueError(
                 f"`batch_size` must be from 1 to the {len(self.data.x_train)} training samples. "
                 f"Received: batch_size={batch_size!r}"
@@ -84,11 +87,11 @@ class PairedRuns:
         """Batches in an epoch."""
         return len(self.data.x_train) // self.batch_size
 
-    def begin(self) -> Run:
+    def begin(self) -> RecipeState:
         """All trainings at their first weights."""
-        return Run(self.start)
+        return RecipeState(self.start)
 
-    def train(self, run: Run, steps: int) -> Run:
+    def train(self, run: RecipeState, steps: int) -> RecipeState:
         """Go on for so many batches."""
         if steps == 0:
             return run
@@ -96,7 +99,7 @@ class PairedRuns:
         first = run.step
         orders = np.stack([self._order(seed, first, steps) for seed in self.seeds])
         batch, losses = self.engine.train(run.batch, orders)
-        return Run(batch, first + steps, [*run.history, losses], run.seconds + time.perf_counter() - begin)
+        return RecipeState(batch, first + steps, [*run.history, losses], run.seconds + time.perf_counter() - begin)
 
     def _order(self, seed, first, steps):
         """Batches `first` to `first + steps - 1` of a seed's endless shuffled stream."""
@@ -110,7 +113,7 @@ class PairedRuns:
         skipped = first - epochs[0] * each
         return stream[skipped : skipped + steps].astype("int32")
 
-    def prune(self, run: Run, share: float, scope: str = "global", criterion: str = "magnitude") -> Run:
+    def prune(self, run: RecipeState, share: float, scope: str = "global", criterion: str = "magnitude") -> RecipeState:
         """Remove round(share x alive) weights: over all kernels, or of each."""
         check_criterion(criterion)
         pruned = []
@@ -125,7 +128,7 @@ class PairedRuns:
             pruned.append(self.engine.read())
         return replace(run, batch=Batch.stack(pruned))
 
-    def rewind(self, run: Run, to: Run | None = None) -> Run:
+    def rewind(self, run: RecipeState, to: RecipeState | None = None) -> RecipeState:
         """The weights of `to` (by default the first ones) and a fresh optimizer under the masks of `run`. The data
         order goes on from there."""
         to = self.begin() if to is None else to
@@ -135,13 +138,13 @@ class PairedRuns:
         batch = Batch(to.batch.trainable, non_trainable, self.start.optimizer)
         return replace(run, batch=batch, step=to.step)
 
-    def sparsity(self, run: Run) -> float:
+    def sparsity(self, run: RecipeState) -> float:
         """The share of zeros in the masks of the first training."""
         self.engine.write(*run.batch.of(0))
         count = sum(kernel.count for kernel in self.kernels)
         return 1 - float(sum(kernel.alive().sum() for kernel in self.kernels)) / count
 
-    def finish(self, name: str, run: Run) -> Variant:
+    def finish(self, name: str, run: RecipeState) -> Variant:
         """Evaluate all trainings."""
         losses, accuracies = self.engine.evaluate(run.batch)
         history = np.concatenate([np.asarray(part) for part in run.history], axis=1)
