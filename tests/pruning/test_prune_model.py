@@ -191,6 +191,27 @@ def test_a_normalization_of_another_axis_is_left_alone():
     assert not any(isinstance(layer, PrunedChannels) for layer in pruned.layers)
 
 
+@pytest.mark.parametrize("mode", ["float", "learn_scales"])
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_filters_take_a_folded_normalization_along(use_bias, mode):
+    layer = ke.ConvQ(4, 3, use_bias=use_bias, mode=mode, batch_norm=L.BatchNormalization(), activation_bits=8)
+    body = [ke.Prunable(layer, ke.ConstantSparsity(0.5), structure=Filters()), L.Flatten(), L.Dense(2)]
+    model = keras.Sequential([keras.Input((8, 8, 2)), *body])
+    random = np.random.default_rng(0)
+    for weight in layer.variables:
+        if "scale" not in weight.name:
+            weight.assign(random.uniform(0.3, 1, weight.shape))
+    update_masks(model, 0)
+    (x, _), gone = _data(), body[0].kernels[0].alive() == 0
+    y = keras.ops.convert_to_numpy(body[0](x))
+    assert gone.sum() == 2 and not y[..., gone].any() and y[..., ~gone].any()
+    stripped = ke.strip_pruning(model)
+    np.testing.assert_allclose(stripped.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-5)
+    small = ke.remove_filters(model)
+    assert small.layers[0].filters == 2
+    np.testing.assert_allclose(small.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-5)
+
+
 def test_calibration_leaves_the_masked_weights_out():
     model = keras.Sequential([keras.Input((100,)), ke.DenseQ(10, mode="learn_scales")])
     kernel = np.full((100, 10), 1e-4)
