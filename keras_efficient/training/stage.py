@@ -65,6 +65,9 @@ class Stage:
             each trial. Those that look at batches make a trial run through `model.fit`. A callback
             may set the learning rate of an epoch when it begins (`LearningRateScheduler`); what it
             sets at the end of an epoch is replaced by the schedule of the stage.
+
+    Raises:
+        ValueError: If an attribute is wrong, or two of them do not go together.
     """
 
     mode: str
