@@ -8,11 +8,13 @@ import keras
 import numpy as np
 
 from keras_efficient.layers.pruning.channels import PrunedChannels
-from keras_efficient.pruning.cloning import check_model, rebuild
+from keras_efficient.pruning.cloning import rebuild
 from keras_efficient.pruning.constants import Constants, is_producer, kernel_and_bias, passes_channels
 from keras_efficient.pruning.graph import Graph
 from keras_efficient.pruning.strip import strip_pruning
-from keras_efficient.pruning.updates import layers_of, prunable_layers
+from keras_efficient.pruning.updates import prunable_layers
+from keras_efficient.quantization.functional_models import check_model
+from keras_efficient.quantization.modes import layers_of
 
 
 def remove_filters(model: keras.Model) -> keras.Model:

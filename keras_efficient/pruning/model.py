@@ -11,8 +11,9 @@ from keras_efficient.layers.pruning.kernels import check_prunable, divide, outpu
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.pruning.schedules import Schedule, check_schedule
 from keras_efficient.layers.pruning.structures import Structure, check_structure
-from keras_efficient.pruning.cloning import check_model, copy_of, rebuild
+from keras_efficient.pruning.cloning import rebuild
 from keras_efficient.pruning.graph import Graph
+from keras_efficient.quantization.functional_models import check_model, copy_of
 
 # What works on each channel, or place, alone and may stand between filters and their normalization.
 _BETWEEN = ("Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "SpatialDropout2D", "MaxPooling2D", "AveragePooling2D")
@@ -132,7 +133,7 @@ def _named(layers, wanted, model):
 
 def _can_be_pruned(layer, structure):
     weights = prunable_weights(layer) if refusal(layer) is None else []
-    return bool(weights) and not (structure.prunes_bias and any(output_axes(layer, w) is None for w in weights))
+    return bool(weights) and not (structure.prunes_bias and output_axes(layer) is None)
 
 
 def _normalizations(model, chosen) -> dict:
