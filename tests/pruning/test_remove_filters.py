@@ -149,6 +149,14 @@ def test_quantized_layers(mode):
     _check(model, [(3, 3, 1, 3), (3, 3, 3, 1), (12, units), (units, 3)], atol=1e-6)
 
 
+def test_filters_of_signals():
+    body = [ke.Conv1DQ(4, 3, activation="relu", mode="freeze_scales", name="first"), L.Flatten(), L.Dense(3)]
+    model = _randomized(keras.Sequential([keras.Input((8, 2)), *body]))
+    model = ke.prune_model(model, ke.ConstantSparsity(0.5), structure=Filters())
+    update_masks(model, 0)
+    _check(model, [(3, 2, 2), (12, 3)])
+
+
 def _quantized_net(per_channel, mode):
     inputs = keras.Input((10, 10, 2))
     x = L.Conv2D(6, 3, use_bias=False, name="first")(inputs)
