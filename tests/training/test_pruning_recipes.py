@@ -33,7 +33,7 @@ def runs():
 
 
 def _kernels(runs, run, number=0):
-    runs.engine.write(*run.batch.of(number))
+    runs.engine.write(*run.trainings.of(number))
     masks = [keras.ops.convert_to_numpy(kernel.mask) for kernel in runs.kernels]
     return [keras.ops.convert_to_numpy(kernel.variable) for kernel in runs.kernels], masks
 
@@ -104,7 +104,7 @@ def test_a_ticket_has_its_first_weights_and_a_fresh_optimizer(runs):
         np.testing.assert_array_equal(one, other)
     for one, other in zip(masks, _kernels(runs, trained)[1], strict=True):
         np.testing.assert_array_equal(one, other)
-    for one, other in zip(ticket.batch.optimizer, runs.start.optimizer, strict=True):
+    for one, other in zip(ticket.trainings.optimizer, runs.start.optimizer, strict=True):
         np.testing.assert_array_equal(one, other)
     early = runs.train(runs.begin(), 2)
     later = runs.rewind(trained, early)

@@ -16,7 +16,7 @@ from keras_efficient.layers.pruning.schedules import ConstantSparsity
 from keras_efficient.pruning.model import prune_model
 from keras_efficient.pruning.updates import prunable_layers
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.engines.seeds import Batch, make_seed_engine
+from keras_efficient.training.engines.seeds import Trainings, make_seed_engine
 from keras_efficient.training.pruning.comparison import Variant
 from keras_efficient.training.pruning.scores import check_criterion, prune_kernels
 
@@ -26,13 +26,13 @@ class RecipeState:
     """Where all trainings of one recipe stand.
 
     Attributes:
-        batch: The variables, masks among them.
+        trainings: The variables, masks among them.
         step: Batches since the data order began.
-        history: Mean training losses (seeds, epochs) so far, of all phases.
+        history: Training losses so far, an array (seeds, steps) of each phase.
         seconds: Of computing.
     """
 
-    batch: Batch
+    trainings: Trainings
     step: int = 0
     history: list = field(default_factory=list)
     seconds: float = 0.0
@@ -72,7 +72,7 @@ class PairedRuns:
             model.optimizer.build(model.trainable_variables)
             variables = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
             starts.append(tuple([keras.ops.convert_to_numpy(v) for v in part] for part in variables))
-        self.start = Batch.stack(starts)
+        self.start = Trainings.stack(starts)
         self.model = model
         self.kernels = [kernel for layer in prunable_layers(model) for kernel in layer.kernels]
         self.engine = make_seed_engine(model, self._arrays())
@@ -98,8 +98,8 @@ class PairedRuns:
         begin = time.perf_counter()
         first = run.step
         orders = np.stack([self._order(seed, first, steps) for seed in self.seeds])
-        batch, losses = self.engine.train(run.batch, orders)
-        return RecipeState(batch, first + steps, [*run.history, losses], run.seconds + time.perf_counter() - begin)
+        trainings, losses = self.engine.train(run.trainings, orders)
+        return RecipeState(trainings, first + steps, [*run.history, losses], run.seconds + time.perf_counter() - begin)
 
     def _order(self, seed, first, steps):
         """Batches `first` to `first + steps - 1` of a seed's endless shuffled stream."""
@@ -118,7 +118,7 @@ class PairedRuns:
         check_criterion(criterion)
         pruned = []
         for number, seed in enumerate(self.seeds):
-            self.engine.write(*run.batch.of(number))
+            self.engine.write(*run.trainings.of(number))
             random = np.random.default_rng((seed, 1, run.step))
             for pool in [self.kernels] if scope == "global" else [[kernel] for kernel in self.kernels]:
                 count = sum(kernel.count for kernel in pool)
@@ -126,27 +126,29 @@ class PairedRuns:
                 zeros = count - alive + round(share * alive)
                 prune_kernels(self.model, pool, zeros, criterion, self.data.x_train, self.data.y_train, random)
             pruned.append(self.engine.read())
-        return replace(run, batch=Batch.stack(pruned))
+        return replace(run, trainings=Trainings.stack(pruned))
 
     def rewind(self, run: RecipeState, to: RecipeState | None = None) -> RecipeState:
         """The weights of `to` (by default the first ones) and a fresh optimizer under the masks of `run`. The data
         order goes on from there."""
         to = self.begin() if to is None else to
         masks = {id(kernel.mask) for kernel in self.kernels}
-        pairs = zip(self.model.non_trainable_variables, run.batch.non_trainable, to.batch.non_trainable, strict=True)
+        pairs = zip(
+            self.model.non_trainable_variables, run.trainings.non_trainable, to.trainings.non_trainable, strict=True
+        )
         non_trainable = [new if id(variable) in masks else old for variable, new, old in pairs]
-        batch = Batch(to.batch.trainable, non_trainable, self.start.optimizer)
-        return replace(run, batch=batch, step=to.step)
+        trainings = Trainings(to.trainings.trainable, non_trainable, self.start.optimizer)
+        return replace(run, trainings=trainings, step=to.step)
 
     def sparsity(self, run: RecipeState) -> float:
         """The share of zeros in the masks of the first training."""
-        self.engine.write(*run.batch.of(0))
+        self.engine.write(*run.trainings.of(0))
         count = sum(kernel.count for kernel in self.kernels)
         return 1 - float(sum(kernel.alive().sum() for kernel in self.kernels)) / count
 
     def finish(self, name: str, run: RecipeState) -> Variant:
         """Evaluate all trainings."""
-        losses, accuracies = self.engine.evaluate(run.batch)
+        losses, accuracies = self.engine.evaluate(run.trainings)
         history = np.concatenate([np.asarray(part) for part in run.history], axis=1)
         epochs = max(1, history.shape[1] // self.steps_per_epoch)
         means = np.stack([part.mean(axis=1) for part in np.array_split(history, epochs, axis=1)], axis=1)
