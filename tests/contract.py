@@ -189,6 +189,15 @@ class LayerContract:
         # At most a step of the output grid, where a half-precision sum rounds the other way.
         assert np.abs(y - full).max() <= self.largest_step(layer) + 0.01 * np.abs(full).max()
 
+    @pytest.mark.parametrize("policy", ["float64", "float16"])
+    def test_weights_of_another_dtype_compute_the_same(self, policy):
+        layer, other = self.make(), self.make(dtype=policy)
+        y = keras.ops.convert_to_numpy(keras.ops.cast(other(self.inputs()), "float32"))
+        full = keras.ops.convert_to_numpy(layer(self.inputs()))
+        assert y.shape == full.shape and np.isfinite(y).all()
+        if policy == "float64":
+            assert np.abs(y - full).max() <= self.largest_step(layer) + 1e-3 * np.abs(full).max()
+
     def largest_step(self, layer):
         """The widest step of the layer's output grids."""
         steps = [

@@ -4,20 +4,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_efficient.descriptions.fields import is_integer
 from keras_efficient.descriptions.windows import window_output_size
 from keras_efficient.ops.quantize import check_bits
 
 
 def positive_integer(value, name: str) -> int:
     """`value` as an int, or a ValueError that quotes it."""
-    if _is_integer(value) and value > 0:
+    if is_integer(value) and value > 0:
         return int(value)
     raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
 def whole_number(value, name: str) -> int:
     """`value` as an int of any sign, or a ValueError that quotes it."""
-    if _is_integer(value):
+    if is_integer(value):
         return int(value)
     raise ValueError(f"`{name}` must be an integer. Received: {name}={value!r}")
 
@@ -38,8 +39,8 @@ def one_of(choices, value, name: str):
 
 def integer_pair(value, name: str) -> tuple[int, int]:
     """`value` (a positive integer, or two of them) as a pair, or a ValueError that quotes it."""
-    pair = (value, value) if _is_integer(value) else value
-    if isinstance(pair, Sequence) and len(pair) == 2 and all(_is_integer(v) and v > 0 for v in pair):
+    pair = (value, value) if is_integer(value) else value
+    if isinstance(pair, Sequence) and len(pair) == 2 and all(is_integer(v) and v > 0 for v in pair):
         return (int(pair[0]), int(pair[1]))
     raise ValueError(f"`{name}` must be a positive integer or a pair of them. Received: {name}={value!r}")
 
@@ -113,7 +114,3 @@ def signal_steps(input_shape, window: int, stride: int, padding: str, layer_name
             f"Received: input shape {tuple(input_shape)}"
         )
     return steps
-
-
-def _is_integer(value) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)

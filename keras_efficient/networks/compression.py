@@ -11,7 +11,7 @@ from keras import activations
 from keras_efficient import layers
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
 from keras_efficient.layers.kronecker.factored_layer import FactoredLayer
-from keras_efficient.quantization.own_model.quantize_model import MODELS, as_functional, unchanged
+from keras_efficient.quantization.functional_models import as_functional, check_model, copy_of, first_by_place
 
 DENSE = (keras.layers.Dense, layers.DenseQ)
 SWEEPS = 30  # of the alternating fits
@@ -62,14 +62,12 @@ def compress(model: keras.Model, layer: str | keras.layers.Layer, into: keras.la
     Source: Eckart & Young, 1936 (low rank); Van Loan & Pitsianis, 1993 (Kronecker products); the alternating
     and the gradient fits are this package's.
     """
-    if not isinstance(model, MODELS) or not model.built:
-        raise TypeError(f"`model` must be a built Functional or Sequential model. Received: model={model!r}")
+    check_model(model)
     old = find_dense(model, layer)
     check_into(into, old)
     made, activation = new_layers(old, into)
     copy = with_layers(model, old, [made, *activation])
-    kernel = keras.ops.convert_to_numpy(old.kernel).astype(np.float64)
-    bias = keras.ops.convert_to_numpy(old.bias) if old.use_bias else np.zeros(kernel.shape[1])
+    kernel, bias = kernel_and_bias(old)
     fit(made, kernel, bias)
     return Compression(copy, relative_error(made, kernel))
 
@@ -82,6 +80,16 @@ def find_dense(model: keras.Model, layer: str | keras.layers.Layer) -> keras.lay
             f"`layer` must be a dense layer of the model, one of {', '.join(dense) or 'none'}. Received: layer={name!r}"
         )
     return dense[name]
+
+
+def kernel_and_bias(dense: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray]:
+    """The float kernel and bias of a dense layer, with the batch normalization that it may have taken in."""
+    if isinstance(dense, layers.DenseQ):
+        kernel, bias = dense.folded_kernel(), dense.folded_bias() if dense.has_bias else None
+    else:
+        kernel, bias = dense.kernel, dense.bias if dense.use_bias else None
+    kernel = keras.ops.convert_to_numpy(kernel).astype(np.float64)
+    return kernel, np.zeros(kernel.shape[1]) if bias is None else keras.ops.convert_to_numpy(bias)
 
 
 def check_into(into: keras.layers.Layer, old: keras.layers.Layer) -> None:
@@ -110,13 +118,14 @@ def with_layers(model: keras.Model, old: keras.layers.Layer, new: list[keras.lay
     functional, copies = as_functional(model), {}
 
     def call(operation, *args, **kwargs):
+        args, kwargs = first_by_place(operation, args, kwargs)
         if operation.name == old.name:
             y = args[0]
             for each in new:
                 y = each(y)
             return y
         if operation.name not in copies:
-            copies[operation.name] = (operation, unchanged(operation))
+            copies[operation.name] = (operation, copy_of(operation))
         return copies[operation.name][1](*args, **kwargs)
 
     copy = keras.models.clone_model(functional, clone_function=lambda layer: layer, call_function=call)

@@ -27,6 +27,9 @@ def dct(x):
 
     Returns:
         Tensor (..., N) of the dtype of `x` (integers: float32). Its norm is that of `x`.
+
+    Raises:
+        ValueError: If the size of the last axis is not known, or 0.
     """
     return _in_float(lambda v: fft_spectrum(permute(v, fft_order(v.shape[-1]))), x)
 
@@ -41,6 +44,9 @@ def idct(x):
 
     Returns:
         Tensor (..., N) of the dtype of `x` (integers: float32).
+
+    Raises:
+        ValueError: As `dct`.
     """
     return _in_float(lambda v: permute(fft_signal(v), np.argsort(fft_order(v.shape[-1]))), x)
 

@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from keras_efficient.descriptions.fields import is_integer
+
 _GOLDEN_RATIO = 0x9E3779B9
 _FACTORS = (0x7FEB352D, 0x846CA68B)
 _WORD_BITS = 32
@@ -29,21 +31,8 @@ def hashed_words(seed: int, salt: int, count: int) -> np.ndarray:
         salt: Integer that tells the uses of one seed apart.
         count: Number of words, up to 2^32.
     """
-    key = mix([(seed ^ (_GOLDEN_RATIO * (salt + 1))) & 0xFFFFFFFF])
+    key = mix([(int(seed) ^ (_GOLDEN_RATIO * (int(salt) + 1))) & 0xFFFFFFFF])
     return mix(np.arange(count, dtype=np.uint32) + key)
-
-
-def numpy_signs(seed: int, salt: int, n: int) -> np.ndarray:
-    """`hashed_signs` as a numpy array (int8), for code that runs without a backend."""
-    words = hashed_words(seed, salt, -(-n // _WORD_BITS))
-    bits = (words[:, None] >> np.arange(_WORD_BITS, dtype=np.uint32)) & np.uint32(1)
-    return (1 - 2 * bits.reshape(-1)[:n].astype(np.int8)).astype(np.int8)
-
-
-def numpy_uniform(seed: int, salt: int, n: int) -> np.ndarray:
-    """`hashed_uniform` as a numpy array (float32)."""
-    low = hashed_words(seed, salt, n) & np.uint32(0xFFFFFF)
-    return low.astype(np.float32) * np.float32(_SMALLEST_STEP) - np.float32(1)
 
 
 def hashed_signs(seed, salt, n: int, dtype="int8"):
@@ -99,7 +88,7 @@ def hashed_normals(seed, salt, n: int):
 
 def check_count(n) -> int:
     """`n` as an int, or a ValueError unless it is an integer that is not negative."""
-    if isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 0:
+    if is_integer(n) and n >= 0:
         return int(n)
     raise ValueError(f"`n` must be an integer that is not negative. Received: n={n!r}")
 

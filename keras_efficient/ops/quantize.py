@@ -6,13 +6,15 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from keras import KerasTensor, Operation, Variable, ops, saving
 
-MIN_BITS, MAX_BITS = 1, 16
+from keras_efficient.descriptions.fields import MAX_BITS, is_integer
+
+MIN_BITS = 1
 ROUNDINGS = ("nearest", "floor")
 # Every power of two that float32 represents normally. Looked up instead of computed, because
 # exp2 of an integer is off by one unit in the last place under some compilers.
 _EXPONENTS = (-126, 127)
 _POWERS_OF_TWO = np.exp2(np.arange(_EXPONENTS[0], _EXPONENTS[1] + 1)).astype("float32")
-_HALF_PRECISION = ("float16", "bfloat16")
+HALF_PRECISION = ("float16", "bfloat16")
 
 
 def quantize(x, bits, log2_scale, signed=True, rounding="nearest", scale_gradient=1.0):
@@ -76,7 +78,7 @@ class Quantize(Operation):
 def _quantize(x, log2_scale, grid):
     x = _as_float(x)
     dtype = ops.dtype(x)
-    if dtype in _HALF_PRECISION:
+    if dtype in HALF_PRECISION:
         x = ops.cast(x, "float32")
     step = power_of_two(log2_scale, grid.scale_gradient, ops.dtype(x)) / grid.resolution
     if len(step.shape):  # one shape for both, so that each gradient has the shape of its own
@@ -163,8 +165,7 @@ def code_range(bits, signed):
 
 def check_bits(bits, name="bits"):
     """Raise a ValueError unless `bits` is an integer from 1 to 16."""
-    is_integer = isinstance(bits, (int, np.integer)) and not isinstance(bits, bool)
-    if not is_integer or not MIN_BITS <= bits <= MAX_BITS:
+    if not is_integer(bits) or not MIN_BITS <= bits <= MAX_BITS:
         raise ValueError(f"`{name}` must be an integer from {MIN_BITS} to {MAX_BITS}. Received: {name}={bits!r}")
     return int(bits)
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_efficient.ops.hashing import hashed_normals, hashed_signs
+from keras_efficient.ops.hashing import as_word, hashed_normals, hashed_signs
 
 
 def strided_project(x, dimensions: int, seed=0, salt=0, sizes=None):
@@ -26,13 +26,14 @@ def strided_project(x, dimensions: int, seed=0, salt=0, sizes=None):
         sizes: Numpy array (d,) of the bucket sizes, where some entries of `x` are gaps (always 0).
 
     Returns:
-        Tensor (d,).
+        Tensor (d,) of the dtype of `x`.
     """
     rows = -(-x.shape[0] // dimensions)
     gap = rows * dimensions - x.shape[0]
     x = ops.pad(x, ((0, gap),)) if gap else x
-    signs = _sign_rows(rows, dimensions, seed, salt)
-    return _sum_rows(signs * ops.reshape(x, (rows, dimensions))) * _scales(x.shape[0] - gap, dimensions, sizes)
+    signs = _sign_rows(rows, dimensions, seed, salt, x.dtype)
+    scales = _scales(x.shape[0] - gap, dimensions, sizes, x.dtype)
+    return _sum_rows(signs * ops.reshape(x, (rows, dimensions))) * scales
 
 
 def strided_expand(coordinates, n: int, seed=0, salt=0, sizes=None):
@@ -42,8 +43,8 @@ def strided_expand(coordinates, n: int, seed=0, salt=0, sizes=None):
     """
     dimensions = coordinates.shape[0]
     rows = -(-n // dimensions)
-    scaled = coordinates * _scales(n, dimensions, sizes)
-    matrix = _sign_rows(rows, dimensions, seed, salt) * _repeat_rows(scaled, rows)
+    scaled = coordinates * _scales(n, dimensions, sizes, coordinates.dtype)
+    matrix = _sign_rows(rows, dimensions, seed, salt, coordinates.dtype) * _repeat_rows(scaled, rows)
     return ops.reshape(_finished(matrix), (-1,))[:n]
 
 
@@ -94,13 +95,13 @@ def gaussian_expand(coordinates, n: int, seed=0, salt=0):
     return ops.matmul(coordinates, _normal_rows(coordinates.shape[0], n, seed, salt))
 
 
-def _sign_rows(rows, dimensions, seed, salt):
-    return ops.reshape(hashed_signs(seed, salt, rows * dimensions, "float32"), (rows, dimensions))
+def _sign_rows(rows, dimensions, seed, salt, dtype):
+    return ops.reshape(hashed_signs(seed, salt, rows * dimensions, dtype), (rows, dimensions))
 
 
-def _scales(n, dimensions, sizes):
+def _scales(n, dimensions, sizes, dtype):
     sizes = bucket_sizes(np.arange(n), dimensions) if sizes is None else sizes
-    return ops.convert_to_tensor((1 / np.sqrt(np.maximum(sizes, 1))).astype("float32"))
+    return ops.cast((1 / np.sqrt(np.maximum(sizes, 1))).astype("float32"), dtype)
 
 
 def _sum_rows(x):
@@ -166,7 +167,7 @@ def _hadamard(x):
 
 def _random_columns(count, n, seed, salt):
     """`count` different columns: an arithmetic progression with a random odd step, modulo a power of two."""
-    bits = (1 - hashed_signs(seed, ops.cast(salt, "int32") + 0x5EED, 64, "int32")) // 2
+    bits = (1 - hashed_signs(seed, as_word(salt) + 0x5EED, 64, "int32")) // 2
     powers = ops.convert_to_tensor(2 ** np.arange(31, dtype="int32"))
     step, start = ops.sum(bits[:31] * powers), ops.sum(bits[32:63] * powers)
     columns = ops.arange(count, dtype="int32") * ops.bitwise_or(step, 1) + start

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import keras
 
+from keras_efficient.quantization.functional_models import check_model, copy_of
+
 # The new layer, and what the variables of the layer inside it (or of itself) become.
 Replacement = tuple[keras.layers.Layer, list]
 
@@ -34,19 +36,3 @@ def rebuild(model: keras.Model, replace: Callable[[keras.layers.Layer], Replacem
         for variable, number in zip(variables, numbers, strict=True):
             variable.assign(number)
     return result
-
-
-def copy_of(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """The same layer with new weights."""
-    return type(layer).from_config(layer.get_config())
-
-
-def check_model(model) -> None:
-    """Raise a TypeError unless `model` is a built Functional or Sequential model."""
-    known = isinstance(model, (keras.Sequential, keras.src.models.Functional))
-    if known and model.built:
-        return
-    raise TypeError(
-        "`model` must be a built Functional or Sequential model. "
-        f"Received: model={model!r}" + (" (not built: give it an Input)" if known else "")
-    )

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_efficient.pruning.graph import Graph
 
-PRODUCERS = ("Dense", "Conv1D", "Conv2D", "Conv3D", "DenseQ", "ConvQ")
+PRODUCERS = ("Dense", "Conv1D", "Conv2D", "Conv3D", "DenseQ", "Conv1DQ", "ConvQ")
 DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D", "DepthwiseConvQ")
 # What computes every channel from itself alone.
 CHANNELWISE = (
@@ -16,7 +16,7 @@ CHANNELWISE = (
     *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise", "GaussianDropout"),
     *(f"{kind}Pooling{d}D" for kind in ("Max", "Average", "GlobalMax", "GlobalAverage") for d in (1, 2, 3)),
     *(f"{kind}{d}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for d in (1, 2, 3)),
-    "AveragePoolingQ",
+    *("AveragePoolingQ", "MeanPoolingQ", "GlobalMeanPoolingQ"),
 )
 _NOT_ELEMENTWISE = ("softmax", "log_softmax", "glu", "sparsemax")
 _SIZE_IF_OPEN = 32
@@ -64,9 +64,10 @@ def is_producer(layer: keras.layers.Layer) -> bool:
 
 
 def kernel_and_bias(layer) -> tuple[np.ndarray, np.ndarray | None]:
-    """Kernel and bias as the layer computes with them, rounded in the quantized modes."""
+    """Kernel and bias as the layer computes with them in inference: rounded in the quantized modes, and with the
+    batch normalization that it may have taken in."""
     if hasattr(layer, "quantize_weight"):
-        bias = layer.quantize_weight(layer.bias_quantizer) if layer.use_bias else None
+        bias = layer.quantize_weight(layer.bias_quantizer) if layer.has_bias else None
         pair = (layer.quantize_weight(layer.kernel_quantizer), bias)
     else:
         pair = (layer.kernel, layer.bias if layer.use_bias else None)

@@ -8,11 +8,13 @@ import keras
 import numpy as np
 
 from keras_efficient.layers.pruning.channels import PrunedChannels
-from keras_efficient.pruning.cloning import check_model, rebuild
+from keras_efficient.pruning.cloning import rebuild
 from keras_efficient.pruning.constants import Constants, is_producer, kernel_and_bias, passes_channels
 from keras_efficient.pruning.graph import Graph
 from keras_efficient.pruning.strip import strip_pruning
-from keras_efficient.pruning.updates import layers_of, prunable_layers
+from keras_efficient.pruning.updates import prunable_layers
+from keras_efficient.quantization.functional_models import check_model
+from keras_efficient.quantization.modes import layers_of
 
 
 def remove_filters(model: keras.Model) -> keras.Model:
@@ -74,16 +76,17 @@ class _Change:
         if variable is self.layer.kernel or variable is getattr(self.layer, "_kernel", None):
             value = value if self.rows is None else value.take(self.rows, axis=-2)
             return value if self.kept is None else value[..., self.kept]
-        if self.layer.use_bias and variable is self.layer.bias:
-            value = value if self.added is None else value + self.added
-            return value if self.kept is None else value[self.kept]
-        return value
+        if self.added is not None and variable is self.layer.bias:
+            value = value + self.added
+        # All other vectors have a number for each filter: biases, normalizations, scales.
+        return value if self.kept is None or value.ndim != 1 else value[self.kept]
 
     def _channels(self, variable, value):
-        """The channels of a layer that passes them: its weights have them last, a thin kernel last but one."""
-        if variable.name in ("kernel", "depthwise_kernel"):
+        """The channels of a layer that passes them: its vectors have them, and a thin kernel and its scales last but
+        one."""
+        if value.ndim > 1:
             return value.take(self.kept, axis=-2)
-        return value if value.ndim != 1 or "float" not in variable.dtype else value[self.kept]
+        return value[self.kept] if value.ndim == 1 and "float" in variable.dtype else value
 
 
 def _plan(producer, graph, constants, changes) -> None:

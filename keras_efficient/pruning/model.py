@@ -11,8 +11,9 @@ from keras_efficient.layers.pruning.kernels import check_prunable, divide, outpu
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.pruning.schedules import Schedule, check_schedule
 from keras_efficient.layers.pruning.structures import Structure, check_structure
-from keras_efficient.pruning.cloning import check_model, copy_of, rebuild
+from keras_efficient.pruning.cloning import rebuild
 from keras_efficient.pruning.graph import Graph
+from keras_efficient.quantization.functional_models import check_model, copy_of
 
 # What works on each channel, or place, alone and may stand between filters and their normalization.
 _BETWEEN = ("Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "SpatialDropout2D", "MaxPooling2D", "AveragePooling2D")
@@ -70,7 +71,7 @@ def _chosen(model, layers, structure) -> dict:
     """{id(layer): layer} of the layers to wrap."""
     every = _leaves(model)
     if layers is None:
-        last = Graph(model).ends if structure.prunes_bias else set()
+        last = _last(model) if structure.prunes_bias else set()
         found = [layer for layer in every if _can_be_pruned(layer, structure) and id(layer) not in last]
     elif callable(layers):
         found = [layer for layer in every if layers(layer)]
@@ -94,6 +95,24 @@ def _chosen(model, layers, structure) -> dict:
     return {id(layer): layer for layer in found}
 
 
+def _last(model) -> set[int]:
+    """The ids of the last layers with a kernel on each way to an output, in models inside the model as well."""
+    graph = Graph(model)
+    waiting, seen, last = [layer for layer in graph.layers if id(layer) in graph.ends], set(), set()
+    while waiting:
+        layer = waiting.pop()
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        if isinstance(layer, keras.Model):
+            last |= _last(layer)
+        elif prunable_weights(layer):
+            last.add(id(layer))
+        else:
+            waiting += graph.sources[id(layer)]
+    return last
+
+
 def _leaves(model):
     """The layers of a model and of the models inside it."""
     found = []
@@ -114,16 +133,22 @@ def _named(layers, wanted, model):
 
 def _can_be_pruned(layer, structure):
     weights = prunable_weights(layer) if refusal(layer) is None else []
-    return bool(weights) and not (structure.prunes_bias and any(output_axes(layer, w) is None for w in weights))
+    return bool(weights) and not (structure.prunes_bias and output_axes(layer) is None)
 
 
 def _normalizations(model, chosen) -> dict:
-    """{id(BatchNormalization): the chosen layer before it}."""
+    """{id(BatchNormalization): the chosen layer before it}, in models inside the model as well."""
     graph, followers = Graph(model), {}
     for layer in graph.layers:
-        source = graph.source_of(layer) if type(layer).__name__ == "BatchNormalization" else None
+        if isinstance(layer, keras.Model):
+            followers |= _normalizations(layer, chosen)
+        source = graph.source_of(layer) if _normalizes_channels(layer) else None
         while source is not None and type(source).__name__ in _BETWEEN:
             source = graph.source_of(source)
         if source is not None and id(source) in chosen:
             followers[id(layer)] = source
     return followers
+
+
+def _normalizes_channels(layer):
+    return type(layer).__name__ == "BatchNormalization" and layer.axis in (-1, len(layer.input.shape) - 1)

@@ -7,7 +7,8 @@ import keras
 from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import described
 from keras_efficient.layers.pruning.prunable import Prunable, effective_value
-from keras_efficient.pruning.cloning import copy_of, rebuild
+from keras_efficient.pruning.cloning import rebuild
+from keras_efficient.quantization.functional_models import copy_of
 from keras_efficient.quantization.modes import quantized_layers
 
 

@@ -9,6 +9,7 @@ from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.ops.masks import keep_largest
+from keras_efficient.quantization.modes import layers_of
 
 
 def update_masks(model: keras.layers.Layer, step: int) -> bool:
@@ -46,14 +47,6 @@ def set_masks(kernels: list[PrunedKernel], zeros: int, monotone: bool = True, sc
 def prunable_layers(model: keras.layers.Layer) -> list[Prunable]:
     """The `Prunable` layers of a model in order, each once, also in nested models."""
     return layers_of(model, Prunable)
-
-
-def layers_of(model: keras.layers.Layer, kind: type) -> list:
-    """The layers of a kind in order, each once, also in wrappers and nested models."""
-    if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
-    found = {id(layer): layer for layer in model._flatten_layers() if isinstance(layer, kind)}
-    return list(found.values())
 
 
 def _groups(layers):

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_efficient.ops.quantize import quantize
 from keras_efficient.quantization.modes import float_mode, quantized_layers
-from keras_efficient.quantization.observation import observed_activations
+from keras_efficient.quantization.observation import check_samples, observed_activations
 
 RULES = ("percentile", "least_error")
 # Values of an activation that the rule of least error looks at, at most.
@@ -44,7 +44,8 @@ def calibrate(
         float_model: Model whose weights are copied. It computes in float mode here, whatever
             its mode, and may be `quantized_model` itself.
         quantized_model: Model with the same layers, in any mode (the mode stays).
-        x: Representative inputs, an array (samples, ...). The study takes 128.
+        x: Representative inputs, an array (samples, ...), or a list or dictionary of them, as the
+            model takes several inputs. The study takes 128.
         percentile: Share in percent that may be clipped on each side, from 0 up to 50.
         rule: `"percentile"` or `"least_error"`.
 
@@ -61,8 +62,7 @@ def calibrate(
     for name, model in (("float_model", float_model), ("quantized_model", quantized_model)):
         if not isinstance(model, keras.Model) or not model.built:
             raise TypeError(f"`{name}` must be a built Keras model. Received: {name}={model!r}")
-    if not len(x):
-        raise ValueError(f"`x` must hold at least one sample. Received: shape {np.shape(x)}")
+    check_samples(x)
     _check_same_weights(float_model, quantized_model)
     with float_mode(float_model):
         activations = observed_activations(float_model, x)

@@ -18,6 +18,10 @@ def diagnose(model: keras.Model, x) -> list[dict]:
     rounded scale), parked (whether |frac(log2_scale) - 1/2| < 0.02, for any of them), saturated (share
     of codes at an end of the grid; of an unsigned grid the upper end only, as zero is where a relu
     rests), zeros (share of codes that are 0), used_codes, possible_codes (2^bits).
+
+    Args:
+        model: A built Keras model, in any mode.
+        x: Representative inputs, as in `calibrate`.
     """
     activations = iter(observed_activations(model, x))
     rows = []

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.mode import check_mode
+from keras_efficient.quantization.exclusions import copy_exclusions
 
 
 def set_mode(model: keras.layers.Layer, mode: str) -> None:
@@ -28,14 +29,20 @@ def set_mode(model: keras.layers.Layer, mode: str) -> None:
     changing = [layer for layer in quantized_layers(model) if layer.mode != mode]
     for layer in changing:
         layer.mode = mode
-    for part in _flatten(model) if changing else ():
-        if isinstance(part, keras.Model):
-            _start_stage(part)
+    for part in layers_of(model, keras.Model) if changing else ():
+        _start_stage(part)
 
 
 def quantized_layers(model: keras.layers.Layer) -> list[QuantizedLayer]:
     """The quantized layers of `model` in order, also inside wrappers and nested models."""
-    return [layer for layer in _flatten(model) if isinstance(layer, QuantizedLayer)]
+    return layers_of(model, QuantizedLayer)
+
+
+def layers_of(model: keras.layers.Layer, kind: type) -> list:
+    """The layers of a kind in order, each once, also in wrappers and nested models; the model itself, if it is one."""
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
+    return list({id(layer): layer for layer in model._flatten_layers() if isinstance(layer, kind)}.values())
 
 
 @contextmanager
@@ -83,15 +90,6 @@ def _numbered(scale):
     return [(f"[{number}]", value) for number, value in enumerate(scale.ravel().tolist())]
 
 
-def _flatten(model):
-    if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
-    found = {}
-    for layer in model._flatten_layers(include_self=True, recursive=True):
-        found[id(layer)] = layer
-    return list(found.values())
-
-
 def _start_stage(model):
     """Forget the functions compiled for the old mode, and the state of the optimizer."""
     model.train_function = model.test_function = model.predict_function = None
@@ -107,6 +105,4 @@ def _start_stage(model):
             stacklevel=3,
         )
         return
-    # Exclusions are no part of the configuration.
-    if hasattr(optimizer, "_exclude_from_weight_decay"):
-        model.optimizer._exclude_from_weight_decay = optimizer._exclude_from_weight_decay
+    copy_exclusions(optimizer, model.optimizer)

@@ -24,13 +24,28 @@ def observed_activations(model: keras.Model, x) -> list[np.ndarray]:
         parts = parts_of(x)
         for start in range(0, len(parts[0]), _BATCH):
             batch = [keras.ops.convert_to_tensor(part[start : start + _BATCH]) for part in parts]
-            model(batch if isinstance(x, (list, tuple)) else batch[0], training=False)
+            model(_packed_like(x, batch), training=False)
     return [np.concatenate(values) if values else np.zeros(1, "float32") for values in seen]
 
 
 def parts_of(x) -> list:
-    """The arrays of the inputs: of one, or of a list of several."""
+    """The arrays of the inputs: of one, or of a list or dictionary of several."""
+    if isinstance(x, dict):
+        return list(x.values())
     return list(x) if isinstance(x, (list, tuple)) else [x]
+
+
+def check_samples(x) -> None:
+    """Raise a ValueError unless each input has a sample."""
+    shapes = [np.shape(part) for part in parts_of(x)]
+    if not shapes or any(shape[:1] in ((), (0,)) for shape in shapes):
+        raise ValueError(f"`x` must hold at least one sample. Received: shapes {shapes}")
+
+
+def _packed_like(x, parts):
+    if isinstance(x, dict):
+        return dict(zip(x, parts, strict=True))
+    return parts if isinstance(x, (list, tuple)) else parts[0]
 
 
 @contextmanager

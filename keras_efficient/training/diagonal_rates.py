@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import keras
 from keras import ops
 
 from keras_efficient.layers.arguments import non_negative_number
+from keras_efficient.quantization.exclusions import exclude
 from keras_efficient.training.wrapped_optimizer import WrappedOptimizer
 
 
@@ -63,7 +66,7 @@ class DiagonalRates(WrappedOptimizer):
             return
         factors = [variable for variable in variables if is_factor(variable)]
         if factors and self.inner_optimizer.weight_decay:
-            self.inner_optimizer.exclude_from_weight_decay(var_list=factors)
+            exclude(self.inner_optimizer, factors)
         self.inner_optimizer.build(variables)
         super().build(variables)
 
@@ -76,11 +79,35 @@ class DiagonalRates(WrappedOptimizer):
         factors = [variable for variable in trainable_variables if is_factor(variable)]
         before = [ops.copy(factor) for factor in factors]
         decays = [self._decay(factor) for factor in factors]
-        self.inner_optimizer.apply(grads, trainable_variables)
+        with self._averages_later():
+            self.inner_optimizer.apply(grads, trainable_variables)
         for factor, old, decay in zip(factors, before, decays, strict=True):
             step = ops.convert_to_tensor(factor) - old - decay * old
             new = old + self.learning_rate_factor * step
             factor.assign(new if factor.constraint is None else factor.constraint(new))
+        if self.inner_optimizer.use_ema:
+            self._average()
+
+    @contextmanager
+    def _averages_later(self):
+        """The inner optimizer would average factors that are still on their way, and enlarge what it overwrites."""
+        averages, self.inner_optimizer.use_ema = self.inner_optimizer.use_ema, False
+        try:
+            yield
+        finally:
+            self.inner_optimizer.use_ema = averages
+
+    def _average(self):
+        """What the inner optimizer does with its averages at the end of a step."""
+        inner, step = self.inner_optimizer, self.iterations  # counted already
+        momentum = ops.where(ops.equal(step, 1), 0.0, inner.ema_momentum)
+        for variable, average in zip(inner._trainable_variables, inner._model_variables_moving_average, strict=True):
+            value, old = ops.convert_to_tensor(variable), ops.convert_to_tensor(average)
+            new = old + ops.cast(1 - momentum, old.dtype) * (value - old)
+            average.assign(new)
+            if inner.ema_overwrite_frequency:
+                is_due = ops.equal(step % inner.ema_overwrite_frequency, 0)
+                variable.assign(ops.where(is_due, new, value))
 
     def _decay(self, factor):
         """The share of a factor that decays in this step, before the factor on the step."""

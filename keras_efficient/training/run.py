@@ -8,6 +8,7 @@ from functools import cache
 from numbers import Real
 from pathlib import Path
 
+from keras_efficient.layers.arguments import whole_number
 from keras_efficient.training.choice import keep_choice
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.distillation import distilled
@@ -48,7 +49,8 @@ class Run:
         _check_seconds(save_seconds)
         check_engine(engine)
         stages = _check_stages(stages)
-        run = cls(source, data, stages, Path(directory), check_rule(rule), int(seed), save_seconds, engine)
+        seed = whole_number(seed, "seed")
+        run = cls(source, data, stages, Path(directory), check_rule(rule), seed, save_seconds, engine)
         # What is wrong with the network or the labels shows here, before a file is written.
         outputs = source.outputs()
         if outputs is not None:

@@ -12,6 +12,7 @@ import keras
 
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.mode import check_mode
+from keras_efficient.quantization.exclusions import copy_exclusions
 from keras_efficient.training.halving import Halving
 
 # The study's factors a epoch: fast while the network is float, slow while it is quantized.
@@ -43,7 +44,8 @@ class Stage:
         batch_size: Samples a step; the last step of an epoch takes what is left.
         min_learning_rate: Floor of the learning rate.
         optimizer: Name of a Keras optimizer, or an optimizer whose settings are copied; its
-            learning rate is always the stage's.
+            learning rate is always the stage's. Of one around another (`DiagonalRates`,
+            `RandomBases`, `LossScaleOptimizer`) the inner one's rate and decay are meant.
         loss: Name of a Keras loss, or a loss. None: categorical cross-entropy of integer or
             one-hot labels, whichever the data has.
         weight_decay: Decoupled weight decay of the optimizer; never applied to scales.
@@ -63,6 +65,9 @@ class Stage:
             each trial. Those that look at batches make a trial run through `model.fit`. A callback
             may set the learning rate of an epoch when it begins (`LearningRateScheduler`); what it
             sets at the end of an epoch is replaced by the schedule of the stage.
+
+    Raises:
+        ValueError: If an attribute is wrong, or two of them do not go together.
     """
 
     mode: str
@@ -156,11 +161,20 @@ class Stage:
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
         """A new optimizer with this stage's settings."""
-        optimizer = keras.optimizers.get(self.optimizer)
-        settings = {**optimizer.get_config(), "learning_rate": self.learning_rate_at(0)}
-        if self.weight_decay is not None:
-            settings["weight_decay"] = self.weight_decay
-        return type(optimizer).from_config(settings)
+        given = keras.optimizers.get(self.optimizer)
+        optimizer = self._with_rates(given)
+        copy_exclusions(given, optimizer)
+        return optimizer
+
+    def _with_rates(self, optimizer):
+        """A copy with this stage's rate and decay; of an optimizer around another one, they are the inner one's."""
+        if hasattr(optimizer, "inner_optimizer"):
+            inner = keras.saving.serialize_keras_object(self._with_rates(optimizer.inner_optimizer))
+            settings = {"inner_optimizer": inner}
+        else:
+            settings = {"learning_rate": self.learning_rate_at(0)}
+            settings |= {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
+        return type(optimizer).from_config({**optimizer.get_config(), **settings})
 
     def loss_for(self, one_hot: bool):
         """The loss; the cross-entropy that fits the labels where none was given."""

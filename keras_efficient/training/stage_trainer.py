@@ -7,6 +7,7 @@ import keras
 
 from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import calibrate, round_scales, scale_variables
+from keras_efficient.quantization.exclusions import exclude
 from keras_efficient.training.engines import make_engine
 from keras_efficient.training.prefix import apply_prefix, split_prefix
 from keras_efficient.training.rungs import Goal
@@ -61,7 +62,7 @@ class StageTrainer:
         data = self.data
         inputs = [apply_prefix(prefix, x) for x in (data.x_train, data.x_val)]
         optimizer = self.stage.make_optimizer()
-        optimizer.exclude_from_weight_decay(var_list=scale_variables(self.model))
+        exclude(optimizer, scale_variables(self.model))
         loss = self.stage.loss_for(data.one_hot)
         arrays = (inputs[0], data.y_train, inputs[1], data.y_val)
         return make_engine(body, optimizer, loss, arrays, self.stage.batch_size, callbacks, engine)

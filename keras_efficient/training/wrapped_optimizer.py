@@ -53,6 +53,10 @@ class WrappedOptimizer(keras.optimizers.Optimizer):
         if hasattr(self, "inner_optimizer"):
             self.inner_optimizer.loss_scale_factor = value
 
+    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+        """As the inner optimizer does, whose decay it is."""
+        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
+
     def scale_loss(self, loss):
         return self.inner_optimizer.scale_loss(loss)
 

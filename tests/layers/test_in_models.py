@@ -93,3 +93,20 @@ def test_a_file_predicts_the_same_on_every_backend(backend, tmp_path):
 def test_time_distributed_wrapper():
     layer = keras.layers.TimeDistributed(ke.ConvQ(2, 3))
     assert layer(np.ones((2, 4, 6, 6, 1), "float32")).shape == (2, 4, 4, 4, 2)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ke.ConvQ(2, 3),
+        lambda: ke.DepthwiseConvQ(3),
+        lambda: ke.PHMConv2D(2, 3),
+        lambda: ke.RandomBasisConv2D(2, 3, dimensions=2),
+        lambda: ke.ACDCConv2D(2, 3, depth=1),
+        lambda: ke.AveragePoolingQ(3),
+    ],
+)
+def test_a_window_larger_than_the_image_is_refused(make):
+    for x in (np.ones((1, 2, 2, 2), "float32"), keras.Input((2, 2, 2))):
+        with pytest.raises(ValueError, match=r"window of \(3, 3\) and padding 'valid' leaves nothing of its input"):
+            make()(x)

@@ -79,6 +79,17 @@ class TestGlobalMeanPoolingQ(LayerContract):
         assert self.make().compute_output_shape((None, None, None, 3)) == (None, 1, 1, 3)
         assert ke.GlobalMeanPoolingQ().compute_output_shape((None, 9, 3)) == (None, 3)
 
+    @pytest.mark.parametrize("layer", [ke.GlobalMeanPoolingQ(8), ke.MeanPoolingQ(32, 8)], ids=lambda layer: layer.name)
+    def test_sums_of_half_precision_do_not_overflow(self, layer):
+        layer = type(layer).from_config({**layer.get_config(), "dtype": "mixed_float16"})
+        y = layer(np.full((1, 32, 32, 2), 100.0, "float32"))
+        assert keras.backend.standardize_dtype(y.dtype) == "float16"
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(y).ravel(), [100, 100], rtol=1e-3)
+
+    def test_an_unknown_number_of_places_is_refused(self):
+        with pytest.raises(ValueError, match=r"must be known. Received: input shape \(None, None, 3\)"):
+            ke.GlobalMeanPoolingQ()(keras.Input((None, 3)))
+
     def test_vectors_are_refused(self):
         with pytest.raises(ValueError, match="with places between. Received"):
             ke.GlobalMeanPoolingQ()(np.ones((2, 3), "float32"))

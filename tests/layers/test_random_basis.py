@@ -7,9 +7,9 @@ import numpy as np
 import numpy_layers
 import pytest
 from contract import LayerContract
+from numpy_hashing import numpy_signs, numpy_uniform
 
 import keras_efficient as ke
-from keras_efficient.ops.hashing import numpy_signs, numpy_uniform
 from keras_efficient.ops.sketches import coprime_width
 
 _COMMON = {"seed": 7, "activation": "relu", "use_bias": False, "coordinate_bits": 8, "bias_bits": 6}

@@ -86,6 +86,17 @@ def test_graphs_keep_their_branches():
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_folded_normalization_is_a_part_of_the_kernel():
+    layer = ke.DenseQ(8, batch_norm=keras.layers.BatchNormalization(), name="wide")
+    model = keras.Sequential([keras.Input((12,)), layer, keras.layers.Dense(3)])
+    layer.batch_norm.set_weights([np.abs(normal(8)) + 0.5 * k for k in range(4)])
+    small, error = ke.compress(model, "wide", ke.LowRankDense(8, rank=8))
+    x = normal(4, 12).astype("float32")
+    assert error < 1e-5
+    y, expected = (keras.ops.convert_to_numpy(each(x)) for each in (small, model))
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4)
+
+
 def built():
     layer = ke.LowRankDense(8, rank=2)
     layer.build((None, 12))

@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from numpy_hashing import numpy_signs, numpy_uniform
 
 from keras_efficient import ops
 from keras_efficient.ops import hashing, sketches
@@ -33,7 +34,7 @@ def _matrix(kind, n, dimensions, seed=3, salt=0):
 
 def test_golden_signs(golden):
     for case in json.loads(golden("hashed_signs.json").read_text()):
-        for signs in (ops.hashed_signs, hashing.numpy_signs):
+        for signs in (ops.hashed_signs, numpy_signs):
             values = _numpy(signs(case["seed"], case["salt"], case["n"]))
             assert values.dtype == np.int8
             text = "".join("+" if sign > 0 else "-" for sign in values[:64])
@@ -48,7 +49,7 @@ def test_golden_signs_written_out():
 
 
 def test_golden_uniform():
-    for uniform in (ops.hashed_uniform, hashing.numpy_uniform):
+    for uniform in (ops.hashed_uniform, numpy_uniform):
         values = _numpy(uniform(5, 1, 1000))
         assert values.dtype == np.float32
         assert hashlib.sha1(values.tobytes()).hexdigest().startswith("12e5d20dc6")
@@ -60,7 +61,7 @@ def test_tensors_and_integers_are_the_same_seeds(seed, salt):
     tensors = [keras.ops.convert_to_tensor(word, dtype="int32") for word in words]
     signs = _numpy(ops.hashed_signs(seed, salt, 70))
     np.testing.assert_array_equal(_numpy(ops.hashed_signs(*tensors, 70)), signs)
-    np.testing.assert_array_equal(hashing.numpy_signs(seed + 2**32, salt - 2**32, 70), signs)
+    np.testing.assert_array_equal(numpy_signs(seed + 2**32, salt - 2**32, 70), signs)
 
 
 def test_uniform_and_normal_numbers_have_their_moments():
@@ -72,7 +73,7 @@ def test_uniform_and_normal_numbers_have_their_moments():
 
 @pytest.mark.parametrize("n", [0, 1, 31, 32, 33])
 def test_any_count(n):
-    np.testing.assert_array_equal(_numpy(ops.hashed_signs(1, 0, n)), hashing.numpy_signs(1, 0, 40)[:n])
+    np.testing.assert_array_equal(_numpy(ops.hashed_signs(1, 0, n)), numpy_signs(1, 0, 40)[:n])
 
 
 @pytest.mark.parametrize("n", [-1, 2.0, "3", None, True])
@@ -98,12 +99,36 @@ def test_the_strided_projector_is_symmetric_and_idempotent(n, dimensions):
 
 
 def test_the_strided_sketch_by_hand():
-    signs = hashing.numpy_signs(3, 2, 10).astype("float32")
+    signs = numpy_signs(3, 2, 10).astype("float32")
     x = np.arange(1, 11, dtype="float32")
     expected = [sum((signs * x)[b::3]) / np.sqrt(len(x[b::3])) for b in range(3)]
     np.testing.assert_allclose(
         _numpy(ops.strided_project(keras.ops.convert_to_tensor(x), 3, 3, 2)), expected, rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+@pytest.mark.parametrize("kind", _BASES)
+def test_sketches_keep_the_dtype(kind, dtype):
+    x = keras.ops.convert_to_tensor(np.arange(10.0).astype(dtype))
+    coordinates = _BASES[kind][0](x, 3, 1, 2)
+    full = _BASES[kind][0](keras.ops.cast(x, "float32"), 3, 1, 2)
+    np.testing.assert_allclose(_numpy(coordinates), _numpy(full), rtol=1e-2)
+    assert _numpy(_BASES[kind][1](coordinates, 10, 1, 2)).shape == (10,)
+
+
+@pytest.mark.parametrize("kind", _BASES)
+def test_salts_of_any_size(kind):
+    x = keras.ops.convert_to_tensor(np.arange(10, dtype="float32"))
+    large, small = (_numpy(_BASES[kind][0](x, 3, 2**40 + 1, salt)) for salt in (2**40 + 2, 2))
+    np.testing.assert_array_equal(large, small)
+
+
+def test_integers_of_numpy_are_seeds():
+    for seed, salt in ((np.int32(-3), 2), (np.uint32(2**32 - 1), np.int32(7)), (np.int64(2**40), np.uint8(1))):
+        np.testing.assert_array_equal(
+            ops.hashed_words(seed, salt, 5), ops.hashed_words(int(seed) % 2**32, int(salt), 5)
+        )
 
 
 @pytest.mark.parametrize("kind", _BASES)

@@ -91,7 +91,7 @@ def test_filters_go_whole_with_their_bias(make, shape, axes):
     random = np.random.default_rng(0)
     kernel = random.normal(size=shape)
     layer.kernels[0].variable.assign(kernel)
-    layer.kernels[0].bias.assign(random.normal(size=6))
+    layer.layer.bias.assign(random.normal(size=6))
     update_masks(layer, 0)
     others = tuple(axis for axis in range(len(shape)) if axis not in axes)
     strength = np.abs(kernel).mean(axis=others).ravel()

@@ -166,6 +166,52 @@ def test_filters_take_the_channels_of_their_normalization_along():
         assert not behind[..., gone].any() and behind[..., ~gone].any()
 
 
+def _nested():
+    body = keras.Sequential([keras.Input((8, 8, 2)), L.Conv2D(4, 3, name="c1"), L.BatchNormalization(), L.ReLU()])
+    head = keras.Sequential([keras.Input((8,)), L.Dense(3, name="logits"), L.Softmax()])
+    return keras.Sequential([keras.Input((8, 8, 2)), body, L.Flatten(), L.Dense(8, name="wide"), head])
+
+
+def test_filters_in_models_inside_the_model():
+    """The logits stay, also before a softmax; a normalization follows the filters before it."""
+    pruned = ke.prune_model(_nested(), ke.ConstantSparsity(0.5), structure=Filters())
+    assert {layer.layer.name for layer in prunable_layers(pruned)} == {"c1", "wide"}
+    update_masks(pruned, 0)
+    (norm,) = (layer for layer in pruned._flatten_layers() if isinstance(layer, PrunedChannels))
+    assert keras.ops.convert_to_numpy(norm.mask).sum() == 2
+
+
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="no channels_first on TensorFlow's CPU")
+def test_a_normalization_of_another_axis_is_left_alone():
+    first = {"data_format": "channels_first"}
+    layers = [L.Conv2D(4, 3, **first), L.BatchNormalization(axis=1), L.Conv2D(4, 3, **first), L.Flatten(), L.Dense(2)]
+    model = keras.Sequential([keras.Input((2, 8, 8)), *layers])
+    pruned = ke.prune_model(model, ke.ConstantSparsity(0.5), structure=Filters())
+    update_masks(pruned, 0)
+    assert not any(isinstance(layer, PrunedChannels) for layer in pruned.layers)
+
+
+@pytest.mark.parametrize("mode", ["float", "learn_scales"])
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_filters_take_a_folded_normalization_along(use_bias, mode):
+    layer = ke.ConvQ(4, 3, use_bias=use_bias, mode=mode, batch_norm=L.BatchNormalization(), activation_bits=8)
+    body = [ke.Prunable(layer, ke.ConstantSparsity(0.5), structure=Filters()), L.Flatten(), L.Dense(2)]
+    model = keras.Sequential([keras.Input((8, 8, 2)), *body])
+    random = np.random.default_rng(0)
+    for weight in layer.variables:
+        if "scale" not in weight.name:
+            weight.assign(random.uniform(0.3, 1, weight.shape))
+    update_masks(model, 0)
+    (x, _), gone = _data(), body[0].kernels[0].alive() == 0
+    y = keras.ops.convert_to_numpy(body[0](x))
+    assert gone.sum() == 2 and not y[..., gone].any() and y[..., ~gone].any()
+    stripped = ke.strip_pruning(model)
+    np.testing.assert_allclose(stripped.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-5)
+    small = ke.remove_filters(model)
+    assert small.layers[0].filters == 2
+    np.testing.assert_allclose(small.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-5)
+
+
 def test_calibration_leaves_the_masked_weights_out():
     model = keras.Sequential([keras.Input((100,)), ke.DenseQ(10, mode="learn_scales")])
     kernel = np.full((100, 10), 1e-4)

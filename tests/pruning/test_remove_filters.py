@@ -149,6 +149,43 @@ def test_quantized_layers(mode):
     _check(model, [(3, 3, 1, 3), (3, 3, 3, 1), (12, units), (units, 3)], atol=1e-6)
 
 
+def test_filters_of_signals():
+    body = [ke.Conv1DQ(4, 3, activation="relu", mode="freeze_scales", name="first"), L.Flatten(), L.Dense(3)]
+    model = _randomized(keras.Sequential([keras.Input((8, 2)), *body]))
+    model = ke.prune_model(model, ke.ConstantSparsity(0.5), structure=Filters())
+    update_masks(model, 0)
+    _check(model, [(3, 2, 2), (12, 3)])
+
+
+def _quantized_net(per_channel, mode):
+    inputs = keras.Input((10, 10, 2))
+    x = L.Conv2D(6, 3, use_bias=False, name="first")(inputs)
+    x = L.ReLU()(L.BatchNormalization(name="norm")(x))
+    x = L.ReLU()(L.DepthwiseConv2D(3, name="thin")(x))
+    x = L.AveragePooling2D(2)(x)
+    x = L.GlobalAveragePooling2D()(L.Conv2D(5, 1, activation="relu", name="second")(x))
+    model = _randomized(keras.Model(inputs, L.Dense(3, name="last")(x)))
+    x = np.random.default_rng(2).normal(size=(16, 10, 10, 2)).astype("float32")
+    quantized = ke.quantize_model(model, x=x, per_channel=per_channel, mode=mode)
+    gone = np.isin(np.arange(6), [0, 3])
+    for name in ("first", "thin", "second"):
+        layer = quantized.get_layer(name)
+        kernel, outputs = keras.ops.convert_to_numpy(layer.kernel), layer.output.shape[-1]
+        layer.kernel.assign(np.where(gone[:, None] if name == "thin" else gone[:outputs], 0, kernel))
+        bias = layer.bias if layer.use_bias else layer.batch_norm.beta
+        bias.assign(np.where(gone[:outputs], -0.5 if layer.use_bias else 0, keras.ops.convert_to_numpy(bias)))
+    quantized.get_layer("first").batch_norm.moving_mean.assign(np.array([1, 0.5, 0.1, -1, 0.5, 0.1], "float32"))
+    return quantized
+
+
+@pytest.mark.parametrize("mode", ["float", "learn_scales"])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_normalizations_and_scales_of_quantized_layers_go_along(per_channel, mode):
+    """A filter of zeros in front gives -mean gain, which the relu or the thin kernel behind it turns into 0."""
+    model = _quantized_net(per_channel, mode)
+    _check(model, [(3, 3, 2, 4), (3, 3, 4, 1), (1, 1, 4, 3), (3, 3)])
+
+
 def test_half_of_the_filters_are_half_of_the_file(tmp_path):
     keras.utils.set_random_seed(0)
     model = keras.Sequential(

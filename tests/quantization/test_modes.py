@@ -138,3 +138,17 @@ def test_weight_decay_exclusions_survive():
     zeros = np.zeros((8, 4), "float32")
     model.fit(zeros, model.predict(zeros, verbose=0), verbose=0)  # no gradient: only decay could move the kernel
     np.testing.assert_array_equal(layer.get_weights()[0], 1.0)
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: inner, ke.DiagonalRates, keras.optimizers.LossScaleOptimizer])
+@pytest.mark.parametrize("by", ["name", "variable"])
+def test_all_weight_decay_exclusions_survive(wrap, by):
+    layer = ke.DenseQ(3)
+    model = keras.Sequential([keras.Input((4,)), layer])
+    inner = keras.optimizers.AdamW()
+    inner.exclude_from_weight_decay(**({"var_names": ["bias"]} if by == "name" else {"var_list": [layer.bias]}))
+    model.compile(wrap(inner), "mse")
+    ke.set_mode(model, "learn_scales")
+    copied = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    assert copied is not inner
+    assert [copied._use_weight_decay(weight) for weight in (layer.kernel, layer.bias)] == [True, False]

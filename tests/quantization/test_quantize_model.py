@@ -203,6 +203,50 @@ def test_a_shared_layer_stays_shared():
     assert sum(layer.name == "shared" for layer in quantized.layers) == 1
 
 
+def test_a_shared_layer_without_weights_meets_negative_numbers_later():
+    inputs = keras.Input((6, 6, 2))
+    pool = L.AveragePooling2D(2, name="pool")
+    parts = [pool(L.Conv2D(3, 1, activation=name)(inputs)) for name in ("relu", None)]
+    model = keras.Model(inputs, L.Dense(2)(L.Flatten()(L.Concatenate()(parts))))
+    quantized = ke.quantize_model(model, x=inputs_of(model))
+    assert quantized.get_layer("pool").signed_output
+
+
+def test_inputs_by_keyword_and_dictionary():
+    inputs = {name: keras.Input((4,), name=name) for name in ("a", "b")}
+    hidden = [L.ReLU()(inputs=L.Dense(3)(inputs=each)) for each in inputs.values()]
+    model = keras.Model(inputs, L.Dense(2, name="last")(inputs=L.Add()(hidden)))
+    x = {name: np.random.default_rng(0).uniform(size=(9, 4)).astype("float32") for name in inputs}
+    quantized = ke.quantize_model(model, x=x, mode="float")
+    np.testing.assert_allclose(outputs_of(quantized, x), outputs_of(model, x), rtol=1e-5, atol=1e-5)
+    smaller, error = ke.compress(model, "last", ke.LowRankDense(2, rank=2))
+    assert error < 1e-5
+    np.testing.assert_allclose(outputs_of(smaller, x), outputs_of(model, x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_sum_that_repeats_a_map_is_refused():
+    inputs = keras.Input((6, 6, 2))
+    model = keras.Model(inputs, L.Add(name="sum")([inputs, L.GlobalAveragePooling2D(keepdims=True)(inputs)]))
+    with pytest.raises(ValueError, match=r"'sum' \(Add\): the maps of a sum must have one shape. Received"):
+        ke.quantize_model(model)
+    with pytest.warns(UserWarning, match="stay float.*sum"):
+        ke.quantize_model(model, overrides={"sum": None})
+
+
+def test_layers_without_weights_keep_their_dtype_and_stay_frozen():
+    inputs = keras.Input((6, 6, 2), dtype="float64")
+    layers = [L.Add(name="sum"), L.Concatenate(name="side"), L.AveragePooling2D(2), L.GlobalAveragePooling2D()]
+    x = layers[1]([layers[0]([inputs, inputs]), inputs])
+    model = keras.Model(inputs, layers[3](layers[2](x)))
+    for layer in layers:
+        layer.dtype_policy, layer.trainable = "float64", False
+    quantized = ke.quantize_model(model)
+    assert len(quantized_layers(quantized)) == 5
+    for layer in quantized_layers(quantized):
+        assert layer.dtype_policy.name == "float64"
+        assert layer.trainable == (type(layer) is ke.InputQ)
+
+
 @pytest.mark.skipif(keras.backend.backend() == "numpy", reason="numpy does not train")
 def test_trains_within_plain_fit(tmp_path):
     """Regression, sample weights, callbacks, another mode between; the statistics that are folded stay."""

@@ -105,3 +105,35 @@ def test_a_loss_scale_optimizer_goes_around():
     inner = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01))
     with pytest.raises(ValueError, match="goes around DiagonalRates, not into it"):
         ke.DiagonalRates(inner)
+
+
+def test_variables_that_are_not_decayed_stay_so():
+    model = _model()
+    dense = model.layers[-1]
+    inner = keras.optimizers.AdamW()
+    inner.exclude_from_weight_decay(var_names=["kernel"])
+    optimizer = ke.DiagonalRates(inner)
+    optimizer.build(model.trainable_variables)
+    assert [inner._use_weight_decay(weight) for weight in (dense.kernel, dense.bias)] == [False, True]
+    optimizer = ke.DiagonalRates(keras.optimizers.AdamW())
+    optimizer.exclude_from_weight_decay(var_list=[dense.bias])
+    optimizer.build(model.trainable_variables)
+    decayed = [optimizer.inner_optimizer._use_weight_decay(weight) for weight in (dense.kernel, dense.bias)]
+    assert decayed == [True, False]
+
+
+@pytest.mark.parametrize("overwrite", [None, 2])
+def test_averages_are_those_of_the_whole_steps(overwrite):
+    """With the same factor on all variables, the result is that of the optimizer alone at so many times its rate."""
+    random = np.random.default_rng(0)
+    x, y = (random.normal(size=(40, n)).astype("float32") for n in (6, 6))
+    results = []
+    for factor in (1, 8):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((6,)), ke.ACDC(bias=None)])
+        inner = keras.optimizers.SGD(0.008 / factor, use_ema=True, ema_momentum=0.7, ema_overwrite_frequency=overwrite)
+        model.compile(inner if factor == 1 else ke.DiagonalRates(inner, factor), "mse")
+        model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
+        results.append(model.get_weights())
+    for alone, wrapped in zip(*results, strict=True):
+        np.testing.assert_allclose(wrapped, alone, rtol=1e-4)

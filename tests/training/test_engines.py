@@ -32,13 +32,14 @@ def _engine(model, arrays, callbacks=(), optimizer=None):
     return engine
 
 
+@pytest.mark.parametrize("averages", [{}, {"use_ema": True, "ema_momentum": 0.5}], ids=["plain", "averages"])
 @pytest.mark.parametrize("mode", ["float", "learn_scales", "freeze_scales"])
-def test_an_epoch_equals_fit(mode):
+def test_an_epoch_equals_fit(mode, averages):
     x, y = _arrays()
     order = np.random.default_rng(1).permutation(len(x))
     ours, plain = _model(mode), _model(mode)
-    loss = _engine(ours, (x, y, x, y)).train_epoch(order)
-    plain.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", jit_compile=False)
+    loss = _engine(ours, (x, y, x, y), optimizer=keras.optimizers.Adam(0.01, **averages)).train_epoch(order)
+    plain.compile(keras.optimizers.Adam(0.01, **averages), "sparse_categorical_crossentropy", jit_compile=False)
     expected = plain.fit(x[order], y[order], batch_size=16, shuffle=False, verbose=0).history["loss"][0]
     assert loss == pytest.approx(expected, abs=1e-5)
     for a, b in zip(ours.get_weights(), plain.get_weights(), strict=True):

@@ -33,7 +33,7 @@ def runs():
 
 
 def _kernels(runs, run, number=0):
-    runs.engine.write(*run.batch.of(number))
+    runs.engine.write(*run.trainings.of(number))
     masks = [keras.ops.convert_to_numpy(kernel.mask) for kernel in runs.kernels]
     return [keras.ops.convert_to_numpy(kernel.variable) for kernel in runs.kernels], masks
 
@@ -45,7 +45,13 @@ def _build_convolutions():
     return model
 
 
-@pytest.mark.parametrize("build", [_build, _build_convolutions])
+def _build_scaled():
+    model = _build()
+    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)), "sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize("build", [_build, _build_convolutions, _build_scaled])
 def test_training_is_that_of_fit(build):
     """The same numbers as a plain loop over the batches of the run, for each seed."""
     runs = PairedRuns(build, _data(), 2, 16)
@@ -98,7 +104,7 @@ def test_a_ticket_has_its_first_weights_and_a_fresh_optimizer(runs):
         np.testing.assert_array_equal(one, other)
     for one, other in zip(masks, _kernels(runs, trained)[1], strict=True):
         np.testing.assert_array_equal(one, other)
-    for one, other in zip(ticket.batch.optimizer, runs.start.optimizer, strict=True):
+    for one, other in zip(ticket.trainings.optimizer, runs.start.optimizer, strict=True):
         np.testing.assert_array_equal(one, other)
     early = runs.train(runs.begin(), 2)
     later = runs.rewind(trained, early)
@@ -233,6 +239,8 @@ def test_the_plot_is_a_file(tmp_path):
         ({"criterion": "luck"}, ValueError, "`criterion` must be one of .* Received: criterion='luck'"),
         ({"epochs": 0}, ValueError, "`epochs` must be a positive integer"),
         ({"seeds": ()}, ValueError, "`seeds` must be at least one"),
+        ({"seeds": [0, 2**32]}, ValueError, "`seed` must be from 0 to 4294967295. Received: seed=4294967296"),
+        ({"batch_size": 1.5}, ValueError, "`batch_size` must be a positive integer. Received: batch_size=1.5"),
         ({"batch_size": 33}, ValueError, "`batch_size` must be from 1 to the 32 training samples"),
         ({"build": lambda: 3}, TypeError, "`build` must return a built and compiled Keras model. Received: 3"),
         ({"build": 3}, TypeError, "`build` must be a function"),

@@ -58,3 +58,31 @@ def test_what_keras_counts_is_not_described():
     assert len({str(ke.Stage("float", 1, 1, optimizer=optimizer).describe()) for optimizer in scaled}) == 1
     other = ke.Stage("float", 1, 1, optimizer=keras.optimizers.Adam(0.1, beta_1=0.7)).describe()
     assert other != described[0]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda inner: ke.DiagonalRates(inner, learning_rate=30, weight_decay=0.5),
+        lambda inner: ke.RandomBases(inner, 5, redraw=0),
+        lambda inner: keras.optimizers.LossScaleOptimizer(ke.DiagonalRates(inner)),
+    ],
+    ids=["DiagonalRates", "RandomBases", "LossScaleOptimizer"],
+)
+def test_settings_reach_the_innermost_optimizer(wrap):
+    """`learning_rate` and `weight_decay` of DiagonalRates are factors, which stay."""
+    given = wrap(keras.optimizers.AdamW(1.0, weight_decay=0.3))
+    made = ke.Stage("float", 1, 1, learning_rate=0.02, weight_decay=0.01, optimizer=given).make_optimizer()
+    configs = [given.get_config(), made.get_config()]
+    while "inner_optimizer" in configs[0]:
+        inner = [config.pop("inner_optimizer")["config"] for config in configs]
+        assert configs[0] == configs[1]
+        configs = inner
+    assert (configs[1]["learning_rate"], configs[1]["weight_decay"]) == (pytest.approx(0.02), 0.01)
+
+
+def test_names_that_are_not_decayed_are_copied():
+    given = keras.optimizers.AdamW()
+    given.exclude_from_weight_decay(var_names=["bias"])
+    made = ke.Stage("float", 1, 1, optimizer=given).make_optimizer()
+    assert not made._use_weight_decay(keras.Variable([0.0], name="bias"))

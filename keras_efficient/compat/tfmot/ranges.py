@@ -10,9 +10,9 @@ import keras
 from keras_efficient.compat.tfmot.models import convert_model
 from keras_efficient.compat.tfmot.quantized import QUANTIZE_LAYER, QUANTIZE_WRAPPERS, range_of, roundings
 from keras_efficient.layers.quantized.input import InputQ
+from keras_efficient.quantization.functional_models import as_functional
 from keras_efficient.quantization.modes import quantized_layers
 from keras_efficient.quantization.own_model.fusion import Graph
-from keras_efficient.quantization.own_model.quantize_model import as_functional
 
 Range = tuple[float, float]
 

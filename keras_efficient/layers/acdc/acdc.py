@@ -3,7 +3,7 @@
 import keras
 
 from keras_efficient.layers.acdc.cosine_layer import CosineLayer
-from keras_efficient.layers.acdc.factor_layer import rows_of
+from keras_efficient.layers.acdc.transform_layer import rows_of
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -32,12 +32,15 @@ class ACDC(CosineLayer):
         order: `"paper"` or `"inner_riffle"`.
         groups: Number of blocks; it divides N.
         seed, algorithm, diagonal_initializer: See `CosineLayer`.
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
 
     Input and output shape: (batch, ..., N), any N.
 
     Weights: a (N,), d (N,), bias (N,), in the natural order of inputs and frequencies; then the
     log2 scales of a, d, bias and output where bits are given.
+
+    Raises:
+        ValueError: If N is not known or no multiple of `groups`, or an argument is wrong.
 
     The entries of a and d are near 1, so they need 10 to 60 times the learning rate of a dense
     kernel, and less weight decay: see `keras_efficient.DiagonalRates`.

@@ -6,7 +6,7 @@ import keras
 from keras import initializers, ops
 
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
-from keras_efficient.layers.acdc.factor_layer import rows_of
+from keras_efficient.layers.acdc.transform_layer import rows_of
 from keras_efficient.layers.arguments import (
     image_channels,
     integer_pair,
@@ -41,7 +41,7 @@ class ACDCConv2D(DeepLayer):
         depthwise_initializer: Keras initializer of the depthwise kernel.
         order, groups, expand: See `DeepLayer`.
         algorithm, diagonal_initializer: See `CosineLayer`.
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
 
     Input shape: (batch, rows, columns, channels).
     Output shape: (batch, new rows, new columns, filters).
@@ -49,6 +49,9 @@ class ACDCConv2D(DeepLayer):
     Weights: kernel (rows, columns, channels, 1) unless it is 1x1, a (depth, N), d (depth, N),
     bias (depth, N) with N = max(channels, filters), then the log2 scales in the same order, of
     what goes from layer to layer, and of the output where bits are given.
+
+    Raises:
+        ValueError: If the input is no image of known channels, a window is larger than it, or an argument is wrong.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class ACDCConv2D(DeepLayer):
 
     def build(self, input_shape):
         channels = image_channels(input_shape, self.name)
+        self.compute_output_shape(input_shape)  # a window larger than the input ends here
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
         self.kernel = self._add_kernel(channels) if self.is_depthwise else None
         self.build_stack(channels, self.filters, [self.kernel] if self.is_depthwise else [])
@@ -123,12 +127,12 @@ class ACDCConv2D(DeepLayer):
     def dense_matrix(self):
         """The matrix M (channels, filters) of the stack: all of the layer, if its kernel is 1x1.
 
-        See `FactorLayer.dense_matrix`.
+        See `TransformLayer.dense_matrix`.
         """
         return super().dense_matrix()
 
     def fold(self) -> keras.layers.Conv2D:
-        """A plain, built Conv2D with the same outputs; see `FactorLayer.fold`."""
+        """A plain, built Conv2D with the same outputs; see `TransformLayer.fold`."""
         dense = super().fold()
         matrix, *bias = dense.get_weights()
         window = ops.convert_to_numpy(self.value_of(self.kernel)) if self.is_depthwise else 1.0

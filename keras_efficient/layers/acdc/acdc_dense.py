@@ -3,7 +3,7 @@
 import keras
 
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
-from keras_efficient.layers.acdc.factor_layer import rows_of
+from keras_efficient.layers.acdc.transform_layer import rows_of
 from keras_efficient.layers.arguments import positive_integer
 
 
@@ -25,12 +25,15 @@ class ACDCDense(DeepLayer):
         depth, activation, expand, order, groups, seed: See `DeepLayer`.
         transform, permutation, bias: See `ACDC`. Each layer has a random permutation of its own.
         algorithm, diagonal_initializer: See `CosineLayer`.
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
 
     Input shape: (batch, ..., inputs). Output shape: (batch, ..., units).
 
     Weights: a (depth, N), d (depth, N), bias (depth, N), then the log2 scales of a, d, bias, of
     what goes from layer to layer, and of the output where bits are given.
+
+    Raises:
+        ValueError: If the number of inputs is not known, or an argument is wrong.
 
     Example:
 

@@ -22,12 +22,15 @@ class AFDF(ComparisonLayer):
         use_bias: Whether to add a bias to the output.
         initial_deviation: a and d start as 1 plus normal noise of this standard deviation in both
             parts.
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
 
     Input and output shape: (batch, ..., N), any N.
 
     Weights: a (N, 2), d (N, 2): real and imaginary parts; bias (N,) if there is one; then the log2
     scales of a, d, bias and output where bits are given.
+
+    Raises:
+        ValueError: If N is not known, or an argument is wrong.
     """
 
     is_complex = True

@@ -23,12 +23,15 @@ class BlockACDC(BlockLayer):
         groups: Number of blocks of each factor; it divides N.
         use_bias: Whether to add a bias to the output.
         initial_deviation: See `ComparisonLayer`.
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
 
     Input and output shape: (batch, ..., N).
 
     Weights: a (groups, N / groups, N / groups), each block (inputs, outputs); d alike; bias (N,);
     then the log2 scales of a, d, bias and output where bits are given.
+
+    Raises:
+        ValueError: If N is not known or no multiple of `groups`, or an argument is wrong.
     """
 
     def __init__(self, groups: int = 2, use_bias: bool = True, **kwargs):

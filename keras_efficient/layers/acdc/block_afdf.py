@@ -22,13 +22,16 @@ class BlockAFDF(BlockLayer):
         groups: Number of blocks of each factor; it divides N.
         use_bias: Whether to add a bias to the output.
         initial_deviation: See `ComparisonLayer`.
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
 
     Input and output shape: (batch, ..., N).
 
     Weights: a (groups, N / groups, N / groups, 2), each block (inputs, outputs) with real and
     imaginary parts last; d alike; bias (N,) if there is one; then the log2 scales of a, d, bias
     and output where bits are given.
+
+    Raises:
+        ValueError: If N is not known or no multiple of `groups`, or an argument is wrong.
     """
 
     is_complex = True

@@ -1,18 +1,18 @@
 """The shared half of the layers that ACDC is compared with: two factors, N to N."""
 
-from keras_efficient.layers.acdc.factor_layer import FactorLayer, rows_of
 from keras_efficient.layers.acdc.near_identity import NearIdentity
+from keras_efficient.layers.acdc.transform_layer import TransformLayer, rows_of
 from keras_efficient.layers.arguments import non_negative_number, positive_integer
 
 
-class ComparisonLayer(FactorLayer):
+class ComparisonLayer(TransformLayer):
     """A square layer of two factors a and d.
 
     Args:
         use_bias: Whether to add a bias to the output.
         initial_deviation: The factors start as the identity plus normal noise of this standard
             deviation (in blocks: of the sum over a row).
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
     """
 
     has_blocks = False

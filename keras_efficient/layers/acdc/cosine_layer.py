@@ -3,16 +3,17 @@
 import keras
 from keras import initializers, ops
 
-from keras_efficient.layers.acdc.factor_layer import FactorLayer
 from keras_efficient.layers.acdc.stack import BIASES, ORDERS, PERMUTATIONS, AcdcStack
+from keras_efficient.layers.acdc.transform_layer import TransformLayer
 from keras_efficient.layers.acdc.transforms import ALGORITHMS, TRANSFORMS
 from keras_efficient.layers.arguments import one_of, positive_integer, whole_number
+from keras_efficient.layers.quantized.weighted_layer import own_copy
 
 # Near the identity: with any other mean a deep stack does not train.
 INITIAL_MEAN, INITIAL_DEVIATION = 1.0, 0.06
 
 
-class CosineLayer(FactorLayer):
+class CosineLayer(TransformLayer):
     """A layer that is a stack of ACDC products.
 
     Args:
@@ -24,7 +25,7 @@ class CosineLayer(FactorLayer):
             compiled again then.
         diagonal_initializer: Keras initializer of a and d; None is the normal distribution with
             mean 1 and standard deviation 0.06.
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
     """
 
     def __init__(
@@ -75,8 +76,7 @@ class CosineLayer(FactorLayer):
     def add_diagonals(self, shape, dense_parameters, before=()):
         """Weights a, d and bias of this shape, then the scales of the weights `before` and of these."""
         self.a = self.add_factor("a", shape, self.diagonal_initializer)
-        # An initializer gives the same numbers each time it is called.
-        self.d = self.add_factor("d", shape, self._another(self.diagonal_initializer))
+        self.d = self.add_factor("d", shape, own_copy(self.diagonal_initializer))
         self.mark_compression([self.a, self.d], dense_parameters)
         self.bias_vector = None if self.bias is None else self.add_bias(shape)
         self.add_weight_quantizers([*before, self.a, self.d], self.bias_vector)
@@ -91,10 +91,6 @@ class CosineLayer(FactorLayer):
     def zero_rows(self, inputs):
         """One row of zeros: what the layer makes of it is its constant."""
         return ops.zeros((1, inputs), dtype="float32")
-
-    @staticmethod
-    def _another(initializer):
-        return initializer.clone() if hasattr(initializer, "clone") else initializer
 
     def get_config(self):
         return {

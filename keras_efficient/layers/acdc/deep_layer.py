@@ -22,7 +22,7 @@ class DeepLayer(CosineLayer):
         expand: `"tile"` or `"pad"`.
         transform, permutation, bias, seed, order, groups, algorithm, diagonal_initializer: See
             `CosineLayer`.
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
             `activation_bits` also round what goes from layer to layer.
     """
 

@@ -3,13 +3,14 @@
 import keras
 from keras import initializers, ops
 
-from keras_efficient.layers.acdc.factor_layer import FactorLayer, rows_of
+from keras_efficient.layers.acdc.transform_layer import TransformLayer, rows_of
 from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.layers.quantized.weighted_layer import own_copy
 from keras_efficient.ops.blocks import block_product
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class GroupedShuffleDense(FactorLayer):
+class GroupedShuffleDense(TransformLayer):
     """A structured linear layer of `depth` grouped products, each followed by a shuffle.
 
         y = x B_1 P B_2 P ... B_depth P + bias
@@ -28,13 +29,16 @@ class GroupedShuffleDense(FactorLayer):
             no smaller than their number).
         use_bias: Whether to add a bias to the output.
         kernel_initializer: Keras initializer of each block.
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `FactorLayer`.
+        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
 
     Input shape: (batch, ..., inputs). Output shape: (batch, ..., units).
 
     Weights: kernel_1 (groups, inputs / groups, units / groups), kernel_k (groups, units / groups,
     units / groups), sizes rounded up; bias (units,); then the log2 scales in the same order, and
     of the output, where bits are given.
+
+    Raises:
+        ValueError: If the number of inputs is not known, or an argument is wrong.
     """
 
     def __init__(
@@ -68,10 +72,7 @@ class GroupedShuffleDense(FactorLayer):
 
     def _initial_blocks(self, shape, dtype=None):
         # Block by block: an initializer would take the groups for part of the fan.
-        own = [self.kernel_initializer]
-        if hasattr(own[0], "clone"):
-            own = [self.kernel_initializer.clone() for _ in range(shape[0])]
-        return ops.stack([own[group % len(own)](shape[1:], dtype=dtype) for group in range(shape[0])])
+        return ops.stack([own_copy(self.kernel_initializer)(shape[1:], dtype=dtype) for _ in range(shape[0])])
 
     def call(self, inputs):
         y = self.linear(rows_of(inputs))

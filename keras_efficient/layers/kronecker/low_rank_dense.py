@@ -24,6 +24,9 @@ class LowRankDense(FactoredDense):
     Input shape: (batch, ..., inputs). Output shape: (batch, ..., units).
 
     Weights: A (units, rank), B (inputs, rank), bias (units,), then the log2 scales.
+
+    Raises:
+        ValueError: If the number of inputs is not known, or an argument is wrong.
     """
 
     def __init__(self, units: int, rank: int, **kwargs):

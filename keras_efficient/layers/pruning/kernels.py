@@ -29,13 +29,12 @@ class PrunedKernel:
         variable: The raw weights. They go on changing under the mask, without effect.
         mask: Variable of 1 and 0 with the kernel's shape.
         units: Array of the kernel's shape: the unit that each weight belongs to.
-        bias, bias_mask: The bias that goes with the units, or None.
+        bias_mask: Variable of 1 and 0, one a unit, for what goes with the units; or None.
     """
 
     variable: keras.Variable
     mask: keras.Variable
     units: np.ndarray
-    bias: keras.Variable | None = None
     bias_mask: keras.Variable | None = None
 
     @property
@@ -82,6 +81,15 @@ def prunable_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
     return list({id(weight): weight for weight in weights}.values())
 
 
+def prunable_biases(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """The weights of a built layer that go with whole filters: its own `get_prunable_biases()`, or else its bias."""
+    own = getattr(layer, "get_prunable_biases", None)
+    if own is not None:
+        return list(own())
+    bias = getattr(layer, "bias", None)
+    return [bias] if isinstance(bias, keras.Variable) else []
+
+
 def vars_of(layer) -> list[keras.Variable]:
     """The variables that a layer itself owns."""
     return [*layer._trainable_variables, *layer._non_trainable_variables]
@@ -123,24 +131,25 @@ def described(layer) -> str:
     return f"'{layer.name}' ({type(layer).__name__})"
 
 
-def output_axes(layer: keras.layers.Layer, variable: keras.Variable) -> tuple[int, ...] | None:
-    """The axes of a kernel that the layer's outputs have, channel by channel; None where there are none."""
+def output_axes(layer: keras.layers.Layer) -> tuple[int, ...] | None:
+    """The axes of a layer's kernel that the layer's outputs have, channel by channel; None where there are none."""
     kinds = {base.__name__ for base in type(layer).__mro__}
     if kinds & {"BaseDepthwiseConv", "DepthwiseConvQ"}:
         return (-2, -1)
     if "BaseConvTranspose" in kinds:
         return (-2,)
-    return (-1,) if kinds & {"Dense", "BaseConv", "DenseQ", "ConvQ"} else None
+    return (-1,) if kinds & {"Dense", "BaseConv", "DenseQ", "Conv1DQ", "ConvQ"} else None
 
 
 def divide(layer: keras.layers.Layer, variable: keras.Variable, structure: Structure) -> np.ndarray:
     """`structure.units` of a kernel, or a ValueError that names the layer."""
     try:
-        return structure.units(tuple(variable.shape), output_axes(layer, variable))
+        return structure.units(tuple(variable.shape), output_axes(layer))
     except ValueError as error:
         raise ValueError(
             f"`structure` does not fit the {variable.name} of layer {described(layer)}: {error}. "
-            "Filters are those of Dense, Conv, DepthwiseConv, Conv*Transpose, DenseQ, ConvQ and DepthwiseConvQ. "
+            "Filters are those of Dense, Conv, DepthwiseConv, Conv*Transpose, DenseQ, Conv1DQ, ConvQ and "
+            "DepthwiseConvQ. "
             f"Received: structure={structure!r}"
         ) from None
 
@@ -167,7 +176,7 @@ def places_of(layer: keras.layers.Layer, variables: list[keras.Variable]) -> lis
     for owner in layer._flatten_layers():
         named = {name: value for name, value in vars(owner).items() if id(value) in wanted}
         if getattr(owner, "applies_pruning_masks", False):
-            wanted -= {id(value) for value in vars_of(owner)}
+            wanted -= {id(value) for value in owner.variables}
             continue
         places += [Place(owner, name, variable) for name, variable in named.items()]
     missing = wanted - {id(place.variable) for place in places}

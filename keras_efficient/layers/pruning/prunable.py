@@ -13,6 +13,7 @@ from keras_efficient.layers.pruning.kernels import (
     divide,
     masks_on,
     places_of,
+    prunable_biases,
     prunable_weights,
 )
 from keras_efficient.layers.pruning.schedules import Schedule, check_schedule
@@ -33,7 +34,8 @@ class Prunable(keras.layers.Wrapper):
     weights stay and have neither effect nor gradient under a zero. `strip_pruning` writes the zeros into
     the weights and takes the wrapper away.
 
-    Biases are never pruned, except with whole filters.
+    Biases are never pruned, except with whole filters; then what a batch normalization that the layer has taken in
+    adds goes, too.
 
     Args:
         layer: Any layer of Keras's with a kernel (Dense, convolutions, Embedding, recurrent layers, also
@@ -85,19 +87,20 @@ class Prunable(keras.layers.Wrapper):
         variables = prunable_weights(self.layer)
         if not variables:
             raise ValueError(f"`layer` has no kernel that could be pruned. Received: layer={described(self.layer)}")
-        self.kernels = tuple(self._with_mask(variable) for variable in variables)
-        biases = [kernel.bias for kernel in self.kernels if kernel.bias is not None]
+        biases = prunable_biases(self.layer) if self.structure.prunes_bias else []
+        self.kernels = tuple(self._with_mask(variable, biases) for variable in variables)
         self._places = places_of(self.layer, [*variables, *biases])
         self.step = self.add_weight(
             name="step", shape=(), initializer=keras.initializers.Constant(-1), dtype="int32", trainable=False
         )
 
-    def _with_mask(self, variable):
+    def _with_mask(self, variable, biases):
         units = divide(self.layer, variable, self.structure)
         kernel = PrunedKernel(variable, self._add_mask(variable), units)
-        bias = getattr(self.layer, "bias", None)
-        if self.structure.prunes_bias and isinstance(bias, keras.Variable):
-            kernel.bias, kernel.bias_mask = bias, self._add_mask(bias)
+        if biases:
+            kernel.bias_mask = self._add_mask(biases[0])
+            for bias in biases[1:]:
+                bias.pruning_mask = kernel.bias_mask
         return kernel
 
     def _add_mask(self, variable):

@@ -20,6 +20,9 @@ class ActivationQ(QuantizedLayer):
     Input shape: any. Output shape: the same.
 
     Weights: the log2 scale (a scalar).
+
+    Raises:
+        ValueError: If `bits` or `mode` is something else.
     """
 
     def __init__(self, bits=4, signed=True, mode="float", **kwargs):

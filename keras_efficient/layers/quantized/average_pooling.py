@@ -28,6 +28,9 @@ class AveragePoolingQ(QuantizedLayer):
 
     Input shape: (batch, rows, columns, channels).
     Output shape: (batch, new rows, new columns, channels). The layer has no weights.
+
+    Raises:
+        ValueError: If the input is no image of known channels, a window is larger than it, or an argument is wrong.
     """
 
     def __init__(self, pool_size=2, bits=4, strides=None, padding="valid", mode="float", **kwargs):

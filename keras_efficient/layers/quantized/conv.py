@@ -26,6 +26,7 @@ class WindowLayer(KernelLayer):
     def fix_channels(self, input_shape):
         """The channels of the input, which every later input must have, too."""
         channels = image_channels(input_shape, self.name)
+        self.compute_output_shape(input_shape)  # a window larger than the input ends here
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
         return channels
 
@@ -71,6 +72,10 @@ class ConvQ(WindowLayer, FoldingLayer):
 
     Weights: kernel (rows, columns, channels, filters), bias (filters,), log2 scales of kernel,
     bias, output.
+
+    Raises:
+        ValueError: If the input is no image of known channels, a window is larger than it, or an argument is wrong.
+        TypeError: If `batch_norm` is something else.
     """
 
     def __init__(

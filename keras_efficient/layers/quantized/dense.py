@@ -27,6 +27,10 @@ class DenseQ(FoldingLayer):
 
     Weights: kernel (inputs, units), bias (units,), log2 scales of kernel, bias, output.
 
+    Raises:
+        ValueError: If the number of inputs is not known, or an argument is wrong.
+        TypeError: If `batch_norm` is something else.
+
     Example:
 
     >>> layer = DenseQ(10, kernel_bits=4, mode="learn_scales")

@@ -36,6 +36,10 @@ class DepthwiseConvQ(WindowLayer, FoldingLayer):
 
     Weights: kernel (rows, columns, channels, m), bias (channels m,), log2 scales of kernel,
     bias, output.
+
+    Raises:
+        ValueError: If the input is no image of known channels, a window is larger than it, or an argument is wrong.
+        TypeError: If `batch_norm` is something else.
     """
 
     output_axes = 2

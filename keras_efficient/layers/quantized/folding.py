@@ -70,7 +70,14 @@ class FoldingLayer(KernelLayer):
         if self.has_bias and self.current_mode.quantized:
             return ops.add(x, self.quantize_weight(self.bias_quantizer))
         x = ops.add(x, self._current(self.bias_quantizer)) if self.use_bias else x
-        return x if self.batch_norm is None else self.batch_norm(x)
+        # A filter that was pruned gives zeros, not the constant that a normalization makes of them.
+        return x if self.batch_norm is None else masked(self.batch_norm(x), self.batch_norm.moving_mean)
+
+    def get_prunable_biases(self):
+        """What goes with whole filters that a `Prunable` masks."""
+        norm = self.batch_norm
+        candidates = (self.bias, *(() if norm is None else (norm.moving_mean, norm.beta)))
+        return [variable for variable in candidates if variable is not None]
 
     def _current(self, quantizer):
         """The rounded weight with all that is folded into it, or the bare weight in float mode."""

@@ -6,7 +6,7 @@ from keras import ops
 from keras_efficient.descriptions.windows import mean_reciprocal
 from keras_efficient.layers.arguments import integer_pair, padding_name, positive_integer, signal_steps, window_sizes
 from keras_efficient.layers.quantized.base import QuantizedLayer
-from keras_efficient.ops.quantize import check_bits
+from keras_efficient.ops.quantize import HALF_PRECISION, check_bits
 
 
 class MeanLayer(QuantizedLayer):
@@ -25,7 +25,8 @@ class MeanLayer(QuantizedLayer):
     def quantized_means(self, sums, count):
         """The output, from the sums of `count` numbers."""
         mode = self.current_mode
-        return self.activation_quantizer(sums * (mean_reciprocal(count) if mode.quantized else 1 / count), mode)
+        means = self.activation_quantizer(sums * (mean_reciprocal(count) if mode.quantized else 1 / count), mode)
+        return ops.cast(means, self.compute_dtype)
 
     def get_config(self):
         return {**super().get_config(), "activation_bits": self.activation_bits, "signed_output": self.signed_output}
@@ -78,7 +79,7 @@ class MeanPoolingQ(MeanLayer):
             raise ValueError(f"`padding` must be 'valid'. Received: padding={padding!r}")
 
     def call(self, inputs):
-        x = inputs if len(inputs.shape) == 4 else ops.expand_dims(inputs, 1)
+        x = summable(inputs if len(inputs.shape) == 4 else ops.expand_dims(inputs, 1))
         (rows, columns), strides = self._windows(inputs.shape)
         ones = ops.ones((rows, columns, x.shape[-1], 1), dtype=x.dtype)
         step = strides[0] if strides[0] == strides[1] else 1
@@ -131,7 +132,8 @@ class GlobalMeanPoolingQ(MeanLayer):
     Weights: the log2 scale of the output (a scalar).
 
     Raises:
-        ValueError: If there are no places between batch and channels; for wrong bits or mode.
+        ValueError: If there are no places between batch and channels, or an unknown number of them; for wrong
+            bits or mode.
 
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
@@ -140,12 +142,20 @@ class GlobalMeanPoolingQ(MeanLayer):
         super().__init__(activation_bits, signed_output, mode, **kwargs)
         self.keepdims = bool(keepdims)
 
+    def build(self, input_shape):
+        if None in input_shape[1:]:
+            raise ValueError(
+                f"Layer '{self.name}' divides by the number of places, which must be known. "
+                f"Received: input shape {tuple(input_shape)}"
+            )
+        super().build(input_shape)
+
     def call(self, inputs):
         axes = tuple(range(1, len(inputs.shape) - 1))
         count = 1
         for axis in axes:
             count *= inputs.shape[axis]
-        return self.quantized_means(ops.sum(inputs, axis=axes, keepdims=self.keepdims), count)
+        return self.quantized_means(ops.sum(summable(inputs), axis=axes, keepdims=self.keepdims), count)
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) < 3:
@@ -158,6 +168,11 @@ class GlobalMeanPoolingQ(MeanLayer):
 
     def get_config(self):
         return {**super().get_config(), "keepdims": self.keepdims}
+
+
+def summable(x):
+    """`x` in a dtype whose sums neither overflow nor lose the digits of a grid."""
+    return ops.cast(x, "float32") if keras.backend.standardize_dtype(x.dtype) in HALF_PRECISION else x
 
 
 def _window_lengths(value, name):

@@ -88,7 +88,7 @@ class ConcatenateQ(MergingLayer):
 
     Args:
         activation_bits: Width of the output in bits, 1 to 16.
-        signed_output: Whether the grid of the output has negative codes.
+        signed_output: Whether the grid of the output has negative codes; `"auto"` is True.
         mode: See `QuantizedLayer`.
 
     Input: a list of two or more tensors (batch, ..., channels) that differ in their channels only.

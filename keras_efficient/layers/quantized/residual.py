@@ -25,6 +25,9 @@ class ResidualQ(WeightedLayer):
 
     Weights: kernel 1 (3, 3, channels, channels), bias 1 (channels,), kernel 2, bias 2, then the
     log2 scales kernel 1, bias 1, activation 1, kernel 2, bias 2, activation 2.
+
+    Raises:
+        ValueError: If the input is no image of known channels, or an argument is wrong.
     """
 
     def build(self, input_shape):

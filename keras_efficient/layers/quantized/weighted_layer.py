@@ -54,7 +54,7 @@ class WeightedLayer(QuantizedLayer):
         return self.add_weight(
             name=name,
             shape=shape,
-            initializer=_own_copy(self.kernel_initializer or default_initializer),
+            initializer=own_copy(self.kernel_initializer or default_initializer),
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
             autocast=False,
@@ -86,7 +86,9 @@ class WeightedLayer(QuantizedLayer):
         }
 
 
-def _own_copy(initializer):
-    # An initializer gives the same numbers each time it is called: the two kernels of a block
-    # would start equal if they shared one. (With a seed of the user's they do: it was asked for.)
+def own_copy(initializer):
+    """An initializer with other numbers, but for one with a seed of the user's.
+
+    An initializer gives the same numbers each time it is called: two weights that share one would start equal.
+    """
     return initializer.clone() if hasattr(initializer, "clone") else initializer

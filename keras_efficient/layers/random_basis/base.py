@@ -101,7 +101,8 @@ class RandomBasisLayer(keras.layers.Layer):
         rows, padded = math.prod(self.kernel_shape[:-1]), coprime_width(width, self.dimensions)
         positions = (np.arange(rows)[:, None] * padded + np.arange(width)).ravel()
         sizes = bucket_sizes(positions, self.dimensions)
-        z = masked(quantize_covering(ops.convert_to_tensor(self.z), self.coordinate_bits), self.z)
+        coordinates = ops.cast(ops.convert_to_tensor(self.z), "float32")
+        z = masked(quantize_covering(coordinates, self.coordinate_bits), self.z)
         vector = strided_expand(z, rows * padded, self.seed, SIGN_SALT, sizes)
         return ops.reshape(ops.reshape(vector, (rows, padded))[:, :width], (-1,))
 

@@ -60,6 +60,7 @@ class RandomBasisConv2D(RandomBasisLayer):
 
     def build(self, input_shape):
         channels = image_channels(input_shape, self.name)
+        self.compute_output_shape(input_shape)  # a window larger than the input ends here
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
         self.add_weights((*self.kernel_size, channels, self.filters))
 

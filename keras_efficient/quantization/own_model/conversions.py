@@ -22,6 +22,7 @@ from keras_efficient.quantization.own_model.kinds import (
     WRAPPER,
     activation_name,
     core,
+    kind_of,
 )
 from keras_efficient.quantization.own_model.settings import Choice, Settings
 
@@ -152,6 +153,9 @@ def with_head(layer: Any, order: Order, make: Callable, names: dict | None = Non
 
 
 def shared_config(layer: Any) -> dict:
+    """What every layer has: of an operation such as x + y, the name alone."""
+    if not isinstance(layer, keras.layers.Layer):
+        return {"name": layer.name}
     config = layer.get_config()
     regularizer = getattr(layer, "activity_regularizer", None)
     return {**{key: config[key] for key in SHARED}, **({"activity_regularizer": regularizer} if regularizer else {})}
@@ -190,17 +194,23 @@ def lone_batch_norm(layer: Any, order: Order) -> list | None:
     return [made]
 
 
+def check_summands(operation: Any, tensors: list) -> None:
+    """Raise a ValueError for a sum that would have to repeat one of its maps."""
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    if kind_of(operation) in ADDITIONS and len(set(shapes)) > 1:
+        raise refusal(operation, f"inputs of shapes {shapes}", "the maps of a sum must have one shape")
+
+
 def addition(layer: Any, order: Order) -> list:
     signed = order.is_output or not (order.activation or order.non_negative)
-    config = {"name": layer.name, "activation_bits": order.settings.activation_bits, "signed_output": signed}
-    return [layers.AddQ(order.activation, **config)]
+    return [layers.AddQ(order.activation, order.settings.activation_bits, signed, **shared_config(layer))]
 
 
 def concatenation(layer: Any, order: Order) -> list:
     if layer.axis not in (-1, len(layer.output.shape) - 1):
         raise refusal(layer, f"axis={layer.axis}", "maps must lie side by side along the last axis")
     signed = order.is_output or not order.non_negative
-    return [layers.ConcatenateQ(order.settings.activation_bits, signed, name=layer.name)]
+    return [layers.ConcatenateQ(order.settings.activation_bits, signed, **shared_config(layer))]
 
 
 def mean_pooling(layer: Any, order: Order) -> list:
@@ -216,7 +226,7 @@ def mean_pooling(layer: Any, order: Order) -> list:
         )
     signed = order.is_output or not order.non_negative
     bits = order.settings.activation_bits
-    return [layers.MeanPoolingQ(flat["pool_size"], bits, flat["strides"], "valid", signed, name=layer.name)]
+    return [layers.MeanPoolingQ(flat["pool_size"], bits, flat["strides"], "valid", signed, **shared_config(layer))]
 
 
 def fits_without_padding(places: tuple, sizes: tuple, strides: tuple) -> bool:
@@ -233,7 +243,8 @@ def global_mean(layer: Any, order: Order) -> list:
     if None in layer.input.shape[1:]:
         raise refusal(layer, f"an input of shape {layer.input.shape}", "the size of the map must be known")
     signed = order.is_output or not order.non_negative
-    return [layers.GlobalMeanPoolingQ(order.settings.activation_bits, signed, layer.keepdims, name=layer.name)]
+    bits = order.settings.activation_bits
+    return [layers.GlobalMeanPoolingQ(bits, signed, layer.keepdims, **shared_config(layer))]
 
 
 def refusal(layer: Any, received: str, rule: str) -> ValueError:

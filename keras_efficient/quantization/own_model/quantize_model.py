@@ -17,17 +17,16 @@ from keras_efficient.layers.quantized.merging import MergingLayer
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.quantization.calibration import calibrate
+from keras_efficient.quantization.functional_models import MODELS, as_functional, check_model, copy_of, first_by_place
 from keras_efficient.quantization.modes import set_mode
-from keras_efficient.quantization.observation import parts_of
-from keras_efficient.quantization.own_model.conversions import Order, convert
+from keras_efficient.quantization.observation import check_samples, parts_of
+from keras_efficient.quantization.own_model.conversions import Order, check_summands, convert
 from keras_efficient.quantization.own_model.float_layers import inner_float_layers
 from keras_efficient.quantization.own_model.fusion import Graph, plan_fusions
 from keras_efficient.quantization.own_model.kinds import PASSING, PREPARATIONS, relu_name
 from keras_efficient.quantization.own_model.settings import Choice, Settings, choices
 from keras_efficient.quantization.own_model.weights import carry_over
 from keras_efficient.storage.prices import LOGIT_BITS
-
-MODELS = (keras.Sequential, keras.src.models.Functional)
 
 
 def quantize_model(
@@ -61,8 +60,8 @@ def quantize_model(
         kernel_bits, bias_bits, activation_bits: Widths in bits, 1 to 16.
         overrides: {layer name or pattern such as "block_*": {"kernel_bits": 4, ...}}; None in place of
             the settings leaves a layer float. Settings are the three widths and `per_channel`.
-        x: Representative inputs, (samples, ...), or a list of them for several inputs: they set the
-            scales, by least squared error. None leaves the scales at 1; call
+        x: Representative inputs, (samples, ...), or a list or dictionary of them, as the model takes
+            several inputs: they set the scales, by least squared error. None leaves the scales at 1; call
             `calibrate(quantized, quantized, x, rule="least_error")` later.
         per_channel: Whether each filter of a kernel has a power-of-two scale of its own.
         fold_batch_norm: Whether batch normalizations are folded into the kernels before them.
@@ -90,12 +89,11 @@ def quantize_model(
     >>> ke.export_c(quantized, "firmware")
     """
     check_mode(mode)
-    if not isinstance(model, MODELS) or not model.built:
-        raise TypeError(f"`model` must be a built Functional or Sequential model. Received: model={model!r}")
+    check_model(model)
     if input_bits is not None:
         check_bits(input_bits, "input_bits")
-    if x is not None and not all(len(part) for part in parts_of(x)):
-        raise ValueError("`x` must hold at least one sample. Received: none")
+    if x is not None:
+        check_samples(x)
     common = Settings(kernel_bits, bias_bits, activation_bits, per_channel)
     copy = Copier(layer_names(model), common, overrides, fold_batch_norm, input_bits, x).copy(model)
     if x is not None:
@@ -111,12 +109,6 @@ def layer_names(model: keras.Model) -> list[str]:
     for operation in as_functional(model).operations:
         names += layer_names(operation) if isinstance(operation, MODELS) else [operation.name]
     return names
-
-
-def as_functional(model: keras.Model) -> keras.Model:
-    if isinstance(model, keras.Sequential):
-        return keras.Model(model.inputs, model.outputs, name=model.name)
-    return model
 
 
 def warn_of_float_layers(model: keras.Model) -> None:
@@ -168,13 +160,16 @@ class Walk:
 
     def call(self, operation, *args, **kwargs):
         """The output of what takes the place of `operation`."""
+        args, kwargs = first_by_place(operation, args, kwargs)
         if operation.name in self.absorbed:
             return args[0]
         args = keras.tree.map_structure(lambda value: self.gridded(value, operation), args)
         tensors = [value for value in keras.tree.flatten(args) if isinstance(value, keras.KerasTensor)]
         known = bool(tensors) and all(id(tensor) in self.non_negative for tensor in tensors)
         if operation.name not in self.made:
-            self.made[operation.name] = (operation, self.make(operation, known, args))
+            # Called again, it may meet other inputs.
+            once = self.graph.calls[operation.name] == 1
+            self.made[operation.name] = (operation, self.make(operation, known and once, args, tensors))
         first, *others = self.made[operation.name][1]
         if type(first) is type(operation):
             y = first(*args, **kwargs)
@@ -195,7 +190,8 @@ class Walk:
         if "float" not in value.dtype:
             return value  # indices of an embedding, say
         if id(value) not in self.on_grid:
-            made = InputQ(self.copier.input_bits, self.copier.signed_input, name=self.input_name())
+            name = self.input_name()
+            made = InputQ(self.copier.input_bits, self.copier.signed_input, name=name, dtype=value.dtype)
             self.on_grid[id(value)] = made(value)
             self.inputs[id(value)] = value
             self.remember(self.on_grid[id(value)], made, False)
@@ -212,14 +208,15 @@ class Walk:
         number = len(self.on_grid)
         return f"input_q_{number}" if number else "input_q"
 
-    def make(self, operation, known: bool, args) -> list:
+    def make(self, operation, known: bool, args, tensors) -> list:
         if isinstance(operation, MODELS):
             return [self.copier.copy(operation, is_inner=True)]
         choice = self.copier.choices[operation.name]
         made = None
         if choice.settings is not None and not self.is_constant_sum(args):
+            check_summands(operation, tensors)
             made = convert(operation, self.order(operation, choice, known))
-        return made or [unchanged(operation)]
+        return made or [copy_of(operation)]
 
     @staticmethod
     def is_constant_sum(args) -> bool:
@@ -248,10 +245,3 @@ class Walk:
         keeps = type(layer).__name__ in PASSING and inputs_known
         if keeps or relu_name(layer) or (quantizer is not None and not quantizer.signed):
             self.non_negative[id(tensor)] = tensor
-
-
-def unchanged(operation):
-    """A copy of a layer that stays; operations without state are used as they are."""
-    if not isinstance(operation, keras.layers.Layer):
-        return operation
-    return type(operation).from_config(operation.get_config())

@@ -1,6 +1,6 @@
 """Many trainings of one network that differ in their numbers only, not in what is computed.
 
-A `Batch` of trainings holds each variable once a training, stacked along a first axis. On JAX and TensorFlow a
+`Trainings` hold each variable once a training, stacked along a first axis. On JAX and TensorFlow a
 whole training is one compiled loop, on JAX those of dense networks run side by side; on PyTorch Keras trains batch by
 batch, one training after the other.
 """
@@ -16,7 +16,7 @@ EVALUATED_AT_ONCE = 1000
 
 
 @dataclass
-class Batch:
+class Trainings:
     """The variables of S trainings: lists of arrays (S, ...), in the order of the model's own lists."""
 
     trainable: list
@@ -30,13 +30,13 @@ class Batch:
         )
 
     @classmethod
-    def stack(cls, trainings: list[tuple[list, list, list]]) -> Batch:
+    def stack(cls, trainings: list[tuple[list, list, list]]) -> Trainings:
         """From the variables of every training."""
         return cls(*([np.stack(values) for values in zip(*part, strict=True)] for part in zip(*trainings, strict=True)))
 
 
 class SeedEngine:
-    """Trains and evaluates the trainings of a `Batch` on any backend, one after the other.
+    """Trains and evaluates `Trainings` on any backend, one after the other.
 
     Args:
         model: Compiled model; its loss and optimizer are used, its variables are overwritten.
@@ -47,14 +47,14 @@ class SeedEngine:
         self.model = model
         self.x, self.y, self.x_eval, self.y_eval = data
 
-    def train(self, batch: Batch, orders: np.ndarray) -> tuple[Batch, np.ndarray]:
+    def train(self, trainings: Trainings, orders: np.ndarray) -> tuple[Trainings, np.ndarray]:
         """The trainings after the batches of samples `orders` (S, steps, batch size), and their losses (S, steps)."""
         trained, losses = [], []
         for number, order in enumerate(orders):
-            self.write(*batch.of(number))
+            self.write(*trainings.of(number))
             losses.append(self._run(order))
             trained.append(self.read())
-        return Batch.stack(trained), np.array(losses, "float32")
+        return Trainings.stack(trained), np.array(losses, "float32")
 
     def _run(self, order):
         """Train the model on the batches of samples `order` (steps, batch size); their losses."""
@@ -63,11 +63,11 @@ class SeedEngine:
             for samples in order
         ]
 
-    def evaluate(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    def evaluate(self, trainings: Trainings) -> tuple[np.ndarray, np.ndarray]:
         """Loss (without penalties) and accuracy of every training on the evaluation data."""
         results = []
-        for number in range(len(batch.trainable[0])):
-            self.write(*batch.of(number))
+        for number in range(len(trainings.trainable[0])):
+            self.write(*trainings.of(number))
             y = keras.ops.convert_to_tensor(self.model.predict(self.x_eval, batch_size=EVALUATED_AT_ONCE, verbose=0))
             results.append(measures(self.model, self.y_eval, y))
         losses, accuracies = zip(*results, strict=True)

@@ -1,9 +1,10 @@
 """Trainings in compiled loops of JAX; those of dense networks side by side."""
 
 import jax
+import keras
 import numpy as np
 
-from keras_efficient.training.engines.seeds import EVALUATED_AT_ONCE, Batch, SeedEngine, measures
+from keras_efficient.training.engines.seeds import EVALUATED_AT_ONCE, SeedEngine, Trainings, measures
 
 
 class JaxSeedEngine(SeedEngine):
@@ -24,12 +25,12 @@ class JaxSeedEngine(SeedEngine):
         self._arrays = jax.device_put((self.x, self.y))
         model._compile_loss(self.y[:1], model(self.x[:1]))  # it must not be built while a loop is traced
 
-    def train(self, batch, orders):
+    def train(self, trainings, orders):
         if not self._side_by_side:
-            return super().train(batch, orders)
-        state = (batch.trainable, batch.non_trainable, batch.optimizer)
+            return super().train(trainings, orders)
+        state = (trainings.trainable, trainings.non_trainable, trainings.optimizer)
         state, losses = self._train(*state, np.asarray(orders, "int32"), *self._arrays)
-        return Batch(*(list(part) for part in state)), np.asarray(losses)
+        return Trainings(*(list(part) for part in state)), np.asarray(losses)
 
     def _run(self, order):
         state, losses = self._train(*self.read(), np.asarray(order, "int32"), *self._arrays)
@@ -41,27 +42,34 @@ class JaxSeedEngine(SeedEngine):
 
         def step(state, samples):
             trainable, non_trainable, optimizer = state
-            (loss, non_trainable), gradients = gradient(trainable, non_trainable, x[samples], y[samples])
+            (_, (loss, non_trainable)), gradients = gradient(
+                trainable, non_trainable, optimizer, x[samples], y[samples]
+            )
             trainable, optimizer = self.model.optimizer.stateless_apply(optimizer, gradients, trainable)
             return (list(trainable), list(non_trainable), list(optimizer)), loss
 
         return jax.lax.scan(step, (trainable, non_trainable, optimizer), order)
 
-    def _loss(self, trainable, non_trainable, x, y):
+    def _loss(self, trainable, non_trainable, optimizer, x, y):
+        """The loss as the optimizer scales it; the loss itself and what has changed."""
         outputs, non_trainable, penalties = self.model.stateless_call(
             trainable, non_trainable, x, training=True, return_losses=True
         )
-        return self.model._compile_loss(y, outputs) + sum(penalties), non_trainable
+        loss = self.model._compile_loss(y, outputs) + sum(penalties)
+        scale = list(zip(self.model.optimizer.variables, optimizer, strict=True))
+        with keras.StatelessScope(state_mapping=scale):
+            return self.model.optimizer.scale_loss(loss), (loss, non_trainable)
 
     def _one_prediction(self, trainable, non_trainable, x):
         return self.model.stateless_call(trainable, non_trainable, x, training=False)[0]
 
-    def evaluate(self, batch):
+    def evaluate(self, trainings):
         if not self._side_by_side:
-            return super().evaluate(batch)
+            return super().evaluate(trainings)
         parts = range(0, len(self.x_eval), EVALUATED_AT_ONCE)
         outputs = [
-            self._outputs(batch.trainable, batch.non_trainable, self.x_eval[k : k + EVALUATED_AT_ONCE]) for k in parts
+            self._outputs(trainings.trainable, trainings.non_trainable, self.x_eval[k : k + EVALUATED_AT_ONCE])
+            for k in parts
         ]
         outputs = np.concatenate([np.asarray(part) for part in outputs], axis=1)
         results = [measures(self.model, self.y_eval, y) for y in outputs]

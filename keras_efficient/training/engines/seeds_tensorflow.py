@@ -27,6 +27,7 @@ class TensorFlowSeedEngine(SeedEngine):
     def _step(self, x, y):
         with tf.GradientTape() as tape:
             loss = self.model.compute_loss(x, y, self.model(x, training=True))
+            scaled_loss = self.model.optimizer.scale_loss(loss)
         variables = self.model.trainable_variables
-        self.model.optimizer.apply(tape.gradient(loss, variables), variables)
+        self.model.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
         return loss

@@ -38,7 +38,9 @@ class TensorFlowEngine:
 
     def train_epoch(self, order: np.ndarray) -> float:
         """Train on all samples in the given order; the mean loss."""
-        return float(self._epoch(self.x, self.y, tf.constant(order, dtype=tf.int32)))
+        loss = float(self._epoch(self.x, self.y, tf.constant(order, dtype=tf.int32)))
+        self.optimizer.finalize_variable_values(self.model.trainable_variables)  # as `fit` does at its end
+        return loss
 
     def evaluate(self) -> tuple[float, np.ndarray]:
         """Validation loss, and which validation samples are right (booleans)."""

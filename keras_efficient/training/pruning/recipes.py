@@ -11,7 +11,7 @@ import keras
 from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.pruning.prunable import SCOPES
 from keras_efficient.training.pruning.comparison import BASELINE, Comparison, Variant
-from keras_efficient.training.pruning.runs import PairedRuns, Run
+from keras_efficient.training.pruning.runs import PairedRuns, RecipeState
 from keras_efficient.training.pruning.scores import check_criterion
 
 TWICE = "unpruned, twice as long"
@@ -43,7 +43,7 @@ class _Bench:
         """Batches of a training."""
         return self.epochs * self.runs.steps_per_epoch
 
-    def trained(self) -> Run:
+    def trained(self) -> RecipeState:
         if self._trained is None:
             self._trained = self.runs.train(self.runs.begin(), self.steps)
         return self._trained
@@ -53,7 +53,7 @@ class _Bench:
             self._twice = self.runs.finish(TWICE, self.runs.train(self.trained(), self.steps))
         return self._twice
 
-    def prune(self, run: Run, share: float, criterion: str | None = None) -> Run:
+    def prune(self, run: RecipeState, share: float, criterion: str | None = None) -> RecipeState:
         return self.runs.prune(run, share, self.scope, criterion or self.criterion)
 
     def comparison(self, variants: Sequence[Variant], controls: Mapping[str, str]) -> Comparison:

@@ -9,27 +9,30 @@ from dataclasses import dataclass, field, replace
 import keras
 import numpy as np
 
+from keras_efficient.datasets.checks import random_seed
+from keras_efficient.descriptions.fields import is_integer
+from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.pruning.schedules import ConstantSparsity
 from keras_efficient.pruning.model import prune_model
 from keras_efficient.pruning.updates import prunable_layers
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.engines.seeds import Batch, make_seed_engine
+from keras_efficient.training.engines.seeds import Trainings, make_seed_engine
 from keras_efficient.training.pruning.comparison import Variant
 from keras_efficient.training.pruning.scores import check_criterion, prune_kernels
 
 
 @dataclass
-class Run:
+class RecipeState:
     """Where all trainings of one recipe stand.
 
     Attributes:
-        batch: The variables, masks among them.
+        trainings: The variables, masks among them.
         step: Batches since the data order began.
-        history: Mean training losses (seeds, epochs) so far, of all phases.
+        history: Training losses so far, an array (seeds, steps) of each phase.
         seconds: Of computing.
     """
 
-    batch: Batch
+    trainings: Trainings
     step: int = 0
     history: list = field(default_factory=list)
     seconds: float = 0.0
@@ -53,11 +56,11 @@ class PairedRuns:
         self, build: Callable[[], keras.Model], data, seeds: int | Sequence[int], batch_size: int, layers=None
     ):
         self.data = TrainingData.from_arrays(data)
-        self.seeds = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+        self.seeds = tuple(map(random_seed, range(seeds) if is_integer(seeds) else seeds))
         if not self.seeds:
             raise ValueError(f"`seeds` must be at least one. Received: seeds={seeds!r}")
-        self.batch_size = int(batch_size)
-        if not 1 <= self.batch_size <= len(self.data.x_train):
+        self.batch_size = positive_integer(batch_size, "batch_size")
+        if self.batch_size > len(self.data.x_train):
             raise ValueError(
                 f"`batch_size` must be from 1 to the {len(self.data.x_train)} training samples. "
                 f"Received: batch_size={batch_size!r}"
@@ -69,7 +72,7 @@ class PairedRuns:
             model.optimizer.build(model.trainable_variables)
             variables = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
             starts.append(tuple([keras.ops.convert_to_numpy(v) for v in part] for part in variables))
-        self.start = Batch.stack(starts)
+        self.start = Trainings.stack(starts)
         self.model = model
         self.kernels = [kernel for layer in prunable_layers(model) for kernel in layer.kernels]
         self.engine = make_seed_engine(model, self._arrays())
@@ -84,19 +87,19 @@ class PairedRuns:
         """Batches in an epoch."""
         return len(self.data.x_train) // self.batch_size
 
-    def begin(self) -> Run:
+    def begin(self) -> RecipeState:
         """All trainings at their first weights."""
-        return Run(self.start)
+        return RecipeState(self.start)
 
-    def train(self, run: Run, steps: int) -> Run:
+    def train(self, run: RecipeState, steps: int) -> RecipeState:
         """Go on for so many batches."""
         if steps == 0:
             return run
         begin = time.perf_counter()
         first = run.step
         orders = np.stack([self._order(seed, first, steps) for seed in self.seeds])
-        batch, losses = self.engine.train(run.batch, orders)
-        return Run(batch, first + steps, [*run.history, losses], run.seconds + time.perf_counter() - begin)
+        trainings, losses = self.engine.train(run.trainings, orders)
+        return RecipeState(trainings, first + steps, [*run.history, losses], run.seconds + time.perf_counter() - begin)
 
     def _order(self, seed, first, steps):
         """Batches `first` to `first + steps - 1` of a seed's endless shuffled stream."""
@@ -110,12 +113,12 @@ class PairedRuns:
         skipped = first - epochs[0] * each
         return stream[skipped : skipped + steps].astype("int32")
 
-    def prune(self, run: Run, share: float, scope: str = "global", criterion: str = "magnitude") -> Run:
+    def prune(self, run: RecipeState, share: float, scope: str = "global", criterion: str = "magnitude") -> RecipeState:
         """Remove round(share x alive) weights: over all kernels, or of each."""
         check_criterion(criterion)
         pruned = []
         for number, seed in enumerate(self.seeds):
-            self.engine.write(*run.batch.of(number))
+            self.engine.write(*run.trainings.of(number))
             random = np.random.default_rng((seed, 1, run.step))
             for pool in [self.kernels] if scope == "global" else [[kernel] for kernel in self.kernels]:
                 count = sum(kernel.count for kernel in pool)
@@ -123,27 +126,29 @@ class PairedRuns:
                 zeros = count - alive + round(share * alive)
                 prune_kernels(self.model, pool, zeros, criterion, self.data.x_train, self.data.y_train, random)
             pruned.append(self.engine.read())
-        return replace(run, batch=Batch.stack(pruned))
+        return replace(run, trainings=Trainings.stack(pruned))
 
-    def rewind(self, run: Run, to: Run | None = None) -> Run:
+    def rewind(self, run: RecipeState, to: RecipeState | None = None) -> RecipeState:
         """The weights of `to` (by default the first ones) and a fresh optimizer under the masks of `run`. The data
         order goes on from there."""
         to = self.begin() if to is None else to
         masks = {id(kernel.mask) for kernel in self.kernels}
-        pairs = zip(self.model.non_trainable_variables, run.batch.non_trainable, to.batch.non_trainable, strict=True)
+        pairs = zip(
+            self.model.non_trainable_variables, run.trainings.non_trainable, to.trainings.non_trainable, strict=True
+        )
         non_trainable = [new if id(variable) in masks else old for variable, new, old in pairs]
-        batch = Batch(to.batch.trainable, non_trainable, self.start.optimizer)
-        return replace(run, batch=batch, step=to.step)
+        trainings = Trainings(to.trainings.trainable, non_trainable, self.start.optimizer)
+        return replace(run, trainings=trainings, step=to.step)
 
-    def sparsity(self, run: Run) -> float:
+    def sparsity(self, run: RecipeState) -> float:
         """The share of zeros in the masks of the first training."""
-        self.engine.write(*run.batch.of(0))
+        self.engine.write(*run.trainings.of(0))
         count = sum(kernel.count for kernel in self.kernels)
         return 1 - float(sum(kernel.alive().sum() for kernel in self.kernels)) / count
 
-    def finish(self, name: str, run: Run) -> Variant:
+    def finish(self, name: str, run: RecipeState) -> Variant:
         """Evaluate all trainings."""
-        losses, accuracies = self.engine.evaluate(run.batch)
+        losses, accuracies = self.engine.evaluate(run.trainings)
         history = np.concatenate([np.asarray(part) for part in run.history], axis=1)
         epochs = max(1, history.shape[1] // self.steps_per_epoch)
         means = np.stack([part.mean(axis=1) for part in np.array_split(history, epochs, axis=1)], axis=1)

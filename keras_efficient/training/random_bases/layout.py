@@ -40,7 +40,7 @@ class FlatLayout:
         if keras.backend.backend() == "torch":
             return ops.concatenate(parts)
         # XLA would merge a concatenation into what reads it, with a branch for every single number.
-        vector = ops.zeros((self.size,))
+        vector = ops.zeros((self.size,), dtype="float32")
         for start, part in zip(self.starts, parts, strict=True):
             vector = ops.slice_update(vector, (start,), part)
         return vector

@@ -3,6 +3,7 @@
 import keras
 
 from keras_efficient import layers
+from keras_efficient.quantization.functional_models import MODELS
 from keras_efficient.storage.models import check_chain
 
 _LAYERS = (
@@ -18,7 +19,6 @@ _LAYERS = (
     layers.DepthwiseConvQ,
     layers.ResidualQ,
 )
-_MODELS = (keras.Sequential, keras.src.models.Functional)
 # By the dimensions of the labels.
 _LOSSES = {
     1: (keras.losses.SparseCategoricalCrossentropy, keras.losses.sparse_categorical_crossentropy),
@@ -41,7 +41,7 @@ class NotSupportedError(ValueError):
 
 def check_model(model) -> None:
     """Refuse all but a chain of layers that ends with a softmax."""
-    if type(model) not in _MODELS:
+    if type(model) not in MODELS:
         raise NotSupportedError(f"a model of class {type(model).__name__}")
     try:
         check_chain(model)

@@ -10,10 +10,10 @@ from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.base import QuantizedLayer
 
 
-class FactorLayer(QuantizedLayer):
+class TransformLayer(QuantizedLayer):
     """A layer that multiplies by a product of trained factors and fixed transforms.
 
-    Everything is computed in float32, also under mixed precision; only the output is cast.
+    Everything is computed in float32, under any dtype policy; only the output is cast.
 
     Args:
         kernel_bits, bias_bits, activation_bits: Widths in bits, 1 to 16, of the factors, the bias
@@ -97,11 +97,12 @@ class FactorLayer(QuantizedLayer):
         return [weight for weight in self.weights if getattr(weight, "is_structured_factor", False)]
 
     def value_of(self, variable):
-        """A factor or the bias as it is multiplied: on its grid in the quantized modes."""
+        """A factor or the bias as it is multiplied, float32: on its grid in the quantized modes."""
+        values = ops.convert_to_tensor(variable)
         for quantizer in self.quantizers:
             if quantizer.weight is variable:
-                return masked(quantizer(variable, self.current_mode), variable)
-        return masked(ops.convert_to_tensor(variable), variable)
+                values = quantizer(variable, self.current_mode)
+        return ops.cast(masked(values, variable), "float32")
 
     # The matrix.
 
