@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,16 +19,22 @@ class Table:
 
     def markdown(self) -> str:
         """The title as a sentence, then the table, then the picture."""
-        lines = [self.headings, ["---"] * len(self.headings), *self.rows]
         picture = ["", f"![The same as a picture](pictures/{self.picture}.svg)"] if self.picture else []
-        table = [f"| {' | '.join(cells)} |" for cells in lines]
-        return "\n".join([f"{self.title} (`{self.script}`)", "", *table, *picture])
+        table = markdown_table(self.headings, self.rows)
+        return "\n".join([f"{self.title} (`{self.script}`)", "", table, *picture])
 
 
-def figures_block(text: str, page: str) -> str:
-    """`page` with `text` between its marks."""
-    marks = re.compile(r"(<!-- figures: .*? -->\n).*?(<!-- end of figures -->)", flags=re.DOTALL)
-    return marks.sub(lambda match: f"{match[1]}{text}\n{match[2]}", page)
+def markdown_table(headings: list[str], rows: list[list[str]], columns: str = "---") -> str:
+    """A table; `columns` says where all but the first are aligned, as in `--:`."""
+    lines = [headings, ["---", *[columns] * (len(headings) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def filled(page: str, block: Callable[[str], str]) -> str:
+    """A page, between each `<!-- figures: NAME -->` and its end what `block` makes of the name."""
+    marks = re.compile(r"<!-- figures: (.*?) -->\n.*?<!-- end of figures -->", flags=re.DOTALL)
+    written = "<!-- figures: {} -->\n\n{}\n\n<!-- end of figures -->"
+    return marks.sub(lambda match: written.format(match[1], block(match[1])), page)
 
 
 def write_or_check(path: Path, text: str, check: bool, command: str) -> None:

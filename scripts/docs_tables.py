@@ -6,12 +6,10 @@ python scripts/docs_tables.py --check   # exit code 1 where a page is not up to 
 
 import argparse
 import re
-import sys
 
 from _results import ROOT, figures
-from readme_tables import MARKS
+from _tables import filled, markdown_table, write_or_check
 
-NAME = re.compile(r"<!-- figures: (.*?) -->")
 SIZES = ("1024", "4096", "8192")
 KRONECKER = {
     "low_rank_8": "`LowRankDense(rank=8)`",
@@ -22,12 +20,6 @@ KRONECKER = {
 ACDC = {"dct2d": '`ACDC(transform="dct2d")`', "stack_dct2d": '`ACDCDense(depth=12, transform="dct2d")`'}
 
 
-def markdown_table(head, rows):
-    """A table; all columns but the first to the right."""
-    lines = [head, ["---", *(["--:"] * (len(head) - 1))], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def forms_table():
     """The same network with its large layer in many forms, largest first."""
     forms = sorted(figures("choosing_a_layer")["forms"].items(), key=lambda item: -item[1]["bytes"])
@@ -35,7 +27,7 @@ def forms_table():
         [name, f"{form['bytes']:,.0f}", f"{form['forward_time']:.1f}", *map(_accuracy, _accuracies(form))]
         for name, form in forms
     ]
-    return markdown_table(["the layer", "bytes", "forward time", "validation accuracy", "test accuracy"], rows)
+    return markdown_table(["the layer", "bytes", "forward time", "validation accuracy", "test accuracy"], rows, "--:")
 
 
 def _accuracies(form):
@@ -56,7 +48,7 @@ def sizes_table():
     for side, name in ACDC.items():
         times = [acdc[f"forward_{size}_batch_128"][side]["times_dense"] for size in SIZES]
         rows.append([name, *(f"{time:.1f}" for time in times)])
-    return markdown_table(["inputs and outputs", *(f"{int(size):,}" for size in SIZES)], rows)
+    return markdown_table(["inputs and outputs", *(f"{int(size):,}" for size in SIZES)], rows, "--:")
 
 
 def tour_total():
@@ -77,11 +69,11 @@ def tour_output(number):
 
 
 def block(name):
-    """The figures of a name, with empty lines around them, as Markdown wants them behind a comment."""
+    """The figures of a name."""
     if output := re.fullmatch(r"tour output (\d+)", name):
-        return f"\n{tour_output(int(output[1]))}\n"
+        return tour_output(int(output[1]))
     makers = {"forms of a layer": forms_table, "sizes of a layer": sizes_table, "tour total": tour_total}
-    return f"\n{makers[name]()}\n"
+    return makers[name]()
 
 
 def main():
@@ -89,12 +81,8 @@ def main():
     parser.add_argument("--check", action="store_true", help="only say whether the pages are up to date")
     check = parser.parse_args().check
     for path in sorted((ROOT / "docs").glob("*.md")):
-        old = path.read_text(encoding="utf-8")
-        new = MARKS.sub(lambda match: f"{match[1]}{block(NAME.match(match[1])[1])}\n{match[2]}", old)
-        if check and new != old:
-            sys.exit(f"docs/{path.name} is not up to date: run python scripts/docs_tables.py")
-        if not check:
-            path.write_text(new, encoding="utf-8")
+        page = filled(path.read_text(encoding="utf-8"), block)
+        write_or_check(path, page, check, "python scripts/docs_tables.py")
 
 
 if __name__ == "__main__":

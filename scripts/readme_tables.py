@@ -14,7 +14,7 @@ from _figures_structured import structured_tables
 from _figures_training import training_tables
 from _headlines import headlines
 from _results import ROOT
-from _tables import figures_block, write_or_check
+from _tables import filled, markdown_table, write_or_check
 
 TOPICS = {
     "The main job": training_tables,
@@ -38,9 +38,9 @@ COMMAND = "python scripts/readme_tables.py"
 
 def readme():
     """README.md with its table of headlines."""
-    lines = ["| what | figure | script |", "|---|---|---|"]
-    lines += [f"| {what} | {figure} | `{script}` |" for what, figure, script in headlines()]
-    return figures_block("\n".join(lines), (ROOT / "README.md").read_text(encoding="utf-8"))
+    rows = [[what, figure, f"`{script}`"] for what, figure, script in headlines()]
+    table = markdown_table(["what", "figure", "script"], rows)
+    return filled((ROOT / "README.md").read_text(encoding="utf-8"), lambda name: table)
 
 
 def figures_page():

@@ -6,10 +6,10 @@ python scripts/reproduction_page.py --check   # exit code 1 where it is not up t
 
 import argparse
 import json
-import sys
 
 from _reproduction_claims import SOURCES
 from _results import ROOT
+from _tables import markdown_table, write_or_check
 
 HEAD = """# Reproduction
 
@@ -53,8 +53,7 @@ def page():
 
 
 def section(title, headings, rows):
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join([f"## {title}", "", *(f"| {' | '.join(cells)} |" for cells in lines), ""])
+    return "\n".join([f"## {title}", "", markdown_table(headings, rows), ""])
 
 
 def commands():
@@ -93,10 +92,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="only say whether REPRODUCTION.md is up to date")
     check, path = parser.parse_args().check, ROOT / "REPRODUCTION.md"
-    if not check:
-        path.write_text(page(), encoding="utf-8")
-    elif not path.exists() or path.read_text(encoding="utf-8") != page():
-        sys.exit("REPRODUCTION.md is not up to date: run python scripts/reproduction_page.py")
+    write_or_check(path, page(), check, "python scripts/reproduction_page.py")
 
 
 if __name__ == "__main__":

@@ -24,8 +24,11 @@ _SCRIPTS = {
     "benchmark_acdc": ("", "benchmark_acdc_tensorflow"),
     "benchmark_driver": ("--data-dir DATA", "benchmark_driver"),
     "benchmark_kronecker": ("", "benchmark_kronecker"),
+    "benchmark_layers": ("", "benchmark_layers_tensorflow"),
     "benchmark_random_bases": ("", "benchmark_random_bases_jax"),
+    "benchmark_storage": ("", "benchmark_storage"),
     "check_crashes": ("", "crashes"),
+    "choosing_a_layer": ("--data-dir DATA", "choosing_a_layer"),
     "compare_litert": ("--data-dir DATA --checkpoints CHECKPOINTS", "compare_litert"),
     "fuzz_firmware": ("", "fuzz_firmware"),
     "lphm_parameters": (None, "lphm_parameters"),
@@ -37,6 +40,7 @@ _SCRIPTS = {
     "measure_options": ("--data-dir DATA --out OUT", "mnist_options"),
     "measure_pruned_firmware": ("", "pruned_firmware"),
     "measure_search": ("--data-dir DATA", "search"),
+    "measure_tour": ("", "tour"),
     "mnist_2kb": ("--data-dir DATA --out OUT", "mnist_2kb"),
     "mnist_lphm": ("--data-dir DATA --networks tinybig", "mnist_lphm"),
     "own_models": ("--data-dir DATA --models OUT --parts batch_norm_cnn", "own_models"),
@@ -48,7 +52,7 @@ _SCRIPTS = {
 _JAX = {"acdc_approximation", "benchmark_random_bases", "pruning_recipes"}
 # What measures nothing, and what needs a package in an environment of its own.
 _OTHERS = {"own_model", "random_networks", "select_trials", "benchmark_tinybig", "ship_model"}
-_PAGES = {"readme_tables", "reproduction_page", "draw_figures"}
+_PAGES = {"readme_tables", "docs_tables", "reproduction_page", "benchmarks", "draw_figures", "storage_pictures"}
 
 
 def test_every_script_is_here():
