@@ -22,9 +22,10 @@ from keras_efficient.quantization.observation import parts_of
 from keras_efficient.quantization.own_model.conversions import Order, convert
 from keras_efficient.quantization.own_model.float_layers import inner_float_layers
 from keras_efficient.quantization.own_model.fusion import Graph, plan_fusions
-from keras_efficient.quantization.own_model.kinds import PASSING, PREPARATIONS, relu_name
+from keras_efficient.quantization.own_model.kinds import PASSING, relu_name
 from keras_efficient.quantization.own_model.settings import Choice, Settings, choices
 from keras_efficient.quantization.own_model.weights import carry_over
+from keras_efficient.storage.models import PREPARATIONS
 from keras_efficient.storage.prices import LOGIT_BITS
 
 MODELS = (keras.Sequential, keras.src.models.Functional)
