@@ -21,10 +21,10 @@ from keras_efficient.storage.models import (
     unknown_layer,
 )
 from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap, Working
+from keras_efficient.storage.prices.base import BITS_PER_BYTE
 from keras_efficient.storage.report import LayerStorage, StorageReport
 
 DEFAULT_INPUT_SHAPE = (28, 28, 1)
-BITS_PER_BYTE = 8
 
 
 def estimate_storage(
