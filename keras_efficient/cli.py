@@ -62,7 +62,10 @@ def train(
     out: Annotated[Path | None, Option(help="Folder of the run. Default: runs/DATASET.")] = None,
     seed: _Seed = 0,
     workers: Annotated[int | None, Option(help="Processes that run trials. Default: only this one.")] = None,
-    ray: Annotated[str | None, Option(help="Ray that runs trials: auto (of this machine) or an address.")] = None,
+    ray: Annotated[
+        str | None,
+        Option(help="Ray that runs trials: auto (this machine's cluster), local (started here) or an address."),
+    ] = None,
     engine: Annotated[str, Option(help="keras, or compiled: C code, where the network allows it.")] = "keras",
     as_json: _Json = False,
 ) -> None:

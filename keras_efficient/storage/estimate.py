@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
-from keras_efficient.descriptions.fields import check_bits
+from keras_efficient.descriptions.fields import check_bits, is_integer
 from keras_efficient.descriptions.shapes import SHAPES
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
 from keras_efficient.storage.exact import check_order
@@ -17,13 +17,14 @@ from keras_efficient.storage.models import (
     is_model,
     model_input_shape,
     model_specs,
+    name_of,
     unknown_layer,
 )
 from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap, Working
+from keras_efficient.storage.prices.base import BITS_PER_BYTE
 from keras_efficient.storage.report import LayerStorage, StorageReport
 
 DEFAULT_INPUT_SHAPE = (28, 28, 1)
-BITS_PER_BYTE = 8
 
 
 def estimate_storage(
@@ -81,8 +82,8 @@ def estimate_storage(
         raise ValueError(f"streaming must be True or False. Received: {streaming!r}")
     if is_model(config_or_model) and not is_chain(config_or_model):
         return estimate_graph(config_or_model, input_shape, input_bits, order)
-    steps, source_shape = read_network(config_or_model, input_shape)
-    rows = price_steps(without_head(steps), FeatureMap(source_shape, input_bits), streaming, order)
+    layers, source_shape = read_network(config_or_model, input_shape)
+    rows = price_layers(without_head(layers), FeatureMap(source_shape, input_bits), streaming, order)
     return StorageReport(
         weight_bytes=sum(row.weight_bytes for row in rows),
         activation_bytes=max(row.working_bytes for row in rows),
@@ -121,11 +122,20 @@ def estimate_graph(model: Any, input_shape: Sequence[int] | None, input_bits: in
     )
 
 
-Step = tuple[str, LayerSpec, tuple]  # name, layer, shape behind it
+class ShapedLayer(NamedTuple):
+    """A layer of a chain, and the shape behind it."""
+
+    name: str
+    spec: LayerSpec
+    shape: tuple
+
+    @property
+    def is_head(self) -> bool:
+        return PRICES[self.spec.class_name].is_head
 
 
-def read_network(config_or_model: Any, input_shape: Sequence[int] | None) -> tuple[list[Step], tuple]:
-    """The layers, each with its name and the shape behind it, and the shape of the input."""
+def read_network(config_or_model: Any, input_shape: Sequence[int] | None) -> tuple[list[ShapedLayer], tuple]:
+    """The layers, and the shape of the input."""
     if is_model(config_or_model):
         return read_model(config_or_model, input_shape)
     if not isinstance(config_or_model, (list, tuple)):
@@ -134,49 +144,53 @@ def read_network(config_or_model: Any, input_shape: Sequence[int] | None) -> tup
             f"Received: {config_or_model!r} ({type(config_or_model).__name__})"
         )
     shape = DEFAULT_INPUT_SHAPE if input_shape is None else input_shape
-    layers = expand_with_shapes(config_or_model, shape)
-    steps = []
-    for name, (spec, after) in zip(layer_names(spec for spec, _ in layers), layers, strict=True):
+    expanded = expand_with_shapes(config_or_model, shape)
+    layers = []
+    for name, (spec, after) in zip(layer_names(spec for spec, _ in expanded), expanded, strict=True):
         if spec.class_name not in PRICES or spec.class_name not in SHAPES:
             raise unknown_layer(repr(name), spec.class_name)
-        steps.append((name, spec, after))
-    return steps, check_input_shape(shape)
+        layers.append(ShapedLayer(name, spec, after))
+    return layers, check_input_shape(shape)
 
 
-def read_model(model: Any, input_shape: Sequence[int] | None) -> tuple[list[Step], tuple]:
+def read_model(model: Any, input_shape: Sequence[int] | None) -> tuple[list[ShapedLayer], tuple]:
     specs = model_specs(model)
     first = shape = fixed_shape(model_input_shape(model), input_shape)
-    steps: list[Step] = []
+    layers = []
     for name, spec in specs:
         shape = checked_output_shape(name, spec, shape)
-        steps.append((name, spec, shape))
-    if not steps:
-        raise ValueError(f"the model {getattr(model, 'name', '')!r} holds no layer")
-    return steps, first
+        layers.append(ShapedLayer(name, spec, shape))
+    if not layers:
+        raise ValueError(f"the model {name_of(model)} holds no layer")
+    return layers, first
 
 
 def fixed_shape(model_shape: tuple, input_shape: Sequence[int] | None) -> tuple:
     """The model's input shape, with open sizes taken from `input_shape`."""
-    wanted = model_shape if input_shape is None else tuple(input_shape)
-    agrees = len(wanted) == len(model_shape) and all(a in (None, b) for a, b in zip(model_shape, wanted, strict=True))
-    if not agrees or None in wanted:
+    wanted = model_shape if input_shape is None else input_shape
+    is_shape = isinstance(wanted, (list, tuple)) and len(wanted) == len(model_shape)
+    if not is_shape or not all(map(completes, wanted, model_shape)):
         raise ValueError(f"input_shape must complete the model's {model_shape}. Received: input_shape={input_shape!r}")
-    return wanted
+    return tuple(wanted)
 
 
-def without_head(steps: list[Step]) -> list[Step]:
-    """The steps up to the last one that works: what follows it acts on the outputs in place."""
-    count = len(steps)
-    while count and PRICES[steps[count - 1][1].class_name].is_head:
+def completes(size: Any, model_size: int | None) -> bool:
+    return is_integer(size) and size >= 1 and model_size in (None, size)
+
+
+def without_head(layers: list[ShapedLayer]) -> list[ShapedLayer]:
+    """The layers up to the last one that works: what follows it acts on the outputs in place."""
+    count = len(layers)
+    while count and layers[count - 1].is_head:
         count -= 1
-    return steps[:count] or steps
+    return layers[:count] or layers
 
 
-def price_steps(steps: list[Step], source: FeatureMap, streaming: bool, order: str) -> list[LayerStorage]:
+def price_layers(layers: list[ShapedLayer], source: FeatureMap, streaming: bool, order: str) -> list[LayerStorage]:
     """One row a layer. `streaming` says whether the map before the layer arrives pixel by pixel."""
     rows = []
-    for position, (name, spec, shape) in enumerate(steps, start=1):
-        is_last = position == len(steps)
+    for position, (name, spec, shape) in enumerate(layers, start=1):
+        is_last = position == len(layers)
         target = target_map(spec, source, shape, is_last)
         way = PRICES[spec.class_name].streams(spec.config) if streaming else "no"
         if way == "no":

@@ -3,7 +3,7 @@ imported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from keras_efficient.descriptions.shapes import output_shape
@@ -11,7 +11,9 @@ from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.storage.prices import PRICES
 from keras_efficient.storage.pruned import stored_kernels
 
-INPUT_LAYER = "InputLayer"
+INPUT_LAYER, INPUT_GRID = "InputLayer", "InputQ"
+# What stands before the grid of the input stays outside.
+PREPARATIONS = ("Rescaling", "Normalization")
 PRUNING_WRAPPERS = ("Prunable", "PrunedChannels")
 
 
@@ -42,28 +44,35 @@ def model_input_shape(model: Any) -> tuple:
 
 
 def model_specs(model: Any) -> list[NamedSpec]:
-    """The layers of a chain, nested models unfolded, input layers left out.
+    """The layers of a chain, nested models unfolded, without input layers and what prepares the input.
 
     Raises ValueError, with the layer's name and class, for a layer that cannot be priced, a branch
     or a layer used twice.
     """
-    specs = list(walk(model))
+    layers = [unwrapped(layer) for layer in flat_layers(model)]
+    layers = layers[grid_place(layers) or 0 :]
+    for layer in layers:
+        if type(layer).__name__ not in PRICES:
+            raise unknown_layer(f"{layer.name!r} of the model {name_of(model)}", type(layer).__name__)
     for part in models_within(model):
         check_chain(part)
-    return specs
+    return [NamedSpec(layer.name, layer_spec(layer)) for layer in layers]
 
 
-def walk(model: Any) -> Iterator[NamedSpec]:
+def flat_layers(model: Any) -> Iterator[Any]:
+    """The layers of a model and of the models within it, but for input layers."""
     for layer in model.layers:
         if is_model(layer):
-            yield from walk(layer)
-            continue
-        layer = unwrapped(layer)
-        kind = type(layer).__name__
-        if kind in PRICES:
-            yield NamedSpec(layer.name, layer_spec(layer))
-        elif kind != INPUT_LAYER:
-            raise unknown_layer(f"{layer.name!r} of the model {name_of(model)}", kind)
+            yield from flat_layers(layer)
+        elif type(layer).__name__ != INPUT_LAYER:
+            yield layer
+
+
+def grid_place(layers: Sequence[Any]) -> int | None:
+    """Where in a chain the grid of the input is, behind nothing but what prepares the input; None: nowhere."""
+    kinds = [type(layer).__name__ for layer in layers]
+    place = kinds.index(INPUT_GRID) if INPUT_GRID in kinds else None
+    return place if place is None or all(kind in PREPARATIONS for kind in kinds[:place]) else None
 
 
 def unwrapped(layer: Any) -> Any:

@@ -107,3 +107,5 @@ def test_wrong_arguments_are_refused():
         ke.export.convert_litert(3)
     with pytest.raises(ValueError, match=r"`samples` must hold at least one sample. Received: shape \(0, 8\)"):
         ke.export.convert_litert(_network(ke.ACDC(), (8,))[0], np.zeros((0, 8)))
+    with pytest.raises(ValueError, match=r"`samples` must hold numbers of shape \(samples, 8\).*Received: shape \(\)"):
+        ke.export.convert_litert(_network(ke.ACDC(), (8,))[0], 3.0)

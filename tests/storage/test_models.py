@@ -5,6 +5,7 @@ import pytest
 from keras_efficient.storage import estimate_storage
 
 keras = pytest.importorskip("keras")
+ke = pytest.importorskip("keras_efficient")
 layers = keras.layers
 
 
@@ -182,3 +183,46 @@ def test_a_branch_of_known_layers_is_refused():
 def test_a_layer_is_no_model():
     with pytest.raises(TypeError, match="a description .* or a built Keras model"):
         estimate_storage(layers.Dense(3))
+
+
+def _behind(preparation, has_branches):
+    """A network whose input has a grid, behind what prepares the input."""
+    inputs = keras.Input((6, 6, 1))
+    x = ke.InputQ(bits=8)(inputs if preparation is None else preparation(inputs))
+    if has_branches:
+        x = ke.AddQ()([x, ke.ConvQ(1, 3, padding="same")(x)])
+    return keras.Model(inputs, ke.DenseQ(3)(layers.Flatten()(ke.ConvQ(2, 3)(x))))
+
+
+@pytest.mark.parametrize("has_branches", [False, True])
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(
+    "preparation", [lambda: layers.Rescaling(1 / 255), lambda: layers.Normalization(mean=0.5, variance=1.0)]
+)
+def test_what_prepares_the_input_stays_outside(preparation, streaming, has_branches, tmp_path):
+    model, bare = _behind(preparation(), has_branches), _behind(None, has_branches)
+    assert ke.estimate_storage(model, streaming=streaming) == ke.estimate_storage(bare, streaming=streaming)
+    assert ke.export_c(model, tmp_path / "a").arena_bytes == ke.export_c(bare, tmp_path / "b").arena_bytes
+
+
+def test_a_rescaling_within_a_branch_is_priced():
+    inputs = keras.Input((6, 6, 1))
+    x = ke.InputQ(bits=8)(layers.Rescaling(1 / 255)(inputs))
+    y = layers.Rescaling(2.0, name="within")(x)
+    model = keras.Model(inputs, ke.DenseQ(3)(layers.Flatten()(ke.AddQ()([x, y]))))
+    assert "within" in [row.name for row in ke.estimate_storage(model).layers]
+
+
+def test_a_branch_around_the_inputs_grid_is_refused():
+    inputs = keras.Input((6, 6, 1))
+    total = ke.AddQ(name="sum")([ke.InputQ(bits=8)(inputs), inputs])
+    with pytest.raises(ValueError, match=r"the layer 'sum' \(AddQ\) of the model 'around' reads what stands before"):
+        ke.estimate_storage(keras.Model(inputs, total, name="around"))
+
+
+@pytest.mark.parametrize("shape", [8, "abc", (8.0, 8, 1), ("8", 8, 1), (-8, 8, 1), (8, 8), (None, 8, 1)])
+def test_a_shape_that_does_not_complete_the_models_is_refused(shape):
+    inputs = keras.Input((None, None, 1))
+    model = keras.Model(inputs, ke.ConvQ(2, 3, padding="same")(inputs))
+    with pytest.raises(ValueError, match=r"input_shape must complete the model's \(None, None, 1\)"):
+        ke.estimate_storage(model, shape)

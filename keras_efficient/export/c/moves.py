@@ -9,6 +9,7 @@ from keras_efficient.export.c.places import table
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import braces, count_type, function
 from keras_efficient.export.planner.layouts import Layout
+from keras_efficient.storage.prices.base import whole_bytes
 
 SHIFT = """/* Moves bytes of the arena up, the last one first. */
 static void network_shift(network_index first, network_index bytes, network_index by)
@@ -46,7 +47,7 @@ def move_up(program: Program, name: str, old: Cells, new: Cells, cells: int) -> 
     by = new.offset - old.offset
     if by % 8 == 0 and old.offset % 8 == 0:
         program.helpers["shift"] = SHIFT
-        return f"network_shift({old.offset // 8}, {-(-cells * old.codes.bits // 8)}, {by // 8});"
+        return f"network_shift({old.offset // 8}, {whole_bytes(cells * old.codes.bits)}, {by // 8});"
     lines = [
         f"{count_type(cells)} cell = {cells};",
         *braces("while (cell--)", [program.put(new, "cell", program.get(old, old.place("cell")))]),

@@ -27,6 +27,7 @@ from keras_efficient.export.planner.graph import PlacedNode
 from keras_efficient.export.planner.occupancy import Need
 from keras_efficient.storage.graphs import Node, plan_order
 from keras_efficient.storage.prefix import row_ring
+from keras_efficient.storage.prices.base import whole_bytes
 from keras_efficient.version import __version__
 
 NUMBERS_A_LINE = 24
@@ -82,7 +83,7 @@ def write_network(
     stored = Cells(arrival.stored.codes, plan.first_offset, is_logits=not operations)
     places = program.use_places(program.places_of(plan.first_layout))
     push = ArrivalWriter(program, arrival, stored, places, plan.lines_offset)
-    rows = tuple(layer_row(program, layer, -(-layer.placed.need_bits // 8)) for layer in layers)
+    rows = tuple(layer_row(program, layer, whole_bytes(layer.placed.need_bits)) for layer in layers)
     return finished(model, program, push, packed, weights, rows, max(plan.arena_bytes, least_arena_bytes))
 
 

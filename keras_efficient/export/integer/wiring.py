@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 
-from keras_efficient.storage.graphs.reading import INPUT_GRID, PREPARATIONS, graph_calls, is_chain
-from keras_efficient.storage.models import INPUT_LAYER, check_chain, is_model, models_within
+from keras_efficient.storage.graphs.reading import graph_calls, is_chain
+from keras_efficient.storage.models import (
+    INPUT_GRID,
+    PREPARATIONS,
+    check_chain,
+    flat_layers,
+    grid_place,
+    models_within,
+)
 from keras_efficient.storage.prices.elementwise import TRAINING_ONLY
 
 # What changes no number: it only acts in training, or renames places.
@@ -32,10 +38,8 @@ class Wiring(NamedTuple):
 
 def chain_wiring(model: keras.Model) -> Wiring:
     layers = working_layers(model)
-    kinds = [type(layer).__name__ for layer in layers]
-    grid, preparation = None, []
-    if INPUT_GRID in kinds and all(kind in PREPARATIONS for kind in kinds[: kinds.index(INPUT_GRID)]):
-        start = kinds.index(INPUT_GRID)
+    grid, preparation, start = None, [], grid_place(layers)
+    if start is not None:
         preparation, grid, layers = layers[:start], layers[start], layers[start + 1 :]
     return Wiring(layers, [(number,) for number in range(len(layers))], grid, preparation)
 
@@ -59,14 +63,6 @@ def working_layers(model: keras.Model) -> list[keras.layers.Layer]:
     if not layers:
         raise ValueError(f"the model {model.name!r} holds no layer that could be exported")
     return layers
-
-
-def flat_layers(model: Any) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
-        if is_model(layer):
-            yield from flat_layers(layer)
-        elif type(layer).__name__ != INPUT_LAYER:
-            yield layer
 
 
 def is_head(layer: keras.layers.Layer) -> bool:

@@ -10,6 +10,7 @@ from keras_efficient.export.planner.occupancy import Need, align, grid
 from keras_efficient.export.planner.search import Orders, choose_orders, placed_need
 from keras_efficient.export.planner.steps import ResidualStep, Step
 from keras_efficient.storage.prices import FeatureMap
+from keras_efficient.storage.prices.base import BITS_PER_BYTE, whole_bytes
 
 WORD_BITS = 32  # running sums of the input start at a multiple of this
 
@@ -62,7 +63,7 @@ class ArenaPlan:
 
     @property
     def arena_bytes(self) -> int:
-        return -(-self.arena_bits // 8)
+        return whole_bytes(self.arena_bits)
 
     @property
     def bottleneck(self) -> int | None:
@@ -116,8 +117,8 @@ def low_offset(need: Need, step: Step, arena: int, lowest: int = 0) -> int:
     """The lowest place for a step's source; on a whole byte if the arena's bytes allow it, as moving
     whole bytes is fast."""
     offset = align(max(need.offset, lowest), step.source.bits)
-    on_byte = -(-offset // 8) * 8
-    return on_byte if need.bits(step, on_byte) <= whole_bytes(arena) else offset
+    on_byte = filled_up(offset)
+    return on_byte if need.bits(step, on_byte) <= filled_up(arena) else offset
 
 
 def place_first(step: Step, need: Need, arena: int, line_bits: int) -> tuple[int, int, int]:
@@ -129,12 +130,13 @@ def place_first(step: Step, need: Need, arena: int, line_bits: int) -> tuple[int
         (need.bits(step, above_lines), 0, above_lines),
         (max(need.bits(step, low), behind + line_bits), behind, low),
     ]
-    grown = [(arena if end <= whole_bytes(arena) else end, lines, offset) for end, lines, offset in choices]
+    grown = [(arena if end <= filled_up(arena) else end, lines, offset) for end, lines, offset in choices]
     return min(grown, key=lambda choice: choice[0])
 
 
-def whole_bytes(bits: int) -> int:
-    return -(-bits // 8) * 8
+def filled_up(bits: int) -> int:
+    """The bits of whole bytes that hold so many."""
+    return BITS_PER_BYTE * whole_bytes(bits)
 
 
 def align_word(offset: int) -> int:

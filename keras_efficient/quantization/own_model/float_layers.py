@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from keras_efficient.layers.quantized.base import QuantizedLayer
-from keras_efficient.quantization.own_model.kinds import PASSING, PREPARATIONS, activation_name, core
-from keras_efficient.storage.models import is_model
+from keras_efficient.quantization.own_model.kinds import PASSING, activation_name, core
+from keras_efficient.storage.models import PREPARATIONS, is_model
 
 WIDTHS = ("kernel_bits", "bias_bits", "activation_bits")
 

@@ -12,8 +12,6 @@ ADDITIONS = ("Add",)
 CONCATENATIONS = ("Concatenate",)
 MEANS = ("AveragePooling1D", "AveragePooling2D")
 GLOBAL_MEANS = ("GlobalAveragePooling1D", "GlobalAveragePooling2D")
-# What may stand before the grid of the input: it stays outside of an exported network.
-PREPARATIONS = ("Rescaling", "Normalization")
 # Their outputs lie on the grid of their input.
 PASSING = (
     *("InputLayer", "Flatten", "Reshape", "Permute", "Dropout", "SpatialDropout1D", "SpatialDropout2D"),

@@ -23,9 +23,10 @@ from keras_efficient.quantization.observation import check_samples, parts_of
 from keras_efficient.quantization.own_model.conversions import Order, check_summands, convert
 from keras_efficient.quantization.own_model.float_layers import inner_float_layers
 from keras_efficient.quantization.own_model.fusion import Graph, plan_fusions
-from keras_efficient.quantization.own_model.kinds import PASSING, PREPARATIONS, relu_name
+from keras_efficient.quantization.own_model.kinds import PASSING, relu_name
 from keras_efficient.quantization.own_model.settings import Choice, Settings, choices
 from keras_efficient.quantization.own_model.weights import carry_over
+from keras_efficient.storage.models import PREPARATIONS
 from keras_efficient.storage.prices import LOGIT_BITS
 
 

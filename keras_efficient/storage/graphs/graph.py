@@ -8,15 +8,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from keras_efficient.storage.prefix import row_offset, row_ring
-from keras_efficient.storage.prices.base import FeatureMap
+from keras_efficient.storage.prices.base import FeatureMap, whole_bytes
 from keras_efficient.storage.steps import ResidualStep, Step
-
-BYTE = 8
-
-
-def whole_bytes(bits: int) -> int:
-    """Bytes that hold so many bits. Every map starts at a byte."""
-    return -(-bits // BYTE)
 
 
 @dataclass(frozen=True)

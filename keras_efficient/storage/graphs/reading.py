@@ -9,7 +9,9 @@ from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.descriptions.windows import read_signal_window, read_window
 from keras_efficient.storage.graphs.graph import Node
 from keras_efficient.storage.models import (
+    INPUT_GRID,
     INPUT_LAYER,
+    PREPARATIONS,
     checked_output_shape,
     is_model,
     layer_spec,
@@ -24,9 +26,6 @@ from keras_efficient.storage.prices.elementwise import TRAINING_ONLY
 from keras_efficient.storage.prices.merging import MERGING, merged_shape
 from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
-INPUT_GRID = "InputQ"
-# What stands before the grid of the input stays outside.
-PREPARATIONS = ("Rescaling", "Normalization")
 # The map behind them is the one before, perhaps of another shape.
 RENAMING = (*TRAINING_ONLY, "Flatten", "Reshape")
 
@@ -81,7 +80,7 @@ def graph_calls(model: Any) -> list[Call]:
             )
         sources = tuple(source for node in nodes for source in tensor_sources(node))
         calls.append(Call(name, layer_spec(unwrapped(layers[name])), sources))
-    return without_head(without_preparation(calls))
+    return without_head(without_preparation(calls, model))
 
 
 def check_ends(model: Any) -> None:
@@ -90,12 +89,33 @@ def check_ends(model: Any) -> None:
             raise ValueError(f"the model {name_of(model)} must have one {what}. Received: {len(ends)} {what}s")
 
 
-def without_preparation(calls: list[Call]) -> list[Call]:
-    """From the input's grid on, if there is one; it, or else the input layer, comes first."""
-    if any(call.kind == INPUT_GRID for call in calls):
-        calls = [call for call in calls if call.kind not in (INPUT_LAYER, *PREPARATIONS)]
-    first = calls[0].name
-    return [calls[0]._replace(sources=()), *(call for call in calls[1:] if call.name != first)]
+def without_preparation(calls: list[Call], model: Any) -> list[Call]:
+    """From the input's grid on, if there is one behind nothing but what prepares the input; it, or else the input
+    layer, comes first."""
+    by_name = {call.name: call for call in calls}
+    first = next((call for call in calls if call.kind == INPUT_GRID), calls[0])
+    before = names_before(first, by_name)
+    if any(by_name[name].kind not in (INPUT_LAYER, *PREPARATIONS) for name in before):
+        first, before = calls[0], set()
+    rest = [call for call in calls if call.name not in (*before, first.name)]
+    for call in rest:
+        if not before.isdisjoint(call.sources):
+            raise ValueError(
+                f"the layer {call.name!r} ({call.kind}) of the model {name_of(model)} reads what stands before the "
+                f"grid of the input, {first.name!r}: all branches must start behind it"
+            )
+    return [first._replace(sources=()), *rest]
+
+
+def names_before(call: Call, by_name: Mapping[str, Call]) -> set[str]:
+    """The names of all layers that a layer depends on."""
+    found, waiting = set(), list(call.sources)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += by_name[name].sources
+    return found
 
 
 def without_head(calls: list[Call]) -> list[Call]:

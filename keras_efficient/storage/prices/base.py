@@ -6,10 +6,16 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+BITS_PER_BYTE = 8
 FLOAT_BITS = 32
 LOGIT_BITS = 16  # what the C keeps of each output
 SHIFT_BITS = 4
 Config = Mapping[str, Any]
+
+
+def whole_bytes(bits: int) -> int:
+    """Bytes that hold so many bits."""
+    return -(-bits // BITS_PER_BYTE)
 
 
 class FeatureMap(NamedTuple):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from keras_efficient.storage.coordinate_file import record_bytes
 from keras_efficient.storage.prices.base import (
+    BITS_PER_BYTE,
     FLOAT_BITS,
     Config,
     FeatureMap,
@@ -32,7 +33,7 @@ def random_basis_price(
     def weights(config: Config, source: FeatureMap) -> Weights:
         coordinates, biases = config["dimensions"], biases_of(config, config[outputs])
         widths = [config.get(key) or FLOAT_BITS for key in ("coordinate_bits", "bias_bits")]
-        return Weights(coordinates + biases, 8 * record_bytes(coordinates, widths[0], biases, widths[1]))
+        return Weights(coordinates + biases, BITS_PER_BYTE * record_bytes(coordinates, widths[0], biases, widths[1]))
 
     return Price(output_bits=float_bits, working=working, weights=weights, products=products)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from keras_efficient.descriptions import LayerSpec, check_input_shape
 from keras_efficient.descriptions.expand import item_specs, next_shape
-from keras_efficient.storage.estimate import Step, price_steps, target_map
+from keras_efficient.storage.estimate import ShapedLayer, price_layers, target_map
 from keras_efficient.storage.liveness import CACHE_SIZE
 from keras_efficient.storage.prices import PRICES, FeatureMap
 from keras_efficient.training.search.candidates import Item, Network
@@ -99,29 +99,29 @@ def _price_item(
     item: Item, source: FeatureMap, streaming: bool, is_last: bool
 ) -> tuple[NetworkPrice, FeatureMap, bool] | None:
     """(price, map behind it, whether that map still arrives pixel by pixel); None where nothing is left."""
-    steps = _steps(item, source.shape)
-    if steps is None:
+    layers = _layers(item, source.shape)
+    if layers is None:
         return None
-    more = [] if is_last else [("", _MORE, steps[-1][2])]
-    rows = price_steps([*steps, *more], source, streaming, ORDER)[: len(steps)]
+    more = [] if is_last else [ShapedLayer("", _MORE, layers[-1].shape)]
+    rows = price_layers([*layers, *more], source, streaming, ORDER)[: len(layers)]
     price = NetworkPrice(
         sum(row.weight_bytes for row in rows),
         max(row.working_bytes for row in rows),
         sum(row.parameters for row in rows),
         sum(row.mult_adds for row in rows),
     )
-    for _, spec, shape in steps:
+    for _, spec, shape in layers:
         streaming = streaming and PRICES[spec.class_name].streams(spec.config) == "pixels"
         source = target_map(spec, source, shape, is_last=False)
     return price, source, streaming
 
 
-def _steps(item: Item, shape: tuple) -> list[Step] | None:
-    steps = []
+def _layers(item: Item, shape: tuple) -> list[ShapedLayer] | None:
+    layers = []
     try:
         for spec in item_specs(item, shape):
             shape = next_shape(spec, shape)
-            steps.append(("", spec, shape))
+            layers.append(ShapedLayer("", spec, shape))
     except ValueError:
         return None
-    return steps
+    return layers
