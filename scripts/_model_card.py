@@ -65,7 +65,7 @@ def index_text() -> str:
     """The README.md of models/: a line for each card."""
     cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(MODELS.glob("*/card.json"))]
     rows = [
-        f"| [{card['name']}]({card['name']}/README.md) | {card['data']} | {next(iter(card['bytes'].values())):,} | "
+        f"| [{card['name']}]({card['name']}/README.md) | {card['data']} | {next(iter(card["bytes"].values())):,.1f} | "
         f"{card['bytes'].get('working memory, of the C', '')} | {card['accuracy']['test']:.2%} |"
         for card in cards
     ]
