@@ -65,7 +65,7 @@ def index_text() -> str:
     """The README.md of models/: a line for each card."""
     cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(MODELS.glob("*/card.json"))]
     rows = [
-        f"| [{card['name']}]({card['name']}/README.md) | {card['data']} | {next(iter(card["bytes"].values())):,.1f} | "
+        f"| [{card['name']}]({card['name']}/README.md) | {card['data']} | {weight_bytes(card):,.1f} | "
         f"{card['bytes'].get('working memory, of the C', '')} | {card['accuracy']['test']:.2%} |"
         for card in cards
     ]
@@ -82,6 +82,11 @@ def index_text() -> str:
             "",
         ]
     )
+
+
+def weight_bytes(card: dict) -> float:
+    """What a card names first: the packed weights, or the coordinates that stand for them."""
+    return next(iter(card["bytes"].values()))
 
 
 def card_text(facts: dict) -> str:
