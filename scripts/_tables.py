@@ -15,11 +15,11 @@ class Table:
     script: str
     headings: list[str]
     rows: list[list[str]]
-    picture: str = ""  # of docs/pictures, drawn by draw_figures.py
+    picture: str = ""  # of docs/pictures/figures, drawn by draw_figures.py
 
     def markdown(self) -> str:
         """The title as a sentence, then the table, then the picture."""
-        picture = ["", f"![The same as a picture](pictures/{self.picture}.svg)"] if self.picture else []
+        picture = ["", f"![The same as a picture](pictures/figures/{self.picture}.svg)"] if self.picture else []
         table = markdown_table(self.headings, self.rows)
         return "\n".join([f"{self.title} (`{self.script}`)", "", table, *picture])
 

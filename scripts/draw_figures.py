@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/figures.md from results/*.json, into docs/pictures/.
+"""Draw the pictures of docs/figures.md from results/*.json, into docs/pictures/figures/.
 
 The same numbers give the same bytes with the same Matplotlib.
 
@@ -10,7 +10,7 @@ import argparse
 import matplotlib.pyplot as plt
 from _results import ROOT, figures
 
-PICTURES = ROOT / "docs" / "pictures"
+PICTURES = ROOT / "docs" / "pictures" / "figures"
 WIDTHS = {None: "float", 8: "int8", 4: "int4"}
 
 
@@ -117,7 +117,7 @@ DRAWN = (
 
 
 def draw(picture):
-    """docs/pictures/NAME.svg."""
+    """docs/pictures/figures/NAME.svg."""
     name = picture.__name__
     settings = {"svg.hashsalt": name, "svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False}
     with plt.rc_context({**settings, "font.size": 9}):
@@ -135,7 +135,7 @@ def main():
     names = parser.parse_args().names or list(known)
     if unknown := set(names) - known.keys():
         parser.error(f"names must be of {', '.join(known)}. Received: {', '.join(unknown)}")
-    PICTURES.mkdir(exist_ok=True)
+    PICTURES.mkdir(parents=True, exist_ok=True)
     for name in names:
         draw(known[name])
 

@@ -66,7 +66,7 @@ def test_the_pictures_can_be_drawn(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     drawn = {path.name for path in tmp_path.iterdir()}
-    assert drawn == {path.name for path in (_DOCS / "pictures").iterdir()}
+    assert drawn == {path.name for path in (_DOCS / "pictures").glob("*.svg")}
     assert drawn == set(re.findall(r"\(pictures/(.*?)\)", (_DOCS / "storage.md").read_text(encoding="utf-8")))
 
 

@@ -68,8 +68,8 @@ def test_the_page_of_figures_shows_what_is_drawn(tmp_path, monkeypatch):
         draw_figures.draw(picture)
     drawn = {path.name for path in tmp_path.iterdir()}
     page = (_ROOT / "docs/figures.md").read_text(encoding="utf-8")
-    assert drawn == set(re.findall(r"\(pictures/(.*?)\)", page))
-    assert all((_ROOT / "docs/pictures" / name).exists() for name in drawn)
+    assert drawn == set(re.findall(r"\(pictures/figures/(.*?)\)", page))
+    assert all((_ROOT / "docs/pictures/figures" / name).exists() for name in drawn)
 
 
 @pytest.mark.scripts
