@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 import keras_efficient as ke
-from keras_efficient.export.network import planner_steps, split_arrival, stored_map
+from keras_efficient.export.network import feature_map, planner_steps, split_arrival
 from keras_efficient.export.planner import ArenaPlan, WindowStep, plan_arena
 from keras_efficient.export.planner.candidates import four_orders
 from keras_efficient.export.planner.layouts import Layout
@@ -34,7 +34,7 @@ class Arena:
         """The arena of a described network, as the C code has it."""
         model = ke.export.IntegerModel(ke.build_network(description, input_shape, mode="freeze_scales"))
         arrival, operations = split_arrival(model.input, model.operations)
-        first = stored_map(arrival, is_last=False)
+        first = feature_map(arrival.stored)
         return cls(first, arrival.line_bits, plan_arena(first, planner_steps(operations), arrival.line_bits))
 
     @cached_property
