@@ -102,6 +102,8 @@ class DiagonalRates(WrappedOptimizer):
         inner, step = self.inner_optimizer, self.iterations  # counted already
         momentum = ops.where(ops.equal(step, 1), 0.0, inner.ema_momentum)
         for variable, average in zip(inner._trainable_variables, inner._model_variables_moving_average, strict=True):
+            if average is None:
+                continue
             value, old = ops.convert_to_tensor(variable), ops.convert_to_tensor(average)
             new = old + ops.cast(1 - momentum, old.dtype) * (value - old)
             average.assign(new)

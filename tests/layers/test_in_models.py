@@ -110,3 +110,15 @@ def test_a_window_larger_than_the_image_is_refused(make):
     for x in (np.ones((1, 2, 2, 2), "float32"), keras.Input((2, 2, 2))):
         with pytest.raises(ValueError, match=r"window of \(3, 3\) and padding 'valid' leaves nothing of its input"):
             make()(x)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("layer", [ke.ConvQ, ke.ResidualQ], ids=lambda layer: layer.__name__)
+def test_kernels_of_half_precision_start_as_others(layer, dtype):
+    arguments = {"kernel_initializer": keras.initializers.Orthogonal(seed=1)}
+    arguments |= {"filters": 3, "kernel_size": 2} if layer is ke.ConvQ else {}
+    half, full = layer(**arguments, dtype=dtype), layer(**arguments)
+    for each in (half, full):
+        each.build((None, 4, 4, 3))
+    kernels = [keras.ops.convert_to_numpy(keras.ops.cast(each.weights[0], "float32")) for each in (half, full)]
+    np.testing.assert_allclose(*kernels, rtol=0.01, atol=1e-3)

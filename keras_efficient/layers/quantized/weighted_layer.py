@@ -1,9 +1,9 @@
 """Quantized layers that own kernels and biases: their arguments and how weights are made."""
 
-from keras import constraints, initializers, regularizers
+from keras import constraints, initializers, ops, regularizers
 
 from keras_efficient.layers.quantized.base import QuantizedLayer
-from keras_efficient.ops.quantize import check_bits
+from keras_efficient.ops.quantize import HALF_PRECISION, check_bits
 
 
 class WeightedLayer(QuantizedLayer):
@@ -54,11 +54,17 @@ class WeightedLayer(QuantizedLayer):
         return self.add_weight(
             name=name,
             shape=shape,
-            initializer=own_copy(self.kernel_initializer or default_initializer),
+            initializer=self._drawn_in_float32(own_copy(self.kernel_initializer or default_initializer)),
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
             autocast=False,
         )
+
+    def _drawn_in_float32(self, initializer):
+        """No backend makes orthogonal kernels in all half-precision dtypes."""
+        if self.variable_dtype not in HALF_PRECISION:
+            return initializer
+        return lambda shape, dtype: ops.cast(initializer(shape, dtype="float32"), dtype)
 
     def add_bias(self, name, outputs):
         """A float bias with one number an output."""
