@@ -6,21 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_efficient.descriptions.grids import LARGEST_MIDRISE, SCALE_EXPONENTS
 from keras_efficient.descriptions.specs import KERNEL_NAMES
 from keras_efficient.storage.prices.base import FLOAT_BITS
 from keras_efficient.storage.sparse import Encoding, best_encoding, kernel_streams
 
-LARGEST_MIDRISE = 2  # signed grids of so few bits have no zero
-EXPONENTS = (-126, 127)  # of the scales, as `ops.quantize` limits them
-
 
 class StoredKernel(NamedTuple):
-    """A kernel that holds zeros: the bits it takes densely, its smallest encoding, the share of zeros."""
+    """A kernel that holds zeros: the bits it takes densely, and its smallest encoding."""
 
     dense_bits: int
     encoding: Encoding
-    numbers: int
-    zeros: int
 
     @property
     def saved_bits(self) -> int:
@@ -50,7 +46,7 @@ def stored_kernel(layer: Any, variable: Any, values: np.ndarray) -> StoredKernel
             bits, nonzero = quantizer.bits, has_codes(under_mask(quantizer.numpy_values(), variable), quantizer)
     streams = kernel_streams(nonzero, bits, type(layer).__name__ == "DepthwiseConvQ")
     encoding = best_encoding(streams, bits)
-    return StoredKernel(nonzero.size * bits, encoding, nonzero.size, int(nonzero.size - nonzero.sum()))
+    return StoredKernel(nonzero.size * bits, encoding)
 
 
 def has_codes(values: np.ndarray, quantizer: Any) -> np.ndarray:
@@ -58,7 +54,7 @@ def has_codes(values: np.ndarray, quantizer: Any) -> np.ndarray:
     if quantizer.bits <= LARGEST_MIDRISE:
         return np.ones(values.shape, bool)
     scales = np.nan_to_num(as_numpy(quantizer.scale))  # training may have left what is no number
-    exponents = np.clip(np.rint(scales), *EXPONENTS).astype(int)
+    exponents = np.clip(np.rint(scales), *SCALE_EXPONENTS).astype(int)
     return np.rint(np.ldexp(values.astype("float64"), quantizer.bits - 1 - exponents)) != 0
 
 

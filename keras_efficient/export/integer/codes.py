@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LARGEST_MIDRISE = 2  # signed grids of so few bits have no zero
+from keras_efficient.descriptions.grids import LARGEST_MIDRISE
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_efficient.descriptions.grids import SCALE_EXPONENTS
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.storage.prices.base import SHIFT_BITS
 
-EXPONENTS = (-126, 127)  # of the scales, as `ops.quantize` limits them
 RELUS = ("relu", "linear")
 
 
@@ -23,25 +22,19 @@ class UnsupportedLayerError(ValueError):
 
 
 def codes_of(layer: Any, quantizer: Quantizer) -> Codes:
-    scale = float(keras.ops.convert_to_numpy(quantizer.scale))
-    if not math.isfinite(scale):
-        raise ValueError(
-            f"cannot export the layer {layer.name!r}: the log2 scale of its {quantizer.name} must be a finite number. "
-            f"Received: {scale}"
-        )
-    low, high = EXPONENTS
-    return Codes.of_scale(quantizer.bits, quantizer.signed, int(np.clip(np.round(scale), low, high)))
+    """The grid of a quantizer with one scale."""
+    return Codes.of_scale(quantizer.bits, quantizer.signed, int(exponents_of(layer, quantizer)))
 
 
 def exponents_of(layer: Any, quantizer: Quantizer) -> np.ndarray:
-    """The scales of a kernel, rounded: one number, or one a filter."""
+    """The log2 scales of a quantizer, rounded: one number, or one a filter."""
     scales = keras.ops.convert_to_numpy(quantizer.scale)
     if not np.isfinite(scales).all():
         raise ValueError(
             f"cannot export the layer {layer.name!r}: the log2 scale of its {quantizer.name} must be a finite number. "
             f"Received: {scales}"
         )
-    return np.clip(np.round(scales), *EXPONENTS).astype(int)
+    return np.clip(np.round(scales), *SCALE_EXPONENTS).astype(int)
 
 
 @dataclass(frozen=True)

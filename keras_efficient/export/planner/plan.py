@@ -65,11 +65,6 @@ class ArenaPlan:
     def arena_bytes(self) -> int:
         return whole_bytes(self.arena_bits)
 
-    @property
-    def bottleneck(self) -> int | None:
-        """Number of the step that needs most, from 0; None: no step at all."""
-        return max(range(len(self.steps)), key=lambda number: self.steps[number].need_bits, default=None)
-
 
 def plan_arena(first: FeatureMap, steps: Sequence[Step], line_bits: int = 0) -> ArenaPlan:
     """The smallest arena found for a chain of steps, and the place of everything in it.

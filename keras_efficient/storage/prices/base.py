@@ -132,6 +132,10 @@ def declared_bits(config: Config, input_bits: int) -> int:
     return FLOAT_BITS if bits is None else bits
 
 
+def quantized_output_bits(config: Config, input_bits: int) -> int:
+    return quantized_widths(config).activation
+
+
 def optional_output_bits(config: Config, input_bits: int) -> int:
     return optional_widths(config).activation
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keras_efficient.storage.prices.base import Config, Price, in_place
+from keras_efficient.storage.prices.base import Price, in_place, quantized_output_bits
 
 MERGING = ("AddQ", "ConcatenateQ")
-
-
-def activation_width(config: Config, input_bits: int) -> int:
-    return config.get("activation_bits", 4)
 
 
 def merged_shape(kind: str, shapes: Sequence[tuple]) -> tuple:
@@ -22,7 +18,7 @@ def merged_shape(kind: str, shapes: Sequence[tuple]) -> tuple:
 
 
 PRICES = {
-    **dict.fromkeys(MERGING, Price(activation_width, in_place)),
+    **dict.fromkeys(MERGING, Price(quantized_output_bits, in_place)),
     "InputQ": Price(lambda config, input_bits: config.get("bits", 8), in_place, streams=lambda config: "pixels"),
-    "GlobalMeanPoolingQ": Price(activation_width, in_place),
+    "GlobalMeanPoolingQ": Price(quantized_output_bits, in_place),
 }

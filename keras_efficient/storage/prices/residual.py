@@ -10,6 +10,7 @@ from keras_efficient.storage.prices.base import (
     Working,
     biases_of,
     kernel_and_bias,
+    quantized_output_bits,
     quantized_widths,
 )
 from keras_efficient.storage.residual_slack import residual_slack
@@ -33,7 +34,7 @@ def working(config: Config, source: FeatureMap, target: FeatureMap, order: str) 
 
 PRICES = {
     "ResidualQ": Price(
-        output_bits=lambda config, input_bits: quantized_widths(config).activation,
+        output_bits=quantized_output_bits,
         working=working,
         weights=weights,
         products=lambda config, source, target: CONVOLUTIONS * KERNEL_CELLS * source.cells * source.shape[2],
