@@ -136,7 +136,8 @@ class Trainings:
         settings = json.loads(json.dumps({**dataclasses.asdict(recipe), "seed": seed, "test": test}))
         path = self.out / f"{name}-seed{seed}{'-quick' * self.quick}.json"
         record = json.loads(path.read_text()) if path.exists() else {}
-        if record.get("settings") != settings:
+        # The final networks may be kept: their coordinates must be there, too.
+        if record.get("settings") != settings or (test and not path.with_suffix(".bin").exists()):
             record = {"settings": settings, **self._figures(recipe, seed, test, path.with_suffix(".bin"))}
             write_json(path, record)
         print(path.stem, record["stored_bytes"], record["validation"], record.get("test", ""), flush=True)
