@@ -8,6 +8,7 @@ import argparse
 
 from _figures_firmware import firmware_tables
 from _figures_own_models import own_model_tables
+from _figures_peers import peer_tables
 from _figures_pruning import pruning_tables
 from _figures_random_bases import random_basis_tables
 from _figures_structured import structured_tables
@@ -20,6 +21,7 @@ TOPICS = {
     "The main job": training_tables,
     "C code": firmware_tables,
     "Models of one's own": own_model_tables,
+    "Beside other packages": peer_tables,
     "Structured layers": structured_tables,
     "Random bases": random_basis_tables,
     "Pruning": pruning_tables,
