@@ -34,12 +34,13 @@ class FitEngine:
             jit_compile=False if on_tensorflow else "auto",
             steps_per_execution=1 if one_by_one else -(-len(self.x) // self.batch_size),
         )
-        self.optimizer = model.optimizer
-        self.optimizer.build(model.trainable_variables)
         if keras.backend.backend() == "torch":
             # The first call builds the metrics on a dummy batch, which draws random numbers. Done here, the first
             # trial is like every other.
             model.evaluate(self.x[:1], self.y[:1], verbose=0)
+        self.optimizer = model.optimizer
+        # After that call: a subclassed model may have no weights before.
+        self.optimizer.build(model.trainable_variables)
 
     def set_callbacks(self, callbacks):
         """Take the callbacks of the coming trial; `fit` calls their batch hooks."""
