@@ -18,7 +18,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 unexport VIRTUAL_ENV
 unexport PYTHONHOME
 
-.PHONY: demo test test-backends test-tfmot test-scripts lint docs format clean
+.PHONY: demo test test-backends test-tfmot test-scripts lint docs figures format clean
 
 demo: $(VENV)/.base
 	out=runs/demo-$$(date +%Y%m%d-%H%M%S) && \
@@ -48,6 +48,10 @@ lint: $(VENV)/.dev
 # The documentation as a site in site/; a broken link or a missing name is an error.
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+
+# All that is made of results/: the tables of README.md and docs/, REPRODUCTION.md, the list of benchmarks, pictures.
+figures: $(VENV)/.base
+	for page in benchmarks draw_figures readme_tables docs_tables reproduction_page; do $(RUN) scripts/$$page.py || exit 1; done
 
 format: $(VENV)/.dev
 	$(RUN) -m ruff check --fix .
