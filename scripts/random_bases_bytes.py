@@ -37,6 +37,7 @@ import keras_efficient as ke
 from keras_efficient.datasets import Affine
 from keras_efficient.files import write_json
 
+COMMAND = f"KERAS_BACKEND={keras.backend.backend()} python scripts/random_bases_bytes.py --out DIR --data-dir DIR"
 LIMIT = 1_100
 BATCH = 128
 AFFINE = Affine(rotation=7.0, scale=0.07, shear=0.05, shift=1.0)
@@ -218,7 +219,7 @@ def keep_small(out, figures, seeds):
         "data": "mnist",
         "split": "Convolutions and a dense layer in fixed random bases: the file holds seeds, coordinates and biases. "
         f"Of {len(seeds)} seeds the one that validates best; all of them: `results/random_bases_small.json`.",
-        "recipe": "python scripts/random_bases_bytes.py --out DIR --data-dir DIR --parts small --keep",
+        "recipe": f"{COMMAND} --parts small --keep",
         "seed": seed,
         "accuracy": {part: figures[part]["each"][best] for part in ("validation", "test")},
         "bytes": small_sizes(model, figures["stored_bytes"]),
@@ -267,7 +268,7 @@ def main():
         else:
             rows = measure_curve(trainings, arguments.network, arguments.curve_epochs, seeds)
             figures, name = {"rows": rows}, f"random_bases_bytes_{arguments.network}"
-        command = f"python scripts/random_bases_bytes.py --out DIR --data-dir DIR --parts {part}"
+        command = f"{COMMAND} --parts {part}"
         print(json.dumps(figures, indent=1))
         write_results(name, figures, seeds=seeds, command=command, quick=arguments.quick)
 

@@ -92,4 +92,4 @@ def test_a_quick_run_leaves_figures(name, tmp_path):
         pytest.skip(missing.group(0))
     assert done.returncode == 0, done.stderr[-3000:]
     record = json.loads((tmp_path / f"{results}{'_quick' * quick}.json").read_text(encoding="utf-8"))
-    assert record["figures"] and record["command"].split("scripts/")[1].startswith(f"{name}.py")
+    assert record["figures"] and record["command"].split("scripts/")[-1].startswith(f"{name}.py")
