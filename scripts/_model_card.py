@@ -27,6 +27,7 @@ def keep_network(path: Path, facts: dict, data) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(path, folder / f"{facts['name']}.keras")
     model = keras.saving.load_model(folder / f"{facts['name']}.keras", compile=False)
+    shutil.rmtree(folder / "c", ignore_errors=True)  # `export_c` leaves the mains of users as they are
     report = ke.export_c(model, folder / "c", target="avr")
     logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
     in_c = {"test, of the 16-bit logits of the C": float(np.mean(logits.argmax(axis=1) == data.y_test))}

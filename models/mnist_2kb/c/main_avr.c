@@ -1,7 +1,7 @@
 /* The network on an ATmega328P: pixels in and results out through two general purpose I/O registers,
  * so that a simulator needs no serial port (simulate_avr.c is the other side).
  *
- * Reading GPIOR1 takes the next pixel; writing GPIOR2 hands over a byte of the result: the logits, low
+ * Reading GPIOR1 takes the next byte of the input (low bytes first); writing GPIOR2 hands over a byte of the result: the logits, low
  * byte first, then the class.
  *
  * For a device of your own, replace the body of next_pixel() by your sensor, and act on
@@ -16,6 +16,11 @@
 
 #include "network.h"
 
+#ifndef NETWORK_INPUT_BYTES /* a network.h from before there were inputs of 16 bits */
+#define NETWORK_INPUT_BYTES 1
+#define NETWORK_INPUT_TYPE uint8_t
+#endif
+
 /* Counters as small as they may be. */
 #if NETWORK_INPUTS > 65535
 typedef uint32_t input_count;
@@ -28,8 +33,13 @@ typedef uint16_t logit_count;
 typedef uint8_t logit_count;
 #endif
 
-static inline uint8_t next_pixel(void) {
-    return GPIOR1;
+static inline NETWORK_INPUT_TYPE next_pixel(void) {
+#if NETWORK_INPUT_BYTES == 1
+    return (NETWORK_INPUT_TYPE)GPIOR1;
+#else
+    const uint8_t low = GPIOR1;
+    return (NETWORK_INPUT_TYPE)(low | (uint16_t)GPIOR1 << 8);
+#endif
 }
 
 static inline void send(uint8_t byte) {

@@ -19,14 +19,20 @@
 
 #include "network.h"
 
+#ifndef NETWORK_INPUT_BYTES /* a network.h from before there were inputs of 16 bits */
+#define NETWORK_INPUT_BYTES 1
+#define NETWORK_INPUT_TYPE uint8_t
+#endif
+
 enum { PIXEL_REGISTER = 0x4A, RESULT_REGISTER = 0x4B };  /* GPIOR1, GPIOR2 as data addresses */
 enum { RESULT_BYTES = 2 * NETWORK_LOGITS + 1, DATA_ADDRESS = 0x800000 };
+enum { IMAGE_BYTES = NETWORK_INPUTS * NETWORK_INPUT_BYTES };
 
 typedef struct {
     uint64_t sum, min, max;
 } cycles_t;
 
-static uint8_t image[NETWORK_INPUTS];
+static uint8_t image[IMAGE_BYTES];
 static uint32_t pixels_taken, bytes_sent, images;
 static int finished;
 static uint64_t first_pixel_cycle, last_pixel_cycle;
@@ -44,12 +50,12 @@ static uint8_t read_pixel(avr_t *avr, avr_io_addr_t address, void *unused) {
     (void)address;
     (void)unused;
     if (pixels_taken == 0) {
-        finished = fread(image, 1, NETWORK_INPUTS, stdin) != NETWORK_INPUTS;
+        finished = fread(image, 1, IMAGE_BYTES, stdin) != IMAGE_BYTES;
         first_pixel_cycle = avr->cycle;
     }
     last_pixel_cycle = avr->cycle;
     const uint8_t pixel = image[pixels_taken];
-    pixels_taken = (pixels_taken + 1) % NETWORK_INPUTS;
+    pixels_taken = (pixels_taken + 1) % IMAGE_BYTES;
     return pixel;
 }
 
