@@ -38,6 +38,13 @@ def test_what_differs_becomes_tables_under_titles():
     assert (second.title, second.rows) == ("sizes", [["x", "1"], ["y", "2"]])
 
 
+def test_dicts_that_share_less_than_half_are_no_rows():
+    tables = list(
+        record_tables({"speed": {"n": 1, "ratio": 2.5, "rounds": 3}, "size": {"n": 1, "bytes": 5, "bits": 4}})
+    )
+    assert [table.title for table in tables] == ["speed", "size"] and tables[0].rows[1] == ["ratio", "2.5"]
+
+
 def test_a_wide_table_is_turned():
     names = [f"figure {number}" for number in range(9)]
     table = _only({"a": dict.fromkeys(names, 1), "b": dict.fromkeys(names, 2)})
