@@ -21,7 +21,7 @@ import keras_efficient as ke
 _STACK_DEPTH = 12
 # (size, batch)
 _CASES = ((512, 128), (1024, 1), (1024, 128), (2048, 128), (4096, 1), (4096, 128), (8192, 1), (8192, 128))
-_QUICK_CASES = ((1024, 128), (4096, 128), (8192, 128))
+_QUICK_CASES = ((512, 128), (1024, 128))
 
 
 def layers_of(size):
@@ -112,7 +112,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer sizes and rounds")
     arguments = parser.parse_args()
-    cases, rounds = (_QUICK_CASES, 7) if arguments.quick else (_CASES, 31)
+    cases, rounds = (_QUICK_CASES, 3) if arguments.quick else (_CASES, 31)
     backend = keras.backend.backend()
     results = {}
     for size, batch in cases:
