@@ -30,7 +30,8 @@ def kronecker_conv(x, a, b, strides=(1, 1), padding="valid"):
         u = ops.conv(_groups_to_batch(x, q, t), kernel, **settings)
         return _mixed(u, ops.reshape(ops.transpose(a, (2, 0, 1)), (q * terms, p)), q, terms, s)
     mixing = ops.reshape(ops.transpose(a, (2, 1, 0)), (q, p * terms))
-    mixed = _mix_groups(x, mixing, q, p, terms, t)
+    # On PyTorch, Keras's product of float64 is float32, and its convolution takes one dtype only.
+    mixed = ops.cast(_mix_groups(x, mixing, q, p, terms, t), b.dtype)
     kernel = ops.reshape(ops.transpose(b, (3, 4, 0, 2, 1)), (*taps, terms * t, s))
     return _batch_to_groups(ops.conv(mixed, kernel, **settings), p)
 
