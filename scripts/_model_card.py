@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import keras
@@ -12,6 +13,7 @@ import keras_efficient as ke
 from keras_efficient.files import write_json, write_text
 
 MODELS = ROOT / "models"
+CODE = ("network.c", "network.h", "report.json")
 KEYS = ("name", "title", "data", "split", "recipe", "seed", "accuracy", "bytes", "input", "load")
 
 
@@ -27,14 +29,23 @@ def keep_network(path: Path, facts: dict, data) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(path, folder / f"{facts['name']}.keras")
     model = keras.saving.load_model(folder / f"{facts['name']}.keras", compile=False)
-    shutil.rmtree(folder / "c", ignore_errors=True)  # `export_c` leaves the mains of users as they are
-    report = ke.export_c(model, folder / "c", target="avr")
+    with tempfile.TemporaryDirectory() as exported:
+        report = ke.export_c(model, exported)
+        keep_code(Path(exported), folder / "c")
     logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
     in_c = {"test, of the 16-bit logits of the C": float(np.mean(logits.argmax(axis=1) == data.y_test))}
     facts = {**facts, "accuracy": {**facts["accuracy"], **in_c}, "bytes": sizes(model, report)}
     facts["input"] = f"{' x '.join(map(str, model.input_shape[1:]))}, byte / 256"
     facts["load"] = f'keras.saving.load_model("{facts["name"]}.keras")  # after `import keras_efficient`'
     return write_card(folder, facts)
+
+
+def keep_code(exported: Path, folder: Path) -> None:
+    """The network alone: `keras-efficient export` writes the mains around it for each target."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in CODE:
+        shutil.copy(exported / name, folder / name)
 
 
 def sizes(model: keras.Model, report) -> dict[str, float]:
@@ -75,7 +86,8 @@ def index_text() -> str:
             "# Trained networks",
             "",
             "Each with its Keras file, its C code, and a card: how it was made, what it scores, its bytes. The scripts "
-            "that made them write this page, too.",
+            "that made them write this page, too. `keras-efficient export --model FILE.keras --out DIR --target avr` "
+            "writes the code of a quantized one with a main for a chip.",
             "",
             "| network | data | bytes of the weights | bytes of working memory | test accuracy |",
             "|---|---|---|---|---|",
