@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_efficient.report.text_table import markdown_table
+
 
 @dataclass(frozen=True)
 class Table:
@@ -24,12 +26,6 @@ class Table:
         return "\n".join([f"{self.title} (`{self.script}`)", "", table, *picture])
 
 
-def markdown_table(headings: list[str], rows: list[list[str]], columns: str = "---") -> str:
-    """A table; `columns` says where all but the first are aligned, as in `--:`."""
-    lines = [headings, ["---", *[columns] * (len(headings) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
 def filled(page: str, block: Callable[[str], str]) -> str:
     """A page, between each `<!-- figures: NAME -->` and its end what `block` makes of the name."""
     marks = re.compile(r"<!-- figures: (.*?) -->\n.*?<!-- end of figures -->", flags=re.DOTALL)
@@ -43,6 +39,11 @@ def write_or_check(path: Path, text: str, check: bool, command: str) -> None:
         path.write_text(text, encoding="utf-8")
     elif not path.exists() or path.read_text(encoding="utf-8") != text:
         sys.exit(f"{path.name} is not up to date: run {command}")
+
+
+def accuracy(row: dict) -> str:
+    """A share with its standard deviation: 98.02% ± 0.09."""
+    return f"{row['mean']:.2%} ± {100 * row['sd']:.2f}"
 
 
 def mean_and_sd(row: dict, percent: bool = True) -> str:

@@ -8,7 +8,9 @@ import argparse
 import re
 
 from _results import ROOT, figures
-from _tables import filled, markdown_table, write_or_check
+from _tables import accuracy, filled, write_or_check
+
+from keras_efficient.report.text_table import markdown_table
 
 SIZES = ("1024", "4096", "8192")
 KRONECKER = {
@@ -24,7 +26,7 @@ def forms_table():
     """The same network with its large layer in many forms, largest first."""
     forms = sorted(figures("choosing_a_layer")["forms"].items(), key=lambda item: -item[1]["bytes"])
     rows = [
-        [name, f"{form['bytes']:,.0f}", f"{form['forward_time']:.1f}", *map(_accuracy, _accuracies(form))]
+        [name, f"{form['bytes']:,.0f}", f"{form['forward_time']:.1f}", *map(accuracy, _accuracies(form))]
         for name, form in forms
     ]
     return markdown_table(["the layer", "bytes", "forward time", "validation accuracy", "test accuracy"], rows, "--:")
@@ -32,10 +34,6 @@ def forms_table():
 
 def _accuracies(form):
     return form["validation_accuracy"], form["test_accuracy"]
-
-
-def _accuracy(values):
-    return f"{values['mean']:.2%} ± {100 * values['sd']:.2f}"
 
 
 def sizes_table():

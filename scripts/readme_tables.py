@@ -15,7 +15,9 @@ from _figures_structured import structured_tables
 from _figures_training import training_tables
 from _headlines import headlines
 from _results import ROOT
-from _tables import filled, markdown_table, write_or_check
+from _tables import filled, write_or_check
+
+from keras_efficient.report.text_table import markdown_table
 
 TOPICS = {
     "The main job": training_tables,

@@ -4,13 +4,14 @@ A record holds "figures": numbers in dicts and lists of any depth. Alike dicts s
 what stands alone becomes a line of a table of names and values.
 """
 
-import json
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_efficient.files import read_json
 from keras_efficient.report import numbers
+from keras_efficient.report.text_table import markdown_table
 
 _SHORT = 4  # numbers that are shown one by one; of more, mean and standard deviation
 
@@ -30,7 +31,8 @@ def load_records(directory: Path) -> list[dict]:
     Raises:
         ValueError: no record is there, or a file is not JSON.
     """
-    read = [_read(path) for path in sorted(Path(directory).glob("*.json"))]
+    advice = "Received: what is no JSON; a record is what a script of the repository writes."
+    read = [read_json(path, advice) for path in sorted(Path(directory).glob("*.json"))]
     records = [
         record for record in read if isinstance(record, dict) and {"name", "command", "figures"} <= record.keys()
     ]
@@ -61,13 +63,6 @@ def record_tables(figures: object, title: str = "") -> Iterator[Table]:
             yield from record_tables(value, f"{title}, {name}" if title else name)
 
 
-def _read(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"A record must be a JSON file. Received: {str(path)!r}, which is not ({error})") from error
-
-
 def _record_lines(record: dict) -> Iterator[str]:
     seeds = record.get("seeds") or []
     made = [
@@ -78,11 +73,7 @@ def _record_lines(record: dict) -> Iterator[str]:
     yield from (f"## {record['name']}", "", ", ".join(filter(None, made)), "")
     for table in record_tables(record["figures"]):
         yield from (f"**{table.title}**", "") if table.title else ()
-        yield from (_line(table.headings), _line(["---"] * len(table.headings)), *map(_line, table.rows), "")
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+        yield from (markdown_table(table.headings, table.rows), "")
 
 
 def _named(figures: object) -> dict[str, object]:
