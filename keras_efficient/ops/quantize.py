@@ -7,13 +7,13 @@ import numpy as np
 from keras import KerasTensor, Operation, Variable, ops, saving
 
 from keras_efficient.descriptions.fields import MAX_BITS, is_integer
+from keras_efficient.descriptions.grids import LARGEST_MIDRISE, SCALE_EXPONENTS
 
 MIN_BITS = 1
 ROUNDINGS = ("nearest", "floor")
 # Every power of two that float32 represents normally. Looked up instead of computed, because
 # exp2 of an integer is off by one unit in the last place under some compilers.
-_EXPONENTS = (-126, 127)
-_POWERS_OF_TWO = np.exp2(np.arange(_EXPONENTS[0], _EXPONENTS[1] + 1)).astype("float32")
+_POWERS_OF_TWO = np.exp2(np.arange(SCALE_EXPONENTS[0], SCALE_EXPONENTS[1] + 1)).astype("float32")
 HALF_PRECISION = ("float16", "bfloat16")
 
 
@@ -137,7 +137,7 @@ def power_of_two(log2_scale, scale_gradient=1.0, dtype="float32"):
     log2_scale = ops.convert_to_tensor(log2_scale, dtype=dtype)
     frozen = ops.stop_gradient(log2_scale)
     exponent = ops.where(ops.isfinite(frozen), ops.round(frozen), ops.zeros_like(frozen))
-    index = ops.cast(ops.clip(exponent, *_EXPONENTS), "int32") - _EXPONENTS[0]
+    index = ops.cast(ops.clip(exponent, *SCALE_EXPONENTS), "int32") - SCALE_EXPONENTS[0]
     scale = ops.take(ops.convert_to_tensor(_POWERS_OF_TWO, dtype=dtype), index)
     # The difference is 0 in the forward pass; it carries the gradient (and any NaN).
     return scale + scale * (scale_gradient * math.log(2.0)) * (log2_scale - frozen)
@@ -176,7 +176,7 @@ def _resolution(bits, signed):
 
 
 def _is_mid_rise(bits, signed):
-    return signed and bits <= 2
+    return signed and bits <= LARGEST_MIDRISE
 
 
 def _round(scaled, bits, signed, rounding):
