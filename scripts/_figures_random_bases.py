@@ -8,6 +8,7 @@ METHODS = {"nes": "NES", "fpd": "FPD", "rbd": "RBD", "sgd_matched": "SGD, matche
 
 def random_basis_tables():
     yield published_table()
+    yield search_table()
     yield sweep_table()
     yield bytes_table()
     yield speed_table()
@@ -26,6 +27,21 @@ def published_table():
     )
     headings = ["network and data", "epochs", "seeds", "augmented", *METHODS.values()]
     return Table(title, "random_bases_table.py", headings, rows, "random_bases_table")
+
+
+def search_table():
+    """The rates around the source's, smallest first."""
+    tried = {}
+    for row in figures("random_bases_table")["rate_search"]:
+        key = (row["row"], row["method"], row["epochs"])
+        tried.setdefault(key, []).append((row["learning_rate"], row["validation"]))
+    rows = [
+        [name, METHODS[method], str(epochs), "; ".join(f"{rate:g}: {value:.2f}" for rate, value in sorted(values))]
+        for (name, method, epochs), values in tried.items()
+    ]
+    title = "Learning rates of half, once and twice the source's: validation accuracy in %, one seed"
+    headings = ["network and data", "method", "epochs", "rate: accuracy"]
+    return Table(title, "random_bases_table.py --search=-1,0,1", headings, rows)
 
 
 def grouped():

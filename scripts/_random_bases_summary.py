@@ -21,8 +21,20 @@ def summarize(out, published, quick):
     add_ratios(cells)
     cells.sort(key=lambda cell: (cell["row"], cell["augment"], cell["epochs"], cell["method"], cell["dimensions"]))
     seeds = sorted({record["settings"]["seed"] for record in finals})
-    write_results("random_bases_table", {"cells": cells}, seeds=seeds, command=COMMAND, quick=quick)
+    searched = [r for r in records if not r["settings"]["test"] and r["settings"]["quick"] == quick]
+    found = {"cells": cells, "rate_search": sorted(map(attempt, searched), key=lambda row: list(row.values()))}
+    write_results("random_bases_table", found, seeds=seeds, command=COMMAND, quick=quick)
     return "\n".join(map(line, cells))
+
+
+def attempt(record):
+    """A learning rate that was tried, and its validation accuracy in per cent; the test images were not looked at."""
+    settings = record["settings"]
+    return {
+        "row": f"{settings['network']}-{settings['dataset']}",
+        **{key: settings[key] for key in ("method", "epochs", "dimensions", "learning_rate", "augment", "seed")},
+        "validation": 100 * record["validation"][-1],
+    }
 
 
 def cell_of(settings):
