@@ -1,13 +1,11 @@
 """Tables of figures: quantized layers beside other packages, and pricing beside building."""
 
-import json
-
-from _results import ROOT
+from _results import record
 from _tables import Table
 
 
 def peer_tables():
-    found = json.loads((ROOT / "results" / "benchmarks.json").read_text(encoding="utf-8"))
+    found = record("benchmarks")
     yield ratio_table(
         [row for row in found if row["subject"].startswith("The study's") and "batch 256" in row["subject"]],
         "The study's network in our quantized layers, against the same in plain Keras layers and in other packages "

@@ -3,18 +3,20 @@
 from _results import ROOT, figures
 from _tables import Table
 
+DRAWN = ("pruning_fashion_mnist_sparsities",)
+
 
 def pruning_tables():
     for name in ("penguins", "fashion_mnist", "cifar10", "flowers"):
         for which in (f"pruning_{name}", f"pruning_{name}_sparsities"):
             if (ROOT / "results" / f"{which}.json").exists():
-                yield recipe_table(name.replace("_", "-"), figures(which))
+                yield recipe_table(name.replace("_", "-"), figures(which), which if which in DRAWN else "")
     yield firmware_table()
 
 
-def recipe_table(name, found):
+def recipe_table(name, found, picture):
     """The recipes of a data set against unpruned training, a column for each comparison."""
-    training = found.pop("training")
+    training, found = found["training"], {title: each for title, each in found.items() if title != "training"}
     variants = dict.fromkeys(row["variant"] for comparison in found.values() for row in comparison["rows"])
     columns = [{row["variant"]: cell(row) for row in comparison["rows"]} for comparison in found.values()]
     rows = [[variant, *(column.get(variant, "") for column in columns)] for variant in variants]
@@ -23,13 +25,7 @@ def recipe_table(name, found):
         "differences to it, with their standard error and the number of seeds that are better. What trains twice as "
         "long is compared with the unpruned network trained twice as long"
     )
-    return Table(
-        title,
-        "pruning_recipes.py",
-        ["recipe", *found],
-        rows,
-        "pruning_fashion_mnist_sparsities" * (len(found) == 3 and name == "fashion-mnist"),
-    )
+    return Table(title, "pruning_recipes.py", ["recipe", *found], rows, picture)
 
 
 def size_of(training):

@@ -16,9 +16,10 @@ import dataclasses
 from collections.abc import Callable
 
 import keras
+from _epochs import accuracy
 from _results import figures, write_results
+from _timing import compare, forward_step
 from _trainings import spread
-from benchmark_kronecker import compare, forward_step
 
 import keras_efficient as ke
 
@@ -114,11 +115,6 @@ def fit(model, form, data, rate, epochs):
     model.compile(optimizer, _LOSS, steps_per_execution=1 if callbacks else min(steps, 64))
     x, y = data.x_train[: steps * BATCH], data.y_train[: steps * BATCH]
     model.fit(x, y, batch_size=BATCH, epochs=epochs, callbacks=callbacks, verbose=0)
-
-
-def accuracy(model, x, y):
-    """Share of right answers."""
-    return float((model.predict(x, batch_size=1000, verbose=0).argmax(1) == y).mean())
 
 
 def measure(form, data, settings):

@@ -65,7 +65,7 @@ def random_bases_table(axis):
 def pruning_fashion_mnist_sparsities(axis):
     """Differences to unpruned training of equal budget."""
     found = figures("pruning_fashion_mnist_sparsities")
-    found.pop("training")
+    found = {title: each for title, each in found.items() if title != "training"}
     sparsities = [float(title.split()[1]) for title in found]
     for variant in ("one-shot", "one-shot, trained on", "lottery ticket", "dynamic"):
         rows = [next(row for row in each["rows"] if row["variant"] == variant) for each in found.values()]

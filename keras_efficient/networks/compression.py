@@ -211,7 +211,7 @@ def fit_by_gradient(layer: keras.layers.Layer, kernel: np.ndarray, bias: np.ndar
 
 
 class SameBatch(keras.utils.PyDataset):
-    """One batch again and again: as epochs of one step each the same training takes ten times as long."""
+    """One batch again and again, as the steps of one epoch: Keras does much at the ends of an epoch."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray, steps: int):
         super().__init__()
