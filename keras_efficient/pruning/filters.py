@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_efficient.copies.rebuild import check_model, replace_layers
 from keras_efficient.layers.pruning.channels import PrunedChannels
-from keras_efficient.pruning.cloning import rebuild
 from keras_efficient.pruning.constants import Constants, is_producer, kernel_and_bias, passes_channels
 from keras_efficient.pruning.graph import Graph
 from keras_efficient.pruning.strip import strip_pruning
 from keras_efficient.pruning.updates import prunable_layers
-from keras_efficient.quantization.functional_models import check_model
 from keras_efficient.quantization.modes import layers_of
 
 
@@ -46,7 +45,7 @@ def remove_filters(model: keras.Model) -> keras.Model:
     for layer in graph.layers:
         if is_producer(layer) and id(layer) not in graph.shared | graph.ends:
             _plan(layer, graph, constants, changes)
-    return rebuild(model, lambda layer: changes[id(layer)].replacement() if id(layer) in changes else None)
+    return replace_layers(model, lambda layer: changes[id(layer)].replacement() if id(layer) in changes else None)
 
 
 @dataclass

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 
 import keras
 
+from keras_efficient.copies.layers import copy_of
+from keras_efficient.copies.rebuild import check_model, replace_layers
 from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import check_prunable, divide, output_axes, prunable_weights, refusal
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.pruning.schedules import Schedule, check_schedule
 from keras_efficient.layers.pruning.structures import Structure, check_structure
-from keras_efficient.pruning.cloning import rebuild
 from keras_efficient.pruning.graph import Graph
-from keras_efficient.quantization.functional_models import check_model, copy_of
 
 # What works on each channel, or place, alone and may stand between filters and their normalization.
 _BETWEEN = ("Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "SpatialDropout2D", "MaxPooling2D", "AveragePooling2D")
@@ -64,7 +64,7 @@ def prune_model(
             return PrunedChannels(copy_of(layer), f"prunable_{followers[id(layer)].name}"), layer.variables
         return None
 
-    return rebuild(model, replace)
+    return replace_layers(model, replace)
 
 
 def _chosen(model, layers, structure) -> dict:

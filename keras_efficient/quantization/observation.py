@@ -1,5 +1,6 @@
 """Looking at the float values that reach the activation quantizers of a model."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import keras
@@ -21,9 +22,7 @@ def observed_activations(model: keras.Model, x) -> list[np.ndarray]:
     quantizers = [q for q in quantizers if q.weight is None]
     seen = [[] for _ in quantizers]
     with _observing(quantizers, seen):
-        parts = parts_of(x)
-        for start in range(0, len(parts[0]), _BATCH):
-            batch = [keras.ops.convert_to_tensor(part[start : start + _BATCH]) for part in parts]
+        for batch in batches_of(x):
             model(_packed_like(x, batch), training=False)
     return [np.concatenate(values) if values else np.zeros(1, "float32") for values in seen]
 
@@ -33,6 +32,13 @@ def parts_of(x) -> list:
     if isinstance(x, dict):
         return list(x.values())
     return list(x) if isinstance(x, (list, tuple)) else [x]
+
+
+def batches_of(x, names: Sequence[str] | None = None) -> Iterator[list]:
+    """Batches of samples as tensors, one tensor for each input; of a dictionary in the order of `names`."""
+    parts = [x[name] for name in names] if isinstance(x, dict) and names else parts_of(x)
+    for start in range(0, len(parts[0]), _BATCH):
+        yield [keras.ops.convert_to_tensor(part[start : start + _BATCH]) for part in parts]
 
 
 def check_samples(x) -> None:

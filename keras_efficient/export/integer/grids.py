@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_efficient.descriptions.grids import SCALE_EXPONENTS
 from keras_efficient.export.integer.codes import Codes
+from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.storage.prices.base import SHIFT_BITS
 
@@ -90,7 +91,7 @@ def finite_values(layer: Any, quantizer: Quantizer) -> np.ndarray:
 
 
 def has_relu(layer: Any, activation: Callable, known: Sequence[str] = RELUS) -> bool:
-    name = getattr(activation, "__name__", repr(activation))
+    name = activation_name(activation)
     if name not in known:
         raise UnsupportedLayerError(
             f"cannot export the layer {layer.name!r}: its activation must be one of {known}. "
@@ -105,7 +106,7 @@ def read_activation(layer: Any, activation: Callable, quantizer: Quantizer) -> t
     Rounding keeps the order of numbers, so the code of min(y, 6) is the smaller of two codes.
     """
     relu = has_relu(layer, activation, (*RELUS, "relu6"))
-    if getattr(activation, "__name__", "") != "relu6":
+    if activation_name(activation) != "relu6":
         return relu, None
     codes = codes_of(layer, quantizer)
     if codes.midrise:

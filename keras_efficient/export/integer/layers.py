@@ -33,15 +33,35 @@ from keras_efficient.export.integer.operations import (
 )
 from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
-from keras_efficient.export.integer.wiring import TRANSPARENT
+from keras_efficient.kinds.roles import TRAINING_ONLY
+from keras_efficient.layers.quantized.depthwise_conv import DepthwiseConvQ
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.storage.models import PRUNING_WRAPPERS
+from keras_efficient.reading.network import Network, some_names
 from keras_efficient.storage.prices import LOGIT_BITS
 
 
-def read_layer(layer: keras.layers.Layer, sources: list[IntegerMap], context: Context) -> Operation | None:
-    """The operation of one layer; None where it changes nothing."""
-    kind, source = type(layer).__name__, sources[0]
+def refuse_without_integers(network: Network) -> None:
+    """Refuse a network that holds layers without integer form, all of them at once."""
+    pruned = [call.node.name for call in network.calls if call.node.layer is not call.node.operation]
+    if pruned:
+        raise UnsupportedLayerError(
+            f"cannot export the model {network.name!r}: the masks of these layers are for training: "
+            f"{some_names([repr(name) for name in pruned])}. Right would be to export "
+            "keras_efficient.strip_pruning(model)"
+        )
+    known = (*READERS, *MERGERS, *TRANSPARENT)
+    unknown = [f"{call.name!r} ({call.node.kind})" for call in network.calls if call.class_name not in known]
+    if unknown:
+        raise UnsupportedLayerError(
+            f"cannot export the model {network.name!r}: these layers have no integer form: {some_names(unknown)}. "
+            f"Supported are {', '.join(sorted(known))}; after the last of them also Softmax and Activation. "
+            "keras_efficient.quantize_model makes layers with integers of Keras's own"
+        )
+
+
+def read_layer(layer: Any, kind: str, sources: list[IntegerMap], context: Context) -> Operation | None:
+    """The operation of one layer of a class that is known; None where it changes nothing."""
+    source = sources[0]
     if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
         raise UnsupportedLayerError(
             f"cannot export the layer {layer.name!r}: channels must come last. "
@@ -51,17 +71,6 @@ def read_layer(layer: keras.layers.Layer, sources: list[IntegerMap], context: Co
         return None
     if kind in MERGERS:
         return MERGERS[kind](layer, sources, context)
-    if kind in PRUNING_WRAPPERS:
-        raise UnsupportedLayerError(
-            f"cannot export the layer {layer.name!r} ({kind}): its masks are for training. Right would be to export "
-            "keras_efficient.strip_pruning(model)"
-        )
-    if kind not in READERS:
-        raise UnsupportedLayerError(
-            f"cannot export the layer {layer.name!r}: {kind} has no integer form. Supported are "
-            f"{', '.join(sorted([*READERS, *MERGERS, *TRANSPARENT]))}; "
-            "behind the last of them also Softmax and Activation"
-        )
     return READERS[kind](layer, source, context)
 
 
@@ -82,7 +91,7 @@ def read_convolution(layer: Any, source: IntegerMap, context: Context) -> Operat
     window = window_of(layer, source, "kernel_size")
     shape = (*window.target, layer.output_channels(source.shape[2]))
     kernel = kernel_codes(layer, layer.kernel_quantizer)
-    return weighted_sum(layer, source, shape, window, kernel, context, type(layer).__name__ == "DepthwiseConvQ")
+    return weighted_sum(layer, source, shape, window, kernel, context, isinstance(layer, DepthwiseConvQ))
 
 
 def read_signal_convolution(layer: Any, source: IntegerMap, context: Context) -> Operation:
@@ -164,7 +173,7 @@ def read_quantizer(layer: Any, source: IntegerMap, context: Context) -> Operatio
 
 
 def read_relu(layer: Any, source: IntegerMap, context: Context) -> Operation | None:
-    if type(layer).__name__ == "ReLU":
+    if isinstance(layer, keras.layers.ReLU):
         plain = not layer.negative_slope and not layer.threshold and layer.max_value is None
         relu = True
     else:
@@ -212,6 +221,8 @@ def sum_bounds(kernel: np.ndarray, codes: Codes, depthwise: bool) -> np.ndarray:
     return np.maximum(up, down).ravel()
 
 
+# What changes no number: it only acts in training, or renames places.
+TRANSPARENT = (*TRAINING_ONLY, "Flatten")
 MERGERS: dict[str, Callable[..., Operation]] = {"AddQ": read_addition, "ConcatenateQ": read_concatenation}
 READERS: dict[str, Callable[..., Operation | None]] = {
     "DenseQ": read_dense,

@@ -10,11 +10,10 @@ import keras
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.context import Context
 from keras_efficient.export.integer.grids import codes_of
-from keras_efficient.export.integer.layers import read_layer
+from keras_efficient.export.integer.layers import read_layer, refuse_without_integers
 from keras_efficient.export.integer.operations import IntegerMap, Operation
-from keras_efficient.export.integer.wiring import read_wiring
-from keras_efficient.storage.graphs.reading import is_chain
-from keras_efficient.storage.models import model_input_shape
+from keras_efficient.kinds.roles import HEADS
+from keras_efficient.reading.network import Call, Network, read_network
 
 PIXEL = Codes(bits=8, signed=False, exponent=-8)  # a byte stands for byte / 256
 INPUT_WIDTHS = (8, 16)
@@ -32,48 +31,47 @@ class IntegerNetwork:
     """The input map and the operations, up to the last layer that works.
 
     sources: for each operation the maps that it reads: 0 is the input, k + 1 what operation k makes.
-    layers: the Keras layer of each operation. grid: the `InputQ` at the start, or None; what stands
-    before it (`preparation`) is no part of the network.
+    layers: the Keras layer of each operation. network: what they were read from; what stands before
+    the grid of its input (`preparation`) is no part of the integers.
     """
 
     input: IntegerMap
     operations: list[Operation]
     sources: list[tuple[int, ...]]
     layers: list[keras.layers.Layer]
-    grid: keras.layers.Layer | None
-    preparation: list[keras.layers.Layer]
-    last: keras.layers.Layer
+    network: Network
 
     @property
     def is_chain(self) -> bool:
         return all(sources == (number,) for number, sources in enumerate(self.sources))
 
 
-def read_network(model: keras.Model) -> IntegerNetwork:
+def read_integers(model: keras.Model) -> IntegerNetwork:
     """A network in integers.
 
     Raises:
-        ValueError: A model that is not built, a layer without integer form, a weight or scale that is
-            not a finite number; in a model with branches also several inputs or outputs, layers used
-            twice, and models inside.
+        ValueError: A model that is not built, layers without integer form, a weight or scale that is
+            not a finite number; several inputs or outputs, layers with weights that are called twice.
     """
-    shape = model_input_shape(model)
+    network = without_heads(read_network(model))
+    shape = network.input_shape
     if None in shape or len(shape) not in (1, 2, 3):
         raise ValueError(
             "the model's input must be (numbers,), (steps, channels) or (rows, columns, channels), of fixed size. "
             f"Received: input shape {shape}"
         )
-    wiring = read_wiring(model)
-    first = IntegerMap((1,) * (3 - len(shape)) + tuple(shape), input_codes(wiring.grid))
+    refuse_without_integers(network)
+    grid = network.grid and network.grid.layer
+    first = IntegerMap((1,) * (3 - len(shape)) + tuple(shape), input_codes(grid))
     maps, wires = [first], [Wire(0, len(shape) == 1)]
     operations, numbers, layers = [], [], []
-    has_branches = not is_chain(model)
-    for position, (layer, places) in enumerate(zip(wiring.layers, wiring.sources, strict=True), start=1):
-        sources = [wires[place] for place in places]
-        flat = sources[0].flat or type(layer).__name__ == "Flatten"
-        is_last = position == len(wiring.layers)
-        context = Context(flat, is_last and wiring.grid is None, is_last, has_branches)
-        operation = read_layer(layer, [maps[wire.number] for wire in sources], context)
+    for position, call in enumerate(network.calls, start=1):
+        sources = [wires[place] for place in call.sources]
+        flat = sources[0].flat or call.class_name == "Flatten"
+        is_last = position == len(network.calls)
+        context = Context(flat, is_last and grid is None, is_last, not network.is_chain)
+        layer = layer_of(call)
+        operation = read_layer(layer, call.class_name, [maps[wire.number] for wire in sources], context)
         if operation is None:
             wires.append(Wire(sources[0].number, flat))
             continue
@@ -82,15 +80,24 @@ def read_network(model: keras.Model) -> IntegerNetwork:
         layers.append(layer)
         maps.append(operation.target)
         wires.append(Wire(len(maps) - 1, flat))
-    return IntegerNetwork(
-        first,
-        operations,
-        numbers,
-        layers,
-        wiring.grid,
-        wiring.preparation,
-        wiring.layers[-1] if wiring.layers else None,
-    )
+    return IntegerNetwork(first, operations, numbers, layers, network)
+
+
+def without_heads(network: Network) -> Network:
+    """Up to the last layer that works, which a network of heads alone does not have."""
+    calls = list(network.calls)
+    while calls and calls[-1].class_name in HEADS:
+        calls.pop()
+    if not calls and network.grid is None:
+        raise ValueError(f"the model {network.name!r} holds no layer that could be exported")
+    return network._replace(calls=tuple(calls))
+
+
+def layer_of(call: Call) -> Any:
+    """The layer of a call; of a function the layer that computes the same."""
+    if isinstance(call.layer, keras.layers.Layer):
+        return call.layer
+    return getattr(keras.layers, call.class_name)(**call.config, name=call.layer.name)
 
 
 def input_codes(grid: Any) -> Codes:
