@@ -18,7 +18,7 @@ from keras_efficient import (
     storage,
     training,
 )
-from keras_efficient.export import FirmwareReport, LitertReport, export_c, export_litert
+from keras_efficient.export import FirmwareReport, LitertReport, SupportReport, export_c, export_litert, support_report
 from keras_efficient.layers import (
     ACDC,
     AFDF,
@@ -105,6 +105,7 @@ __all__ = [
     "Stage",
     "StepSparsity",
     "StorageReport",
+    "SupportReport",
     "TaylorDualLPHM",
     "__version__",
     "build_network",
@@ -129,6 +130,7 @@ __all__ = [
     "set_mode",
     "storage",
     "strip_pruning",
+    "support_report",
     "train_network",
     "training",
 ]

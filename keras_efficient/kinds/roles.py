@@ -21,3 +21,11 @@ RENAMING = ("Flatten", "Reshape")
 HEADS = (*TRAINING_ONLY, *RENAMING, "Activation", "Softmax", "ReLU", "LeakyReLU")
 # The grid of the input.
 INPUT_GRID = "InputQ"
+# Their outputs lie on the grid of their input.
+KEEPING_GRID = (
+    *RENAMING,
+    "Permute",
+    *TRAINING_ONLY,
+    *("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
+    *("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D", "UpSampling1D"),
+)

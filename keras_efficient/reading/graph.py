@@ -35,6 +35,11 @@ class Node:
         """All tensors of the model that the call takes, in order."""
         return tuple(values_in((self.args, self.kwargs)))
 
+    @property
+    def data(self) -> tuple[Value, ...]:
+        """What the call computes with: its inputs but for a mask."""
+        return tuple(value for value in self.inputs if value is not self.kwargs.get("mask"))
+
     @cached_property
     def key(self) -> Key | None:
         """The kind of the operation; None for somebody else's class."""
@@ -83,6 +88,17 @@ class ModelGraph:
     nodes: tuple[Node, ...]
 
     @cached_property
+    def working(self) -> tuple[Node, ...]:
+        """The nodes that the outputs are computed from: an inner model may compute more, and masks are no data."""
+        found: list[Node] = []
+        values = set(self.outputs)
+        for node in reversed(self.nodes):
+            if not values.isdisjoint(node.outputs):
+                found.append(node)
+                values.update(node.data)
+        return tuple(reversed(found))
+
+    @cached_property
     def makers(self) -> dict[Value, Node]:
         """The node that computes each value. Inputs have none."""
         return {value: node for node in self.nodes for value in node.outputs}
@@ -110,5 +126,8 @@ class ModelGraph:
 
     @cached_property
     def operations(self) -> tuple[Node, ...]:
-        """The first call of each operation: a layer that is called twice is there once."""
-        return tuple({id(node.operation): node for node in reversed(self.nodes)}.values())[::-1]
+        """The first call of each operation that works: a layer that is called twice is there once."""
+        first: dict[int, Node] = {}
+        for node in self.working:
+            first.setdefault(id(node.operation), node)
+        return tuple(first.values())

@@ -65,7 +65,7 @@ def read_network(model: Any) -> Network:
             that is called twice; a branch that starts before the grid of the input; nothing that works.
     """
     graph = _one_input_and_output(read_model(model))
-    nodes = _needed(graph)
+    nodes = list(graph.working)
     start, preparation, nodes = _from_grid(graph, nodes)
     last = graph.makers.get(_last_value(graph, nodes))
     kept = {*_before(graph, last), last} if last else set()
@@ -76,7 +76,7 @@ def read_network(model: Any) -> Network:
     first = start.outputs[0] if start else graph.inputs[0]
     numbers = {first: 0, **{value: number for number, node in enumerate(nodes, start=1) for value in node.outputs}}
     grid = _call(start, ()) if start else None
-    calls = tuple(_call(node, tuple(numbers[value] for value in _data(node))) for node in nodes)
+    calls = tuple(_call(node, tuple(numbers[value] for value in node.data)) for node in nodes)
     return Network(graph.name, graph.inputs[0].shape, preparation, grid, calls, (graph.inputs[0], first))
 
 
@@ -85,10 +85,10 @@ def model_input_shape(model: Any) -> tuple:
     return _one_input_and_output(read_model(model)).inputs[0].shape
 
 
-def some_names(names: list[str]) -> str:
+def some_names(names: list[str], separator: str = ", ") -> str:
     """The first ten, and how many more there are."""
     more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return separator.join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _one_input_and_output(graph: ModelGraph) -> ModelGraph:
@@ -101,21 +101,6 @@ def _one_input_and_output(graph: ModelGraph) -> ModelGraph:
 def _call(node: Node, sources: tuple[int, ...]) -> Call:
     *path, _ = node.name.split("/")
     return Call("/".join([*path, node.layer.name]), *node.form, sources, node)
-
-
-def _data(node: Node) -> tuple[Value, ...]:
-    """What a node reads, but for masks."""
-    return tuple(value for value in node.inputs if value is not node.kwargs.get("mask"))
-
-
-def _needed(graph: ModelGraph) -> list[Node]:
-    """The nodes that an output depends on: an inner model may compute more than is used."""
-    needed, values = [], set(graph.outputs)
-    for node in reversed(graph.nodes):
-        if not values.isdisjoint(node.outputs):
-            needed.append(node)
-            values.update(_data(node))
-    return needed[::-1]
 
 
 def _from_grid(graph: ModelGraph, nodes: list[Node]) -> tuple[Node | None, tuple[Node, ...], list[Node]]:

@@ -23,7 +23,7 @@ def refuse_unknown(model: str, layers: Sequence[tuple[str, str, str]]) -> None:
     if unknown:
         raise UnknownLayerError(
             f"cannot price {model}: what these layers take is not known: {some_names(unknown)}. "
-            f"The known classes are {', '.join(sorted(PRICES))}"
+            "keras_efficient.support_report(model) says what each layer can do"
         )
 
 
@@ -44,7 +44,7 @@ def shape_behind(name: str, spec: LayerSpec, shapes: Sequence[tuple]) -> tuple:
         after = merges(spec.config, shapes) if merges else output_shape(spec, shapes[0])
     except (KeyError, ValueError) as error:
         raise ValueError(f"cannot price the layer {name!r} ({spec.class_name}): {error}") from None
-    if any(size < 1 for size in after):
+    if any(size is not None and size < 1 for size in after):
         raise ValueError(
             f"cannot price the layer {name!r} ({spec.class_name}): nothing is left of its input {shapes[0]}"
         )

@@ -78,7 +78,7 @@ class StageTrainer:
 
     def _prepare_scales(self):
         if self.needs_scales:
-            calibrate(self.model, self.model, self.data.x_val[:_CALIBRATION_SAMPLES])
+            calibrate(self.model, x=self.data.x_val[:_CALIBRATION_SAMPLES], rule="percentile")
         if self.stage.mode == "freeze_scales":
             round_scales(self.model)
 

@@ -19,7 +19,16 @@ RELUS = ("relu", "linear")
 
 
 class UnsupportedLayerError(ValueError):
-    """A layer that has no integer form."""
+    """A layer that has no integer form.
+
+    reason: Why, as a sentence about the layer. operation: The layer or function in the model, where it is known.
+    """
+
+    operation: Any = None
+
+    def __init__(self, name: str, reason: str, what: str = "layer"):
+        super().__init__(f"cannot export the {what} {name!r}: {reason}")
+        self.name, self.reason = name, reason
 
 
 def codes_of(layer: Any, quantizer: Quantizer) -> Codes:
@@ -93,10 +102,7 @@ def finite_values(layer: Any, quantizer: Quantizer) -> np.ndarray:
 def has_relu(layer: Any, activation: Callable, known: Sequence[str] = RELUS) -> bool:
     name = activation_name(activation)
     if name not in known:
-        raise UnsupportedLayerError(
-            f"cannot export the layer {layer.name!r}: its activation must be one of {known}. "
-            f"Received: activation={name!r}"
-        )
+        raise UnsupportedLayerError(layer.name, f"its activation must be one of {known}. Received: activation={name!r}")
     return name != "linear"
 
 
@@ -110,7 +116,5 @@ def read_activation(layer: Any, activation: Callable, quantizer: Quantizer) -> t
         return relu, None
     codes = codes_of(layer, quantizer)
     if codes.midrise:
-        raise UnsupportedLayerError(
-            f"cannot export the layer {layer.name!r}: relu6 with signed codes of 2 bits or less"
-        )
+        raise UnsupportedLayerError(layer.name, "relu6 with signed codes of 2 bits or less")
     return relu, int(codes.nearest(6.0))

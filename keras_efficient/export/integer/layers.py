@@ -36,42 +36,29 @@ from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.roles import TRAINING_ONLY
 from keras_efficient.layers.quantized.depthwise_conv import DepthwiseConvQ
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.reading.network import Network, some_names
+from keras_efficient.reading.network import Call
 from keras_efficient.storage.prices import LOGIT_BITS
 
 
-def refuse_without_integers(network: Network) -> None:
-    """Refuse a network that holds layers without integer form, all of them at once."""
-    pruned = [call.node.name for call in network.calls if call.node.layer is not call.node.operation]
-    if pruned:
-        raise UnsupportedLayerError(
-            f"cannot export the model {network.name!r}: the masks of these layers are for training: "
-            f"{some_names([repr(name) for name in pruned])}. Right would be to export "
-            "keras_efficient.strip_pruning(model)"
-        )
-    known = (*READERS, *MERGERS, *TRANSPARENT)
-    unknown = [f"{call.name!r} ({call.node.kind})" for call in network.calls if call.class_name not in known]
-    if unknown:
-        raise UnsupportedLayerError(
-            f"cannot export the model {network.name!r}: these layers have no integer form: {some_names(unknown)}. "
-            f"Supported are {', '.join(sorted(known))}; after the last of them also Softmax and Activation. "
-            "keras_efficient.quantize_model makes layers with integers of Keras's own"
-        )
+def has_integer_form(class_name: str) -> bool:
+    """Whether layers of a class have integers, if their settings do."""
+    return class_name in READERS or class_name in MERGERS or class_name in TRANSPARENT
 
 
-def read_layer(layer: Any, kind: str, sources: list[IntegerMap], context: Context) -> Operation | None:
-    """The operation of one layer of a class that is known; None where it changes nothing."""
-    source = sources[0]
-    if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
+def read_layer(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation | None:
+    """The operation of one layer; None where it changes nothing."""
+    kind, source = call.class_name, sources[0]
+    if call.node.layer is not call.node.operation:
         raise UnsupportedLayerError(
-            f"cannot export the layer {layer.name!r}: channels must come last. "
-            f"Received: data_format={layer.data_format!r}"
+            layer.name, "its masks are for training. Right would be to export keras_efficient.strip_pruning(model)"
         )
     if kind in TRANSPARENT:
         return None
-    if kind in MERGERS:
-        return MERGERS[kind](layer, sources, context)
-    return READERS[kind](layer, source, context)
+    if not has_integer_form(kind):
+        raise UnsupportedLayerError(layer.name, f"{call.node.kind} has no integer form")
+    if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
+        raise UnsupportedLayerError(layer.name, f"channels must come last. Received: data_format={layer.data_format!r}")
+    return MERGERS[kind](layer, sources, context) if kind in MERGERS else READERS[kind](layer, source, context)
 
 
 def read_dense(layer: Any, source: IntegerMap, context: Context) -> Operation:
@@ -180,8 +167,7 @@ def read_relu(layer: Any, source: IntegerMap, context: Context) -> Operation | N
         relu, plain = has_relu(layer, layer.activation), True
     if not plain:
         raise UnsupportedLayerError(
-            f"cannot export the layer {layer.name!r}: only the plain relu has an integer form. "
-            f"Received: {layer.get_config()}"
+            layer.name, f"only the plain relu has an integer form. Received: {layer.get_config()}"
         )
     if not relu or not source.codes.signed:
         return rescale(layer, source, source.codes) if context.in_graph else None

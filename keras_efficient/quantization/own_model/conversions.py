@@ -63,11 +63,11 @@ class Request:
 def convert(request: Request) -> list[keras.layers.Layer] | None:
     """The layers that take the place of one, to be called one after the other; None: it stays."""
     node = request.node
+    if node.kwargs.get("mask") is not None:
+        return None  # no quantized layer knows masks
     if node.key == PRUNABLE:
         parts = convert_layer(node.layer, request) or [node.layer]
-        place = max(
-            number for number, part in enumerate(parts) if part is node.layer or isinstance(part, QuantizedLayer)
-        )
+        place = max(k for k, part in enumerate(parts) if part is node.layer or isinstance(part, QuantizedLayer))
         config = {**node.operation.get_config(), "layer": keras.saving.serialize_keras_object(parts[place])}
         parts[place] = type(node.operation).from_config(config)
         return parts
@@ -263,11 +263,12 @@ def global_mean(layer: Any, request: Request) -> list:
     return [layers.GlobalMeanPoolingQ(bits, signed, layer.keepdims, **shared_config(layer))]
 
 
-def refusal(layer: Any, received: str, rule: str) -> ValueError:
-    return ValueError(
-        f"cannot quantize the layer {layer.name!r} ({type(layer).__name__}): {rule}. Received: {received}. "
-        f"overrides={{{layer.name!r}: None}} leaves it float"
-    )
+class StaysFloatError(ValueError):
+    """A layer that has a quantized form, but not as it is set."""
+
+
+def refusal(layer: Any, received: str, rule: str) -> StaysFloatError:
+    return StaysFloatError(f"{rule}. Received: {received}")
 
 
 CONVERTERS: dict[str, Callable[[Any, Request], list | None]] = {

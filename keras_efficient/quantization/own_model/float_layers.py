@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 
-from keras_efficient.kinds.roles import HEADS, PREPARATIONS
+from keras_efficient.kinds.roles import HEADS, KEEPING_GRID, PREPARATIONS
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.fusion import leads_out
-from keras_efficient.quantization.own_model.kinds import PASSING, activation_name, relu_name
+from keras_efficient.quantization.own_model.kinds import activation_name, relu_name
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
 
@@ -29,7 +29,7 @@ def float_layers(model: keras.Model) -> list[str]:
 def inner_float_layers(model: keras.Model) -> list[str]:
     """The float layers that keep a network from becoming integers: neither heads nor what prepares an input."""
     graph = read_model(model)
-    outside = _outside(graph)
+    outside = prepares(graph)
     return [
         _text(node)
         for node in graph.operations
@@ -43,7 +43,7 @@ def keeps_codes(node: Node) -> bool:
         return False
     if isinstance(node.layer, QuantizedLayer):
         return not missing_parts(node.layer)
-    return node.class_name in PASSING or relu_name(*node.form) == "relu" or _is_linear(node)
+    return node.class_name in KEEPING_GRID or relu_name(*node.form) == "relu" or _is_linear(node)
 
 
 def missing_parts(layer: Any) -> list[str]:
@@ -57,8 +57,8 @@ def _is_linear(node: Node) -> bool:
     return node.class_name == "Activation" and node.form.config["activation"] == "linear"
 
 
-def _outside(graph: ModelGraph) -> set[Node]:
-    """What prepares the inputs."""
+def prepares(graph: ModelGraph) -> set[Node]:
+    """The nodes that prepare an input, before its grid."""
     values, nodes = set(graph.inputs), set()
     for node in graph.nodes:
         if node.class_name in PREPARATIONS and values.issuperset(node.inputs):

@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 
-from keras_efficient.kinds.roles import TRAINING_ONLY
 from keras_efficient.layers.activation_names import activation_name as name_of_activation
 
 KERNELS = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D")
@@ -16,12 +15,6 @@ ADDITIONS = ("Add",)
 CONCATENATIONS = ("Concatenate",)
 MEANS = ("AveragePooling1D", "AveragePooling2D")
 GLOBAL_MEANS = ("GlobalAveragePooling1D", "GlobalAveragePooling2D")
-# Their outputs lie on the grid of their input.
-PASSING = (
-    *("Flatten", "Reshape", "Permute", *TRAINING_ONLY),
-    *("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
-    *("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D", "UpSampling1D"),
-)
 RELU_6 = 6.0
 
 

@@ -13,10 +13,10 @@ from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.quantization.calibration import calibrate
 from keras_efficient.quantization.modes import set_mode
-from keras_efficient.quantization.observation import check_samples
 from keras_efficient.quantization.own_model.float_layers import inner_float_layers
 from keras_efficient.quantization.own_model.quantizing import Quantizing
 from keras_efficient.quantization.own_model.settings import Settings, choices
+from keras_efficient.quantization.samples import Samples
 from keras_efficient.reading.read import read_model
 
 
@@ -83,13 +83,11 @@ def quantize_model(
     check_model(model)
     if input_bits is not None:
         check_bits(input_bits, "input_bits")
-    if x is not None:
-        check_samples(x)
+    samples = None if x is None else Samples(x, model)
     common = Settings(kernel_bits, bias_bits, activation_bits, per_channel)
     settings = choices(read_model(model).operations, common, overrides)
-    copy = Quantizing(settings, fold_batch_norm, input_bits, x).copy(model)
-    if x is not None:
-        calibrate(copy, copy, x, rule="least_error")
+    copy = Quantizing(settings, fold_batch_norm, input_bits, samples).copy(model)
+    calibrate(copy, x=samples)
     set_mode(copy, mode)
     warn_of_float_layers(copy)
     return copy

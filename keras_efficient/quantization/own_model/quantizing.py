@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -12,15 +12,15 @@ import numpy as np
 from keras_efficient.copies.layers import copy_of
 from keras_efficient.copies.rebuild import Rebuilder
 from keras_efficient.kinds import Key
-from keras_efficient.kinds.roles import PREPARATIONS
+from keras_efficient.kinds.roles import KEEPING_GRID, PREPARATIONS
 from keras_efficient.layers.quantized.input import InputQ
 from keras_efficient.layers.quantized.merging import MergingLayer
-from keras_efficient.quantization.observation import batches_of
-from keras_efficient.quantization.own_model.conversions import Request, convert
+from keras_efficient.quantization.own_model.conversions import Request, StaysFloatError, convert
 from keras_efficient.quantization.own_model.fusion import leads_out, plan_fusions
-from keras_efficient.quantization.own_model.kinds import PASSING, relu_name
+from keras_efficient.quantization.own_model.kinds import relu_name
 from keras_efficient.quantization.own_model.settings import Choice
 from keras_efficient.quantization.own_model.weights import carry_over
+from keras_efficient.quantization.samples import Samples, parts_of
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import is_connected
 from keras_efficient.reading.run import run_nodes
@@ -39,12 +39,16 @@ class Quantizing:
     fold: Whether batch normalizations are folded.
     input_bits: Width of the grids of the inputs; None puts none.
     x: Samples that say whether those grids are signed, or None.
+    reasons: Gets, for each operation that has a quantized form but not as it is set, by id, why it stays float.
+    made: Gets, for each operation by id, what took its place: layers, none where another one took it in.
     """
 
     choices: Mapping[int, Choice]
     fold: bool
     input_bits: int | None
-    x: Any
+    x: Samples | None
+    reasons: dict[int, str] = field(default_factory=dict)
+    made: dict[int, list] = field(default_factory=dict)
 
     def copy(self, model: keras.Model, is_inner: bool = False) -> keras.Model:
         """A quantized copy, in float mode."""
@@ -53,6 +57,8 @@ class Quantizing:
         for node, new in walk.made.values():
             fusion = walk.fusions.get(node)
             carry_over(node.operation, new, fusion.batch_norm.operation if fusion and fusion.batch_norm else None)
+            self.made[id(node.operation)] = new
+        self.made.update({id(node.operation): [] for node in walk.absorbed})
         return copy
 
 
@@ -68,7 +74,7 @@ class Walk(Rebuilder):
     def __init__(self, model: keras.Model, settings: Quantizing, is_inner: bool):
         super().__init__(model)
         self.settings, self.is_inner = settings, is_inner
-        floats = {node for node in self.graph.nodes if self.choice_of(node).settings is None}
+        floats = {node for node in self.graph.nodes if not self.has_quantized_form(node)}
         self.fusions = plan_fusions(self.graph, floats, settings.fold)
         self.absorbed = {node for fusion in self.fusions.values() for node in fusion.absorbed}
         self.made: dict[int, tuple[Node, list]] = {}
@@ -79,8 +85,20 @@ class Walk(Rebuilder):
         self.signed = signed_values(self.graph, settings.x) if with_grid else {}
 
     def choice_of(self, node: Node) -> Choice:
-        """The widths of a node; inner models have none of their own."""
-        return Choice(None) if is_connected(node.operation) else self.settings.choices[id(node.operation)]
+        """The widths of a node; inner models, and what only makes masks, have none of their own."""
+        return self.settings.choices.get(id(node.operation), Choice(None))
+
+    def has_quantized_form(self, node: Node) -> bool:
+        """Whether a node is to be quantized, and can be as it is set."""
+        choice = self.choice_of(node)
+        if choice.settings is None:
+            return False
+        try:
+            convert(Request(node, choice))
+        except StaysFloatError as error:
+            self.settings.reasons[id(node.operation)] = str(error)
+            return False
+        return True
 
     def call(self, node: Node, args: tuple, kwargs: dict[str, Any]) -> Any:
         known = bool(node.inputs) and all(value in self.non_negative for value in node.inputs)
@@ -121,12 +139,11 @@ class Walk(Rebuilder):
         """What takes the place of the operation of a node."""
         if is_connected(node.operation):
             return [self.settings.copy(node.operation, is_inner=True)]
-        choice = self.choice_of(node)
-        made = None if choice.settings is None else convert(self.request(node, choice, known))
+        made = convert(self.request(node, known)) if node in self.fusions else None
         return made or [copy_of(node.operation)]
 
-    def request(self, node: Node, choice: Choice, known: bool) -> Request:
-        fusion = self.fusions[node]
+    def request(self, node: Node, known: bool) -> Request:
+        choice, fusion = self.choice_of(node), self.fusions[node]
         is_output = leads_out(self.graph, [node, *fusion.absorbed][-1]) and not self.is_inner
         if is_output and "activation_bits" not in choice.given:
             choice = replace(choice, settings=replace(choice.settings, activation_bits=LOGIT_BITS))
@@ -147,10 +164,10 @@ class Walk(Rebuilder):
         quantizer = getattr(layer, "activation_quantizer", None)
         if quantizer is not None:
             return not quantizer.signed
-        return relu_name(*node.form) is not None or (inputs_known and node.class_name in PASSING)
+        return relu_name(*node.form) is not None or (inputs_known and node.class_name in KEEPING_GRID)
 
 
-def signed_values(graph: ModelGraph, x: Any) -> dict[Value, bool]:
+def signed_values(graph: ModelGraph, x: Samples | None) -> dict[Value, bool]:
     """Whether the values before the grids of the inputs are negative somewhere: the inputs, and what is prepared.
 
     Without samples they may be. Values that are no floats (the indices of an embedding, say) get no grid.
@@ -164,8 +181,8 @@ def signed_values(graph: ModelGraph, x: Any) -> dict[Value, bool]:
     if x is None:
         return dict.fromkeys(floats, True)
     found = dict.fromkeys(floats, False)
-    for batch in batches_of(x, graph.input_names):
-        known = run_nodes(nodes, dict(zip(graph.inputs, batch, strict=True)))
+    for batch in x:
+        known = run_nodes(nodes, dict(zip(graph.inputs, parts_of(batch, graph.input_names), strict=True)))
         for value in floats:
             found[value] |= bool(np.min(keras.ops.convert_to_numpy(known[value])) < 0)
     return found
