@@ -14,8 +14,8 @@ from keras_efficient.reading.graph import Node
 from keras_efficient.reading.keras_private import (
     functional_of,
     has_functional_constructor,
-    input_layer_of,
     input_structure,
+    maker_of,
     output_structure,
 )
 from keras_efficient.reading.read import is_connected, read_model
@@ -134,7 +134,7 @@ def first_by_place(operation: Any, args: tuple, kwargs: Mapping[str, Any]) -> tu
 
 
 def _input(tensor: Any) -> Any:
-    layer = input_layer_of(tensor)
+    layer = maker_of(tensor)
     return type(layer).from_config(layer.get_config()).output
 
 

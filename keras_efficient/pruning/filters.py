@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_efficient.copies.rebuild import check_model, replace_layers
+from keras_efficient.kinds import layer_class
 from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.pruning.constants import Constants, is_producer, kernel_and_bias, passes_channels
 from keras_efficient.pruning.graph import Graph
@@ -125,7 +126,7 @@ def _follow(producer, graph):
                 return path, None
             if is_producer(consumer):
                 readers.append((consumer, source, places))
-            elif type(consumer).__name__ == "Flatten" and consumer.data_format == "channels_last" and places == 1:
+            elif layer_class(consumer) == "Flatten" and consumer.data_format == "channels_last" and places == 1:
                 size = consumer.input.shape[1:-1]
                 if None in size:
                     return path, None
@@ -133,7 +134,7 @@ def _follow(producer, graph):
             elif places == 1 and passes_channels(consumer):
                 path.append(consumer)
                 waiting.append((consumer, 1, consumer))
-            elif type(consumer).__name__ in ("Dropout", "Identity"):
+            elif layer_class(consumer) in ("Dropout", "Identity"):
                 waiting.append((consumer, places, source))
             else:
                 return path, None

@@ -8,12 +8,14 @@ import keras
 
 from keras_efficient.copies.layers import copy_of
 from keras_efficient.copies.rebuild import check_model, replace_layers
+from keras_efficient.kinds import layer_class
 from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import check_prunable, divide, output_axes, prunable_weights, refusal
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.pruning.schedules import Schedule, check_schedule
 from keras_efficient.layers.pruning.structures import Structure, check_structure
 from keras_efficient.pruning.graph import Graph
+from keras_efficient.reading.read import read_model
 
 # What works on each channel, or place, alone and may stand between filters and their normalization.
 _BETWEEN = ("Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "SpatialDropout2D", "MaxPooling2D", "AveragePooling2D")
@@ -106,7 +108,7 @@ def _last(model) -> set[int]:
         seen.add(id(layer))
         if isinstance(layer, keras.Model):
             last |= _last(layer)
-        elif prunable_weights(layer):
+        elif isinstance(layer, keras.layers.Layer) and prunable_weights(layer):
             last.add(id(layer))
         else:
             waiting += graph.sources[id(layer)]
@@ -115,10 +117,8 @@ def _last(model) -> set[int]:
 
 def _leaves(model):
     """The layers of a model and of the models inside it."""
-    found = []
-    for layer in model.layers:
-        found += _leaves(layer) if isinstance(layer, keras.Model) else [layer]
-    return list({id(layer): layer for layer in found}.values())
+    operations = [node.operation for node in read_model(model).operations]
+    return [operation for operation in operations if isinstance(operation, keras.layers.Layer)]
 
 
 def _named(layers, wanted, model):
@@ -143,7 +143,7 @@ def _normalizations(model, chosen) -> dict:
         if isinstance(layer, keras.Model):
             followers |= _normalizations(layer, chosen)
         source = graph.source_of(layer) if _normalizes_channels(layer) else None
-        while source is not None and type(source).__name__ in _BETWEEN:
+        while source is not None and layer_class(source) in _BETWEEN:
             source = graph.source_of(source)
         if source is not None and id(source) in chosen:
             followers[id(layer)] = source
@@ -151,4 +151,4 @@ def _normalizations(model, chosen) -> dict:
 
 
 def _normalizes_channels(layer):
-    return type(layer).__name__ == "BatchNormalization" and layer.axis in (-1, len(layer.input.shape) - 1)
+    return layer_class(layer) == "BatchNormalization" and layer.axis in (-1, len(layer.input.shape) - 1)

@@ -26,7 +26,7 @@ def calls_in_order(functional: Any) -> Iterator[Any]:
 
 def input_names(functional: Any) -> list[str]:
     """The names of the input layers, in the order of the inputs."""
-    return [input_layer_of(tensor).name for tensor in functional.inputs]
+    return [maker_of(tensor).name for tensor in functional.inputs]
 
 
 def input_structure(functional: Any) -> Any:
@@ -39,8 +39,8 @@ def output_structure(functional: Any) -> Any:
     return functional._outputs_struct
 
 
-def input_layer_of(tensor: Any) -> Any:
-    """The input layer that gives a tensor."""
+def maker_of(tensor: Any) -> Any:
+    """The operation that gives a tensor of a model: of an input its input layer."""
     return tensor._keras_history.operation
 
 

@@ -36,6 +36,7 @@ from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.roles import TRAINING_ONLY
 from keras_efficient.layers.quantized.depthwise_conv import DepthwiseConvQ
 from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.quantization.own_model.conversions import CONVERTERS
 from keras_efficient.reading.network import Call
 from keras_efficient.storage.prices import LOGIT_BITS
 
@@ -55,7 +56,8 @@ def read_layer(call: Call, layer: Any, sources: list[IntegerMap], context: Conte
     if kind in TRANSPARENT:
         return None
     if not has_integer_form(kind):
-        raise UnsupportedLayerError(layer.name, f"{call.node.kind} has no integer form")
+        hint = ": keras_efficient.quantize_model makes a layer that has one" if kind in CONVERTERS else ""
+        raise UnsupportedLayerError(layer.name, f"{call.node.kind} has no integer form{hint}")
     if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
         raise UnsupportedLayerError(layer.name, f"channels must come last. Received: data_format={layer.data_format!r}")
     return MERGERS[kind](layer, sources, context) if kind in MERGERS else READERS[kind](layer, source, context)

@@ -106,8 +106,9 @@ class IntegerModel:
         return self.input.codes.nearest(y).reshape(len(x), *self.input.shape)
 
     def classify(self, x: np.ndarray) -> np.ndarray:
-        """The class of each image: the first largest logit."""
-        return self.predict(x).argmax(axis=1)
+        """The class of each image: the first largest logit. Of one output 1 where it is above 0, else 0."""
+        logits = self.predict(x)
+        return (logits[:, 0] > 0).astype(np.int64) if logits.shape[1] == 1 else logits.argmax(axis=1)
 
     def _run(self, maps):
         maps = [maps.astype(np.int64)]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_efficient.copies.layers import as_layer
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.context import Context
 from keras_efficient.export.integer.grids import UnsupportedLayerError, codes_of
@@ -93,7 +94,7 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
         flat = sources[0].flat or call.class_name == "Flatten"
         is_last = position == len(network.calls)
         context = Context(flat, is_last and network.grid is None, is_last, not network.is_chain)
-        layer, operation = layer_of(call), None
+        layer, operation = as_layer(call.node) if call.layer is call.node.operation else call.layer, None
         try:
             operation = read_layer(call, layer, [maps[wire.number] for wire in sources], context)
         except UnsupportedLayerError as error:
@@ -137,13 +138,6 @@ def without_heads(network: Network) -> Network:
     if not calls and network.grid is None:
         raise ValueError(f"the model {network.name!r} holds no layer that could be exported")
     return network._replace(calls=tuple(calls))
-
-
-def layer_of(call: Call) -> Any:
-    """The layer of a call; of a function the layer that computes the same."""
-    if isinstance(call.layer, keras.layers.Layer):
-        return call.layer
-    return getattr(keras.layers, call.class_name)(**call.config, name=call.layer.name)
 
 
 def input_codes(grid: Any) -> Codes:
