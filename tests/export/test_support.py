@@ -75,9 +75,13 @@ def test_rows_of_inner_models_wrappers_and_ends():
         ("softmax", "outside"),
     ]
     assert not report.exports_c and "more than once" in str(report)
-    pruned = ke.support_report(ke.prune_model(model, ke.ConstantSparsity(0.5)))
-    assert [row.kind for row in pruned.rows] == ["Rescaling", "Prunable", "Prunable", "softmax"]
-    assert "strip_pruning" in pruned.rows[1].reason
+
+
+def test_a_wrapper_is_one_row():
+    model = ke.prune_model(rows_of(layers.ReLU()), ke.ConstantSparsity(0.5))
+    report = ke.support_report(model)
+    assert [row.kind for row in report.rows] == ["Prunable", "ReLU", "Flatten", "Prunable"]
+    assert "strip_pruning" in report.rows[0].reason and not report.exports_c
 
 
 def test_json_and_table():

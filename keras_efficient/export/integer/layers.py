@@ -53,13 +53,13 @@ def read_layer(call: Call, layer: Any, sources: list[IntegerMap], context: Conte
         raise UnsupportedLayerError(
             layer.name, "its masks are for training. Right would be to export keras_efficient.strip_pruning(model)"
         )
-    if kind in TRANSPARENT:
-        return None
     if not has_integer_form(kind):
         hint = ": keras_efficient.quantize_model makes a layer that has one" if kind in CONVERTERS else ""
         raise UnsupportedLayerError(layer.name, f"{call.node.kind} has no integer form{hint}")
     if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
         raise UnsupportedLayerError(layer.name, f"channels must come last. Received: data_format={layer.data_format!r}")
+    if kind in TRANSPARENT:
+        return None
     return MERGERS[kind](layer, sources, context) if kind in MERGERS else READERS[kind](layer, source, context)
 
 

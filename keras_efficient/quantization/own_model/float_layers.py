@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -26,12 +27,15 @@ def float_layers(model: keras.Model) -> list[str]:
     return [_text(node) for node in read_model(model).operations if not keeps_codes(node)]
 
 
-def inner_float_layers(model: keras.Model) -> list[str]:
-    """The float layers that keep a network from becoming integers: neither heads nor what prepares an input."""
+def inner_float_layers(model: keras.Model, reasons: Mapping[str, str | None]) -> list[str]:
+    """The float layers that keep a network from becoming integers: neither heads nor what prepares an input.
+
+    `reasons` says by name why a layer that has a quantized form stays float.
+    """
     graph = read_model(model)
     outside = prepares(graph)
     return [
-        _text(node)
+        _text(node, reasons.get(node.name))
         for node in graph.operations
         if not (keeps_codes(node) or node in outside or (node.class_name in HEADS and leads_out(graph, node)))
     ]
@@ -67,6 +71,7 @@ def prepares(graph: ModelGraph) -> set[Node]:
     return nodes
 
 
-def _text(node: Node) -> str:
+def _text(node: Node, reason: str | None = None) -> str:
     missing = missing_parts(node.layer) if isinstance(node.layer, QuantizedLayer) else []
-    return f"{node.name} ({node.kind}{', without ' + ', '.join(missing) if missing else ''})"
+    text = f"{node.name} ({node.kind}{', without ' + ', '.join(missing) if missing else ''})"
+    return f"{text}: {reason}" if reason else text

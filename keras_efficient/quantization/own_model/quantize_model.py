@@ -85,15 +85,17 @@ def quantize_model(
         check_bits(input_bits, "input_bits")
     samples = None if x is None else Samples(x, model)
     common = Settings(kernel_bits, bias_bits, activation_bits, per_channel)
-    settings = choices(read_model(model).operations, common, overrides)
-    copy = Quantizing(settings, fold_batch_norm, input_bits, samples).copy(model)
+    operations = read_model(model).operations
+    quantizing = Quantizing(choices(operations, common, overrides), fold_batch_norm, input_bits, samples)
+    copy = quantizing.copy(model)
     calibrate(copy, x=samples)
     set_mode(copy, mode)
-    warn_of_float_layers(copy)
+    reasons = {node.name: quantizing.reasons.get(id(node.operation)) for node in operations}
+    warn_of_float_layers(inner_float_layers(copy, reasons))
     return copy
 
 
-def warn_of_float_layers(model: keras.Model) -> None:
-    floats = inner_float_layers(model)
-    if floats:
-        warnings.warn(f"These layers stay float, and have no integer form: {', '.join(floats)}", stacklevel=3)
+def warn_of_float_layers(texts: list[str]) -> None:
+    """One warning for all of them."""
+    if texts:
+        warnings.warn(f"These layers stay float, and have no integer form: {', '.join(texts)}", stacklevel=3)
