@@ -24,7 +24,6 @@ from keras_efficient.quantization.own_model.settings import Settings, choices
 from keras_efficient.quantization.own_model.weights import core
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
-from keras_efficient.report.text_table import align
 from keras_efficient.storage.estimate import estimate_storage
 from keras_efficient.storage.models import is_priced, shape_behind
 from keras_efficient.storage.prices import FLOAT_BITS, PRICES, FeatureMap
@@ -82,12 +81,12 @@ class SupportReport:
         return json.dumps(self.to_dict())
 
     def __str__(self) -> str:
-        cells = [[_word(value) for value in asdict(row).values()] for row in self.rows]
+        rows = [HEADINGS, *([_word(value) for value in asdict(row).values()] for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         flags = (("priced", self.priced), ("C", self.exports_c), ("LiteRT", self.exports_litert))
         whole = ", ".join(f"{name}: {_word(value)}" for name, value in flags)
-        return "\n".join(
-            [*align([HEADINGS, *cells], HEADINGS), "", f"the whole model, quantized: {whole}", *self.reasons]
-        )
+        return "\n".join([*lines, "", f"the whole model, quantized: {whole}", *self.reasons])
 
 
 def support_report(model: keras.Model) -> SupportReport:
