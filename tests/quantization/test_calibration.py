@@ -203,7 +203,9 @@ def test_a_power_of_two_changes_no_error(power, bias_bits):
 
 
 def test_a_zero_bias_has_the_steps_of_the_products():
-    model = keras.Sequential([keras.Input((6,)), ke.InputQ(8, signed=True), ke.DenseQ(3, bias_bits=8, bias_initializer="zeros")])
+    model = keras.Sequential(
+        [keras.Input((6,)), ke.InputQ(8, signed=True), ke.DenseQ(3, bias_bits=8, bias_initializer="zeros")]
+    )
     ke.calibrate(model, x=np.random.default_rng(0).normal(size=(32, 6)).astype("float32"))
     grid, kernel, bias, _ = (row["log2_scale"] for row in scale_table(model))
     assert bias - 7 == (grid - 7) + (kernel - 3)
