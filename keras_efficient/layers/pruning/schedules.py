@@ -40,7 +40,7 @@ class Schedule(Settings):
 
 
 class PeriodicSchedule(Schedule):
-    """Updates at begin_step, begin_step + frequency, ..., and at end_step, the last one."""
+    """Updates at begin_step, begin_step + frequency, ... up to end_step, which may be one of them."""
 
     def __init__(self, begin_step, end_step, frequency):
         self.begin_step = _step(begin_step, "begin_step")
@@ -51,7 +51,7 @@ class PeriodicSchedule(Schedule):
 
     def updates_at(self, step):
         within = step >= self.begin_step and (self.end_step < 0 or step <= self.end_step)
-        return within and ((step - self.begin_step) % self.frequency == 0 or step == self.end_step)
+        return within and (step - self.begin_step) % self.frequency == 0
 
     def get_config(self):
         return {"begin_step": self.begin_step, "end_step": self.end_step, "frequency": self.frequency}
@@ -128,6 +128,9 @@ class PolynomialDecay(PeriodicSchedule):
             raise ValueError(f"`end_step` must be larger than begin_step={begin_step}. Received: {end_step=}")
         if self.power <= 0:
             raise ValueError(f"`power` must be above 0. Received: power={power!r}")
+
+    def updates_at(self, step):
+        return step == self.end_step or super().updates_at(step)
 
     @property
     def last_step(self):
