@@ -19,7 +19,6 @@ from keras_efficient.descriptions import read_description
 from keras_efficient.export_command import ExportArguments, run_export
 from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.report import load_result, summary_table, write_report
-from keras_efficient.report.records import load_records, records_text
 from keras_efficient.report.search import search_summary
 from keras_efficient.training.command import augmented, halving_option, integers_option, make_stages, stage_settings
 from keras_efficient.training.engines import check_engine
@@ -192,14 +191,8 @@ def search(
 
 
 @app.command(epilog="Example: keras-efficient report runs/mnist")
-def report(directory: Annotated[Path, Argument(help="Folder of a finished run, or of records: results.")]) -> None:
-    """Write report.html of a run again, from its result.json; show the records of a folder such as results as tables.
-
-    Records are what the scripts of the repository leave; their tables are Markdown.
-    """
-    if directory.is_dir() and not (directory / "result.json").exists() and any(directory.glob("*.json")):
-        echo(records_text(load_records(directory)))
-        return
+def report(directory: Annotated[Path, Argument(help="Folder of a finished run.")]) -> None:
+    """Write report.html of a run again, from its result.json."""
     write_report(load_result(directory), directory / "report.html")
     echo(f"Wrote {directory / 'report.html'}")
 
