@@ -16,7 +16,8 @@ from keras_efficient.layers.pruning.schedules import ConstantSparsity
 from keras_efficient.pruning.model import prune_model
 from keras_efficient.pruning.updates import prunable_layers, set_masks
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.engines.seeds import Trainings, make_seed_engine
+from keras_efficient.training.engines.seed_engines import make_seed_engine
+from keras_efficient.training.engines.seeds import Trainings
 from keras_efficient.training.pruning.comparison import Variant
 from keras_efficient.training.pruning.scores import find_score, score_kernels
 
