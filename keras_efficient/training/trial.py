@@ -10,8 +10,8 @@ import numpy as np
 from keras_efficient.files import check_archive, damaged, read_json, write_atomically, write_json
 from keras_efficient.quantization import scale_table
 from keras_efficient.training.averaging import STEPS_AT_ONCE, WeightAverage
+from keras_efficient.training.halving import Goal
 from keras_efficient.training.randomness import epoch_order, reseed
-from keras_efficient.training.rungs import Goal
 from keras_efficient.training.state import SAVE_SECONDS, TrialState
 
 LOSS_CHECKPOINT = "min_val_loss.keras"
