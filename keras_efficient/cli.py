@@ -55,7 +55,6 @@ def train(
     ] = None,
     augment: Annotated[int, Option(help="Elastic copies of each training image.")] = 0,
     schedule: Annotated[str | None, Option(help="cosine; default: a factor from epoch to epoch.")] = None,
-    ema: Annotated[float | None, Option(help="Momentum of averaged weights, such as 0.998. Default: none.")] = None,
     distillation: Annotated[float | None, Option(help="Weight of the float trials' answers in the labels.")] = None,
     rule: Annotated[str, Option(help="How trials are chosen: score, val_loss or val_accuracy.")] = "score",
     out: Annotated[Path | None, Option(help="Folder of the run. Default: runs/DATASET.")] = None,
@@ -76,7 +75,6 @@ def train(
     settings = stage_settings(trials, epochs or ("60,40,60" if dataset == "digits" else "20,20,20"))
     options = {
         "schedule": schedule,
-        "ema": ema,
         "distillation": distillation,
         "halving": halving_option(halving, settings),
     }

@@ -17,10 +17,10 @@ class Halving:
         rungs: first_epochs, first_epochs factor, first_epochs factor^2 ... below the epochs of the stage, then these
         of n trials on a rung, the best max(1, floor(n / factor)) go on to the next one
 
-    Trials are compared by their best epoch so far, averaged weights (`Stage.ema`) included; of equal ones the lower
-    index is the better. A trial whose loss was not finite never goes on. One that has ended by itself (patience)
-    takes part in the comparison and needs no more epochs. The learning rate is that of the whole stage: a trial that
-    waits for the others only pauses. Source: Jamieson & Talwalkar, AISTATS 2016; the names are those of scikit-learn.
+    Trials are compared by their best epoch so far; of equal ones the lower index is the better. A trial
+    whose loss was not finite never goes on. One that has ended by itself (patience) takes part in the comparison and
+    needs no more epochs. The learning rate is that of the whole stage: a trial that waits for the others only pauses.
+    Source: Jamieson & Talwalkar, AISTATS 2016; the names are those of scikit-learn.
 
     Attributes:
         first_epochs: Epochs of every trial before the first comparison.
@@ -127,7 +127,7 @@ def best_so_far(history: Mapping, epochs: int, measure: str = "val_loss") -> flo
     losses = [_numbers(history, name, epochs) for name in ("loss", "val_loss")]
     if not np.isfinite(np.concatenate(losses)).all():
         return np.inf
-    values = np.concatenate([_numbers(history, name, epochs) for name in (measure, f"ema_{measure}")])
+    values = _numbers(history, measure, epochs)
     values = values[np.isfinite(values)] * (-1 if measure == "val_accuracy" else 1)
     return float(values.min(initial=np.inf))
 
