@@ -11,7 +11,7 @@ TORCH := torch==2.13.0
 WORKERS ?= 2
 # What depends on the backend; the rest of the driver is the same on all of them.
 BACKEND_TESTS := tests/layers tests/pruning tests/ops tests/quantization tests/networks tests/compat tests/export/test_own_models.py \
-	$(addprefix tests/training/test_,$(addsuffix .py,engines files selection stage train_network averaging random_bases \
+	$(addprefix tests/training/test_,$(addsuffix .py,engines files selection stage train_network epochs random_bases \
 	coordinate_workers diagonal_rates attention_transfer pruning_recipes))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3

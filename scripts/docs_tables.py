@@ -8,9 +8,7 @@ import argparse
 import re
 
 from _results import ROOT, figures
-from _tables import accuracy, filled, write_or_check
-
-from keras_efficient.report.text_table import markdown_table
+from _tables import accuracy, filled, markdown_table, write_or_check
 
 SIZES = ("1024", "4096", "8192")
 KRONECKER = {

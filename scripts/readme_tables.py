@@ -15,9 +15,7 @@ from _figures_structured import structured_tables
 from _figures_training import training_tables
 from _headlines import headlines
 from _results import ROOT
-from _tables import filled, write_or_check
-
-from keras_efficient.report.text_table import markdown_table
+from _tables import filled, markdown_table, write_or_check
 
 TOPICS = {
     "The main job": training_tables,
@@ -31,7 +29,7 @@ TOPICS = {
 INTRODUCTION = """# Figures
 
 Everything that was measured here, by topic. Each table names the script that makes it; the file of the same name in
-`results/` says the command, the date, the machine, the versions and the seeds (`keras-efficient report results` prints
+`results/` says the command, the date, the machine, the versions and the seeds (`scripts/show_records.py` prints
 all of them). Timings are ratios of medians, both sides in one process, in turn, on two cores. Accuracy is the mean ±
 standard deviation of seeds, chosen on validation data. What the sources claim stands beside it in `REPRODUCTION.md`.
 

@@ -9,9 +9,7 @@ import json
 
 from _reproduction_claims import SOURCES
 from _results import ROOT
-from _tables import write_or_check
-
-from keras_efficient.report.text_table import markdown_table
+from _tables import markdown_table, write_or_check
 
 HEAD = """# Reproduction
 

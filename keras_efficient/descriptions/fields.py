@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_BITS = 16
+LARGEST_MIDRISE = 2  # signed grids of `ops.quantize` with so few bits have no zero
+SCALE_EXPONENTS = (-126, 127)  # log2 of the scales of `ops.quantize`
 
 
 @dataclass(frozen=True)

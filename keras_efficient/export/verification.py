@@ -9,7 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.export.firmware import FirmwareReport, check_choice, firmware_report, save_report
+from keras_efficient.export.firmware import check_choice, save_report
+from keras_efficient.export.firmware_report import FirmwareReport, firmware_report
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.reference import keras_logits
 from keras_efficient.export.verify import ToolFailedError, ToolMissingError, run_on_arm, run_on_avr, run_on_host

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from keras import KerasTensor, Operation, Variable, ops, saving
 
-from keras_efficient.descriptions.fields import MAX_BITS, is_integer
-from keras_efficient.descriptions.grids import LARGEST_MIDRISE, SCALE_EXPONENTS
+from keras_efficient.descriptions.fields import LARGEST_MIDRISE, MAX_BITS, SCALE_EXPONENTS, is_integer
 
 MIN_BITS = 1
 ROUNDINGS = ("nearest", "floor")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.prunable import Prunable
-from keras_efficient.ops.masks import keep_largest
 from keras_efficient.quantization.modes import layers_of
 
 
@@ -42,6 +42,28 @@ def set_masks(kernels: list[PrunedKernel], zeros: int, monotone: bool = True, sc
     kept = keras.ops.convert_to_numpy(keep_largest(scores, alive, zeros))
     for kernel, part in zip(kernels, np.split(kept, np.cumsum([k.count for k in kernels])[:-1]), strict=True):
         kernel.keep(part)
+
+
+def keep_largest(scores, alive, zeros):
+    """1 where a weight stays and 0 where it goes: the `zeros` smallest scores go, exactly so many.
+
+        order = sort by (alive, score, place)        mask[order[k]] = 0 for k < zeros, else 1
+
+    Among equal scores the first ones go. What is dead already goes before anything that lives, so
+    that masks only grow if `zeros` does.
+
+    Args:
+        scores: Tensor (n,), not negative.
+        alive: Tensor (n,) of 1 and 0; all ones let dead weights come back.
+        zeros: How many go, an integer or a scalar tensor, from 0 to n.
+
+    Returns:
+        float32 tensor (n,) of 1 and 0.
+    """
+    scores = ops.cast(scores, "float32")
+    order = ops.argsort(ops.where(ops.cast(alive, "bool"), scores, -1.0))
+    kept = ops.cast(ops.arange(scores.shape[0]) >= zeros, "float32")
+    return ops.scatter(order[:, None], kept, scores.shape)
 
 
 def prunable_layers(model: keras.layers.Layer) -> list[Prunable]:

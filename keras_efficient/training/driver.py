@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from keras_efficient.training.leftovers import remove_leftovers
+from keras_efficient.training.manifest import remove_leftovers
 from keras_efficient.training.outcome import is_complete, read_result, write_outcome
 from keras_efficient.training.progress import SilentProgress, make_progress
 from keras_efficient.training.results import Selection

@@ -1,4 +1,4 @@
-"""What a directory holds: a run is known by its settings, its data and its versions."""
+"""What the directory of a run holds: its settings, data and versions, by which it is known, and the choices it made."""
 
 import importlib
 import platform
@@ -9,10 +9,13 @@ import numpy as np
 
 from keras_efficient.files import damaged, is_temporary, read_json, write_json
 from keras_efficient.training.engines import DEFAULT_ENGINE
+from keras_efficient.training.progress_file import PROGRESS
+from keras_efficient.training.state import STATE
+from keras_efficient.training.trial import RECORD
 from keras_efficient.version import __version__
 
 _FORMAT = "keras_efficient run 1"
-_NAME = "manifest.json"
+_NAME, _CHOICE = "manifest.json", "choice.json"
 
 
 def make_manifest(source, data, stages, rule, seed, engine=DEFAULT_ENGINE) -> dict:
@@ -80,6 +83,32 @@ def open_directory(directory: Path, manifest: dict) -> None:
             "which holds other files; nothing was touched"
         )
     write_json(path, manifest)
+
+
+def keep_choice(directory: Path, chosen: int) -> None:
+    """Write down the choice of a finished stage, or find that it is the same as before.
+
+    Raises:
+        ValueError: If it is another one: a rule or a trial was changed in between.
+    """
+    path = directory / _CHOICE
+    if not path.exists():
+        write_json(path, {"chosen": chosen})
+        return
+    before = read_json(path, "Delete it, and the choice is made again.")
+    if before != {"chosen": chosen}:
+        raise ValueError(
+            f"'{path}' says {before}, but now the rule chooses trial {chosen}: the rule or a trial of the stage has "
+            "changed. Delete it and the folders of the later stages to go on from the new choice"
+        )
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Delete half-written temporary files, the lines of workers, and the states of trials that are finished."""
+    for path in directory.rglob("*"):
+        of_finished = path.name == STATE and path.with_name(RECORD).exists()
+        if is_temporary(path) or path.name == PROGRESS or of_finished:
+            path.unlink(missing_ok=True)
 
 
 def _check_same(directory, found, wanted):

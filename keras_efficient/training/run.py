@@ -9,17 +9,16 @@ from numbers import Real
 from pathlib import Path
 
 from keras_efficient.layers.arguments import whole_number
-from keras_efficient.training.choice import keep_choice
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engines import check_engine
 from keras_efficient.training.executors.data_files import shared
 from keras_efficient.training.executors.trials import RemoteTrials
 from keras_efficient.training.executors.worker import StageWork
-from keras_efficient.training.manifest import make_manifest, open_directory
+from keras_efficient.training.halving import Goal, climb
+from keras_efficient.training.manifest import keep_choice, make_manifest, open_directory
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.results import StageResult
-from keras_efficient.training.rungs import Goal, climb
 from keras_efficient.training.selection import candidate_values, candidates, check_rule, select, selection_score
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.stage_trainer import StageTrainer, trial_seed

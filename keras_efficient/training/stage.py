@@ -51,8 +51,6 @@ class Stage:
         weight_decay: Decoupled weight decay of the optimizer; never applied to scales.
         schedule: "cosine", or a function from the epoch (from 0) to the learning rate; replaces the
             decay.
-        ema: Momentum of averaged weights, per step (see `WeightAverage`); None: no average. The average
-            is a second candidate at every epoch: a trial keeps the better of the two.
         samples_per_epoch: How many samples an epoch draws, without replacement until all have been
             drawn; None: all of them. For training sets that were multiplied by augmentation.
         patience: A trial ends when its validation loss has not fallen for so many epochs; None: never.
@@ -81,7 +79,6 @@ class Stage:
     loss: object = None
     weight_decay: float | None = None
     schedule: Callable[[int], float] | str | None = None
-    ema: float | None = None
     samples_per_epoch: int | None = None
     patience: int | None = None
     halving: Halving | None = None
@@ -102,8 +99,6 @@ class Stage:
         for name in ("samples_per_epoch", "patience"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, positive_integer(getattr(self, name), name))
-        if self.ema is not None and not (isinstance(self.ema, Real) and 0 < self.ema < 1):
-            raise ValueError(f"`ema` must be a number between 0 and 1, or None. Received: ema={self.ema!r}")
         if not (self.schedule is None or self.schedule == COSINE or callable(self.schedule)):
             raise ValueError(f"`schedule` must be 'cosine', a function or None. Received: schedule={self.schedule!r}")
 

@@ -9,8 +9,8 @@ from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import calibrate, round_scales, scale_variables
 from keras_efficient.quantization.exclusions import exclude
 from keras_efficient.training.engines import make_engine
+from keras_efficient.training.halving import Goal
 from keras_efficient.training.prefix import apply_prefix, split_prefix
-from keras_efficient.training.rungs import Goal
 from keras_efficient.training.state import SAVE_SECONDS
 from keras_efficient.training.trial import Trial, TrialResult
 

@@ -59,8 +59,6 @@ class TrialState:
         trial = self.trial
         trial.model.set_weights(arrays["weights"])
         set_engine_state(trial.engine, arrays["engine"])
-        if trial.average is not None:
-            trial.average.values = arrays["average"]
         for name, correct in zip(("by_loss", "by_accuracy"), arrays["correct"], strict=True):
             best = getattr(trial, name)
             best.key, best.summary = facts[name]
@@ -78,7 +76,6 @@ class TrialState:
         return {
             "weights": trial.model.get_weights(),
             "engine": engine_state(trial.engine),
-            "average": [] if trial.average is None else trial.average.values,
             "by_loss": trial.by_loss.weights,
             "by_accuracy": trial.by_accuracy.weights,
             "correct": [trial.by_loss.correct, trial.by_accuracy.correct],
@@ -100,7 +97,6 @@ class TrialState:
             seeds = f"it is of a trial with seed {facts['seed']}, not {self.trial.result.seed}"
             raise damaged(self.path, seeds, _ADVICE)
         wanted = {"weights": self.trial.model.get_weights(), "engine": engine_state(self.trial.engine)}
-        wanted["average"] = [] if self.trial.average is None else self.trial.average.values
         wanted |= {"by_loss": wanted["weights"], "by_accuracy": wanted["weights"]}
         for name, group in wanted.items():
             found, expected = _shapes(arrays.get(name, ())), _shapes(group)

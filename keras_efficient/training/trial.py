@@ -9,9 +9,8 @@ import numpy as np
 
 from keras_efficient.files import check_archive, damaged, read_json, write_atomically, write_json
 from keras_efficient.quantization import scale_table
-from keras_efficient.training.averaging import STEPS_AT_ONCE, WeightAverage
+from keras_efficient.training.halving import Goal
 from keras_efficient.training.randomness import epoch_order, reseed
-from keras_efficient.training.rungs import Goal
 from keras_efficient.training.state import SAVE_SECONDS, TrialState
 
 LOSS_CHECKPOINT = "min_val_loss.keras"
@@ -111,7 +110,6 @@ class Trial:
         self.model, self.engine, self.stage = model, engine, stage
         self.result, self.on_epoch, self.save_seconds = result, on_epoch, save_seconds
         self.by_loss, self.by_accuracy = Best(), Best()
-        self.average = None if stage.ema is None else WeightAverage(model, stage.ema)
         self._started = time.perf_counter()
 
     def run(self, directory: Path, goal: Goal | None = None) -> TrialResult:
@@ -181,7 +179,7 @@ class Trial:
         """Train and evaluate one epoch, and keep its weights where they are the best so far; the logs."""
         reseed(self.model, self.result.seed, epoch)
         order = epoch_order(self.result.seed, epoch, len(self.engine.x), self.stage.samples_per_epoch)
-        loss = self._train_on(order)
+        loss = self.engine.train_epoch(order)
         val_loss, correct = self.engine.evaluate()
         logs = {
             "loss": loss,
@@ -191,34 +189,12 @@ class Trial:
         }
         if np.isfinite([loss, val_loss]).all():
             self._offer(epoch, val_loss, correct)
-            logs.update(self._offer_average(epoch))
         else:
             self.result.status = "failed"
             self.result.reason = f"The loss is not finite after epoch {epoch + 1}"
         for name, value in logs.items():
             self.result.history.setdefault(name, []).append(value)
         return logs
-
-    def _train_on(self, order):
-        """Train on these samples; after every few steps the average follows, if there is one."""
-        if self.average is None:
-            return self.engine.train_epoch(order)
-        size, total = self.engine.batch_size * STEPS_AT_ONCE, 0.0
-        for start in range(0, len(order), size):
-            part = order[start : start + size]
-            total += self.engine.train_epoch(part) * len(part)
-            self.average.follow()
-        return total / len(order)
-
-    def _offer_average(self, epoch):
-        """The averaged weights as a second candidate; its logs."""
-        if self.average is None:
-            return {}
-        with self.average.in_place():
-            val_loss, correct = self.engine.evaluate()
-            if np.isfinite(val_loss):
-                self._offer(epoch, val_loss, correct)
-        return {"ema_val_loss": val_loss, "ema_val_accuracy": float(correct.mean())}
 
     def _offer(self, epoch, loss, correct):
         accuracy = float(correct.mean())

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.descriptions.grids import SCALE_EXPONENTS
+from keras_efficient.descriptions.fields import SCALE_EXPONENTS
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.storage.prices.base import SHIFT_BITS

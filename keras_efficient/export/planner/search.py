@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from keras_efficient.export.planner.candidates import Family, families
 from keras_efficient.export.planner.layouts import Layout
-from keras_efficient.export.planner.occupancy import Need, step_need
-from keras_efficient.export.planner.prediction import aligned_prediction
-from keras_efficient.export.planner.steps import CellStep, ResidualStep, Step
+from keras_efficient.export.planner.occupancy import Need, align, axes, step_need
+from keras_efficient.storage.liveness import window_slacks
 from keras_efficient.storage.prices import FeatureMap
+from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
 RANKS = {"row": 0, "column": 1, "alternating": 1, "alternating from a column": 2, "strips": 3}
 
@@ -62,6 +62,21 @@ def smallest_arena(first: FeatureMap, steps: Sequence[Step], found: list[Family]
         sources, targets = (dict.fromkeys(layouts) for layouts in zip(*pairs, strict=True))
         arena = max(arena, least_bits(step, chain(pairs, product(sources, targets)), arena, number == 0))
     return arena
+
+
+def aligned_prediction(step: Step) -> int:
+    """What the storage report predicts for a step that is no block, its source where its cells fit into bytes."""
+    return step.source.total_bits + align(_slack(step), step.source.bits)
+
+
+def _slack(step: Step) -> int:
+    """Bits that a step needs beyond its source, at least 0."""
+    if isinstance(step, WholeStep):
+        return step.target.total_bits
+    if isinstance(step, WindowStep):
+        slacks = window_slacks(*axes(step), step.target.pixel_bits, step.source.pixel_bits, step.cell_by_cell)
+        return max(slacks.pick("best")[0], 0)
+    return max(step.target.total_bits - step.source.total_bits, 0)
 
 
 def least_bits(step: Step, pairs: Iterable[tuple[Layout, Layout]], enough: int, is_first: bool) -> int:

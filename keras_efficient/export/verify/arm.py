@@ -44,11 +44,6 @@ class ArmRun:
     classes: np.ndarray = field(repr=False)
 
     @property
-    def other_static_bytes(self) -> int:
-        """Bytes of variables beside the activation buffer."""
-        return self.static_bytes - self.arena_bytes
-
-    @property
     def ram_bytes(self) -> int:
         """Variables and largest stack of the network, in bytes."""
         return self.static_bytes + self.stack_bytes

@@ -53,11 +53,6 @@ class AvrRun:
     classes: np.ndarray | None = field(default=None, repr=False)
 
     @property
-    def other_static_bytes(self) -> int:
-        """Bytes of variables beside the activation buffer."""
-        return self.static_bytes - self.arena_bytes
-
-    @property
     def ram_bytes(self) -> int | None:
         """Variables and largest stack, in bytes."""
         return None if self.stack_bytes is None else self.static_bytes + self.stack_bytes

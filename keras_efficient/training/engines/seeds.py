@@ -96,17 +96,3 @@ def measures(model, y_true, y) -> tuple:
     classes = labels if len(labels.shape) < 2 else keras.ops.argmax(labels, axis=-1)
     hits = keras.ops.equal(keras.ops.cast(classes, "int32"), keras.ops.cast(keras.ops.argmax(y, axis=-1), "int32"))
     return loss, keras.ops.mean(keras.ops.cast(hits, "float32"))
-
-
-def make_seed_engine(model: keras.Model, data: tuple) -> SeedEngine:
-    """The engine of the backend that runs."""
-    # Imported here: each module needs its backend.
-    if keras.backend.backend() == "jax":
-        from keras_efficient.training.engines.seeds_jax import JaxSeedEngine
-
-        return JaxSeedEngine(model, data)
-    if keras.backend.backend() == "tensorflow":
-        from keras_efficient.training.engines.seeds_tensorflow import TensorFlowSeedEngine
-
-        return TensorFlowSeedEngine(model, data)
-    return SeedEngine(model, data)

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from keras_efficient.training.executors.tasks import Task, Tasks
 from keras_efficient.training.executors.worker import StageWork, run_trial
+from keras_efficient.training.halving import Goal
 from keras_efficient.training.progress_file import ProgressFile
-from keras_efficient.training.rungs import Goal
 from keras_efficient.training.trial import TrialResult
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import keras
 
 from keras_efficient.training.data import TrainingData
+from keras_efficient.training.halving import Goal
 from keras_efficient.training.manifest import package_versions
 from keras_efficient.training.progress_file import ProgressFile
-from keras_efficient.training.rungs import Goal
 from keras_efficient.training.trial import TrialResult
 
 

@@ -12,7 +12,7 @@ from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.pruning.prunable import SCOPES
 from keras_efficient.training.pruning.comparison import BASELINE, Comparison, Variant
 from keras_efficient.training.pruning.runs import PairedRuns, RecipeState
-from keras_efficient.training.pruning.scores import check_criterion
+from keras_efficient.training.pruning.scores import find_score
 
 TWICE = "unpruned, twice as long"
 # The two events of the seed study: "17 % at 1/3 and 2/3 of the way".
@@ -26,12 +26,12 @@ class _Bench:
     runs: PairedRuns
     epochs: int
     scope: str
-    criterion: str
+    criterion: str | Callable
 
     @classmethod
     def make(cls, build, data, epochs, seeds, batch_size, scope, criterion, layers) -> _Bench:
         one_of(SCOPES, scope, "scope")
-        check_criterion(criterion)
+        find_score(criterion)
         runs = PairedRuns(build, data, seeds, batch_size, layers)
         return cls(runs, positive_integer(epochs, "epochs"), scope, criterion)
 
@@ -53,7 +53,7 @@ class _Bench:
             self._twice = self.runs.finish(TWICE, self.runs.train(self.trained(), self.steps))
         return self._twice
 
-    def prune(self, run: RecipeState, share: float, criterion: str | None = None) -> RecipeState:
+    def prune(self, run: RecipeState, share: float, criterion: str | Callable | None = None) -> RecipeState:
         return self.runs.prune(run, share, self.scope, criterion or self.criterion)
 
     def comparison(self, variants: Sequence[Variant], controls: Mapping[str, str]) -> Comparison:
@@ -70,7 +70,7 @@ def one_shot(
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str = "magnitude",
+    criterion: str | Callable = "magnitude",
     layers=None,
 ) -> Comparison:
     """Train, then prune once; and prune once, then train as long again.
@@ -88,7 +88,9 @@ def one_shot(
             networks run side by side.
         batch_size: Samples a batch.
         scope: `"global"`: the smallest of all kernels go; `"kernel"`: as many of each.
-        criterion: `"magnitude"`, or a control: `"random"`, `"snip"`, `"synflow"`.
+        criterion: What weights go by: `"magnitude"`, or `"random"` as a control; or a function
+            (model, kernels, x_train, y_train, random) that returns an array of scores, none negative, for the weights
+            of each kernel. The smallest go.
         layers: Which layers are pruned; see `ke.prune_model`.
 
     Returns:
@@ -109,7 +111,7 @@ def lottery_ticket(
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str = "magnitude",
+    criterion: str | Callable = "magnitude",
     layers=None,
     rewind_epoch: int = 0,
 ) -> Comparison:
@@ -139,7 +141,7 @@ def dynamic_pruning(
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str = "magnitude",
+    criterion: str | Callable = "magnitude",
     layers=None,
 ) -> Comparison:
     """Prune during the training, which carries on with the weights it has.
@@ -166,7 +168,7 @@ def iterative_pruning(
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str = "magnitude",
+    criterion: str | Callable = "magnitude",
     layers=None,
     rewind: bool = False,
 ) -> Comparison:
@@ -193,7 +195,7 @@ def compare_recipes(
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str = "magnitude",
+    criterion: str | Callable = "magnitude",
     layers=None,
 ) -> Comparison:
     """`one_shot`, `lottery_ticket` and `dynamic_pruning` in one table, on one set of unpruned trainings.

@@ -14,11 +14,12 @@ from keras_efficient.descriptions.fields import is_integer
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.pruning.schedules import ConstantSparsity
 from keras_efficient.pruning.model import prune_model
-from keras_efficient.pruning.updates import prunable_layers
+from keras_efficient.pruning.updates import prunable_layers, set_masks
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.engines.seeds import Trainings, make_seed_engine
+from keras_efficient.training.engines.seed_engines import make_seed_engine
+from keras_efficient.training.engines.seeds import Trainings
 from keras_efficient.training.pruning.comparison import Variant
-from keras_efficient.training.pruning.scores import check_criterion, prune_kernels
+from keras_efficient.training.pruning.scores import find_score, score_kernels
 
 
 @dataclass
@@ -113,9 +114,11 @@ class PairedRuns:
         skipped = first - epochs[0] * each
         return stream[skipped : skipped + steps].astype("int32")
 
-    def prune(self, run: RecipeState, share: float, scope: str = "global", criterion: str = "magnitude") -> RecipeState:
+    def prune(
+        self, run: RecipeState, share: float, scope: str = "global", criterion: str | Callable = "magnitude"
+    ) -> RecipeState:
         """Remove round(share x alive) weights: over all kernels, or of each."""
-        check_criterion(criterion)
+        find_score(criterion)
         pruned = []
         for number, seed in enumerate(self.seeds):
             self.engine.write(*run.trainings.of(number))
@@ -124,7 +127,8 @@ class PairedRuns:
                 count = sum(kernel.count for kernel in pool)
                 alive = round(sum(kernel.alive().sum() for kernel in pool))
                 zeros = count - alive + round(share * alive)
-                prune_kernels(self.model, pool, zeros, criterion, self.data.x_train, self.data.y_train, random)
+                data = (self.data.x_train, self.data.y_train)
+                set_masks(pool, zeros, scores=score_kernels(criterion, self.model, pool, *data, random))
             pruned.append(self.engine.read())
         return replace(run, trainings=Trainings.stack(pruned))
 

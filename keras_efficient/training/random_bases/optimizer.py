@@ -5,9 +5,9 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import one_of, positive_integer, whole_number
+from keras_efficient.layers.arguments import positive_integer, whole_number
 from keras_efficient.ops.hashing import as_word
-from keras_efficient.training.random_bases.bases import BASES
+from keras_efficient.ops.sketches import strided_expand, strided_project
 from keras_efficient.training.random_bases.checks import check_exchange, check_inner_optimizer
 from keras_efficient.training.random_bases.layout import FlatLayout
 from keras_efficient.training.wrapped_optimizer import WrappedOptimizer
@@ -55,8 +55,6 @@ class RandomBases(WrappedOptimizer):
         worker: Number of this worker, 0 to workers - 1, or a function that returns it as an integer tensor.
             Needs `reduce` and redraw > 0. Neither is saved: `optimizer.reduce` and `optimizer.worker` are to be
             set again after loading.
-        basis: `"strided"` (exactly orthonormal, O(D)), or to compare with: `"srht"` (O(D log D)),
-            `"gaussian"` (O(d D), and that much memory).
         name: Of the optimizer.
 
     Raises:
@@ -75,7 +73,6 @@ class RandomBases(WrappedOptimizer):
         seed: int = 0,
         redraw: int = 1,
         layer_wise: bool = False,
-        basis: str = "strided",
         reduce: Callable | None = None,
         worker: int | Callable | None = None,
         name: str = "random_bases",
@@ -86,7 +83,6 @@ class RandomBases(WrappedOptimizer):
         self.seed = whole_number(seed, "seed")
         self.redraw = redraw
         self.layer_wise = bool(layer_wise)
-        self.basis = one_of(BASES, basis, "basis")
         check_exchange(reduce, worker, redraw)
         self.reduce, self.worker = reduce, worker
 
@@ -98,7 +94,7 @@ class RandomBases(WrappedOptimizer):
         variables = list(variables)
         super().build(variables)
         self._compartments = _compartments(variables, self.layer_wise)
-        padded = self.redraw != 1 and self.basis == "strided"
+        padded = self.redraw != 1
         self._layouts = [
             FlatLayout([variables[i].shape for i in members], self.dimensions, padded) for members in self._compartments
         ]
@@ -125,6 +121,16 @@ class RandomBases(WrappedOptimizer):
             self.inner_optimizer.apply(self._expand(coordinates), self._trainable_variables)
         else:
             self.inner_optimizer.apply(self._expand_all(coordinates), self._trainable_variables)
+
+    # The basis; a subclass that changes these two works in another.
+
+    def project(self, vector, layout, seed, salt):
+        """The coordinates of the vector (layout.size,) in the basis of this seed and salt: P' x."""
+        return strided_project(vector, layout.dimensions, seed, salt, layout.bucket_sizes)
+
+    def expand(self, coordinates, layout, seed, salt):
+        """The vector with the coordinates (layout.dimensions,): P c."""
+        return strided_expand(coordinates, layout.size, seed, salt, layout.bucket_sizes)
 
     def finalize_variable_values(self, var_list):
         if self.redraw == 0:
@@ -161,14 +167,14 @@ class RandomBases(WrappedOptimizer):
     def _project(self, index, tensors, worker):
         layout = self._layouts[index]
         vector = layout.join([tensors[member] for member in self._compartments[index]])
-        return BASES[self.basis].project(vector, layout, self._basis_seed(index, worker), self._basis_number())
+        return self.project(vector, layout, self._basis_seed(index, worker), self._basis_number())
 
     def _expand(self, coordinates, worker=None):
         """One tensor for each variable from the coordinates of all compartments."""
         tensors, start = [None] * len(self._trainable_variables), 0
         for index, (members, layout) in enumerate(zip(self._compartments, self._layouts, strict=True)):
             part, start = coordinates[start : start + layout.dimensions], start + layout.dimensions
-            vector = BASES[self.basis].expand(part, layout, self._basis_seed(index, worker), self._basis_number())
+            vector = self.expand(part, layout, self._basis_seed(index, worker), self._basis_number())
             for member, tensor in zip(members, layout.split(vector), strict=True):
                 tensors[member] = ops.cast(tensor, self._trainable_variables[member].dtype)
         return tensors
@@ -193,7 +199,6 @@ class RandomBases(WrappedOptimizer):
             "seed": self.seed,
             "redraw": self.redraw,
             "layer_wise": self.layer_wise,
-            "basis": self.basis,
         }
 
 

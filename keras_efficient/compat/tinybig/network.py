@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import yaml
 
-from keras_efficient.compat.tinybig_parameters import draw_parameters, make_layer
+from keras_efficient.compat.tinybig.parameters import draw_parameters, make_layer
 from keras_efficient.descriptions.factors import expanded_size
 from keras_efficient.descriptions.fields import is_integer
 from keras_efficient.layers import TaylorDualLPHM
