@@ -3,7 +3,7 @@
 The protocol of Gural & Murmann (ICML 2019) in a form for one evening on two cores: stages float,
 learn_scales, freeze_scales; in each, trials that differ in their seed only; the score chooses one, which
 the next stage starts from. Affine and elastic copies, of which every epoch draws 50,000; cosine learning
-rate. Test images are looked at once, for the network chosen at the end, and by this script afterwards for
+rate. Test images are looked at once a run, for the network chosen at the end, and by this script afterwards for
 every trial's checkpoint, to report them all.
 
     python scripts/mnist_2kb.py --data-dir DIR --out DIR [--trials 8,6,6] [--epochs 200,300,800]
