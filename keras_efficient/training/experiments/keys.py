@@ -34,7 +34,17 @@ SETTINGS = {
     **dict.fromkeys(("rule", "seeds", "engine")),
     # The settings in the space are checked where they are drawn from.
     "search": dict.fromkeys(
-        ("configurations", "max_epochs", "first_epochs", "factor", "measure", "sampler", "max_bytes", "parallel", "space")
+        (
+            "configurations",
+            "max_epochs",
+            "first_epochs",
+            "factor",
+            "measure",
+            "sampler",
+            "max_bytes",
+            "parallel",
+            "space",
+        )
     ),
 }
 

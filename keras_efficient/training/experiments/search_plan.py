@@ -42,16 +42,19 @@ class SearchSettings:
     def __post_init__(self):
         for name in ("configurations", "max_epochs", "parallel"):
             positive_integer(getattr(self, name), name)
-        if self.rungs == (self.max_epochs,) and self.first_epochs != self.max_epochs:
-            raise ValueError(f"`first_epochs` must not be above `max_epochs`. Received: {self.first_epochs}")
+        if self.halving.first_epochs > self.max_epochs:
+            raise ValueError(
+                "`first_epochs` must not be above `max_epochs`. "
+                f"Received: first_epochs={self.first_epochs}, max_epochs={self.max_epochs}"
+            )
         one_of(("tpe", "random"), self.sampler, "sampler")
         if self.max_bytes is not None:
             non_negative_number(self.max_bytes, "max_bytes")
 
     @property
-    def rungs(self) -> tuple[int, ...]:
-        """The epochs after which a configuration may be stopped, and `max_epochs`."""
-        return Halving(self.first_epochs, self.factor, self.measure).rungs(self.max_epochs)
+    def halving(self) -> Halving:
+        """When configurations are compared."""
+        return Halving(self.first_epochs, self.factor, self.measure)
 
 
 @dataclass(frozen=True)

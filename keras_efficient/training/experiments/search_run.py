@@ -40,7 +40,7 @@ def execute_search(run: PlannedRun, executor=None, verbose: bool | str = False) 
 
 def _make_study(search: PlannedSearch):
     optuna, settings = import_optuna(), search.settings
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it says of every study that there is one
     sampler = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}[settings.sampler]
     pruner = optuna.pruners.HyperbandPruner(settings.first_epochs, settings.max_epochs, settings.factor)
     # The name decides the bracket of each trial.
@@ -51,7 +51,7 @@ def _side_by_side(search, study, count, executor):
     """The rows of so many configurations, each of which was drawn before any of them was trained."""
     distributions = {name: distribution(name, domain) for name, domain in search.space.items()}
     drawn = [_priced(search, study.ask(distributions)) for _ in range(count)]
-    for epochs in search.settings.rungs:
+    for epochs in search.settings.halving.rungs(search.settings.max_epochs):
         climbing = [each for each in drawn if each[2]["status"] == "climbing"]
         reached = _advance({run.sha256: run for _, run, _ in climbing}, epochs, executor)
         for trial, run, row in climbing:
@@ -69,11 +69,12 @@ def _side_by_side(search, study, count, executor):
 
 def _priced(search, trial):
     """(trial, run, row): the configuration "refused", or "climbing" where training may begin."""
-    values = {n: item[trial.params[n]] if isinstance(item, list) else trial.params[n] for n, item in search.space.items()}
+    drawn, space = trial.params, search.space
+    values = {name: space[name][drawn[name]] if isinstance(space[name], list) else drawn[name] for name in space}
     run, limit, total, reason = search.run(values), search.settings.max_bytes, None, None
+    shape = DataSettings(**run.settings["data"]).input_shape(search.seed)
     try:
         source = make_source(run.settings["network"], run.modules)
-        shape = DataSettings(**run.settings["data"]).input_shape(search.seed)
         total = estimate_storage(source() if callable(source) else source, shape).total_bytes
         if limit is not None and total > limit:
             reason = f"{total:g} bytes are above the limit of {limit:g}"
