@@ -33,7 +33,19 @@ SETTINGS = {
     **{name: within for name, within in _STAGE.items() if name != "mode"},
     **dict.fromkeys(("rule", "seeds", "engine")),
     # The settings in the space are checked where they are drawn from.
-    "search": dict.fromkeys(("method", "space", "max_epochs", "min_epochs", "factor", "measure")),
+    "search": dict.fromkeys(
+        (
+            "configurations",
+            "max_epochs",
+            "first_epochs",
+            "factor",
+            "measure",
+            "sampler",
+            "max_bytes",
+            "parallel",
+            "space",
+        )
+    ),
 }
 
 

@@ -24,11 +24,6 @@ class PlannedRun:
     modules: Path
     search: object = None
 
-    @property
-    def trainings(self) -> list["PlannedRun"]:
-        """The trainings that it consists of."""
-        return [self] if self.search is None else self.search.trainings
-
 
 def plan_run(resolved: dict, seed: int, folder: Path, storage: Path, search=None) -> PlannedRun:
     """The run of resolved settings with a seed; `folder` is that of the file."""
