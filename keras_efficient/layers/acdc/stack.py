@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from keras import ops
 
-from keras_efficient.layers.acdc.transforms import make_transform
+from keras_efficient.layers.acdc.transforms import Transform, make_transform
 from keras_efficient.ops.permute import permute, random_order, riffle_order
 
 PERMUTATIONS = (None, "riffle", "random")
@@ -62,7 +62,7 @@ class AcdcStack:
         return permute(v, self._outward[self._permutation(self.depth - 1)])
 
     @cached_property
-    def block(self):
+    def block(self) -> Transform:
         """The transform of one group."""
         return make_transform(self.transform, self.algorithm, self.size // self.groups)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_efficient import ops as efficient_ops
 from keras_efficient.layers.quantized.mode import Mode
+from keras_efficient.type_aliases import Tensor
 
 
 @dataclass
@@ -34,13 +35,13 @@ class Quantizer:
     name: str
     bits: int
     signed: bool
-    scale: object
-    weight: object = None
+    scale: keras.Variable
+    weight: keras.Variable | None = None
     read: Callable | None = None
     observers: list = field(default_factory=list)
     stand_in: Callable | None = None
 
-    def values(self):
+    def values(self) -> Tensor:
         """The float values of the weight, as they are before rounding."""
         return self.weight if self.read is None else self.read()
 
