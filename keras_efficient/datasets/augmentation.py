@@ -1,5 +1,7 @@
 """Many different copies from one set of training images: elastic distortion, and flips."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_efficient.datasets.checks import random_seed, whole_number
@@ -66,7 +68,9 @@ def elastic(
     return result
 
 
-def augment(x: np.ndarray, y: np.ndarray, copies: int, seed: int = 0, **distortion) -> tuple[np.ndarray, np.ndarray]:
+def augment(
+    x: np.ndarray, y: np.ndarray, copies: int, seed: int = 0, **distortion: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """(x, y) with distorted copies behind the originals.
 
     Args:

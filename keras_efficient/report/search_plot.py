@@ -1,6 +1,7 @@
 """Accuracy against bytes of the candidates of a search."""
 
 import math
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -57,7 +58,7 @@ def _front(axes: Axes, front: list[dict], height) -> None:
 def _reference(axes: Axes, reference: dict, height) -> None:
     (size,), (place,) = _places([reference], height)
     axes.plot(size, place, "D", color=INK, markeredgecolor=CARD, markersize=7.5, zorder=6)
-    style = {"textcoords": "offset points", "color": INK, "weight": "bold", "ha": "right"}
+    style: dict[str, Any] = {"textcoords": "offset points", "color": INK, "weight": "bold", "ha": "right"}
     axes.annotate(reference["name"], (size, place), (-8, 7), **style)
 
 
