@@ -59,7 +59,7 @@ class _Change:
     added: np.ndarray | None = None  # to its bias
     passes: bool = False  # channels, each to itself
 
-    def replacement(self):
+    def replacement(self) -> tuple[keras.layers.Layer, list[np.ndarray]] | None:
         """The smaller layer and the values of its variables, or None for the same one."""
         if self.kept is None and self.rows is None:
             return None

@@ -138,7 +138,8 @@ def _can_be_pruned(layer, structure):
 
 def _normalizations(model, chosen) -> dict:
     """{id(BatchNormalization): the chosen layer before it}, in models inside the model as well."""
-    graph, followers = Graph(model), {}
+    graph = Graph(model)
+    followers: dict[int, keras.layers.Layer] = {}
     for layer in graph.layers:
         if isinstance(layer, keras.Model):
             followers |= _normalizations(layer, chosen)

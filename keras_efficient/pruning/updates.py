@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import ops
@@ -32,14 +34,16 @@ def update_masks(model: keras.layers.Layer, step: int) -> bool:
     return bool(due)
 
 
-def set_masks(kernels: list[PrunedKernel], zeros: int, monotone: bool = True, scores=None) -> None:
+def set_masks(
+    kernels: list[PrunedKernel], zeros: int, monotone: bool = True, scores: Sequence[np.ndarray] | None = None
+) -> None:
     """Remove the `zeros` units of `kernels` with the smallest scores, which are mean magnitudes by default."""
-    scores = [kernel.scores() for kernel in kernels] if scores is None else scores
-    scores = np.concatenate([np.asarray(each, "float32") for each in scores])
+    parts = [kernel.scores() for kernel in kernels] if scores is None else scores
+    joined = np.concatenate([np.asarray(each, "float32") for each in parts])
     alive = np.concatenate([kernel.alive() for kernel in kernels])
     if not monotone:
         alive = np.ones_like(alive)
-    kept = keras.ops.convert_to_numpy(keep_largest(scores, alive, zeros))
+    kept = keras.ops.convert_to_numpy(keep_largest(joined, alive, zeros))
     for kernel, part in zip(kernels, np.split(kept, np.cumsum([k.count for k in kernels])[:-1]), strict=True):
         kernel.keep(part)
 

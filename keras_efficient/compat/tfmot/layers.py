@@ -43,7 +43,7 @@ def plain(layer: Any) -> Conversion:
     return Conversion([new], carry)
 
 
-def rebuilt(layer: Any, **changes) -> keras.layers.Layer:
+def rebuilt(layer: Any, **changes: Any) -> keras.layers.Layer:
     """A layer of Keras 3 with the settings of one of tf_keras, but for the `changes`.
 
     Raises:

@@ -121,7 +121,7 @@ class Walk:
             part.carry()
         return result
 
-    def called(self, name, call, node) -> bool:
+    def called(self, name: str, call: int, node: Any) -> bool:
         """Call the new layers for one call of a layer, if its inputs are there already."""
         source = self.source.get_layer(name)
         try:
@@ -138,10 +138,10 @@ class Walk:
             self.tensors[name, call + _first_call(source), place] = tensor
         return True
 
-    def argument(self, value):
+    def argument(self, value: Any) -> Any:
         return self.tensors[tuple(value)] if _is_reference(value) else value
 
-    def structure(self, references):
+    def structure(self, references: Any) -> Any:
         """One tensor, or a list or dictionary of them, as the model was made."""
         if _is_reference(references):
             return self.tensors[tuple(references)]
