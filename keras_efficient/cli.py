@@ -151,7 +151,7 @@ def export(
         ExportArguments(model, out, weights, target, ram, verify, dataset, data_dir, samples, images)
     )
     echo(report.to_json() if as_json else f"{report}\n{verification or ''}".rstrip(), nl=not as_json)
-    if verification is not None and not verification.passed:
+    if isinstance(verification, ke.export.Verification) and not verification.passed:
         _fail(f"the programs differ: {'; '.join(map(str, verification.comparisons))}", 1)
 
 
