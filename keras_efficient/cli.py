@@ -9,7 +9,7 @@ import warnings
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Abort, Argument, Option, Typer, echo
 from typer.exceptions import TyperException
@@ -73,7 +73,7 @@ def train(
     continues when the same command is given again; a finished one is only shown.
     """
     settings = stage_settings(trials, epochs or ("60,40,60" if dataset == "digits" else "20,20,20"))
-    options = {
+    options: dict[str, Any] = {
         "schedule": schedule,
         "distillation": distillation,
         "halving": halving_option(halving, settings),

@@ -3,6 +3,7 @@
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,6 +12,9 @@ from keras_efficient.files import check_archive, damaged, read_json, write_atomi
 from keras_efficient.quantization import scale_table
 from keras_efficient.training.halving import Goal
 from keras_efficient.training.randomness import epoch_order, reseed
+from keras_efficient.training.engines.engine import Engine
+from keras_efficient.training.progress import OnEpoch
+from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import SAVE_SECONDS, TrialState
 
 LOSS_CHECKPOINT = "min_val_loss.keras"
@@ -87,7 +91,7 @@ class Best:
         self.key = np.inf
         self.weights = self.correct = self.summary = None
 
-    def offer(self, key, model, correct, summary):
+    def offer(self, key: float, model: keras.Model, correct: np.ndarray, summary: dict[str, Any]) -> None:
         """Keep this epoch if `key` is lower than every earlier one."""
         if key < self.key:
             self.key, self.correct, self.summary = key, correct, summary
@@ -106,7 +110,15 @@ class Trial:
         save_seconds: Time between two saves of the running trial's state; see `TrialState`.
     """
 
-    def __init__(self, model, engine, stage, result, on_epoch, save_seconds=SAVE_SECONDS):
+    def __init__(
+        self,
+        model: keras.Model,
+        engine: Engine,
+        stage: Stage,
+        result: TrialResult,
+        on_epoch: OnEpoch,
+        save_seconds: float = SAVE_SECONDS,
+    ):
         self.model, self.engine, self.stage = model, engine, stage
         self.result, self.on_epoch, self.save_seconds = result, on_epoch, save_seconds
         self.by_loss, self.by_accuracy = Best(), Best()

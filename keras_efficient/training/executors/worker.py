@@ -1,8 +1,11 @@
 """What a worker does: one trial of a stage, on a trainer that it keeps for the next one."""
 
+from __future__ import annotations
+
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 
@@ -11,6 +14,9 @@ from keras_efficient.training.halving import Goal
 from keras_efficient.training.manifest import package_versions
 from keras_efficient.training.progress_file import ProgressFile
 from keras_efficient.training.trial import TrialResult
+
+if TYPE_CHECKING:
+    from keras_efficient.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class StageWork:
         goal: How far the trials go; None: to their end.
     """
 
-    run: object
+    run: Run
     number: int
     start: Path | None
     versions: dict
@@ -33,9 +39,10 @@ class StageWork:
     goal: Goal | None = None
 
     @classmethod
-    def of(cls, run, number, start) -> "StageWork":
+    def of(cls, run: Run, number: int, start: Path | None) -> StageWork:
         """The work of a stage of `run`, with paths that do not depend on the current folder."""
-        run = replace(run, data=None, directory=run.directory.resolve())
+        # No method that needs the data is called before the worker puts its own in their place.
+        run = replace(run, data=None, directory=run.directory.resolve())  # type: ignore[arg-type]
         start = None if start is None else start.resolve()
         return cls(run, number, start, package_versions(), keras.config.dtype_policy().name)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from numbers import Real
 
 import keras
+import numpy as np
 
 from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.pruning.prunable import SCOPES
@@ -29,7 +30,17 @@ class _Bench:
     criterion: str | Callable
 
     @classmethod
-    def make(cls, build, data, epochs, seeds, batch_size, scope, criterion, layers) -> _Bench:
+    def make(
+        cls,
+        build: Callable[[], keras.Model],
+        data: Sequence[np.ndarray],
+        epochs: int,
+        seeds: int | Sequence[int],
+        batch_size: int,
+        scope: str,
+        criterion: str,
+        layers: Sequence[keras.layers.Layer | str] | None,
+    ) -> _Bench:
         one_of(SCOPES, scope, "scope")
         find_score(criterion)
         runs = PairedRuns(build, data, seeds, batch_size, layers)
@@ -64,14 +75,14 @@ class _Bench:
 
 def one_shot(
     build: Callable[[], keras.Model],
-    data,
+    data: Sequence[np.ndarray],
     sparsity: float = 0.3,
     epochs: int = 10,
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
     criterion: str | Callable = "magnitude",
-    layers=None,
+    layers: Sequence[keras.layers.Layer | str] | None = None,
 ) -> Comparison:
     """Train, then prune once; and prune once, then train as long again.
 
@@ -105,14 +116,14 @@ def one_shot(
 
 def lottery_ticket(
     build: Callable[[], keras.Model],
-    data,
+    data: Sequence[np.ndarray],
     sparsity: float = 0.3,
     epochs: int = 10,
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
     criterion: str | Callable = "magnitude",
-    layers=None,
+    layers: Sequence[keras.layers.Layer | str] | None = None,
     rewind_epoch: int = 0,
 ) -> Comparison:
     """Train, prune, rewind the weights that are left, reset the optimizer, train again.
@@ -135,14 +146,14 @@ def lottery_ticket(
 
 def dynamic_pruning(
     build: Callable[[], keras.Model],
-    data,
+    data: Sequence[np.ndarray],
     events: Mapping[float, float] | None = None,
     epochs: int = 10,
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
     criterion: str | Callable = "magnitude",
-    layers=None,
+    layers: Sequence[keras.layers.Layer | str] | None = None,
 ) -> Comparison:
     """Prune during the training, which carries on with the weights it has.
 
@@ -161,7 +172,7 @@ def dynamic_pruning(
 
 def iterative_pruning(
     build: Callable[[], keras.Model],
-    data,
+    data: Sequence[np.ndarray],
     sparsity: float = 0.3,
     rounds: int = 3,
     epochs: int = 10,
@@ -169,7 +180,7 @@ def iterative_pruning(
     batch_size: int = 32,
     scope: str = "global",
     criterion: str | Callable = "magnitude",
-    layers=None,
+    layers: Sequence[keras.layers.Layer | str] | None = None,
     rewind: bool = False,
 ) -> Comparison:
     """Train, prune a part, train as long again, and so on: `rounds` times the same share of what is alive.
@@ -188,7 +199,7 @@ def iterative_pruning(
 
 def compare_recipes(
     build: Callable[[], keras.Model],
-    data,
+    data: Sequence[np.ndarray],
     sparsity: float = 0.3,
     events: Mapping[float, float] | None = None,
     epochs: int = 10,
@@ -196,7 +207,7 @@ def compare_recipes(
     batch_size: int = 32,
     scope: str = "global",
     criterion: str | Callable = "magnitude",
-    layers=None,
+    layers: Sequence[keras.layers.Layer | str] | None = None,
 ) -> Comparison:
     """`one_shot`, `lottery_ticket` and `dynamic_pruning` in one table, on one set of unpruned trainings.
 
@@ -206,7 +217,8 @@ def compare_recipes(
     sparsity = _share(sparsity, "sparsity")
     each = 1 - (1 - sparsity) ** 0.5
     events = check_events({1 / 3: each, 2 / 3: each} if events is None else events)
-    variants, controls = [], {}
+    variants: list[Variant] = []
+    controls: dict[str, str] = {}
     for more, others in (_one_shot(bench, sparsity), _lottery(bench, sparsity, 0), _dynamic(bench, events)):
         variants += more
         controls |= others
@@ -248,7 +260,7 @@ def _iterative(bench, sparsity, rounds, rewind):
     return [bench.runs.finish("iterative", run), bench.runs.finish(control, dense)], {"iterative": control}
 
 
-def check_events(events) -> dict[float, float]:
+def check_events(events: Mapping[float, float]) -> dict[float, float]:
     """`events`, or a ValueError."""
     if not isinstance(events, Mapping) or not events:
         raise TypeError(f"`events` must be {{share of the training: share that goes}}. Received: events={events!r}")

@@ -1,5 +1,6 @@
 """What the command `keras-efficient search` does between its options and its output."""
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class SearchArguments:
         return ", ".join(str(self.directory() / name) for name in (NETWORK, RESULT, PAGE))
 
 
-def run_search(arguments: SearchArguments, executor, verbose: bool) -> dict:
+def run_search(arguments: SearchArguments, executor: Executor | None, verbose: bool) -> dict:
     """Run, or continue, the search; the content of its search.json."""
     images = load_dataset(arguments.dataset, arguments.data_dir, seed=arguments.seed)
     default = SearchSpace.for_inputs(images.x_train.shape[1:])

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 from keras_efficient.files import read_json
@@ -23,7 +24,7 @@ def search_networks(
     epochs: Sequence[int] = (5, 5),
     batch_size: int | None = None,
     references: Mapping[str, Sequence] | None = None,
-    executor=None,
+    executor: Executor | None = None,
     seed: int = 0,
     verbose: bool | str = "auto",
     engine: str = "keras",
