@@ -225,7 +225,7 @@ def _read_network(path, default, shape):
         return default, shape
     description = read_description(path)
     file_shape = description.input_shape
-    if None not in (shape, file_shape) and tuple(shape) != tuple(file_shape):
+    if shape is not None and file_shape is not None and tuple(shape) != tuple(file_shape):
         raise ValueError(
             f"'{path}' describes a network for inputs of shape {tuple(file_shape)}. Received: inputs of {tuple(shape)}"
         )

@@ -92,7 +92,8 @@ def _silent_filters(layer):
     """A filter of zeros gives what the layer makes of its bias."""
     kernel, bias = kernel_and_bias(layer)
     kernel = kernel[..., 0] if is_thin(layer) else kernel
-    constant = ~kernel.reshape(-1, kernel.shape[-1]).any(axis=0) & _is_elementwise(layer.activation)
+    silent = ~kernel.reshape(-1, kernel.shape[-1]).any(axis=0)
+    constant = np.asarray(silent & _is_elementwise(layer.activation))
     values = np.zeros(len(constant), "float32") if bias is None else bias
     y = layer.activation(ops.convert_to_tensor(values))
     if hasattr(layer, "activation_quantizer"):

@@ -115,7 +115,8 @@ def _plan(producer, graph, constants, changes) -> None:
 def _follow(producer, graph):
     """The layers that pass the channels on, and for each kernel that reads them: (layer, the layer whose
     channels they are, places of a flattened map). The latter None if the channels go elsewhere, too."""
-    path, readers, waiting = [], [], [(producer, 1, producer)]
+    path: list[keras.layers.Layer] = []
+    readers, waiting = [], [(producer, 1, producer)]
     while waiting:
         layer, places, source = waiting.pop()
         consumers = graph.consumers_of(layer)

@@ -115,7 +115,7 @@ def _last(model) -> set[int]:
 
 def _leaves(model):
     """The layers of a model and of the models inside it."""
-    found = []
+    found: list[keras.layers.Layer] = []
     for layer in model.layers:
         found += _leaves(layer) if isinstance(layer, keras.Model) else [layer]
     return list({id(layer): layer for layer in found}.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -77,7 +78,7 @@ def prunable_layers(model: keras.layers.Layer) -> list[Prunable]:
 
 def _groups(layers):
     """The layers that are counted together: one by one, or all of an equal schedule and global scope."""
-    together = {}
+    together: dict[Any, list[Prunable]] = {}
     for layer in layers:
         key = (layer.schedule, layer.structure, layer.monotone) if layer.scope == "global" else id(layer)
         together.setdefault(key, []).append(layer)

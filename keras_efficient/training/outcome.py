@@ -80,7 +80,7 @@ def _result_json(run, outcomes, model):
 
 def _named_by_place(storage):
     """Keras counts automatic names up from model to model; counted within the network they are always the same."""
-    seen = Counter()
+    seen: Counter[str] = Counter()
     for layer in storage["layers"]:
         base = re.sub(r"_\d+$", "", layer["name"])
         if base.replace("_", "") == layer["kind"].lower():

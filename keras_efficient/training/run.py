@@ -195,7 +195,7 @@ def _check_some_finished(trials, number, mode):
 
 
 def _check_seconds(seconds):
-    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not seconds >= 0:
+    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not float(seconds) >= 0:
         raise ValueError(f"`save_seconds` must be zero or a positive number. Received: save_seconds={seconds!r}")
 
 

@@ -89,7 +89,9 @@ class Best:
 
     def __init__(self):
         self.key = np.inf
-        self.weights = self.correct = self.summary = None
+        self.weights: list[np.ndarray] | None = None
+        self.correct: np.ndarray | None = None
+        self.summary: dict[str, Any] | None = None
 
     def offer(self, key: float, model: keras.Model, correct: np.ndarray, summary: dict[str, Any]) -> None:
         """Keep this epoch if `key` is lower than every earlier one."""
@@ -185,7 +187,8 @@ class Trial:
         return stops or epoch + 1 == self.stage.epochs or self._waits_in_vain(epoch)
 
     def _waits_in_vain(self, epoch):
-        return self.stage.patience is not None and epoch + 1 - self.by_loss.summary["epoch"] >= self.stage.patience
+        patience, best = self.stage.patience, self.by_loss.summary
+        return patience is not None and best is not None and epoch + 1 - best["epoch"] >= patience
 
     def run_epoch(self, epoch: int) -> dict:
         """Train and evaluate one epoch, and keep its weights where they are the best so far; the logs."""
@@ -215,7 +218,7 @@ class Trial:
         self.by_accuracy.offer(-accuracy, self.model, correct, summary)
 
     def _summarise(self, start_scales):
-        for name, value in self.by_loss.summary.items():
+        for name, value in (self.by_loss.summary or {}).items():
             setattr(self.result, name, value)
         self.result.max_accuracy = self.by_accuracy.summary
         self.model.set_weights(self.by_loss.weights)
@@ -226,6 +229,7 @@ class Trial:
 
     def _write_checkpoints(self, directory):
         correct = self.by_loss.correct
+        assert correct is not None  # of a trial that did not fail
         write_atomically(
             directory / _CORRECT,
             lambda path: np.savez(path, correct=np.packbits(correct), samples=len(correct)),

@@ -153,7 +153,7 @@ class Walk:
 
 def _first_call(layer):
     """tf_keras counts the calls of a layer from 0; of a model with an input from 1: when it was made is one, too."""
-    parts = getattr(layer, "_self_tracked_trackables", ())
+    parts: list = getattr(layer, "_self_tracked_trackables", [])
     return int(_is_a(layer, "Functional") and bool(parts) and type(parts[0]).__name__ == "InputLayer")
 
 

@@ -58,7 +58,7 @@ def _compiled_engine(model, optimizer, loss, arrays, batch_size, every_batch):
     except NotSupportedError as error:
         reason = f"it does not support {error}"
     except LibraryError as error:
-        reason = error
+        reason = str(error)
     warnings.warn(f"The compiled engine is not used, Keras trains instead: {reason}", stacklevel=2)
     return None
 

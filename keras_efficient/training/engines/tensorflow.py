@@ -56,7 +56,7 @@ class TensorFlowEngine:
 class _Graphs:
     """What an epoch and an evaluation compute, as functions of the arrays."""
 
-    def __init__(self, model: keras.Model, optimizer: Optimizer, batch_size: int, output_shape: Shape):
+    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, batch_size: int, output_shape: Shape):
         self.model, self.optimizer, self.batch_size = model, optimizer, batch_size
         self.output_shape = output_shape
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class DataFiles(TrainingData):
         if folder is not None and not hasattr(self, "_written"):
             for name in _NAMES:
                 array = getattr(self, name)
-                write_atomically(folder / f"{name}.npy", lambda path, array=array: np.save(path, array))
+                write_atomically(folder / f"{name}.npy", partial(np.save, arr=array))
             object.__setattr__(self, "_written", True)
         return _open, (folder,)
 

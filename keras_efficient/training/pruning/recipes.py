@@ -268,6 +268,6 @@ def check_events(events: Mapping[float, float]) -> dict[float, float]:
 
 
 def _share(value, name):
-    if isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= 1:
+    if isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1:
         return float(value)
     raise ValueError(f"`{name}` must hold shares from 0 to 1. Received: {name}={value!r}")

@@ -215,7 +215,7 @@ def _compartments(variables, layer_wise):
     """Lists of indices of variables: of each layer, or of all."""
     if not layer_wise:
         return [list(range(len(variables)))]
-    layers = {}
+    layers: dict[str, list[int]] = {}
     for index, variable in enumerate(variables):
         layers.setdefault(variable.path.rpartition("/")[0], []).append(index)
     return list(layers.values())

@@ -1,10 +1,12 @@
 """CoordinateWorkers: training on several processes or devices that exchange only coordinates."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
-from keras_efficient.training.engines.engine import Loss
 from keras_efficient.training.random_bases.optimizer import RandomBases
+from keras_efficient.type_aliases import Tensor
 
 _AXIS = "workers"
 
@@ -43,7 +45,9 @@ class CoordinateWorkers:
     >>> workers.update_model()  # doctest: +SKIP
     """
 
-    def __init__(self, model: keras.Model, optimizer: RandomBases, loss: Loss, independent: bool = False):
+    def __init__(
+        self, model: keras.Model, optimizer: RandomBases, loss: Callable[..., Tensor], independent: bool = False
+    ):
         _check(model, optimizer, independent)
         import jax
 

@@ -79,9 +79,9 @@ def _unknown_settings(layer):
         yield "a scale a filter"
     if getattr(layer, "batch_norm", None) is not None:
         yield "a batch normalization"
-    known = (keras.activations.relu, keras.activations.linear)
+    known = [keras.activations.relu, keras.activations.linear]
     if isinstance(layer, keras.layers.Activation):
-        known = (*known, keras.activations.softmax)
+        known.append(keras.activations.softmax)
     if hasattr(layer, "activation") and layer.activation not in known:
         yield f"the activation {getattr(layer.activation, '__name__', layer.activation)}"
     if getattr(layer, "noise_shape", None) is not None:
