@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,9 @@ def read_flowers(data_dir: Path | None, size: int = SIZE) -> tuple[np.ndarray, n
     return x[~test], y[~test], x[test], y[test]
 
 
-def _photographs(archive: tarfile.TarFile, size: int):
+def _photographs(
+    archive: tarfile.TarFile, size: int
+) -> Iterator[tuple[tuple[str, str], tuple[np.ndarray, np.ndarray]]]:
     """((kind, file name), (pixels, number of the kind)) in the order of the archive."""
     from PIL import Image
 

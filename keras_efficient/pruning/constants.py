@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import keras
@@ -114,6 +115,6 @@ def _either(one, other):
     return one[0] | other[0], np.where(one[0], one[1], other[1])
 
 
-def _is_elementwise(activation) -> bool:
+def _is_elementwise(activation: Callable) -> bool:
     name = getattr(activation, "__name__", "")
     return hasattr(keras.activations, name) and name not in _NOT_ELEMENTWISE

@@ -89,7 +89,7 @@ class _Change:
         return value[self.kept] if value.ndim == 1 and "float" in variable.dtype else value
 
 
-def _plan(producer, graph, constants, changes) -> None:
+def _plan(producer: keras.layers.Layer, graph: Graph, constants: Constants, changes: dict[int, _Change]) -> None:
     """Take the channels out of everything between `producer` and the kernels that read them."""
     path, readers = _follow(producer, graph)
     if readers is None:
@@ -109,7 +109,9 @@ def _plan(producer, graph, constants, changes) -> None:
     for reader, source, places in readers:
         change = changes[id(reader)]
         change.rows = np.flatnonzero(np.tile(~removable, places))
-        change.added = _from_constants(reader, np.tile(np.where(removable, constants[source][1], 0), places))
+        known = constants[source]
+        assert known is not None  # else nothing would be removable
+        change.added = _from_constants(reader, np.tile(np.where(removable, known[1], 0), places))
 
 
 def _follow(producer, graph):

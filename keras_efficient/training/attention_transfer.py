@@ -140,7 +140,7 @@ def attention_map(features: Tensor) -> Tensor:
     return ops.normalize(ops.reshape(energy, (ops.shape(energy)[0], -1)), axis=-1, order=2)
 
 
-def _pairs_of(layers, student, teacher) -> list[Pair]:
+def _pairs_of(layers: Sequence[str | Pair] | None, student: keras.Model, teacher: keras.Model) -> list[Pair]:
     if layers is None:
         names = [stage_names(model) for model in (student, teacher)]
         if not names[0] or names[0] != names[1]:
@@ -152,7 +152,7 @@ def _pairs_of(layers, student, teacher) -> list[Pair]:
     pairs = [(each, each) if isinstance(each, str) else tuple(each) for each in layers]
     if not pairs or any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"`layers` must hold names or pairs of names, at least one. Received: layers={layers!r}")
-    return pairs
+    return [(one, other) for one, other in pairs]
 
 
 def _output(model, name):

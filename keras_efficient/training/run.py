@@ -199,7 +199,7 @@ def _check_seconds(seconds):
         raise ValueError(f"`save_seconds` must be zero or a positive number. Received: save_seconds={seconds!r}")
 
 
-def _check_stages(stages) -> tuple[Stage, ...]:
+def _check_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     stages = tuple(stages)
     if not stages or not all(isinstance(stage, Stage) for stage in stages):
         raise ValueError(f"`stages` must be a list of keras_efficient.Stage, at least one. Received: {stages!r}")

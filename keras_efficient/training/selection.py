@@ -1,7 +1,7 @@
 """Choosing among trials that differ in nothing but their seed."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -129,7 +129,7 @@ def check_rule(rule: Rule) -> Rule:
     raise ValueError(f"`rule` must be one of {RULES} or a function. Received: rule={rule!r}")
 
 
-def _check_trials(losses, accuracies, samples) -> tuple[np.ndarray, np.ndarray]:
+def _check_trials(losses: Any, accuracies: Any, samples: int) -> tuple[np.ndarray, np.ndarray]:
     losses, accuracies = np.asarray(losses, "float64"), np.asarray(accuracies, "float64")
     if losses.ndim != 1 or losses.shape != accuracies.shape or not losses.size:
         raise ValueError(

@@ -64,7 +64,7 @@ def _is_a(model, kind):
     return any(b.__name__ == kind and b.__module__.split(".")[0] == "tf_keras" for b in type(model).__mro__)
 
 
-def _convert(layer, quantizers) -> Conversion:
+def _convert(layer: Any, quantizers: bool) -> Conversion:
     kind = type(layer).__name__
     if _is_a(layer, "Sequential") or _is_a(layer, "Functional"):
         return Conversion([convert_model(layer, quantizers)], lambda: None)

@@ -37,9 +37,9 @@ class Quantizer:
     signed: bool
     scale: keras.Variable
     weight: keras.Variable | None = None
-    read: Callable | None = None
+    read: Callable[[], Tensor] | None = None
     observers: list = field(default_factory=list)
-    stand_in: Callable | None = None
+    stand_in: Callable[[Tensor], Tensor] | None = None
 
     def values(self) -> Tensor:
         """The float values of the weight, as they are before rounding."""
@@ -49,7 +49,7 @@ class Quantizer:
         """`values` as a numpy array, on every backend: for those who price or export a layer."""
         return keras.ops.convert_to_numpy(self.values())
 
-    def __call__(self, x, mode: Mode):
+    def __call__(self, x: Tensor, mode: Mode) -> Tensor:
         """`ops.quantize` of `x` in the quantized modes, `x` itself in float mode."""
         for observe in self.observers:
             observe(x)

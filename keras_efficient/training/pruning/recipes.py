@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.pruning.prunable import SCOPES
+from keras_efficient.pruning.model import Choice
 from keras_efficient.training.pruning.comparison import BASELINE, Comparison, Variant
 from keras_efficient.training.pruning.runs import PairedRuns, RecipeState
 from keras_efficient.training.pruning.scores import find_score
@@ -39,7 +40,7 @@ class _Bench:
         batch_size: int,
         scope: str,
         criterion: str,
-        layers: Sequence[keras.layers.Layer | str] | None,
+        layers: Choice,
     ) -> _Bench:
         one_of(SCOPES, scope, "scope")
         find_score(criterion)
@@ -82,7 +83,7 @@ def one_shot(
     batch_size: int = 32,
     scope: str = "global",
     criterion: str | Callable = "magnitude",
-    layers: Sequence[keras.layers.Layer | str] | None = None,
+    layers: Choice = None,
 ) -> Comparison:
     """Train, then prune once; and prune once, then train as long again.
 
@@ -123,7 +124,7 @@ def lottery_ticket(
     batch_size: int = 32,
     scope: str = "global",
     criterion: str | Callable = "magnitude",
-    layers: Sequence[keras.layers.Layer | str] | None = None,
+    layers: Choice = None,
     rewind_epoch: int = 0,
 ) -> Comparison:
     """Train, prune, rewind the weights that are left, reset the optimizer, train again.
@@ -153,7 +154,7 @@ def dynamic_pruning(
     batch_size: int = 32,
     scope: str = "global",
     criterion: str | Callable = "magnitude",
-    layers: Sequence[keras.layers.Layer | str] | None = None,
+    layers: Choice = None,
 ) -> Comparison:
     """Prune during the training, which carries on with the weights it has.
 
@@ -180,7 +181,7 @@ def iterative_pruning(
     batch_size: int = 32,
     scope: str = "global",
     criterion: str | Callable = "magnitude",
-    layers: Sequence[keras.layers.Layer | str] | None = None,
+    layers: Choice = None,
     rewind: bool = False,
 ) -> Comparison:
     """Train, prune a part, train as long again, and so on: `rounds` times the same share of what is alive.
@@ -207,7 +208,7 @@ def compare_recipes(
     batch_size: int = 32,
     scope: str = "global",
     criterion: str | Callable = "magnitude",
-    layers: Sequence[keras.layers.Layer | str] | None = None,
+    layers: Choice = None,
 ) -> Comparison:
     """`one_shot`, `lottery_ticket` and `dynamic_pruning` in one table, on one set of unpruned trainings.
 

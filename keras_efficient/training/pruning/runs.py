@@ -14,7 +14,7 @@ from keras_efficient.datasets.checks import random_seed
 from keras_efficient.descriptions.fields import is_integer
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.pruning.schedules import ConstantSparsity
-from keras_efficient.pruning.model import prune_model
+from keras_efficient.pruning.model import Choice, prune_model
 from keras_efficient.pruning.updates import prunable_layers, set_masks
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines.seed_engines import make_seed_engine
@@ -60,7 +60,7 @@ class PairedRuns:
         data: Sequence[np.ndarray],
         seeds: int | Sequence[int],
         batch_size: int,
-        layers: Sequence[keras.layers.Layer | str] | None = None,
+        layers: Choice = None,
     ):
         self.data = TrainingData.from_arrays(data)
         listed: Any = range(seeds) if is_integer(seeds) else seeds

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -141,19 +142,19 @@ class Search:
         )
 
 
-def _check_bytes(max_bytes) -> float:
+def _check_bytes(max_bytes: Any) -> float:
     if check_number(max_bytes, "max_bytes") <= 0:
         raise ValueError(f"max_bytes must be positive. Received: {max_bytes!r}")
     return int(max_bytes) if int(max_bytes) == max_bytes else float(max_bytes)
 
 
-def _check_seed(seed) -> int:
+def _check_seed(seed: Any) -> int:
     if not is_integer(seed) or seed < 0:
         raise ValueError(f"`seed` must be an integer of at least 0. Received: seed={seed!r}")
     return int(seed)
 
 
-def _stages(epochs, batch_size, samples) -> tuple[Stage, Stage]:
+def _stages(epochs: Any, batch_size: int | None, samples: int) -> tuple[Stage, Stage]:
     if not isinstance(epochs, (list, tuple)) or len(epochs) != len(_MODES):
         raise ValueError(f"`epochs` must be two numbers, for {' and '.join(_MODES)}. Received: epochs={epochs!r}")
     if batch_size is None:
