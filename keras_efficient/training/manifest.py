@@ -11,12 +11,12 @@ import numpy as np
 from keras_efficient.files import damaged, is_temporary, read_json, write_json
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines import DEFAULT_ENGINE
-from keras_efficient.training.progress_file import PROGRESS
-from keras_efficient.training.state import STATE
-from keras_efficient.training.trial import RECORD
 from keras_efficient.training.network_source import NetworkSource
+from keras_efficient.training.progress_file import PROGRESS
 from keras_efficient.training.selection import Rule
 from keras_efficient.training.stage import Stage
+from keras_efficient.training.state import STATE
+from keras_efficient.training.trial import RECORD
 from keras_efficient.version import __version__
 
 _FORMAT = "keras_efficient run 1"

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -18,6 +17,7 @@ from keras_efficient.training.data import TrainingData
 from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engines import check_engine
 from keras_efficient.training.executors.data_files import shared
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.trials import RemoteTrials
 from keras_efficient.training.executors.worker import StageWork
 from keras_efficient.training.halving import Goal, climb

@@ -11,8 +11,8 @@ from keras_efficient.quantization.exclusions import exclude
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines import make_engine
 from keras_efficient.training.halving import Goal
-from keras_efficient.training.prefix import apply_prefix, split_prefix
 from keras_efficient.training.network_source import NetworkSource
+from keras_efficient.training.prefix import apply_prefix, split_prefix
 from keras_efficient.training.progress import OnEpoch
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import SAVE_SECONDS

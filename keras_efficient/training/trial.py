@@ -10,10 +10,10 @@ import numpy as np
 
 from keras_efficient.files import check_archive, damaged, read_json, write_atomically, write_json
 from keras_efficient.quantization import scale_table
-from keras_efficient.training.halving import Goal
-from keras_efficient.training.randomness import epoch_order, reseed
 from keras_efficient.training.engines.engine import Engine
+from keras_efficient.training.halving import Goal
 from keras_efficient.training.progress import OnEpoch
+from keras_efficient.training.randomness import epoch_order, reseed
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import SAVE_SECONDS, TrialState
 

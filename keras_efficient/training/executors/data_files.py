@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +12,7 @@ import numpy as np
 
 from keras_efficient.files import write_atomically
 from keras_efficient.training.data import TrainingData
+from keras_efficient.training.executors.protocol import Executor
 
 _NAMES = ("x_train", "y_train", "x_val", "y_val")
 

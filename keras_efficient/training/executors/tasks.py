@@ -3,10 +3,11 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.progress_file import ProgressFile, ProgressReader
 
 # How often a task may lose its worker.

@@ -1,10 +1,10 @@
 """The trials of a stage as tasks of an executor."""
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
 
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.tasks import Task, Tasks
 from keras_efficient.training.executors.worker import StageWork, run_trial
 from keras_efficient.training.halving import Goal

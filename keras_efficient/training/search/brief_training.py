@@ -2,13 +2,13 @@
 
 import gc
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_efficient.files import read_json, write_json
 from keras_efficient.training.driver import train_network
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.tasks import Task, Tasks, begun
 from keras_efficient.training.progress import SilentProgress
 from keras_efficient.training.progress_file import PROGRESS, ProgressFile

@@ -1,6 +1,5 @@
 """What the command `keras-efficient search` does between its options and its output."""
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from keras_efficient.descriptions.fields import check_number
 from keras_efficient.files import read_json
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.search.driver import search_networks
 from keras_efficient.training.search.outcome import NETWORK, PAGE, RESULT
 from keras_efficient.training.search.space import SearchSpace

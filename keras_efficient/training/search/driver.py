@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from pathlib import Path
 
 from keras_efficient.files import read_json
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.manifest import open_directory
 from keras_efficient.training.progress import make_progress
 from keras_efficient.training.search.brief_training import Job, train_all
