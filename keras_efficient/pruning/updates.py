@@ -13,6 +13,7 @@ from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.quantization.modes import layers_of
+from keras_efficient.type_aliases import Tensor
 
 
 def update_masks(model: keras.layers.Layer, step: int) -> bool:
@@ -49,7 +50,7 @@ def set_masks(
         kernel.keep(part)
 
 
-def keep_largest(scores, alive, zeros):
+def keep_largest(scores: Tensor, alive: Tensor, zeros: int | Tensor) -> Tensor:
     """1 where a weight stays and 0 where it goes: the `zeros` smallest scores go, exactly so many.
 
         order = sort by (alive, score, place)        mask[order[k]] = 0 for k < zeros, else 1

@@ -6,8 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.training.manifest import remove_leftovers
 from keras_efficient.training.executors.protocol import Executor
+from keras_efficient.training.manifest import remove_leftovers
 from keras_efficient.training.outcome import is_complete, read_result, write_outcome
 from keras_efficient.training.progress import SilentProgress, make_progress
 from keras_efficient.training.results import Selection

@@ -3,16 +3,13 @@
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_efficient.files import damaged, json_value, write_atomically
 from keras_efficient.training.engines.engine import Engine
-
-if TYPE_CHECKING:
-    from keras_efficient.training.trial import Trial
 
 STATE = "state.npz"
 # A few seconds of training are cheaper to repeat than to write down.
@@ -34,7 +31,7 @@ class TrialState:
         seconds: How much time passes between two saves, at least; 0 saves after every epoch.
     """
 
-    def __init__(self, trial: "Trial", directory: Path, seconds: float = SAVE_SECONDS):
+    def __init__(self, trial: Any, directory: Path, seconds: float = SAVE_SECONDS):
         self.trial, self.path, self.seconds = trial, Path(directory) / STATE, seconds
         self.used = not trial.stage.callbacks
         self.saved = time.perf_counter()

@@ -53,7 +53,7 @@ class Tasks:
     def __init__(
         self,
         executor: Executor,
-        tasks: Mapping[Hashable, Task],
+        tasks: Mapping[Any, Task],
         on_line: Callable[[Any, dict], None] = lambda key, line: None,
     ):
         self.executor, self.tasks, self.on_line = executor, tasks, on_line

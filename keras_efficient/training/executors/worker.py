@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import keras
 
@@ -14,9 +14,6 @@ from keras_efficient.training.halving import Goal
 from keras_efficient.training.manifest import package_versions
 from keras_efficient.training.progress_file import ProgressFile
 from keras_efficient.training.trial import TrialResult
-
-if TYPE_CHECKING:
-    from keras_efficient.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class StageWork:
         goal: How far the trials go; None: to their end.
     """
 
-    run: Run
+    run: Any
     number: int
     start: Path | None
     versions: dict
@@ -39,10 +36,10 @@ class StageWork:
     goal: Goal | None = None
 
     @classmethod
-    def of(cls, run: Run, number: int, start: Path | None) -> StageWork:
+    def of(cls, run: Any, number: int, start: Path | None) -> StageWork:
         """The work of a stage of `run`, with paths that do not depend on the current folder."""
         # No method that needs the data is called before the worker puts its own in their place.
-        run = replace(run, data=None, directory=run.directory.resolve())  # type: ignore[arg-type]
+        run = replace(run, data=None, directory=run.directory.resolve())
         start = None if start is None else start.resolve()
         return cls(run, number, start, package_versions(), keras.config.dtype_policy().name)
 

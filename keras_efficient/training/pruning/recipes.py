@@ -14,7 +14,7 @@ from keras_efficient.layers.pruning.prunable import SCOPES
 from keras_efficient.pruning.model import Choice
 from keras_efficient.training.pruning.comparison import BASELINE, Comparison, Variant
 from keras_efficient.training.pruning.runs import PairedRuns, RecipeState
-from keras_efficient.training.pruning.scores import find_score
+from keras_efficient.training.pruning.scores import Criterion, find_score
 
 TWICE = "unpruned, twice as long"
 # The two events of the seed study: "17 % at 1/3 and 2/3 of the way".
@@ -28,7 +28,7 @@ class _Bench:
     runs: PairedRuns
     epochs: int
     scope: str
-    criterion: str | Callable
+    criterion: Criterion
 
     @classmethod
     def make(
@@ -39,7 +39,7 @@ class _Bench:
         seeds: int | Sequence[int],
         batch_size: int,
         scope: str,
-        criterion: str,
+        criterion: Criterion,
         layers: Choice,
     ) -> _Bench:
         one_of(SCOPES, scope, "scope")
@@ -65,7 +65,7 @@ class _Bench:
             self._twice = self.runs.finish(TWICE, self.runs.train(self.trained(), self.steps))
         return self._twice
 
-    def prune(self, run: RecipeState, share: float, criterion: str | Callable | None = None) -> RecipeState:
+    def prune(self, run: RecipeState, share: float, criterion: Criterion | None = None) -> RecipeState:
         return self.runs.prune(run, share, self.scope, criterion or self.criterion)
 
     def comparison(self, variants: Sequence[Variant], controls: Mapping[str, str]) -> Comparison:
@@ -82,7 +82,7 @@ def one_shot(
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str | Callable = "magnitude",
+    criterion: Criterion = "magnitude",
     layers: Choice = None,
 ) -> Comparison:
     """Train, then prune once; and prune once, then train as long again.
@@ -123,7 +123,7 @@ def lottery_ticket(
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str | Callable = "magnitude",
+    criterion: Criterion = "magnitude",
     layers: Choice = None,
     rewind_epoch: int = 0,
 ) -> Comparison:
@@ -153,7 +153,7 @@ def dynamic_pruning(
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str | Callable = "magnitude",
+    criterion: Criterion = "magnitude",
     layers: Choice = None,
 ) -> Comparison:
     """Prune during the training, which carries on with the weights it has.
@@ -180,7 +180,7 @@ def iterative_pruning(
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str | Callable = "magnitude",
+    criterion: Criterion = "magnitude",
     layers: Choice = None,
     rewind: bool = False,
 ) -> Comparison:
@@ -207,7 +207,7 @@ def compare_recipes(
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str | Callable = "magnitude",
+    criterion: Criterion = "magnitude",
     layers: Choice = None,
 ) -> Comparison:
     """`one_shot`, `lottery_ticket` and `dynamic_pruning` in one table, on one set of unpruned trainings.

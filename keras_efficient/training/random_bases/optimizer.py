@@ -126,11 +126,11 @@ class RandomBases(WrappedOptimizer):
 
     # The basis; a subclass that changes these two works in another.
 
-    def project(self, vector, layout, seed, salt):
+    def project(self, vector: Tensor, layout: FlatLayout, seed: int | Tensor, salt: int | Tensor) -> Tensor:
         """The coordinates of the vector (layout.size,) in the basis of this seed and salt: P' x."""
         return strided_project(vector, layout.dimensions, seed, salt, layout.bucket_sizes)
 
-    def expand(self, coordinates, layout, seed, salt):
+    def expand(self, coordinates: Tensor, layout: FlatLayout, seed: int | Tensor, salt: int | Tensor) -> Tensor:
         """The vector with the coordinates (layout.dimensions,): P c."""
         return strided_expand(coordinates, layout.size, seed, salt, layout.bucket_sizes)
 
