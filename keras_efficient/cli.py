@@ -9,7 +9,7 @@ import warnings
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Abort, Argument, Option, Typer, echo
 from typer.exceptions import TyperException
@@ -73,7 +73,7 @@ def train(
     continues when the same command is given again; a finished one is only shown.
     """
     settings = stage_settings(trials, epochs or ("60,40,60" if dataset == "digits" else "20,20,20"))
-    options = {
+    options: dict[str, Any] = {
         "schedule": schedule,
         "distillation": distillation,
         "halving": halving_option(halving, settings),
@@ -151,7 +151,7 @@ def export(
         ExportArguments(model, out, weights, target, ram, verify, dataset, data_dir, samples, images)
     )
     echo(report.to_json() if as_json else f"{report}\n{verification or ''}".rstrip(), nl=not as_json)
-    if verification is not None and not verification.passed:
+    if isinstance(verification, ke.export.Verification) and not verification.passed:
         _fail(f"the programs differ: {'; '.join(map(str, verification.comparisons))}", 1)
 
 
@@ -225,7 +225,7 @@ def _read_network(path, default, shape):
         return default, shape
     description = read_description(path)
     file_shape = description.input_shape
-    if None not in (shape, file_shape) and tuple(shape) != tuple(file_shape):
+    if shape is not None and file_shape is not None and tuple(shape) != tuple(file_shape):
         raise ValueError(
             f"'{path}' describes a network for inputs of shape {tuple(file_shape)}. Received: inputs of {tuple(shape)}"
         )

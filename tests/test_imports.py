@@ -8,8 +8,8 @@ import pytest
 
 _ROOT = Path(__file__).parents[1] / "keras_efficient"
 # Every package may import itself and the ones listed; `descriptions`, `storage` and the modules
-# that lie directly in keras_efficient (files, startup, version) may be imported by all.
-_EVERYONE = {"descriptions", "files", "startup", "version"}
+# that lie directly in keras_efficient (files, startup, type_aliases, version) may be imported by all.
+_EVERYONE = {"descriptions", "files", "startup", "type_aliases", "version"}
 _ALLOWED = {
     "descriptions": set(),
     "storage": set(),

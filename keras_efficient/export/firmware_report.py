@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from keras_efficient.version import __version__
 
@@ -89,7 +90,8 @@ def firmware_report(directory: str | Path) -> FirmwareReport:
     path = Path(directory) / "report.json"
     try:
         numbers = json.loads(path.read_text(encoding="utf-8"))
-        values = {field.name: numbers[field.name] for field in fields(FirmwareReport)}
+        values: dict[str, Any] = {field.name: numbers[field.name] for field in fields(FirmwareReport)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"'{directory}' holds no network exported by keras_efficient: {error!r}") from None
-    return FirmwareReport(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+    values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return FirmwareReport(**values)

@@ -11,9 +11,12 @@ import numpy as np
 from keras import ops
 
 from keras_efficient.ops.hashing import hashed_signs
+from keras_efficient.type_aliases import Tensor
 
 
-def strided_project(x, dimensions: int, seed=0, salt=0, sizes=None):
+def strided_project(
+    x: Tensor, dimensions: int, seed: int | Tensor = 0, salt: int | Tensor = 0, sizes: np.ndarray | None = None
+) -> Tensor:
     """Coordinates of `x` in the strided sketch: `c_b = sum_{i mod d = b} s_i x_i / sqrt(n_b)`.
 
     s are the signs `hashed_signs(seed, salt)` and n_b is the size of bucket b, so the d directions
@@ -36,7 +39,9 @@ def strided_project(x, dimensions: int, seed=0, salt=0, sizes=None):
     return _sum_rows(signs * ops.reshape(x, (rows, dimensions))) * scales
 
 
-def strided_expand(coordinates, n: int, seed=0, salt=0, sizes=None):
+def strided_expand(
+    coordinates: Tensor, n: int, seed: int | Tensor = 0, salt: int | Tensor = 0, sizes: np.ndarray | None = None
+) -> Tensor:
     """The vector with these coordinates: `u_i = s_i c_{i mod d} / sqrt(n_{i mod d})`, a tensor (n,).
 
     Arguments as in `strided_project`; entries in gaps mean nothing.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 from keras_efficient.pruning.updates import prunable_layers, update_masks
+from keras_efficient.type_aliases import Config
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -20,7 +23,7 @@ class PruningCallback(keras.callbacks.Callback):
         ValueError: If the model has no `Prunable` layer.
     """
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         layers = prunable_layers(self.model)
         if not layers:
             raise ValueError(
@@ -33,22 +36,22 @@ class PruningCallback(keras.callbacks.Callback):
             self._step = 0
             update_masks(self.model, 0)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._first_batch = batch
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         for _ in range(batch - self._first_batch + 1):
             self._step += 1
             if any(schedule.updates_at(self._step) for schedule in self._schedules):
                 self._write_step()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._write_step()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._write_step()
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {}
 
     def _write_step(self):

@@ -18,7 +18,10 @@ class Graph:
 
     def __init__(self, model: keras.Model):
         function = model._functional if isinstance(model, keras.Sequential) else model
-        self.layers, self.sources, self.consumers, self.shared = [], {}, {}, set()
+        self.layers: list[keras.layers.Layer] = []
+        self.sources: dict[int, list[keras.layers.Layer]] = {}
+        self.consumers: dict[int, list[keras.layers.Layer]] = {}
+        self.shared: set[int] = set()
         depths = sorted(function._nodes_by_depth, reverse=True)
         for node in (node for depth in depths for node in function._nodes_by_depth[depth]):
             layer = node.operation
@@ -32,10 +35,10 @@ class Graph:
                 self.consumers.setdefault(id(source), []).append(layer)
         self.ends = {id(tensor._keras_history.operation) for tensor in keras.tree.flatten(function.outputs)}
 
-    def source_of(self, layer):
+    def source_of(self, layer: keras.layers.Layer) -> keras.layers.Layer | None:
         """The one layer that feeds `layer`, or None."""
         sources = self.sources[id(layer)]
         return sources[0] if len(sources) == 1 else None
 
-    def consumers_of(self, layer) -> list:
+    def consumers_of(self, layer: keras.layers.Layer) -> list[keras.layers.Layer]:
         return self.consumers.get(id(layer), [])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -10,6 +13,7 @@ from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.quantization.modes import layers_of
+from keras_efficient.type_aliases import Tensor
 
 
 def update_masks(model: keras.layers.Layer, step: int) -> bool:
@@ -32,19 +36,21 @@ def update_masks(model: keras.layers.Layer, step: int) -> bool:
     return bool(due)
 
 
-def set_masks(kernels: list[PrunedKernel], zeros: int, monotone: bool = True, scores=None) -> None:
+def set_masks(
+    kernels: list[PrunedKernel], zeros: int, monotone: bool = True, scores: Sequence[np.ndarray] | None = None
+) -> None:
     """Remove the `zeros` units of `kernels` with the smallest scores, which are mean magnitudes by default."""
-    scores = [kernel.scores() for kernel in kernels] if scores is None else scores
-    scores = np.concatenate([np.asarray(each, "float32") for each in scores])
+    parts = [kernel.scores() for kernel in kernels] if scores is None else scores
+    joined = np.concatenate([np.asarray(each, "float32") for each in parts])
     alive = np.concatenate([kernel.alive() for kernel in kernels])
     if not monotone:
         alive = np.ones_like(alive)
-    kept = keras.ops.convert_to_numpy(keep_largest(scores, alive, zeros))
+    kept = keras.ops.convert_to_numpy(keep_largest(joined, alive, zeros))
     for kernel, part in zip(kernels, np.split(kept, np.cumsum([k.count for k in kernels])[:-1]), strict=True):
         kernel.keep(part)
 
 
-def keep_largest(scores, alive, zeros):
+def keep_largest(scores: Tensor, alive: Tensor, zeros: int | Tensor) -> Tensor:
     """1 where a weight stays and 0 where it goes: the `zeros` smallest scores go, exactly so many.
 
         order = sort by (alive, score, place)        mask[order[k]] = 0 for k < zeros, else 1
@@ -73,7 +79,7 @@ def prunable_layers(model: keras.layers.Layer) -> list[Prunable]:
 
 def _groups(layers):
     """The layers that are counted together: one by one, or all of an equal schedule and global scope."""
-    together = {}
+    together: dict[Any, list[Prunable]] = {}
     for layer in layers:
         key = (layer.schedule, layer.structure, layer.monotone) if layer.scope == "global" else id(layer)
         together.setdefault(key, []).append(layer)

@@ -9,6 +9,7 @@ import numpy as np
 from keras_efficient.ops.quantize import quantize
 from keras_efficient.quantization.modes import float_mode, quantized_layers
 from keras_efficient.quantization.observation import check_samples, observed_activations
+from keras_efficient.type_aliases import Inputs
 
 RULES = ("percentile", "least_error")
 # Values of an activation that the rule of least error looks at, at most.
@@ -18,7 +19,7 @@ _FILTER_SPREAD = 8
 
 
 def calibrate(
-    float_model: keras.Model, quantized_model: keras.Model, x, percentile: float = 2, rule: str = "percentile"
+    float_model: keras.Model, quantized_model: keras.Model, x: Inputs, percentile: float = 2, rule: str = "percentile"
 ) -> None:
     """Copy the weights of `float_model` into `quantized_model` and set its scales.
 

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 
 from keras_efficient.quantization.modes import quantized_layers
+from keras_efficient.type_aliases import Inputs
 
 _BATCH = 256
 
 
-def observed_activations(model: keras.Model, x) -> list[np.ndarray]:
+def observed_activations(model: keras.Model, x: Inputs) -> list[np.ndarray]:
     """What each activation quantizer of `model` receives when the model computes `x`.
 
     The values before rounding, one flat array a quantizer, in the order of the layers. The
@@ -19,7 +20,7 @@ def observed_activations(model: keras.Model, x) -> list[np.ndarray]:
     """
     quantizers = [q for layer in quantized_layers(model) for q in layer.quantizers]
     quantizers = [q for q in quantizers if q.weight is None]
-    seen = [[] for _ in quantizers]
+    seen: list[list[np.ndarray]] = [[] for _ in quantizers]
     with _observing(quantizers, seen):
         parts = parts_of(x)
         for start in range(0, len(parts[0]), _BATCH):
@@ -28,14 +29,14 @@ def observed_activations(model: keras.Model, x) -> list[np.ndarray]:
     return [np.concatenate(values) if values else np.zeros(1, "float32") for values in seen]
 
 
-def parts_of(x) -> list:
+def parts_of(x: Inputs) -> list:
     """The arrays of the inputs: of one, or of a list or dictionary of several."""
     if isinstance(x, dict):
         return list(x.values())
     return list(x) if isinstance(x, (list, tuple)) else [x]
 
 
-def check_samples(x) -> None:
+def check_samples(x: Inputs) -> None:
     """Raise a ValueError unless each input has a sample."""
     shapes = [np.shape(part) for part in parts_of(x)]
     if not shapes or any(shape[:1] in ((), (0,)) for shape in shapes):

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
 from keras_efficient.descriptions.fields import check_bits, is_integer
-from keras_efficient.descriptions.shapes import SHAPES
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
 from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.graphs import plan_order
@@ -147,7 +146,7 @@ def read_network(config_or_model: Any, input_shape: Sequence[int] | None) -> tup
     expanded = expand_with_shapes(config_or_model, shape)
     layers = []
     for name, (spec, after) in zip(layer_names(spec for spec, _ in expanded), expanded, strict=True):
-        if spec.class_name not in PRICES or spec.class_name not in SHAPES:
+        if after is None or spec.class_name not in PRICES:
             raise unknown_layer(repr(name), spec.class_name)
         layers.append(ShapedLayer(name, spec, after))
     return layers, check_input_shape(shape)

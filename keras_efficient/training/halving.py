@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -86,7 +87,22 @@ class Goal:
     stopped: str | None = None
 
 
-def climb(stage, found: list, run: Callable[[list[int], Goal], Iterable]) -> Iterator:
+class Climbers(Protocol):
+    """What of a stage decides how its trials go on."""
+
+    @property
+    def trials(self) -> int: ...
+
+    @property
+    def epochs(self) -> int: ...
+
+    @property
+    def halving(self) -> Halving | None: ...
+
+    def rungs(self) -> tuple[int, ...]: ...
+
+
+def climb(stage: Climbers, found: list, run: Callable[[list[int], Goal], Iterable]) -> Iterator:
     """Take all trials of a stage to its end, or to the rung at which its `Halving` stops them.
 
     Args:
@@ -101,7 +117,7 @@ def climb(stage, found: list, run: Callable[[list[int], Goal], Iterable]) -> Ite
     for rung in stage.rungs():
         below = [index for index in climbing if not _has_arrived(found[index], rung)]
         yield from _run(run, below, Goal(rung), found)
-        if rung == stage.epochs:
+        if rung == stage.epochs or stage.halving is None:
             return
         kept = stage.halving.keep({index: found[index].history for index in climbing}, rung)
         reason = f"Not among the best {len(kept)} of {len(climbing)} trials after {rung} epochs"

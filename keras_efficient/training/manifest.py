@@ -2,14 +2,19 @@
 
 import importlib
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_efficient.files import damaged, is_temporary, read_json, write_json
+from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines import DEFAULT_ENGINE
+from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.progress_file import PROGRESS
+from keras_efficient.training.selection import Rule
+from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import STATE
 from keras_efficient.training.trial import RECORD
 from keras_efficient.version import __version__
@@ -18,7 +23,14 @@ _FORMAT = "keras_efficient run 1"
 _NAME, _CHOICE = "manifest.json", "choice.json"
 
 
-def make_manifest(source, data, stages, rule, seed, engine=DEFAULT_ENGINE) -> dict:
+def make_manifest(
+    source: NetworkSource,
+    data: TrainingData,
+    stages: Sequence[Stage],
+    rule: Rule,
+    seed: int,
+    engine: str = DEFAULT_ENGINE,
+) -> dict:
     """Everything that decides the result of a run."""
     return {
         "format": _FORMAT,
@@ -43,7 +55,7 @@ def _stage_json(stage):
     return described
 
 
-def rule_name(rule) -> str:
+def rule_name(rule: Rule) -> str:
     """The name of a selection rule; of a function, its qualified name."""
     return rule if isinstance(rule, str) else getattr(rule, "__qualname__", type(rule).__qualname__)
 

@@ -13,6 +13,7 @@ import keras
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.quantization.exclusions import copy_exclusions
+from keras_efficient.training.engines.engine import Loss
 from keras_efficient.training.halving import Halving
 
 # The study's factors a epoch: fast while the network is float, slow while it is quantized.
@@ -76,7 +77,7 @@ class Stage:
     batch_size: int = 1024
     min_learning_rate: float = 1e-4
     optimizer: str | keras.optimizers.Optimizer = "adam"
-    loss: object = None
+    loss: Loss | None = None
     weight_decay: float | None = None
     schedule: Callable[[int], float] | str | None = None
     samples_per_epoch: int | None = None
@@ -150,8 +151,9 @@ class Stage:
         if self.schedule == COSINE:
             share = (1 + math.cos(math.pi * epoch / max(self.epochs - 1, 1))) / 2
             return self.min_learning_rate + (self.learning_rate - self.min_learning_rate) * share
-        if self.schedule is not None:
+        if self.schedule is not None and not isinstance(self.schedule, str):
             return float(self.schedule(epoch))
+        assert self.decay is not None  # set above
         return max(self.min_learning_rate, self.learning_rate * self.decay**epoch)
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
@@ -171,7 +173,7 @@ class Stage:
             settings |= {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
         return type(optimizer).from_config({**optimizer.get_config(), **settings})
 
-    def loss_for(self, one_hot: bool):
+    def loss_for(self, one_hot: bool) -> Loss:
         """The loss; the cross-entropy that fits the labels where none was given."""
         if self.loss is not None:
             return self.loss
@@ -186,7 +188,7 @@ class Stage:
         described = {field.name: _as_json(getattr(self, field.name)) for field in fields(self)}
         if self.teachers is not None:
             # By what they hold: another file of the same name is another teacher.
-            described["teachers"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.teachers]
+            described["teachers"] = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in self.teachers]
         return described
 
 

@@ -3,11 +3,13 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_efficient.files import damaged, json_value, write_atomically
+from keras_efficient.training.engines.engine import Engine
 
 STATE = "state.npz"
 # A few seconds of training are cheaper to repeat than to write down.
@@ -29,7 +31,7 @@ class TrialState:
         seconds: How much time passes between two saves, at least; 0 saves after every epoch.
     """
 
-    def __init__(self, trial, directory: Path, seconds: float = SAVE_SECONDS):
+    def __init__(self, trial: Any, directory: Path, seconds: float = SAVE_SECONDS):
         self.trial, self.path, self.seconds = trial, Path(directory) / STATE, seconds
         self.used = not trial.stage.callbacks
         self.saved = time.perf_counter()
@@ -106,7 +108,7 @@ class TrialState:
         return arrays
 
 
-def engine_state(engine) -> list[np.ndarray]:
+def engine_state(engine: Engine) -> list[np.ndarray]:
     """What an engine carries from epoch to epoch besides the model's weights: what its `get_state()` says if it has
     one, else the variables of its optimizer."""
     if hasattr(engine, "get_state"):
@@ -114,7 +116,7 @@ def engine_state(engine) -> list[np.ndarray]:
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in engine.optimizer.variables]
 
 
-def set_engine_state(engine, arrays: list[np.ndarray]) -> None:
+def set_engine_state(engine: Engine, arrays: list[np.ndarray]) -> None:
     """Put back what `engine_state` gave."""
     if hasattr(engine, "set_state"):
         engine.set_state(arrays)

@@ -64,7 +64,7 @@ def step_need(step: Step, source: Layout, target: Layout, from_the_end: bool = F
 
 
 @lru_cache(maxsize=CACHED_DEATHS)
-def deaths_by_pixel(step: Step, target: Layout, from_the_end: bool = False) -> np.ndarray:
+def deaths_by_pixel(step: WindowStep | ResidualStep, target: Layout, from_the_end: bool = False) -> np.ndarray:
     """For each source pixel, by rows, the number of the target pixel with which it dies; -1: never
     read. A residual block reads a pixel last for the sum at its place: the inner map has passed it."""
     if isinstance(step, ResidualStep):

@@ -144,7 +144,6 @@ def placed_steps(
     placed = []
     for number, (step, need, offset) in enumerate(zip(steps, needs, offsets, strict=True)):
         made, used = orders.made[number], orders.used[number]
-        is_residual = isinstance(step, ResidualStep)
         end = offset + need.kept * step.source.pixel_bits
         placed.append(
             PlacedStep(
@@ -156,7 +155,7 @@ def placed_steps(
                 kept_pixels=need.kept,
                 need=need,
                 relayout=None if number == 0 or made == used else used,
-                inner_offset=align(end, step.inner_bits) if is_residual else None,
+                inner_offset=align(end, step.inner_bits) if isinstance(step, ResidualStep) else None,
                 inner_pixels=need.ring_pixels,
             )
         )

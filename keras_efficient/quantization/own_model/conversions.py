@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -52,6 +52,7 @@ class Order:
 
     @property
     def settings(self) -> Settings:
+        assert self.choice.settings is not None  # of a layer that stays float no conversion is asked
         return self.choice.settings
 
 
@@ -70,6 +71,7 @@ def convert(operation: Any, order: Order) -> list[keras.layers.Layer] | None:
 
 def with_widths(layer: QuantizedLayer, choice: Choice) -> QuantizedLayer:
     """A layer of this package: widths that are None take the model's, others only what is given for it."""
+    assert choice.settings is not None
     config, settings = layer.get_config(), asdict(choice.settings)
     for key in config.keys() & settings.keys():
         if config[key] is None or key in choice.given:
@@ -194,7 +196,7 @@ def lone_batch_norm(layer: Any, order: Order) -> list | None:
     return [made]
 
 
-def check_summands(operation: Any, tensors: list) -> None:
+def check_summands(operation: Any, tensors: Sequence[Any]) -> None:
     """Raise a ValueError for a sum that would have to repeat one of its maps."""
     shapes = [tuple(tensor.shape) for tensor in tensors]
     if kind_of(operation) in ADDITIONS and len(set(shapes)) > 1:

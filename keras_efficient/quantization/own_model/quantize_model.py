@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ from keras_efficient.quantization.own_model.settings import Choice, Settings, ch
 from keras_efficient.quantization.own_model.weights import carry_over
 from keras_efficient.storage.models import PREPARATIONS
 from keras_efficient.storage.prices import LOGIT_BITS
+from keras_efficient.type_aliases import Inputs, Tensor
 
 
 def quantize_model(
@@ -106,7 +107,7 @@ def quantize_model(
 
 def layer_names(model: keras.Model) -> list[str]:
     """Names of all operations, of models inside the model as well."""
-    names = []
+    names: list[str] = []
     for operation in as_functional(model).operations:
         names += layer_names(operation) if isinstance(operation, MODELS) else [operation.name]
     return names
@@ -121,7 +122,15 @@ def warn_of_float_layers(model: keras.Model) -> None:
 class Copier:
     """Copies a model layer by layer; `clone_model` walks the graph."""
 
-    def __init__(self, names, common: Settings, overrides, fold: bool, input_bits: int | None, x):
+    def __init__(
+        self,
+        names: Sequence[str],
+        common: Settings,
+        overrides: Mapping[str, Mapping | None] | None,
+        fold: bool,
+        input_bits: int | None,
+        x: Inputs | None,
+    ):
         self.choices, self.fold, self.input_bits = choices(names, common, overrides), fold, input_bits
         self.signed_input = x is None or any(np.min(part) < 0 for part in parts_of(x))
 
@@ -130,7 +139,8 @@ class Copier:
         walk = Walk(self, Graph(functional), is_inner)
         copy = keras.models.clone_model(functional, clone_function=lambda layer: layer, call_function=walk.call)
         for name, (old, new) in walk.made.items():
-            carry_over(old, new, walk.graph.operations.get(walk.batch_norm_of(name)))
+            norm = walk.batch_norm_of(name)
+            carry_over(old, new, None if norm is None else walk.graph.operations.get(norm))
         if isinstance(model, keras.Sequential):
             copy = keras.Sequential(copy.layers, name=model.name)
             if model.compiled:
@@ -159,7 +169,7 @@ class Walk:
         """The batch normalization that is folded into a layer, by name."""
         return self.fusions[name].batch_norm if name in self.fusions else None
 
-    def call(self, operation, *args, **kwargs):
+    def call(self, operation: keras.Operation, *args: Any, **kwargs: Any) -> Tensor:
         """The output of what takes the place of `operation`."""
         args, kwargs = first_by_place(operation, args, kwargs)
         if operation.name in self.absorbed:
@@ -181,7 +191,7 @@ class Walk:
         self.remember(y, [first, *others][-1], known)
         return y
 
-    def gridded(self, value, operation):
+    def gridded(self, value: Any, operation: keras.Operation) -> Any:
         """A tensor of the model's input on the input's grid, for a layer that works."""
         is_input = isinstance(value, keras.KerasTensor) and self.is_input(value)
         if not is_input or self.copier.input_bits is None or self.is_inner:
@@ -198,7 +208,7 @@ class Walk:
             self.remember(self.on_grid[id(value)], made, False)
         return self.on_grid[id(value)]
 
-    def is_input(self, tensor) -> bool:
+    def is_input(self, tensor: keras.KerasTensor) -> bool:
         """Whether a tensor comes from outside, but for layers that prepare it."""
         operation = tensor._keras_history.operation
         if isinstance(operation, keras.layers.InputLayer):
@@ -209,7 +219,7 @@ class Walk:
         number = len(self.on_grid)
         return f"input_q_{number}" if number else "input_q"
 
-    def make(self, operation, known: bool, args, tensors) -> list:
+    def make(self, operation: keras.Operation, known: bool, args: Any, tensors: Sequence[keras.KerasTensor]) -> list:
         if isinstance(operation, MODELS):
             return [self.copier.copy(operation, is_inner=True)]
         choice = self.copier.choices[operation.name]
@@ -220,17 +230,17 @@ class Walk:
         return made or [copy_of(operation)]
 
     @staticmethod
-    def is_constant_sum(args) -> bool:
+    def is_constant_sum(args: Any) -> bool:
         """Whether an operation such as x + 1 takes a number beside the tensor."""
         flat = keras.tree.flatten(args)
         return len(flat) > 1 and not all(isinstance(value, keras.KerasTensor) for value in flat)
 
-    def order(self, operation, choice: Choice, known: bool) -> Order:
+    def order(self, operation: keras.Operation, choice: Choice, known: bool) -> Order:
         name = operation.name
         fusion = self.fusions[name]
         end = fusion.absorbed[-1] if fusion.absorbed else name
         is_output = self.graph.leads_out(end) and not self.is_inner
-        if is_output and "activation_bits" not in choice.given:
+        if is_output and choice.settings is not None and "activation_bits" not in choice.given:
             choice = replace(choice, settings=replace(choice.settings, activation_bits=LOGIT_BITS))
         return Order(
             choice,
@@ -240,7 +250,7 @@ class Walk:
             non_negative=known,
         )
 
-    def remember(self, tensor, layer, inputs_known: bool) -> None:
+    def remember(self, tensor: keras.KerasTensor, layer: keras.layers.Layer, inputs_known: bool) -> None:
         """Whether an output can be negative: unsigned codes can not, and what keeps codes does not change that."""
         quantizer = getattr(layer, "activation_quantizer", None)
         keeps = type(layer).__name__ in PASSING and inputs_known

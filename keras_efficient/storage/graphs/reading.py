@@ -123,7 +123,7 @@ def without_head(calls: list[Call]) -> list[Call]:
     read = {source for call in calls for source in call.sources}
     by_name = {call.name: call for call in calls}
     last = next(call for call in reversed(calls) if call.name not in read)
-    dropped = set()
+    dropped: set[str] = set()
     while last.kind in PRICES and PRICES[last.kind].is_head and len(last.sources) == 1:
         others = [call for call in calls if last.sources[0] in call.sources and call.name not in (*dropped, last.name)]
         if others:
@@ -222,7 +222,7 @@ def window(size_key: str, default: Any = None, by_channel: bool = False) -> Call
         else:
             sizes, strides, padding = read_window(config, size_key, default)
         one_to_one = by_channel and source.shape[-1] == target.shape[-1]
-        return WindowStep(as_image(source), as_image(target), tuple(sizes), tuple(strides), padding, one_to_one)
+        return WindowStep(as_image(source), as_image(target), sizes, strides, padding, one_to_one)
 
     return step
 

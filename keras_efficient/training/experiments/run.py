@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.tasks import Task, Tasks, begun
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.execution import execute, say, status
@@ -17,7 +18,7 @@ from keras_efficient.training.progress_file import ProgressFile
 def run_experiment(
     experiment: str | Path | Mapping,
     storage: str | Path | None = None,
-    executor=None,
+    executor: Executor | None = None,
     verbose: bool | str = "auto",
 ) -> ExperimentResult:
     """Run what is missing of a study that a YAML file describes, and compare its settings.

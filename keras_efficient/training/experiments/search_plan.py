@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from keras_efficient.descriptions.fields import is_integer
 from keras_efficient.layers.arguments import non_negative_number, one_of, positive_integer
@@ -96,7 +98,7 @@ def plan_searches(settings: dict, folder: Path, storage: Path) -> list[PlannedRu
     return [plan_run(point, search.seed, folder, storage, search) for search in searches]
 
 
-def import_optuna():
+def import_optuna() -> ModuleType:
     """Optuna, or an ImportError that says how to get it."""
     try:
         import optuna
@@ -105,7 +107,7 @@ def import_optuna():
     return optuna
 
 
-def distribution(name: str, domain):
+def distribution(name: str, domain: Any) -> Any:
     """Optuna's distribution for a range, or for the indices of a list of choices."""
     known = import_optuna().distributions
     try:

@@ -1,7 +1,10 @@
 """One search: Optuna draws configurations, each is priced, then trained from rung to rung; the best is found."""
 
+from typing import Any
+
 from keras_efficient.files import write_json
 from keras_efficient.storage import estimate_storage
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.tasks import Task, Tasks, begun
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.execution import SEARCH, advance, open_folder, recorded, say
@@ -13,7 +16,7 @@ from keras_efficient.training.progress_file import ProgressFile
 _FORMAT = "keras_efficient experiment search 2"
 
 
-def execute_search(run: PlannedRun, executor=None, verbose: bool | str = False) -> None:
+def execute_search(run: PlannedRun, executor: Executor | None = None, verbose: bool | str = False) -> None:
     """Run a search, or continue it. Leaves search.json.
 
     The seed decides what is drawn, and every configuration knows what it reached: a search that goes on is the same
@@ -30,7 +33,8 @@ def execute_search(run: PlannedRun, executor=None, verbose: bool | str = False) 
     """
     open_folder(run)
     with recorded(run):
-        settings, study, rows = run.search.settings, _make_study(run.search), []
+        settings, study = run.search.settings, _make_study(run.search)
+        rows: list[dict] = []
         while (left := settings.configurations - len(rows)) > 0:
             for row in _side_by_side(run.search, study, min(settings.parallel, left), executor):
                 rows.append(row)
@@ -38,7 +42,7 @@ def execute_search(run: PlannedRun, executor=None, verbose: bool | str = False) 
         write_json(run.folder / SEARCH, _result(settings.measure, rows))
 
 
-def _make_study(search: PlannedSearch):
+def _make_study(search: PlannedSearch) -> Any:
     optuna, settings = import_optuna(), search.settings
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it says of every study that there is one
     sampler = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}[settings.sampler]

@@ -66,9 +66,10 @@ def as_text(table: Table) -> str:
     """A table as lines: as wide as the terminal, or as it needs where there is none."""
     width = None if sys.stdout.isatty() else 10_000
     # No markup: a setting may hold brackets.
-    console = Console(file=io.StringIO(), width=width, markup=False, emoji=False, highlight=False)
+    file = io.StringIO()
+    console = Console(file=file, width=width, markup=False, emoji=False, highlight=False)
     console.print(table)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines() if line.strip())
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines() if line.strip())
 
 
 def _new_table(words, figures=()):

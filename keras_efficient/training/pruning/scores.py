@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
+import keras
 import numpy as np
 
 from keras_efficient.layers.pruning.kernels import PrunedKernel
+
+# (model, kernels, x, y, random) -> scores, an array for each kernel.
+Score: TypeAlias = Callable[
+    [keras.Model, list[PrunedKernel], np.ndarray, np.ndarray, np.random.Generator], Sequence[np.ndarray]
+]
+# "magnitude", "random" or such a function.
+Criterion: TypeAlias = str | Score
 
 
 def _magnitude(model, kernels, x, y, random):
@@ -17,10 +26,10 @@ def _random(model, kernels, x, y, random):
     return [random.random(kernel.count) for kernel in kernels]
 
 
-_SCORES = {"magnitude": _magnitude, "random": _random}
+_SCORES: dict[str, Score] = {"magnitude": _magnitude, "random": _random}
 
 
-def find_score(criterion: str | Callable) -> Callable:
+def find_score(criterion: Criterion) -> Score:
     """The function of a criterion, or a ValueError."""
     if callable(criterion):
         return criterion
@@ -32,7 +41,14 @@ def find_score(criterion: str | Callable) -> Callable:
     )
 
 
-def score_kernels(criterion, model, kernels: list[PrunedKernel], x, y, random) -> list[np.ndarray]:
+def score_kernels(
+    criterion: Criterion,
+    model: keras.Model,
+    kernels: list[PrunedKernel],
+    x: np.ndarray,
+    y: np.ndarray,
+    random: np.random.Generator,
+) -> list[np.ndarray]:
     """The scores of the units of each kernel; the smallest go first.
 
     Raises:

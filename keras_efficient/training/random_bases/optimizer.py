@@ -1,6 +1,6 @@
 """RandomBases: any Keras optimizer, in a random subspace of the weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
@@ -8,9 +8,11 @@ from keras import ops
 from keras_efficient.layers.arguments import positive_integer, whole_number
 from keras_efficient.ops.hashing import as_word
 from keras_efficient.ops.sketches import strided_expand, strided_project
+from keras_efficient.training.engines.engine import Optimizer
 from keras_efficient.training.random_bases.checks import check_exchange, check_inner_optimizer
 from keras_efficient.training.random_bases.layout import FlatLayout
 from keras_efficient.training.wrapped_optimizer import WrappedOptimizer
+from keras_efficient.type_aliases import Config, Tensor
 
 _NEXT_COMPARTMENT, _NEXT_WORKER = 0x85EBCA6B, 0xC2B2AE35  # keep the seeds of compartments and workers apart
 
@@ -68,7 +70,7 @@ class RandomBases(WrappedOptimizer):
 
     def __init__(
         self,
-        inner_optimizer,
+        inner_optimizer: Optimizer,
         dimensions: int,
         seed: int = 0,
         redraw: int = 1,
@@ -88,7 +90,7 @@ class RandomBases(WrappedOptimizer):
 
     # State: the inner optimizer's, and with a fixed basis the coordinates.
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return
         variables = list(variables)
@@ -107,7 +109,7 @@ class RandomBases(WrappedOptimizer):
 
     # The step.
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: Sequence[Tensor], trainable_variables: Sequence[keras.Variable] | None = None) -> None:
         if trainable_variables is not None and not self.built:
             self.build(trainable_variables)
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
@@ -124,15 +126,15 @@ class RandomBases(WrappedOptimizer):
 
     # The basis; a subclass that changes these two works in another.
 
-    def project(self, vector, layout, seed, salt):
+    def project(self, vector: Tensor, layout: FlatLayout, seed: int | Tensor, salt: int | Tensor) -> Tensor:
         """The coordinates of the vector (layout.size,) in the basis of this seed and salt: P' x."""
         return strided_project(vector, layout.dimensions, seed, salt, layout.bucket_sizes)
 
-    def expand(self, coordinates, layout, seed, salt):
+    def expand(self, coordinates: Tensor, layout: FlatLayout, seed: int | Tensor, salt: int | Tensor) -> Tensor:
         """The vector with the coordinates (layout.dimensions,): P c."""
         return strided_expand(coordinates, layout.size, seed, salt, layout.bucket_sizes)
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Sequence[keras.Variable]) -> None:
         if self.redraw == 0:
             self._move_coordinates(lambda z: self.inner_optimizer.finalize_variable_values([z]))
         else:
@@ -192,7 +194,7 @@ class RandomBases(WrappedOptimizer):
         for variable, tensor in zip(self._trainable_variables, self._expand(change), strict=True):
             self.assign_add(variable, tensor)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "dimensions": self.dimensions,
@@ -213,7 +215,7 @@ def _compartments(variables, layer_wise):
     """Lists of indices of variables: of each layer, or of all."""
     if not layer_wise:
         return [list(range(len(variables)))]
-    layers = {}
+    layers: dict[str, list[int]] = {}
     for index, variable in enumerate(variables):
         layers.setdefault(variable.path.rpartition("/")[0], []).append(index)
     return list(layers.values())

@@ -5,6 +5,7 @@ import keras
 from keras_efficient import layers
 from keras_efficient.quantization.functional_models import MODELS
 from keras_efficient.storage.models import check_chain
+from keras_efficient.training.engines.engine import Loss
 
 _LAYERS = (
     keras.layers.InputLayer,
@@ -39,7 +40,7 @@ class NotSupportedError(ValueError):
     """Something the compiled step cannot compute; the message names it."""
 
 
-def check_model(model) -> None:
+def check_model(model: keras.Model) -> None:
     """Refuse all but a chain of layers that ends with a softmax."""
     if type(model) not in MODELS:
         raise NotSupportedError(f"a model of class {type(model).__name__}")
@@ -59,7 +60,7 @@ def check_model(model) -> None:
         raise NotSupportedError("a softmax within the network")
 
 
-def check_layer(layer) -> None:
+def check_layer(layer: keras.layers.Layer) -> None:
     """Refuse a layer of another class, or with a setting that the step does not know."""
     if type(layer) not in _LAYERS:
         raise NotSupportedError(f"layer {layer.name!r} ({type(layer).__name__})")
@@ -78,9 +79,9 @@ def _unknown_settings(layer):
         yield "a scale a filter"
     if getattr(layer, "batch_norm", None) is not None:
         yield "a batch normalization"
-    known = (keras.activations.relu, keras.activations.linear)
+    known = [keras.activations.relu, keras.activations.linear]
     if isinstance(layer, keras.layers.Activation):
-        known = (*known, keras.activations.softmax)
+        known.append(keras.activations.softmax)
     if hasattr(layer, "activation") and layer.activation not in known:
         yield f"the activation {getattr(layer.activation, '__name__', layer.activation)}"
     if getattr(layer, "noise_shape", None) is not None:
@@ -95,7 +96,7 @@ def _is_softmax(layer):
     return getattr(layer, "activation", None) is keras.activations.softmax
 
 
-def check_optimizer(optimizer) -> None:
+def check_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
     """Refuse all but Adam and AdamW with a learning rate that is a number, without further options."""
     # On torch Keras puts a subclass of its own in place of Adam.
     adam = isinstance(optimizer, keras.optimizers.Adam) and type(optimizer).__module__.startswith("keras.src.")
@@ -109,7 +110,7 @@ def check_optimizer(optimizer) -> None:
             raise NotSupportedError(f"an optimizer with {option}={config[option]!r}")
 
 
-def check_loss(loss, label_dimensions: int) -> None:
+def check_loss(loss: Loss, label_dimensions: int) -> None:
     """Refuse all but plain cross-entropy of class probabilities."""
     wanted, function = _LOSSES[label_dimensions]
     found = keras.losses.get(loss)
