@@ -11,7 +11,7 @@ TORCH := torch==2.13.0
 WORKERS ?= 2
 # What depends on the backend; the rest of the driver is the same on all of them.
 BACKEND_TESTS := tests/layers tests/pruning tests/ops tests/quantization tests/networks tests/compat tests/export/test_own_models.py \
-	$(addprefix tests/training/test_,$(addsuffix .py,engines files selection stage train_network averaging random_bases \
+	$(addprefix tests/training/test_,$(addsuffix .py,engines files selection stage train_network epochs random_bases \
 	coordinate_workers diagonal_rates attention_transfer pruning_recipes))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -44,6 +44,7 @@ test-scripts: $(VENV)/.backends
 lint: $(VENV)/.dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 # The documentation as a site in site/; a broken link or a missing name is an error.
 docs: $(VENV)/.docs
@@ -58,7 +59,7 @@ format: $(VENV)/.dev
 	$(RUN) -m ruff format .
 
 clean:
-	rm -rf $(VENV) site .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.venv:
 	@test -n "$(PYTHON)" || { echo "keras_efficient needs Python 3.11 to 3.13: none was found. Install one, or name it: make PYTHON=/path/to/python"; exit 1; }

@@ -9,7 +9,7 @@ import warnings
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Abort, Argument, Option, Typer, echo
 from typer.exceptions import TyperException
@@ -19,7 +19,6 @@ from keras_efficient.descriptions import read_description
 from keras_efficient.export_command import ExportArguments, run_export
 from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.report import load_result, summary_table, write_report
-from keras_efficient.report.records import load_records, records_text
 from keras_efficient.report.search import search_summary
 from keras_efficient.training.command import augmented, halving_option, integers_option, make_stages, stage_settings
 from keras_efficient.training.engines import check_engine
@@ -56,7 +55,6 @@ def train(
     ] = None,
     augment: Annotated[int, Option(help="Elastic copies of each training image.")] = 0,
     schedule: Annotated[str | None, Option(help="cosine; default: a factor from epoch to epoch.")] = None,
-    ema: Annotated[float | None, Option(help="Momentum of averaged weights, such as 0.998. Default: none.")] = None,
     distillation: Annotated[float | None, Option(help="Weight of the float trials' answers in the labels.")] = None,
     rule: Annotated[str, Option(help="How trials are chosen: score, val_loss or val_accuracy.")] = "score",
     out: Annotated[Path | None, Option(help="Folder of the run. Default: runs/DATASET.")] = None,
@@ -75,9 +73,8 @@ def train(
     continues when the same command is given again; a finished one is only shown.
     """
     settings = stage_settings(trials, epochs or ("60,40,60" if dataset == "digits" else "20,20,20"))
-    options = {
+    options: dict[str, Any] = {
         "schedule": schedule,
-        "ema": ema,
         "distillation": distillation,
         "halving": halving_option(halving, settings),
     }
@@ -154,7 +151,7 @@ def export(
         ExportArguments(model, out, weights, target, ram, verify, dataset, data_dir, samples, images)
     )
     echo(report.to_json() if as_json else f"{report}\n{verification or ''}".rstrip(), nl=not as_json)
-    if verification is not None and not verification.passed:
+    if isinstance(verification, ke.export.Verification) and not verification.passed:
         _fail(f"the programs differ: {'; '.join(map(str, verification.comparisons))}", 1)
 
 
@@ -192,14 +189,8 @@ def search(
 
 
 @app.command(epilog="Example: keras-efficient report runs/mnist")
-def report(directory: Annotated[Path, Argument(help="Folder of a finished run, or of records: results.")]) -> None:
-    """Write report.html of a run again, from its result.json; show the records of a folder such as results as tables.
-
-    Records are what the scripts of the repository leave; their tables are Markdown.
-    """
-    if directory.is_dir() and not (directory / "result.json").exists() and any(directory.glob("*.json")):
-        echo(records_text(load_records(directory)))
-        return
+def report(directory: Annotated[Path, Argument(help="Folder of a finished run.")]) -> None:
+    """Write report.html of a run again, from its result.json."""
     write_report(load_result(directory), directory / "report.html")
     echo(f"Wrote {directory / 'report.html'}")
 
@@ -234,7 +225,7 @@ def _read_network(path, default, shape):
         return default, shape
     description = read_description(path)
     file_shape = description.input_shape
-    if None not in (shape, file_shape) and tuple(shape) != tuple(file_shape):
+    if shape is not None and file_shape is not None and tuple(shape) != tuple(file_shape):
         raise ValueError(
             f"'{path}' describes a network for inputs of shape {tuple(file_shape)}. Received: inputs of {tuple(shape)}"
         )

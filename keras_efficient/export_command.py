@@ -86,7 +86,7 @@ def run_export(
     network = load_model(arguments.model)
     pixels = verification_images(network, arguments) if arguments.verify else None
     report = export_c(network, arguments.out, arguments.weights, arguments.target, arguments.ram)
-    if not arguments.verify:
+    if pixels is None:
         return report, None
     verification = verify_c(network, arguments.out, pixels, arguments.target)
     return verification.report, verification

@@ -7,9 +7,10 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a temporary file beside `path`, then put it in place.
 
     The temporary name keeps the suffix, as Keras chooses the format by it.
@@ -69,13 +70,13 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def write_json(path: Path, value) -> None:
+def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON; numbers that are not finite become null, as JSON has none."""
     text = json.dumps(json_value(value), indent=1, allow_nan=False) + "\n"
     write_text(path, text)
 
 
-def json_value(value):
+def json_value(value: Any) -> Any:
     """`value` with plain lists, dictionaries, numbers and null only."""
     if isinstance(value, dict):
         return {str(key): json_value(item) for key, item in value.items()}
@@ -88,7 +89,7 @@ def json_value(value):
     return value
 
 
-def read_json(path: Path, advice: str = ""):
+def read_json(path: Path, advice: str = "") -> Any:
     """The value in a JSON file; a ValueError names a file that is damaged and gives the advice."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -109,6 +110,6 @@ def check_archive(path: Path, advice: str = "") -> None:
         raise damaged(path, f"wrong checksum of {member}", advice)
 
 
-def damaged(path: Path, reason, advice: str = "") -> ValueError:
+def damaged(path: Path, reason: object, advice: str = "") -> ValueError:
     """The error that says that a file cannot be what was once written."""
     return ValueError(f"'{path}' is damaged: {reason}. {advice}".rstrip())

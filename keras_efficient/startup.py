@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextmanager
-def quiet_command():
+def quiet_command() -> Iterator[None]:
     """Hold back what TensorFlow writes to standard error while the command `keras-efficient`
     imports it: its log level takes effect too late for these lines. They come out after all
     if the import fails. In any other program nothing is held back.

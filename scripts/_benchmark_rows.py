@@ -190,7 +190,7 @@ def driver_rows(read: Read) -> Iterator[Row]:
         for engine in ("keras", "compiled"):
             side = sides[f"{engine}_process_per_core"]
             subject = "Epochs of trials on all cores against model.fit, MNIST, batch 1024"
-            case = f"engine {engine}, mode {mode}"
+            case = f"engine {engine}{' (the default)' * (engine == 'keras')}, mode {mode}"
             names = (case, f"train_network, {case}", "model.fit")
             yield source.row(subject, *names, side["times_fit"], side["times_fit_range"], backend="tensorflow")
 
@@ -234,7 +234,7 @@ def litert_rows(read: Read) -> Iterator[Row]:
     for key, (ours, other) in words.items():
         ratio = source.figures["ratios"].get(key)  # the total is there where tflite-micro was
         if ratio:
-            subject = "Bytes of the C of the 2 KB network against LiteRT int8"
+            subject = "Bytes of the C of the 2 KB network, 4 bits, against LiteRT, 8 bits"
             yield source.row(subject, f"{ours} against {other}", ours, other, ratio, quantity="bytes")
 
 

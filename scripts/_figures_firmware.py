@@ -1,5 +1,6 @@
 """Tables of figures: the generated C."""
 
+from _conditions import arena_sentence, measured_on
 from _results import figures
 from _tables import Table
 
@@ -26,10 +27,12 @@ def chip_table():
     ]
     equality = found["equality"]
     title = (
-        f"The published MNIST network of 1,947 bytes, simulated: RAM with stack, flash, millions of cycles (Cortex-M3: "
+        f"Random networks (`fuzz_firmware.py`): the C equals the integer model in {fuzz['c_equals_integer_model']} of "
+        f"{fuzz['networks']}, and Keras equals it in {fuzz['keras_equals_integer_model_there']} of the "
+        f"{fuzz['float32_is_exact']} that float32 computes exactly. {arena_sentence()}\n\n"
+        "The published MNIST network of 1,947 bytes, simulated: RAM with stack, flash, millions of cycles (Cortex-M3: "
         f"instructions) an image. All ten logits equal Keras's in {equality['c_equals_integer_model']:,} of "
-        f"{equality['images']:,} test images, {equality['test_accuracy']:.2%} right. Of random networks "
-        f"{fuzz['c_equals_integer_model']} of {fuzz['networks']} equal the integer model (`fuzz_firmware.py`)"
+        f"{equality['images']:,} test images, {equality['test_accuracy']:.2%} right ({measured_on('firmware')})"
     )
     return Table(title, "measure_firmware.py", ["chip", "setting", "RAM", "flash", "millions an image"], rows)
 
@@ -45,7 +48,10 @@ def litert_table():
             f"{ours['integer_test_accuracy']:.2%}",
         ]
     ]
-    for name, label in (("litert_int8", "LiteRT int8"), ("litert_int8_rounded", "LiteRT int8 of our rounded weights")):
+    for name, label in (
+        ("litert_int8", "LiteRT, 8 bits"),
+        ("litert_int8_rounded", "LiteRT, 8 bits, of our weights rounded to 4"),
+    ):
         side = found[name]
         rows.append(
             [
@@ -55,5 +61,6 @@ def litert_table():
                 f"{side['test_accuracy']:.2%}",
             ]
         )
-    headings = ["", "bytes of the model", "bytes of activations", "MNIST test accuracy"]
-    return Table("The same network in LiteRT", "compare_litert.py", headings, rows)
+    headings = ["", "bytes of weights or file", "bytes of activations", "MNIST test accuracy"]
+    title = "The same network at 4 bits here and at 8 bits in LiteRT; of the C the weights alone, of LiteRT its file"
+    return Table(title, "compare_litert.py", headings, rows)

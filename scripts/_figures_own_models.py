@@ -1,5 +1,6 @@
 """Tables of figures: models of one's own."""
 
+from _conditions import data_name
 from _results import figures
 from _tables import Table, mean_and_sd
 
@@ -8,15 +9,16 @@ LABELS = {
     "small_residual": "residual network, MNIST",
     "depthwise_separable": "depthwise-separable network, MNIST",
     "signal_cnn": "1-D network, made-up spoken commands",
-    "resnet8": "ResNet-8 of MLPerf Tiny, CIFAR-10",
+    "resnet8": f"ResNet-8 of MLPerf Tiny, {data_name('CIFAR-10')}",
 }
 
 
 def own_model_tables():
-    summary = figures("own_models")["summary"]
+    found = figures("own_models")
+    summary = found["summary"]
     rows = [
         [
-            LABELS.get(name, name),
+            f"{LABELS.get(name, name)}{amount(found['runs'][f'{name}/0/float'])}",
             f"{mean_and_sd(row['float'])} ({mean_and_sd(row['float_longer'])})",
             *(mean_and_sd(row[f"int{bits}"]) for bits in (8, 4)),
             *(memory(row[f"int{bits}"]) for bits in (8, 4)),
@@ -35,6 +37,11 @@ def own_model_tables():
     yield litert_table(summary["resnet8"])
 
 
+def amount(run):
+    """What a network was trained on."""
+    return f", {run['settings']['images']:,} images, {run['settings']['epochs']} epochs"
+
+
 def memory(width):
     """Bytes of weights and arena."""
     return f"{width['weight_bytes']:,} + {width['arena_bytes']:,} (greedy {width['greedy_bytes']:,})"
@@ -46,5 +53,6 @@ def litert_table(row):
         ["the C of this package", f"{ours['arena_bytes']:,}", mean_and_sd(ours)],
         ["LiteRT", f"{litert['arena_activation_bytes']:,}", f"{100 * litert['accuracy']:.2f}"],
     ]
-    title = "ResNet-8, 8 bits: RAM of the maps, and test accuracy in %"
+    data = data_name("CIFAR-10")
+    title = f"ResNet-8, 8 bits on both sides, {data}, barely trained: RAM of the maps, and test accuracy in %"
     return Table(title, "own_models.py", ["", "bytes", "accuracy"], rows)

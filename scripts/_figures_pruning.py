@@ -1,5 +1,6 @@
 """Tables of figures: pruning."""
 
+from _conditions import data_name
 from _results import ROOT, figures
 from _tables import Table
 
@@ -10,20 +11,22 @@ def pruning_tables():
     for name in ("penguins", "fashion_mnist", "cifar10", "flowers"):
         for which in (f"pruning_{name}", f"pruning_{name}_sparsities"):
             if (ROOT / "results" / f"{which}.json").exists():
-                yield recipe_table(name.replace("_", "-"), figures(which), which if which in DRAWN else "")
+                yield recipe_table(data_name(name.replace("_", "-")), figures(which), which if which in DRAWN else "")
     yield firmware_table()
 
 
 def recipe_table(name, found, picture):
     """The recipes of a data set against unpruned training, a column for each comparison."""
     training, found = found["training"], {title: each for title, each in found.items() if title != "training"}
+    unpruned = next(iter(found.values()))["rows"][0]
     variants = dict.fromkeys(row["variant"] for comparison in found.values() for row in comparison["rows"])
     columns = [{row["variant"]: cell(row) for row in comparison["rows"]} for comparison in found.values()]
     rows = [[variant, *(column.get(variant, "") for column in columns)] for variant in variants]
     title = (
-        f"{name}, {training['seeds']} paired seeds, epochs: {training['epochs']}{size_of(training)}: test loss, and "
-        "differences to it, with their standard error and the number of seeds that are better. What trains twice as "
-        "long is compared with the unpruned network trained twice as long"
+        f"{name}, {training['seeds']} paired seeds, epochs: {training['epochs']}{size_of(training)} (the unpruned "
+        f"network has {unpruned['accuracy']:.1%} of the test data right): test loss, and differences to it, "
+        "with their standard error and the number of seeds that are better. What trains twice as long "
+        "is compared with the unpruned network trained twice as long"
     )
     return Table(title, "pruning_recipes.py", ["recipe", *found], rows, picture)
 

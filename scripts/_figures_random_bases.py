@@ -1,5 +1,6 @@
 """Tables of figures: random bases."""
 
+from _conditions import data_name, kernel_bytes
 from _results import figures
 from _tables import Table, mean_and_sd
 
@@ -18,7 +19,13 @@ def random_basis_tables():
 def published_table():
     """Table 1 of the paper, as far as it was run."""
     rows = [
-        [row, str(epochs), str(seeds), "yes" if augment else "no", *(texts.get(method, "") for method in METHODS)]
+        [
+            data_name(row),
+            str(epochs),
+            str(seeds),
+            "yes" if augment else "no",
+            *(texts.get(method, "") for method in METHODS),
+        ]
         for (row, epochs, seeds, augment), texts in grouped().items()
     ]
     title = (
@@ -64,7 +71,16 @@ def text(cell):
     published = cell["published_validation"] if cell["epochs"] == 100 else None
     said = f" ({published['mean']:g} ± {published['sd']:g})" if published else ""
     size = f", d = {cell['dimensions']}" if cell["dimensions"] not in {0, 250} | SWEPT else ""
-    return f"{mean_and_sd(cell['validation'], percent=False)}{size}{said}"
+    return f"{mean_and_sd(cell['validation'], percent=False)}{size}{other_rate(cell)}{said}"
+
+
+def other_rate(cell):
+    """How a control's learning rate differs from that of the control with the most seeds."""
+    alike = ("row", "method", "augment", "epochs")
+    cells = figures("random_bases_table")["cells"]
+    same = [each for each in cells if all(each[key] == cell[key] for key in alike)]
+    times = cell["learning_rate"] / max(same, key=lambda each: len(each["seeds"]))["learning_rate"]
+    return f", {times:g} times that rate" if cell["method"] == "sgd_matched" and times != 1 else ""
 
 
 def sweep_table():
@@ -93,7 +109,8 @@ def bytes_table():
     title = (
         f"FC-MNIST in a fixed basis, {found[0]['epochs']} epochs, {len(found[0]['validation']['each'])} seeds: "
         f"validation accuracy in so many stored bytes; a network chosen and trained longer reaches "
-        f"{mean_and_sd(small['test'])} % of the test images in {small['stored_bytes']:,} bytes (3 seeds)"
+        f"{mean_and_sd(small['test'])} % of the test images in {small['stored_bytes']:,} bytes (3 seeds), which become "
+        f"{kernel_bytes():,} bytes of kernels when Keras runs it"
     )
     return Table(title, "random_bases_bytes.py", ["coordinates", *widths.values()], rows, "random_bases_bytes_fc")
 

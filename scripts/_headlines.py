@@ -1,104 +1,153 @@
-"""The rows of the README's table: a dozen figures that say what the package is for."""
+"""The rows of the README's table: what the package is for, each figure with its conditions."""
 
+from _conditions import arenas, data_name, kernel_bytes, measured_on
 from _results import figures
 from _tables import mean_and_sd
 
 
 def headlines():
-    """(what, figure, script) of each line."""
-    yield from main_job()
-    yield from firmware()
-    yield from layers()
+    """(what, figure, script, date) of each line."""
+    for what, figure, scripts, records in (*main_job(), *firmware(), *layers()):
+        yield what, figure, scripts, measured_on(*records)
 
 
 def main_job():
-    demo, mnist = figures("demo"), figures("mnist_2kb")
+    demo, mnist, earlier = figures("demo"), figures("mnist_2kb"), figures("mnist_2kb_float_teachers")
     yield (
         f"`make demo`: digits, test accuracy, {len(demo['runs'])} seeds",
         f"{demo['test_accuracy_mean']:.2%} ± {100 * demo['test_accuracy_sd']:.2f} at {demo['total_bytes']:,.0f} bytes",
         "measure_demo.py",
+        ["demo"],
     )
     yield (
-        "MNIST, trained here: test accuracy in Keras; of the 16-bit logits of the C",
-        f"{mnist['best']['test_accuracy']:.2%}; {mnist['integer_test_accuracy']:.2%} at "
-        f"{mnist['best']['total_bytes']:,.0f} bytes",
+        "MNIST, trained here, one run: test accuracy in Keras, of the 16-bit logits of the C; of the recipe run before",
+        f"{in_keras_and_c(mnist)} at {mnist['best']['total_bytes']:,.0f} bytes; {in_keras_and_c(earlier)}",
         "mnist_2kb.py",
+        ["mnist_2kb", "mnist_2kb_float_teachers"],
     )
-    speeds = [sides["compiled_process_per_core"]["times_fit"] for sides in figures("benchmark_driver").values()]
+    speeds = figures("benchmark_driver").values()
+    compiled = [sides["compiled_one_process"]["times_fit"] for sides in speeds]
+    default = [sides["keras_one_process"]["times_fit"] for sides in speeds]
     yield (
-        "Trial-epochs a second, compiled engine, against `model.fit`",
-        f"{min(speeds):.0f} to {max(speeds):.0f} times",
+        'Trial-epochs a second against `model.fit`, MNIST, batch 1024, one process: `engine="compiled"` (not the '
+        "default); the default",
+        f"{min(compiled):.0f} to {max(compiled):.0f} times; {min(default):.1f} to {max(default):.1f} times",
         "benchmark_driver.py",
+        ["benchmark_driver"],
     )
     pricing = figures("search")["pricing"]
     yield (
-        "Networks priced exactly, on one core",
-        f"{pricing['candidates_a_second']:,} a second",
+        "Networks priced on one core: as batches of one space; one by one",
+        f"{pricing['candidates_a_second']:,}; {pricing['one_by_one']['candidates_a_second']:,.0f} a second",
         "measure_search.py",
+        ["search"],
     )
     crashes = figures("crashes").values()
     equal = sum(each["result_equal"] and each["weights_equal"] for runs in crashes for each in runs["each"])
     yield (
-        "Runs killed at random moments that end with the same weights, bit for bit",
+        "Runs on the digits killed at random moments that end with the same weights, bit for bit",
         f"{equal} of {sum(runs['crashes'] for runs in crashes)}",
         "check_crashes.py",
+        ["crashes"],
     )
+
+
+def in_keras_and_c(found):
+    """Test accuracies of the chosen network."""
+    return f"{found['best']['test_accuracy']:.2%}, {found['integer_test_accuracy']:.2%}"
 
 
 def firmware():
-    found, fuzz, litert = figures("firmware"), figures("fuzz_firmware"), figures("compare_litert")
+    found, fuzz = figures("firmware"), figures("fuzz_firmware")
     equality, chip = found["equality"], found["avr"]["weights in flash, -Os"]
     yield (
-        "Images whose ten logits in C equal Keras's; random networks bit-exact",
+        "Images whose ten logits in C equal Keras's; random networks: C equal to the integer model, and Keras equal to "
+        "it where float32 is exact",
         f"{equality['c_equals_integer_model']:,} of {equality['images']:,}; "
-        f"{fuzz['c_equals_integer_model']} of {fuzz['networks']}",
+        f"{fuzz['c_equals_integer_model']} of {fuzz['networks']}, "
+        f"{fuzz['keras_equals_integer_model_there']} of {fuzz['float32_is_exact']}",
         "measure_firmware.py`, `fuzz_firmware.py",
+        ["firmware", "fuzz_firmware"],
+    )
+    networks, equal, above, most = arenas()
+    yield (
+        "Random networks whose memory in C is the predicted bytes; more than predicted",
+        f"{equal} of {networks}; {above}, by up to {most} bytes",
+        "fuzz_firmware.py",
+        ["fuzz_firmware"],
     )
     yield (
-        "MNIST on an ATmega328P (simulated): RAM with stack, flash, cycles an image",
+        "Published MNIST network on an ATmega328P (simulated): RAM with stack, flash (weights there), cycles an image",
         f"{chip['ram_bytes']:,} bytes, {chip['flash_bytes']:,} bytes, {chip['mean_cycles'] / 1e6:.2f} million",
         "measure_firmware.py",
+        ["firmware"],
     )
-    ours, theirs = litert["keras_efficient"], litert["litert_int8"]
+    yield from beside_litert()
+    pruned = next(each for each in figures("pruned_firmware")["networks"] if each["sparsity"] == 0.8)
+    cycles = pruned["sparse"]["mean_cycles"] / pruned["dense"]["mean_cycles"]
     yield (
-        "The same network in LiteRT int8: bytes of the model, of activations",
-        f"{ours['weight_bytes']:,} against {theirs['model_bytes']:,}, "
-        f"{ours['arena_bytes']:,} against {theirs['arena_activation_bytes']:,}",
+        "80 % zeros, 4 bits, digits: bytes of weights in C and cycles on an ATmega328P (simulated), against the dense "
+        "export",
+        f"{pruned['weights_ratio']:.2f} of the bytes, and {pruned['decoder_bytes']} bytes of decoder; "
+        f"{cycles:.1f} times the cycles",
+        "measure_pruned_firmware.py",
+        ["pruned_firmware"],
+    )
+
+
+def beside_litert():
+    found, resnet = figures("compare_litert"), figures("own_models")["summary"]["resnet8"]
+    ours, theirs = found["keras_efficient"], found["litert_int8"]
+    yield (
+        "That network at 4 bits here, at 8 bits in LiteRT: bytes of weights against the `.tflite` file; of activations",
+        f"{ours['weight_bytes']:,} (4 bits) against {theirs['model_bytes']:,} (8 bits); "
+        f"{ours['arena_bytes']:,} (4 bits) against {theirs['arena_activation_bytes']:,} (8 bits)",
         "compare_litert.py",
+        ["compare_litert"],
     )
-    resnet = figures("own_models")["summary"]["resnet8"]
     yield (
-        "ResNet-8 at 8 bits, CIFAR-10: RAM of the maps, against LiteRT's",
+        f"ResNet-8, 8 bits on both sides, {data_name('CIFAR-10')}: RAM of the maps, against LiteRT's",
         f"{resnet['int8']['arena_bytes']:,} against {resnet['litert']['arena_activation_bytes']:,} bytes",
         "own_models.py",
-    )
-    pruned = next(each for each in figures("pruned_firmware")["networks"] if each["sparsity"] == 0.8)
-    yield (
-        "80 % zeros: bytes of weights in C, against the dense export",
-        f"{pruned['weights_ratio']:.2f} of them, and {pruned['decoder_bytes']} bytes of decoder",
-        "measure_pruned_firmware.py",
+        ["own_models"],
     )
 
 
 def layers():
-    acdc = figures("benchmark_acdc_tensorflow")["forward_8192_batch_128"]
-    lphm = figures("benchmark_kronecker")["sizes"]["8192"]
+    acdc = figures("benchmark_acdc_tensorflow")
+    forward, gradients = (acdc[f"{kind}_8192_batch_128"] for kind in ("forward", "gradients"))
     yield (
-        "`ACDC`, `LPHMDense` (rank 8) of size 8192 against `Dense`, TensorFlow, forward",
-        f"{acdc['dct2d']['times_dense']:.0f}, {lphm['lphm_rank_8']['forward']['times_faster']:.0f} times faster",
-        "benchmark_acdc.py`, `benchmark_kronecker.py",
+        "One `ACDC` of size 8192 against `Dense`, TensorFlow, CPU, batch 128, forward: `dct` (the default), `dct2d`; "
+        "a stack of twelve: forward, with gradients",
+        f"{times(forward, 'dct', 'dct2d')}; {times(forward, 'stack_dct', 'stack_dct2d')}; "
+        f"{times(gradients, 'stack_dct', 'stack_dct2d')} times as fast",
+        "benchmark_acdc.py",
+        ["benchmark_acdc_tensorflow"],
     )
-    small, steps = (
-        figures("random_bases_small"),
-        [figures(f"benchmark_random_bases_{b}") for b in ("tensorflow", "jax")],
-    )
+    kronecker = figures("benchmark_kronecker")
+    lphm = kronecker["sizes"]["8192"]["lphm_rank_8"]["forward"]
     yield (
-        f"MNIST in fixed random bases, {len(small['test']['each'])} seeds",
-        f"{mean_and_sd(small['test'])} % at {small['stored_bytes']:,} bytes",
+        f"`LPHMDense` (rank 8) of size 8192 against `Dense`, TensorFlow, CPU, batch {kronecker['batch']}, forward",
+        f"{lphm['times_faster']:.0f} times as fast",
+        "benchmark_kronecker.py",
+        ["benchmark_kronecker"],
+    )
+    small = figures("random_bases_small")
+    yield (
+        f"MNIST in fixed random bases, {len(small['test']['each'])} seeds: test accuracy; bytes to store; bytes of the "
+        "kernels that are made of them to run it, in Keras (no C)",
+        f"{mean_and_sd(small['test'])} %; {small['stored_bytes']:,}; {kernel_bytes():,}",
         "random_bases_bytes.py",
+        ["random_bases_small"],
     )
+    backends = [f"benchmark_random_bases_{backend}" for backend in ("tensorflow", "jax")]
     yield (
-        "A step with a new random basis, as a multiple of plain SGD's: TensorFlow, JAX",
-        ", ".join(f"{each['rbd']['times_sgd']:.2f}" for each in steps),
+        "A step of FC-MNIST with a new random basis, d = 250, batch 32, as a multiple of plain SGD's: TensorFlow, JAX",
+        ", ".join(f"{figures(name)['rbd']['times_sgd']:.2f}" for name in backends),
         "benchmark_random_bases.py",
+        backends,
     )
+
+
+def times(sides, *names):
+    return ", ".join(f"{sides[name]['times_dense']:.1f}" for name in names)

@@ -2,11 +2,9 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from keras_efficient.report.text_table import markdown_table
 
 
 @dataclass(frozen=True)
@@ -24,6 +22,12 @@ class Table:
         picture = ["", f"![The same as a picture](pictures/figures/{self.picture}.svg)"] if self.picture else []
         table = markdown_table(self.headings, self.rows)
         return "\n".join([f"{self.title} (`{self.script}`)", "", table, *picture])
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], columns: str = "---") -> str:
+    """A table in Markdown; `columns` says how all but the first are aligned, `--:` to the right."""
+    lines = [headings, ["---", *[columns] * (len(headings) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
 
 
 def filled(page: str, block: Callable[[str], str]) -> str:

@@ -16,6 +16,7 @@ import time
 import keras
 import numpy as np
 from _results import write_results
+from _sketches import SRHTBases
 
 import keras_efficient as ke
 
@@ -47,7 +48,7 @@ def sides():
         "rbd_around_adam": ke.RandomBases(keras.optimizers.Adam(rate), DIMENSIONS),
         "fpd": ke.RandomBases(inner(), DIMENSIONS, redraw=0),
         "fpd_adam": ke.RandomBases(keras.optimizers.Adam(rate), DIMENSIONS, redraw=0),
-        "rbd_srht": ke.RandomBases(inner(), DIMENSIONS, basis="srht"),
+        "rbd_srht": SRHTBases(inner(), DIMENSIONS),
     }
 
 

@@ -1,7 +1,7 @@
 """kill -9 at random moments of a small run on the digits: the restarted run ends as the uninterrupted one.
 
 Compared are result.json without its clocks and every weight of every checkpoint, bit for bit. The
-same with halving, averaged weights and distillation; with worker processes and with Ray, whose
+same with halving and distillation; with worker processes and with Ray, whose
 workers are killed as well as the driver.
 
     python scripts/check_crashes.py [--quick]
@@ -189,7 +189,7 @@ def main():
         # A part of each interval, so that a few moments reach from the first trial to the last file.
         return [first + (last - first) * (k + generator.random()) / count for k in range(count)]
 
-    halved = ["--trials", "6,2,2", *ARGUMENTS[2:], "--halving", "5", "--ema", "0.9", "--distillation", "0.5"]
+    halved = ["--trials", "6,2,2", *ARGUMENTS[2:], "--halving", "5", "--distillation", "0.5"]
     pool, ray = [*ARGUMENTS, "--workers", "2"], [*ARGUMENTS, "--ray", "local"]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

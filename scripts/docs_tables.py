@@ -7,10 +7,9 @@ python scripts/docs_tables.py --check   # exit code 1 where a page is not up to 
 import argparse
 import re
 
+from _conditions import arena_sentence, demo_picture
 from _results import ROOT, figures
-from _tables import accuracy, filled, write_or_check
-
-from keras_efficient.report.text_table import markdown_table
+from _tables import accuracy, filled, markdown_table, write_or_check
 
 SIZES = ("1024", "4096", "8192")
 KRONECKER = {
@@ -70,7 +69,13 @@ def block(name):
     """The figures of a name."""
     if output := re.fullmatch(r"tour output (\d+)", name):
         return tour_output(int(output[1]))
-    makers = {"forms of a layer": forms_table, "sizes of a layer": sizes_table, "tour total": tour_total}
+    makers = {
+        "forms of a layer": forms_table,
+        "sizes of a layer": sizes_table,
+        "tour total": tour_total,
+        "arena of random networks": arena_sentence,
+        "picture of the demo": lambda: demo_picture("report.png"),
+    }
     return makers[name]()
 
 

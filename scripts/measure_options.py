@@ -1,6 +1,6 @@
 """What each option beyond the paper brings at equal bytes, against the plain protocol, with the same seeds.
 
-Runs scripts/experiments/mnist_options.yaml (cosine rates, averaged weights, affine distortions, distillation from the
+Runs scripts/experiments/mnist_options.yaml (cosine rates, affine distortions, distillation from the
 float trials, all together) and keeps, for each of them, the test accuracy over the seeds and the paired difference to
 the plain protocol. Every choice within a run is made on validation data. Runs that are there are not repeated.
 

@@ -6,6 +6,7 @@ python scripts/readme_tables.py --check   # exit code 1 where one is not up to d
 
 import argparse
 
+from _conditions import JPEG, demo_picture
 from _figures_firmware import firmware_tables
 from _figures_own_models import own_model_tables
 from _figures_peers import peer_tables
@@ -15,9 +16,7 @@ from _figures_structured import structured_tables
 from _figures_training import training_tables
 from _headlines import headlines
 from _results import ROOT
-from _tables import filled, write_or_check
-
-from keras_efficient.report.text_table import markdown_table
+from _tables import filled, markdown_table, write_or_check
 
 TOPICS = {
     "The main job": training_tables,
@@ -28,12 +27,13 @@ TOPICS = {
     "Random bases": random_basis_tables,
     "Pruning": pruning_tables,
 }
-INTRODUCTION = """# Figures
+INTRODUCTION = f"""# Figures
 
 Everything that was measured here, by topic. Each table names the script that makes it; the file of the same name in
-`results/` says the command, the date, the machine, the versions and the seeds (`keras-efficient report results` prints
+`results/` says the command, the date, the machine, the versions and the seeds (`scripts/show_records.py` prints
 all of them). Timings are ratios of medians, both sides in one process, in turn, on two cores. Accuracy is the mean ±
-standard deviation of seeds, chosen on validation data. What the sources claim stands beside it in `REPRODUCTION.md`.
+standard deviation of seeds, chosen on validation data. What the sources claim, and the date of each
+record, stand in `REPRODUCTION.md`. {JPEG}
 
 <!-- Written by scripts/readme_tables.py. -->
 """
@@ -41,10 +41,13 @@ COMMAND = "python scripts/readme_tables.py"
 
 
 def readme():
-    """README.md with its table of headlines."""
-    rows = [[what, figure, f"`{script}`"] for what, figure, script in headlines()]
-    table = markdown_table(["what", "figure", "script"], rows)
-    return filled((ROOT / "README.md").read_text(encoding="utf-8"), lambda name: table)
+    """README.md with its blocks of figures."""
+    rows = [[what, figure, f"`{script}`", date] for what, figure, script, date in headlines()]
+    blocks = {
+        "headlines": markdown_table(["what", "figure", "script", "measured"], rows),
+        "picture of the demo": demo_picture("docs/report.png"),
+    }
+    return filled((ROOT / "README.md").read_text(encoding="utf-8"), lambda name: blocks[name.split(";")[0]])
 
 
 def figures_page():

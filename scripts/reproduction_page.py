@@ -7,20 +7,20 @@ python scripts/reproduction_page.py --check   # exit code 1 where it is not up t
 import argparse
 import json
 
+from _conditions import JPEG
 from _reproduction_claims import SOURCES
 from _results import ROOT
-from _tables import write_or_check
+from _tables import markdown_table, write_or_check
 
-from keras_efficient.report.text_table import markdown_table
-
-HEAD = """# Reproduction
+HEAD = f"""# Reproduction
 
 What each of the five sources claims, and what was measured here. Every figure of ours comes from a file in `results/`,
 which says the command, the date, the machine, the versions and the seeds; the script is named beside it (each has
 `--help`, and `--quick` for a run of minutes). Written by `scripts/reproduction_page.py`.
 
-"Reproduced" means within the scatter that the source or our seeds show; "not reproduced" that a real try did not reach
-it; "disproved" that the measurement says otherwise.
+"Reproduced" means within the scatter that the source or our seeds show (random bases: within two standard errors of the
+difference, from the standard deviations of three seeds on both sides); "not reproduced" that a real try did not
+reach it; "disproved" that the measurement says otherwise. {JPEG}
 """
 COLUMNS = ("claim", "there", "here", "difference", "verdict", "script")
 WRONG = """## Claims of the sources that are wrong

@@ -14,9 +14,9 @@ STUDY = [
 ]
 
 
-def result_without_clocks(directory):
-    """The result.json of a run without what differs from run to run."""
-    return _without_clocks(json.loads((directory / "result.json").read_text()))
+def result_without_clocks(directory, name="result.json"):
+    """The result.json of a run, or another file, without what differs from run to run."""
+    return _without_clocks(json.loads((directory / name).read_text()))
 
 
 def _without_clocks(value):

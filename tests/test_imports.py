@@ -1,14 +1,15 @@
-"""The arrows of the design: which package may import which."""
+"""The arrows of the design: which package may import which, and that no imports run in a circle."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 _ROOT = Path(__file__).parents[1] / "keras_efficient"
 # Every package may import itself and the ones listed; `descriptions`, `kinds`, `reading` and the modules
-# that lie directly in keras_efficient (files, startup, version) may be imported by all.
-_EVERYONE = {"descriptions", "kinds", "reading", "files", "startup", "version"}
+# that lie directly in keras_efficient (files, startup, type_aliases, version) may be imported by all.
+_EVERYONE = {"descriptions", "kinds", "reading", "files", "startup", "type_aliases", "version"}
 _ALLOWED = {
     "kinds": set(),
     "reading": set(),
@@ -70,3 +71,25 @@ def test_one_module_only_imports_tfmot():
     for path in _ROOT.rglob("*.py"):
         tfmot = {name.split(".")[0] for name in _imports(path)} & {"tensorflow_model_optimization", "tf_keras"}
         assert not tfmot or path == _ROOT / "compat" / "tfmot" / "importing.py", path
+
+
+def _modules():
+    paths = {path: path.relative_to(_ROOT.parent).with_suffix("").parts for path in _ROOT.rglob("*.py")}
+    return {".".join(parts[: len(parts) - (parts[-1] == "__init__")]): path for path, parts in paths.items()}
+
+
+def _imported_modules(path, modules):
+    """The modules of this package that the file names, also in functions and for a type checker: each of
+    these imports could be at the top of the file. What a module's packages import is not its import."""
+    for name in _imports(path):
+        while name and name not in modules:
+            name = name.rpartition(".")[0]
+        if name:
+            yield name
+
+
+def test_no_imports_run_in_a_circle():
+    modules = _modules()
+    imported = {name: set(_imported_modules(path, modules)) - {name} for name, path in modules.items()}
+    assert sum(map(len, imported.values())) > len(modules)
+    TopologicalSorter(imported).prepare()  # a CycleError names the circle

@@ -14,7 +14,8 @@ def exclude(optimizer: keras.optimizers.Optimizer, variables: Iterable[keras.Var
     """
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer
-    excluded, names = getattr(optimizer, _VARIABLES, set()), getattr(optimizer, _NAMES, None)
+    excluded: set = getattr(optimizer, _VARIABLES, set())
+    names = getattr(optimizer, _NAMES, None)
     optimizer.exclude_from_weight_decay(var_list=list(variables))
     setattr(optimizer, _VARIABLES, getattr(optimizer, _VARIABLES) | excluded)
     setattr(optimizer, _NAMES, names)

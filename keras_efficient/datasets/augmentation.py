@@ -1,5 +1,8 @@
 """Many different copies from one set of training images: elastic distortion, and flips."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
 from keras_efficient.datasets.checks import random_seed, whole_number
@@ -66,7 +69,9 @@ def elastic(
     return result
 
 
-def augment(x: np.ndarray, y: np.ndarray, copies: int, seed: int = 0, **distortion) -> tuple[np.ndarray, np.ndarray]:
+def augment(
+    x: np.ndarray, y: np.ndarray, copies: int, seed: int = 0, **distortion: Any
+) -> tuple[np.ndarray, np.ndarray]:
     """(x, y) with distorted copies behind the originals.
 
     Args:
@@ -96,7 +101,7 @@ def flipped(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.where(turned.reshape(-1, *[1] * (x.ndim - 1)), x[:, :, ::-1], x)
 
 
-def _chunks(copies: int, images: int, chunk_size: int):
+def _chunks(copies: int, images: int, chunk_size: int) -> Iterator[tuple[int, int, int]]:
     """(start, stop, first): a range of images, and where the results of its copy begin."""
     for copy in range(copies):
         for start in range(0, images, chunk_size):

@@ -2,9 +2,10 @@
 
 import math
 import numbers
+from typing import Any
 
 
-def whole_number(name: str, value, least: int, most: int | None = None) -> int:
+def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
     """`value` as an int, when it is a whole number (no bool) from `least` to `most`.
 
     Raises:
@@ -13,13 +14,14 @@ def whole_number(name: str, value, least: int, most: int | None = None) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
-    if value < least or (most is not None and value > most):
+    number = int(value)
+    if number < least or (most is not None and number > most):
         bounds = f"at least {least}" if most is None else f"from {least} to {most}"
         raise ValueError(f"`{name}` must be {bounds}. Received: {name}={value!r}")
-    return int(value)
+    return number
 
 
-def finite_number(name: str, value, least: float = 0.0, above: bool = False) -> float:
+def finite_number(name: str, value: Any, least: float = 0.0, above: bool = False) -> float:
     """`value` as a float, when it is finite and at least (with `above`: more than) `least`.
 
     Raises:
@@ -34,6 +36,6 @@ def finite_number(name: str, value, least: float = 0.0, above: bool = False) -> 
     return float(value)
 
 
-def random_seed(value) -> int:
+def random_seed(value: Any) -> int:
     """`value` as a seed, which numpy's generators accept from 0 to 2^32 - 1."""
     return whole_number("seed", value, 0, 2**32 - 1)

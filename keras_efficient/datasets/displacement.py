@@ -19,7 +19,9 @@ class Displacement:
         ValueError, TypeError: a wrong kernel_size, sigma or alpha.
     """
 
-    def __init__(self, shape, kernel_size: int, sigma: float, alpha: float, seed):
+    def __init__(
+        self, shape: tuple[int, ...], kernel_size: int, sigma: float, alpha: float, seed: int | np.random.SeedSequence
+    ):
         kernel_size = whole_number("kernel_size", kernel_size, 1)
         if kernel_size % 2 == 0:
             raise ValueError(

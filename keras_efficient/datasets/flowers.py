@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ TEST = 50
 SIZE = 180
 
 
-def read_flowers(data_dir: Path | None, size: int = SIZE):
+def read_flowers(data_dir: Path | None, size: int = SIZE) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Images (n, size, size, 3), float32 from -1 to 1 (byte / 127.5 - 1), and kinds.
 
     They come from `flowers_180.tar` in `data_dir`, photographs of 180 x 180 pixels, or from the download of
@@ -43,12 +44,16 @@ def read_flowers(data_dir: Path | None, size: int = SIZE):
     return x[~test], y[~test], x[test], y[test]
 
 
-def _photographs(archive: tarfile.TarFile, size: int):
+def _photographs(
+    archive: tarfile.TarFile, size: int
+) -> Iterator[tuple[tuple[str, str], tuple[np.ndarray, np.ndarray]]]:
     """((kind, file name), (pixels, number of the kind)) in the order of the archive."""
     from PIL import Image
 
     for member in archive:
         if member.isfile() and member.name.endswith(".jpg"):
             kind, name = member.name.split("/")[-2:]
-            image = Image.open(io.BytesIO(archive.extractfile(member).read())).convert("RGB")
+            file = archive.extractfile(member)
+            assert file is not None  # only of what is no file
+            image = Image.open(io.BytesIO(file.read())).convert("RGB")
             yield (kind, name), (np.asarray(image.resize((size, size))), np.array(KINDS.index(kind)))

@@ -39,7 +39,7 @@ ORDER = """
 """
 
 
-def read_penguins(data_dir: Path | None):
+def read_penguins(data_dir: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Features (300, 12) and (33, 12), species; `penguins.csv` in `data_dir`, or a download with a checksum.
 
     Features: island (3, one-hot), bill length / 50 mm, bill depth / 20 mm, flipper length / 200 mm, body mass /

@@ -38,7 +38,7 @@ def expand(config: Sequence[Any], input_shape: Sequence[int]) -> list[LayerSpec]
 def expand_with_shapes(config: Sequence[Any], input_shape: Sequence[int]) -> list[tuple[LayerSpec, Shape | None]]:
     """`expand`, each layer with the shape behind it (None where it is not known)."""
     check_items(config)
-    shape = check_input_shape(input_shape)
+    shape: Shape | None = check_input_shape(input_shape)
     layers: list[tuple[LayerSpec, Shape | None]] = []
     for position, item in enumerate(config, start=1):
         try:

@@ -6,9 +6,11 @@ import math
 import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 MAX_BITS = 16
+LARGEST_MIDRISE = 2  # signed grids of `ops.quantize` with so few bits have no zero
+SCALE_EXPONENTS = (-126, 127)  # log2 of the scales of `ops.quantize`
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Field:
         return self.check(value, self.name)
 
 
-def is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> TypeGuard[int]:
     """Whether `value` is an integer (Python or numpy), booleans excluded."""
     return type(value) is int or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
 

@@ -202,13 +202,13 @@ def widened(size: int | None, border: int) -> int | None:
 def read_border(padding: Any) -> tuple[tuple[int, int], tuple[int, int]]:
     """Padding as Keras writes it: n, (rows, columns) or ((top, bottom), (left, right))."""
     sides = padding if isinstance(padding, (list, tuple)) else (padding, padding)
-    pairs = tuple(tuple(side) if isinstance(side, (list, tuple)) else (side, side) for side in sides)
+    pairs = [tuple(side) if isinstance(side, (list, tuple)) else (side, side) for side in sides]
     if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"padding must be n, (rows, columns) or ((top, bottom), (left, right)). Received: {padding!r}")
-    pairs = tuple(tuple(check_integer(size, "padding") for size in pair) for pair in pairs)
-    if min(map(min, pairs)) < 0:
+    top, bottom, left, right = (check_integer(size, "padding") for pair in pairs for size in pair)
+    if min(top, bottom, left, right) < 0:
         raise ValueError(f"padding must be at least 0. Received: {padding!r}")
-    return pairs
+    return (top, bottom), (left, right)
 
 
 SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], Shape]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from keras_efficient.descriptions.fields import check_pair, required
 
@@ -11,7 +11,11 @@ PADDINGS = ("valid", "same")
 MEAN_DIGITS = 8  # of the reciprocals that quantized means multiply with, binary
 
 
-def window_output_size(size: int | None, kernel: int, stride: int, padding: str) -> int | None:
+# What is known stays known.
+Size = TypeVar("Size", int, int | None)
+
+
+def window_output_size(size: Size, kernel: int, stride: int, padding: str) -> Size:
     """How many windows of length `kernel` fit along an axis of length `size`.
 
     "valid": floor((size - kernel) / stride) + 1, which is 0 or less when the window is longer than
@@ -30,7 +34,9 @@ def mean_reciprocal(count: int) -> float:
     return round(2**places / count) / 2**places
 
 
-def read_window(config: Mapping[str, Any], size_key: str, default: Any = None) -> tuple[tuple, tuple, str]:
+def read_window(
+    config: Mapping[str, Any], size_key: str, default: Any = None
+) -> tuple[tuple[int, int], tuple[int, int], str]:
     """(window rows, columns), (stride rows, columns) and padding of a convolution or pooling
     configuration.
 

@@ -7,7 +7,8 @@ from keras_efficient.export.coordinates import (
     write_coordinates,
 )
 from keras_efficient.export.coordinates_c import export_coordinates_c
-from keras_efficient.export.firmware import FirmwareReport, export_c
+from keras_efficient.export.firmware import export_c
+from keras_efficient.export.firmware_report import FirmwareReport
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.litert import convert_litert, export_litert
 from keras_efficient.export.litert_report import LitertReport

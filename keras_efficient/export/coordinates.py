@@ -104,7 +104,7 @@ def load_coordinates(model: keras.Model, path: str | Path) -> None:
             )
     for layer, record in zip(layers, records, strict=True):
         layer.z.assign(record.coordinates)
-        if layer.use_bias:
+        if layer.bias is not None:
             layer.bias.assign(record.biases)
 
 

@@ -7,7 +7,8 @@ import keras
 
 from keras_efficient.export.c.text import INDENT
 from keras_efficient.export.coordinates import coordinate_records, random_basis_layers
-from keras_efficient.export.firmware import C_FOLDER, MARK, check_folder, check_own
+from keras_efficient.export.firmware import C_FOLDER, check_folder, check_own
+from keras_efficient.export.firmware_report import MARK
 from keras_efficient.files import write_text
 from keras_efficient.version import __version__
 

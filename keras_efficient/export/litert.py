@@ -18,7 +18,7 @@ from keras_efficient.files import write_atomically
 MARK_PLACE, FILE_MARK = slice(4, 8), b"TFL3"
 
 
-def export_litert(model: keras.Model, path: str | Path, samples=None) -> LitertReport:
+def export_litert(model: keras.Model, path: str | Path, samples: np.ndarray | None = None) -> LitertReport:
     """Write a .tflite file of a network, and say its bytes beside those of this package's C.
 
     Args:
@@ -42,7 +42,7 @@ def export_litert(model: keras.Model, path: str | Path, samples=None) -> LitertR
     return report
 
 
-def convert_litert(model: keras.Model, samples=None) -> bytes:
+def convert_litert(model: keras.Model, samples: np.ndarray | None = None) -> bytes:
     """The bytes of a .tflite file that computes what `model` does, for one sample at a time.
 
     Quantized layers are taken as their mode says: in the quantized modes the file holds the rounded
@@ -87,7 +87,7 @@ def check_backend() -> None:
         )
 
 
-def checked_samples(samples, model_input) -> np.ndarray:
+def checked_samples(samples: np.ndarray, model_input: keras.KerasTensor) -> np.ndarray:
     """Samples as an array of the dtype that the model's input has."""
     samples = np.asarray(samples)
     if not samples.size:
@@ -107,7 +107,7 @@ def checked_samples(samples, model_input) -> np.ndarray:
     return samples.astype(model_input.dtype)
 
 
-def for_one_sample(model, samples):
+def for_one_sample(model: keras.Model, samples: np.ndarray | None) -> keras.Model:
     """The same network in layers that the converter gets right, for a batch of one."""
     # TensorFlow's own optimizer would compute a chain of constant products only up to some size.
     plain = keras.models.clone_model(model, clone_function=LitertLayers(model, samples), recursive=True)
@@ -117,7 +117,7 @@ def for_one_sample(model, samples):
     return keras.Model(inputs, plain(inputs))
 
 
-def converted(model, samples):
+def converted(model: keras.Model, samples: np.ndarray | None) -> bytes:
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)

@@ -119,7 +119,7 @@ def new_twin(layer: QuantizedLayer, shape: Any, **changes: Any) -> QuantizedLaye
 
 def set_rounded_weights(layer: QuantizedLayer, copy: QuantizedLayer) -> None:
     for old, new in zip(layer.quantizers, copy.quantizers, strict=True):
-        if old.weight is not None:
+        if new.weight is not None:
             new.weight.assign(keras.ops.convert_to_numpy(layer.quantize_weight(old)))
 
 

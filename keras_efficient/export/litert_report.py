@@ -7,6 +7,7 @@ import math
 import re
 import warnings
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -103,7 +104,7 @@ def tensor_bytes(content: bytes) -> int:
     return int(max(alive, default=sum(size.values())))
 
 
-def new_interpreter(content: bytes):
+def new_interpreter(content: bytes) -> Any:
     """TensorFlow's interpreter of a .tflite file, ready to run, without delegates: they hide the operations."""
     import tensorflow as tf
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from keras_efficient.export.integer import (
     Addition,
@@ -15,6 +16,7 @@ from keras_efficient.export.integer import (
     Operation,
     Rescale,
     Residual,
+    WindowOperation,
 )
 from keras_efficient.export.integer.reading import IntegerNetwork
 from keras_efficient.export.planner import CellStep, ResidualStep, Step, WholeStep, WindowStep
@@ -52,16 +54,19 @@ class Arrival:
 
 def split_arrival(source: IntegerMap, operations: list[Operation]) -> tuple[Arrival, list[Operation]]:
     """What is done while the input arrives, and the layers behind it."""
-    count = 0
-    while count < len(operations) and isinstance(operations[count], Rescale):
-        count += 1
-    pooling = operations[count] if count < len(operations) and pools_on_arrival(operations[count]) else None
-    first = operations[: count + (pooling is not None)]
+    rescales: list[Rescale] = []
+    for operation in operations:
+        if not isinstance(operation, Rescale):
+            break
+        rescales.append(operation)
+    behind = operations[len(rescales) :]
+    pooling = behind[0] if behind and pools_on_arrival(behind[0]) else None
+    first = [*rescales, *([] if pooling is None else [pooling])]
     stored = first[-1].target if first else source
-    return Arrival(source, tuple(operations[:count]), pooling, stored), operations[len(first) :]
+    return Arrival(source, tuple(rescales), pooling, stored), operations[len(first) :]
 
 
-def pools_on_arrival(operation: Operation) -> bool:
+def pools_on_arrival(operation: Operation) -> TypeGuard[MaxPooling | AveragePooling]:
     if not isinstance(operation, (MaxPooling, AveragePooling)):
         return False
     window = operation.window
@@ -75,10 +80,10 @@ def graph_nodes(network: IntegerNetwork) -> list[Node]:
         is_last = number == len(network.operations) - 1
         target = feature_map(operation.target, is_last)
         if isinstance(operation, Addition):
-            steps = [CellStep(feature_map(source), target) for source in operation.sources]
+            steps: list[Step] = [CellStep(feature_map(source), target) for source in operation.sources]
         elif isinstance(operation, Concatenation):
-            ones = ((1, 1), (1, 1), "valid")
-            steps = [WindowStep(feature_map(s), target, *ones, cell_by_cell=False) for s in operation.sources]
+            sources_of = map(feature_map, operation.sources)
+            steps = [WindowStep(s, target, (1, 1), (1, 1), "valid", cell_by_cell=False) for s in sources_of]
         else:
             steps = [planner_step(operation, is_last)]
         nodes.append(Node(operation.name, sources, tuple(steps)))
@@ -98,6 +103,7 @@ def planner_step(operation: Operation, is_last: bool) -> Step:
         return ResidualStep(source, target, operation.first.target.codes.bits)
     if isinstance(operation, Convolution) and operation.is_whole:
         return WholeStep(source, target)
+    assert isinstance(operation, WindowOperation)
     window = operation.window
     # A depthwise layer with multiplier 1, and pooling: channel c comes from channel c alone.
     one_to_one = not isinstance(operation, Convolution) or (operation.depthwise and source.shape[2] == target.shape[2])

@@ -9,7 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.export.firmware import FirmwareReport, check_choice, firmware_report, save_report
+from keras_efficient.export.firmware import check_choice, save_report
+from keras_efficient.export.firmware_report import FirmwareReport, firmware_report
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.reference import keras_logits
 from keras_efficient.export.verify import ToolFailedError, ToolMissingError, run_on_arm, run_on_avr, run_on_host
@@ -88,14 +89,17 @@ def verify_c(model: keras.Model, directory: str | Path, images: np.ndarray, targ
     expected = integer_model.predict(images)
     report = firmware_report(directory)
     comparisons = [compare_keras(model, integer_model, images, expected), compare_host(directory, images, expected)]
-    if target != "host":
-        comparison, report = DEVICES[target](directory, images[:IMAGES_ON_DEVICE], expected, report)
+    on_device = DEVICES[target]
+    if on_device is not None:
+        comparison, report = on_device(directory, images[:IMAGES_ON_DEVICE], expected, report)
         comparisons.append(comparison)
         save_report(directory, report, target)
     return Verification(tuple(comparisons), report)
 
 
-def compare_keras(model: keras.Model, integer_model: IntegerModel, images: np.ndarray, expected) -> Comparison:
+def compare_keras(
+    model: keras.Model, integer_model: IntegerModel, images: np.ndarray, expected: np.ndarray
+) -> Comparison:
     logits = keras_logits(model, integer_model, images)
     inexact = integer_model.inexact_layers
     note = f"floats cannot hold the numbers of {', '.join(inexact)} exactly" if inexact else ""
@@ -123,7 +127,7 @@ def compare_avr(
     except (ToolMissingError, ToolFailedError) as error:
         return did_not_run(what, error), report
     report = report.measured(run.static_bytes, run.stack_bytes, run.flash_bytes)
-    if run.logits is None:
+    if run.logits is None or run.image_cycles is None:
         note = f"flash {run.flash_bytes} bytes, RAM {run.static_bytes} without stack; simavr is missing"
         return Comparison(what, note=note), report
     cycles = f"{run.image_cycles.mean / 1e6:.2f} million cycles an image"

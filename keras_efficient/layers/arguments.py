@@ -1,43 +1,48 @@
 """Checks of layer arguments that several families share."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from keras_efficient.descriptions.fields import is_integer
 from keras_efficient.descriptions.windows import window_output_size
 from keras_efficient.ops.quantize import check_bits
+from keras_efficient.type_aliases import Shape
+
+# What `one_of` chooses from.
+Choice = TypeVar("Choice", bound=str | None)
 
 
-def positive_integer(value, name: str) -> int:
+def positive_integer(value: Any, name: str) -> int:
     """`value` as an int, or a ValueError that quotes it."""
     if is_integer(value) and value > 0:
         return int(value)
     raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
-def whole_number(value, name: str) -> int:
+def whole_number(value: Any, name: str) -> int:
     """`value` as an int of any sign, or a ValueError that quotes it."""
     if is_integer(value):
         return int(value)
     raise ValueError(f"`{name}` must be an integer. Received: {name}={value!r}")
 
 
-def non_negative_number(value, name: str) -> float:
+def non_negative_number(value: Any, name: str) -> float:
     """`value` as a float of at least 0, or a ValueError that quotes it."""
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and 0 <= value < float("inf"):
         return float(value)
     raise ValueError(f"`{name}` must be a number of at least 0. Received: {name}={value!r}")
 
 
-def one_of(choices, value, name: str):
+def one_of(choices: Collection[Choice], value: Choice, name: str) -> Choice:
     """`value` if it is one of `choices`, or a ValueError that quotes it."""
     if (value is None or isinstance(value, str)) and value in choices:
         return value
     raise ValueError(f"`{name}` must be one of {tuple(choices)}. Received: {name}={value!r}")
 
 
-def integer_pair(value, name: str) -> tuple[int, int]:
+def integer_pair(value: Any, name: str) -> tuple[int, int]:
     """`value` (a positive integer, or two of them) as a pair, or a ValueError that quotes it."""
     pair = (value, value) if is_integer(value) else value
     if isinstance(pair, Sequence) and len(pair) == 2 and all(is_integer(v) and v > 0 for v in pair):
@@ -45,7 +50,7 @@ def integer_pair(value, name: str) -> tuple[int, int]:
     raise ValueError(f"`{name}` must be a positive integer or a pair of them. Received: {name}={value!r}")
 
 
-def padding_name(padding) -> str:
+def padding_name(padding: Any) -> str:
     """`padding` in lower case, or a ValueError unless it is "valid" or "same"."""
     name = padding.lower() if isinstance(padding, str) else padding
     if name in ("valid", "same"):
@@ -53,12 +58,12 @@ def padding_name(padding) -> str:
     raise ValueError(f"`padding` must be 'valid' or 'same'. Received: padding={padding!r}")
 
 
-def optional_bits(bits, name: str) -> int | None:
+def optional_bits(bits: int | None, name: str) -> int | None:
     """A width of 1 to 16 bits, or None for a float part; a ValueError for anything else."""
     return None if bits is None else check_bits(bits, name)
 
 
-def dense_inputs(input_shape, layer_name: str) -> int:
+def dense_inputs(input_shape: Shape, layer_name: str) -> int:
     """The inputs of a (batch, ..., inputs) shape, or a ValueError."""
     if len(input_shape) >= 2 and input_shape[-1] is not None:
         return input_shape[-1]
@@ -68,7 +73,7 @@ def dense_inputs(input_shape, layer_name: str) -> int:
     )
 
 
-def image_channels(input_shape, layer_name: str) -> int:
+def image_channels(input_shape: Shape, layer_name: str) -> int:
     """The channels of a (batch, rows, columns, channels) shape, or a ValueError."""
     if len(input_shape) == 4 and input_shape[-1] is not None:
         return input_shape[-1]
@@ -78,7 +83,9 @@ def image_channels(input_shape, layer_name: str) -> int:
     )
 
 
-def window_sizes(input_shape, window, strides, padding, layer_name: str) -> list[int | None]:
+def window_sizes(
+    input_shape: Shape, window: tuple[int, int], strides: tuple[int, int], padding: str, layer_name: str
+) -> list[int | None]:
     """Rows and columns of what a sliding window makes of (batch, rows, columns, channels).
 
     A ValueError says that the input is no image, or that the window is larger than it is.
@@ -94,7 +101,7 @@ def window_sizes(input_shape, window, strides, padding, layer_name: str) -> list
     return sizes
 
 
-def signal_channels(input_shape, layer_name: str) -> int:
+def signal_channels(input_shape: Shape, layer_name: str) -> int:
     """The channels of a (batch, steps, channels) shape, or a ValueError."""
     if len(input_shape) == 3 and input_shape[-1] is not None:
         return input_shape[-1]
@@ -104,7 +111,7 @@ def signal_channels(input_shape, layer_name: str) -> int:
     )
 
 
-def signal_steps(input_shape, window: int, stride: int, padding: str, layer_name: str) -> int | None:
+def signal_steps(input_shape: Shape, window: int, stride: int, padding: str, layer_name: str) -> int | None:
     """Steps of what a sliding window makes of (batch, steps, channels), or a ValueError."""
     signal_channels(input_shape, layer_name)
     steps = window_output_size(input_shape[1], window, stride, padding)

@@ -1,9 +1,12 @@
 """The mask that a `Prunable` lays on a weight, applied where a layer of ours uses the weight."""
 
+import keras
 from keras import ops
 
+from keras_efficient.type_aliases import Tensor
 
-def masked(values, variable):
+
+def masked(values: Tensor, variable: keras.Variable) -> Tensor:
     """`values`, made of `variable` (rounded, say), with zeros where its pruning mask has them.
 
     Without a mask these are the `values` themselves. The mask comes after the quantizer: with one or
@@ -15,6 +18,6 @@ def masked(values, variable):
     return keep(mask, ops.convert_to_tensor(values))
 
 
-def keep(mask, values):
+def keep(mask: Tensor, values: Tensor) -> Tensor:
     """`values` where `mask` is 1, else 0; no gradient and no infinity comes through a zero."""
     return ops.where(ops.cast(mask, "bool"), values, ops.zeros_like(values))

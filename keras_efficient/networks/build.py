@@ -1,19 +1,23 @@
 """From a network description to a Keras model."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 from keras_efficient import descriptions, layers
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.quantization.modes import set_mode
+from keras_efficient.type_aliases import SignedOutput
 
 _HAS_SIGNED_OUTPUT = ("DenseQ", "ConvQ", "DepthwiseConvQ")
 
 
 def build_network(
-    config,
+    config: Sequence[Any],
     input_shape: tuple[int, ...] = (28, 28, 1),
     mode: str = "float",
-    signed_output: bool | str = "auto",
+    signed_output: SignedOutput = "auto",
     softmax: bool = True,
 ) -> keras.Model:
     """Build the Keras model that a network description stands for.

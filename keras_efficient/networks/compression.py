@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -161,9 +162,11 @@ def low_rank(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
     """L (rows, rank) and R (columns, rank) whose product L R' is nearest to the matrix."""
     u, s, v = np.linalg.svd(matrix, full_matrices=False)
     root = np.sqrt(s[:rank])
-    found = [u[:, :rank] * root, v[:rank].T * root]
     # Of a rank above the matrix's own the rest stays 0.
-    return tuple(np.pad(each, ((0, 0), (0, rank - each.shape[1]))) for each in found)
+    left, right = (
+        np.pad(each, ((0, 0), (0, rank - each.shape[1]))) for each in (u[:, :rank] * root, v[:rank].T * root)
+    )
+    return left, right
 
 
 def low_rank_factors(layer: layers.LowRankDense, matrix: np.ndarray) -> list[np.ndarray]:
@@ -194,7 +197,13 @@ def dual_kronecker_factors(layer: layers.DualLPHMDense, matrix: np.ndarray) -> l
     return alternate(matrix, p, q, *[lambda each: list(low_rank(each, layer.rank))] * 2)
 
 
-def alternate(matrix: np.ndarray, p: int, q: int, parts_of_a, parts_of_b) -> list[np.ndarray]:
+def alternate(
+    matrix: np.ndarray,
+    p: int,
+    q: int,
+    parts_of_a: Callable[[np.ndarray], list[np.ndarray]],
+    parts_of_b: Callable[[np.ndarray], list[np.ndarray]],
+) -> list[np.ndarray]:
     """The nearest A kron B with A and B made of parts: A is the best for B, B for A, and so on."""
     blocks, s, t = block_rows(matrix, p, q), matrix.shape[0] // p, matrix.shape[1] // q
     b = low_rank(blocks, 1)[1].ravel()

@@ -9,14 +9,7 @@ from keras_efficient.ops.kronecker_conv import kronecker_conv
 from keras_efficient.ops.permute import permute, random_order, riffle_order
 from keras_efficient.ops.quantize import code_range, power_of_two, quantize, to_codes
 from keras_efficient.ops.separable_dct import dct2d, idct2d
-from keras_efficient.ops.sketches import (
-    gaussian_expand,
-    gaussian_project,
-    srht_expand,
-    srht_project,
-    strided_expand,
-    strided_project,
-)
+from keras_efficient.ops.sketches import strided_expand, strided_project
 from keras_efficient.ops.taylor import taylor_kronecker, taylor_moments, taylor_tinybig
 from keras_efficient.ops.tinybig_layout import tinybig_product
 
@@ -27,8 +20,6 @@ __all__ = [
     "dct2d",
     "dct_matrix",
     "depthwise_conv",
-    "gaussian_expand",
-    "gaussian_project",
     "hashed_normals",
     "hashed_signs",
     "hashed_uniform",
@@ -46,8 +37,6 @@ __all__ = [
     "quantize_covering",
     "random_order",
     "riffle_order",
-    "srht_expand",
-    "srht_project",
     "strided_expand",
     "strided_project",
     "taylor_kronecker",

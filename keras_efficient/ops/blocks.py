@@ -2,8 +2,10 @@
 
 from keras import ops
 
+from keras_efficient.type_aliases import Tensor
 
-def block_product(x, blocks):
+
+def block_product(x: Tensor, blocks: Tensor) -> Tensor:
     """`y[n, g m' + j] = sum_i x[n, g m + i] blocks[g, i, j]`: each group has a matrix of its own.
 
     Args:

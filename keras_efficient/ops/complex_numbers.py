@@ -4,19 +4,21 @@ import math
 
 from keras import ops
 
+from keras_efficient.type_aliases import Tensor
 
-def multiply(x, y):
+
+def multiply(x: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """The product of two pairs."""
     return x[0] * y[0] - x[1] * y[1], x[0] * y[1] + x[1] * y[0]
 
 
-def fourier(x):
+def fourier(x: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """The discrete Fourier transform of a pair along the last axis, divided by sqrt(N)."""
     root = math.sqrt(x[0].shape[-1])
     real, imaginary = ops.fft(x)
     return real / root, imaginary / root
 
 
-def inverse_fourier_real(x):
+def inverse_fourier_real(x: tuple[Tensor, Tensor]) -> Tensor:
     """The real part of the inverse of `fourier`: that of the transform of the conjugate."""
     return fourier((x[0], -x[1]))[0]

@@ -2,12 +2,14 @@
 
 from keras import ops
 
+from keras_efficient.type_aliases import Tensor
+
 # Numbers in the Toeplitz matrix up to which one product with it takes the place of the transforms: a
 # product costs less than the steps of a transform while its matrix is small. Chosen on two CPU cores.
 LARGEST_TOEPLITZ = 2**16
 
 
-def block_correlation(x, filters, method=None):
+def block_correlation(x: Tensor, filters: Tensor, method: str | None = None) -> Tensor:
     """Correlation with period 2 J of J blocks with filters of J + 1 taps, channels summed.
 
         y[n, j, o] = sum_(d, c) x[n, (j + d) mod 2 J, c] f[o, d, c],   j < 2 J,   x = 0 from J on
@@ -40,7 +42,7 @@ def _hankel(filters):
     one: no index table, and a gradient without scattering.
     """
     taps, period = ops.transpose(filters, (1, 2, 0)), 2 * (filters.shape[1] - 1)
-    blocks, channels, outputs = period // 2, *taps.shape[1:]
+    blocks, (channels, outputs) = period // 2, taps.shape[1:]
     silence = ops.zeros((blocks - 1, channels, outputs), dtype=taps.dtype)
     row = ops.concatenate([ops.flip(taps[:blocks], axis=0), silence, taps[blocks:]], axis=0)
     rows = ops.tile(row, (blocks + 1, 1, 1))[: blocks * (period + 1)]

@@ -4,11 +4,12 @@ import numpy as np
 from keras import ops
 
 from keras_efficient.ops.quantize import check_bits, quantize
+from keras_efficient.type_aliases import Tensor
 
 _EXPONENTS = (-40, 40)
 
 
-def covering_log2_scale(x, bits: int):
+def covering_log2_scale(x: Tensor, bits: int) -> Tensor:
     """The smallest integer k, -40 to 40, at which `quantize(x, bits, k)` cuts off no value.
 
     A tensor that was quantized with its k has the same k again, so that a file written from it
@@ -26,6 +27,6 @@ def covering_log2_scale(x, bits: int):
     return ops.cast(ops.sum(ops.cast(reached, "int32")) + _EXPONENTS[0], "float32")
 
 
-def quantize_covering(x, bits: int | None):
+def quantize_covering(x: Tensor, bits: int | None) -> Tensor:
     """`quantize` with that scale; gradients pass straight through. `bits=None` returns `x`."""
     return x if bits is None else quantize(x, bits, covering_log2_scale(x, bits), scale_gradient=0.0)

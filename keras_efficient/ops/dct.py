@@ -12,11 +12,12 @@ import numpy as np
 from keras import KerasTensor, ops
 
 from keras_efficient.ops.permute import permute
+from keras_efficient.type_aliases import Tensor
 
 _FLOATS = ("float32", "float64")
 
 
-def dct(x):
+def dct(x: Tensor) -> Tensor:
     """Orthonormal discrete cosine transform (DCT-II) along the last axis.
 
         y_k = s_k sum_n x_n cos(pi (2 n + 1) k / (2 N)),   s_0 = sqrt(1 / N), s_k = sqrt(2 / N)
@@ -34,7 +35,7 @@ def dct(x):
     return _in_float(lambda v: fft_spectrum(permute(v, fft_order(v.shape[-1]))), x)
 
 
-def idct(x):
+def idct(x: Tensor) -> Tensor:
     """The inverse of `dct` (an orthonormal DCT-III) along the last axis.
 
         y_n = sum_k s_k x_k cos(pi (2 n + 1) k / (2 N))      with s_k as in `dct`
@@ -63,7 +64,7 @@ def fft_order(size: int) -> np.ndarray:
     return np.concatenate([np.arange(0, size, 2), np.arange(1, size, 2)[::-1]])
 
 
-def fft_spectrum(x):
+def fft_spectrum(x: Tensor) -> Tensor:
     """`dct` of entries in FFT order; the spectrum is in natural order."""
     size = x.shape[-1]
     bins = size // 2 + 1
@@ -76,7 +77,7 @@ def fft_spectrum(x):
     return spectrum * _constant(_scale(size), x)
 
 
-def fft_signal(spectrum):
+def fft_signal(spectrum: Tensor) -> Tensor:
     """`idct` of a spectrum in natural order; the entries are in FFT order."""
     size = spectrum.shape[-1]
     low, high = _halves(spectrum * _constant(1 / _scale(size), spectrum))
@@ -85,7 +86,7 @@ def fft_signal(spectrum):
     return ops.irfft((low * cosine + high * sine, low * sine - high * cosine), fft_length=size)
 
 
-def fft_filter(x, gains):
+def fft_filter(x: Tensor, gains: Tensor) -> Tensor:
     """`x C diag(gains) C'` for entries in FFT order: forth, one gain an entry, and back.
 
     With V the real FFT of `x`, g_k and h_k = g_(N-k) the two gains of bin k, and conj the complex

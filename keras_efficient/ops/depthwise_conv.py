@@ -4,8 +4,10 @@ import math
 
 from keras import ops
 
+from keras_efficient.type_aliases import Tensor
 
-def depthwise_conv(x, kernel, strides, padding):
+
+def depthwise_conv(x: Tensor, kernel: Tensor, strides: tuple[int, int], padding: str) -> Tensor:
     """Depthwise 2-D convolution, channels last, also for unequal strides.
 
         y[b, i, j, c m + d] = sum_rs x[b, i sr + r, j sc + s, c] kernel[r, s, c, d]

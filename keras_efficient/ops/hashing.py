@@ -1,9 +1,12 @@
 """Random words from a seed by integer arithmetic alone: the same bits everywhere, also in C."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
 from keras_efficient.descriptions.fields import is_integer
+from keras_efficient.type_aliases import Tensor
 
 _GOLDEN_RATIO = 0x9E3779B9
 _FACTORS = (0x7FEB352D, 0x846CA68B)
@@ -31,11 +34,11 @@ def hashed_words(seed: int, salt: int, count: int) -> np.ndarray:
         salt: Integer that tells the uses of one seed apart.
         count: Number of words, up to 2^32.
     """
-    key = mix([(int(seed) ^ (_GOLDEN_RATIO * (int(salt) + 1))) & 0xFFFFFFFF])
+    key = mix(np.array([(int(seed) ^ (_GOLDEN_RATIO * (int(salt) + 1))) & 0xFFFFFFFF]))
     return mix(np.arange(count, dtype=np.uint32) + key)
 
 
-def hashed_signs(seed, salt, n: int, dtype="int8"):
+def hashed_signs(seed: int | Tensor, salt: int | Tensor, n: int, dtype: str = "int8") -> Tensor:
     """`n` random signs, the same bits on every backend and in C.
 
     In 32-bit words, with `mix` as in this module,
@@ -61,7 +64,7 @@ def hashed_signs(seed, salt, n: int, dtype="int8"):
     return 1 - 2 * ops.cast(ops.reshape(bits, (-1,))[:n], dtype)
 
 
-def hashed_uniform(seed, salt, n: int):
+def hashed_uniform(seed: int | Tensor, salt: int | Tensor, n: int) -> Tensor:
     """`n` random numbers, uniform on [-1, 1), the same bits on every backend and in C.
 
         u_k = (word k & 0xffffff) 2^-23 - 1
@@ -72,7 +75,7 @@ def hashed_uniform(seed, salt, n: int):
     return ops.cast(low, "float32") * _SMALLEST_STEP - 1.0
 
 
-def hashed_normals(seed, salt, n: int):
+def hashed_normals(seed: int | Tensor, salt: int | Tensor, n: int) -> Tensor:
     """`n` normal numbers from the same words by Box and Muller's transform.
 
     The last bits differ from backend to backend, as logarithms and cosines do: for comparisons, not for
@@ -86,7 +89,7 @@ def hashed_normals(seed, salt, n: int):
     return ops.concatenate([radius * ops.cos(angle), radius * ops.sin(angle)])[:n]
 
 
-def check_count(n) -> int:
+def check_count(n: Any) -> int:
     """`n` as an int, or a ValueError unless it is an integer that is not negative."""
     if is_integer(n) and n >= 0:
         return int(n)
@@ -111,7 +114,7 @@ def _xor_shift(values, shift):
     return ops.bitwise_xor(values, ops.bitwise_and(ops.right_shift(values, shift), (1 << (32 - shift)) - 1))
 
 
-def as_word(value):
+def as_word(value: int | Tensor) -> Tensor:
     """An integer modulo 2^32, or an integer tensor, as an int32 tensor with the same bits."""
     if isinstance(value, (int, np.integer)):
         return ops.convert_to_tensor(_signed(int(value)), dtype="int32")

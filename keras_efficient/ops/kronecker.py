@@ -9,9 +9,10 @@ from keras import ops
 
 from keras_efficient.descriptions.factor_costs import is_dual_cheaper, is_low_rank_cheaper, is_second_first
 from keras_efficient.descriptions.factors import FactorSizes
+from keras_efficient.type_aliases import Tensor
 
 
-def kronecker_sum(x, a, b):
+def kronecker_sum(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """`x W'` with `W = sum_i A_i kron B_i`.
 
     Args:
@@ -34,7 +35,7 @@ def kronecker_sum(x, a, b):
     return ops.reshape(ops.matmul(v, _stacked(b)), (-1, p * s))
 
 
-def kronecker_low_rank(x, a, s, t):
+def kronecker_low_rank(x: Tensor, a: Tensor, s: Tensor, t: Tensor) -> Tensor:
     """`x W'` with `W = A kron (S T')`.
 
     Args:
@@ -57,7 +58,7 @@ def kronecker_low_rank(x, a, s, t):
     return _expand(_transposed(v, rank, p), s, p)
 
 
-def kronecker_dual_low_rank(x, p, q, s, t):
+def kronecker_dual_low_rank(x: Tensor, p: Tensor, q: Tensor, s: Tensor, t: Tensor) -> Tensor:
     """`x W'` with `W = (P Q') kron (S T')`.
 
     Args:
@@ -79,7 +80,7 @@ def kronecker_dual_low_rank(x, p, q, s, t):
     return _expand(_transposed(v, rank, rows), s, rows)
 
 
-def low_rank(x, a, b):
+def low_rank(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """`x W'` with `W = A B'`: x (batch, inputs), a (outputs, rank), b (inputs, rank).
 
     Multiply-adds a sample: rank (inputs + outputs).
@@ -87,7 +88,7 @@ def low_rank(x, a, b):
     return ops.matmul(ops.matmul(x, b), ops.transpose(a))
 
 
-def kronecker_matrix(a, b):
+def kronecker_matrix(a: Tensor, b: Tensor) -> Tensor:
     """`sum_i A_i kron B_i` itself, (p s, q t), for tests and export: a (terms, p, q), b (terms, s, t)."""
     (_, p, q), (_, s, t) = a.shape, b.shape
     return ops.reshape(ops.einsum("ipq,ist->psqt", a, b), (p * s, q * t))

@@ -4,9 +4,12 @@ from keras import ops
 
 from keras_efficient.descriptions.factor_costs import is_second_first
 from keras_efficient.descriptions.factors import FactorSizes
+from keras_efficient.type_aliases import Tensor
 
 
-def kronecker_conv(x, a, b, strides=(1, 1), padding="valid"):
+def kronecker_conv(
+    x: Tensor, a: Tensor, b: Tensor, strides: tuple[int, int] = (1, 1), padding: str = "valid"
+) -> Tensor:
     """2-D convolution, channels last, with the kernel `sum_i A_i kron B_i[r, c]` at each tap (r, c).
 
     Args:

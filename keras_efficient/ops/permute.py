@@ -4,6 +4,7 @@ import numpy as np
 from keras import KerasTensor, ops
 
 from keras_efficient.ops.hashing import hashed_words
+from keras_efficient.type_aliases import Tensor
 
 
 def riffle_order(size: int) -> np.ndarray:
@@ -20,7 +21,7 @@ def random_order(size: int, seed: int = 0, salt: int = 0) -> np.ndarray:
     return np.argsort(hashed_words(seed, salt, size))
 
 
-def permute(x, order: np.ndarray):
+def permute(x: Tensor, order: np.ndarray) -> Tensor:
     """`y[..., i] = x[..., order[i]]`.
 
     The gradient is written out as what it is, the inverse permutation: the frameworks would add

@@ -1,13 +1,16 @@
 """The quantizer: fixed-point grids with a power-of-two scale that can be trained."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
+import keras
 import numpy as np
 from keras import KerasTensor, Operation, Variable, ops, saving
 
-from keras_efficient.descriptions.fields import MAX_BITS, is_integer
-from keras_efficient.descriptions.grids import LARGEST_MIDRISE, SCALE_EXPONENTS
+from keras_efficient.descriptions.fields import LARGEST_MIDRISE, MAX_BITS, SCALE_EXPONENTS, is_integer
+from keras_efficient.type_aliases import Tensor
 
 MIN_BITS = 1
 ROUNDINGS = ("nearest", "floor")
@@ -17,7 +20,14 @@ _POWERS_OF_TWO = np.exp2(np.arange(SCALE_EXPONENTS[0], SCALE_EXPONENTS[1] + 1)).
 HALF_PRECISION = ("float16", "bfloat16")
 
 
-def quantize(x, bits, log2_scale, signed=True, rounding="nearest", scale_gradient=1.0):
+def quantize(
+    x: Tensor,
+    bits: int,
+    log2_scale: Tensor,
+    signed: bool = True,
+    rounding: str = "nearest",
+    scale_gradient: float = 1.0,
+) -> Tensor:
     """Round `x` to a fixed-point grid of `bits` bits; gradients pass straight through.
 
     With the scale `S = 2^round(log2_scale)`, the resolution `Q = 2^(bits-1)` (signed) or
@@ -63,14 +73,14 @@ def quantize(x, bits, log2_scale, signed=True, rounding="nearest", scale_gradien
 class Quantize(Operation):
     """`quantize` as a node of a Functional model; made by calling it on a `keras.Input`."""
 
-    def __init__(self, bits, signed, rounding, scale_gradient, **kwargs):
+    def __init__(self, bits: int, signed: bool, rounding: str, scale_gradient: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.grid = _Grid(bits, signed, rounding, scale_gradient)
 
-    def call(self, x, log2_scale):
+    def call(self, x: Tensor, log2_scale: Tensor) -> Tensor:
         return _quantize(x, log2_scale, self.grid)
 
-    def compute_output_spec(self, x, log2_scale):
+    def compute_output_spec(self, x: Tensor, log2_scale: Tensor) -> keras.KerasTensor:
         shape = ops.add(x, log2_scale).shape
         return KerasTensor(shape, dtype=x.dtype if "float" in getattr(x, "dtype", "int") else "float32")
 
@@ -96,10 +106,10 @@ class _Grid:
     scale_gradient: float
 
     @property
-    def resolution(self):
+    def resolution(self) -> int:
         return _resolution(self.bits, self.signed)
 
-    def values_and_gradient(self, x, step):
+    def values_and_gradient(self, x: Tensor, step: Tensor) -> tuple[Tensor, Callable[..., tuple[Tensor, Tensor]]]:
         """The values of `quantize`, and the function that gives the gradients of x and step.
 
         The gradients are written out, as they are what the docstring of `quantize` promises, in
@@ -123,7 +133,7 @@ class _Grid:
         return code * step, gradient
 
 
-def power_of_two(log2_scale, scale_gradient=1.0, dtype="float32"):
+def power_of_two(log2_scale: Tensor, scale_gradient: float = 1.0, dtype: str = "float32") -> Tensor:
     """`2^round(log2_scale)`, exactly, with the straight-through gradient `g ln(2) 2^round(.)`.
 
     Args:
@@ -143,7 +153,7 @@ def power_of_two(log2_scale, scale_gradient=1.0, dtype="float32"):
     return scale + scale * (scale_gradient * math.log(2.0)) * (log2_scale - frozen)
 
 
-def to_codes(x, bits, log2_scale, signed=True):
+def to_codes(x: Tensor, bits: int, log2_scale: Tensor, signed: bool = True) -> Tensor:
     """The integer (for one or two signed bits: half-integer) codes of `quantize(x, ...)`.
 
     `codes = y Q / S` with y, Q and S as in `quantize`; numbers from `lo` to `hi`.
@@ -152,7 +162,7 @@ def to_codes(x, bits, log2_scale, signed=True):
     return quantize(x, bits, log2_scale, signed, scale_gradient=0.0) / step
 
 
-def code_range(bits, signed):
+def code_range(bits: int, signed: bool) -> tuple[float, float]:
     """The smallest and the largest code `(lo, hi)` of a grid; see `quantize`.
 
     Raises:
@@ -163,7 +173,7 @@ def code_range(bits, signed):
     return (-resolution if signed else 0) + shift, resolution - 1 + shift
 
 
-def check_bits(bits, name="bits"):
+def check_bits(bits: Any, name: str = "bits") -> int:
     """Raise a ValueError unless `bits` is an integer from 1 to 16."""
     if not is_integer(bits) or not MIN_BITS <= bits <= MAX_BITS:
         raise ValueError(f"`{name}` must be an integer from {MIN_BITS} to {MAX_BITS}. Received: {name}={bits!r}")

@@ -5,6 +5,7 @@ import math
 from keras import ops
 
 from keras_efficient.ops.dct import dct_matrix
+from keras_efficient.type_aliases import Tensor
 
 
 def grid_shape(size: int) -> tuple[int, int]:
@@ -16,7 +17,7 @@ def grid_shape(size: int) -> tuple[int, int]:
     return rows, size // rows
 
 
-def dct2d(x):
+def dct2d(x: Tensor) -> Tensor:
     """`x (C_r kron C_c)`: the last axis, read row by row as a `grid_shape` image, has its rows and
     its columns transformed by the orthonormal DCT-II. Orthonormal as well.
 
@@ -29,12 +30,12 @@ def dct2d(x):
     return ops.reshape(_swap(_columns_forth(x)), _flat_shape(x))
 
 
-def idct2d(x):
+def idct2d(x: Tensor) -> Tensor:
     """The inverse of `dct2d`."""
     return _columns_back(_swap(_image(x)), _flat_shape(x))
 
 
-def dct2d_filter(x, gains):
+def dct2d_filter(x: Tensor, gains: Tensor) -> Tensor:
     """`x T diag(gains) T'` with the matrix T of `dct2d`.
 
     Between the two transforms the image stays transposed, and the gains are transposed instead.

@@ -1,7 +1,7 @@
-"""Random bases of few directions in a large space: the strided sketch, and two others to compare with.
+"""The strided sketch: a random basis of few directions in a large space.
 
-A basis is a matrix P (n, d) that is never built: `..._project` gives P' x, `..._expand` gives P c. Its
-directions have length 1, exactly or on average. `seed` and `salt` may be tensors, such as a step number.
+A basis is a matrix P (n, d) that is never built: `strided_project` gives P' x, `strided_expand` gives P c.
+`seed` and `salt` may be tensors, such as a step number.
 """
 
 import math
@@ -10,10 +10,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_efficient.ops.hashing import as_word, hashed_normals, hashed_signs
+from keras_efficient.ops.hashing import hashed_signs
+from keras_efficient.type_aliases import Tensor
 
 
-def strided_project(x, dimensions: int, seed=0, salt=0, sizes=None):
+def strided_project(
+    x: Tensor, dimensions: int, seed: int | Tensor = 0, salt: int | Tensor = 0, sizes: np.ndarray | None = None
+) -> Tensor:
     """Coordinates of `x` in the strided sketch: `c_b = sum_{i mod d = b} s_i x_i / sqrt(n_b)`.
 
     s are the signs `hashed_signs(seed, salt)` and n_b is the size of bucket b, so the d directions
@@ -36,7 +39,9 @@ def strided_project(x, dimensions: int, seed=0, salt=0, sizes=None):
     return _sum_rows(signs * ops.reshape(x, (rows, dimensions))) * scales
 
 
-def strided_expand(coordinates, n: int, seed=0, salt=0, sizes=None):
+def strided_expand(
+    coordinates: Tensor, n: int, seed: int | Tensor = 0, salt: int | Tensor = 0, sizes: np.ndarray | None = None
+) -> Tensor:
     """The vector with these coordinates: `u_i = s_i c_{i mod d} / sqrt(n_{i mod d})`, a tensor (n,).
 
     Arguments as in `strided_project`; entries in gaps mean nothing.
@@ -62,37 +67,6 @@ def coprime_width(width: int, dimensions: int) -> int:
 def bucket_sizes(positions: np.ndarray, dimensions: int) -> np.ndarray:
     """How many of the positions fall into each bucket, a position being in bucket `position mod d`."""
     return np.bincount(positions % dimensions, minlength=dimensions)
-
-
-def srht_project(x, dimensions: int, seed=0, salt=0):
-    """Coordinates in d random columns of a Hadamard matrix with random signs, `n^(-1/2) (H diag(s) x)_k`.
-
-    O(n log n). Its directions have length 1 but are orthogonal on average only, unless n is a power
-    of two. Ailon & Chazelle 2009, Tropp 2011.
-    """
-    n = x.shape[0]
-    mixed = _hadamard(ops.pad(x * hashed_signs(seed, salt, n, x.dtype), ((0, _power_of_two(n) - n),)))
-    return ops.take(mixed, _random_columns(dimensions, n, seed, salt), axis=0) / math.sqrt(n)
-
-
-def srht_expand(coordinates, n: int, seed=0, salt=0):
-    """The vector (n,) with these coordinates; see `srht_project`."""
-    columns = _random_columns(coordinates.shape[0], n, seed, salt)
-    spread = ops.scatter(ops.expand_dims(columns, 1), coordinates, (_power_of_two(n),))
-    return _hadamard(spread)[:n] * hashed_signs(seed, salt, n, coordinates.dtype) / math.sqrt(n)
-
-
-def gaussian_project(x, dimensions: int, seed=0, salt=0):
-    """Coordinates in d normal directions of mean length 1: the basis of the literature, O(n d).
-
-    The n x d normals are drawn in this call and again in the next. Gressmann et al. 2020.
-    """
-    return ops.matmul(_normal_rows(dimensions, x.shape[0], seed, salt), x)
-
-
-def gaussian_expand(coordinates, n: int, seed=0, salt=0):
-    """The vector (n,) with these coordinates; see `gaussian_project`."""
-    return ops.matmul(coordinates, _normal_rows(coordinates.shape[0], n, seed, salt))
 
 
 def _sign_rows(rows, dimensions, seed, salt, dtype):
@@ -147,32 +121,3 @@ def _finished(matrix):
     if keras.backend.backend() == "tensorflow":
         return ops.concatenate([matrix, ops.zeros((1, shape[1]), matrix.dtype)])
     return matrix
-
-
-def _power_of_two(n):
-    return 1 << max(n - 1, 0).bit_length()
-
-
-def _hadamard(x):
-    """The Walsh-Hadamard transform, not normalized, of a vector whose length is a power of two."""
-    size = x.shape[0]
-    half = 1
-    while half < size:
-        pairs = ops.reshape(x, (-1, 2, half))
-        first, second = pairs[:, 0], pairs[:, 1]
-        x = ops.reshape(ops.stack([first + second, first - second], axis=1), (-1,))
-        half *= 2
-    return x
-
-
-def _random_columns(count, n, seed, salt):
-    """`count` different columns: an arithmetic progression with a random odd step, modulo a power of two."""
-    bits = (1 - hashed_signs(seed, as_word(salt) + 0x5EED, 64, "int32")) // 2
-    powers = ops.convert_to_tensor(2 ** np.arange(31, dtype="int32"))
-    step, start = ops.sum(bits[:31] * powers), ops.sum(bits[32:63] * powers)
-    columns = ops.arange(count, dtype="int32") * ops.bitwise_or(step, 1) + start
-    return ops.bitwise_and(columns, _power_of_two(n) - 1)
-
-
-def _normal_rows(count, n, seed, salt):
-    return ops.reshape(hashed_normals(seed, salt, count * n), (count, n)) / math.sqrt(n)

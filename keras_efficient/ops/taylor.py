@@ -10,11 +10,12 @@ from keras import ops
 from keras_efficient.ops.correlation import block_correlation
 from keras_efficient.ops.kronecker import kronecker_dual_low_rank, low_rank
 from keras_efficient.ops.tinybig_layout import spread_products, spread_sums
+from keras_efficient.type_aliases import Tensor
 
 EPSILON = 1e-5  # of torch.nn.LayerNorm, which tinyBIG applies to the features
 
 
-def taylor_moments(x, order):
+def taylor_moments(x: Tensor, order: int) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of the D features of each sample, each (batch, 1).
 
     With mean u and variance v of x, a = u^2 + v and the share w_i = m^i / D of the features of
@@ -36,7 +37,9 @@ def taylor_moments(x, order):
     return mean, sum(share * (ops.square(each - mean) + inner) for share, each, inner in parts)
 
 
-def taylor_kronecker(x, p, q, s, t, order=2, normalize=False):
+def taylor_kronecker(
+    x: Tensor, p: Tensor, q: Tensor, s: Tensor, t: Tensor, order: int = 2, normalize: bool = False
+) -> Tensor:
     """`k W'` with `W = (P Q') kron (S T')` and the features k of `x`, or their LayerNorm.
 
     Order 1: any q and t. Orders 2 and 3: t = m and q = D / m; then the features read as (q, t) are
@@ -55,7 +58,7 @@ def taylor_kronecker(x, p, q, s, t, order=2, normalize=False):
     return (y - mean * ones) * ops.rsqrt(variance + EPSILON)
 
 
-def taylor_tinybig(x, p, q, s, t, normalize=False):
+def taylor_tinybig(x: Tensor, p: Tensor, q: Tensor, s: Tensor, t: Tensor, normalize: bool = False) -> Tensor:
     """`k W'` with tinyBIG's W (see `tinybig_layout`) and the features k = [x, x kron x], or their
     LayerNorm.
 

@@ -13,8 +13,10 @@ linear in q / s sums that all outputs share. Source: tinyBIG 0.1.0 to 0.2.1, `hm
 import numpy as np
 from keras import ops
 
+from keras_efficient.type_aliases import Tensor
 
-def tinybig_product(x, left, right, b):
+
+def tinybig_product(x: Tensor, left: Tensor | None, right: Tensor, b: Tensor) -> Tensor:
     """`x W'` for the W above with `A = left right'`.
 
     Args:
@@ -34,7 +36,7 @@ def tinybig_product(x, left, right, b):
     return spread_products(ops.reshape(h, (-1, q, s)), left, right)
 
 
-def spread_sums(sums, left, right, s):
+def spread_sums(sums: Tensor, left: Tensor | None, right: Tensor, s: int) -> Tensor:
     """The outputs from the q / s sums `g_j = sum_b H[s j + b, b]`, `H = K B'`, where s divides q.
 
         y[a s + u] = sum_j A[a, u q / s + j] g_j
@@ -49,7 +51,7 @@ def spread_sums(sums, left, right, s):
     return _outputs(ops.matmul(sums, ops.reshape(by_sum, (count, s * rank))), left, s, rank)
 
 
-def spread_products(h, left, right):
+def spread_products(h: Tensor, left: Tensor | None, right: Tensor) -> Tensor:
     """The outputs from all products `H = K B'`, for any s and q.
 
         y[a s + u] = sum_c A[a, f // s] H[c, f % s]     with f = u q + c
@@ -67,7 +69,7 @@ def spread_products(h, left, right):
     return _outputs(z, left, s, rank)
 
 
-def tinybig_matrix(a, b):
+def tinybig_matrix(a: Tensor, b: Tensor) -> Tensor:
     """W itself, (p s, q t), for tests and export: a (p, q), b (s, t)."""
     (p, q), (s, t) = a.shape, b.shape
     return ops.reshape(ops.outer(ops.reshape(a, (-1,)), ops.reshape(b, (-1,))), (p * s, q * t))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import keras
 import numpy as np
 from keras import ops
@@ -22,6 +25,9 @@ CHANNELWISE = (
 _NOT_ELEMENTWISE = ("softmax", "log_softmax", "glu", "sparsemax")
 _SIZE_IF_OPEN = 32
 
+# Which channels are constant, and their values.
+Channels: TypeAlias = tuple[np.ndarray, np.ndarray]
+
 
 class Constants:
     """The constant channels behind each layer of a model.
@@ -31,13 +37,13 @@ class Constants:
     """
 
     def __init__(self, graph: Graph):
-        self._known = {}
+        self._known: dict[int, Channels | None] = {}
         for layer in graph.layers:
             source = graph.source_of(layer)
             before = self._known.get(id(source)) if source is not None and id(layer) not in graph.shared else None
             self._known[id(layer)] = _behind(layer, before)
 
-    def __getitem__(self, layer):
+    def __getitem__(self, layer: keras.layers.Layer) -> Channels | None:
         return self._known[id(layer)]
 
 
@@ -53,7 +59,7 @@ def passes_channels(layer: keras.layers.Layer) -> bool:
     return kind in CHANNELWISE or is_thin(layer)
 
 
-def is_thin(layer) -> bool:
+def is_thin(layer: keras.layers.Layer) -> bool:
     """Whether a layer is a depthwise convolution with one filter a channel."""
     return layer_class(layer) in DEPTHWISE and layer.depth_multiplier == 1
 
@@ -64,15 +70,15 @@ def is_producer(layer: keras.layers.Layer) -> bool:
     return layer_class(layer) in PRODUCERS and channels_last and getattr(layer, "groups", 1) == 1
 
 
-def kernel_and_bias(layer) -> tuple[np.ndarray, np.ndarray | None]:
+def kernel_and_bias(layer: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray | None]:
     """Kernel and bias as the layer computes with them in inference: rounded in the quantized modes, and with the
     batch normalization that it may have taken in."""
     if hasattr(layer, "quantize_weight"):
+        kernel = layer.quantize_weight(layer.kernel_quantizer)
         bias = layer.quantize_weight(layer.bias_quantizer) if layer.has_bias else None
-        pair = (layer.quantize_weight(layer.kernel_quantizer), bias)
     else:
-        pair = (layer.kernel, layer.bias if layer.use_bias else None)
-    return tuple(None if value is None else ops.convert_to_numpy(value) for value in pair)
+        kernel, bias = layer.kernel, layer.bias if layer.use_bias else None
+    return ops.convert_to_numpy(kernel), None if bias is None else ops.convert_to_numpy(bias)
 
 
 def _behind(layer, before):
@@ -88,7 +94,8 @@ def _silent_filters(layer):
     """A filter of zeros gives what the layer makes of its bias."""
     kernel, bias = kernel_and_bias(layer)
     kernel = kernel[..., 0] if is_thin(layer) else kernel
-    constant = ~kernel.reshape(-1, kernel.shape[-1]).any(axis=0) & _is_elementwise(layer.activation)
+    silent = ~kernel.reshape(-1, kernel.shape[-1]).any(axis=0)
+    constant = np.asarray(silent & _is_elementwise(layer.activation))
     values = np.zeros(len(constant), "float32") if bias is None else bias
     y = layer.activation(ops.convert_to_tensor(values))
     if hasattr(layer, "activation_quantizer"):
@@ -109,6 +116,6 @@ def _either(one, other):
     return one[0] | other[0], np.where(one[0], one[1], other[1])
 
 
-def _is_elementwise(activation) -> bool:
+def _is_elementwise(activation: Callable) -> bool:
     name = getattr(activation, "__name__", "")
     return hasattr(keras.activations, name) and name not in _NOT_ELEMENTWISE

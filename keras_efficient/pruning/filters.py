@@ -59,7 +59,7 @@ class _Change:
     added: np.ndarray | None = None  # to its bias
     passes: bool = False  # channels, each to itself
 
-    def replacement(self):
+    def replacement(self) -> tuple[keras.layers.Layer, list[np.ndarray]] | None:
         """The smaller layer and the values of its variables, or None for the same one."""
         if self.kept is None and self.rows is None:
             return None
@@ -89,7 +89,7 @@ class _Change:
         return value[self.kept] if value.ndim == 1 and "float" in variable.dtype else value
 
 
-def _plan(producer, graph, constants, changes) -> None:
+def _plan(producer: keras.layers.Layer, graph: Graph, constants: Constants, changes: dict[int, _Change]) -> None:
     """Take the channels out of everything between `producer` and the kernels that read them."""
     path, readers = _follow(producer, graph)
     if readers is None:
@@ -109,13 +109,16 @@ def _plan(producer, graph, constants, changes) -> None:
     for reader, source, places in readers:
         change = changes[id(reader)]
         change.rows = np.flatnonzero(np.tile(~removable, places))
-        change.added = _from_constants(reader, np.tile(np.where(removable, constants[source][1], 0), places))
+        known = constants[source]
+        assert known is not None  # else nothing would be removable
+        change.added = _from_constants(reader, np.tile(np.where(removable, known[1], 0), places))
 
 
 def _follow(producer, graph):
     """The layers that pass the channels on, and for each kernel that reads them: (layer, the layer whose
     channels they are, places of a flattened map). The latter None if the channels go elsewhere, too."""
-    path, readers, waiting = [], [], [(producer, 1, producer)]
+    path: list[keras.layers.Layer] = []
+    readers, waiting = [], [(producer, 1, producer)]
     while waiting:
         layer, places, source = waiting.pop()
         consumers = graph.consumers_of(layer)

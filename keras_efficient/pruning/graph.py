@@ -20,7 +20,10 @@ class Graph:
 
     def __init__(self, model: keras.Model):
         function = functional_of(model)
-        self.layers, self.sources, self.consumers, self.shared = [], {}, {}, set()
+        self.layers: list[keras.layers.Layer] = []
+        self.sources: dict[int, list[keras.layers.Layer]] = {}
+        self.consumers: dict[int, list[keras.layers.Layer]] = {}
+        self.shared: set[int] = set()
         for node in calls_in_order(function):
             layer = node.operation
             if id(layer) in self.sources:
@@ -33,10 +36,10 @@ class Graph:
                 self.consumers.setdefault(id(source), []).append(layer)
         self.ends = {id(maker_of(tensor)) for tensor in function.outputs}
 
-    def source_of(self, layer):
+    def source_of(self, layer: keras.layers.Layer) -> keras.layers.Layer | None:
         """The one layer that feeds `layer`, or None."""
         sources = self.sources[id(layer)]
         return sources[0] if len(sources) == 1 else None
 
-    def consumers_of(self, layer) -> list:
+    def consumers_of(self, layer: keras.layers.Layer) -> list[keras.layers.Layer]:
         return self.consumers.get(id(layer), [])

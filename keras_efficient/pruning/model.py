@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 import keras
 
@@ -69,7 +69,7 @@ def prune_model(
     return replace_layers(model, replace)
 
 
-def _chosen(model, layers, structure) -> dict:
+def _chosen(model: keras.Model, layers: Choice, structure: Structure) -> dict[int, keras.layers.Layer]:
     """{id(layer): layer} of the layers to wrap."""
     every = _leaves(model)
     if layers is None:
@@ -97,7 +97,7 @@ def _chosen(model, layers, structure) -> dict:
     return {id(layer): layer for layer in found}
 
 
-def _last(model) -> set[int]:
+def _last(model: keras.Model) -> set[int]:
     """The ids of the last layers with a kernel on each way to an output, in models inside the model as well."""
     graph = Graph(model)
     waiting, seen, last = [layer for layer in graph.layers if id(layer) in graph.ends], set(), set()
@@ -136,9 +136,10 @@ def _can_be_pruned(layer, structure):
     return bool(weights) and not (structure.prunes_bias and output_axes(layer) is None)
 
 
-def _normalizations(model, chosen) -> dict:
+def _normalizations(model: keras.Model, chosen: Container[int]) -> dict[int, keras.layers.Layer]:
     """{id(BatchNormalization): the chosen layer before it}, in models inside the model as well."""
-    graph, followers = Graph(model), {}
+    graph = Graph(model)
+    followers: dict[int, keras.layers.Layer] = {}
     for layer in graph.layers:
         if isinstance(layer, keras.Model):
             followers |= _normalizations(layer, chosen)

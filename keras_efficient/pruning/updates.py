@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
+from keras import ops
 
 from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.prunable import Prunable
-from keras_efficient.ops.masks import keep_largest
 from keras_efficient.quantization.modes import layers_of
+from keras_efficient.type_aliases import Tensor
 
 
 def update_masks(model: keras.layers.Layer, step: int) -> bool:
@@ -32,16 +36,40 @@ def update_masks(model: keras.layers.Layer, step: int) -> bool:
     return bool(due)
 
 
-def set_masks(kernels: list[PrunedKernel], zeros: int, monotone: bool = True, scores=None) -> None:
+def set_masks(
+    kernels: list[PrunedKernel], zeros: int, monotone: bool = True, scores: Sequence[np.ndarray] | None = None
+) -> None:
     """Remove the `zeros` units of `kernels` with the smallest scores, which are mean magnitudes by default."""
-    scores = [kernel.scores() for kernel in kernels] if scores is None else scores
-    scores = np.concatenate([np.asarray(each, "float32") for each in scores])
+    parts = [kernel.scores() for kernel in kernels] if scores is None else scores
+    joined = np.concatenate([np.asarray(each, "float32") for each in parts])
     alive = np.concatenate([kernel.alive() for kernel in kernels])
     if not monotone:
         alive = np.ones_like(alive)
-    kept = keras.ops.convert_to_numpy(keep_largest(scores, alive, zeros))
+    kept = keras.ops.convert_to_numpy(keep_largest(joined, alive, zeros))
     for kernel, part in zip(kernels, np.split(kept, np.cumsum([k.count for k in kernels])[:-1]), strict=True):
         kernel.keep(part)
+
+
+def keep_largest(scores: Tensor, alive: Tensor, zeros: int | Tensor) -> Tensor:
+    """1 where a weight stays and 0 where it goes: the `zeros` smallest scores go, exactly so many.
+
+        order = sort by (alive, score, place)        mask[order[k]] = 0 for k < zeros, else 1
+
+    Among equal scores the first ones go. What is dead already goes before anything that lives, so
+    that masks only grow if `zeros` does.
+
+    Args:
+        scores: Tensor (n,), not negative.
+        alive: Tensor (n,) of 1 and 0; all ones let dead weights come back.
+        zeros: How many go, an integer or a scalar tensor, from 0 to n.
+
+    Returns:
+        float32 tensor (n,) of 1 and 0.
+    """
+    scores = ops.cast(scores, "float32")
+    order = ops.argsort(ops.where(ops.cast(alive, "bool"), scores, -1.0))
+    kept = ops.cast(ops.arange(scores.shape[0]) >= zeros, "float32")
+    return ops.scatter(order[:, None], kept, scores.shape)
 
 
 def prunable_layers(model: keras.layers.Layer) -> list[Prunable]:
@@ -51,7 +79,7 @@ def prunable_layers(model: keras.layers.Layer) -> list[Prunable]:
 
 def _groups(layers):
     """The layers that are counted together: one by one, or all of an equal schedule and global scope."""
-    together = {}
+    together: dict[Any, list[Prunable]] = {}
     for layer in layers:
         key = (layer.schedule, layer.structure, layer.monotone) if layer.scope == "global" else id(layer)
         together.setdefault(key, []).append(layer)

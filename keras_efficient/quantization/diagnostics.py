@@ -6,12 +6,13 @@ import numpy as np
 from keras_efficient.ops.quantize import code_range, to_codes
 from keras_efficient.quantization.modes import quantized_layers
 from keras_efficient.quantization.observation import observed_activations
+from keras_efficient.type_aliases import Inputs
 
 # A trained log2 scale this close to x.5 oscillates between two powers of two.
 PARKED_WITHIN = 0.02
 
 
-def diagnose(model: keras.Model, x) -> list[dict]:
+def diagnose(model: keras.Model, x: Inputs) -> list[dict]:
     """One row for each quantized tensor of `model`, measured on the inputs `x`.
 
     Keys: layer, tensor, bits, signed, log2_scale (the largest, where each filter has one), exponent (the

@@ -1,6 +1,7 @@
 """Switching the mode of a whole model."""
 
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
@@ -46,7 +47,7 @@ def layers_of(model: keras.layers.Layer, kind: type) -> list:
 
 
 @contextmanager
-def float_mode(model: keras.layers.Layer):
+def float_mode(model: keras.layers.Layer) -> Iterator[None]:
     """Let the layers of `model` compute in float for a moment (called eagerly, not compiled)."""
     modes = [(layer, layer.mode) for layer in quantized_layers(model)]
     try:

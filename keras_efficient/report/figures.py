@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -26,7 +27,7 @@ PROPERTIES = {
     FAILED: "--failed",
 }
 
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "keras_efficient",  # ids would be random otherwise
     "svg.fonttype": "none",  # text stays text: smaller, and in the font of the page
     "font.size": 9,
@@ -69,7 +70,9 @@ def percent_ticks(axis: Axis) -> None:
 
 def _inline(svg: str, name: str, label: str) -> Html:
     """A stand-alone SVG file as part of a page: no prologue, no global style, ids of its own."""
-    width, height = re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups()
+    found = re.search(r'viewBox="0 0 (\S+) (\S+)"', svg)
+    assert found is not None  # matplotlib writes one
+    width, height = found.groups()
     body = svg[svg.index(">", svg.index("<svg")) + 1 :]
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r'(xlink:)?href="#', f'href="#{name}-', body)

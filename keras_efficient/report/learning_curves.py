@@ -56,8 +56,7 @@ def _draw_curve(axes: Axes, stage: dict, trial: dict, curve: list[float]) -> Non
 def _draw_checkpoint(axes: Axes, trial: dict, curve: list[float]) -> None:
     epoch = trial.get("epoch")
     if is_number(epoch) and 1 <= epoch <= len(curve):
-        at = [epoch], [curve[int(epoch) - 1]]
-        axes.plot(*at, "o", color=CHOSEN, markeredgecolor=CARD, markersize=7, zorder=5)
+        axes.plot([epoch], [curve[int(epoch) - 1]], "o", color=CHOSEN, markeredgecolor=CARD, markersize=7, zorder=5)
 
 
 def _draw_failure(axes: Axes, curve: list[float]) -> None:

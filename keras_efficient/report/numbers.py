@@ -1,11 +1,12 @@
 """Numbers as people read them. A number that is missing or not finite becomes a dash."""
 
 import math
+from typing import TypeGuard
 
 DASH = "–"
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """True for a finite int or float."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -36,7 +37,7 @@ def size(value: float | None) -> str:
     return f"{int(rounded):,}" if rounded == int(rounded) else f"{rounded:,.1f}"
 
 
-def count(value: int | None) -> str:
+def count(value: float | None) -> str:
     """94928 -> '94,928'."""
     return f"{value:,.0f}" if is_number(value) else DASH
 

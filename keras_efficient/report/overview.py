@@ -37,8 +37,9 @@ def _headline(result: dict) -> list[object]:
 
 
 def _mode(stages: list[dict], index: object) -> str:
-    known = isinstance(index, int) and 0 <= index < len(stages)
-    return (stages[index].get("mode") if known else None) or "unknown mode"
+    if isinstance(index, int) and 0 <= index < len(stages):
+        return stages[index].get("mode") or "unknown mode"
+    return "unknown mode"
 
 
 def _card(label: str, value: str, explanation: str, class_: str = "card") -> Html:

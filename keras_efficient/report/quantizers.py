@@ -1,5 +1,7 @@
 """The quantizers of the chosen network: saturated codes and parked scales."""
 
+from typing import Any
+
 from keras_efficient.report import numbers
 from keras_efficient.report.markup import Column, Html, paragraph, section, table
 
@@ -59,7 +61,8 @@ def _columns() -> list[Column]:
 
 
 def _bits(row: dict) -> str:
-    sign = {True: " signed", False: " unsigned"}.get(row.get("signed"), "")
+    signs: dict[Any, str] = {True: " signed", False: " unsigned"}
+    sign = signs.get(row.get("signed"), "")
     return f"{numbers.count(row.get('bits'))}{sign}"
 
 

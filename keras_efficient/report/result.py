@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import TypeGuard
 
 # What training writes into result.json, and the report reads.
 FORMAT = "keras_efficient result 1"
@@ -61,7 +62,7 @@ def _are_stages(stages: object) -> bool:
     return _are_dicts(stages) and all(_are_dicts(stage.get("trials")) for stage in stages)
 
 
-def _are_dicts(items: object) -> bool:
+def _are_dicts(items: object) -> TypeGuard[list[dict]]:
     return isinstance(items, list) and all(isinstance(item, dict) for item in items)
 
 

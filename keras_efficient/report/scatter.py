@@ -1,6 +1,7 @@
 """Accuracy against loss of the trials of a stage."""
 
 import math
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -35,7 +36,7 @@ def _has_point(trial: dict) -> bool:
     return all(map(is_number, _point(trial)))
 
 
-def _point(trial: dict) -> tuple[float, float]:
+def _point(trial: dict) -> tuple[Any, Any]:
     return trial.get("val_loss"), trial.get("val_accuracy")
 
 
@@ -45,7 +46,7 @@ def _draw_chosen(axes: Axes, trial: dict, samples: int | None) -> None:
         error = math.sqrt(accuracy * (1 - accuracy) / samples)
         axes.errorbar(loss, accuracy, yerr=error, color=CHOSEN, alpha=0.5, capsize=4, linewidth=1.2)
     axes.plot(loss, accuracy, "o", color=CHOSEN, markeredgecolor=CARD, markersize=10, zorder=5)
-    style = {"textcoords": "offset points", "color": INK, "weight": "bold"}
+    style: dict[str, Any] = {"textcoords": "offset points", "color": INK, "weight": "bold"}
     axes.annotate(f"trial {trial['trial']}", (loss, accuracy), (9, 6), **style)
 
 

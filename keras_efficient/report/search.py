@@ -57,7 +57,7 @@ def network_text(network: list) -> str:
     return " ".join(_item_text(item) for item in network)
 
 
-def _item_text(item: object) -> str:
+def _item_text(item: dict | list) -> str:
     if isinstance(item, dict):
         return str(item.get("class_name"))
     letter, *values = item

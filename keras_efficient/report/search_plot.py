@@ -1,6 +1,8 @@
 """Accuracy against bytes of the candidates of a search."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -43,29 +45,29 @@ def _limits(axes: Axes, result: dict) -> None:
         axes.axvline(entry["bytes"], color=MUTED, linewidth=0.9, linestyle="--", zorder=1)
 
 
-def _points(axes: Axes, candidates: list[dict], height) -> None:
+def _points(axes: Axes, candidates: list[dict], height: Callable[[float], float]) -> None:
     sizes, heights = _places(candidates, height)
     axes.plot(sizes, heights, "o", color=OTHER, alpha=0.7, markeredgewidth=0, label="candidates")
 
 
-def _front(axes: Axes, front: list[dict], height) -> None:
+def _front(axes: Axes, front: list[dict], height: Callable[[float], float]) -> None:
     sizes, heights = _places(front, height)
     axes.step(sizes, heights, where="post", color=CHOSEN, linewidth=1.4, label="Pareto front")
     axes.plot(sizes, heights, "o", color=CHOSEN, markeredgecolor=CARD, markersize=7.5, zorder=5)
 
 
-def _reference(axes: Axes, reference: dict, height) -> None:
+def _reference(axes: Axes, reference: dict, height: Callable[[float], float]) -> None:
     (size,), (place,) = _places([reference], height)
     axes.plot(size, place, "D", color=INK, markeredgecolor=CARD, markersize=7.5, zorder=6)
-    style = {"textcoords": "offset points", "color": INK, "weight": "bold", "ha": "right"}
+    style: dict[str, Any] = {"textcoords": "offset points", "color": INK, "weight": "bold", "ha": "right"}
     axes.annotate(reference["name"], (size, place), (-8, 7), **style)
 
 
-def _places(candidates: list[dict], height) -> tuple[list, list]:
+def _places(candidates: list[dict], height: Callable[[float], float]) -> tuple[list, list]:
     return [c["total_bytes"] for c in candidates], [height(c["val_accuracy"]) for c in candidates]
 
 
-def _scale(axes: Axes, height) -> None:
+def _scale(axes: Axes, height: Callable[[float], float]) -> None:
     axes.set(xscale="log", xlabel="weights + activations in bytes", ylabel="validation accuracy, quantized")
     axes.margins(0.06)
     low, high = axes.get_ylim()

@@ -1,5 +1,7 @@
 """The storage table: one row a layer, and the sums."""
 
+from typing import Any
+
 from keras_efficient.report import numbers
 from keras_efficient.report.markup import Column, Html, details, paragraph, section, table
 
@@ -41,7 +43,7 @@ def _row_class(row: dict) -> str:
 
 
 def _explanation(storage: dict) -> Html:
-    inputs = {True: "The input comes pixel by pixel. ", False: "The input is stored first. "}
+    inputs: dict[Any, str] = {True: "The input comes pixel by pixel. ", False: "The input is stored first. "}
     return paragraph(
         "Sub-byte weights are packed. Working bytes are what a layer holds at once while it runs; "
         "their maximum is the RAM. ",

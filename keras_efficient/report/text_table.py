@@ -1,4 +1,4 @@
-"""Tables of plain text, and of Markdown."""
+"""Tables of plain text."""
 
 from collections.abc import Collection, Sequence
 
@@ -11,9 +11,3 @@ def align(rows: Sequence[Sequence[str]], words: Collection[str]) -> list[str]:
         "  ".join(f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True)) for row in rows
     )
     return [line.rstrip() for line in lines]
-
-
-def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], columns: str = "---") -> str:
-    """A table in Markdown; `columns` says how all but the first are aligned, `--:` to the right."""
-    lines = [headings, ["---", *[columns] * (len(headings) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)

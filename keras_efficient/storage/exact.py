@@ -72,4 +72,5 @@ def check_map(shape: Any, name: str) -> tuple[int, int, int]:
     is_map = hasattr(shape, "__len__") and not isinstance(shape, str) and len(shape) == 3
     if not is_map or not all(is_integer(size) and size >= 1 for size in shape):
         raise ValueError(f"{name} must be (rows, columns, channels), positive integers. Received: {shape!r}")
-    return tuple(int(size) for size in shape)
+    rows, columns, channels = (int(size) for size in shape)
+    return rows, columns, channels

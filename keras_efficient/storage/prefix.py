@@ -37,10 +37,11 @@ def cells_need(step: Step, deaths: np.ndarray) -> int:
 
 def axes(step: WindowStep) -> tuple[Axis, Axis]:
     """The window's way down and across."""
-    return tuple(
+    down, across = (
         Axis(step.source.shape[d], step.target.shape[d], step.kernel_size[d], step.strides[d], step.padding)
         for d in (0, 1)
     )
+    return down, across
 
 
 @lru_cache(maxsize=CACHE_SIZE)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_efficient.descriptions.grids import LARGEST_MIDRISE, SCALE_EXPONENTS
+from keras_efficient.descriptions.fields import LARGEST_MIDRISE, SCALE_EXPONENTS
 from keras_efficient.descriptions.specs import KERNEL_NAMES
 from keras_efficient.kinds import layer_class
 from keras_efficient.storage.prices.base import FLOAT_BITS

@@ -163,7 +163,7 @@ def shape_text(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-def amount(value: float) -> str:
+def amount(value: float | None) -> str:
     """Bytes with as many decimals as eighths need, without trailing zeros."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 

@@ -41,7 +41,7 @@ def best_encoding(parts: Sequence[np.ndarray], bits: int) -> Encoding:
 
 def encodings(parts: Sequence[np.ndarray], bits: int) -> Iterator[Encoding]:
     """Every encoding of a kernel."""
-    count, stored = sum(part.size for part in parts), sum(np.count_nonzero(part) for part in parts)
+    count, stored = sum(part.size for part in parts), sum(int(np.count_nonzero(part)) for part in parts)
     yield Encoding("dense", count * bits)
     yield Encoding("bitmask", count + stored * bits)
     for gap_bits in range(1, LARGEST_GAP_BITS + 1):

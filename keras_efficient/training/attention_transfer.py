@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Self
 
 import keras
 from keras import ops
 
 from keras_efficient.layers.arguments import non_negative_number
 from keras_efficient.networks import stage_names
+from keras_efficient.type_aliases import Config, Tensor
 
 Pair = tuple[str, str]
 
@@ -58,7 +60,7 @@ class AttentionTransfer(keras.Model):
         teacher: keras.Model,
         layers: Sequence[str | Pair] | None = None,
         beta: float = 1000.0,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         for name, model in (("student", student), ("teacher", teacher)):
@@ -77,13 +79,13 @@ class AttentionTransfer(keras.Model):
         self._teacher_parts = keras.Model(_one_or_all(teacher.inputs), maps[1])
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         outputs, *maps = self._student_parts(inputs, training=training)
         if training:
             self.add_loss(self.beta * self._distance(maps, inputs))
         return outputs
 
-    def attention_loss(self, x) -> float:
+    def attention_loss(self, x: Tensor) -> float:
         """The sum over the pairs, without beta, of the student as in inference on the samples x."""
         x = ops.convert_to_tensor(x)
         return float(ops.convert_to_numpy(self._distance(self._student_parts(x, training=False)[1:], x)))
@@ -98,22 +100,22 @@ class AttentionTransfer(keras.Model):
     # What trains is the student, whatever the layers of the teacher say of themselves.
 
     @property
-    def trainable_variables(self):
+    def trainable_variables(self) -> list[keras.Variable]:
         return self.student.trainable_variables
 
     @property
-    def trainable_weights(self):
+    def trainable_weights(self) -> list[keras.Variable]:
         return self.student.trainable_weights
 
     @property
-    def non_trainable_variables(self):
+    def non_trainable_variables(self) -> list[keras.Variable]:
         return _without(self.variables, self.trainable_variables)
 
     @property
-    def non_trainable_weights(self):
+    def non_trainable_weights(self) -> list[keras.Variable]:
         return _without(self.weights, self.trainable_weights)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "student": keras.saving.serialize_keras_object(self.student),
@@ -123,7 +125,7 @@ class AttentionTransfer(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Self:
         models = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
             for name in ("student", "teacher")
@@ -131,14 +133,14 @@ class AttentionTransfer(keras.Model):
         return cls(**{**config, **models})
 
 
-def attention_map(features):
+def attention_map(features: Tensor) -> Tensor:
     """Where a layer looks: (batch, ..., channels) -> float32 (batch, places), rows of norm 1 (or all zeros)."""
     features = ops.cast(features, "float32")
     energy = ops.mean(ops.square(features), axis=-1)
     return ops.normalize(ops.reshape(energy, (ops.shape(energy)[0], -1)), axis=-1, order=2)
 
 
-def _pairs_of(layers, student, teacher) -> list[Pair]:
+def _pairs_of(layers: Sequence[str | Pair] | None, student: keras.Model, teacher: keras.Model) -> list[Pair]:
     if layers is None:
         names = [stage_names(model) for model in (student, teacher)]
         if not names[0] or names[0] != names[1]:
@@ -150,7 +152,7 @@ def _pairs_of(layers, student, teacher) -> list[Pair]:
     pairs = [(each, each) if isinstance(each, str) else tuple(each) for each in layers]
     if not pairs or any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"`layers` must hold names or pairs of names, at least one. Received: layers={layers!r}")
-    return pairs
+    return [(one, other) for one, other in pairs]
 
 
 def _output(model, name):

@@ -1,13 +1,18 @@
 """What the command `keras-efficient train` makes of its options: stages and training data."""
 
-from keras_efficient.datasets import augment
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_efficient.datasets import Dataset, augment
 from keras_efficient.training.halving import Halving
 from keras_efficient.training.stage import Stage
 
 _MODES = ("float", "learn_scales", "freeze_scales")
 
 
-def stage_settings(trials, epochs):
+def stage_settings(trials: str, epochs: str) -> list[tuple[str, int, int]]:
     """(mode, trials, epochs) of the stages that have trials."""
     counts, lengths = integers_option(trials, "--trials"), integers_option(epochs, "--epochs")
     for name, values in (("--trials", counts), ("--epochs", lengths)):
@@ -18,7 +23,7 @@ def stage_settings(trials, epochs):
     return [stage for stage in zip(_MODES, counts, lengths, strict=True) if stage[1] != 0]
 
 
-def halving_option(text, settings):
+def halving_option(text: str | None, settings: Sequence[tuple[str, int, int]]) -> Halving | None:
     """What `--halving` says, such as 5 or 5,3."""
     if text is None:
         return None
@@ -27,18 +32,28 @@ def halving_option(text, settings):
         raise ValueError(f"`--halving` must be one or two numbers, such as 5 or 5,3. Received: {text!r}")
     if settings[0][0] != "float":
         raise ValueError(f"`--halving` is for float trials, and `--trials` leaves them out. Received: {text!r}")
-    return Halving(*numbers)
+    return Halving(numbers[0]) if len(numbers) == 1 else Halving(numbers[0], numbers[1])
 
 
-def make_stages(settings, batch_size, samples, distillation=None, halving=None, **options):
+def make_stages(
+    settings: Sequence[tuple[str, int, int]],
+    batch_size: int | None,
+    samples: int,
+    distillation: float | None = None,
+    halving: Halving | None = None,
+    **options: Any,
+) -> list[Stage]:
     """The stages; the float trials teach the quantized ones, and may be stopped early."""
     if batch_size is None:
         batch_size = max(1, min(1024, samples // 16))
-    own = {mode: {"distillation": distillation} for mode in _MODES} | {"float": {"halving": halving}}
-    return [Stage(mode, *numbers, batch_size=batch_size, **own[mode], **options) for mode, *numbers in settings]
+    own: dict[str, dict[str, Any]] = {mode: {"distillation": distillation} for mode in _MODES}
+    own["float"] = {"halving": halving}
+    return [
+        Stage(mode, trials, epochs, batch_size=batch_size, **own[mode], **options) for mode, trials, epochs in settings
+    ]
 
 
-def augmented(images, copies, seed):
+def augmented(images: Dataset, copies: int, seed: int) -> tuple[np.ndarray, ...]:
     """The arrays of a run: images with elastic copies, and the validation data."""
     if copies < 0:
         raise ValueError(f"`--augment` must be zero or positive. Received: {copies}")
@@ -48,7 +63,7 @@ def augmented(images, copies, seed):
     return (x, y, *images.arrays()[2:])
 
 
-def integers_option(text, option):
+def integers_option(text: str, option: str) -> tuple[int, ...]:
     """Whole numbers with commas between, as a tuple."""
     try:
         return tuple(int(part) for part in text.split(","))

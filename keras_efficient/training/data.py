@@ -1,6 +1,7 @@
 """The arrays that a run trains on."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ class TrainingData:
     y_test: np.ndarray | None = None
 
     @classmethod
-    def from_arrays(cls, data) -> "TrainingData":
+    def from_arrays(cls, data: Sequence[np.ndarray]) -> "TrainingData":
         """From the tuple (x_train, y_train, x_val, y_val[, x_test, y_test])."""
         arrays = tuple(data)
         if len(arrays) not in (4, 6):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import contextmanager
 
 import keras
@@ -10,6 +11,7 @@ from keras import ops
 from keras_efficient.copies.exclusions import exclude
 from keras_efficient.layers.arguments import non_negative_number
 from keras_efficient.training.wrapped_optimizer import WrappedOptimizer
+from keras_efficient.type_aliases import Config, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -47,7 +49,7 @@ class DiagonalRates(WrappedOptimizer):
 
     def __init__(
         self,
-        inner_optimizer,
+        inner_optimizer: keras.optimizers.Optimizer,
         learning_rate: float = 30.0,
         weight_decay: float | str = "compression",
         name: str | None = None,
@@ -60,7 +62,7 @@ class DiagonalRates(WrappedOptimizer):
         if weight_decay != "compression":
             self.weight_decay_factor = non_negative_number(weight_decay, "weight_decay")
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         """Create the state of the wrapped optimizer, which must not decay the factors itself."""
         if self.built:
             return
@@ -70,7 +72,7 @@ class DiagonalRates(WrappedOptimizer):
         self.inner_optimizer.build(variables)
         super().build(variables)
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: Sequence[Tensor], trainable_variables: Sequence[keras.Variable] | None = None) -> None:
         """One step of the wrapped optimizer, with that of the factors enlarged."""
         if trainable_variables is None:
             trainable_variables = self._trainable_variables
@@ -122,7 +124,7 @@ class DiagonalRates(WrappedOptimizer):
         calls = inner.gradient_accumulation_steps or 1
         return ops.cast(inner.learning_rate, factor.dtype) * (inner.weight_decay * own / calls)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "learning_rate": self.learning_rate_factor,
@@ -130,6 +132,6 @@ class DiagonalRates(WrappedOptimizer):
         }
 
 
-def is_factor(variable) -> bool:
+def is_factor(variable: keras.Variable) -> bool:
     """Whether a variable is a diagonal or another factor of a structured layer."""
     return getattr(variable, "is_structured_factor", False)

@@ -4,13 +4,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 
-from keras_efficient.training.leftovers import remove_leftovers
+from keras_efficient.training.executors.protocol import Executor
+from keras_efficient.training.manifest import remove_leftovers
 from keras_efficient.training.outcome import is_complete, read_result, write_outcome
 from keras_efficient.training.progress import SilentProgress, make_progress
 from keras_efficient.training.results import Selection
 from keras_efficient.training.retracing import without_retracing_warnings
 from keras_efficient.training.run import Run
+from keras_efficient.training.selection import Rule
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import SAVE_SECONDS
 from keras_efficient.training.trial import TrialResult
@@ -21,7 +24,7 @@ def train_network(
     data: Sequence,
     stages: Sequence[Stage],
     directory: str | Path,
-    executor=None,
+    executor: Executor | None = None,
     rule: str | Callable = "score",
     seed: int = 0,
     verbose: bool | str = "auto",
@@ -86,7 +89,14 @@ def train_network(
 
 
 def train_until(
-    epochs: int, config, data, stages, directory, rule="score", seed=0, engine="keras"
+    epochs: int,
+    config: list | Callable[[], keras.Model],
+    data: Sequence[np.ndarray],
+    stages: Sequence[Stage],
+    directory: str | Path,
+    rule: Rule = "score",
+    seed: int = 0,
+    engine: str = "keras",
 ) -> list[TrialResult]:
     """Train the first stage of a run until so many epochs of each trial are done, in this process, and pause there.
 

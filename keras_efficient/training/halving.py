@@ -1,7 +1,8 @@
 """Successive halving: all trials of a stage train a little, and only the better ones go on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -17,10 +18,10 @@ class Halving:
         rungs: first_epochs, first_epochs factor, first_epochs factor^2 ... below the epochs of the stage, then these
         of n trials on a rung, the best max(1, floor(n / factor)) go on to the next one
 
-    Trials are compared by their best epoch so far, averaged weights (`Stage.ema`) included; of equal ones the lower
-    index is the better. A trial whose loss was not finite never goes on. One that has ended by itself (patience)
-    takes part in the comparison and needs no more epochs. The learning rate is that of the whole stage: a trial that
-    waits for the others only pauses. Source: Jamieson & Talwalkar, AISTATS 2016; the names are those of scikit-learn.
+    Trials are compared by their best epoch so far; of equal ones the lower index is the better. A trial
+    whose loss was not finite never goes on. One that has ended by itself (patience) takes part in the comparison and
+    needs no more epochs. The learning rate is that of the whole stage: a trial that waits for the others only pauses.
+    Source: Jamieson & Talwalkar, AISTATS 2016; the names are those of scikit-learn.
 
     Attributes:
         first_epochs: Epochs of every trial before the first comparison.
@@ -73,13 +74,76 @@ class Halving:
         return found
 
 
+@dataclass(frozen=True)
+class Goal:
+    """How far a trial trains now.
+
+    Attributes:
+        epochs: It trains until so many epochs are done. If it has more of them to go, it pauses.
+        stopped: Why it ends there for good instead; None: it pauses.
+    """
+
+    epochs: int
+    stopped: str | None = None
+
+
+class Climbers(Protocol):
+    """What of a stage decides how its trials go on."""
+
+    @property
+    def trials(self) -> int: ...
+
+    @property
+    def epochs(self) -> int: ...
+
+    @property
+    def halving(self) -> Halving | None: ...
+
+    def rungs(self) -> tuple[int, ...]: ...
+
+
+def climb(stage: Climbers, found: list, run: Callable[[list[int], Goal], Iterable]) -> Iterator:
+    """Take all trials of a stage to its end, or to the rung at which its `Halving` stops them.
+
+    Args:
+        stage: The `Stage`; without halving its end is the only rung.
+        found: The results that there are already, None for the other trials; completed here.
+        run: Runs the trials with these indices up to a goal; gives index and result of each.
+
+    Yields:
+        The results of trials that end, as they do.
+    """
+    climbing = list(range(stage.trials))
+    for rung in stage.rungs():
+        below = [index for index in climbing if not _has_arrived(found[index], rung)]
+        yield from _run(run, below, Goal(rung), found)
+        if rung == stage.epochs or stage.halving is None:
+            return
+        kept = stage.halving.keep({index: found[index].history for index in climbing}, rung)
+        reason = f"Not among the best {len(kept)} of {len(climbing)} trials after {rung} epochs"
+        worse = [index for index in climbing if index not in kept and found[index].status == "paused"]
+        yield from _run(run, worse, Goal(rung, reason), found)
+        climbing = kept
+
+
+def _has_arrived(result, rung):
+    return result is not None and (result.status != "paused" or len(result.history["loss"]) >= rung)
+
+
+def _run(run, indices, goal, found):
+    for index, result in run(indices, goal) if indices else ():
+        found[index] = result
+        if result.status != "paused":
+            yield result
+
+
 def best_so_far(history: Mapping, epochs: int, measure: str = "val_loss") -> float:
     """How bad a trial was at its best in its first epochs: the lowest loss, or the negative of the highest accuracy;
     infinite where a loss was not finite."""
     losses = [_numbers(history, name, epochs) for name in ("loss", "val_loss")]
     if not np.isfinite(np.concatenate(losses)).all():
         return np.inf
-    values = np.concatenate([_numbers(history, name, epochs) for name in (measure, f"ema_{measure}")])
+    values = _numbers(history, measure, epochs)
     values = values[np.isfinite(values)] * (-1 if measure == "val_accuracy" else 1)
     return float(values.min(initial=np.inf))
 

@@ -1,21 +1,36 @@
-"""What a directory holds: a run is known by its settings, its data and its versions."""
+"""What the directory of a run holds: its settings, data and versions, by which it is known, and the choices it made."""
 
 import importlib
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_efficient.files import damaged, is_temporary, read_json, write_json
+from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines import DEFAULT_ENGINE
+from keras_efficient.training.network_source import NetworkSource
+from keras_efficient.training.progress_file import PROGRESS
+from keras_efficient.training.selection import Rule
+from keras_efficient.training.stage import Stage
+from keras_efficient.training.state import STATE
+from keras_efficient.training.trial import RECORD
 from keras_efficient.version import __version__
 
 _FORMAT = "keras_efficient run 1"
-_NAME = "manifest.json"
+_NAME, _CHOICE = "manifest.json", "choice.json"
 
 
-def make_manifest(source, data, stages, rule, seed, engine=DEFAULT_ENGINE) -> dict:
+def make_manifest(
+    source: NetworkSource,
+    data: TrainingData,
+    stages: Sequence[Stage],
+    rule: Rule,
+    seed: int,
+    engine: str = DEFAULT_ENGINE,
+) -> dict:
     """Everything that decides the result of a run."""
     return {
         "format": _FORMAT,
@@ -40,7 +55,7 @@ def _stage_json(stage):
     return described
 
 
-def rule_name(rule) -> str:
+def rule_name(rule: Rule) -> str:
     """The name of a selection rule; of a function, its qualified name."""
     return rule if isinstance(rule, str) else getattr(rule, "__qualname__", type(rule).__qualname__)
 
@@ -80,6 +95,32 @@ def open_directory(directory: Path, manifest: dict) -> None:
             "which holds other files; nothing was touched"
         )
     write_json(path, manifest)
+
+
+def keep_choice(directory: Path, chosen: int) -> None:
+    """Write down the choice of a finished stage, or find that it is the same as before.
+
+    Raises:
+        ValueError: If it is another one: a rule or a trial was changed in between.
+    """
+    path = directory / _CHOICE
+    if not path.exists():
+        write_json(path, {"chosen": chosen})
+        return
+    before = read_json(path, "Delete it, and the choice is made again.")
+    if before != {"chosen": chosen}:
+        raise ValueError(
+            f"'{path}' says {before}, but now the rule chooses trial {chosen}: the rule or a trial of the stage has "
+            "changed. Delete it and the folders of the later stages to go on from the new choice"
+        )
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Delete half-written temporary files, the lines of workers, and the states of trials that are finished."""
+    for path in directory.rglob("*"):
+        of_finished = path.name == STATE and path.with_name(RECORD).exists()
+        if is_temporary(path) or path.name == PROGRESS or of_finished:
+            path.unlink(missing_ok=True)
 
 
 def _check_same(directory, found, wanted):

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -48,7 +49,7 @@ class NetworkSource:
         """The description as JSON lists; None for a function."""
         return None if callable(self.config) else json_value(self.config)
 
-    def identity(self):
+    def identity(self) -> Any:
         """What must be equal for two runs to be the same run."""
         if not callable(self.config):
             return self.description()

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import keras
@@ -14,7 +15,8 @@ from keras_efficient.report import write_report
 from keras_efficient.report.result import FORMAT
 from keras_efficient.training.data import class_indices
 from keras_efficient.training.manifest import package_versions, rule_name
-from keras_efficient.training.results import bytes_json, trial_json
+from keras_efficient.training.results import StageResult, bytes_json, trial_json
+from keras_efficient.training.run import Run
 from keras_efficient.training.selection import candidates, expected_accuracy
 from keras_efficient.training.trial import ACCURACY_CHECKPOINT, LOSS_CHECKPOINT, check_checkpoint, read_correct
 
@@ -22,17 +24,17 @@ RESULT, BEST, REPORT = "result.json", "best.keras", "report.html"
 _DIAGNOSED_SAMPLES = 1000
 
 
-def is_complete(run) -> bool:
+def is_complete(run: Run) -> bool:
     """Whether all files of the finished run are there. A missing one is written again from the trials."""
     return all((run.directory / name).exists() for name in (RESULT, BEST, REPORT))
 
 
-def read_result(run) -> dict:
+def read_result(run: Run) -> dict:
     """The content of result.json."""
     return read_json(run.directory / RESULT, "Delete it, and the same call writes it again from the trials.")
 
 
-def write_outcome(run, outcomes) -> None:
+def write_outcome(run: Run, outcomes: Sequence[StageResult]) -> None:
     """Write the three files of a finished run; result.json comes last and says that all is there.
 
     Args:
@@ -78,7 +80,7 @@ def _result_json(run, outcomes, model):
 
 def _named_by_place(storage):
     """Keras counts automatic names up from model to model; counted within the network they are always the same."""
-    seen = Counter()
+    seen: Counter[str] = Counter()
     for layer in storage["layers"]:
         base = re.sub(r"_\d+$", "", layer["name"])
         if base.replace("_", "") == layer["kind"].lower():

@@ -4,6 +4,7 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from keras_efficient.files import json_value
 from keras_efficient.training.progress import SilentProgress
@@ -22,7 +23,7 @@ class ProgressFile(SilentProgress):
         # Behind a line that a dying worker may have left unfinished.
         self._append({"process": os.getpid()}, before=b"\n")
 
-    def epoch(self, trial, epoch, logs):
+    def epoch(self, trial: int, epoch: int, logs: dict[str, Any]) -> None:
         self._append({"epoch": epoch, **logs})
 
     def _append(self, line, before=b""):

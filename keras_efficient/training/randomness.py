@@ -1,6 +1,7 @@
 """Random numbers that depend on a seed only, never on what ran before."""
 
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 
 
 @contextmanager
-def seeded(seed: int):
+def seeded(seed: int) -> Iterator[None]:
     """Seed everything that initialisers and dropout draw from; give Python's and numpy's
     generators back as they were."""
     states = random.getstate(), np.random.get_state()

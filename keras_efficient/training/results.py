@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from keras_efficient.storage import StorageReport
 from keras_efficient.training.trial import TrialResult
 
 _BYTES = ("weight_bytes", "activation_bytes", "total_bytes")
@@ -85,6 +86,6 @@ def trial_json(trial: TrialResult, paths: dict) -> dict:
     return {**asdict(trial), **({} if trial.status == "failed" else paths)}
 
 
-def bytes_json(storage) -> dict:
+def bytes_json(storage: StorageReport | None) -> dict:
     """The three byte counts of a `StorageReport`; None where there is no report."""
     return {name: getattr(storage, name, None) for name in _BYTES}

@@ -1,26 +1,31 @@
 """A run: its settings, its directories, its trials."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from numbers import Real
 from pathlib import Path
+from typing import Self
+
+import keras
+import numpy as np
 
 from keras_efficient.layers.arguments import whole_number
-from keras_efficient.training.choice import keep_choice
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engines import check_engine
 from keras_efficient.training.executors.data_files import shared
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.trials import RemoteTrials
 from keras_efficient.training.executors.worker import StageWork
-from keras_efficient.training.manifest import make_manifest, open_directory
+from keras_efficient.training.halving import Goal, climb
+from keras_efficient.training.manifest import keep_choice, make_manifest, open_directory
 from keras_efficient.training.network_source import NetworkSource
+from keras_efficient.training.progress import SilentProgress
 from keras_efficient.training.results import StageResult
-from keras_efficient.training.rungs import Goal, climb
-from keras_efficient.training.selection import candidate_values, candidates, check_rule, select, selection_score
+from keras_efficient.training.selection import Rule, candidate_values, candidates, check_rule, select, selection_score
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.stage_trainer import StageTrainer, trial_seed
 from keras_efficient.training.state import SAVE_SECONDS
@@ -32,7 +37,7 @@ class Run:
     """The settings of a run; its methods do the work. Goes to the workers without its data."""
 
     source: NetworkSource
-    data: TrainingData | None
+    data: TrainingData
     stages: tuple[Stage, ...]
     directory: Path
     rule: str | Callable
@@ -43,19 +48,28 @@ class Run:
     token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
     @classmethod
-    def prepare(cls, config, data, stages, directory, rule, seed, save_seconds=SAVE_SECONDS, engine="keras"):
-        data = TrainingData.from_arrays(data)
-        source = NetworkSource(config, data.input_shape)
+    def prepare(
+        cls,
+        config: list | Callable[[], keras.Model],
+        data: Sequence[np.ndarray],
+        stages: Sequence[Stage],
+        directory: str | Path,
+        rule: Rule,
+        seed: int,
+        save_seconds: float = SAVE_SECONDS,
+        engine: str = "keras",
+    ) -> Self:
+        samples = TrainingData.from_arrays(data)
+        source = NetworkSource(config, samples.input_shape)
         _check_seconds(save_seconds)
         check_engine(engine)
-        stages = _check_stages(stages)
         seed = whole_number(seed, "seed")
-        run = cls(source, data, stages, Path(directory), check_rule(rule), seed, save_seconds, engine)
+        run = cls(source, samples, _check_stages(stages), Path(directory), check_rule(rule), seed, save_seconds, engine)
         # What is wrong with the network or the labels shows here, before a file is written.
         outputs = source.outputs()
         if outputs is not None:
-            data.check_labels(outputs)
-        open_directory(run.directory, make_manifest(source, data, run.stages, rule, run.seed, engine))
+            samples.check_labels(outputs)
+        open_directory(run.directory, make_manifest(source, samples, run.stages, rule, run.seed, engine))
         return run
 
     def trial_directory(self, stage: int, trial: int) -> Path:
@@ -63,9 +77,9 @@ class Run:
         mode = self.stages[stage].mode
         return self.directory / "stages" / f"{stage}_{mode}" / f"trial_{trial:03d}"
 
-    def all_stages(self, executor, progress):
+    def all_stages(self, executor: Executor | None, progress: SilentProgress) -> list[StageResult]:
         """Run what is left of every stage; a `StageResult` for each."""
-        outcomes = []
+        outcomes: list[StageResult] = []
         with shared(self.data, executor, self.directory) as plain:
             for number, stage in enumerate(self.stages):
                 progress.stage(number + 1, len(self.stages), stage.mode, stage.trials, stage.epochs)
@@ -78,7 +92,7 @@ class Run:
                 outcomes.append(StageResult(stage.mode, tuple(self._scored(trials)), chosen))
         return outcomes
 
-    def first_stage_until(self, epochs, progress):
+    def first_stage_until(self, epochs: int, progress: SilentProgress) -> list[TrialResult]:
         """Train every trial of the first stage until so many epochs are done; the results, most of them paused."""
         stage = self.stages[0]
         if stage.halving is not None or stage.callbacks:
@@ -88,7 +102,7 @@ class Run:
         with self._with_teachers(0, None, self.data) as (run, _):
             for index, result in run._trials_here(0, None, progress)(missing, Goal(epochs)):
                 found[index] = result
-        return found
+        return [result for result in found if result is not None]  # all of them
 
     def _start_of(self, number, outcomes):
         if number == 0:
@@ -147,12 +161,14 @@ class Run:
 
         return run
 
-    def trainer(self, number, start):
+    def trainer(self, number: int, start: Path | None) -> StageTrainer:
         """The model, data and engine of a stage."""
         start_mode = self.stages[number - 1].mode if number else "float"
         return StageTrainer(self.source, self.stages[number], self.data, start, start_mode, self.engine)
 
-    def run_trial(self, trainer, number, index, progress, goal=None):
+    def run_trial(
+        self, trainer: StageTrainer, number: int, index: int, progress: SilentProgress, goal: Goal | None = None
+    ) -> TrialResult:
         """Run one trial with a stage's trainer, up to a goal."""
         return trainer.run(
             index,
@@ -179,11 +195,11 @@ def _check_some_finished(trials, number, mode):
 
 
 def _check_seconds(seconds):
-    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not seconds >= 0:
+    if isinstance(seconds, bool) or not isinstance(seconds, Real) or not float(seconds) >= 0:
         raise ValueError(f"`save_seconds` must be zero or a positive number. Received: save_seconds={seconds!r}")
 
 
-def _check_stages(stages):
+def _check_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     stages = tuple(stages)
     if not stages or not all(isinstance(stage, Stage) for stage in stages):
         raise ValueError(f"`stages` must be a list of keras_efficient.Stage, at least one. Received: {stages!r}")

@@ -1,13 +1,18 @@
 """Choosing among trials that differ in nothing but their seed."""
 
 from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
 RULES = ("score", "val_loss", "val_accuracy")
+# The name of a rule, or a function from the list of trials to an index.
+Rule: TypeAlias = str | Callable[[list], int]
 
 
-def selection_score(losses: Sequence[float], accuracies: Sequence[float], samples: int) -> np.ndarray:
+def selection_score(
+    losses: Sequence[float] | np.ndarray, accuracies: Sequence[float] | np.ndarray, samples: int
+) -> np.ndarray:
     """How good each trial looks, from its loss and accuracy on the same validation samples.
 
         score_i = w z(accuracy)_i - z(loss)_i        w = sigma_a^2 / (sigma^2 + sigma_a^2)
@@ -32,21 +37,21 @@ def selection_score(losses: Sequence[float], accuracies: Sequence[float], sample
     Raises:
         ValueError: If the lengths differ, there are no trials, or none is finite.
     """
-    losses, accuracies = _check_trials(losses, accuracies, samples)
-    usable = np.isfinite(losses) & np.isfinite(accuracies)
+    all_losses, all_accuracies = _check_trials(losses, accuracies, samples)
+    usable = np.isfinite(all_losses) & np.isfinite(all_accuracies)
     if not usable.any():
         raise ValueError(
             "All trials failed: no loss and accuracy are finite. "
-            f"Received: losses={losses.tolist()}, accuracies={accuracies.tolist()}"
+            f"Received: losses={all_losses.tolist()}, accuracies={all_accuracies.tolist()}"
         )
-    scores = np.full(len(losses), -np.inf)
-    loss, accuracy = losses[usable], accuracies[usable]
+    scores = np.full(len(all_losses), -np.inf)
+    loss, accuracy = all_losses[usable], all_accuracies[usable]
     weight = _accuracy_weight(loss, accuracy, samples)
     scores[usable] = weight * _standardise(accuracy) - _standardise(loss)
     return scores
 
 
-def select(trials: Sequence, rule: str | Callable, samples: int) -> int:
+def select(trials: Sequence, rule: Rule, samples: int) -> int:
     """The index of the best trial; ties go to the lower loss, then to the lower index.
 
     Args:
@@ -61,7 +66,8 @@ def select(trials: Sequence, rule: str | Callable, samples: int) -> int:
     """
     losses, accuracies = candidate_values(trials)
     scores = selection_score(losses, accuracies, samples)
-    if callable(check_rule(rule)):
+    rule = check_rule(rule)
+    if not isinstance(rule, str):
         return _check_choice(rule(list(trials)), scores)
     key = {"score": scores, "val_loss": -losses, "val_accuracy": accuracies}[rule]
     usable = np.flatnonzero(np.isfinite(scores))
@@ -116,14 +122,14 @@ def expected_accuracy(correct: np.ndarray) -> np.ndarray:
     return accuracies.mean() + shrinkage * (accuracies - accuracies.mean())
 
 
-def check_rule(rule: str | Callable) -> str | Callable:
+def check_rule(rule: Rule) -> Rule:
     """Raise a ValueError unless `rule` is a known name or a function."""
     if callable(rule) or rule in RULES:
         return rule
     raise ValueError(f"`rule` must be one of {RULES} or a function. Received: rule={rule!r}")
 
 
-def _check_trials(losses, accuracies, samples):
+def _check_trials(losses: Any, accuracies: Any, samples: int) -> tuple[np.ndarray, np.ndarray]:
     losses, accuracies = np.asarray(losses, "float64"), np.asarray(accuracies, "float64")
     if losses.ndim != 1 or losses.shape != accuracies.shape or not losses.size:
         raise ValueError(

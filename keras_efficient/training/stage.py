@@ -13,6 +13,7 @@ import keras
 from keras_efficient.copies.exclusions import copy_exclusions
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.mode import check_mode
+from keras_efficient.training.engines.engine import Loss
 from keras_efficient.training.halving import Halving
 
 # The study's factors a epoch: fast while the network is float, slow while it is quantized.
@@ -51,8 +52,6 @@ class Stage:
         weight_decay: Decoupled weight decay of the optimizer; never applied to scales.
         schedule: "cosine", or a function from the epoch (from 0) to the learning rate; replaces the
             decay.
-        ema: Momentum of averaged weights, per step (see `WeightAverage`); None: no average. The average
-            is a second candidate at every epoch: a trial keeps the better of the two.
         samples_per_epoch: How many samples an epoch draws, without replacement until all have been
             drawn; None: all of them. For training sets that were multiplied by augmentation.
         patience: A trial ends when its validation loss has not fallen for so many epochs; None: never.
@@ -78,10 +77,9 @@ class Stage:
     batch_size: int = 1024
     min_learning_rate: float = 1e-4
     optimizer: str | keras.optimizers.Optimizer = "adam"
-    loss: object = None
+    loss: Loss | None = None
     weight_decay: float | None = None
     schedule: Callable[[int], float] | str | None = None
-    ema: float | None = None
     samples_per_epoch: int | None = None
     patience: int | None = None
     halving: Halving | None = None
@@ -102,8 +100,6 @@ class Stage:
         for name in ("samples_per_epoch", "patience"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, positive_integer(getattr(self, name), name))
-        if self.ema is not None and not (isinstance(self.ema, Real) and 0 < self.ema < 1):
-            raise ValueError(f"`ema` must be a number between 0 and 1, or None. Received: ema={self.ema!r}")
         if not (self.schedule is None or self.schedule == COSINE or callable(self.schedule)):
             raise ValueError(f"`schedule` must be 'cosine', a function or None. Received: schedule={self.schedule!r}")
 
@@ -155,8 +151,9 @@ class Stage:
         if self.schedule == COSINE:
             share = (1 + math.cos(math.pi * epoch / max(self.epochs - 1, 1))) / 2
             return self.min_learning_rate + (self.learning_rate - self.min_learning_rate) * share
-        if self.schedule is not None:
+        if self.schedule is not None and not isinstance(self.schedule, str):
             return float(self.schedule(epoch))
+        assert self.decay is not None  # set above
         return max(self.min_learning_rate, self.learning_rate * self.decay**epoch)
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
@@ -176,7 +173,7 @@ class Stage:
             settings |= {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
         return type(optimizer).from_config({**optimizer.get_config(), **settings})
 
-    def loss_for(self, one_hot: bool):
+    def loss_for(self, one_hot: bool) -> Loss:
         """The loss; the cross-entropy that fits the labels where none was given."""
         if self.loss is not None:
             return self.loss
@@ -191,7 +188,7 @@ class Stage:
         described = {field.name: _as_json(getattr(self, field.name)) for field in fields(self)}
         if self.teachers is not None:
             # By what they hold: another file of the same name is another teacher.
-            described["teachers"] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.teachers]
+            described["teachers"] = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in self.teachers]
         return described
 
 

@@ -8,9 +8,13 @@ import keras
 from keras_efficient.copies.exclusions import exclude
 from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import calibrate, round_scales, scale_variables
+from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines import make_engine
+from keras_efficient.training.halving import Goal
+from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.prefix import apply_prefix, split_prefix
-from keras_efficient.training.rungs import Goal
+from keras_efficient.training.progress import OnEpoch
+from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import SAVE_SECONDS
 from keras_efficient.training.trial import Trial, TrialResult
 
@@ -30,7 +34,15 @@ class StageTrainer:
         engine: "keras" or "compiled"; see `train_network`.
     """
 
-    def __init__(self, source, stage, data, start: Path | None = None, start_mode="float", engine="keras"):
+    def __init__(
+        self,
+        source: NetworkSource,
+        stage: Stage,
+        data: TrainingData,
+        start: Path | None = None,
+        start_mode: str = "float",
+        engine: str = "keras",
+    ):
         self.source, self.stage, self.data, self.start = source, stage, data, start
         self.needs_scales = MODES[stage.mode].quantized and not MODES[start_mode].quantized
         self.model = source.build(stage.mode, seed=0)
@@ -46,7 +58,7 @@ class StageTrainer:
         trial: int,
         seed: int,
         directory: Path,
-        on_epoch=lambda epoch, logs: None,
+        on_epoch: OnEpoch = lambda epoch, logs: None,
         save_seconds: float = SAVE_SECONDS,
         goal: Goal | None = None,
     ) -> TrialResult:

@@ -3,11 +3,13 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_efficient.files import damaged, json_value, write_atomically
+from keras_efficient.training.engines.engine import Engine
 
 STATE = "state.npz"
 # A few seconds of training are cheaper to repeat than to write down.
@@ -29,7 +31,7 @@ class TrialState:
         seconds: How much time passes between two saves, at least; 0 saves after every epoch.
     """
 
-    def __init__(self, trial, directory: Path, seconds: float = SAVE_SECONDS):
+    def __init__(self, trial: Any, directory: Path, seconds: float = SAVE_SECONDS):
         self.trial, self.path, self.seconds = trial, Path(directory) / STATE, seconds
         self.used = not trial.stage.callbacks
         self.saved = time.perf_counter()
@@ -59,8 +61,6 @@ class TrialState:
         trial = self.trial
         trial.model.set_weights(arrays["weights"])
         set_engine_state(trial.engine, arrays["engine"])
-        if trial.average is not None:
-            trial.average.values = arrays["average"]
         for name, correct in zip(("by_loss", "by_accuracy"), arrays["correct"], strict=True):
             best = getattr(trial, name)
             best.key, best.summary = facts[name]
@@ -78,7 +78,6 @@ class TrialState:
         return {
             "weights": trial.model.get_weights(),
             "engine": engine_state(trial.engine),
-            "average": [] if trial.average is None else trial.average.values,
             "by_loss": trial.by_loss.weights,
             "by_accuracy": trial.by_accuracy.weights,
             "correct": [trial.by_loss.correct, trial.by_accuracy.correct],
@@ -100,7 +99,6 @@ class TrialState:
             seeds = f"it is of a trial with seed {facts['seed']}, not {self.trial.result.seed}"
             raise damaged(self.path, seeds, _ADVICE)
         wanted = {"weights": self.trial.model.get_weights(), "engine": engine_state(self.trial.engine)}
-        wanted["average"] = [] if self.trial.average is None else self.trial.average.values
         wanted |= {"by_loss": wanted["weights"], "by_accuracy": wanted["weights"]}
         for name, group in wanted.items():
             found, expected = _shapes(arrays.get(name, ())), _shapes(group)
@@ -110,7 +108,7 @@ class TrialState:
         return arrays
 
 
-def engine_state(engine) -> list[np.ndarray]:
+def engine_state(engine: Engine) -> list[np.ndarray]:
     """What an engine carries from epoch to epoch besides the model's weights: what its `get_state()` says if it has
     one, else the variables of its optimizer."""
     if hasattr(engine, "get_state"):
@@ -118,7 +116,7 @@ def engine_state(engine) -> list[np.ndarray]:
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in engine.optimizer.variables]
 
 
-def set_engine_state(engine, arrays: list[np.ndarray]) -> None:
+def set_engine_state(engine: Engine, arrays: list[np.ndarray]) -> None:
     """Put back what `engine_state` gave."""
     if hasattr(engine, "set_state"):
         engine.set_state(arrays)

@@ -3,15 +3,18 @@
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_efficient.files import check_archive, damaged, read_json, write_atomically, write_json
 from keras_efficient.quantization import scale_table
-from keras_efficient.training.averaging import STEPS_AT_ONCE, WeightAverage
+from keras_efficient.training.engines.engine import Engine
+from keras_efficient.training.halving import Goal
+from keras_efficient.training.progress import OnEpoch
 from keras_efficient.training.randomness import epoch_order, reseed
-from keras_efficient.training.rungs import Goal
+from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import SAVE_SECONDS, TrialState
 
 LOSS_CHECKPOINT = "min_val_loss.keras"
@@ -86,9 +89,11 @@ class Best:
 
     def __init__(self):
         self.key = np.inf
-        self.weights = self.correct = self.summary = None
+        self.weights: list[np.ndarray] | None = None
+        self.correct: np.ndarray | None = None
+        self.summary: dict[str, Any] | None = None
 
-    def offer(self, key, model, correct, summary):
+    def offer(self, key: float, model: keras.Model, correct: np.ndarray, summary: dict[str, Any]) -> None:
         """Keep this epoch if `key` is lower than every earlier one."""
         if key < self.key:
             self.key, self.correct, self.summary = key, correct, summary
@@ -107,11 +112,18 @@ class Trial:
         save_seconds: Time between two saves of the running trial's state; see `TrialState`.
     """
 
-    def __init__(self, model, engine, stage, result, on_epoch, save_seconds=SAVE_SECONDS):
+    def __init__(
+        self,
+        model: keras.Model,
+        engine: Engine,
+        stage: Stage,
+        result: TrialResult,
+        on_epoch: OnEpoch,
+        save_seconds: float = SAVE_SECONDS,
+    ):
         self.model, self.engine, self.stage = model, engine, stage
         self.result, self.on_epoch, self.save_seconds = result, on_epoch, save_seconds
         self.by_loss, self.by_accuracy = Best(), Best()
-        self.average = None if stage.ema is None else WeightAverage(model, stage.ema)
         self._started = time.perf_counter()
 
     def run(self, directory: Path, goal: Goal | None = None) -> TrialResult:
@@ -175,13 +187,14 @@ class Trial:
         return stops or epoch + 1 == self.stage.epochs or self._waits_in_vain(epoch)
 
     def _waits_in_vain(self, epoch):
-        return self.stage.patience is not None and epoch + 1 - self.by_loss.summary["epoch"] >= self.stage.patience
+        patience, best = self.stage.patience, self.by_loss.summary
+        return patience is not None and best is not None and epoch + 1 - best["epoch"] >= patience
 
     def run_epoch(self, epoch: int) -> dict:
         """Train and evaluate one epoch, and keep its weights where they are the best so far; the logs."""
         reseed(self.model, self.result.seed, epoch)
         order = epoch_order(self.result.seed, epoch, len(self.engine.x), self.stage.samples_per_epoch)
-        loss = self._train_on(order)
+        loss = self.engine.train_epoch(order)
         val_loss, correct = self.engine.evaluate()
         logs = {
             "loss": loss,
@@ -191,34 +204,12 @@ class Trial:
         }
         if np.isfinite([loss, val_loss]).all():
             self._offer(epoch, val_loss, correct)
-            logs.update(self._offer_average(epoch))
         else:
             self.result.status = "failed"
             self.result.reason = f"The loss is not finite after epoch {epoch + 1}"
         for name, value in logs.items():
             self.result.history.setdefault(name, []).append(value)
         return logs
-
-    def _train_on(self, order):
-        """Train on these samples; after every few steps the average follows, if there is one."""
-        if self.average is None:
-            return self.engine.train_epoch(order)
-        size, total = self.engine.batch_size * STEPS_AT_ONCE, 0.0
-        for start in range(0, len(order), size):
-            part = order[start : start + size]
-            total += self.engine.train_epoch(part) * len(part)
-            self.average.follow()
-        return total / len(order)
-
-    def _offer_average(self, epoch):
-        """The averaged weights as a second candidate; its logs."""
-        if self.average is None:
-            return {}
-        with self.average.in_place():
-            val_loss, correct = self.engine.evaluate()
-            if np.isfinite(val_loss):
-                self._offer(epoch, val_loss, correct)
-        return {"ema_val_loss": val_loss, "ema_val_accuracy": float(correct.mean())}
 
     def _offer(self, epoch, loss, correct):
         accuracy = float(correct.mean())
@@ -227,7 +218,7 @@ class Trial:
         self.by_accuracy.offer(-accuracy, self.model, correct, summary)
 
     def _summarise(self, start_scales):
-        for name, value in self.by_loss.summary.items():
+        for name, value in (self.by_loss.summary or {}).items():
             setattr(self.result, name, value)
         self.result.max_accuracy = self.by_accuracy.summary
         self.model.set_weights(self.by_loss.weights)
@@ -238,6 +229,7 @@ class Trial:
 
     def _write_checkpoints(self, directory):
         correct = self.by_loss.correct
+        assert correct is not None  # of a trial that did not fail
         write_atomically(
             directory / _CORRECT,
             lambda path: np.savez(path, correct=np.packbits(correct), samples=len(correct)),

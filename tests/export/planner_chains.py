@@ -1,8 +1,10 @@
 """Chains of steps for the planner, random and written out."""
 
 from keras_efficient.descriptions import window_output_size
-from keras_efficient.export.planner.steps import CellStep, ResidualStep, WholeStep, WindowStep
+from keras_efficient.export.planner.layouts import Layout
+from keras_efficient.export.planner.occupancy import grid, step_need
 from keras_efficient.storage.prices import FeatureMap
+from keras_efficient.storage.steps import CellStep, ResidualStep, WholeStep, WindowStep
 
 BITS = (1, 2, 3, 4, 5, 6, 7, 8)
 KINDS = ("conv", "conv", "conv", "pool", "depthwise", "cells", "residual")
@@ -62,3 +64,22 @@ def study_network():
     steps += [window(steps[-1].target, 3, 11)]
     steps += [window(steps[-1].target, 2, 11, stride=2, cell_by_cell=True)]
     return first, [*steps, WholeStep(steps[-1].target, FeatureMap((1, 1, 10), 16))]
+
+
+def ping_pong_bits(first, steps):
+    """Arena of the published alternative: row order, and nothing is ever moved. Odd steps run
+    forward, from the top of the arena to its bottom; even steps backward, from the bottom to the top.
+    (As published, it holds the sums of one pixel outside of the arena and needs a pixel less in it.)
+
+    `plan_arena` never needs more. Row order for all maps is one of its choices, with the same need
+    for every step forward. A step backward is the step turned by half a turn. That changes nothing
+    but the zeros before the map, where the larger half now comes first, so pixels die later; and the
+    rows and columns at the far end that no window reads, which are now free from the start. Forward
+    they are the end of the source, and `PlacedStep.kept_pixels` leaves them out.
+    """
+    bits = [first.total_bits]
+    for number, step in enumerate(steps):
+        source, target = (Layout.by_rows(*grid(each)) for each in (step.source, step.target))
+        need = step_need(step, source, target, from_the_end=number % 2 == 1)
+        bits.append(need._replace(kept=source.rows * source.columns).bits(step))
+    return max(bits)

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 from export.arena_simulator import Overwritten, around, simulate
-from export.planner_chains import random_network, study_network, window
+from export.planner_chains import ping_pong_bits, random_network, study_network, window
 from export.strip_paths import paths
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -15,10 +15,10 @@ from keras_efficient.export.planner.candidates import four_orders, source_path, 
 from keras_efficient.export.planner.layouts import Layout
 from keras_efficient.export.planner.occupancy import align, axes, grid, ring_pixels, step_need
 from keras_efficient.export.planner.plan import plan_arena
-from keras_efficient.export.planner.prediction import aligned_prediction, ping_pong_bits, predicted_bits
-from keras_efficient.export.planner.steps import CellStep, ResidualStep, WholeStep, WindowStep
+from keras_efficient.export.planner.search import aligned_prediction
 from keras_efficient.storage.liveness import window_slacks
 from keras_efficient.storage.prices import FeatureMap
+from keras_efficient.storage.steps import CellStep, ResidualStep, WholeStep, WindowStep
 
 randoms = st.randoms(use_true_random=False)
 
@@ -48,7 +48,6 @@ def test_convolutions_of_stride_1_need_no_more_than_predicted(draw):
     first, steps = random_network(draw, ["conv"], plain=True, longest=12)
     plan = plan_arena(first, steps)
     predicted = max([first.total_bits, *map(aligned_prediction, steps)])
-    assert predicted - 8 < predicted_bits(first, steps) <= predicted
     assert plan.arena_bits <= predicted
     # With other kernels, one chain in 2000 finds an order that is better than the four of the report.
     if all(isinstance(step, WholeStep) or step.kernel_size[0] == step.kernel_size[1] for step in steps):

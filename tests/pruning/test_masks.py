@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import keras_efficient as ke
-from keras_efficient.ops.masks import keep_largest
 from keras_efficient.pruning import Blocks, Filters, update_masks
+from keras_efficient.pruning.updates import keep_largest
 
 L = keras.layers
 

@@ -117,7 +117,7 @@ def test_all_variables_of_the_model_and_the_optimizer_are_kept(data, tmp_path):
         return keras.Model(inputs, ke.DenseQ(10, "softmax")(x))
 
     optimizer = keras.optimizers.SGD(momentum=0.9, use_ema=True, ema_momentum=0.9)
-    changes = {"config": builder, "stages": _stages(optimizer=optimizer, ema=0.9)[1:]}
+    changes = {"config": builder, "stages": _stages(optimizer=optimizer)[1:]}
     _train(tmp_path / "whole", data, **changes)
     _crash(tmp_path / "run", data, at=(0, 1, 3), **changes)
     _train(tmp_path / "run", data, **changes)

@@ -30,7 +30,7 @@ def data():
 
 
 def _stage(trials=5, halving=None, epochs=_EPOCHS, **changes):
-    named = {"batch_size": 32, "ema": 0.9, "samples_per_epoch": 70, "learning_rate": 0.02, "schedule": "cosine"}
+    named = {"batch_size": 32, "samples_per_epoch": 70, "learning_rate": 0.02, "schedule": "cosine"}
     return ke.Stage("float", trials, epochs, halving=halving, **{**named, **changes})
 
 
@@ -78,15 +78,12 @@ def test_who_goes_on(losses, rung, factor, kept):
     assert ke.Halving(1, factor).keep(_histories(*losses), rung) == kept
 
 
-def test_measures_and_averaged_weights():
+def test_measures():
     histories = _histories([1, 1], [2, 2], [3, 3], [4, 4])
     for index, values in enumerate([[0.1, 0.2], [0.3, 0.1], [0.9, 0.1], [0.2, 0.2]]):
         histories[index]["val_accuracy"] = values
     assert ke.Halving(1, 2, "val_accuracy").keep(histories, 2) == [1, 2]
     assert ke.Halving(1, 2).keep(histories, 2) == [0, 1]
-    histories[3]["ema_val_loss"] = [5.0, 0.5]
-    assert ke.Halving(1, 2).keep(histories, 2) == [0, 3]
-    assert ke.Halving(1, 2).keep(histories, 1) == [0, 1]
 
 
 _LOSSES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, None]), min_size=4, max_size=4)
@@ -121,7 +118,7 @@ def halved(data, tmp_path_factory):
 
 
 def _best(trial, epochs):
-    return min(trial.history["val_loss"][:epochs] + trial.history["ema_val_loss"][:epochs])
+    return min(trial.history["val_loss"][:epochs])
 
 
 def test_the_better_trials_go_on_as_if_they_had_never_paused(plain, halved):
@@ -271,7 +268,7 @@ def test_the_compiled_engine_pauses_as_well(data, tmp_path):
 
 def test_a_trial_that_has_ended_by_itself_takes_part(data, tmp_path):
     # Learning goes wrong from the second epoch on: all trials end before the second rung.
-    settings = {"schedule": lambda epoch: 0.02 if epoch == 0 else 5.0, "patience": 1, "ema": None}
+    settings = {"schedule": lambda epoch: 0.02 if epoch == 0 else 5.0, "patience": 1}
     selection = _train(tmp_path, data, _stage(4, ke.Halving(3, 2), **settings), rule="val_loss")
     assert all(trial.status == "finished" for trial in selection.stages[0])
     assert max(len(trial.history["loss"]) for trial in selection.stages[0]) <= 3
@@ -279,11 +276,11 @@ def test_a_trial_that_has_ended_by_itself_takes_part(data, tmp_path):
 
 
 def test_failures(data, tmp_path):
-    stage = _stage(2, ke.Halving(1, 2), learning_rate=1e39, optimizer="sgd", ema=None, schedule=None)
+    stage = _stage(2, ke.Halving(1, 2), learning_rate=1e39, optimizer="sgd", schedule=None)
     with pytest.raises(ValueError, match="All 2 trials of stage 0 .float. failed; the first: The loss is not finite"):
         _train(tmp_path / "all", data, stage)
     # The one that went on fails in the end: the choice falls back on those that were stopped.
-    late = {"schedule": lambda epoch: 0.01 if epoch == 0 else 1e39, "optimizer": "sgd", "ema": None}
+    late = {"schedule": lambda epoch: 0.01 if epoch == 0 else 1e39, "optimizer": "sgd"}
     selection = _train(tmp_path / "last", data, _stage(4, ke.Halving(1, 2), **late), rule="val_loss")
     status = [trial.status for trial in selection.stages[0]]
     assert sorted(status) == ["failed", "failed", "stopped", "stopped"]

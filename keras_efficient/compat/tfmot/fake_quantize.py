@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
+
+from keras_efficient.type_aliases import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -33,7 +37,7 @@ class FakeQuantize(keras.layers.Layer):
         ValueError: If the range does not hold 0 or is not finite, or the bits are out of range; when it is trained.
     """
 
-    def __init__(self, minimum: float, maximum: float, bits: int = 8, narrow_range: bool = False, **kwargs):
+    def __init__(self, minimum: float, maximum: float, bits: int = 8, narrow_range: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.minimum, self.maximum = float(minimum), float(maximum)
         self.bits, self.narrow_range = int(bits), bool(narrow_range)
@@ -46,7 +50,7 @@ class FakeQuantize(keras.layers.Layer):
             raise ValueError(f"`bits` must be from 2 to 16. Received: bits={bits!r}")
         self.supports_masking = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if training:
             raise ValueError(
                 f"Layer '{self.name}' (FakeQuantize) has no gradient. Right would be to convert the model with "
@@ -67,10 +71,10 @@ class FakeQuantize(keras.layers.Layer):
         zero = np.floor(np.clip(first - minimum / step, first, last) + np.float32(0.5))
         return (first - zero) * step, (last - zero) * step, step
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "minimum": self.minimum,

@@ -43,7 +43,7 @@ def plain(layer: Any) -> Conversion:
     return Conversion([new], carry)
 
 
-def rebuilt(layer: Any, **changes) -> keras.layers.Layer:
+def rebuilt(layer: Any, **changes: Any) -> keras.layers.Layer:
     """A layer of Keras 3 with the settings of one of tf_keras, but for the `changes`.
 
     Raises:
@@ -104,7 +104,7 @@ def settings_of(kind: str, config: Mapping) -> dict:
 
 def _arguments_of(kind):
     """The names that a layer class takes: its constructor's, and those of the ones that it hands the rest to."""
-    names = set()
+    names: set[str] = set()
     for base in kind.__mro__:
         if base is keras.layers.Layer:
             return names | set(_COMMON)

@@ -64,7 +64,7 @@ def _is_a(model, kind):
     return any(b.__name__ == kind and b.__module__.split(".")[0] == "tf_keras" for b in type(model).__mro__)
 
 
-def _convert(layer, quantizers) -> Conversion:
+def _convert(layer: Any, quantizers: bool) -> Conversion:
     kind = type(layer).__name__
     if _is_a(layer, "Sequential") or _is_a(layer, "Functional"):
         return Conversion([convert_model(layer, quantizers)], lambda: None)
@@ -121,7 +121,7 @@ class Walk:
             part.carry()
         return result
 
-    def called(self, name, call, node) -> bool:
+    def called(self, name: str, call: int, node: Any) -> bool:
         """Call the new layers for one call of a layer, if its inputs are there already."""
         source = self.source.get_layer(name)
         try:
@@ -138,10 +138,10 @@ class Walk:
             self.tensors[name, call + _first_call(source), place] = tensor
         return True
 
-    def argument(self, value):
+    def argument(self, value: Any) -> Any:
         return self.tensors[tuple(value)] if _is_reference(value) else value
 
-    def structure(self, references):
+    def structure(self, references: Any) -> Any:
         """One tensor, or a list or dictionary of them, as the model was made."""
         if _is_reference(references):
             return self.tensors[tuple(references)]
@@ -153,7 +153,7 @@ class Walk:
 
 def _first_call(layer):
     """tf_keras counts the calls of a layer from 0; of a model with an input from 1: when it was made is one, too."""
-    parts = getattr(layer, "_self_tracked_trackables", ())
+    parts: list = getattr(layer, "_self_tracked_trackables", [])
     return int(_is_a(layer, "Functional") and bool(parts) and type(parts[0]).__name__ == "InputLayer")
 
 

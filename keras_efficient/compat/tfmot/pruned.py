@@ -27,7 +27,7 @@ def pruned(wrapper: Any) -> Conversion:
     return Conversion([new], carry)
 
 
-def _structure(wrapper) -> Structure | None:
+def _structure(wrapper: Any) -> Structure | None:
     size = tuple(wrapper.block_size)
     if getattr(wrapper, "sparsity_m_by_n", None):
         _refuse(wrapper, f"sparsity_m_by_n={wrapper.sparsity_m_by_n!r}")

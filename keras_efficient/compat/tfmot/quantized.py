@@ -50,7 +50,7 @@ def activation_of(wrapper: Any) -> str | None:
     return getattr(activation, "__name__", repr(activation))
 
 
-def roundings(wrapper: Any) -> tuple[tuple | None, tuple | None]:
+def roundings(wrapper: Any) -> tuple[tuple[Any, Any] | None, tuple[Any, Any] | None]:
     """The quantizer and its variables before the activation, and behind it or the layer; None where there is none."""
     before = behind = None
     for activation in wrapper._quantize_activations:

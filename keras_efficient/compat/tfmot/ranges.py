@@ -31,8 +31,9 @@ def activation_ranges(model: Any) -> dict[str, Range]:
             found[layer.name] = range_of(layer.quantizer, layer.quantizer_vars, layer)
         elif kind in QUANTIZE_WRAPPERS:
             before, behind = roundings(layer)
-            if before or behind:
-                found[layer.layer.name] = range_of(*(before or behind), layer)
+            pair = before or behind
+            if pair:
+                found[layer.layer.name] = range_of(*pair, layer)
         elif hasattr(layer, "layers"):
             found |= activation_ranges(layer)
     return found

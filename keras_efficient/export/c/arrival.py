@@ -70,7 +70,7 @@ class ArrivalWriter:
         if pooling is None:
             cell = self._cell("network_row", "network_column")
             return [self.program.put(self.target, cell, stored(self.target, self.index))]
-        inside = self._max_lines() if isinstance(pooling, MaxPooling) else self._average_lines(pooling)
+        inside = self._max_lines(pooling) if isinstance(pooling, MaxPooling) else self._average_lines(pooling)
         condition = " && ".join(self._inside_conditions(pooling.window))
         lines = braces(f"if ({condition})", inside) if condition else inside
         return [*self._window_lines(pooling.window, set(re.findall(r"\w+", " ".join(lines)))), *lines]
@@ -128,9 +128,9 @@ class ArrivalWriter:
                 parts.append(f"({last} || {at} == {size - 1})" if reach > size else last)
         return " && ".join(parts) or "1"
 
-    def _max_lines(self) -> list[str]:
+    def _max_lines(self, pooling: MaxPooling) -> list[str]:
         cell = self._cell("row", "column")
-        window = self.arrival.pooling.window
+        window = pooling.window
         if self.target.is_logits:
             now = f"network_arena.logits[{cell}]"
         else:

@@ -50,7 +50,7 @@ def store_weights(layer: Convolution, source_layout: Layout, sparse: bool = True
             kernel = kernel[np.argsort(source_layout.addresses, axis=None)]
         groups = group_filters(products.kernel_codes, kernel, pruned)
     bias = None
-    if products.bias is not None:
+    if products.bias is not None and products.bias_codes is not None:
         bias = Segment(products.bias_codes, products.bias_codes.indices(products.bias))
     shifts = None if layer.shifts is None else Segment(Codes(SHIFT_BITS, False, 0), layer.shifts)
     return StoredWeights(groups, bias, shifts)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 from keras_efficient.export.c import merging, pooling
 from keras_efficient.export.c.cells import Cells
-from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, store_weights
+from keras_efficient.export.c.convolution import ConvolutionWriter, store_weights
 from keras_efficient.export.c.moves import move_up, permute
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
@@ -26,13 +28,15 @@ from keras_efficient.export.integer import (
 )
 from keras_efficient.export.planner import Layout, PlacedStep
 
+Layer = TypeVar("Layer", bound=Operation, covariant=True)
+
 
 @dataclass(eq=False)
-class PlacedLayer:
+class PlacedLayer(Generic[Layer]):
     """An operation, its place in the arena, and its weights in the stream."""
 
     number: str
-    operation: Operation
+    operation: Layer
     placed: PlacedStep
     is_last: bool
     sparse: bool = True  # pruned kernels in their smallest encoding
@@ -40,11 +44,8 @@ class PlacedLayer:
     source_offsets: tuple[int, ...] = ()
 
     def __post_init__(self):
-        parts = [self.operation] if isinstance(self.operation, Convolution) else []
-        if isinstance(self.operation, Residual):
-            parts = [self.operation.first, self.operation.second]
-        self.weights: tuple[StoredWeights, ...] = tuple(
-            store_weights(part, self.read_layout, self.sparse) for part in parts
+        self.weights = tuple(
+            store_weights(part, self.read_layout, self.sparse) for part in convolutions_of(self.operation)
         )
 
     @property
@@ -69,10 +70,18 @@ class PlacedLayer:
     def target(self) -> Cells:
         return Cells(self.operation.target.codes, self.placed.target_offset, is_logits=self.is_last)
 
-    @property
-    def sources(self) -> list[Cells]:
-        pairs = zip(self.operation.sources, self.source_offsets, strict=True)
-        return [Cells(source.codes, offset) for source, offset in pairs]
+
+def convolutions_of(operation: Operation) -> list[Convolution]:
+    """The convolutions of a layer, whose weights it stores."""
+    if isinstance(operation, Residual):
+        return [operation.first, operation.second]
+    return [operation] if isinstance(operation, Convolution) else []
+
+
+def merged_cells(layer: PlacedLayer[Addition | Concatenation]) -> list[Cells]:
+    """The sources of a layer with several of them."""
+    pairs = zip(layer.operation.sources, layer.source_offsets, strict=True)
+    return [Cells(source.codes, offset) for source, offset in pairs]
 
 
 def write_layer(program: Program, layer: PlacedLayer) -> None:
@@ -104,7 +113,7 @@ def layer_places(program: Program, layer: PlacedLayer) -> tuple[Places, Places]:
     return source, program.places_of(layer.placed.target_layout)
 
 
-def write_convolution(program: Program, name: str, layer: PlacedLayer) -> None:
+def write_convolution(program: Program, name: str, layer: PlacedLayer[Convolution]) -> None:
     operation = layer.operation
     if operation.is_whole:
         writer = ConvolutionWriter(
@@ -130,42 +139,44 @@ def write_convolution(program: Program, name: str, layer: PlacedLayer) -> None:
     program.add(function(f"static void {name}(void)", ["network_index made = 0;", *target.loop(pixel)]))
 
 
-def write_residual(program: Program, name: str, layer: PlacedLayer) -> None:
+def write_residual(program: Program, name: str, layer: PlacedLayer[Residual]) -> None:
     placed, operation = layer.placed, layer.operation
+    assert placed.inner_offset is not None
     inner = Cells(operation.first.target.codes, placed.inner_offset)
     cells = (layer.source, inner, layer.target)
     places = layer_places(program, layer)
-    residual(program, layer.number, operation, layer.weights, cells, places, placed.inner_pixels)
+    first, second = layer.weights
+    residual(program, layer.number, operation, (first, second), cells, places, placed.inner_pixels)
 
 
-def write_max_pooling(program: Program, name: str, layer: PlacedLayer) -> None:
+def write_max_pooling(program: Program, name: str, layer: PlacedLayer[MaxPooling]) -> None:
     places = layer_places(program, layer)
     pooling.max_pooling(program, name, layer.operation, layer.source, layer.target, places)
 
 
-def write_average_pooling(program: Program, name: str, layer: PlacedLayer) -> None:
+def write_average_pooling(program: Program, name: str, layer: PlacedLayer[AveragePooling]) -> None:
     places = layer_places(program, layer)
     pooling.average_pooling(program, name, layer.operation, layer.source, layer.target, places)
 
 
-def write_mean_pooling(program: Program, name: str, layer: PlacedLayer) -> None:
+def write_mean_pooling(program: Program, name: str, layer: PlacedLayer[MeanPooling]) -> None:
     places = layer_places(program, layer)
     pooling.mean_pooling(program, name, layer.operation, layer.source, layer.target, places)
 
 
-def write_addition(program: Program, name: str, layer: PlacedLayer) -> None:
-    merging.addition(program, name, layer.operation, layer.sources, layer.target)
+def write_addition(program: Program, name: str, layer: PlacedLayer[Addition]) -> None:
+    merging.addition(program, name, layer.operation, merged_cells(layer), layer.target)
 
 
-def write_concatenation(program: Program, name: str, layer: PlacedLayer) -> None:
-    merging.concatenation(program, name, layer.operation, layer.sources, layer.target)
+def write_concatenation(program: Program, name: str, layer: PlacedLayer[Concatenation]) -> None:
+    merging.concatenation(program, name, layer.operation, merged_cells(layer), layer.target)
 
 
-def write_rescale(program: Program, name: str, layer: PlacedLayer) -> None:
+def write_rescale(program: Program, name: str, layer: PlacedLayer[Rescale]) -> None:
     pooling.rescale(program, name, layer.operation, layer.source, layer.target)
 
 
-WRITERS = {
+WRITERS: dict[type[Operation], Callable[[Program, str, Any], None]] = {
     Convolution: write_convolution,
     Residual: write_residual,
     MaxPooling: write_max_pooling,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from keras_efficient.export.firmware import FirmwareReport
+from keras_efficient.export.firmware_report import FirmwareReport
 
 BUILD = {
     "host": "cc -std=c99 -O2 network.c main_host.c -o network && ./network < images > logits",

@@ -13,6 +13,7 @@ from keras_efficient.export.integer.operations import (
     Operation,
     Rescale,
     Residual,
+    WindowOperation,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "Operation",
     "Rescale",
     "Residual",
+    "WindowOperation",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_efficient.descriptions.grids import LARGEST_MIDRISE
+from keras_efficient.descriptions.fields import LARGEST_MIDRISE
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Codes:
         """The largest magnitude."""
         return max(-self.low, self.high)
 
-    def nearest(self, values: np.ndarray) -> np.ndarray:
+    def nearest(self, values: np.ndarray | float) -> np.ndarray:
         """The integers of `ops.quantize(values)`: half to even, or (mid-rise) the odd one nearby.
 
         In float64, as float32 has no reciprocal of the smallest steps.
@@ -62,6 +62,6 @@ class Codes:
         rounded = 2 * np.floor(scaled / 2) + 1 if self.midrise else np.rint(scaled)
         return np.clip(rounded, self.low, self.high).astype(np.int64)
 
-    def indices(self, integers: np.ndarray) -> np.ndarray:
+    def indices(self, integers: np.ndarray | int) -> np.ndarray:
         """What memory holds for these integers."""
         return (np.asarray(integers) - self.low) // self.step

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.descriptions.grids import SCALE_EXPONENTS
+from keras_efficient.descriptions.fields import SCALE_EXPONENTS
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.layers.quantized.quantizer import Quantizer

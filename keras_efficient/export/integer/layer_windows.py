@@ -16,8 +16,8 @@ def window_of(layer: Any, source: IntegerMap, size_key: str) -> Window:
     except ValueError as error:
         raise UnsupportedLayerError(layer.name, str(error)) from None
     axes = zip(source.shape[:2], sizes, strides, strict=True)
-    target = tuple(window_output_size(*axis, padding) for axis in axes)
-    return Window(source.shape[:2], target, tuple(sizes), tuple(strides), padding)
+    rows, columns = (window_output_size(*axis, padding) for axis in axes)
+    return Window(source.shape[:2], (rows, columns), sizes, strides, padding)
 
 
 def signal_window_of(layer: Any, source: IntegerMap, size_key: str) -> Window:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -72,7 +72,7 @@ def read_dense(layer: Any, source: IntegerMap, context: Context) -> Operation:
     else:
         sizes, shape = (1, 1), (*source.shape[:2], layer.units)
         kernel = kernel.reshaped(1, 1, *kernel.integers.shape)
-    window = Window(source.shape[:2], shape[:2], tuple(sizes), (1, 1), "valid")
+    window = Window(source.shape[:2], shape[:2], sizes, (1, 1), "valid")
     return weighted_sum(layer, source, shape, window, kernel, context)
 
 
@@ -109,7 +109,7 @@ def make_convolution(
     shape: tuple,
     window: Window,
     kernel: KernelCodes,
-    quantizers: Sequence[Quantizer | None],
+    quantizers: tuple[Quantizer | None, Quantizer],
     activation: Callable,
     context: Context = Context(),  # noqa: B008 (it is never changed)
     depthwise: bool = False,

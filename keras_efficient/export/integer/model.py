@@ -119,7 +119,8 @@ class IntegerModel:
     def _as_maps(self, x):
         x = np.asarray(x)
         rows, columns, channels = self.input.shape
-        fitting = {(rows, columns, channels), (rows, columns) if channels == 1 else None}
+        fitting: set[tuple[int, ...]] = {(rows, columns, channels)}
+        fitting |= {(rows, columns)} if channels == 1 else set()
         fitting |= {(columns, channels)} if rows == 1 else set()
         fitting |= {(channels,)} if rows == columns == 1 else set()
         if x.ndim < 2 or x.shape[1:] not in fitting:

@@ -7,13 +7,15 @@ map. `Codes` says what an integer stands for.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.rounding import Rounding
-from keras_efficient.export.integer.windows import Window
+from keras_efficient.export.integer.windows import Window, total
 
 EXACT_IN_FLOAT32 = 2**24
 EXACT_IN_FLOAT64 = 2**53
@@ -43,9 +45,16 @@ class Operation:
     target: IntegerMap
     compute_dtype: str = field(default="float32", kw_only=True)
 
-    def run(self, *x: np.ndarray) -> np.ndarray:
+    def run(self, *x: Any) -> np.ndarray:
         """Integers of the target map from those of the source map, or of all sources."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class WindowOperation(Operation):
+    """A layer that slides a window over its source."""
+
+    window: Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +79,7 @@ class Products:
 
 
 @dataclass(frozen=True, eq=False)
-class Convolution(Operation):
+class Convolution(WindowOperation):
     """t = sum of x times kernel over the window, and bias; rounded to the target's grid.
 
     A dense layer behind a flattened map is a convolution whose window is the whole map.
@@ -78,7 +87,6 @@ class Convolution(Operation):
     how many places its kernel lies above `products.kernel_codes`; None: all are 0.
     """
 
-    window: Window
     products: Products
     rounding: Rounding
     depthwise: bool = False
@@ -96,14 +104,14 @@ class Convolution(Operation):
         return self.rounding.apply(sums if self.shifts is None else sums * 2**self.shifts, biases)
 
     def sums(self, x: np.ndarray) -> np.ndarray:
-        multiply = multiply_depthwise if self.depthwise else np.matmul
+        multiply: Callable[..., np.ndarray] = multiply_depthwise if self.depthwise else np.matmul
         dtype = exact_dtype(self.products.bound)
         x, kernel = x.astype(dtype), self.products.kernel.astype(dtype)
         places = zip(self.window.slices(x), self.window.offsets(), strict=True)
-        return sum(multiply(part, kernel[place]) for part, place in places).astype(np.int64)
+        return total(multiply(part, kernel[place]) for part, place in places).astype(np.int64)
 
 
-def exact_dtype(bound: int) -> type:
+def exact_dtype(bound: int) -> type[np.number]:
     """The fastest numbers in which sums of integers up to `bound` are exact: products of floats are far faster."""
     if bound < EXACT_IN_FLOAT32:
         return np.float32
@@ -163,11 +171,10 @@ class Concatenation(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class MeanPooling(Operation):
+class MeanPooling(WindowOperation):
     """The sum of each window times `factor`, rounded to the target's grid: factor 2^exponent is nearly
     1 / count. Windows do not reach over the edge."""
 
-    window: Window
     factor: int
     rounding: Rounding
 
@@ -177,14 +184,12 @@ class MeanPooling(Operation):
         return self.source.codes.bound * math.prod(self.window.sizes) * self.factor
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        return self.rounding.apply(sum(self.window.slices(x)) * self.factor)
+        return self.rounding.apply(total(self.window.slices(x)) * self.factor)
 
 
 @dataclass(frozen=True, eq=False)
-class MaxPooling(Operation):
+class MaxPooling(WindowOperation):
     """The largest integer of each window; what lies outside of the map does not count."""
-
-    window: Window
 
     def run(self, x: np.ndarray) -> np.ndarray:
         lowest = self.source.codes.low
@@ -195,15 +200,13 @@ class MaxPooling(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class AveragePooling(Operation):
+class AveragePooling(WindowOperation):
     """The mean of each window, rounded down to an unsigned grid over [0, 1).
 
         y = clip(floor(sum 2^shift / count), 0, 2^bits - 1)
 
     `count` is the number of places of the window on the map.
     """
-
-    window: Window
 
     @property
     def shift(self) -> int:
@@ -216,7 +219,7 @@ class AveragePooling(Operation):
         return self.source.codes.bound * math.prod(self.window.sizes)
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        sums = np.maximum(sum(self.window.slices(x)), 0)
+        sums = np.maximum(total(self.window.slices(x)), 0)
         counts = self.window.counts()[:, :, None]
         return np.minimum(floor_of_mean(sums, counts, self.shift, self.target.codes.high), self.target.codes.high)
 

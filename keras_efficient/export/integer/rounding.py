@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -36,6 +36,8 @@ from keras_efficient.export.integer.codes import Codes
 WIDTHS = (16, 32, 64)
 LARGEST_CODES = 16  # bits
 ROUNDINGS = ("nearest", "floor")
+
+Integers = TypeVar("Integers", int, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,10 @@ class Rounding:
             raise ValueError(f"expected {len(self.terms)} arrays, one a term. Received: {len(registers)}")
         for step in self.steps:
             registers[step.register] = take_step(step, registers)
-        finish, step = self.finish, self.output.step
+        finish, grid = self.finish, self.output.step
         t = np.clip(registers[self.register], finish.lowest, finish.highest) + finish.offset
         t = t + finish.added + ((t >> finish.shift) & (finish.nearest and finish.shift > 0))
-        rounded = step * ((t >> finish.shift) + finish.base) + step - 1
+        rounded = grid * ((t >> finish.shift) + finish.base) + grid - 1
         # A term that cannot matter does not take part; its shape does.
         return np.broadcast_to(rounded, np.broadcast_shapes(*(np.shape(k) for k in integers)))
 
@@ -115,7 +117,7 @@ def take_step(step: Step, registers: Sequence[np.ndarray]) -> np.ndarray:
     return value + registers[amount] if step.action == "add" else round_to_odd(value, amount)
 
 
-def round_to_odd(value, places: int):
+def round_to_odd(value: Integers, places: int) -> Integers:
     """value / 2^places if that is an integer, otherwise the odd one of its two neighbours."""
     return (value >> places) | ((value & (2**places - 1)) != 0)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -24,7 +25,8 @@ class Window:
     def before(self) -> tuple[int, int]:
         """Zeros above and left of the map."""
         axes = zip(self.source, self.target, self.sizes, self.strides, strict=True)
-        return tuple(leading_padding(Axis(*axis, self.padding)) for axis in axes)
+        above, left = (leading_padding(Axis(*axis, self.padding)) for axis in axes)
+        return above, left
 
     @property
     def covers_all(self) -> bool:
@@ -52,4 +54,9 @@ class Window:
     def counts(self) -> np.ndarray:
         """(target rows, target columns): how many places of each window lie on the map."""
         ones = np.ones((1, *self.source, 1), dtype=np.int64)
-        return sum(self.slices(ones))[0, :, :, 0]
+        return total(self.slices(ones))[0, :, :, 0]
+
+
+def total(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """The sum of arrays of one shape, at least one."""
+    return reduce(np.add, parts)

@@ -15,9 +15,9 @@ import numpy as np
 
 from keras_efficient.export.planner.layouts import PATTERNS, Layout, path_of
 from keras_efficient.export.planner.occupancy import axes, grid, last_readers
-from keras_efficient.export.planner.steps import Step, WindowStep
 from keras_efficient.storage.liveness import Axis, Deaths, Strips, strips_of, switch_peaks
 from keras_efficient.storage.prices import FeatureMap
+from keras_efficient.storage.steps import Step, WindowStep
 
 Family = tuple[Layout, ...]  # one layout for every map of the chain
 TAILS = ("r", "c")  # how to go on where the target's path has ended
@@ -36,11 +36,11 @@ def families(first: FeatureMap, steps: Sequence[Step]) -> list[Family]:
 def starting_paths(shapes: list[tuple[int, int]], steps: Sequence[Step]) -> Iterator[tuple[int, str]]:
     """(number of a map, path): the patterns on the last map of the window steps, and for every
     window step the four orders of its target."""
-    numbers = [number for number, step in enumerate(steps, start=1) if isinstance(step, WindowStep)]
-    for number in numbers[-1:]:
+    windows = {number: step for number, step in enumerate(steps, start=1) if isinstance(step, WindowStep)}
+    for number in list(windows)[-1:]:
         yield from ((number, path_of(*shapes[number], strips * sum(shapes[number]))) for strips in PATTERNS.values())
-    for number in numbers:
-        yield from ((number, path_of(*shapes[number], strips)) for strips in four_orders(steps[number - 1]))
+    for number, step in windows.items():
+        yield from ((number, path_of(*shapes[number], strips)) for strips in four_orders(step))
 
 
 def four_orders(step: WindowStep) -> list[str]:
@@ -69,7 +69,7 @@ def herringbone(rows: Strips, columns: Strips, made: int, freed: int) -> str:
     return strips
 
 
-def follow(number: int, path: str, tail: str, shapes: Sequence, steps: Sequence[Step]) -> Family:
+def follow(number: int, path: str, tail: str, shapes: Sequence[tuple[int, int]], steps: Sequence[Step]) -> Family:
     """Map `number` lies along `path`, all maps before and behind it accordingly."""
     paths = {number: path}
     for k in range(number - 1, -1, -1):

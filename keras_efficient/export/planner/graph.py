@@ -56,7 +56,7 @@ def place_graph(first: FeatureMap, nodes: Sequence[Node], plan: Plan) -> GraphPl
         places = {m: places[m] for m in sorted(memory.live(done), key=places.__getitem__)}
         arena = Arena(memory, places, plan.arena_bytes)
         target = arena.free_place(number, region)
-        moves = ()
+        moves: tuple[Move, ...] = ()
         if target is None:
             room, target = arena.with_room(region)
             moves, places = arena.moves_to(room), room

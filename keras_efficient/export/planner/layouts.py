@@ -84,7 +84,8 @@ class Layout:
 def path_of(rows: int, columns: int, strips: str) -> str:
     """`strips` down to the last pixel. A last row is peeled by columns and a last column by rows, so
     every order has exactly one path."""
-    path, downs, acrosses = [], rows - 1, columns - 1
+    path: list[str] = []
+    downs, acrosses = rows - 1, columns - 1
     for letter in chain(strips, repeat("r")):
         if not downs or not acrosses:
             return "".join(path) + "r" * downs + "c" * acrosses

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_efficient.export.planner.layouts import Layout
-from keras_efficient.export.planner.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 from keras_efficient.storage.prefix import axes, cells_need, last_readers, pixels_need, row_ring
 from keras_efficient.storage.prices import FeatureMap
+from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
 CACHED_DEATHS = 64  # each is as large as a map
 CACHED_NEEDS = 1 << 16
@@ -64,7 +64,7 @@ def step_need(step: Step, source: Layout, target: Layout, from_the_end: bool = F
 
 
 @lru_cache(maxsize=CACHED_DEATHS)
-def deaths_by_pixel(step: Step, target: Layout, from_the_end: bool = False) -> np.ndarray:
+def deaths_by_pixel(step: WindowStep | ResidualStep, target: Layout, from_the_end: bool = False) -> np.ndarray:
     """For each source pixel, by rows, the number of the target pixel with which it dies; -1: never
     read. A residual block reads a pixel last for the sum at its place: the inner map has passed it."""
     if isinstance(step, ResidualStep):

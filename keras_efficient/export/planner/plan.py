@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from keras_efficient.export.planner.layouts import Layout
 from keras_efficient.export.planner.occupancy import Need, align, grid
 from keras_efficient.export.planner.search import Orders, choose_orders, placed_need
-from keras_efficient.export.planner.steps import ResidualStep, Step
 from keras_efficient.storage.prices import FeatureMap
 from keras_efficient.storage.prices.base import BITS_PER_BYTE, whole_bytes
+from keras_efficient.storage.steps import ResidualStep, Step
 
 WORD_BITS = 32  # running sums of the input start at a multiple of this
 
@@ -144,7 +144,6 @@ def placed_steps(
     placed = []
     for number, (step, need, offset) in enumerate(zip(steps, needs, offsets, strict=True)):
         made, used = orders.made[number], orders.used[number]
-        is_residual = isinstance(step, ResidualStep)
         end = offset + need.kept * step.source.pixel_bits
         placed.append(
             PlacedStep(
@@ -156,7 +155,7 @@ def placed_steps(
                 kept_pixels=need.kept,
                 need=need,
                 relayout=None if number == 0 or made == used else used,
-                inner_offset=align(end, step.inner_bits) if is_residual else None,
+                inner_offset=align(end, step.inner_bits) if isinstance(step, ResidualStep) else None,
                 inner_pixels=need.ring_pixels,
             )
         )

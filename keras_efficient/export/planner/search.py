@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from keras_efficient.export.planner.candidates import Family, families
 from keras_efficient.export.planner.layouts import Layout
-from keras_efficient.export.planner.occupancy import Need, step_need
-from keras_efficient.export.planner.prediction import aligned_prediction
-from keras_efficient.export.planner.steps import CellStep, ResidualStep, Step
+from keras_efficient.export.planner.occupancy import Need, align, axes, step_need
+from keras_efficient.storage.liveness import window_slacks
 from keras_efficient.storage.prices import FeatureMap
+from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
 RANKS = {"row": 0, "column": 1, "alternating": 1, "alternating from a column": 2, "strips": 3}
 
@@ -30,8 +30,8 @@ class Way(NamedTuple):
     """The cheapest way to make a map in a layout: how its source is made, and how it lies when used."""
 
     cost: Cost
-    made: Layout | None = None
-    used: Layout | None = None
+    made: Layout
+    used: Layout
 
 
 class Orders(NamedTuple):
@@ -47,7 +47,7 @@ def choose_orders(first: FeatureMap, steps: Sequence[Step]) -> Orders:
     found = families(first, steps)
     arena = smallest_arena(first, steps, found)
     layouts = [sorted(set(column), key=lambda layout: RANKS[layout.pattern]) for column in zip(*found, strict=True)]
-    ways = [{layout: Way(Cost(0, RANKS[layout.pattern])) for layout in layouts[0]}]
+    ways = [{layout: Way(Cost(0, RANKS[layout.pattern]), layout, layout) for layout in layouts[0]}]
     for number, step in enumerate(steps):
         ways.append(ways_through(step, ways[-1], layouts[number], layouts[number + 1], arena, number == 0))
     return read_back(ways)
@@ -58,21 +58,37 @@ def smallest_arena(first: FeatureMap, steps: Sequence[Step], found: list[Family]
     floors = (aligned_prediction(step) for step in steps if not isinstance(step, ResidualStep))
     arena = max(first.total_bits, *floors, *(step.target.total_bits for step in steps))
     for number, step in enumerate(steps):
-        pairs = [family[number : number + 2] for family in found]
+        pairs = [(family[number], family[number + 1]) for family in found]
         sources, targets = (dict.fromkeys(layouts) for layouts in zip(*pairs, strict=True))
         arena = max(arena, least_bits(step, chain(pairs, product(sources, targets)), arena, number == 0))
     return arena
 
 
+def aligned_prediction(step: Step) -> int:
+    """What the storage report predicts for a step that is no block, its source where its cells fit into bytes."""
+    return step.source.total_bits + align(_slack(step), step.source.bits)
+
+
+def _slack(step: Step) -> int:
+    """Bits that a step needs beyond its source, at least 0."""
+    if isinstance(step, WholeStep):
+        return step.target.total_bits
+    if isinstance(step, WindowStep):
+        slacks = window_slacks(*axes(step), step.target.pixel_bits, step.source.pixel_bits, step.cell_by_cell)
+        return max(slacks.pick("best")[0], 0)
+    return max(step.target.total_bits - step.source.total_bits, 0)
+
+
 def least_bits(step: Step, pairs: Iterable[tuple[Layout, Layout]], enough: int, is_first: bool) -> int:
     """The least arena for a step, or one that is small `enough`."""
-    least = None
+    least: int | None = None
     for used, made in pairs:
         if allowed(step, used, made):
             bits = placed_need(step, used, made, is_first).bits(step)
             least = bits if least is None else min(least, bits)
             if least <= enough:
                 break
+    assert least is not None  # a step by rows is always allowed
     return least
 
 

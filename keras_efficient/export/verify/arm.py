@@ -44,11 +44,6 @@ class ArmRun:
     classes: np.ndarray = field(repr=False)
 
     @property
-    def other_static_bytes(self) -> int:
-        """Bytes of variables beside the activation buffer."""
-        return self.static_bytes - self.arena_bytes
-
-    @property
     def ram_bytes(self) -> int:
         """Variables and largest stack of the network, in bytes."""
         return self.static_bytes + self.stack_bytes
@@ -71,8 +66,8 @@ def run_on_arm(
     """
     interface = Interface.read(folder)
     packed = interface.pack(images)
-    with tempfile.TemporaryDirectory() as temporary:
-        temporary = Path(temporary)
+    with tempfile.TemporaryDirectory() as name:
+        temporary = Path(name)
         program = _compile(Path(folder).resolve(), (optimization, *flags), ram_bytes, temporary)
         sections, alone = _sections(program), _sections(temporary / "network.o")
         (temporary / "images.bin").write_bytes(packed)
@@ -97,7 +92,7 @@ def _compile(folder: Path, options: tuple[str, ...], ram_bytes: int, temporary: 
     """Make network.o and the program network.elf; GCC's libgcc is the only library."""
     compiler = find_tool("arm-none-eabi-gcc", install=ARM_INSTALL)
     network, program = temporary / "network.o", temporary / "network.elf"
-    command = [compiler, *STRICT, *_MACHINE, *options, "-I", folder]
+    command: list[str | Path] = [compiler, *STRICT, *_MACHINE, *options, "-I", folder]
     run_tool([*command, "-c", folder / "network.c", "-o", network], purpose="Compiling network.c for ARM")
     link = ("-nostdlib", "-T", C_FOLDER / "cortex_m3.ld", f"-Wl,--defsym=RAM_BYTES={ram_bytes}")
     sources = (network, C_FOLDER / "main_arm.c", "-lgcc")
@@ -107,13 +102,13 @@ def _compile(folder: Path, options: tuple[str, ...], ram_bytes: int, temporary: 
 
 def _run(program: Path, seconds: float) -> None:
     """The simulated program reads and writes files where qemu is started."""
-    command = [find_tool("qemu-system-arm", install=ARM_INSTALL), *_QEMU, "-kernel", program]
+    command: list[str | Path] = [find_tool("qemu-system-arm", install=ARM_INSTALL), *_QEMU, "-kernel", program]
     run_tool(command, purpose="The network on the simulated Cortex-M3", seconds=seconds, cwd=program.parent)
 
 
 def _sections(program: Path) -> dict[str, int]:
     """The bytes of each section of an object file or program."""
-    command = [find_tool("arm-none-eabi-size", install=ARM_INSTALL), "-A", program]
+    command: list[str | Path] = [find_tool("arm-none-eabi-size", install=ARM_INSTALL), "-A", program]
     rows = [line.split() for line in run_tool(command, purpose="arm-none-eabi-size").decode().splitlines()]
     sizes = {row[0]: int(row[1]) for row in rows if len(row) == 3 and row[1].isdigit()}
     return {".data": 0, ".bss": 0, **sizes}

@@ -53,11 +53,6 @@ class AvrRun:
     classes: np.ndarray | None = field(default=None, repr=False)
 
     @property
-    def other_static_bytes(self) -> int:
-        """Bytes of variables beside the activation buffer."""
-        return self.static_bytes - self.arena_bytes
-
-    @property
     def ram_bytes(self) -> int | None:
         """Variables and largest stack, in bytes."""
         return None if self.stack_bytes is None else self.static_bytes + self.stack_bytes
@@ -89,12 +84,13 @@ def run_on_avr(
             return AvrRun(*sizes)
         simulator = _build_simulator(Path(folder).resolve(), program.with_name("simulate_avr"))
         report = program.with_name("report.json")
-        command = [simulator, program, report, cycle_limit]
+        command: list[str | Path] = [simulator, program, report, str(cycle_limit)]
         purpose = "The network on the simulated ATmega328P"
         results = run_tool(command, purpose=purpose, stdin=packed, seconds=seconds)
         measured = json.loads(report.read_text(encoding="utf-8"))
-    spreads = (Spread(**measured[name]) for name in ("image_cycles", "inference_cycles"))
-    return AvrRun(*sizes, measured["stack_bytes"], *spreads, *interface.unpack(results, len(images)))
+    image, inference = (Spread(**measured[name]) for name in ("image_cycles", "inference_cycles"))
+    logits, classes = interface.unpack(results, len(images))
+    return AvrRun(*sizes, measured["stack_bytes"], image, inference, logits, classes)
 
 
 @cache
@@ -103,7 +99,7 @@ def can_simulate_avr() -> bool:
     try:
         compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
         with tempfile.TemporaryDirectory() as temporary:
-            command = [compiler, "-x", "c", "-", "-lsimavr", "-o", Path(temporary) / "probe"]
+            command: list[str | Path] = [compiler, "-x", "c", "-", "-lsimavr", "-o", Path(temporary) / "probe"]
             run_tool(command, purpose="Linking simavr", stdin=_LIBRARY_PROBE)
     except (ToolMissingError, ToolFailedError):
         return False
@@ -114,13 +110,22 @@ def _compile(folder: Path, options: tuple[str, ...], program: Path) -> None:
     """The network as a part of main: with one unit and no other, GCC needs the least stack."""
     compiler = find_tool("avr-gcc", install=AVR_INSTALL)
     unit = ("-fwhole-program", "-I", folder, "-include", folder / "network.c", C_FOLDER / "main_avr.c")
-    command = [compiler, "-mmcu=atmega328p", *STRICT, *_NO_LINKER_CHECK, *options, *unit, "-o", program]
+    command: list[str | Path] = [
+        compiler,
+        "-mmcu=atmega328p",
+        *STRICT,
+        *_NO_LINKER_CHECK,
+        *options,
+        *unit,
+        "-o",
+        program,
+    ]
     run_tool(command, purpose="Compiling network.c for AVR")
 
 
 def _sizes(program: Path) -> tuple[int, int]:
     """Bytes of flash and of variables; raises `ToolFailedError` when they exceed the device's."""
-    command = [find_tool("avr-size", install=AVR_INSTALL), program]
+    command: list[str | Path] = [find_tool("avr-size", install=AVR_INSTALL), program]
     numbers = run_tool(command, purpose="avr-size").decode().splitlines()[1].split()
     text, data, bss = (int(number) for number in numbers[:3])
     for name, size, largest in (("flash", text + data, FLASH_BYTES), ("RAM", data + bss, RAM_BYTES)):
@@ -131,6 +136,16 @@ def _sizes(program: Path) -> tuple[int, int]:
 
 def _build_simulator(folder: Path, program: Path) -> Path:
     compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
-    command = [compiler, *STRICT, "-O2", "-I", folder, C_FOLDER / "simulate_avr.c", "-lsimavr", "-o", program]
+    command: list[str | Path] = [
+        compiler,
+        *STRICT,
+        "-O2",
+        "-I",
+        folder,
+        C_FOLDER / "simulate_avr.c",
+        "-lsimavr",
+        "-o",
+        program,
+    ]
     run_tool(command, purpose="Compiling simulate_avr.c")
     return program

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 # What the Debian and Ubuntu packages are called.
 HOST_INSTALL = "apt-get install gcc"
@@ -39,7 +40,7 @@ def find_tool(*names: str, install: str) -> str:
 
 
 def run_tool(
-    command: Sequence[str | Path], *, purpose: str, stdin: bytes = b"", seconds: float = COMPILE_SECONDS, **options
+    command: Sequence[str | Path], *, purpose: str, stdin: bytes = b"", seconds: float = COMPILE_SECONDS, **options: Any
 ) -> bytes:
     """Run a command and return what it wrote to standard output.
 

@@ -67,12 +67,13 @@ def run_on_host(
 
 def _compile(compiler: str, options: tuple[str, ...], folder: Path, program: Path) -> None:
     sources = (folder / "network.c", C_FOLDER / "main_host.c")
-    run_tool([compiler, *options, "-I", folder, *sources, "-o", program], purpose="Compiling network.c")
+    command: list[str | Path] = [compiler, *options, "-I", folder, *sources, "-o", program]
+    run_tool(command, purpose="Compiling network.c")
 
 
 def _can_sanitize(compiler: str, program: Path) -> bool:
     """Whether this compiler has the sanitizers' libraries."""
-    command = [compiler, *SANITIZERS, "-x", "c", "-", "-o", program]
+    command: list[str | Path] = [compiler, *SANITIZERS, "-x", "c", "-", "-o", program]
     try:
         run_tool(command, purpose="A program with sanitizers", stdin=b"int main(void) { return 0; }\n")
         run_tool([program], purpose="A program with sanitizers")

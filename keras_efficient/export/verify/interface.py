@@ -37,11 +37,11 @@ class Interface:
         """From the network.h in a folder."""
         header = (Path(folder) / "network.h").read_text(encoding="utf-8")
         names = ("NETWORK_INPUTS", "NETWORK_LOGITS", "NETWORK_ARENA_BYTES")
-        numbers = [_defined_number(header, name) for name in names]
+        inputs, logits, arena_bytes = (_defined_number(header, name) for name in names)
         if "NETWORK_INPUT_BYTES" not in header:  # written by hand, or by an earlier version
-            return cls(*numbers)
+            return cls(inputs, logits, arena_bytes)
         size, signed = (_defined_number(header, f"NETWORK_INPUT_{name}") for name in ("BYTES", "SIGNED"))
-        return cls(*numbers, size, bool(signed))
+        return cls(inputs, logits, arena_bytes, size, bool(signed))
 
     @property
     def result_bytes(self) -> int:

@@ -1,9 +1,12 @@
 """ACDC: a square layer of two diagonals and two cosine transforms."""
 
+from typing import Any
+
 import keras
 
 from keras_efficient.layers.acdc.cosine_layer import CosineLayer
 from keras_efficient.layers.acdc.transform_layer import rows_of
+from keras_efficient.type_aliases import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -59,25 +62,25 @@ class ACDC(CosineLayer):
         bias: str | None = "output",
         order: str = "paper",
         groups: int = 1,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(transform, permutation, bias, order, groups, **kwargs)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         size = self.fix_inputs(input_shape)
         self.stack = self.make_stack(size, 1)
         self.add_diagonals((size,), size * size)
         self.activation_quantizer = self.add_activation_quantizer()
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.finish(self.run_stack(rows_of(inputs)), inputs, self.activation_quantizer)
 
-    def linear(self, x):
+    def linear(self, x: Tensor) -> Tensor:
         return self.run_stack(x, with_bias=False)
 
-    def constant(self):
+    def constant(self) -> Tensor | None:
         return None if self.bias is None else self.run_stack(self.zero_rows(self.stack.size))[0]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)

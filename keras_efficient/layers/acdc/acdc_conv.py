@@ -1,6 +1,7 @@
 """ACDCConv2D: a convolution whose mixing of channels is a stack of ACDC layers."""
 
 import math
+from typing import Any
 
 import keras
 from keras import initializers, ops
@@ -15,6 +16,7 @@ from keras_efficient.layers.arguments import (
     window_sizes,
 )
 from keras_efficient.ops.depthwise_conv import depthwise_conv
+from keras_efficient.type_aliases import Activation, Config, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -63,11 +65,11 @@ class ACDCConv2D(DeepLayer):
         padding: str = "valid",
         transform: str = "dct",
         permutation: str | None = "random",
-        activation="relu",
+        activation: Activation = "relu",
         bias: str | None = "output",
         seed: int = 0,
-        depthwise_initializer="glorot_uniform",
-        **kwargs,
+        depthwise_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
     ):
         super().__init__(depth, transform, permutation, activation, bias, seed, **kwargs)
         self.filters = positive_integer(filters, "filters")
@@ -76,7 +78,7 @@ class ACDCConv2D(DeepLayer):
         self.padding = padding_name(padding)
         self.depthwise_initializer = initializers.get(depthwise_initializer)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = image_channels(input_shape, self.name)
         self.compute_output_shape(input_shape)  # a window larger than the input ends here
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
@@ -99,11 +101,11 @@ class ACDCConv2D(DeepLayer):
         """Whether a depthwise convolution comes first."""
         return self.kernel_size != (1, 1)
 
-    def get_prunable_weights(self):
+    def get_prunable_weights(self) -> list[keras.Variable]:
         """What a `Prunable` masks: the depthwise kernel and numbers of the factors."""
         return [*([self.kernel] if self.is_depthwise else []), *super().get_prunable_weights()]
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         u = self._gathered(ops.cast(inputs, "float32"))
         return self.finish(self._mixed(rows_of(u), self._positions(u)), u, self.activation_quantizers[-1])
 
@@ -124,7 +126,7 @@ class ACDCConv2D(DeepLayer):
     def _positions(u):
         return math.prod(size for size in u.shape[:3] if size is not None)
 
-    def dense_matrix(self):
+    def dense_matrix(self) -> Tensor:
         """The matrix M (channels, filters) of the stack: all of the layer, if its kernel is 1x1.
 
         See `TransformLayer.dense_matrix`.
@@ -150,11 +152,11 @@ class ACDCConv2D(DeepLayer):
         conv.set_weights([window * matrix[None, None], *bias])
         return conv
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes = window_sizes(input_shape, self.kernel_size, self.strides, self.padding, self.name)
         return (input_shape[0], *sizes, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "filters": self.filters,

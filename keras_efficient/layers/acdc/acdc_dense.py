@@ -1,10 +1,13 @@
 """ACDCDense: a stack of ACDC layers in the place of a dense layer."""
 
+from typing import Any
+
 import keras
 
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
 from keras_efficient.layers.acdc.transform_layer import rows_of
 from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.type_aliases import Activation, Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -48,24 +51,24 @@ class ACDCDense(DeepLayer):
         depth: int = 12,
         transform: str = "dct",
         permutation: str | None = "random",
-        activation="relu",
+        activation: Activation = "relu",
         bias: str | None = "output",
         seed: int = 0,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(depth, transform, permutation, activation, bias, seed, **kwargs)
         self.units = positive_integer(units, "units")
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.build_stack(self.fix_inputs(input_shape), self.units)
         self.add_activation_quantizers()
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.finish(self.deep_rows(rows_of(inputs)), inputs, self.activation_quantizers[-1])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units}

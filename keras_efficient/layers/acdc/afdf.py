@@ -1,9 +1,12 @@
 """AFDF: ACDC with Fourier transforms and complex diagonals."""
 
+from typing import Any
+
 import keras
 
 from keras_efficient.layers.acdc.comparison_layer import ComparisonLayer
 from keras_efficient.ops.complex_numbers import fourier, inverse_fourier_real, multiply
+from keras_efficient.type_aliases import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -35,12 +38,12 @@ class AFDF(ComparisonLayer):
 
     is_complex = True
 
-    def __init__(self, use_bias: bool = False, **kwargs):
+    def __init__(self, use_bias: bool = False, **kwargs: Any):
         super().__init__(use_bias, **kwargs)
 
-    def factor_shape(self, size):
+    def factor_shape(self, size: int) -> tuple[int, ...]:
         return (size, 2)
 
-    def product(self, x, a, d):
+    def product(self, x: Tensor, a: Tensor, d: Tensor) -> Tensor:
         spectrum = fourier((x * a[:, 0], x * a[:, 1]))
         return inverse_fourier_real(multiply(spectrum, (d[:, 0], d[:, 1])))

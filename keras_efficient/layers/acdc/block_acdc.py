@@ -1,11 +1,14 @@
 """BlockACDC: ACDC with block-diagonal matrices in the place of the diagonals."""
 
+from typing import Any
+
 import keras
 
 from keras_efficient.layers.acdc.comparison_layer import BlockLayer
 from keras_efficient.ops.blocks import block_product
 from keras_efficient.ops.dct import dct, idct
 from keras_efficient.ops.permute import permute, riffle_order
+from keras_efficient.type_aliases import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -34,12 +37,12 @@ class BlockACDC(BlockLayer):
         ValueError: If N is not known or no multiple of `groups`, or an argument is wrong.
     """
 
-    def __init__(self, groups: int = 2, use_bias: bool = True, **kwargs):
+    def __init__(self, groups: int = 2, use_bias: bool = True, **kwargs: Any):
         super().__init__(groups, use_bias, **kwargs)
 
-    def factor_shape(self, size):
+    def factor_shape(self, size: int) -> tuple[int, ...]:
         return self.block_shape(size)
 
-    def product(self, x, a, d):
+    def product(self, x: Tensor, a: Tensor, d: Tensor) -> Tensor:
         y = idct(block_product(dct(block_product(x, a)), d))
         return permute(y, riffle_order(y.shape[-1]))

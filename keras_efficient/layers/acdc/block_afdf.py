@@ -1,10 +1,13 @@
 """BlockAFDF: AFDF with complex block-diagonal matrices in the place of the diagonals."""
 
+from typing import Any
+
 import keras
 
 from keras_efficient.layers.acdc.comparison_layer import BlockLayer
 from keras_efficient.ops.blocks import block_product
 from keras_efficient.ops.complex_numbers import fourier, inverse_fourier_real
+from keras_efficient.type_aliases import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -36,13 +39,13 @@ class BlockAFDF(BlockLayer):
 
     is_complex = True
 
-    def __init__(self, groups: int = 2, use_bias: bool = False, **kwargs):
+    def __init__(self, groups: int = 2, use_bias: bool = False, **kwargs: Any):
         super().__init__(groups, use_bias, **kwargs)
 
-    def factor_shape(self, size):
+    def factor_shape(self, size: int) -> tuple[int, ...]:
         return (*self.block_shape(size), 2)
 
-    def product(self, x, a, d):
+    def product(self, x: Tensor, a: Tensor, d: Tensor) -> Tensor:
         real, imaginary = fourier((block_product(x, a[..., 0]), block_product(x, a[..., 1])))
         d_real, d_imaginary = d[..., 0], d[..., 1]
         product = (

@@ -1,8 +1,11 @@
 """The shared half of the layers that ACDC is compared with: two factors, N to N."""
 
+from typing import Any
+
 from keras_efficient.layers.acdc.near_identity import NearIdentity
 from keras_efficient.layers.acdc.transform_layer import TransformLayer, rows_of
 from keras_efficient.layers.arguments import non_negative_number, positive_integer
+from keras_efficient.type_aliases import Config, Shape, Tensor
 
 
 class ComparisonLayer(TransformLayer):
@@ -18,21 +21,21 @@ class ComparisonLayer(TransformLayer):
     has_blocks = False
     is_complex = False
 
-    def __init__(self, use_bias, initial_deviation=0.06, **kwargs):
+    def __init__(self, use_bias: bool, initial_deviation: float = 0.06, **kwargs: Any):
         super().__init__(**kwargs)
         self.use_bias = bool(use_bias)
         self.initial_deviation = non_negative_number(initial_deviation, "initial_deviation")
         self.supports_masking = True
 
-    def factor_shape(self, size):
+    def factor_shape(self, size: int) -> tuple[int, ...]:
         """The shape of a and of d."""
         raise NotImplementedError
 
-    def product(self, x, a, d):
+    def product(self, x: Tensor, a: Tensor, d: Tensor) -> Tensor:
         """Rows (n, N) times the two factors and the transforms."""
         raise NotImplementedError
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         size = self.fix_inputs(input_shape)
         shape = self.factor_shape(size)
         self.a, self.d = (self.add_factor(name, shape, self._near_identity()) for name in "ad")
@@ -44,21 +47,21 @@ class ComparisonLayer(TransformLayer):
     def _near_identity(self):
         return NearIdentity(self.initial_deviation, self.has_blocks, self.is_complex)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         y = self.linear(rows_of(inputs))
         y = y + self.value_of(self.bias) if self.use_bias else y
         return self.finish(y, inputs, self.activation_quantizer)
 
-    def linear(self, x):
+    def linear(self, x: Tensor) -> Tensor:
         return self.product(x, self.value_of(self.a), self.value_of(self.d))
 
-    def constant(self):
+    def constant(self) -> Tensor | None:
         return self.value_of(self.bias) if self.use_bias else None
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "use_bias": self.use_bias, "initial_deviation": self.initial_deviation}
 
 
@@ -67,11 +70,11 @@ class BlockLayer(ComparisonLayer):
 
     has_blocks = True
 
-    def __init__(self, groups, use_bias, **kwargs):
+    def __init__(self, groups: int, use_bias: bool, **kwargs: Any):
         super().__init__(use_bias, **kwargs)
         self.groups = positive_integer(groups, "groups")
 
-    def block_shape(self, size):
+    def block_shape(self, size: int) -> tuple[int, int, int]:
         """(groups, m, m): blocks of m = size / groups inputs and outputs."""
         if size % self.groups:
             raise ValueError(
@@ -79,5 +82,5 @@ class BlockLayer(ComparisonLayer):
             )
         return (self.groups, size // self.groups, size // self.groups)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "groups": self.groups}

@@ -1,5 +1,8 @@
 """The shared half of ACDC, ACDCDense and ACDCConv2D: arguments, diagonals, the stack."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 from keras import initializers, ops
 
@@ -8,6 +11,7 @@ from keras_efficient.layers.acdc.transform_layer import TransformLayer
 from keras_efficient.layers.acdc.transforms import ALGORITHMS, TRANSFORMS
 from keras_efficient.layers.arguments import one_of, positive_integer, whole_number
 from keras_efficient.layers.quantized.weighted_layer import own_copy
+from keras_efficient.type_aliases import Config, Initializer, Tensor
 
 # Near the identity: with any other mean a deep stack does not train.
 INITIAL_MEAN, INITIAL_DEVIATION = 1.0, 0.06
@@ -28,17 +32,19 @@ class CosineLayer(TransformLayer):
         kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
     """
 
+    stack: AcdcStack  # from `build` on
+
     def __init__(
         self,
-        transform,
-        permutation,
-        bias,
-        order,
-        groups,
-        seed=0,
-        algorithm="auto",
-        diagonal_initializer=None,
-        **kwargs,
+        transform: str,
+        permutation: str | None,
+        bias: str | None,
+        order: str,
+        groups: int,
+        seed: int = 0,
+        algorithm: str = "auto",
+        diagonal_initializer: Initializer = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.transform = one_of(TRANSFORMS, transform, "transform")
@@ -51,7 +57,6 @@ class CosineLayer(TransformLayer):
         if diagonal_initializer is None:
             diagonal_initializer = initializers.RandomNormal(INITIAL_MEAN, INITIAL_DEVIATION)
         self.diagonal_initializer = initializers.get(diagonal_initializer)
-        self.stack = None
 
     @property
     def algorithm(self) -> str:
@@ -59,12 +64,12 @@ class CosineLayer(TransformLayer):
         return self._algorithm
 
     @algorithm.setter
-    def algorithm(self, algorithm):
+    def algorithm(self, algorithm: str) -> None:
         self._algorithm = one_of(ALGORITHMS, algorithm, "algorithm")
-        if self.stack is not None:
+        if self.built:
             self.stack = self.make_stack(self.stack.size, self.stack.depth)
 
-    def make_stack(self, size, depth) -> AcdcStack:
+    def make_stack(self, size: int, depth: int) -> AcdcStack:
         """The computation of this layer for `depth` layers of `size` entries."""
         if size % self.groups:
             raise ValueError(
@@ -73,7 +78,9 @@ class CosineLayer(TransformLayer):
         choices = (self.transform, self._algorithm, self.permutation, self.bias, self.order, self.groups, self.seed)
         return AcdcStack(size, depth, *choices)
 
-    def add_diagonals(self, shape, dense_parameters, before=()):
+    def add_diagonals(
+        self, shape: tuple[int, ...], dense_parameters: int, before: Sequence[keras.Variable] = ()
+    ) -> None:
         """Weights a, d and bias of this shape, then the scales of the weights `before` and of these."""
         self.a = self.add_factor("a", shape, self.diagonal_initializer)
         self.d = self.add_factor("d", shape, own_copy(self.diagonal_initializer))
@@ -81,18 +88,25 @@ class CosineLayer(TransformLayer):
         self.bias_vector = None if self.bias is None else self.add_bias(shape)
         self.add_weight_quantizers([*before, self.a, self.d], self.bias_vector)
 
-    def run_stack(self, x, with_bias=True, between=None, as_matrices=False):
+    def run_stack(
+        self,
+        x: Tensor,
+        with_bias: bool = True,
+        between: Callable[[int, Tensor], Tensor] | None = None,
+        as_matrices: bool = False,
+    ) -> Tensor:
         """Rows (n, size) through the stack."""
-        names = (self.a, self.d) if self.bias is None or not with_bias else (self.a, self.d, self.bias_vector)
-        shape = (self.stack.depth, self.stack.size)
-        values = [ops.reshape(self.value_of(variable), shape) for variable in names]
-        return self.stack(x, *values, between=between, as_matrices=as_matrices)
+        bias = None if self.bias is None or not with_bias else self._rows(self.bias_vector)
+        return self.stack(x, self._rows(self.a), self._rows(self.d), bias, between, as_matrices)
 
-    def zero_rows(self, inputs):
+    def _rows(self, variable):
+        return ops.reshape(self.value_of(variable), (self.stack.depth, self.stack.size))
+
+    def zero_rows(self, inputs: int) -> Tensor:
         """One row of zeros: what the layer makes of it is its constant."""
         return ops.zeros((1, inputs), dtype="float32")
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "transform": self.transform,

@@ -1,10 +1,15 @@
 """The shared half of ACDCDense and ACDCConv2D: a deep stack between any two sizes."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 from keras import activations, ops
 
 from keras_efficient.layers.acdc.cosine_layer import CosineLayer
 from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.quantized.kernel_layer import may_be_negative
+from keras_efficient.type_aliases import Activation, Config, Tensor
 
 EXPANSIONS = ("tile", "pad")
 
@@ -28,57 +33,57 @@ class DeepLayer(CosineLayer):
 
     def __init__(
         self,
-        depth=12,
-        transform="dct",
-        permutation="random",
-        activation="relu",
-        bias="output",
-        seed=0,
-        order="paper",
-        groups=1,
-        expand="tile",
-        **kwargs,
+        depth: int = 12,
+        transform: str = "dct",
+        permutation: str | None = "random",
+        activation: Activation = "relu",
+        bias: str | None = "output",
+        seed: int = 0,
+        order: str = "paper",
+        groups: int = 1,
+        expand: str = "tile",
+        **kwargs: Any,
     ):
         super().__init__(transform, permutation, bias, order, groups, seed, **kwargs)
         self.depth = positive_integer(depth, "depth")
         self.activation = activations.get(activation)
         self.expand = one_of(EXPANSIONS, expand, "expand")
 
-    def build_stack(self, inputs, outputs, before=()):
+    def build_stack(self, inputs: int, outputs: int, before: Sequence[keras.Variable] = ()) -> None:
         """The stack, its weights, and the scales of the weights `before` and of these."""
         size = -(-max(inputs, outputs) // self.groups) * self.groups
         self.outputs = outputs
         self.stack = self.make_stack(size, self.depth)
         self.add_diagonals((self.depth, size), inputs * outputs, before)
 
-    def add_activation_quantizers(self):
+    def add_activation_quantizers(self) -> None:
         """One a layer: the last is the output's."""
         inner_signed = may_be_negative(self.activation)
         inner = [self.add_activation_quantizer(f"activation_{k + 1}", inner_signed) for k in range(self.depth - 1)]
         self.activation_quantizers = [*inner, self.add_activation_quantizer()]
 
     @property
-    def is_linear(self):
+    def is_linear(self) -> bool:
         rounds = self.activation_bits is not None and self.current_mode.quantized
         return self.depth == 1 or (self.activation is activations.linear and not rounds)
 
     @property
-    def why_not_linear(self):
+    def why_not_linear(self) -> str:
         return (
             "Right would be activation=None (and no activation_bits in the quantized modes), or depth=1. Received: "
             f"depth={self.depth}, activation={self.activation.__name__!r}, activation_bits={self.activation_bits}, "
             f"mode={self.mode!r}"
         )
 
-    def deep_rows(self, x, with_bias=True, as_matrices=False):
+    def deep_rows(self, x: Tensor, with_bias: bool = True, as_matrices: bool = False) -> Tensor:
         """Rows (n, inputs) through the whole stack: rows (n, outputs)."""
         y = self.run_stack(self._expanded(x), with_bias, self._between, as_matrices)
         return y[:, : self.outputs]
 
-    def linear(self, x):
+    def linear(self, x: Tensor) -> Tensor:
         return self.deep_rows(x, with_bias=False)
 
-    def constant(self):
+    def constant(self) -> Tensor | None:
         return None if self.bias is None else self.deep_rows(self.zero_rows(self._inputs))[0]
 
     @property
@@ -98,7 +103,7 @@ class DeepLayer(CosineLayer):
         quantizer = self.activation_quantizers[layer]
         return quantizer(x, self.current_mode) if quantizer else x
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "depth": self.depth,

@@ -1,5 +1,7 @@
 """GroupedShuffleDense: block-diagonal matrices with shuffles behind them."""
 
+from typing import Any
+
 import keras
 from keras import initializers, ops
 
@@ -7,6 +9,7 @@ from keras_efficient.layers.acdc.transform_layer import TransformLayer, rows_of
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.weighted_layer import own_copy
 from keras_efficient.ops.blocks import block_product
+from keras_efficient.type_aliases import Config, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -47,8 +50,8 @@ class GroupedShuffleDense(TransformLayer):
         groups: int = 2,
         depth: int = 2,
         use_bias: bool = True,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
+        kernel_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.units = positive_integer(units, "units")
@@ -58,7 +61,7 @@ class GroupedShuffleDense(TransformLayer):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)
         sizes = [-(-size // self.groups) for size in (inputs, *[self.units] * self.depth)]
         self.kernels = [
@@ -74,12 +77,12 @@ class GroupedShuffleDense(TransformLayer):
         # Block by block: an initializer would take the groups for part of the fan.
         return ops.stack([own_copy(self.kernel_initializer)(shape[1:], dtype=dtype) for _ in range(shape[0])])
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         y = self.linear(rows_of(inputs))
         y = y + self.value_of(self.bias) if self.use_bias else y
         return self.finish(y, inputs, self.activation_quantizer)
 
-    def linear(self, x):
+    def linear(self, x: Tensor) -> Tensor:
         missing = -x.shape[-1] % self.groups
         x = ops.pad(x, [(0, 0), (0, missing)]) if missing else x
         for kernel in self.kernels:
@@ -90,13 +93,13 @@ class GroupedShuffleDense(TransformLayer):
         split = ops.reshape(x, (-1, self.groups, x.shape[-1] // self.groups))
         return ops.reshape(ops.swapaxes(split, 1, 2), (-1, x.shape[-1]))
 
-    def constant(self):
+    def constant(self) -> Tensor | None:
         return self.value_of(self.bias) if self.use_bias else None
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "units": self.units,

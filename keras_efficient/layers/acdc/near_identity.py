@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import initializers, ops
 
+from keras_efficient.type_aliases import Config
+
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
 class NearIdentity(initializers.Initializer):
@@ -19,7 +21,9 @@ class NearIdentity(initializers.Initializer):
         seed: Integer or None.
     """
 
-    def __init__(self, deviation=0.06, blocks=False, complex_numbers=False, seed=None):
+    def __init__(
+        self, deviation: float = 0.06, blocks: bool = False, complex_numbers: bool = False, seed: int | None = None
+    ):
         self.deviation = float(deviation)
         self.blocks = bool(blocks)
         self.complex_numbers = bool(complex_numbers)
@@ -33,7 +37,7 @@ class NearIdentity(initializers.Initializer):
             identity = np.stack([identity, np.zeros_like(identity)], axis=-1)
         return deviation * self.noise(shape, dtype) + ops.cast(identity, dtype or keras.config.floatx())
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "deviation": self.deviation,
             "blocks": self.blocks,

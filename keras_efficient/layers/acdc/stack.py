@@ -7,8 +7,9 @@ from functools import cached_property
 import numpy as np
 from keras import ops
 
-from keras_efficient.layers.acdc.transforms import make_transform
+from keras_efficient.layers.acdc.transforms import Transform, make_transform
 from keras_efficient.ops.permute import permute, random_order, riffle_order
+from keras_efficient.type_aliases import Tensor
 
 PERMUTATIONS = (None, "riffle", "random")
 BIASES = (None, "output", "spectrum")
@@ -40,7 +41,15 @@ class AcdcStack:
     groups: int
     seed: int
 
-    def __call__(self, x, a, d, bias=None, between: Callable | None = None, as_matrices: bool = False):
+    def __call__(
+        self,
+        x: Tensor,
+        a: Tensor,
+        d: Tensor,
+        bias: Tensor | None = None,
+        between: Callable[[int, Tensor], Tensor] | None = None,
+        as_matrices: bool = False,
+    ) -> Tensor:
         """Rows (n, size) through all layers.
 
         Args:
@@ -62,7 +71,7 @@ class AcdcStack:
         return permute(v, self._outward[self._permutation(self.depth - 1)])
 
     @cached_property
-    def block(self):
+    def block(self) -> Transform:
         """The transform of one group."""
         return make_transform(self.transform, self.algorithm, self.size // self.groups)
 
@@ -115,6 +124,6 @@ class AcdcStack:
         return v if self.groups == 1 else ops.reshape(v, (*_lead(v)[:-1], self.size))
 
 
-def _lead(v) -> Sequence[int]:
+def _lead(v: Tensor) -> Sequence[int]:
     """All sizes but the last; one that is not known is -1."""
     return tuple(-1 if size is None else size for size in v.shape[:-1])

@@ -1,6 +1,8 @@
 """What the layers of this family share: factors near the identity, their grids, their matrix."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import constraints, initializers, ops, regularizers
@@ -8,6 +10,8 @@ from keras import constraints, initializers, ops, regularizers
 from keras_efficient.layers.arguments import dense_inputs, optional_bits
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.type_aliases import Config, Constraint, Initializer, Regularizer, Shape, Tensor
 
 
 class TransformLayer(QuantizedLayer):
@@ -25,16 +29,16 @@ class TransformLayer(QuantizedLayer):
 
     def __init__(
         self,
-        kernel_bits=None,
-        activation_bits=None,
-        bias_bits=None,
-        mode="float",
-        kernel_regularizer=None,
-        kernel_constraint=None,
-        bias_initializer="zeros",
-        bias_regularizer=None,
-        bias_constraint=None,
-        **kwargs,
+        kernel_bits: int | None = None,
+        activation_bits: int | None = None,
+        bias_bits: int | None = None,
+        mode: str = "float",
+        kernel_regularizer: Regularizer = None,
+        kernel_constraint: Constraint = None,
+        bias_initializer: Initializer = "zeros",
+        bias_regularizer: Regularizer = None,
+        bias_constraint: Constraint = None,
+        **kwargs: Any,
     ):
         super().__init__(mode=mode, **kwargs)
         self.kernel_bits = optional_bits(kernel_bits, "kernel_bits")
@@ -48,7 +52,7 @@ class TransformLayer(QuantizedLayer):
 
     # Weights.
 
-    def add_factor(self, name, shape, initializer):
+    def add_factor(self, name: str, shape: tuple[int, ...], initializer: Initializer) -> keras.Variable:
         """A factor, marked for `DiagonalRates`. It is rounded in float32 under any policy."""
         factor = self.add_weight(
             name=name,
@@ -61,7 +65,7 @@ class TransformLayer(QuantizedLayer):
         factor.is_structured_factor = True
         return factor
 
-    def add_bias(self, shape):
+    def add_bias(self, shape: tuple[int, ...]) -> keras.Variable:
         """The bias, named so."""
         return self.add_weight(
             name="bias",
@@ -72,13 +76,13 @@ class TransformLayer(QuantizedLayer):
             autocast=False,
         )
 
-    def mark_compression(self, factors, dense_parameters):
+    def mark_compression(self, factors: Sequence[keras.Variable], dense_parameters: int) -> None:
         """Tell the optimizer how many times fewer numbers the factors are than a dense matrix."""
         ratio = sum(math.prod(factor.shape) for factor in factors) / dense_parameters
         for factor in factors:
             factor.compression_ratio = min(1.0, ratio)
 
-    def add_weight_quantizers(self, factors, bias):
+    def add_weight_quantizers(self, factors: Sequence[keras.Variable], bias: keras.Variable | None) -> None:
         """A scale for each factor and the bias, in this order, where bits are given."""
         if self.kernel_bits is not None:
             for factor in factors:
@@ -86,17 +90,17 @@ class TransformLayer(QuantizedLayer):
         if self.bias_bits is not None and bias is not None:
             self.add_quantizer(bias.name, self.bias_bits, weight=bias)
 
-    def add_activation_quantizer(self, name="activation", signed=True):
+    def add_activation_quantizer(self, name: str = "activation", signed: bool = True) -> Quantizer | None:
         """The quantizer of an output, or None without `activation_bits`."""
         if self.activation_bits is None:
             return None
         return self.add_quantizer(name, self.activation_bits, signed=signed)
 
-    def get_prunable_weights(self):
+    def get_prunable_weights(self) -> list[keras.Variable]:
         """What a `Prunable` masks: numbers of the factors."""
         return [weight for weight in self.weights if getattr(weight, "is_structured_factor", False)]
 
-    def value_of(self, variable):
+    def value_of(self, variable: keras.Variable) -> Tensor:
         """A factor or the bias as it is multiplied, float32: on its grid in the quantized modes."""
         values = ops.convert_to_tensor(variable)
         for quantizer in self.quantizers:
@@ -106,11 +110,11 @@ class TransformLayer(QuantizedLayer):
 
     # The matrix.
 
-    def linear(self, x):
+    def linear(self, x: Tensor) -> Tensor:
         """The linear part of the layer, without bias, of float32 rows (n, inputs)."""
         raise NotImplementedError
 
-    def constant(self):
+    def constant(self) -> Tensor | None:
         """What the layer adds to the linear part, (outputs,), or None."""
         return None
 
@@ -119,7 +123,7 @@ class TransformLayer(QuantizedLayer):
         """Whether the layer is a matrix and a constant."""
         return True
 
-    def dense_matrix(self):
+    def dense_matrix(self) -> Tensor:
         """The matrix M (inputs, outputs), float32: `layer(x) == x @ M + layer(0)`.
 
         In the quantized modes it is made of the rounded factors; the output's own quantizer is no
@@ -170,20 +174,20 @@ class TransformLayer(QuantizedLayer):
 
     # Shapes and configuration.
 
-    def fix_inputs(self, input_shape) -> int:
+    def fix_inputs(self, input_shape: Shape) -> int:
         """The size of the last axis, which every later input must have, too."""
         inputs = dense_inputs(input_shape, self.name)
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: inputs})
         return inputs
 
-    def finish(self, y, like, quantizer):
+    def finish(self, y: Tensor, like: Tensor, quantizer: Quantizer | None) -> Tensor:
         """Rows (n, outputs) as the output: leading axes of `like`, on the grid, in the compute dtype."""
         if len(like.shape) > 2:
             y = ops.reshape(y, (*ops.shape(like)[:-1], y.shape[-1]))
         y = quantizer(y, self.current_mode) if quantizer else y
         return ops.cast(y, self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "kernel_bits": self.kernel_bits,
@@ -197,7 +201,7 @@ class TransformLayer(QuantizedLayer):
         }
 
 
-def rows_of(x):
+def rows_of(x: Tensor) -> Tensor:
     """Float32 rows (n, inputs) of a tensor (..., inputs)."""
     x = ops.cast(x, "float32")
     return x if len(x.shape) == 2 else ops.reshape(x, (-1, x.shape[-1]))

@@ -11,12 +11,14 @@ much as the product with any matrix.
 """
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from keras import ops
 
 from keras_efficient.ops.dct import dct_matrix, fft_filter, fft_order, fft_signal, fft_spectrum
 from keras_efficient.ops.separable_dct import dct2d, dct2d_filter, idct2d
+from keras_efficient.type_aliases import Tensor
 
 TRANSFORMS = ("dct", "dct2d")
 ALGORITHMS = ("auto", "fft", "matmul")
@@ -35,7 +37,7 @@ class FourierTransform:
     signal = staticmethod(fft_signal)
 
     @property
-    def order(self):
+    def order(self) -> np.ndarray:
         return fft_order(self.size)
 
 
@@ -47,16 +49,16 @@ class MatrixTransform:
     is_matrix = True
 
     @property
-    def order(self):
+    def order(self) -> np.ndarray:
         return np.arange(self.size)
 
-    def filter(self, x, gains):
+    def filter(self, x: Tensor, gains: Tensor) -> Tensor:
         return self.signal(self.spectrum(x) * gains)
 
-    def spectrum(self, x):
+    def spectrum(self, x: Tensor) -> Tensor:
         return ops.matmul(x, dct_matrix(self.size))
 
-    def signal(self, spectrum):
+    def signal(self, spectrum: Tensor) -> Tensor:
         return ops.matmul(spectrum, dct_matrix(self.size).T)
 
 
@@ -71,11 +73,14 @@ class SeparableTransform:
     signal = staticmethod(idct2d)
 
     @property
-    def order(self):
+    def order(self) -> np.ndarray:
         return np.arange(self.size)
 
 
-def make_transform(transform: str, algorithm: str, size: int):
+Transform: TypeAlias = FourierTransform | MatrixTransform | SeparableTransform
+
+
+def make_transform(transform: str, algorithm: str, size: int) -> Transform:
     """The transform of a block of `size` entries."""
     if transform == "dct2d":
         return SeparableTransform(size)

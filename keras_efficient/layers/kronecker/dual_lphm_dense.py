@@ -1,5 +1,7 @@
 """DualLPHMDense: a Kronecker product of two factors of low rank."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.kronecker_dense import KroneckerDense
 from keras_efficient.ops.kronecker import kronecker_dual_low_rank, kronecker_matrix
 from keras_efficient.ops.tinybig_layout import tinybig_matrix, tinybig_product
+from keras_efficient.type_aliases import Config, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -33,27 +36,33 @@ class DualLPHMDense(KroneckerDense):
     """
 
     def __init__(
-        self, units: int, rank: int, p: int | None = None, q: int | None = None, layout: str = "kronecker", **kwargs
+        self,
+        units: int,
+        rank: int,
+        p: int | None = None,
+        q: int | None = None,
+        layout: str = "kronecker",
+        **kwargs: Any,
     ):
         super().__init__(units, p, q, layout, **kwargs)
         self.rank = positive_integer(rank, "rank")
 
-    def factor_shapes(self, sizes):
+    def factor_shapes(self, sizes: tuple[int, int, int, int]) -> dict[str, tuple[int, ...]]:
         self.warn_of_waste(self.rank, **{"P Q'": sizes[:2], "S T'": sizes[2:]})
         return {name: (size, self.rank) for name, size in zip("PQST", sizes, strict=True)}
 
     @property
-    def paths(self):
+    def paths(self) -> int:
         return self.rank**2
 
-    def product(self, x, p, q, s, t):
+    def product(self, x: Tensor, p: Tensor, q: Tensor, s: Tensor, t: Tensor) -> Tensor:
         if self.layout == "tinybig":
             return tinybig_product(x, p, q, ops.matmul(s, ops.transpose(t)))
         return kronecker_dual_low_rank(x, p, q, s, t)
 
-    def matrix(self, p, q, s, t):
+    def matrix(self, p: Tensor, q: Tensor, s: Tensor, t: Tensor) -> Tensor:
         a, b = ops.matmul(p, ops.transpose(q)), ops.matmul(s, ops.transpose(t))
         return tinybig_matrix(a, b) if self.layout == "tinybig" else kronecker_matrix(a[None], b[None])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "rank": self.rank}

@@ -1,13 +1,17 @@
 """What the layers with a factored kernel share: their factors, the bias and the quantizers."""
 
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
+import keras
 from keras import initializers, ops
 from keras.layers import InputSpec
 
 from keras_efficient.layers.arguments import dense_inputs, optional_bits
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
+from keras_efficient.type_aliases import Activation, Initializer, Shape, SignedOutput, Tensor
 
 
 class FactoredLayer(KernelLayer):
@@ -36,15 +40,15 @@ class FactoredLayer(KernelLayer):
 
     def __init__(
         self,
-        activation=None,
-        use_bias=True,
-        kernel_bits=None,
-        bias_bits=None,
-        activation_bits=None,
-        signed_output="auto",
-        mode="float",
-        kernel_initializer=None,
-        **kwargs,
+        activation: Activation = None,
+        use_bias: bool = True,
+        kernel_bits: int | None = None,
+        bias_bits: int | None = None,
+        activation_bits: int | None = None,
+        signed_output: SignedOutput = "auto",
+        mode: str = "float",
+        kernel_initializer: Initializer = None,
+        **kwargs: Any,
     ):
         widths = (kernel_bits, bias_bits, activation_bits)
         kwargs["kernel_initializer"] = kernel_initializer
@@ -52,16 +56,18 @@ class FactoredLayer(KernelLayer):
 
     check_width = staticmethod(optional_bits)
 
-    def product(self, x, *factors):
+    def product(self, x: Tensor, *factors: Tensor) -> Tensor:
         """`x W'` for a matrix or image x, from the factors in the order of the weights."""
         raise NotImplementedError
 
     @property
-    def calculation_dtype(self):
+    def calculation_dtype(self) -> str:
         """The dtype of the factors and of the input in `product`."""
         return self.compute_dtype
 
-    def add_factors(self, shapes, outputs, paths, fans):
+    def add_factors(
+        self, shapes: Mapping[str, tuple[int, ...]], outputs: int, paths: int, fans: tuple[int, int]
+    ) -> None:
         """Create the factors, bias and scales, in the order of `layer.weights`.
 
         Args:
@@ -85,21 +91,21 @@ class FactoredLayer(KernelLayer):
             return None
         return self.add_quantizer(weight.name, bits, weight=weight)
 
-    def get_prunable_weights(self):
+    def get_prunable_weights(self) -> list[keras.Variable]:
         """What a `Prunable` masks: numbers of the factors."""
         return self.factors
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         y = self.activation(self.weighted_sums(inputs))
         return y if self.activation_quantizer is None else self.activation_quantizer(y, self.current_mode)
 
-    def weighted_sums(self, inputs):
+    def weighted_sums(self, inputs: Tensor) -> Tensor:
         """The product with W and the bias, before the activation and the output quantizer."""
         y = self.product(ops.cast(inputs, self.calculation_dtype), *self.current_factors())
         y = ops.cast(y, self.compute_dtype)
         return y if self.bias is None else ops.add(y, self._current(self.bias, self.bias_quantizer, self.compute_dtype))
 
-    def current_factors(self):
+    def current_factors(self) -> list[Tensor]:
         """The factors, on their grids in the quantized modes, in the order of the weights."""
         pairs = zip(self.factors, self.factor_quantizers, strict=True)
         return [self._current(factor, quantizer, self.calculation_dtype) for factor, quantizer in pairs]
@@ -108,7 +114,7 @@ class FactoredLayer(KernelLayer):
         values = weight if quantizer is None else quantizer(weight, self.current_mode)
         return ops.cast(masked(values, weight), dtype)
 
-    def warn_of_waste(self, rank, **products):
+    def warn_of_waste(self, rank: int, **products: tuple[int, int]) -> None:
         """Warn about each product of two factors, `name=(rows, columns)`, that stores no less than its result."""
         for name, (rows, columns) in products.items():
             stored = rank * (rows + columns)
@@ -124,23 +130,23 @@ class FactoredLayer(KernelLayer):
 class FactoredDense(FactoredLayer):
     """A `FactoredLayer` on the last axis of its input, as `keras.layers.Dense`."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.supports_masking = True
 
-    def fix_inputs(self, input_shape):
+    def fix_inputs(self, input_shape: Shape) -> int:
         """The number of inputs, which every later input must have, too."""
         inputs = dense_inputs(input_shape, self.name)
         self.input_spec = InputSpec(min_ndim=2, axes={-1: inputs})
         return inputs
 
-    def weighted_sums(self, inputs):
+    def weighted_sums(self, inputs: Tensor) -> Tensor:
         if len(inputs.shape) == 2:
             return super().weighted_sums(inputs)
         rows = super().weighted_sums(ops.reshape(inputs, (-1, inputs.shape[-1])))
         return ops.reshape(rows, (*ops.shape(inputs)[:-1], self.units))
 
-    def dense_kernel(self):
+    def dense_kernel(self) -> Tensor:
         """The kernel as `keras.layers.Dense` holds it, (inputs, units), for tests and export.
 
         In the quantized modes it is made of the rounded factors:
@@ -148,9 +154,9 @@ class FactoredDense(FactoredLayer):
         """
         return ops.transpose(self.matrix(*self.current_factors()))
 
-    def matrix(self, *factors):
+    def matrix(self, *factors: Tensor) -> Tensor:
         """W, (units, inputs), from the factors in the order of the weights."""
         raise NotImplementedError
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)

@@ -1,11 +1,14 @@
 """LowRankDense: a fully connected layer with a kernel of low rank."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.ops.kronecker import low_rank
+from keras_efficient.type_aliases import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -29,22 +32,22 @@ class LowRankDense(FactoredDense):
         ValueError: If the number of inputs is not known, or an argument is wrong.
     """
 
-    def __init__(self, units: int, rank: int, **kwargs):
+    def __init__(self, units: int, rank: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.units = positive_integer(units, "units")
         self.rank = positive_integer(rank, "rank")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)
         self.warn_of_waste(self.rank, **{"A B'": (self.units, inputs)})
         shapes = {"A": (self.units, self.rank), "B": (inputs, self.rank)}
         self.add_factors(shapes, self.units, self.rank, (inputs, self.units))
 
-    def product(self, x, a, b):
+    def product(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return low_rank(x, a, b)
 
-    def matrix(self, a, b):
+    def matrix(self, a: Tensor, b: Tensor) -> Tensor:
         return ops.matmul(a, ops.transpose(b))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units, "rank": self.rank}

@@ -1,5 +1,7 @@
 """LPHMDense: a Kronecker product with a second factor of low rank."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.kronecker_dense import KroneckerDense
 from keras_efficient.ops.kronecker import kronecker_low_rank, kronecker_matrix
 from keras_efficient.ops.tinybig_layout import tinybig_matrix, tinybig_product
+from keras_efficient.type_aliases import Config, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -33,28 +36,34 @@ class LPHMDense(KroneckerDense):
     """
 
     def __init__(
-        self, units: int, rank: int, p: int | None = None, q: int | None = None, layout: str = "kronecker", **kwargs
+        self,
+        units: int,
+        rank: int,
+        p: int | None = None,
+        q: int | None = None,
+        layout: str = "kronecker",
+        **kwargs: Any,
     ):
         super().__init__(units, p, q, layout, **kwargs)
         self.rank = positive_integer(rank, "rank")
 
-    def factor_shapes(self, sizes):
+    def factor_shapes(self, sizes: tuple[int, int, int, int]) -> dict[str, tuple[int, ...]]:
         p, q, s, t = sizes
         self.warn_of_waste(self.rank, **{"S T'": (s, t)})
         return {"A": (p, q), "S": (s, self.rank), "T": (t, self.rank)}
 
     @property
-    def paths(self):
+    def paths(self) -> int:
         return self.rank
 
-    def product(self, x, a, s, t):
+    def product(self, x: Tensor, a: Tensor, s: Tensor, t: Tensor) -> Tensor:
         if self.layout == "tinybig":
             return tinybig_product(x, None, ops.transpose(a), ops.matmul(s, ops.transpose(t)))
         return kronecker_low_rank(x, a, s, t)
 
-    def matrix(self, a, s, t):
+    def matrix(self, a: Tensor, s: Tensor, t: Tensor) -> Tensor:
         b = ops.matmul(s, ops.transpose(t))
         return tinybig_matrix(a, b) if self.layout == "tinybig" else kronecker_matrix(a[None], b[None])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "rank": self.rank}

@@ -1,5 +1,7 @@
 """PHMConv2D: a convolution with a sum of Kronecker products over its channels."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -8,6 +10,7 @@ from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredLayer
 from keras_efficient.layers.quantized.conv import WindowLayer
 from keras_efficient.ops.kronecker_conv import kronecker_conv
+from keras_efficient.type_aliases import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -49,7 +52,7 @@ class PHMConv2D(WindowLayer, FactoredLayer):
         q: int | None = None,
         strides: int | tuple[int, int] = 1,
         padding: str = "valid",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(kernel_size, strides, padding, **kwargs)
         self.filters = positive_integer(filters, "filters")
@@ -57,7 +60,7 @@ class PHMConv2D(WindowLayer, FactoredLayer):
         self.p = None if p is None else check_divisor(positive_integer(p, "p"), "p", self.filters, "the filters")
         self.q = None if q is None else positive_integer(q, "q")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = self.fix_channels(input_shape)
         p, q, s, t = factor_sizes(self.filters, channels, self.p, self.q)
         rows, columns = self.kernel_size
@@ -65,18 +68,18 @@ class PHMConv2D(WindowLayer, FactoredLayer):
         fans = (rows * columns * channels, rows * columns * self.filters)
         self.add_factors(shapes, self.filters, self.terms, fans)
 
-    def product(self, x, a, b):
+    def product(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return kronecker_conv(x, a, b, self.strides, self.padding)
 
-    def dense_kernel(self):
+    def dense_kernel(self) -> Tensor:
         """The kernel as `keras.layers.Conv2D` holds it, (rows, columns, channels, filters), for tests
         and export; in the quantized modes of the rounded factors."""
         a, b = self.current_factors()
         (_, p, q), (_, s, t, *window) = a.shape, b.shape
         return ops.reshape(ops.einsum("ipq,istrc->rcqtps", a, b), (*window, q * t, p * s))
 
-    def output_channels(self, input_channels):
+    def output_channels(self, input_channels: int) -> int:
         return self.filters
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "filters": self.filters, "terms": self.terms, "p": self.p, "q": self.q}

@@ -1,5 +1,7 @@
 """PHMDense: a fully connected layer with a sum of Kronecker products as its kernel."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.kronecker_dense import KroneckerDense
 from keras_efficient.ops.kronecker import kronecker_matrix, kronecker_sum
 from keras_efficient.ops.tinybig_layout import tinybig_matrix, tinybig_product
+from keras_efficient.type_aliases import Config, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -45,28 +48,28 @@ class PHMDense(KroneckerDense):
         p: int | None = None,
         q: int | None = None,
         layout: str = "kronecker",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(units, p, q, layout, **kwargs)
         self.terms = positive_integer(terms, "terms")
         if self.layout == "tinybig" and self.terms > 1:
             raise ValueError(f"`layout='tinybig'` has one term. Received: terms={terms!r}")
 
-    def factor_shapes(self, sizes):
+    def factor_shapes(self, sizes: tuple[int, int, int, int]) -> dict[str, tuple[int, ...]]:
         p, q, s, t = sizes
         return {"A": (self.terms, p, q), "B": (self.terms, s, t)}
 
     @property
-    def paths(self):
+    def paths(self) -> int:
         return self.terms
 
-    def product(self, x, a, b):
+    def product(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         if self.layout == "tinybig":
             return tinybig_product(x, None, ops.transpose(a[0]), b[0])
         return kronecker_sum(x, a, b)
 
-    def matrix(self, a, b):
+    def matrix(self, a: Tensor, b: Tensor) -> Tensor:
         return tinybig_matrix(a[0], b[0]) if self.layout == "tinybig" else kronecker_matrix(a, b)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "terms": self.terms}

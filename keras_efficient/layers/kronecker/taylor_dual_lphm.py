@@ -1,5 +1,7 @@
 """TaylorDualLPHM: dual LPHM on the Taylor features of its input, without features and without W."""
 
+from typing import Any
+
 import keras
 
 from keras_efficient.descriptions.factors import (
@@ -12,6 +14,7 @@ from keras_efficient.descriptions.factors import (
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.ops.taylor import taylor_kronecker, taylor_tinybig
+from keras_efficient.type_aliases import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -68,7 +71,7 @@ class TaylorDualLPHM(FactoredDense):
         layout: str = "tinybig",
         normalize: bool = False,
         use_bias: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(use_bias=use_bias, **kwargs)
         self.units = positive_integer(units, "units")
@@ -81,7 +84,7 @@ class TaylorDualLPHM(FactoredDense):
         if self.layout == "tinybig" and self.order != 2:
             raise ValueError(f"`layout='tinybig'` needs order=2; use 'kronecker'. Received: order={order!r}")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)
         sizes = taylor_sizes(self.units, inputs, self.p, self.q, self.order, self.layout)
         self.warn_of_waste(self.rank, **{"P Q'": sizes[:2], "S T'": sizes[2:]})
@@ -90,22 +93,22 @@ class TaylorDualLPHM(FactoredDense):
         self.add_factors(shapes, self.units, self.rank**2, fans)
 
     @property
-    def calculation_dtype(self):
+    def calculation_dtype(self) -> str:
         return "float64" if self.compute_dtype == "float64" else "float32"
 
-    def product(self, x, p, q, s, t):
+    def product(self, x: Tensor, p: Tensor, q: Tensor, s: Tensor, t: Tensor) -> Tensor:
         if self.layout == "tinybig":
             return taylor_tinybig(x, p, q, s, t, self.normalize)
         return taylor_kronecker(x, p, q, s, t, self.order, self.normalize)
 
-    def dense_kernel(self):
+    def dense_kernel(self) -> Tensor:
         """Refused: the layer is not linear in x, and W on its features has D units numbers."""
         raise ValueError(
             f"Layer '{self.name}' has no dense kernel: it is not linear in its input, and its matrix on the "
             "expanded features is never built. Received: a call of dense_kernel()"
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "units": self.units,

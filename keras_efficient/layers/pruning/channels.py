@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
+import numpy as np
 from keras import ops
 
 from keras_efficient.layers.masking import keep
+from keras_efficient.type_aliases import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -27,14 +31,14 @@ class PrunedChannels(keras.layers.Wrapper):
     Weights: those of `layer`, then the mask of its channels.
     """
 
-    def __init__(self, layer: keras.layers.Layer, follows: str, **kwargs):
+    def __init__(self, layer: keras.layers.Layer, follows: str, **kwargs: Any):
         if isinstance(layer, keras.layers.Layer):
             kwargs = {"name": f"pruned_{layer.name}", "dtype": layer.dtype_policy, **kwargs}
         super().__init__(layer, **kwargs)
         self.follows = str(follows)
         self.supports_masking = layer.supports_masking
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.mask = self.add_weight(
             name="channel_mask",
@@ -45,10 +49,10 @@ class PrunedChannels(keras.layers.Wrapper):
             autocast=False,
         )
 
-    def call(self, inputs, *args, **kwargs):
+    def call(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return keep(self.mask, self.layer(inputs, *args, **kwargs))
 
-    def effective_weights(self):
+    def effective_weights(self) -> list[np.ndarray]:
         """The weights of `layer` that give zeros in the silent channels: gamma, beta and mean are 0 there."""
         kept = ops.convert_to_numpy(self.mask)
         values = []
@@ -57,11 +61,11 @@ class PrunedChannels(keras.layers.Wrapper):
             values.append(value if weight is self.layer.moving_variance else value * kept)
         return values
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.layer.compute_output_shape(input_shape)
 
-    def compute_output_spec(self, *args, **kwargs):
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
         return self.layer.compute_output_spec(*args, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "follows": self.follows}

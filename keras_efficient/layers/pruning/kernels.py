@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from keras_efficient.descriptions.specs import KERNEL_NAMES
 from keras_efficient.kinds import layer_class
 from keras_efficient.layers.masking import keep
 from keras_efficient.layers.pruning.structures import Structure
+from keras_efficient.type_aliases import Tensor
 
 _REFUSED = {
     "SpectralNormalization": "it writes its kernel anew at every batch; prune the layer inside it",
@@ -91,7 +93,7 @@ def prunable_biases(layer: keras.layers.Layer) -> list[keras.Variable]:
     return [bias] if isinstance(bias, keras.Variable) else []
 
 
-def vars_of(layer) -> list[keras.Variable]:
+def vars_of(layer: keras.layers.Layer) -> list[keras.Variable]:
     """The variables that a layer itself owns."""
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
@@ -128,7 +130,7 @@ def check_prunable(layer: keras.layers.Layer, name: str = "layer") -> None:
         raise ValueError(f"`{name}` can not be pruned: {reason}. Received: {name}={described(layer)}")
 
 
-def described(layer) -> str:
+def described(layer: keras.layers.Layer) -> str:
     return f"'{layer.name}' ({type(layer).__name__})"
 
 
@@ -164,7 +166,7 @@ class Place:
     attribute: str
     variable: keras.Variable
 
-    def masked(self):
+    def masked(self) -> Tensor:
         """The weight as the layer would see it, with zeros under the mask."""
         values = ops.convert_to_tensor(self.variable)
         if self.variable._autocast:
@@ -192,7 +194,7 @@ def places_of(layer: keras.layers.Layer, variables: list[keras.Variable]) -> lis
 
 
 @contextmanager
-def masks_on(places: list[Place]):
+def masks_on(places: list[Place]) -> Iterator[None]:
     """For a moment, the layers see their weights with zeros under the masks."""
     values = [place.masked() for place in places]
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import keras
 import numpy as np
 
@@ -18,6 +20,7 @@ from keras_efficient.layers.pruning.kernels import (
 )
 from keras_efficient.layers.pruning.schedules import Schedule, check_schedule
 from keras_efficient.layers.pruning.structures import Structure, check_structure
+from keras_efficient.type_aliases import Config, Shape, Tensor
 
 SCOPES = ("kernel", "global")
 
@@ -70,7 +73,7 @@ class Prunable(keras.layers.Wrapper):
         structure: Structure | None = None,
         scope: str = "kernel",
         monotone: bool = True,
-        **kwargs,
+        **kwargs: Any,
     ):
         if isinstance(layer, keras.layers.Layer):
             check_prunable(layer)
@@ -82,7 +85,7 @@ class Prunable(keras.layers.Wrapper):
         self.monotone = bool(monotone)
         self.supports_masking = layer.supports_masking
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         super().build(input_shape)
         variables = prunable_weights(self.layer)
         if not variables:
@@ -116,7 +119,7 @@ class Prunable(keras.layers.Wrapper):
         variable.pruning_mask = mask
         return mask
 
-    def call(self, inputs, *args, **kwargs):
+    def call(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         with masks_on(self._places):
             return self.layer(inputs, *args, **kwargs)
 
@@ -130,16 +133,16 @@ class Prunable(keras.layers.Wrapper):
         """The weights of `layer` with zeros under the masks, in the layer's order."""
         return [effective_value(weight) for weight in self.layer.weights]
 
-    def compute_output_shape(self, *args, **kwargs):
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Shape:
         return self.layer.compute_output_shape(*args, **kwargs)
 
-    def compute_output_spec(self, *args, **kwargs):
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
         return self.layer.compute_output_spec(*args, **kwargs)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.layer.compute_mask(inputs, mask)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         serialize = keras.saving.serialize_keras_object
         config = super().get_config()
         # The layer is built when the wrapper is: building changes no configuration.
@@ -153,7 +156,7 @@ class Prunable(keras.layers.Wrapper):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Self:
         parts = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
             for name in ("layer", "schedule", "structure")

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 import keras
 
 from keras_efficient.layers.pruning.settings import Settings
+from keras_efficient.type_aliases import Config
 
 
 class Schedule(Settings):
@@ -42,18 +43,18 @@ class Schedule(Settings):
 class PeriodicSchedule(Schedule):
     """Updates at begin_step, begin_step + frequency, ... up to end_step, which may be one of them."""
 
-    def __init__(self, begin_step, end_step, frequency):
+    def __init__(self, begin_step: int, end_step: int, frequency: int):
         self.begin_step = _step(begin_step, "begin_step")
         self.end_step = _integer(end_step, "end_step")
         self.frequency = _integer(frequency, "frequency")
         if self.frequency < 1:
             raise ValueError(f"`frequency` must be at least 1 step. Received: frequency={frequency!r}")
 
-    def updates_at(self, step):
+    def updates_at(self, step: int) -> bool:
         within = step >= self.begin_step and (self.end_step < 0 or step <= self.end_step)
         return within and (step - self.begin_step) % self.frequency == 0
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"begin_step": self.begin_step, "end_step": self.end_step, "frequency": self.frequency}
 
 
@@ -80,13 +81,13 @@ class ConstantSparsity(PeriodicSchedule):
             raise ValueError(f"`end_step` must be -1 or at least begin_step={begin_step}. Received: {end_step=}")
 
     @property
-    def last_step(self):
+    def last_step(self) -> int:
         return self.begin_step
 
-    def sparsity_at(self, step):
+    def sparsity_at(self, step: int) -> float:
         return self.target_sparsity
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"target_sparsity": self.target_sparsity, **super().get_config()}
 
 
@@ -129,18 +130,18 @@ class PolynomialDecay(PeriodicSchedule):
         if self.power <= 0:
             raise ValueError(f"`power` must be above 0. Received: power={power!r}")
 
-    def updates_at(self, step):
+    def updates_at(self, step: int) -> bool:
         return step == self.end_step or super().updates_at(step)
 
     @property
-    def last_step(self):
+    def last_step(self) -> int:
         return self.end_step
 
-    def sparsity_at(self, step):
+    def sparsity_at(self, step: int) -> float:
         p = min(1.0, max(0.0, (step - self.begin_step) / (self.end_step - self.begin_step)))
         return self.final_sparsity + (self.initial_sparsity - self.final_sparsity) * (1 - p) ** self.power
 
-    def get_config(self):
+    def get_config(self) -> Config:
         shares = {"initial_sparsity": self.initial_sparsity, "final_sparsity": self.final_sparsity}
         return {**shares, **super().get_config(), "power": self.power}
 
@@ -169,25 +170,25 @@ class StepSparsity(Schedule):
         if not pairs or len(self.shares) < len(pairs):
             raise ValueError(f"`shares` must hold at least one event, and each step once. Received: shares={shares!r}")
 
-    def updates_at(self, step):
+    def updates_at(self, step: int) -> bool:
         return step in self.shares
 
     @property
-    def last_step(self):
+    def last_step(self) -> int:
         return max(self.shares)
 
-    def sparsity_at(self, step):
+    def sparsity_at(self, step: int) -> float:
         return 1 - prod(1 - share for event, share in self.shares.items() if event <= step)
 
-    def zeros_at(self, step, count, zeros):
+    def zeros_at(self, step: int, count: int, zeros: int) -> int:
         return zeros + round(self.shares.get(step, 0.0) * (count - zeros))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         # JSON would turn the steps of a dictionary into texts.
         return {"shares": [list(pair) for pair in self.shares.items()]}
 
 
-def check_schedule(schedule, name="schedule") -> Schedule:
+def check_schedule(schedule: object, name: str = "schedule") -> Schedule:
     """`schedule`, or a TypeError unless it is one."""
     if isinstance(schedule, Schedule):
         return schedule

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+from keras_efficient.type_aliases import Config
+
 
 class Settings:
     """An object that its configuration describes: made from it, equal where it is equal, printed as it."""
@@ -11,7 +15,7 @@ class Settings:
         raise NotImplementedError
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> Self:
         """The object of these arguments."""
         return cls(**config)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_efficient.layers.arguments import integer_pair
 from keras_efficient.layers.pruning.settings import Settings
+from keras_efficient.type_aliases import Config
 
 
 class Structure(Settings):
@@ -31,7 +32,7 @@ class Structure(Settings):
 class Weights(Structure):
     """Every weight for itself."""
 
-    def units(self, shape, output_axes):
+    def units(self, shape: tuple[int, ...], output_axes: tuple[int, ...] | None) -> np.ndarray:
         return np.arange(math.prod(shape)).reshape(shape)
 
 
@@ -46,12 +47,12 @@ class Blocks(Structure):
     def __init__(self, size: int | tuple[int, int]):
         self.size = integer_pair(size, "size")
 
-    def units(self, shape, output_axes):
+    def units(self, shape: tuple[int, ...], output_axes: tuple[int, ...] | None) -> np.ndarray:
         rows, columns = np.indices((math.prod(shape[:-1]), shape[-1]))
         across = -(-shape[-1] // self.size[1])
         return (rows // self.size[0] * across + columns // self.size[1]).reshape(shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"size": list(self.size)}
 
 
@@ -65,7 +66,7 @@ class Filters(Structure):
 
     prunes_bias = True
 
-    def units(self, shape, output_axes):
+    def units(self, shape: tuple[int, ...], output_axes: tuple[int, ...] | None) -> np.ndarray:
         if output_axes is None:
             raise ValueError("this kernel has no axis of outputs")
         outputs = [shape[axis] for axis in output_axes]
@@ -75,7 +76,7 @@ class Filters(Structure):
         return np.broadcast_to(np.arange(math.prod(outputs)).reshape(places), shape)
 
 
-def check_structure(structure) -> Structure:
+def check_structure(structure: Structure | None) -> Structure:
     """`structure`, `Weights()` for None, or a TypeError."""
     if structure is None:
         return Weights()

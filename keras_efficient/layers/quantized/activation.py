@@ -1,9 +1,12 @@
 """ActivationQ: a quantizer as a layer."""
 
+from typing import Any
+
 import keras
 
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import check_bits
+from keras_efficient.type_aliases import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -25,20 +28,20 @@ class ActivationQ(QuantizedLayer):
         ValueError: If `bits` or `mode` is something else.
     """
 
-    def __init__(self, bits=4, signed=True, mode="float", **kwargs):
+    def __init__(self, bits: int = 4, signed: bool = True, mode: str = "float", **kwargs: Any):
         super().__init__(mode=mode, **kwargs)
         self.bits = check_bits(bits)
         self.signed = bool(signed)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.activation_quantizer = self.add_quantizer("activation", self.bits, self.signed)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.activation_quantizer(inputs, self.current_mode)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "bits": self.bits, "signed": self.signed}

@@ -1,5 +1,7 @@
 """AveragePoolingQ: average pooling whose output is cut to a few bits."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from keras_efficient import ops as efficient_ops
 from keras_efficient.layers.arguments import integer_pair, padding_name, window_sizes
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import check_bits
+from keras_efficient.type_aliases import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -33,23 +36,31 @@ class AveragePoolingQ(QuantizedLayer):
         ValueError: If the input is no image of known channels, a window is larger than it, or an argument is wrong.
     """
 
-    def __init__(self, pool_size=2, bits=4, strides=None, padding="valid", mode="float", **kwargs):
+    def __init__(
+        self,
+        pool_size: int | tuple[int, int] = 2,
+        bits: int = 4,
+        strides: int | tuple[int, int] | None = None,
+        padding: str = "valid",
+        mode: str = "float",
+        **kwargs: Any,
+    ):
         super().__init__(mode=mode, **kwargs)
         self.pool_size = integer_pair(pool_size, "pool_size")
         self.bits = check_bits(bits)
         self.strides = self.pool_size if strides is None else integer_pair(strides, "strides")
         self.padding = padding_name(padding)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.compute_output_shape(input_shape)  # a window larger than the input ends here
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = self.means(inputs)
         if not self.current_mode.quantized:
             return x
         return efficient_ops.quantize(x, self.bits, 0.0, signed=False, rounding="floor")
 
-    def means(self, x):
+    def means(self, x: Tensor) -> Tensor:
         """The mean of what each window holds of the image."""
         if self.padding == "valid" or keras.backend.backend() != "torch":
             return ops.average_pool(x, self.pool_size, self.strides, self.padding, data_format="channels_last")
@@ -57,15 +68,15 @@ class AveragePoolingQ(QuantizedLayer):
         sums, counts = (self.window_sums(each) for each in (x, ops.ones_like(x)))
         return sums / counts
 
-    def window_sums(self, x):
+    def window_sums(self, x: Tensor) -> Tensor:
         ones = ops.ones((*self.pool_size, x.shape[-1], 1), dtype=x.dtype)
         return ops.depthwise_conv(x, ones, self.strides, self.padding, data_format="channels_last")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes = window_sizes(input_shape, self.pool_size, self.strides, self.padding, self.name)
         return (input_shape[0], *sizes, input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "pool_size": self.pool_size,

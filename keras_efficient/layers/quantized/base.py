@@ -1,10 +1,14 @@
 """What every quantized layer shares: the mode and the scales."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
 from keras_efficient.layers.masking import masked
-from keras_efficient.layers.quantized.mode import MODES, check_mode
+from keras_efficient.layers.quantized.mode import MODES, Mode, check_mode
 from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.type_aliases import Config, Tensor
 
 
 class QuantizedLayer(keras.layers.Layer):
@@ -21,10 +25,10 @@ class QuantizedLayer(keras.layers.Layer):
 
     applies_pruning_masks = True  # behind the quantizers; see `layers.masking`
 
-    def __init__(self, mode="float", **kwargs):
+    def __init__(self, mode: str = "float", **kwargs: Any):
         super().__init__(**kwargs)
         self._mode = check_mode(mode)
-        self.quantizers = ()
+        self.quantizers: tuple[Quantizer, ...] = ()
 
     @property
     def mode(self) -> str:
@@ -33,21 +37,29 @@ class QuantizedLayer(keras.layers.Layer):
         return self._mode
 
     @mode.setter
-    def mode(self, mode):
+    def mode(self, mode: str) -> None:
         self._mode = check_mode(mode)
         self._update_trainable_scales()
 
     @keras.layers.Layer.trainable.setter
-    def trainable(self, value):
+    def trainable(self, value: bool) -> None:
         keras.layers.Layer.trainable.fset(self, value)
         self._update_trainable_scales()
 
     @property
-    def current_mode(self):
+    def current_mode(self) -> Mode:
         """The `Mode` object of the current mode."""
         return MODES[self._mode]
 
-    def add_quantizer(self, name, bits, signed=True, weight=None, read=None, shape=()) -> Quantizer:
+    def add_quantizer(
+        self,
+        name: str,
+        bits: int,
+        signed: bool = True,
+        weight: keras.Variable | None = None,
+        read: Callable[[], Tensor] | None = None,
+        shape: tuple[int, ...] = (),
+    ) -> Quantizer:
         """Create a log2 scale, 0 at first, and the quantizer that uses it.
 
         The scale is a scalar, or has a `shape` that broadcasts against the values.
@@ -64,10 +76,10 @@ class QuantizedLayer(keras.layers.Layer):
         for quantizer in self.quantizers:
             quantizer.scale.trainable = self.current_mode.scales_train and self.trainable
 
-    def quantize_weight(self, quantizer):
+    def quantize_weight(self, quantizer: Quantizer) -> Tensor:
         """The weight of `quantizer`, on its grid in the quantized modes, in the compute dtype."""
         values = masked(quantizer(quantizer.values(), self.current_mode), quantizer.weight)
         return keras.ops.cast(values, self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "mode": self.mode}

@@ -1,5 +1,7 @@
 """ConvQ: a quantized two-dimensional convolution."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -12,33 +14,41 @@ from keras_efficient.layers.arguments import (
 )
 from keras_efficient.layers.quantized.folding import FoldingLayer
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
+from keras_efficient.type_aliases import Activation, Config, Shape, SignedOutput, Tensor
 
 
 class WindowLayer(KernelLayer):
     """A kernel layer that slides over images: kernel size, strides and padding."""
 
-    def __init__(self, kernel_size, strides, padding, *args, **kwargs):
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int],
+        padding: str,
+        *args: Any,
+        **kwargs: Any,
+    ):
         super().__init__(*args, **kwargs)
         self.kernel_size = integer_pair(kernel_size, "kernel_size")
         self.strides = integer_pair(strides, "strides")
         self.padding = padding_name(padding)
 
-    def fix_channels(self, input_shape):
+    def fix_channels(self, input_shape: Shape) -> int:
         """The channels of the input, which every later input must have, too."""
         channels = image_channels(input_shape, self.name)
         self.compute_output_shape(input_shape)  # a window larger than the input ends here
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
         return channels
 
-    def output_channels(self, input_channels):
+    def output_channels(self, input_channels: int) -> int:
         """The channels of the output map."""
         raise NotImplementedError
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes = window_sizes(input_shape, self.kernel_size, self.strides, self.padding, self.name)
-        return (input_shape[0], *sizes, self.output_channels(input_shape[-1]))
+        return (input_shape[0], *sizes, self.output_channels(image_channels(input_shape, self.name)))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "kernel_size": self.kernel_size,
@@ -84,27 +94,27 @@ class ConvQ(WindowLayer, FoldingLayer):
         kernel_size: int | tuple[int, int],
         strides: int | tuple[int, int] = 1,
         padding: str = "valid",
-        activation=None,
+        activation: Activation = None,
         kernel_bits: int = 4,
         bias_bits: int = 8,
         activation_bits: int = 4,
-        signed_output: bool | str = "auto",
+        signed_output: SignedOutput = "auto",
         mode: str = "float",
-        **kwargs,
+        **kwargs: Any,
     ):
         bits = (kernel_bits, bias_bits, activation_bits)
         super().__init__(kernel_size, strides, padding, activation, *bits, signed_output, mode, **kwargs)
         self.filters = positive_integer(filters, "filters")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = self.fix_channels(input_shape)
         self.add_weights((*self.kernel_size, channels, self.filters), self.filters, len(input_shape))
 
-    def apply_kernel(self, x, kernel):
+    def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return ops.conv(x, kernel, strides=self.strides, padding=self.padding, data_format="channels_last")
 
-    def output_channels(self, input_channels):
+    def output_channels(self, input_channels: int) -> int:
         return self.filters
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "filters": self.filters}

@@ -1,10 +1,13 @@
 """Conv1DQ: a quantized one-dimensional convolution."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_efficient.layers.arguments import padding_name, positive_integer, signal_channels, signal_steps
 from keras_efficient.layers.quantized.folding import FoldingLayer
+from keras_efficient.type_aliases import Activation, Config, Shape, SignedOutput, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -42,13 +45,13 @@ class Conv1DQ(FoldingLayer):
         kernel_size: int,
         strides: int = 1,
         padding: str = "valid",
-        activation=None,
+        activation: Activation = None,
         kernel_bits: int = 4,
         bias_bits: int = 8,
         activation_bits: int = 4,
-        signed_output: bool | str = "auto",
+        signed_output: SignedOutput = "auto",
         mode: str = "float",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(activation, kernel_bits, bias_bits, activation_bits, signed_output, mode, **kwargs)
         self.filters = positive_integer(filters, "filters")
@@ -56,20 +59,20 @@ class Conv1DQ(FoldingLayer):
         self.strides = positive_integer(strides, "strides")
         self.padding = padding_name(padding)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = signal_channels(input_shape, self.name)
         self.compute_output_shape(input_shape)  # a window larger than the input ends here
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: channels})
         self.add_weights((self.kernel_size, channels, self.filters), self.filters, len(input_shape))
 
-    def apply_kernel(self, x, kernel):
+    def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return ops.conv(x, kernel, strides=self.strides, padding=self.padding, data_format="channels_last")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         steps = signal_steps(input_shape, self.kernel_size, self.strides, self.padding, self.name)
         return (input_shape[0], steps, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "filters": self.filters,

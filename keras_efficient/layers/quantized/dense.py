@@ -1,10 +1,13 @@
 """DenseQ: a quantized fully connected layer."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_efficient.layers.arguments import dense_inputs, positive_integer
 from keras_efficient.layers.quantized.folding import FoldingLayer
+from keras_efficient.type_aliases import Activation, Config, Shape, SignedOutput, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -41,28 +44,28 @@ class DenseQ(FoldingLayer):
     def __init__(
         self,
         units: int,
-        activation=None,
+        activation: Activation = None,
         kernel_bits: int = 4,
         bias_bits: int = 8,
         activation_bits: int = 4,
-        signed_output: bool | str = "auto",
+        signed_output: SignedOutput = "auto",
         mode: str = "float",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(activation, kernel_bits, bias_bits, activation_bits, signed_output, mode, **kwargs)
         self.units = positive_integer(units, "units")
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         inputs = dense_inputs(input_shape, self.name)
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: inputs})
         self.add_weights((inputs, self.units), self.units, len(input_shape))
 
-    def apply_kernel(self, x, kernel):
+    def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return ops.matmul(x, kernel)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units}

@@ -1,11 +1,14 @@
 """DepthwiseConvQ: a quantized depthwise convolution."""
 
+from typing import Any
+
 import keras
 
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.conv import WindowLayer
 from keras_efficient.layers.quantized.folding import FoldingLayer
 from keras_efficient.ops.depthwise_conv import depthwise_conv
+from keras_efficient.type_aliases import Activation, Config, Shape, SignedOutput, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -50,28 +53,28 @@ class DepthwiseConvQ(WindowLayer, FoldingLayer):
         depth_multiplier: int = 1,
         strides: int | tuple[int, int] = 1,
         padding: str = "valid",
-        activation=None,
+        activation: Activation = None,
         kernel_bits: int = 4,
         bias_bits: int = 8,
         activation_bits: int = 4,
-        signed_output: bool | str = "auto",
+        signed_output: SignedOutput = "auto",
         mode: str = "float",
-        **kwargs,
+        **kwargs: Any,
     ):
         bits = (kernel_bits, bias_bits, activation_bits)
         super().__init__(kernel_size, strides, padding, activation, *bits, signed_output, mode, **kwargs)
         self.depth_multiplier = positive_integer(depth_multiplier, "depth_multiplier")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = self.fix_channels(input_shape)
         kernel_shape = (*self.kernel_size, channels, self.depth_multiplier)
         self.add_weights(kernel_shape, self.output_channels(channels), len(input_shape))
 
-    def apply_kernel(self, x, kernel):
+    def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return depthwise_conv(x, kernel, self.strides, self.padding)
 
-    def output_channels(self, input_channels):
+    def output_channels(self, input_channels: int) -> int:
         return input_channels * self.depth_multiplier
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "depth_multiplier": self.depth_multiplier}

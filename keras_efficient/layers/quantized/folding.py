@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
+from keras_efficient.type_aliases import Config, Tensor
 
 
 class FoldingLayer(KernelLayer):
@@ -35,18 +38,29 @@ class FoldingLayer(KernelLayer):
 
     # How many of the kernel's last axes make up the output channels.
     output_axes = 1
+    # None is for other families.
+    kernel_bits: int
+    bias_bits: int
+    activation_bits: int
 
-    def __init__(self, *args, per_channel: bool = False, batch_norm=None, frozen_statistics=False, **kwargs):
+    def __init__(
+        self,
+        *args: Any,
+        per_channel: bool = False,
+        batch_norm: keras.layers.BatchNormalization | None = None,
+        frozen_statistics: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(*args, **kwargs)
         self.per_channel = bool(per_channel)
         self.batch_norm = _own_batch_norm(batch_norm, self.dtype_policy)
         self.frozen_statistics = bool(frozen_statistics)
 
-    def apply_kernel(self, x, kernel):
+    def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         """The linear part of the layer without the bias."""
         raise NotImplementedError
 
-    def add_weights(self, kernel_shape, outputs, rank):
+    def add_weights(self, kernel_shape: tuple[int, ...], outputs: int, rank: int) -> None:
         """Create kernel, bias and scales, in the order of `layer.weights`; `rank` is the output's."""
         if self.batch_norm is not None:
             _build_batch_norm(self.batch_norm, outputs, rank, self.name)
@@ -67,10 +81,10 @@ class FoldingLayer(KernelLayer):
         """Whether the quantized layer adds a bias: its own, or what a batch normalization leaves."""
         return self.use_bias or self.batch_norm is not None
 
-    def weighted_sums(self, inputs):
+    def weighted_sums(self, inputs: Tensor) -> Tensor:
         """Kernel, bias and batch normalization, before the activation and the output quantizer."""
         x = self.apply_kernel(inputs, self._current(self.kernel_quantizer))
-        if self.has_bias and self.current_mode.quantized:
+        if self.bias_quantizer is not None and self.current_mode.quantized:
             return ops.add(x, self.quantize_weight(self.bias_quantizer))
         x = ops.add(x, self._current(self.bias_quantizer)) if self.use_bias else x
         # A filter that was pruned gives zeros, not the constant that a normalization makes of them.
@@ -79,7 +93,7 @@ class FoldingLayer(KernelLayer):
         y = self.batch_norm(x, training=False) if self.frozen_statistics else self.batch_norm(x)
         return masked(y, self.batch_norm.moving_mean)
 
-    def get_prunable_biases(self):
+    def get_prunable_biases(self) -> list[keras.Variable]:
         """What goes with whole filters that a `Prunable` masks."""
         norm = self.batch_norm
         candidates = (self.bias, *(() if norm is None else (norm.moving_mean, norm.beta)))
@@ -91,13 +105,13 @@ class FoldingLayer(KernelLayer):
             return self.quantize_weight(quantizer)
         return ops.cast(masked(quantizer.weight, quantizer.weight), self.compute_dtype)
 
-    def folded_kernel(self):
+    def folded_kernel(self) -> Tensor:
         """The float kernel times the gain of the batch normalization, before rounding."""
         if self.batch_norm is None:
             return self.kernel
         return self.kernel * ops.reshape(self._gain(), self.kernel.shape[-self.output_axes :])
 
-    def folded_bias(self):
+    def folded_bias(self) -> Tensor | None:
         """The float bias with what the batch normalization adds, before rounding."""
         if self.batch_norm is None:
             return self.bias
@@ -109,7 +123,7 @@ class FoldingLayer(KernelLayer):
         gain = ops.rsqrt(self.batch_norm.moving_variance + self.batch_norm.epsilon)
         return gain if self.batch_norm.gamma is None else self.batch_norm.gamma * gain
 
-    def get_config(self):
+    def get_config(self) -> Config:
         batch_norm = self.batch_norm
         if batch_norm is not None:  # what Keras adds about its weights would build it before this layer
             serialized = keras.saving.serialize_keras_object(batch_norm)

@@ -1,5 +1,7 @@
 """InputQ: the grid of the numbers that a device pushes into a network."""
 
+from typing import Any
+
 import keras
 
 from keras_efficient.layers.quantized.activation import ActivationQ
@@ -30,5 +32,5 @@ class InputQ(ActivationQ):
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
-    def __init__(self, bits=8, signed=False, mode="float", **kwargs):
+    def __init__(self, bits: int = 8, signed: bool = False, mode: str = "float", **kwargs: Any):
         super().__init__(bits=bits, signed=signed, mode=mode, **kwargs)

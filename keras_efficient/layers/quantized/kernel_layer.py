@@ -1,8 +1,12 @@
 """The shared half of the layers with one kernel: activation, output grid, forward pass."""
 
+from typing import Any
+
+import keras
 from keras import activations
 
 from keras_efficient.layers.quantized.weighted_layer import WeightedLayer
+from keras_efficient.type_aliases import Activation, Config, SignedOutput, Tensor
 
 # Activations that never give a negative value: an unsigned grid loses nothing.
 _NON_NEGATIVE = ("relu", "relu6", "sigmoid", "hard_sigmoid", "softmax", "softplus", "exponential")
@@ -30,14 +34,14 @@ class KernelLayer(WeightedLayer):
 
     def __init__(
         self,
-        activation=None,
-        kernel_bits=4,
-        bias_bits=8,
-        activation_bits=4,
-        signed_output="auto",
-        mode="float",
-        use_bias=True,
-        **kwargs,
+        activation: Activation = None,
+        kernel_bits: int | None = 4,
+        bias_bits: int | None = 8,
+        activation_bits: int | None = 4,
+        signed_output: SignedOutput = "auto",
+        mode: str = "float",
+        use_bias: bool = True,
+        **kwargs: Any,
     ):
         super().__init__(kernel_bits, bias_bits, activation_bits, mode, **kwargs)
         self.activation = activations.get(activation)
@@ -51,18 +55,18 @@ class KernelLayer(WeightedLayer):
             return may_be_negative(self.activation)
         return self.signed_output
 
-    def get_prunable_weights(self):
+    def get_prunable_weights(self) -> list[keras.Variable]:
         """What a `Prunable` masks."""
         return [self.kernel]
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.activation_quantizer(self.activation(self.weighted_sums(inputs)), self.current_mode)
 
-    def weighted_sums(self, inputs):
+    def weighted_sums(self, inputs: Tensor) -> Tensor:
         """Kernel and bias, before the activation and the output quantizer."""
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "activation": activations.serialize(self.activation),
@@ -71,12 +75,12 @@ class KernelLayer(WeightedLayer):
         }
 
 
-def may_be_negative(activation) -> bool:
+def may_be_negative(activation: Activation) -> bool:
     """Whether an activation function may give negative values: unknown ones may."""
     return getattr(activation, "__name__", None) not in _NON_NEGATIVE
 
 
-def check_signed_output(signed_output):
+def check_signed_output(signed_output: SignedOutput) -> SignedOutput:
     if signed_output == "auto" or isinstance(signed_output, bool):
         return signed_output
     raise ValueError(f"`signed_output` must be 'auto', True or False. Received: signed_output={signed_output!r}")

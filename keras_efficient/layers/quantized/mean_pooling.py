@@ -1,5 +1,7 @@
 """MeanPoolingQ and GlobalMeanPoolingQ: means on a grid whose scale trains."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,28 +9,29 @@ from keras_efficient.descriptions.windows import mean_reciprocal
 from keras_efficient.layers.arguments import integer_pair, padding_name, positive_integer, signal_steps, window_sizes
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import HALF_PRECISION, check_bits
+from keras_efficient.type_aliases import Config, Shape, Tensor
 
 
 class MeanLayer(QuantizedLayer):
     """A layer of means: sums times a reciprocal of eight bits, then a quantizer."""
 
-    def __init__(self, activation_bits, signed_output, mode, **kwargs):
+    def __init__(self, activation_bits: int, signed_output: bool, mode: str, **kwargs: Any):
         super().__init__(mode=mode, **kwargs)
         self.activation_bits = check_bits(activation_bits, "activation_bits")
         self.signed_output = bool(signed_output)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.compute_output_shape(input_shape)  # a window larger than the input ends here
         self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={-1: input_shape[-1]})
         self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.signed_output)
 
-    def quantized_means(self, sums, count):
+    def quantized_means(self, sums: Tensor, count: int) -> Tensor:
         """The output, from the sums of `count` numbers."""
         mode = self.current_mode
         means = self.activation_quantizer(sums * (mean_reciprocal(count) if mode.quantized else 1 / count), mode)
         return ops.cast(means, self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "activation_bits": self.activation_bits, "signed_output": self.signed_output}
 
 
@@ -63,13 +66,13 @@ class MeanPoolingQ(MeanLayer):
 
     def __init__(
         self,
-        pool_size=2,
-        activation_bits=4,
-        strides=None,
-        padding="valid",
-        signed_output=True,
-        mode="float",
-        **kwargs,
+        pool_size: int | tuple[int, int] = 2,
+        activation_bits: int = 4,
+        strides: int | tuple[int, int] | None = None,
+        padding: str = "valid",
+        signed_output: bool = True,
+        mode: str = "float",
+        **kwargs: Any,
     ):
         super().__init__(activation_bits, signed_output, mode, **kwargs)
         self.pool_size = _window_lengths(pool_size, "pool_size")
@@ -78,7 +81,7 @@ class MeanPoolingQ(MeanLayer):
         if self.padding != "valid":
             raise ValueError(f"`padding` must be 'valid'. Received: padding={padding!r}")
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = summable(inputs if len(inputs.shape) == 4 else ops.expand_dims(inputs, 1))
         (rows, columns), strides = self._windows(inputs.shape)
         ones = ops.ones((rows, columns, x.shape[-1], 1), dtype=x.dtype)
@@ -88,7 +91,7 @@ class MeanPoolingQ(MeanLayer):
         sums = sums if step == strides[0] == strides[1] else sums[:, :: strides[0], :: strides[1]]
         return self.quantized_means(sums if len(inputs.shape) == 4 else sums[:, 0], rows * columns)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes, strides = self._windows(input_shape)
         if len(input_shape) == 4:
             places = window_sizes(input_shape, sizes, strides, self.padding, self.name)
@@ -104,7 +107,7 @@ class MeanPoolingQ(MeanLayer):
         stride = positive_integer(self.strides, "strides")
         return (1, size), (1, stride)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "pool_size": self.pool_size,
@@ -138,11 +141,18 @@ class GlobalMeanPoolingQ(MeanLayer):
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
-    def __init__(self, activation_bits=4, signed_output=True, keepdims=False, mode="float", **kwargs):
+    def __init__(
+        self,
+        activation_bits: int = 4,
+        signed_output: bool = True,
+        keepdims: bool = False,
+        mode: str = "float",
+        **kwargs: Any,
+    ):
         super().__init__(activation_bits, signed_output, mode, **kwargs)
         self.keepdims = bool(keepdims)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if None in input_shape[1:]:
             raise ValueError(
                 f"Layer '{self.name}' divides by the number of places, which must be known. "
@@ -150,14 +160,14 @@ class GlobalMeanPoolingQ(MeanLayer):
             )
         super().build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         axes = tuple(range(1, len(inputs.shape) - 1))
         count = 1
         for axis in axes:
             count *= inputs.shape[axis]
         return self.quantized_means(ops.sum(summable(inputs), axis=axes, keepdims=self.keepdims), count)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) < 3:
             raise ValueError(
                 f"Layer '{self.name}' needs inputs of shape (batch, ..., channels) with places between. "
@@ -166,11 +176,11 @@ class GlobalMeanPoolingQ(MeanLayer):
         places = (1,) * (len(input_shape) - 2) if self.keepdims else ()
         return (input_shape[0], *places, input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "keepdims": self.keepdims}
 
 
-def summable(x):
+def summable(x: Tensor) -> Tensor:
     """`x` in a dtype whose sums neither overflow nor lose the digits of a grid."""
     return ops.cast(x, "float32") if keras.backend.standardize_dtype(x.dtype) in HALF_PRECISION else x
 

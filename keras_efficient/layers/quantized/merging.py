@@ -1,17 +1,21 @@
 """AddQ and ConcatenateQ: several maps become one, on one grid."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import activations, ops
 
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.kernel_layer import check_signed_output, may_be_negative
 from keras_efficient.ops.quantize import check_bits
+from keras_efficient.type_aliases import Activation, Config, Shape, SignedOutput, Tensor
 
 
 class MergingLayer(QuantizedLayer):
     """A layer with several inputs and one quantized output."""
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         check_shapes(input_shape, type(self).__name__, self.name)
         self.compute_output_shape(input_shape)
         self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.output_is_signed)
@@ -43,7 +47,14 @@ class AddQ(MergingLayer):
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
-    def __init__(self, activation=None, activation_bits=4, signed_output="auto", mode="float", **kwargs):
+    def __init__(
+        self,
+        activation: Activation = None,
+        activation_bits: int = 4,
+        signed_output: SignedOutput = "auto",
+        mode: str = "float",
+        **kwargs: Any,
+    ):
         super().__init__(mode=mode, **kwargs)
         self.activation = activations.get(activation)
         self.activation_bits = check_bits(activation_bits, "activation_bits")
@@ -54,13 +65,13 @@ class AddQ(MergingLayer):
         """Whether the grid of the output has negative codes."""
         return may_be_negative(self.activation) if self.signed_output == "auto" else self.signed_output
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         first, *others = inputs
         for other in others:
             first = ops.add(first, other)
         return self.activation_quantizer(self.activation(first), self.current_mode)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         shapes = {tuple(shape) for shape in input_shape}
         if len(shapes) > 1:
             raise ValueError(
@@ -68,7 +79,7 @@ class AddQ(MergingLayer):
             )
         return shapes.pop()
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "activation": activations.serialize(self.activation),
@@ -103,7 +114,9 @@ class ConcatenateQ(MergingLayer):
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
-    def __init__(self, activation_bits=4, signed_output=True, mode="float", **kwargs):
+    def __init__(
+        self, activation_bits: int = 4, signed_output: SignedOutput = True, mode: str = "float", **kwargs: Any
+    ):
         super().__init__(mode=mode, **kwargs)
         self.activation_bits = check_bits(activation_bits, "activation_bits")
         self.signed_output = check_signed_output(signed_output)
@@ -113,10 +126,10 @@ class ConcatenateQ(MergingLayer):
         """Whether the grid of the output has negative codes."""
         return self.signed_output in ("auto", True)
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         return self.activation_quantizer(ops.concatenate(inputs, axis=-1), self.current_mode)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         places = {tuple(shape[:-1]) for shape in input_shape}
         if len(places) > 1:
             raise ValueError(
@@ -124,13 +137,14 @@ class ConcatenateQ(MergingLayer):
                 f"Received: input shapes {list(map(tuple, input_shape))}"
             )
         channels = [shape[-1] for shape in input_shape]
-        return (*places.pop(), None if None in channels else sum(channels))
+        known = [size for size in channels if size is not None]
+        return (*places.pop(), sum(known) if len(known) == len(channels) else None)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "activation_bits": self.activation_bits, "signed_output": self.signed_output}
 
 
-def check_shapes(input_shape, kind, name):
+def check_shapes(input_shape: Sequence[Shape], kind: str, name: str) -> None:
     """A ValueError unless there are two shapes or more."""
     is_list = isinstance(input_shape, (list, tuple)) and all(isinstance(s, (list, tuple)) for s in input_shape)
     if not is_list or len(input_shape) < 2:

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_efficient import ops as efficient_ops
 from keras_efficient.layers.quantized.mode import Mode
+from keras_efficient.type_aliases import Tensor
 
 
 @dataclass
@@ -34,13 +35,13 @@ class Quantizer:
     name: str
     bits: int
     signed: bool
-    scale: object
-    weight: object = None
-    read: Callable | None = None
+    scale: keras.Variable
+    weight: keras.Variable | None = None
+    read: Callable[[], Tensor] | None = None
     observers: list = field(default_factory=list)
-    stand_in: Callable | None = None
+    stand_in: Callable[[Tensor], Tensor] | None = None
 
-    def values(self):
+    def values(self) -> Tensor:
         """The float values of the weight, as they are before rounding."""
         return self.weight if self.read is None else self.read()
 
@@ -48,7 +49,7 @@ class Quantizer:
         """`values` as a numpy array, on every backend: for those who price or export a layer."""
         return keras.ops.convert_to_numpy(self.values())
 
-    def __call__(self, x, mode: Mode):
+    def __call__(self, x: Tensor, mode: Mode) -> Tensor:
         """`ops.quantize` of `x` in the quantized modes, `x` itself in float mode."""
         for observe in self.observers:
             observe(x)

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_efficient.layers.arguments import image_channels
 from keras_efficient.layers.quantized.weighted_layer import WeightedLayer
+from keras_efficient.type_aliases import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -30,7 +31,12 @@ class ResidualQ(WeightedLayer):
         ValueError: If the input is no image of known channels, or an argument is wrong.
     """
 
-    def build(self, input_shape):
+    # None is for other families.
+    kernel_bits: int
+    bias_bits: int
+    activation_bits: int
+
+    def build(self, input_shape: Shape) -> None:
         channels = image_channels(input_shape, self.name)
         self.kernel_1 = self.add_kernel("kernel_1", (3, 3, channels, channels))
         self.bias_1 = self.add_bias("bias_1", channels)
@@ -46,14 +52,14 @@ class ResidualQ(WeightedLayer):
             self.add_quantizer(f"activation_{number}", self.activation_bits, signed=False),
         )
 
-    def get_prunable_weights(self):
+    def get_prunable_weights(self) -> list[keras.Variable]:
         """What a `Prunable` masks."""
         return [self.kernel_1, self.kernel_2]
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self._rectify(self.weighted_sums(inputs), self._second)
 
-    def weighted_sums(self, inputs):
+    def weighted_sums(self, inputs: Tensor) -> Tensor:
         """The second convolution and the skip, before the last relu and quantizer."""
         hidden = self._rectify(self._convolve(inputs, self._first), self._first)
         return self._convolve(hidden, self._second) + inputs
@@ -66,5 +72,5 @@ class ResidualQ(WeightedLayer):
     def _rectify(self, x, quantizers):
         return quantizers[-1](ops.relu(x), self.current_mode)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

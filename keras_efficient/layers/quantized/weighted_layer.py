@@ -1,9 +1,13 @@
 """Quantized layers that own kernels and biases: their arguments and how weights are made."""
 
+from typing import Any
+
+import keras
 from keras import constraints, initializers, ops, regularizers
 
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import HALF_PRECISION, check_bits
+from keras_efficient.type_aliases import Config, Constraint, Initializer, Regularizer
 
 
 class WeightedLayer(QuantizedLayer):
@@ -18,17 +22,17 @@ class WeightedLayer(QuantizedLayer):
 
     def __init__(
         self,
-        kernel_bits=4,
-        bias_bits=8,
-        activation_bits=4,
-        mode="float",
-        kernel_initializer="orthogonal",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
-        **kwargs,
+        kernel_bits: int | None = 4,
+        bias_bits: int | None = 8,
+        activation_bits: int | None = 4,
+        mode: str = "float",
+        kernel_initializer: Initializer = "orthogonal",
+        bias_initializer: Initializer = "zeros",
+        kernel_regularizer: Regularizer = None,
+        bias_regularizer: Regularizer = None,
+        kernel_constraint: Constraint = None,
+        bias_constraint: Constraint = None,
+        **kwargs: Any,
     ):
         super().__init__(mode=mode, **kwargs)
         self.kernel_bits = self.check_width(kernel_bits, "kernel_bits")
@@ -42,11 +46,11 @@ class WeightedLayer(QuantizedLayer):
         self.bias_constraint = constraints.get(bias_constraint)
 
     @staticmethod
-    def check_width(bits, name):
+    def check_width(bits: int | None, name: str) -> int | None:
         """`bits` as the layer keeps it, or a ValueError. Families with float parts also take None."""
         return check_bits(bits, name)
 
-    def add_kernel(self, name, shape, default_initializer=None):
+    def add_kernel(self, name: str, shape: tuple[int, ...], default_initializer: Initializer = None) -> keras.Variable:
         """A float kernel. It is rounded in float32 under any dtype policy, as in the export.
 
         `default_initializer` makes it where the layer was given none.
@@ -66,7 +70,7 @@ class WeightedLayer(QuantizedLayer):
             return initializer
         return lambda shape, dtype: ops.cast(initializer(shape, dtype="float32"), dtype)
 
-    def add_bias(self, name, outputs):
+    def add_bias(self, name: str, outputs: int) -> keras.Variable:
         """A float bias with one number an output."""
         return self.add_weight(
             name=name,
@@ -77,7 +81,7 @@ class WeightedLayer(QuantizedLayer):
             autocast=False,
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "kernel_bits": self.kernel_bits,
@@ -92,7 +96,7 @@ class WeightedLayer(QuantizedLayer):
         }
 
 
-def own_copy(initializer):
+def own_copy(initializer: Any) -> Any:
     """An initializer with other numbers, but for one with a seed of the user's.
 
     An initializer gives the same numbers each time it is called: two weights that share one would start equal.

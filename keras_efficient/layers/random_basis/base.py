@@ -1,6 +1,7 @@
 """What the random-basis layers share: the kernel from the seed and the coordinates."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from keras_efficient.layers.masking import masked
 from keras_efficient.ops.covering import quantize_covering
 from keras_efficient.ops.hashing import hashed_uniform
 from keras_efficient.ops.sketches import bucket_sizes, coprime_width, strided_expand
+from keras_efficient.type_aliases import Activation, Config, Tensor
 
 SIGN_SALT, START_SALT = 0, 1
 
@@ -41,13 +43,13 @@ class RandomBasisLayer(keras.layers.Layer):
 
     def __init__(
         self,
-        dimensions,
-        seed=0,
-        activation=None,
-        use_bias=True,
-        coordinate_bits=None,
-        bias_bits=None,
-        **kwargs,
+        dimensions: int,
+        seed: int = 0,
+        activation: Activation = None,
+        use_bias: bool = True,
+        coordinate_bits: int | None = None,
+        bias_bits: int | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.dimensions = positive_integer(dimensions, "dimensions")
@@ -57,11 +59,11 @@ class RandomBasisLayer(keras.layers.Layer):
         self.coordinate_bits = optional_bits(coordinate_bits, "coordinate_bits")
         self.bias_bits = optional_bits(bias_bits, "bias_bits")
 
-    def apply_kernel(self, x, kernel):
+    def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         """The linear part of the layer without the bias."""
         raise NotImplementedError
 
-    def add_weights(self, kernel_shape):
+    def add_weights(self, kernel_shape: tuple[int, ...]) -> None:
         """Create z and the bias of a kernel whose last axis is the outputs."""
         count = math.prod(kernel_shape)
         if self.dimensions > count:
@@ -76,15 +78,15 @@ class RandomBasisLayer(keras.layers.Layer):
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=kernel_shape[-1:], initializer="zeros", autocast=False)
 
-    def kernel(self):
+    def kernel(self) -> Tensor:
         """The kernel, float32, made anew from the seed and z."""
         return ops.reshape(self._start() + self._offset(), self.kernel_shape)
 
-    def get_prunable_weights(self):
+    def get_prunable_weights(self) -> list[keras.Variable]:
         """What a `Prunable` masks: coordinates, which leave the kernel as the seed made it."""
         return [self.z]
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         y = self.apply_kernel(inputs, ops.cast(self.kernel(), self.compute_dtype))
         if self.use_bias:
             bias = quantize_covering(ops.convert_to_tensor(self.bias), self.bias_bits)
@@ -92,7 +94,7 @@ class RandomBasisLayer(keras.layers.Layer):
         return self.activation(y)
 
     def _start(self):
-        receptive, fan_in, fan_out = math.prod(self.kernel_shape[:-2]), *self.kernel_shape[-2:]
+        receptive, (fan_in, fan_out) = math.prod(self.kernel_shape[:-2]), self.kernel_shape[-2:]
         limit = math.sqrt(6 / (receptive * (fan_in + fan_out)))
         return limit * hashed_uniform(self.seed, START_SALT, math.prod(self.kernel_shape))
 
@@ -106,7 +108,7 @@ class RandomBasisLayer(keras.layers.Layer):
         vector = strided_expand(z, rows * padded, self.seed, SIGN_SALT, sizes)
         return ops.reshape(ops.reshape(vector, (rows, padded))[:, :width], (-1,))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "dimensions": self.dimensions,

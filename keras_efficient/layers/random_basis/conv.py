@@ -1,5 +1,7 @@
 """RandomBasisConv2D: a convolution from a seed and a few coordinates."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -11,6 +13,7 @@ from keras_efficient.layers.arguments import (
     window_sizes,
 )
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
+from keras_efficient.type_aliases import Activation, Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -46,11 +49,11 @@ class RandomBasisConv2D(RandomBasisLayer):
         seed: int = 0,
         strides: int | tuple[int, int] = 1,
         padding: str = "valid",
-        activation=None,
+        activation: Activation = None,
         use_bias: bool = True,
         coordinate_bits: int | None = None,
         bias_bits: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(dimensions, seed, activation, use_bias, coordinate_bits, bias_bits, **kwargs)
         self.filters = positive_integer(filters, "filters")
@@ -58,20 +61,20 @@ class RandomBasisConv2D(RandomBasisLayer):
         self.strides = integer_pair(strides, "strides")
         self.padding = padding_name(padding)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = image_channels(input_shape, self.name)
         self.compute_output_shape(input_shape)  # a window larger than the input ends here
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
         self.add_weights((*self.kernel_size, channels, self.filters))
 
-    def apply_kernel(self, x, kernel):
+    def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return ops.conv(x, kernel, strides=self.strides, padding=self.padding, data_format="channels_last")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes = window_sizes(input_shape, self.kernel_size, self.strides, self.padding, self.name)
         return (input_shape[0], *sizes, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -1,10 +1,13 @@
 """RandomBasisDense: a fully connected layer from a seed and a few coordinates."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_efficient.layers.arguments import dense_inputs, positive_integer
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
+from keras_efficient.type_aliases import Activation, Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -43,26 +46,26 @@ class RandomBasisDense(RandomBasisLayer):
         units: int,
         dimensions: int,
         seed: int = 0,
-        activation=None,
+        activation: Activation = None,
         use_bias: bool = True,
         coordinate_bits: int | None = None,
         bias_bits: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(dimensions, seed, activation, use_bias, coordinate_bits, bias_bits, **kwargs)
         self.units = positive_integer(units, "units")
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         inputs = dense_inputs(input_shape, self.name)
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: inputs})
         self.add_weights((inputs, self.units))
 
-    def apply_kernel(self, x, kernel):
+    def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return ops.matmul(x, kernel)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "units": self.units}

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from keras_efficient.layers import ACDCConv2D
 from keras_efficient.networks.architectures.keras_builder import KerasBuilder, depthwise_normal
 from keras_efficient.storage.architectures.drawings import grouped_bottleneck
+from keras_efficient.type_aliases import Activation
 
 
 def acdc_convolution(
-    depth: int = 12, permutation: str | None = "riffle", activation=None, bias: str | None = None, **arguments
+    depth: int = 12,
+    permutation: str | None = "riffle",
+    activation: Activation = None,
+    bias: str | None = None,
+    **arguments: Any,
 ) -> Callable:
     """`ACDCConv2D` as the research log puts it into networks: a linear stack of twelve, without biases.
 

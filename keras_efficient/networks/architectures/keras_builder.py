@@ -10,6 +10,7 @@ import keras
 from keras import layers
 
 from keras_efficient.storage.architectures import ArchitectureBuilder
+from keras_efficient.type_aliases import Tensor
 
 
 class KerasBuilder(ArchitectureBuilder):
@@ -26,12 +27,14 @@ class KerasBuilder(ArchitectureBuilder):
     def __init__(self, convolution: Callable | None = None, prefix: str = ""):
         self._convolution = convolution
         self._prefix = prefix
-        self._numbers = Counter()
+        self._numbers: Counter[str] = Counter()
 
-    def channels(self, x):
+    def channels(self, x: Tensor) -> int:
         return x.shape[-1]
 
-    def convolution(self, x, filters, kernel_size=1, strides=1, groups=1, use_bias=False):
+    def convolution(
+        self, x: Tensor, filters: int, kernel_size: int = 1, strides: int = 1, groups: int = 1, use_bias: bool = False
+    ) -> Tensor:
         layer = layers.Conv2D(
             filters,
             kernel_size,
@@ -44,13 +47,15 @@ class KerasBuilder(ArchitectureBuilder):
         )
         return layer(x)
 
-    def replaceable(self, x, filters, kernel_size=1, strides=1, use_bias=False):
+    def replaceable(
+        self, x: Tensor, filters: int, kernel_size: int = 1, strides: int = 1, use_bias: bool = False
+    ) -> Tensor:
         if self._convolution is None:
             return self.convolution(x, filters, kernel_size, strides, use_bias=use_bias)
         place = {"strides": strides, "padding": "same", "name": self._name("replaced_conv")}
         return self._convolution(filters, kernel_size, **place)(x)
 
-    def depthwise(self, x, kernel_size=3, strides=1):
+    def depthwise(self, x: Tensor, kernel_size: int = 3, strides: int = 1) -> Tensor:
         layer = layers.DepthwiseConv2D(
             kernel_size,
             strides,
@@ -61,19 +66,19 @@ class KerasBuilder(ArchitectureBuilder):
         )
         return layer(x)
 
-    def normalized(self, x):
+    def normalized(self, x: Tensor) -> Tensor:
         return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=self._name("normalization"))(x)
 
-    def relu(self, x, counted=True):
+    def relu(self, x: Tensor, counted: bool = True) -> Tensor:
         return layers.ReLU(name=self._name("relu"))(x)
 
-    def added(self, x, y):
+    def added(self, x: Tensor, y: Tensor) -> Tensor:
         return layers.Add(name=self._name("add"))([x, y])
 
-    def stage(self, x):
+    def stage(self, x: Tensor) -> Tensor:
         return layers.Activation("linear", name=self._name("stage"))(x)
 
-    def classified(self, x, classes, counted=False):
+    def classified(self, x: Tensor, classes: int, counted: bool = False) -> Tensor:
         x = layers.GlobalAveragePooling2D(name=self._name("average"))(x)
         return layers.Dense(classes, name=self._name("logits"))(x)
 

@@ -57,6 +57,7 @@ class Request:
 
     @property
     def settings(self) -> Settings:
+        assert self.choice.settings is not None  # of a layer that stays float no conversion is asked
         return self.choice.settings
 
 
@@ -86,6 +87,7 @@ def convert_layer(layer: Any, request: Request) -> list[keras.layers.Layer] | No
 
 def with_widths(layer: QuantizedLayer, choice: Choice) -> QuantizedLayer:
     """A layer of this package: widths that are None take the model's, others only what is given for it."""
+    assert choice.settings is not None
     config, settings = layer.get_config(), asdict(choice.settings)
     for key in config.keys() & settings.keys():
         if config[key] is None or key in choice.given:

@@ -67,7 +67,8 @@ def architecture_cost(
 def check_image_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
     """`input_shape` as (rows, columns, channels), or a ValueError."""
     if isinstance(input_shape, (list, tuple)) and len(input_shape) == 3:
-        return tuple(map(check_size, input_shape, ("rows", "columns", "channels")))
+        rows, columns, channels = map(check_size, input_shape, ("rows", "columns", "channels"))
+        return rows, columns, channels
     raise ValueError(f"input_shape must be (rows, columns, channels). Received: {input_shape!r}")
 
 

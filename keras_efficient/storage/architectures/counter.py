@@ -55,38 +55,42 @@ class CostCounter(ArchitectureBuilder):
     def channels(self, x: Shape) -> int:
         return x[2]
 
-    def convolution(self, x, filters, kernel_size=1, strides=1, groups=1, use_bias=False):
+    def convolution(
+        self, x: Shape, filters: int, kernel_size: int = 1, strides: int = 1, groups: int = 1, use_bias: bool = False
+    ) -> Shape:
         kernels = kernel_size**2 * x[2] * filters // groups
         rows, columns = map_size(x, strides)
         self.mult_adds += rows * columns * kernels
         self.parameters += kernels + (filters if use_bias else 0)
         return (rows, columns, filters)
 
-    def replaceable(self, x, filters, kernel_size=1, strides=1, use_bias=False):
+    def replaceable(
+        self, x: Shape, filters: int, kernel_size: int = 1, strides: int = 1, use_bias: bool = False
+    ) -> Shape:
         if self._replacement is None:
             return self.convolution(x, filters, kernel_size, strides, use_bias=use_bias)
         return self._replacement(self, x, filters, kernel_size, strides)
 
-    def depthwise(self, x, kernel_size=3, strides=1):
+    def depthwise(self, x: Shape, kernel_size: int = 3, strides: int = 1) -> Shape:
         return self.convolution(x, x[2], kernel_size, strides, groups=x[2])
 
-    def normalized(self, x):
+    def normalized(self, x: Shape) -> Shape:
         self.parameters += 2 * x[2]
         return x
 
-    def relu(self, x, counted=True):
+    def relu(self, x: Shape, counted: bool = True) -> Shape:
         self.mult_adds += math.prod(x) if counted else 0
         return x
 
-    def added(self, x, y):
+    def added(self, x: Shape, y: Shape) -> Shape:
         if x != y:
             raise ValueError(f"only maps of one shape can be added. Received: {x} and {y}")
         return x
 
-    def stage(self, x):
+    def stage(self, x: Shape) -> Shape:
         return x
 
-    def classified(self, x, classes, counted=False):
+    def classified(self, x: Shape, classes: int, counted: bool = False) -> Shape:
         self.relu(x, counted)  # the mean: one for each cell, too
         self.mult_adds += (x[2] + 1) * classes
         self.parameters += (x[2] + 1) * classes
@@ -95,7 +99,8 @@ class CostCounter(ArchitectureBuilder):
 
 def map_size(x: Shape, strides: int) -> tuple[int, int]:
     """Rows and columns behind a window with these strides; with padding "same" its size does not matter."""
-    return tuple(window_output_size(size, 1, strides, "same") for size in x[:2])
+    rows, columns = (window_output_size(size, 1, strides, "same") for size in x[:2])
+    return rows, columns
 
 
 def acdc_stack(convention: Convention) -> Callable[..., Shape]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from keras_efficient.storage.graphs.graph import Memory, Node
 from keras_efficient.storage.prices.base import FeatureMap
@@ -13,6 +14,9 @@ from keras_efficient.storage.prices.base import FeatureMap
 EXACT_STATES = 20_000
 # Beyond that, how many of the best partial orders are followed.
 BEAM = 32
+
+# A partial order: its peak, the bytes alive, the layers done and the order itself.
+State: TypeAlias = tuple[int, int, int, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,16 @@ def plan_order(first: FeatureMap, nodes: Sequence[Node]) -> Plan:
     what is chosen.
     """
     memory = Memory(first, nodes)
-    order = exact_order(memory)
-    exact = order is not None
-    if not exact:
-        order = min((beam_order(memory), tuple(range(len(nodes)))), key=lambda order: max(costs_of(memory, order)))
+    exact = exact_order(memory)
+    order = followed_order(memory) if exact is None else exact
     costs = costs_of(memory, order)
-    return Plan(order, costs, max(costs, default=memory.bytes[0]), exact)
+    return Plan(order, costs, max(costs, default=memory.bytes[0]), exact is not None)
+
+
+def followed_order(memory: Memory) -> tuple[int, ...]:
+    """The beam's order, or the given one if that needs less."""
+    orders = (beam_order(memory), tuple(range(len(memory.nodes))))
+    return min(orders, key=lambda order: max(costs_of(memory, order)))
 
 
 def costs_of(memory: Memory, order: Sequence[int]) -> tuple[int, ...]:
@@ -91,9 +99,9 @@ def read_back(came: dict[int, tuple[int, int]], done: int) -> tuple[int, ...]:
 
 def beam_order(memory: Memory) -> tuple[int, ...]:
     """One of the best orders that a beam finds: by peak, then by what is alive."""
-    beam = [(0, 0, 0, ())]  # peak, bytes alive, done, order
+    beam: list[State] = [(0, 0, 0, ())]
     for _ in memory.nodes:
-        found = {}
+        found: dict[int, State] = {}
         for peak, _, done, order in beam:
             for number in ready(memory, done):
                 after = done | 1 << number

@@ -9,6 +9,7 @@ way ("dct2d", m = n1 n2); but never more than a dense matrix would take.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from keras_efficient.descriptions.windows import read_window
 from keras_efficient.storage.prices.base import (
@@ -120,7 +121,9 @@ def convolution_working(config: Config, source: FeatureMap, target: FeatureMap, 
     return Working(working.bits + stack_scratch(config, source, config["filters"]), working.order)
 
 
-def factor_price(numbers_per_factor, transforms: int, complex_parts: int, default_bias: bool) -> Price:
+def factor_price(
+    numbers_per_factor: Callable[[int, int], int], transforms: int, complex_parts: int, default_bias: bool
+) -> Price:
     """Two factors of so many numbers (of N and the groups) with transforms in between.
 
     `transforms` counts them in transforms of real numbers.

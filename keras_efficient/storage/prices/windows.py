@@ -65,7 +65,9 @@ def signal_kernel_cells(config: Config) -> int:
 
 
 def convolution_price(
-    widths: Callable[[Config], Widths], cells_of: Callable[[Config], int] = kernel_cells, working=convolve
+    widths: Callable[[Config], Widths],
+    cells_of: Callable[[Config], int] = kernel_cells,
+    working: Callable[..., Working] = convolve,
 ) -> Price:
     def kernels_per_filter(config: Config, source: FeatureMap) -> int:
         return cells_of(config) * source.shape[-1] // config.get("groups", 1)

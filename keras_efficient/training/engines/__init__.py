@@ -1,9 +1,11 @@
 """Engines: how an epoch is computed. They share the interface of `FitEngine`."""
 
 import warnings
+from collections.abc import Sequence
 
 import keras
 
+from keras_efficient.training.engines.engine import Arrays, Engine, Loss, Optimizer
 from keras_efficient.training.engines.fit import FitEngine
 
 DEFAULT_ENGINE = "keras"
@@ -17,7 +19,15 @@ def check_engine(engine: str) -> str:
     return engine
 
 
-def make_engine(model, optimizer, loss, arrays, batch_size, callbacks, engine=DEFAULT_ENGINE):
+def make_engine(
+    model: keras.Model,
+    optimizer: Optimizer,
+    loss: Loss,
+    arrays: Arrays,
+    batch_size: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+    engine: str = DEFAULT_ENGINE,
+) -> Engine:
     """The engine asked for if it can do the job, else the fastest that can.
 
     On TensorFlow a whole epoch is one graph call. A model with its own `train_step`, callbacks
@@ -48,7 +58,7 @@ def _compiled_engine(model, optimizer, loss, arrays, batch_size, every_batch):
     except NotSupportedError as error:
         reason = f"it does not support {error}"
     except LibraryError as error:
-        reason = error
+        reason = str(error)
     warnings.warn(f"The compiled engine is not used, Keras trains instead: {reason}", stacklevel=2)
     return None
 

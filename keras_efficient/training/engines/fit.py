@@ -1,9 +1,12 @@
 """Epochs through `model.fit`: any backend, any model, batch callbacks."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
 from keras_efficient.training.data import class_indices
+from keras_efficient.training.engines.engine import Arrays, Loss, Optimizer
 
 
 class FitEngine:
@@ -20,7 +23,15 @@ class FitEngine:
         optimizer: The optimizer of the compiled model, with built variables.
     """
 
-    def __init__(self, model, optimizer, loss, arrays, batch_size, every_batch=False):
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: Optimizer,
+        loss: Loss,
+        arrays: Arrays,
+        batch_size: int,
+        every_batch: bool = False,
+    ):
         self.model = model
         self.x, self.y, self.x_val, self.y_val = arrays
         self.batch_size = min(batch_size, len(self.x))
@@ -42,7 +53,7 @@ class FitEngine:
         # After that call: a subclassed model may have no weights before.
         self.optimizer.build(model.trainable_variables)
 
-    def set_callbacks(self, callbacks):
+    def set_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Take the callbacks of the coming trial; `fit` calls their batch hooks."""
         self.batch_callbacks = [_BatchHooks(callback) for callback in callbacks]
 
@@ -74,7 +85,7 @@ class FitEngine:
 class _BatchHooks(keras.callbacks.Callback):
     """Passes the batch hooks on; the driver itself calls the hooks of epochs and training."""
 
-    def __init__(self, callback):
+    def __init__(self, callback: keras.callbacks.Callback):
         super().__init__()
         self.on_train_batch_begin = callback.on_train_batch_begin
         self.on_train_batch_end = callback.on_train_batch_end

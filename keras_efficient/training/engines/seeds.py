@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_efficient.type_aliases import Tensor
+
 EVALUATED_AT_ONCE = 1000
 
 
@@ -25,9 +27,9 @@ class Trainings:
 
     def of(self, number: int) -> tuple[list, list, list]:
         """The variables of one training."""
-        return tuple(
-            [np.asarray(v[number]) for v in part] for part in (self.trainable, self.non_trainable, self.optimizer)
-        )
+        parts = (self.trainable, self.non_trainable, self.optimizer)
+        trainable, non_trainable, optimizer = ([np.asarray(v[number]) for v in part] for part in parts)
+        return trainable, non_trainable, optimizer
 
     @classmethod
     def stack(cls, trainings: list[tuple[list, list, list]]) -> Trainings:
@@ -75,38 +77,25 @@ class SeedEngine:
 
     def read(self) -> tuple[list, list, list]:
         """The variables of the model."""
-        return tuple([keras.ops.convert_to_numpy(v) for v in part] for part in self.variables)
+        trainable, non_trainable, optimizer = ([keras.ops.convert_to_numpy(v) for v in part] for part in self.variables)
+        return trainable, non_trainable, optimizer
 
-    def write(self, trainable, non_trainable, optimizer) -> None:
+    def write(self, trainable: list, non_trainable: list, optimizer: list) -> None:
         """Set the variables of the model."""
         for part, values in zip(self.variables, (trainable, non_trainable, optimizer), strict=True):
             for variable, value in zip(part, values, strict=True):
                 variable.assign(value)
 
     @property
-    def variables(self):
+    def variables(self) -> tuple[list, list, list]:
         model = self.model
         return model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
 
 
-def measures(model, y_true, y) -> tuple:
+def measures(model: keras.Model, y_true: np.ndarray, y: Tensor) -> tuple[Tensor, Tensor]:
     """(mean loss, accuracy) of outputs; labels are integers or rows."""
     labels = keras.ops.convert_to_tensor(y_true)
     loss = keras.ops.mean(model._compile_loss(labels, y))
     classes = labels if len(labels.shape) < 2 else keras.ops.argmax(labels, axis=-1)
     hits = keras.ops.equal(keras.ops.cast(classes, "int32"), keras.ops.cast(keras.ops.argmax(y, axis=-1), "int32"))
     return loss, keras.ops.mean(keras.ops.cast(hits, "float32"))
-
-
-def make_seed_engine(model: keras.Model, data: tuple) -> SeedEngine:
-    """The engine of the backend that runs."""
-    # Imported here: each module needs its backend.
-    if keras.backend.backend() == "jax":
-        from keras_efficient.training.engines.seeds_jax import JaxSeedEngine
-
-        return JaxSeedEngine(model, data)
-    if keras.backend.backend() == "tensorflow":
-        from keras_efficient.training.engines.seeds_tensorflow import TensorFlowSeedEngine
-
-        return TensorFlowSeedEngine(model, data)
-    return SeedEngine(model, data)

@@ -14,7 +14,7 @@ class JaxSeedEngine(SeedEngine):
     such grouped convolutions many times slower on a CPU.
     """
 
-    def __init__(self, model, data):
+    def __init__(self, model: keras.Model, data: tuple):
         super().__init__(model, data)
         self._train, self._outputs = self._one_training, self._one_prediction
         self._side_by_side = all(len(variable.shape) < 3 for variable in model.trainable_variables)
@@ -25,7 +25,7 @@ class JaxSeedEngine(SeedEngine):
         self._arrays = jax.device_put((self.x, self.y))
         model._compile_loss(self.y[:1], model(self.x[:1]))  # it must not be built while a loop is traced
 
-    def train(self, trainings, orders):
+    def train(self, trainings: Trainings, orders: np.ndarray) -> tuple[Trainings, np.ndarray]:
         if not self._side_by_side:
             return super().train(trainings, orders)
         state = (trainings.trainable, trainings.non_trainable, trainings.optimizer)
@@ -63,15 +63,15 @@ class JaxSeedEngine(SeedEngine):
     def _one_prediction(self, trainable, non_trainable, x):
         return self.model.stateless_call(trainable, non_trainable, x, training=False)[0]
 
-    def evaluate(self, trainings):
+    def evaluate(self, trainings: Trainings) -> tuple[np.ndarray, np.ndarray]:
         if not self._side_by_side:
             return super().evaluate(trainings)
         parts = range(0, len(self.x_eval), EVALUATED_AT_ONCE)
-        outputs = [
+        parts_of_outputs = [
             self._outputs(trainings.trainable, trainings.non_trainable, self.x_eval[k : k + EVALUATED_AT_ONCE])
             for k in parts
         ]
-        outputs = np.concatenate([np.asarray(part) for part in outputs], axis=1)
+        outputs = np.concatenate([np.asarray(part) for part in parts_of_outputs], axis=1)
         results = [measures(self.model, self.y_eval, y) for y in outputs]
         losses, accuracies = zip(*results, strict=True)
         return np.array([float(v) for v in losses]), np.array([float(v) for v in accuracies])

@@ -1,5 +1,6 @@
 """Trainings one after the other, each a loop in one graph of TensorFlow."""
 
+import keras
 import tensorflow as tf
 
 from keras_efficient.training.engines.seeds import SeedEngine
@@ -8,7 +9,7 @@ from keras_efficient.training.engines.seeds import SeedEngine
 class TensorFlowSeedEngine(SeedEngine):
     """A `SeedEngine` whose batches are one graph call. Without XLA, which is slow at small convolutions on a CPU."""
 
-    def __init__(self, model, data):
+    def __init__(self, model: keras.Model, data: tuple):
         super().__init__(model, data)
         self._arrays = tf.constant(self.x), tf.constant(self.y)
         self._loop = tf.function(self._losses, input_signature=[tf.TensorSpec((None, None), tf.int32)])

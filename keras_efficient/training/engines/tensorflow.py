@@ -1,9 +1,14 @@
 """Epochs on TensorFlow: one call of one graph each."""
 
+from collections.abc import Sequence
+
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_efficient.training.data import class_indices
+from keras_efficient.training.engines.engine import Arrays, Loss, Optimizer
+from keras_efficient.type_aliases import Shape, Tensor
 
 # Large enough to keep both cores busy, small enough to stay in the cache.
 _EVALUATION_BATCH = 1000
@@ -19,7 +24,7 @@ class TensorFlowEngine:
     captured, and a process that trains many networks would keep the data of each of them.
     """
 
-    def __init__(self, model, optimizer, loss, arrays, batch_size):
+    def __init__(self, model: keras.Model, optimizer: Optimizer, loss: Loss, arrays: Arrays, batch_size: int):
         self.model = model
         self.x, self.y, self.x_val, self.y_val = (tf.constant(array) for array in arrays)
         self.classes = class_indices(arrays[3])
@@ -33,7 +38,7 @@ class TensorFlowEngine:
         self._epoch = tf.function(graphs.epoch)
         self._evaluation = tf.function(graphs.evaluation)
 
-    def set_callbacks(self, callbacks):
+    def set_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """No callback here looks at batches."""
 
     def train_epoch(self, order: np.ndarray) -> float:
@@ -51,11 +56,11 @@ class TensorFlowEngine:
 class _Graphs:
     """What an epoch and an evaluation compute, as functions of the arrays."""
 
-    def __init__(self, model, optimizer, batch_size, output_shape):
+    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, batch_size: int, output_shape: Shape):
         self.model, self.optimizer, self.batch_size = model, optimizer, batch_size
         self.output_shape = output_shape
 
-    def epoch(self, x, y, order):
+    def epoch(self, x: Tensor, y: Tensor, order: Tensor) -> Tensor:
         samples = tf.shape(order)[0]
         total = tf.constant(0.0)
         for start in tf.range(0, samples, self.batch_size):
@@ -73,7 +78,7 @@ class _Graphs:
         self.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
         return tf.cast(loss, tf.float32)
 
-    def evaluation(self, x, y):
+    def evaluation(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         outputs = tf.TensorArray(tf.float32, 0, dynamic_size=True, infer_shape=False)
         for start in tf.range(0, len(x), _EVALUATION_BATCH):
             batch = self.model(x[start : start + _EVALUATION_BATCH], training=False)

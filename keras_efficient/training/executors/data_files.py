@@ -1,20 +1,26 @@
 """The training data on its way to the workers: once, not with every trial."""
 
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_efficient.files import write_atomically
 from keras_efficient.training.data import TrainingData
+from keras_efficient.training.executors.protocol import Executor
 
 _NAMES = ("x_train", "y_train", "x_val", "y_val")
 
 
 @contextmanager
-def shared(data: TrainingData, executor, directory: Path, folder: str = "shared_data"):
+def shared(
+    data: TrainingData, executor: Executor | None, directory: Path, folder: str = "shared_data"
+) -> Iterator[Any]:
     """What to hand to `executor` in the place of `data`. Test data stays where it is.
 
     An executor with a method `share` has a way of its own. Otherwise the arrays are written into
@@ -22,7 +28,7 @@ def shared(data: TrainingData, executor, directory: Path, folder: str = "shared_
     into its memory; threads use the arrays themselves. The files go at the end of the block.
     """
     data = replace(data, x_test=None, y_test=None)
-    if hasattr(executor, "share"):
+    if executor is not None and hasattr(executor, "share"):
         yield executor.share(data)
         return
     files = DataFiles(**{name: getattr(data, name) for name in _NAMES}, folder=(directory / folder).resolve())
@@ -44,16 +50,18 @@ class DataFiles(TrainingData):
 
     def __reduce__(self):
         # The first time only: every trial is sent with a reference to the same files.
-        if not hasattr(self, "_written"):
+        folder = self.folder
+        if folder is not None and not hasattr(self, "_written"):
             for name in _NAMES:
                 array = getattr(self, name)
-                write_atomically(self.folder / f"{name}.npy", lambda path, array=array: np.save(path, array))
+                write_atomically(folder / f"{name}.npy", partial(np.save, arr=array))
             object.__setattr__(self, "_written", True)
-        return _open, (self.folder,)
+        return _open, (folder,)
 
     def remove(self) -> None:
         """Delete the files, also those that a killed run left."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _open(folder):

@@ -3,10 +3,12 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
+from typing import Any
 
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.training.executors.threads import available_cores, limit_threads
@@ -41,7 +43,7 @@ class ProcessPool(Executor):
         self._lock = threading.Lock()
         self._start()
 
-    def submit(self, function, /, *arguments, **keywords) -> Future:
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future:
         """As `Executor.submit`; after the death of a worker, on new processes."""
         with self._lock:
             try:

@@ -1,7 +1,9 @@
 """Trials on a Ray cluster, or on a Ray that runs on this machine only."""
 
 import os
+from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
+from typing import Any
 
 import keras
 
@@ -37,7 +39,7 @@ class RayExecutor(Executor):
 
     retries_lost_tasks = True
 
-    def __init__(self, address: str | None = "auto", threads: int = 1, max_retries: int = 3, **options):
+    def __init__(self, address: str | None = "auto", threads: int = 1, max_retries: int = 3, **options: Any):
         self.threads = positive_integer(threads, "threads")
         if not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0:
             raise ValueError(f"`max_retries` must be zero or a positive integer. Received: max_retries={max_retries!r}")
@@ -46,16 +48,16 @@ class RayExecutor(Executor):
         if self._own:
             _connect(self._ray, address, options)
         self._task = self._ray.remote(num_cpus=threads, max_retries=max_retries)(_call)
-        self._open = set()
+        self._open: set[Future] = set()
 
-    def share(self, value):
+    def share(self, value: Any) -> Any:
         """Put a value into the object store, once; what is returned stands for it in `submit`."""
         return self._ray.put(value)
 
-    def submit(self, function, /, *arguments, **keywords) -> Future:
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future:
         """As `Executor.submit`."""
         reference = self._task.remote(self.threads, function, *arguments, **keywords)
-        future = Future()
+        future: Future = Future()
         self._open.add(future)
         future.add_done_callback(lambda done: self._close(done, reference))
         reference.future().add_done_callback(lambda done: _settle(future, done))
@@ -81,7 +83,7 @@ class RayExecutor(Executor):
             self._ray.cancel(reference, force=True)
 
 
-def wait_for(futures) -> None:
+def wait_for(futures: Iterable[Future]) -> None:
     """Wait until all of them are done."""
     wait(list(futures))
 

@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
+from typing import Any
 
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.progress_file import ProgressFile, ProgressReader
 
 # How often a task may lose its worker.
@@ -48,13 +50,18 @@ class Tasks:
         on_line: Is told key and content of each line of a progress file.
     """
 
-    def __init__(self, executor, tasks: Mapping[Hashable, Task], on_line=lambda key, line: None):
+    def __init__(
+        self,
+        executor: Executor,
+        tasks: Mapping[Any, Task],
+        on_line: Callable[[Any, dict], None] = lambda key, line: None,
+    ):
         self.executor, self.tasks, self.on_line = executor, tasks, on_line
         self.retries = 0 if getattr(executor, "retries_lost_tasks", False) else _RETRIES
-        self.lost = Counter()
+        self.lost: Counter[Hashable] = Counter()
         self.readers = {key: ProgressReader(task.progress) for key, task in tasks.items()}
 
-    def results(self) -> Iterator[tuple[Hashable, object]]:
+    def results(self) -> Iterator[tuple[Any, Any]]:
         """Key and result of each task, in the order in which they finish.
 
         Raises:

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.tasks import Task, Tasks
 from keras_efficient.training.executors.worker import StageWork, run_trial
+from keras_efficient.training.halving import Goal
+from keras_efficient.training.progress import SilentProgress
 from keras_efficient.training.progress_file import ProgressFile
-from keras_efficient.training.rungs import Goal
 from keras_efficient.training.trial import TrialResult
 
 
@@ -20,7 +23,7 @@ class RemoteTrials:
         progress: Is told about every epoch.
     """
 
-    def __init__(self, executor, work: StageWork, data, progress):
+    def __init__(self, executor: Executor, work: StageWork, data: Any, progress: SilentProgress):
         self.executor, self.work, self.data, self.progress = executor, work, data, progress
 
     def results(self, indices: Iterable[int], goal: Goal | None = None) -> Iterator[tuple[int, TrialResult]]:

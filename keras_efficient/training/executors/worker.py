@@ -1,15 +1,18 @@
 """What a worker does: one trial of a stage, on a trainer that it keeps for the next one."""
 
+from __future__ import annotations
+
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from keras_efficient.training.data import TrainingData
+from keras_efficient.training.halving import Goal
 from keras_efficient.training.manifest import package_versions
 from keras_efficient.training.progress_file import ProgressFile
-from keras_efficient.training.rungs import Goal
 from keras_efficient.training.trial import TrialResult
 
 
@@ -25,7 +28,7 @@ class StageWork:
         goal: How far the trials go; None: to their end.
     """
 
-    run: object
+    run: Any
     number: int
     start: Path | None
     versions: dict
@@ -33,8 +36,9 @@ class StageWork:
     goal: Goal | None = None
 
     @classmethod
-    def of(cls, run, number, start) -> "StageWork":
+    def of(cls, run: Any, number: int, start: Path | None) -> StageWork:
         """The work of a stage of `run`, with paths that do not depend on the current folder."""
+        # No method that needs the data is called before the worker puts its own in their place.
         run = replace(run, data=None, directory=run.directory.resolve())
         start = None if start is None else start.resolve()
         return cls(run, number, start, package_versions(), keras.config.dtype_policy().name)

@@ -9,7 +9,9 @@ From file to table, one module a step:
     grid        settings with lists of choices -> one point for each combination
     resolve     a point -> everything its runs need, defaults filled in
     plan        all points, all seeds: the runs, each with the hash that it is found by
+    search_plan the setting `search`: the space of a search among many runs
     execution   what is missing is trained
+    search_run  Optuna draws the runs of a search; they are priced, and trained from rung to rung
     summary     experiment.json and the table
 """
 

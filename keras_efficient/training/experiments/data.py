@@ -58,6 +58,10 @@ class DataSettings:
         """The samples before `limit` and `augment`."""
         return load_dataset(self.dataset, self.data_dir, self.validation, _first(self.split_seed, seed))
 
+    def input_shape(self, seed: int) -> tuple:
+        """The shape of one sample."""
+        return _arrays(self, seed)[0].shape[1:]
+
     def training_samples(self, seed: int) -> int:
         """How many training samples there are, without copies."""
         return len(_arrays(self, seed)[0])

@@ -3,6 +3,7 @@
 import gc
 import math
 import sys
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from keras_efficient.files import read_json, write_json
 from keras_efficient.training.driver import train_network, train_until
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.network import make_source
 from keras_efficient.training.experiments.planned import PlannedRun
@@ -54,7 +56,7 @@ def failure(run: PlannedRun) -> str:
     return read_json(run.folder / FAILURE)["reason"]
 
 
-def execute(run: PlannedRun, executor=None, verbose: bool | str = False) -> None:
+def execute(run: PlannedRun, executor: Executor | None = None, verbose: bool | str = False) -> None:
     """Train a run, or continue it. An error of its own is recorded; what stops all runs is raised.
 
     Raises:
@@ -64,8 +66,8 @@ def execute(run: PlannedRun, executor=None, verbose: bool | str = False) -> None
     """
     open_folder(run)
     with recorded(run):
-        arguments, settings = _arguments(run)
-        train_network(*arguments, executor=executor, verbose=verbose, **settings)
+        (network, data, stages, folder), settings = _arguments(run)
+        train_network(network, data, stages, folder, executor=executor, verbose=verbose, **settings)
 
 
 def advance(run: PlannedRun, epochs: int) -> dict:
@@ -102,8 +104,9 @@ def _pause(run, epochs):
     rungs = read_json(path, "Delete it; the run itself is kept.") if path.exists() else {}
     if str(epochs) not in rungs:
         with recorded(run):
-            arguments, settings = _arguments(run)
-            rungs[str(epochs)] = _best_of_trials(train_until(epochs, *arguments, **settings), epochs)
+            (network, data, stages, folder), settings = _arguments(run)
+            trials = train_until(epochs, network, data, stages, folder, **settings)
+            rungs[str(epochs)] = _best_of_trials(trials, epochs)
             write_json(path, rungs)
     return rungs.get(str(epochs))
 
@@ -132,7 +135,7 @@ def _arguments(run):
 
 
 @contextmanager
-def recorded(run: PlannedRun):
+def recorded(run: PlannedRun) -> Iterator[None]:
     """What the block raises becomes the failure of the run, unless the next run would meet the same."""
     try:
         with without_retracing_warnings():

@@ -1,6 +1,7 @@
 """Lists of choices: a list as the value of a single setting stands for one point an item."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from keras_efficient.training.experiments.updates import is_grid
 
@@ -23,12 +24,12 @@ def points(settings: dict) -> list[dict]:
     return [point for choice in choices for point in points(_replaced(settings, place, choice))]
 
 
-def place_text(place) -> str:
+def place_text(place: tuple) -> str:
     """("stages", 0, "epochs") -> 'stages[0].epochs'."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
 
 
-def _grids(value, place=()) -> Iterator[tuple[tuple, list]]:
+def _grids(value: Any, place: tuple = ()) -> Iterator[tuple[tuple, list]]:
     """(place, choices), in the order of the file."""
     if is_grid(value):
         yield place, _choices(value["grid"], place)

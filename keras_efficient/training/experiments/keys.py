@@ -1,7 +1,9 @@
 """Which settings there are. A key that does not exist is refused where it stands."""
 
+from collections.abc import Collection
 from dataclasses import fields
 from difflib import get_close_matches
+from typing import Any
 
 from keras_efficient.datasets import Affine
 from keras_efficient.training.experiments.updates import is_grid
@@ -33,11 +35,23 @@ SETTINGS = {
     **{name: within for name, within in _STAGE.items() if name != "mode"},
     **dict.fromkeys(("rule", "seeds", "engine")),
     # The settings in the space are checked where they are drawn from.
-    "search": dict.fromkeys(("method", "space", "max_epochs", "min_epochs", "factor", "measure")),
+    "search": dict.fromkeys(
+        (
+            "configurations",
+            "max_epochs",
+            "first_epochs",
+            "factor",
+            "measure",
+            "sampler",
+            "max_bytes",
+            "parallel",
+            "space",
+        )
+    ),
 }
 
 
-def check_keys(value, place: str = "", known: dict | None = SETTINGS) -> None:
+def check_keys(value: Any, place: str = "", known: dict | None = SETTINGS) -> None:
     """Raise a ValueError for a key of `value` (settings with choices in them) that is no setting.
 
     Args:
@@ -69,7 +83,7 @@ def _within(key, known, name):
     raise ValueError(unknown(name, key, known))
 
 
-def unknown(name: str, key: str, known) -> str:
+def unknown(name: str, key: str, known: Collection[str]) -> str:
     """What to say of a key that is no setting."""
     close = get_close_matches(key, known, 1)
     hint = f"Did you mean `{close[0]}`?" if close else f"The settings there: {', '.join(known)}"

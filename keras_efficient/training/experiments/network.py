@@ -2,9 +2,13 @@
 
 import inspect
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+import keras
 
 from keras_efficient.descriptions import expand, read_description
 
@@ -35,7 +39,7 @@ class Builder:
         except TypeError as error:
             raise ValueError(f"`{self.builder}` cannot take the arguments {self.arguments}: {error}") from None
 
-    def function(self):
+    def function(self) -> Callable[..., keras.Model]:
         """The function, imported."""
         module, name = self.builder.split(":")
         if self.folder and self.folder not in sys.path:
@@ -48,11 +52,11 @@ class Builder:
             raise ValueError(f"`{self.builder}` must be a function. Received: {function!r}")
         return function
 
-    def __call__(self):
+    def __call__(self) -> keras.Model:
         return self.function()(**self.arguments)
 
 
-def resolve_network(network, folder: Path) -> list | dict:
+def resolve_network(network: Any, folder: Path) -> list | dict:
     """The description, or {"builder", "arguments"}: what the file says, freed of the place of the files.
 
     Raises:
@@ -64,7 +68,7 @@ def resolve_network(network, folder: Path) -> list | dict:
     if isinstance(network, dict):
         if "builder" not in network:
             raise ValueError(f"`network` must be {_FORMS}. Received: {network!r}")
-        source = make_source(network, folder)
+        source = make_builder(network, folder)
         return {"builder": source.builder, "arguments": source.arguments}
     if not isinstance(network, list) or not network:
         raise ValueError(f"`network` must be {_FORMS}. Received: {network!r}")
@@ -75,8 +79,11 @@ def resolve_network(network, folder: Path) -> list | dict:
 
 def make_source(network: list | dict, folder: Path | str) -> list | Builder:
     """What `train_network` takes, from what `resolve_network` returns."""
-    if isinstance(network, list):
-        return list(network)
+    return list(network) if isinstance(network, list) else make_builder(network, folder)
+
+
+def make_builder(network: dict, folder: Path | str) -> Builder:
+    """The function that the section names."""
     given = {name: value for name, value in network.items() if value is not None}
     return Builder(**given, folder=str(folder))
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from keras_efficient.training.experiments.resolve import settings_hash
 
@@ -22,15 +23,10 @@ class PlannedRun:
     sha256: str
     folder: Path
     modules: Path
-    search: object = None
-
-    @property
-    def trainings(self) -> list["PlannedRun"]:
-        """The trainings that it consists of."""
-        return [self] if self.search is None else self.search.trainings
+    search: Any = None
 
 
-def plan_run(resolved: dict, seed: int, folder: Path, storage: Path, search=None) -> PlannedRun:
+def plan_run(resolved: dict, seed: int, folder: Path, storage: Path, search: Any = None) -> PlannedRun:
     """The run of resolved settings with a seed; `folder` is that of the file."""
     complete = {**resolved, "seed": seed}
     sha256 = settings_hash(complete)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from keras_efficient.datasets.checks import random_seed
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
@@ -35,7 +36,7 @@ def resolve(settings: dict, folder: Path) -> dict:
     return {**resolved, **{name: value for name, value in others.items() if value is not None}}
 
 
-def resolve_seeds(seeds) -> list[int]:
+def resolve_seeds(seeds: Any) -> list[int]:
     """The section `seeds`; [0] without it."""
     seeds = [0] if seeds is None else seeds
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.tasks import Task, Tasks, begun
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.execution import execute, say, status
@@ -17,7 +18,7 @@ from keras_efficient.training.progress_file import ProgressFile
 def run_experiment(
     experiment: str | Path | Mapping,
     storage: str | Path | None = None,
-    executor=None,
+    executor: Executor | None = None,
     verbose: bool | str = "auto",
 ) -> ExperimentResult:
     """Run what is missing of a study that a YAML file describes, and compare its settings.
@@ -38,14 +39,15 @@ def run_experiment(
     else changed in the file, and an interrupted one continues. One that fails (all trials of a
     stage failed, a builder raised) is recorded with its reason, and tried again the next time.
 
-    With `search`, the method looks for good settings instead, by Hyperband (see `Hyperband`): configurations are drawn
-    from the space, trained for a few epochs of the first stage, and the better ones go on; those at the end run all
-    stages, and the one with the best validation stands for the method. Any setting may be in the space:
+    With `search`, the method looks for good settings instead, by Optuna (the extra `optuna`; see `SearchSettings`):
+    configurations are drawn from the space, priced, trained for a few epochs of the first stage, and the better ones
+    go on; those at the end run all stages, and the one with the best validation stands for the method. Any setting
+    may be in the space:
 
         search:
-          method: hyperband
+          configurations: 100
           max_epochs: 81
-          factor: 3
+          max_bytes: 2048                                   # what needs more is never trained
           space:
             learning_rate: {log_uniform: [1e-4, 1e-1]}      # also uniform, integers
             weight_decay: [null, 1e-4, 1e-2]
@@ -61,8 +63,8 @@ def run_experiment(
             `storage`, `variants` and `methods`. Paths are relative to the file.
         storage: Folder of the runs, instead of the file's. Without both: runs/NAME-OF-THE-FILE.
         executor: A `concurrent.futures.Executor` whose workers each take one run, or configuration of
-            a search, at a time; of a single run they take the trials. One whose worker dies is run again.
-            None runs all in this process.
+            a search (`parallel` of them), at a time; of a single run they take the trials. One whose worker
+            dies is run again. None runs all in this process.
         verbose: Progress: True, False, or "auto" (where a terminal watches).
 
     Returns:
@@ -70,12 +72,13 @@ def run_experiment(
 
     Raises:
         ValueError, TypeError: Something in the file is wrong; nothing was written.
+        ImportError: There is a `search`, and Optuna is not installed.
         OSError: A file or the data is missing, or the disk is full.
         ChildProcessError: If a run loses its worker again and again.
     """
     plan = plan_experiment(experiment, storage)
     missing = [run for run in plan.runs if status(run) != "done"]
-    _check_data([training for run in missing for training in run.trainings])
+    _check_data(missing)
     single = [run for run in missing if run.search is None]
     if executor is None or len(single) < 2:
         _one_by_one(single, executor, verbose)

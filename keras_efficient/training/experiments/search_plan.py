@@ -1,34 +1,62 @@
-"""The setting `search`: all configurations that Hyperband will try, drawn before any of them is trained."""
+"""The setting `search`: the space that Optuna draws configurations from, and how far it trains them."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-import numpy as np
-
-from keras_efficient.training.experiments.hyperband import Hyperband
+from keras_efficient.descriptions.fields import is_integer
+from keras_efficient.layers.arguments import non_negative_number, one_of, positive_integer
 from keras_efficient.training.experiments.keys import SETTINGS, check_keys
 from keras_efficient.training.experiments.planned import PlannedRun, plan_run
-from keras_efficient.training.experiments.resolve import resolve, resolve_seeds, settings_hash
-from keras_efficient.training.experiments.space import DOMAIN_FORM, draw_values, read_space
-from keras_efficient.training.experiments.updates import merge, merge_all, nested
+from keras_efficient.training.experiments.resolve import resolve, resolve_seeds
+from keras_efficient.training.experiments.updates import merge_all, nested
+from keras_efficient.training.halving import Halving
 
-_METHODS = ("hyperband",)
-# How often a configuration that is there already is drawn again; a small space may not have as many as are wanted.
-_DRAWS = 20
+_FORM = "{configurations: 40, max_epochs: 27, space: {learning_rate: {log_uniform: [1e-4, 1e-1]}}}"
+_RANGES = ("uniform", "log_uniform", "integers")
+_DOMAIN = "a list of choices, {uniform: [low, high]}, {log_uniform: [low, high]} or {integers: [low, high]}"
 
 
 @dataclass(frozen=True)
-class Configuration:
-    """One point of a space.
+class SearchSettings:
+    """What stands beside `space`.
 
     Attributes:
-        values: {setting: value} of what was drawn.
-        run: The training with these settings; it is found again by its hash, in other searches too.
+        configurations: How many are drawn.
+        max_epochs: Epochs of the first stage of a configuration that goes to the end.
+        first_epochs, factor, measure: After first_epochs, first_epochs factor, first_epochs factor^2 ... epochs,
+            `optuna.pruners.HyperbandPruner` stops the worse ones, by "val_loss" or "val_accuracy".
+        sampler: "tpe", which learns from what was trained, or "random".
+        max_bytes: Limit of weights and activations together; what is above it is not trained. None: no limit.
+        parallel: So many are drawn together, and trained by as many workers, before the next ones are.
     """
 
-    values: dict
-    run: PlannedRun
+    configurations: int
+    max_epochs: int
+    first_epochs: int = 1
+    factor: int = 3
+    measure: str = "val_loss"
+    sampler: str = "tpe"
+    max_bytes: float | None = None
+    parallel: int = 1
+
+    def __post_init__(self):
+        for name in ("configurations", "max_epochs", "parallel"):
+            positive_integer(getattr(self, name), name)
+        if self.halving.first_epochs > self.max_epochs:
+            raise ValueError(
+                "`first_epochs` must not be above `max_epochs`. "
+                f"Received: first_epochs={self.first_epochs}, max_epochs={self.max_epochs}"
+            )
+        one_of(("tpe", "random"), self.sampler, "sampler")
+        if self.max_bytes is not None:
+            non_negative_number(self.max_bytes, "max_bytes")
+
+    @property
+    def halving(self) -> Halving:
+        """When configurations are compared."""
+        return Halving(self.first_epochs, self.factor, self.measure)
 
 
 @dataclass(frozen=True)
@@ -36,103 +64,96 @@ class PlannedSearch:
     """What a search will do.
 
     Attributes:
-        hyperband: Its settings.
-        brackets: (epochs of the rungs, configurations) of each bracket.
+        settings: What stands beside the space.
+        space: {dotted setting: list of choices or range}, as the file has them, in alphabetical order.
+        base: The settings of the point.
+        seed, folder, storage: As in `plan_run`.
     """
 
-    hyperband: Hyperband
-    brackets: tuple[tuple[tuple[int, ...], tuple[Configuration, ...]], ...]
+    settings: SearchSettings
+    space: dict
+    base: dict
+    seed: int
+    folder: Path
+    storage: Path
 
-    @property
-    def trainings(self) -> list[PlannedRun]:
-        """Every training once."""
-        runs = [configuration.run for _, configurations in self.brackets for configuration in configurations]
-        return list({run.sha256: run for run in runs}.values())
+    def run(self, values: dict) -> PlannedRun:
+        """The training with these values of the space; it is found again by its hash, in other searches too."""
+        updates = [*({name: value} for name, value in values.items()), {"stages.0.epochs": self.settings.max_epochs}]
+        settings = merge_all(self.base, map(nested, updates))
+        return plan_run(resolve(settings, self.folder), self.seed, self.folder, self.storage)
 
 
 def plan_searches(settings: dict, folder: Path, storage: Path) -> list[PlannedRun]:
     """The searches of a point, one a seed.
 
-    Args:
-        settings: The settings of the point; `search` holds `space`, `max_epochs` (of the first stage) and what else
-            `Hyperband` takes.
-        folder: The folder of the file.
-        storage: The folder of all runs.
-
     Raises:
-        ValueError: A setting is wrong, with any of the values that were drawn.
+        ImportError: Optuna is not installed.
+        ValueError: A setting is wrong, or a choice or an end of a range in the space.
     """
-    hyperband, space = _read_search(settings["search"])
-    first_stage = {"stages": {"0": {"epochs": hyperband.max_epochs}}}
-    base = merge({name: value for name, value in settings.items() if name != "search"}, first_stage)
+    beside, space = _read_search(settings["search"])
+    seeds = resolve_seeds(settings.get("seeds"))
+    searches = [PlannedSearch(beside, space, settings, seed, folder, storage) for seed in seeds]
+    point = {**_check_space(searches[0]), "search": {**asdict(beside), "space": space}}
+    return [plan_run(point, search.seed, folder, storage, search) for search in searches]
 
-    def point(values):
-        return resolve(merge_all(base, [nested({name: value}) for name, value in values.items()]), folder)
 
-    any_point = _check_point(point, space)
-    stated = {**asdict(hyperband), "method": "hyperband", "space": {name: d.to_json() for name, d in space.items()}}
+def import_optuna() -> ModuleType:
+    """Optuna, or an ImportError that says how to get it."""
+    try:
+        import optuna
+    except ImportError as error:
+        raise ImportError("`search` needs Optuna: pip install 'keras_efficient[optuna]'") from error
+    return optuna
 
-    def search(seed):
-        drawn = _draw_all(hyperband, space, seed, lambda values: plan_run(point(values), seed, folder, storage))
-        return plan_run({**any_point, "search": stated}, seed, folder, storage, drawn)
 
-    return [search(seed) for seed in resolve_seeds(settings.get("seeds"))]
+def distribution(name: str, domain: Any) -> Any:
+    """Optuna's distribution for a range, or for the indices of a list of choices."""
+    known = import_optuna().distributions
+    try:
+        if isinstance(domain, list):
+            return known.CategoricalDistribution(range(len(domain)))
+        ((kind, (low, high)),) = domain.items()
+        if kind == "integers" and is_integer(low) and is_integer(high):
+            return known.IntDistribution(low, high)
+        return known.FloatDistribution(low, high, log={"uniform": False, "log_uniform": True}[kind])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        place = f"search.space.{name}".removesuffix(".")
+        raise ValueError(f"`{place}` must be {_DOMAIN}, the lower first. Received: {domain!r}") from error
 
 
 def _read_search(search):
-    if not isinstance(search, dict) or search.get("max_epochs") is None:
-        form = "{method: hyperband, space: {learning_rate: {log_uniform: [1e-4, 1e-1]}}, max_epochs: 27}"
-        raise ValueError(f"`search` must be settings such as {form}. Received: search={search!r}")
+    if not isinstance(search, dict) or None in (search.get("configurations"), search.get("max_epochs")):
+        raise ValueError(f"`search` must be settings such as {_FORM}. Received: search={search!r}")
     given = {name: value for name, value in search.items() if value is not None}
-    method = given.pop("method", _METHODS[0])
-    if method not in _METHODS:
-        raise ValueError(f"`search.method` must be one of {', '.join(_METHODS)}. Received: {method!r}")
-    space = read_space(given.pop("space", None))
-    _check_space(space)
+    space = dict(sorted(_domains(given.pop("space", None))))
+    for name, domain in space.items():
+        distribution(name, domain)
+    known = {name: within for name, within in SETTINGS.items() if name not in ("search", "seeds")}
+    check_keys(nested(dict.fromkeys(space)), "search.space", known)
     try:
-        return Hyperband(**given), space
+        return SearchSettings(**given), space
     except ValueError as error:
         raise ValueError(f"`search`: {error}") from None
 
 
-def _check_space(space):
-    for name in space:
-        if name in ("epochs", "stages.0.epochs"):
-            raise ValueError(f"`search.space.{name}`: the epochs of the first stage are those of the rungs")
-        setting, _, within = name.partition(".")
-        if within and SETTINGS.get(setting, {}) is None:
-            raise ValueError(f"`search.space.{setting}` must be {DOMAIN_FORM}. Received: {within!r}")
-        known = {key: value for key, value in SETTINGS.items() if key not in ("search", "seeds")}
-        check_keys(nested({name: None}), "search.space", known)
+def _domains(space, place=()):
+    if not isinstance(space, dict) or not space or (len(space) == 1 and next(iter(space)) in _RANGES):
+        yield ".".join(place), space
+    else:
+        for key, value in space.items():
+            yield from _domains(value, (*place, key))
 
 
-def _check_point(point, space):
-    """The settings at one corner of the space; every setting of the space must change something there."""
-    corner = {name: domain.ends()[0] for name, domain in space.items()}
-    resolved = point(corner)
-    if "halving" in resolved["stages"][0]:
+def _check_space(search):
+    """The settings at one corner of the space. Each setting of the space must be right, and change something there."""
+    ends = {name: item if isinstance(item, list) else next(iter(item.values())) for name, item in search.space.items()}
+    corner = {name: values[0] for name, values in ends.items()}
+    for name, values in ends.items():
+        found = {search.run({**corner, name: value}).sha256 for value in values}
+        if len(found) == 1 and any(value != values[0] for value in values):
+            raise ValueError(f"`search.space.{name}` changes nothing: the stages, or the rungs, state it themselves")
+    settings = search.run(corner).settings
+    if "halving" in settings["stages"][0]:
         raise ValueError("`search` stops configurations early by itself; `halving` of the first stage goes without it")
-    for name, domain in space.items():
-        other = domain.ends()[1]
-        if other != corner[name] and settings_hash(point({**corner, name: other})) == settings_hash(resolved):
-            raise ValueError(f"`search.space.{name}` changes nothing: the stages state it themselves")
-    return resolved
-
-
-def _draw_all(hyperband, space, seed, run_of):
-    brackets = [
-        (bracket.rungs, _draw(space, bracket.configurations, np.random.default_rng([seed, number]), run_of))
-        for number, bracket in enumerate(hyperband.brackets())
-    ]
-    return PlannedSearch(hyperband, tuple(brackets))
-
-
-def _draw(space, count, generator, run_of):
-    """So many different configurations, or as many as there are."""
-    found = {}
-    for _ in range(_DRAWS * count):
-        values = draw_values(space, generator)
-        found.setdefault(json.dumps(values, sort_keys=True), values)
-        if len(found) == count:
-            break
-    return tuple(Configuration(values, run_of(values)) for values in found.values())
+    return settings

@@ -1,96 +1,117 @@
-"""One search: its configurations trained from rung to rung, the best of them found."""
+"""One search: Optuna draws configurations, each is priced, then trained from rung to rung; the best is found."""
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+from typing import Any
 
 from keras_efficient.files import write_json
+from keras_efficient.storage import estimate_storage
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.tasks import Task, Tasks, begun
-from keras_efficient.training.experiments.execution import (
-    SEARCH,
-    advance,
-    open_folder,
-    recorded,
-    say,
-)
+from keras_efficient.training.experiments.data import DataSettings
+from keras_efficient.training.experiments.execution import SEARCH, advance, open_folder, recorded, say
+from keras_efficient.training.experiments.network import make_source
 from keras_efficient.training.experiments.planned import PlannedRun
-from keras_efficient.training.experiments.search_plan import Configuration
-from keras_efficient.training.halving import best_of
+from keras_efficient.training.experiments.search_plan import PlannedSearch, distribution, import_optuna
 from keras_efficient.training.progress_file import ProgressFile
 
-_FORMAT = "keras_efficient experiment search 1"
+_FORMAT = "keras_efficient experiment search 2"
 
 
-def execute_search(run: PlannedRun, executor=None, verbose: bool | str = False) -> None:
-    """Run a search, or continue it: every configuration goes on from where it paused. Leaves search.json.
+def execute_search(run: PlannedRun, executor: Executor | None = None, verbose: bool | str = False) -> None:
+    """Run a search, or continue it. Leaves search.json.
+
+    The seed decides what is drawn, and every configuration knows what it reached: a search that goes on is the same
+    one again, and reads what is there.
 
     Args:
         run: The search.
-        executor: A `concurrent.futures.Executor` whose workers each take one configuration; they wait for each other
-            at the rungs. None trains them in this process.
-        verbose: Whether to say which rung is trained.
+        executor: A `concurrent.futures.Executor` whose workers each take one configuration. None trains them in
+            this process.
+        verbose: Whether to say what became of each configuration.
 
     Raises:
         OSError, BrokenExecutor, ValueError: As `execute`.
     """
     open_folder(run)
     with recorded(run):
-        rows = []
-        for number, (rungs, configurations) in enumerate(run.search.brackets):
-            say(f"bracket {number + 1}/{len(run.search.brackets)}: epochs {', '.join(map(str, rungs))}", verbose)
-            rows += _bracket(run.search.hyperband, number, rungs, configurations, executor)
-        write_json(run.folder / SEARCH, _result(run.search.hyperband, rows))
+        settings, study = run.search.settings, _make_study(run.search)
+        rows: list[dict] = []
+        while (left := settings.configurations - len(rows)) > 0:
+            for row in _side_by_side(run.search, study, min(settings.parallel, left), executor):
+                rows.append(row)
+                say(f"{len(rows)}/{settings.configurations}  {row['status']}, {row['epochs']} epochs", verbose)
+        write_json(run.folder / SEARCH, _result(settings.measure, rows))
 
 
-def _bracket(hyperband, number, rungs, configurations, executor):
-    """One row a configuration."""
-    rows = [{**_identity(each), "bracket": number, "status": "stopped"} for each in configurations]
-    climbing = list(range(len(rows)))
-    for rung in rungs:
-        for index, reached in _advance({index: configurations[index].run for index in climbing}, rung, executor):
-            rows[index].update(reached)
-        climbing = hyperband.keep({index: _worth(rows[index], hyperband.measure) for index in climbing})
-    return rows
+def _make_study(search: PlannedSearch) -> Any:
+    optuna, settings = import_optuna(), search.settings
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it says of every study that there is one
+    sampler = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}[settings.sampler]
+    pruner = optuna.pruners.HyperbandPruner(settings.first_epochs, settings.max_epochs, settings.factor)
+    # The name decides the bracket of each trial.
+    return optuna.create_study(sampler=sampler(seed=search.seed), pruner=pruner, study_name="search")
 
 
-def _advance(runs: Mapping[int, PlannedRun], epochs, executor):
-    """Index and what it reached of each, in any order."""
+def _side_by_side(search, study, count, executor):
+    """The rows of so many configurations, each of which was drawn before any of them was trained."""
+    distributions = {name: distribution(name, domain) for name, domain in search.space.items()}
+    drawn = [_priced(search, study.ask(distributions)) for _ in range(count)]
+    for epochs in search.settings.halving.rungs(search.settings.max_epochs):
+        climbing = [each for each in drawn if each[2]["status"] == "climbing"]
+        reached = _advance({run.sha256: run for _, run, _ in climbing}, epochs, executor)
+        for trial, run, row in climbing:
+            row.update(reached[run.sha256])
+            if row["status"] == "stopped":
+                trial.report(_worth(row, search.settings.measure), epochs)
+                row["status"] = "stopped" if trial.should_prune() else "climbing"
+    for trial, _, row in drawn:
+        if row["status"] == "finished":
+            study.tell(trial, _worth(row, search.settings.measure))
+        else:  # without a value on any rung it is the worst of all, and the sampler keeps away from it
+            study.tell(trial, state=import_optuna().trial.TrialState.PRUNED)
+    return [row for _, _, row in drawn]
+
+
+def _priced(search, trial):
+    """(trial, run, row): the configuration "refused", or "climbing" where training may begin."""
+    drawn, space = trial.params, search.space
+    values = {name: space[name][drawn[name]] if isinstance(space[name], list) else drawn[name] for name in space}
+    run, limit, total, reason = search.run(values), search.settings.max_bytes, None, None
+    shape = DataSettings(**run.settings["data"]).input_shape(search.seed)
+    try:
+        source = make_source(run.settings["network"], run.modules)
+        total = estimate_storage(source() if callable(source) else source, shape).total_bytes
+        if limit is not None and total > limit:
+            reason = f"{total:g} bytes are above the limit of {limit:g}"
+    except Exception as error:  # a builder may raise anything; without a limit, its training says what
+        reason = None if limit is None else f"the bytes are not known: {error}"
+    state = {"status": "climbing" if reason is None else "refused", "reason": reason, "epochs": 0}
+    row = {"values": values, "sha256": run.sha256, "path": f"runs/{run.folder.name}", "total_bytes": total}
+    return trial, run, {**row, **state, "val_loss": None, "val_accuracy": None, "train_seconds": 0.0}
+
+
+def _advance(runs, epochs, executor):
+    """What each run has reached, by its hash."""
     if executor is None:
-        return ((index, advance(run, epochs)) for index, run in runs.items())
+        return {sha256: advance(run, epochs) for sha256, run in runs.items()}
     tasks = {
-        index: begun(Task(f"configuration {run.folder.name}", advance, (run, epochs), ProgressFile(run.folder)))
-        for index, run in runs.items()
+        sha256: begun(Task(f"configuration {run.folder.name}", advance, (run, epochs), ProgressFile(run.folder)))
+        for sha256, run in runs.items()
     }
-    return Tasks(executor, tasks).results()
-
-
-def _identity(configuration: Configuration):
-    run = configuration.run
-    return {"values": configuration.values, "sha256": run.sha256, "path": f"runs/{run.folder.name}"}
+    return dict(Tasks(executor, tasks).results())
 
 
 def _worth(row, measure):
     """How bad a configuration is."""
-    if row["status"] == "failed":
-        return np.inf
     return -row[measure] if measure == "val_accuracy" else row[measure]
 
 
-def _result(hyperband, rows: Sequence[dict]):
+def _result(measure, rows):
     """search.json: all configurations, and the best of those that were trained to their end."""
-    worth = {i: _worth(row, hyperband.measure) for i, row in enumerate(rows) if row["status"] == "finished"}
-    if not worth:
-        reason = next(row["reason"] for row in rows if row["status"] == "failed")
-        raise ValueError(f"No configuration of {len(rows)} came to its end; the first that failed: {reason}")
-    return {
-        "format": _FORMAT,
-        "measure": hyperband.measure,
-        "best": best_of(worth, 1)[0],
-        "configurations": rows,
-        "train_seconds": sum(row.get("train_seconds", 0.0) for row in _different(rows)),
-    }
-
-
-def _different(rows):
-    """A configuration that several brackets have drawn was trained once."""
-    return {row["sha256"]: row for row in sorted(rows, key=lambda row: row.get("epochs", 0))}.values()
+    finished = [index for index, row in enumerate(rows) if row["status"] == "finished"]
+    if not finished:
+        reason = next(row["reason"] for row in rows if row["reason"])
+        raise ValueError(f"No configuration of {len(rows)} came to its end; the first that could not: {reason}")
+    best = min(finished, key=lambda index: _worth(rows[index], measure))
+    seconds = {row["sha256"]: row["train_seconds"] for row in sorted(rows, key=lambda row: row["epochs"])}
+    seconds = sum(seconds.values())
+    return {"format": _FORMAT, "measure": measure, "best": best, "configurations": rows, "train_seconds": seconds}

@@ -69,7 +69,7 @@ def list_experiment(plan: Plan, as_json: bool = False) -> str:
     return json.dumps(runs)
 
 
-def _row(plan: Plan, point: Point, names):
+def _row(plan: Plan, point: Point, names: list[str]) -> dict:
     runs = [_run_json(plan, run) for run in point.runs]
     values = [run[plan.metric] for run in runs if run["status"] == "done"]
     return {
@@ -104,6 +104,6 @@ def _run_json(plan, run):
     return {**row, "train_seconds": sum(stage["train_seconds"] for stage in found["stages"])}
 
 
-def _identity(plan, run: PlannedRun):
+def _identity(plan: Plan, run: PlannedRun) -> dict:
     path = run.folder.relative_to(plan.storage).as_posix()
     return {"seed": run.settings["seed"], "sha256": run.sha256, "path": path}

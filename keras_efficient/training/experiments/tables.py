@@ -47,16 +47,18 @@ def search_table(search: dict) -> Table:
     sign = -1 if search["measure"] == "val_accuracy" else 1
 
     def rank(row):
-        failed = row["status"] == "failed"
-        return row["sha256"] != best["sha256"], failed, -row["epochs"], 0 if failed else sign * row[search["measure"]]
+        value = row[search["measure"]]
+        return row["sha256"] != best["sha256"], value is None, -row["epochs"], 0 if value is None else sign * value
 
     names = list(best["values"])
-    table = _new_table(["run", "status", *names], ["epochs", "val loss", "val accuracy"])
+    table = _new_table(["run", "status", *names], ["bytes", "epochs", "val loss", "val accuracy"])
     for row in sorted(furthest, key=rank):
         cells = [_cell(row["values"][name]) for name in names]
         status = "best" if row["sha256"] == best["sha256"] else row["status"]
         measured = [numbers.loss(row["val_loss"]), numbers.percent(row["val_accuracy"])]
-        table.add_row(Path(row["path"]).name, status, *cells, str(row["epochs"]), *measured)
+        table.add_row(
+            Path(row["path"]).name, status, *cells, numbers.size(row["total_bytes"]), str(row["epochs"]), *measured
+        )
     return table
 
 
@@ -64,9 +66,10 @@ def as_text(table: Table) -> str:
     """A table as lines: as wide as the terminal, or as it needs where there is none."""
     width = None if sys.stdout.isatty() else 10_000
     # No markup: a setting may hold brackets.
-    console = Console(file=io.StringIO(), width=width, markup=False, emoji=False, highlight=False)
+    file = io.StringIO()
+    console = Console(file=file, width=width, markup=False, emoji=False, highlight=False)
     console.print(table)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines() if line.strip())
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines() if line.strip())
 
 
 def _new_table(words, figures=()):

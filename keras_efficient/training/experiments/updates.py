@@ -1,14 +1,15 @@
 """Settings and what changes them: nested mappings, dotted keys, a deep merge."""
 
 from collections.abc import Iterable
+from typing import Any
 
 
-def is_grid(value) -> bool:
+def is_grid(value: Any) -> bool:
     """Whether a value is `{grid: [...]}`: choices, even where a list is no list of choices."""
     return isinstance(value, dict) and set(value) == {"grid"}
 
 
-def merge(settings, update):
+def merge(settings: Any, update: Any) -> Any:
     """`settings` with the values of `update`: mappings are merged at all depths, the rest is replaced.
 
     A key that is a number reaches into a list: `{"stages": {"0": {"epochs": 5}}}`.
@@ -43,7 +44,7 @@ def merge_all(settings: dict, updates: Iterable[dict]) -> dict:
     return settings
 
 
-def nested(value):
+def nested(value: Any) -> Any:
     """A value with its dotted keys written out.
 
     >>> nested({"data.augment": 2})
@@ -53,7 +54,7 @@ def nested(value):
         return [nested(item) for item in value]
     if not isinstance(value, dict):
         return value
-    result = {}
+    result: dict[str, Any] = {}
     for key, item in value.items():
         item = nested(item)
         for name in reversed(key.split(".")):

@@ -1,11 +1,12 @@
 """Variants: updates with names such as `~cnn`, and the methods that use them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 _FORM = "a list of variants and updates such as [~cnn, {epochs: 100}]"
 
 
-def check_variants(variants) -> dict:
+def check_variants(variants: Any) -> dict:
     """The section `variants`, or a ValueError that says what is wrong with it."""
     if variants is None:
         return {}
@@ -17,7 +18,7 @@ def check_variants(variants) -> dict:
     return variants
 
 
-def check_methods(methods, name: str) -> dict:
+def check_methods(methods: Any, name: str) -> dict:
     """The section `methods`; without one there is a single method `name` without updates."""
     if methods is None:
         return {name: []}
@@ -26,7 +27,7 @@ def check_methods(methods, name: str) -> dict:
     return methods
 
 
-def updates_of(items, variants: dict, place: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, dict]]:
+def updates_of(items: Any, variants: dict, place: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, dict]]:
     """(place, update) of every update in `items`, the variants replaced by theirs.
 
     Args:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -15,7 +16,7 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers = {}
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         """As in YAML's specification, a key stands once; PyYAML would take the last."""
         seen = set()
         for key, _ in node.value:
@@ -74,7 +75,7 @@ def _parse(path):
         raise ValueError(f"{path} is not YAML: {error}") from None
 
 
-def plain(value, place: str, above: tuple = ()):
+def plain(value: Any, place: str, above: tuple = ()) -> Any:
     """A copy in dicts, lists and single values.
 
     Raises:

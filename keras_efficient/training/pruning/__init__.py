@@ -8,10 +8,8 @@ from keras_efficient.training.pruning.recipes import (
     lottery_ticket,
     one_shot,
 )
-from keras_efficient.training.pruning.scores import CRITERIA
 
 __all__ = [
-    "CRITERIA",
     "Comparison",
     "Variant",
     "compare_recipes",

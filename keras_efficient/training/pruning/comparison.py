@@ -71,7 +71,7 @@ class Comparison:
         """One dictionary a variant."""
         return [self._row(variant) for variant in self.variants]
 
-    def _row(self, variant) -> dict:
+    def _row(self, variant: Variant) -> dict:
         reached = [epoch for epoch in self.epochs_to_baseline(variant.name) if epoch is not None]
         per_epoch = variant.seconds / max(1, variant.epochs) / len(self.seeds)
         row = {

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from numbers import Real
 
 import keras
+import numpy as np
 
 from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.pruning.prunable import SCOPES
+from keras_efficient.pruning.model import Choice
 from keras_efficient.training.pruning.comparison import BASELINE, Comparison, Variant
 from keras_efficient.training.pruning.runs import PairedRuns, RecipeState
-from keras_efficient.training.pruning.scores import check_criterion
+from keras_efficient.training.pruning.scores import Criterion, find_score
 
 TWICE = "unpruned, twice as long"
 # The two events of the seed study: "17 % at 1/3 and 2/3 of the way".
@@ -26,12 +28,22 @@ class _Bench:
     runs: PairedRuns
     epochs: int
     scope: str
-    criterion: str
+    criterion: Criterion
 
     @classmethod
-    def make(cls, build, data, epochs, seeds, batch_size, scope, criterion, layers) -> _Bench:
+    def make(
+        cls,
+        build: Callable[[], keras.Model],
+        data: Sequence[np.ndarray],
+        epochs: int,
+        seeds: int | Sequence[int],
+        batch_size: int,
+        scope: str,
+        criterion: Criterion,
+        layers: Choice,
+    ) -> _Bench:
         one_of(SCOPES, scope, "scope")
-        check_criterion(criterion)
+        find_score(criterion)
         runs = PairedRuns(build, data, seeds, batch_size, layers)
         return cls(runs, positive_integer(epochs, "epochs"), scope, criterion)
 
@@ -53,7 +65,7 @@ class _Bench:
             self._twice = self.runs.finish(TWICE, self.runs.train(self.trained(), self.steps))
         return self._twice
 
-    def prune(self, run: RecipeState, share: float, criterion: str | None = None) -> RecipeState:
+    def prune(self, run: RecipeState, share: float, criterion: Criterion | None = None) -> RecipeState:
         return self.runs.prune(run, share, self.scope, criterion or self.criterion)
 
     def comparison(self, variants: Sequence[Variant], controls: Mapping[str, str]) -> Comparison:
@@ -64,14 +76,14 @@ class _Bench:
 
 def one_shot(
     build: Callable[[], keras.Model],
-    data,
+    data: Sequence[np.ndarray],
     sparsity: float = 0.3,
     epochs: int = 10,
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str = "magnitude",
-    layers=None,
+    criterion: Criterion = "magnitude",
+    layers: Choice = None,
 ) -> Comparison:
     """Train, then prune once; and prune once, then train as long again.
 
@@ -88,7 +100,9 @@ def one_shot(
             networks run side by side.
         batch_size: Samples a batch.
         scope: `"global"`: the smallest of all kernels go; `"kernel"`: as many of each.
-        criterion: `"magnitude"`, or a control: `"random"`, `"snip"`, `"synflow"`.
+        criterion: What weights go by: `"magnitude"`, or `"random"` as a control; or a function
+            (model, kernels, x_train, y_train, random) that returns an array of scores, none negative, for the weights
+            of each kernel. The smallest go.
         layers: Which layers are pruned; see `ke.prune_model`.
 
     Returns:
@@ -103,14 +117,14 @@ def one_shot(
 
 def lottery_ticket(
     build: Callable[[], keras.Model],
-    data,
+    data: Sequence[np.ndarray],
     sparsity: float = 0.3,
     epochs: int = 10,
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str = "magnitude",
-    layers=None,
+    criterion: Criterion = "magnitude",
+    layers: Choice = None,
     rewind_epoch: int = 0,
 ) -> Comparison:
     """Train, prune, rewind the weights that are left, reset the optimizer, train again.
@@ -133,14 +147,14 @@ def lottery_ticket(
 
 def dynamic_pruning(
     build: Callable[[], keras.Model],
-    data,
+    data: Sequence[np.ndarray],
     events: Mapping[float, float] | None = None,
     epochs: int = 10,
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str = "magnitude",
-    layers=None,
+    criterion: Criterion = "magnitude",
+    layers: Choice = None,
 ) -> Comparison:
     """Prune during the training, which carries on with the weights it has.
 
@@ -159,15 +173,15 @@ def dynamic_pruning(
 
 def iterative_pruning(
     build: Callable[[], keras.Model],
-    data,
+    data: Sequence[np.ndarray],
     sparsity: float = 0.3,
     rounds: int = 3,
     epochs: int = 10,
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str = "magnitude",
-    layers=None,
+    criterion: Criterion = "magnitude",
+    layers: Choice = None,
     rewind: bool = False,
 ) -> Comparison:
     """Train, prune a part, train as long again, and so on: `rounds` times the same share of what is alive.
@@ -186,15 +200,15 @@ def iterative_pruning(
 
 def compare_recipes(
     build: Callable[[], keras.Model],
-    data,
+    data: Sequence[np.ndarray],
     sparsity: float = 0.3,
     events: Mapping[float, float] | None = None,
     epochs: int = 10,
     seeds: int | Sequence[int] = 16,
     batch_size: int = 32,
     scope: str = "global",
-    criterion: str = "magnitude",
-    layers=None,
+    criterion: Criterion = "magnitude",
+    layers: Choice = None,
 ) -> Comparison:
     """`one_shot`, `lottery_ticket` and `dynamic_pruning` in one table, on one set of unpruned trainings.
 
@@ -204,7 +218,8 @@ def compare_recipes(
     sparsity = _share(sparsity, "sparsity")
     each = 1 - (1 - sparsity) ** 0.5
     events = check_events({1 / 3: each, 2 / 3: each} if events is None else events)
-    variants, controls = [], {}
+    variants: list[Variant] = []
+    controls: dict[str, str] = {}
     for more, others in (_one_shot(bench, sparsity), _lottery(bench, sparsity, 0), _dynamic(bench, events)):
         variants += more
         controls |= others
@@ -246,7 +261,7 @@ def _iterative(bench, sparsity, rounds, rewind):
     return [bench.runs.finish("iterative", run), bench.runs.finish(control, dense)], {"iterative": control}
 
 
-def check_events(events) -> dict[float, float]:
+def check_events(events: Mapping[float, float]) -> dict[float, float]:
     """`events`, or a ValueError."""
     if not isinstance(events, Mapping) or not events:
         raise TypeError(f"`events` must be {{share of the training: share that goes}}. Received: events={events!r}")
@@ -254,6 +269,6 @@ def check_events(events) -> dict[float, float]:
 
 
 def _share(value, name):
-    if isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= 1:
+    if isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1:
         return float(value)
     raise ValueError(f"`{name}` must hold shares from 0 to 1. Received: {name}={value!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,12 +14,13 @@ from keras_efficient.datasets.checks import random_seed
 from keras_efficient.descriptions.fields import is_integer
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.pruning.schedules import ConstantSparsity
-from keras_efficient.pruning.model import prune_model
-from keras_efficient.pruning.updates import prunable_layers
+from keras_efficient.pruning.model import Choice, prune_model
+from keras_efficient.pruning.updates import prunable_layers, set_masks
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.engines.seeds import Trainings, make_seed_engine
+from keras_efficient.training.engines.seed_engines import make_seed_engine
+from keras_efficient.training.engines.seeds import Trainings
 from keras_efficient.training.pruning.comparison import Variant
-from keras_efficient.training.pruning.scores import check_criterion, prune_kernels
+from keras_efficient.training.pruning.scores import find_score, score_kernels
 
 
 @dataclass
@@ -53,10 +55,16 @@ class PairedRuns:
     """
 
     def __init__(
-        self, build: Callable[[], keras.Model], data, seeds: int | Sequence[int], batch_size: int, layers=None
+        self,
+        build: Callable[[], keras.Model],
+        data: Sequence[np.ndarray],
+        seeds: int | Sequence[int],
+        batch_size: int,
+        layers: Choice = None,
     ):
         self.data = TrainingData.from_arrays(data)
-        self.seeds = tuple(map(random_seed, range(seeds) if is_integer(seeds) else seeds))
+        listed: Any = range(seeds) if is_integer(seeds) else seeds
+        self.seeds = tuple(map(random_seed, listed))
         if not self.seeds:
             raise ValueError(f"`seeds` must be at least one. Received: seeds={seeds!r}")
         self.batch_size = positive_integer(batch_size, "batch_size")
@@ -71,7 +79,8 @@ class PairedRuns:
             model = prune_model(_built(build), ConstantSparsity(0.0), layers)
             model.optimizer.build(model.trainable_variables)
             variables = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
-            starts.append(tuple([keras.ops.convert_to_numpy(v) for v in part] for part in variables))
+            trained, others, states = ([keras.ops.convert_to_numpy(v) for v in part] for part in variables)
+            starts.append((trained, others, states))
         self.start = Trainings.stack(starts)
         self.model = model
         self.kernels = [kernel for layer in prunable_layers(model) for kernel in layer.kernels]
@@ -113,9 +122,11 @@ class PairedRuns:
         skipped = first - epochs[0] * each
         return stream[skipped : skipped + steps].astype("int32")
 
-    def prune(self, run: RecipeState, share: float, scope: str = "global", criterion: str = "magnitude") -> RecipeState:
+    def prune(
+        self, run: RecipeState, share: float, scope: str = "global", criterion: str | Callable = "magnitude"
+    ) -> RecipeState:
         """Remove round(share x alive) weights: over all kernels, or of each."""
-        check_criterion(criterion)
+        find_score(criterion)
         pruned = []
         for number, seed in enumerate(self.seeds):
             self.engine.write(*run.trainings.of(number))
@@ -124,7 +135,8 @@ class PairedRuns:
                 count = sum(kernel.count for kernel in pool)
                 alive = round(sum(kernel.alive().sum() for kernel in pool))
                 zeros = count - alive + round(share * alive)
-                prune_kernels(self.model, pool, zeros, criterion, self.data.x_train, self.data.y_train, random)
+                data = (self.data.x_train, self.data.y_train)
+                set_masks(pool, zeros, scores=score_kernels(criterion, self.model, pool, *data, random))
             pruned.append(self.engine.read())
         return replace(run, trainings=Trainings.stack(pruned))
 

@@ -1,116 +1,63 @@
-"""By what score weights go: magnitude, chance, SNIP, SynFlow."""
+"""By what score weights go: magnitude, chance, or a function of one's own."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import keras
 import numpy as np
 
 from keras_efficient.layers.pruning.kernels import PrunedKernel
-from keras_efficient.pruning.updates import prunable_layers, set_masks
-from keras_efficient.training.engines.gradients import gradients_of
 
-SYNFLOW_ROUNDS = 100
-SNIP_SAMPLES = 256
-
-
-def prune_kernels(model, kernels: list[PrunedKernel], zeros: int, criterion: str, x, y, random) -> None:
-    """Leave exactly `zeros` units of the kernels at zero, those with the smallest scores.
-
-    The scores, each the mean over a unit:
-
-        magnitude    |w|
-        random       drawn from `random`
-        snip         |w dL/dw|, L the loss of the samples x, y          Lee et al., ICLR 2019
-        synflow      w dR/dw of the network of |weights|, R the sum of its outputs for an input of ones; in
-                     rounds, round r of n leaves the share (1 - sparsity)^(r / n)      Tanaka et al., 2020
-    """
-    if criterion == "synflow":
-        _synflow(model, kernels, zeros)
-        return
-    set_masks(kernels, zeros, scores=_SCORES[criterion](model, kernels, x, y, random))
+# (model, kernels, x, y, random) -> scores, an array for each kernel.
+Score: TypeAlias = Callable[
+    [keras.Model, list[PrunedKernel], np.ndarray, np.ndarray, np.random.Generator], Sequence[np.ndarray]
+]
+# "magnitude", "random" or such a function.
+Criterion: TypeAlias = str | Score
 
 
 def _magnitude(model, kernels, x, y, random):
-    return None
+    return [kernel.scores() for kernel in kernels]
 
 
 def _random(model, kernels, x, y, random):
     return [random.random(kernel.count) for kernel in kernels]
 
 
-def _snip(model, kernels, x, y, random):
-    x, y = x[:SNIP_SAMPLES], y[:SNIP_SAMPLES]
-
-    def loss():
-        outputs = model(keras.ops.convert_to_tensor(x), training=False)
-        return keras.ops.mean(model._compile_loss(keras.ops.convert_to_tensor(y), outputs))
-
-    return _sensitivities(model, kernels, loss)
+_SCORES: dict[str, Score] = {"magnitude": _magnitude, "random": _random}
 
 
-_SCORES = {"magnitude": _magnitude, "random": _random, "snip": _snip}
-CRITERIA = (*_SCORES, "synflow")
-
-
-def check_criterion(criterion: str) -> str:
-    """Raise a ValueError unless `criterion` is one of `CRITERIA`."""
-    if criterion in CRITERIA:
+def find_score(criterion: Criterion) -> Score:
+    """The function of a criterion, or a ValueError."""
+    if callable(criterion):
         return criterion
-    raise ValueError(f"`criterion` must be one of {CRITERIA}. Received: criterion={criterion!r}")
+    if isinstance(criterion, str) and criterion in _SCORES:
+        return _SCORES[criterion]
+    raise ValueError(
+        f"`criterion` must be one of {tuple(_SCORES)}, or a function (model, kernels, x, y, random) -> scores. "
+        f"Received: criterion={criterion!r}"
+    )
 
 
-def _sensitivities(model, kernels, function):
-    """|w dF/dw| of each unit."""
-    gradients = gradients_of(model, function)
-    return [
-        kernel.means(np.abs(gradients[id(kernel.variable)] * keras.ops.convert_to_numpy(kernel.variable)))
-        for kernel in kernels
-    ]
+def score_kernels(
+    criterion: Criterion,
+    model: keras.Model,
+    kernels: list[PrunedKernel],
+    x: np.ndarray,
+    y: np.ndarray,
+    random: np.random.Generator,
+) -> list[np.ndarray]:
+    """The scores of the units of each kernel; the smallest go first.
 
-
-def _synflow(model, kernels, zeros):
-    count = sum(kernel.count for kernel in kernels)
-    left = (count - zeros) / count
-    ones = np.ones((1, *model.input_shape[1:]), "float32")
-    with _linear_end(model) as part, _absolute(model):
-
-        def flow():
-            return keras.ops.sum(part(keras.ops.convert_to_tensor(ones), training=False))
-
-        for number in range(1, SYNFLOW_ROUNDS + 1):
-            gone = zeros if number == SYNFLOW_ROUNDS else round(count * (1 - left ** (number / SYNFLOW_ROUNDS)))
-            gone = max(gone, count - round(sum(kernel.alive().sum() for kernel in kernels)))
-            set_masks(kernels, gone, scores=_sensitivities(model, kernels, flow))
-
-
-@contextmanager
-def _absolute(model):
-    """All trainable weights without their signs, for a moment."""
-    before = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
-    try:
-        for variable, value in zip(model.trainable_variables, before, strict=True):
-            variable.assign(np.abs(value))
-        yield
-    finally:
-        for variable, value in zip(model.trainable_variables, before, strict=True):
-            variable.assign(value)
-
-
-@contextmanager
-def _linear_end(model):
-    """The model without the activation of its last layer: outputs of a softmax have a constant sum."""
-    last = model.layers[-1]
-    if not last.weights and hasattr(last, "input"):
-        yield keras.Model(model.inputs, last.input)
-        return
-    inner = last.layer if last in prunable_layers(model) else last
-    activation = getattr(inner, "activation", None)
-    try:
-        if activation is not None:
-            inner.activation = keras.activations.linear
-        yield model
-    finally:
-        if activation is not None:
-            inner.activation = activation
+    Raises:
+        ValueError: A function gave something else than numbers of at least 0, one for each unit.
+    """
+    scores = [np.asarray(each, "float32") for each in find_score(criterion)(model, kernels, x, y, random)]
+    shapes, expected = [each.shape for each in scores], [(kernel.count,) for kernel in kernels]
+    if shapes == expected and all((each >= 0).all() for each in scores):
+        return scores
+    raise ValueError(
+        f"`criterion` must give arrays of the shapes {expected}, with numbers of at least 0. Received: shapes {shapes}"
+    )

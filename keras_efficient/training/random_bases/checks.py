@@ -1,11 +1,15 @@
 """What an optimizer around another one cannot do, refused with the reason."""
 
+from collections.abc import Callable
+
 import keras
 
 from keras_efficient.layers.arguments import whole_number
+from keras_efficient.training.engines.engine import Optimizer
+from keras_efficient.type_aliases import Tensor
 
 
-def check_inner_optimizer(inner_optimizer, redraw: int):
+def check_inner_optimizer(inner_optimizer: Optimizer, redraw: int) -> keras.optimizers.Optimizer:
     """The inner optimizer, also from its name, or an error that says why it does not fit.
 
     Raises:
@@ -24,7 +28,9 @@ def check_inner_optimizer(inner_optimizer, redraw: int):
     return inner_optimizer
 
 
-def check_exchange(reduce, worker, redraw: int) -> None:
+def check_exchange(
+    reduce: Callable[[Tensor], Tensor] | None, worker: int | Callable[[], Tensor] | None, redraw: int
+) -> None:
     """Raise an error unless workers can exchange their coordinates so.
 
     Raises:

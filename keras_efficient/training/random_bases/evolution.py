@@ -47,12 +47,12 @@ def train_nes(
     random, history = np.random.default_rng(seed % 2**32), []
     theta = layout.join([ops.convert_to_tensor(v) for v in model.trainable_variables])
     for step in range(steps):
-        losses = []
+        found = []
         for k in range(offspring):
             batch = random.integers(0, len(x), batch_size)
             number = ops.convert_to_tensor(step * offspring + k, dtype="int32")
-            losses.append(loss(theta, number, ops.convert_to_tensor(x[batch]), ops.convert_to_tensor(y[batch])))
-        losses = np.array([float(ops.convert_to_numpy(value)) for value in losses])
+            found.append(loss(theta, number, ops.convert_to_tensor(x[batch]), ops.convert_to_tensor(y[batch])))
+        losses = np.array([float(ops.convert_to_numpy(value)) for value in found])
         for k, utility in enumerate(_utilities(losses)):
             number = ops.convert_to_tensor(step * offspring + k, dtype="int32")
             theta = update(theta, number, ops.convert_to_tensor(utility))

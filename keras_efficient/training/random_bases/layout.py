@@ -1,12 +1,14 @@
 """How the tensors of a compartment lie in one vector."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_efficient.ops.sketches import bucket_sizes, coprime_width
+from keras_efficient.type_aliases import Tensor
 
 
 class FlatLayout:
@@ -23,7 +25,7 @@ class FlatLayout:
         bucket_sizes: Entries (without gaps) of each bucket.
     """
 
-    def __init__(self, shapes, dimensions: int, padded: bool):
+    def __init__(self, shapes: Sequence[tuple[int, ...]], dimensions: int, padded: bool):
         self.shapes = [tuple(shape) for shape in shapes]
         self.dimensions = min(dimensions, sum(math.prod(shape) for shape in self.shapes))
         self.widths = [(shape[-1] if shape else 1) for shape in self.shapes]
@@ -34,7 +36,7 @@ class FlatLayout:
         self.size = sum(self.lengths)
         self.bucket_sizes = bucket_sizes(np.concatenate(self._positions()), self.dimensions)
 
-    def join(self, tensors):
+    def join(self, tensors: Sequence[Tensor]) -> Tensor:
         """The tensors as one float32 vector, zeros in the gaps."""
         parts = [self._flat(index, tensor) for index, tensor in enumerate(tensors)]
         if keras.backend.backend() == "torch":
@@ -45,7 +47,7 @@ class FlatLayout:
             vector = ops.slice_update(vector, (start,), part)
         return vector
 
-    def split(self, vector):
+    def split(self, vector: Tensor) -> list[Tensor]:
         """The tensors that `vector` holds."""
         tensors = []
         for index, (start, length) in enumerate(zip(self.starts, self.lengths, strict=True)):

@@ -1,16 +1,18 @@
 """RandomBases: any Keras optimizer, in a random subspace of the weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import one_of, positive_integer, whole_number
+from keras_efficient.layers.arguments import positive_integer, whole_number
 from keras_efficient.ops.hashing import as_word
-from keras_efficient.training.random_bases.bases import BASES
+from keras_efficient.ops.sketches import strided_expand, strided_project
+from keras_efficient.training.engines.engine import Optimizer
 from keras_efficient.training.random_bases.checks import check_exchange, check_inner_optimizer
 from keras_efficient.training.random_bases.layout import FlatLayout
 from keras_efficient.training.wrapped_optimizer import WrappedOptimizer
+from keras_efficient.type_aliases import Config, Tensor
 
 _NEXT_COMPARTMENT, _NEXT_WORKER = 0x85EBCA6B, 0xC2B2AE35  # keep the seeds of compartments and workers apart
 
@@ -55,8 +57,6 @@ class RandomBases(WrappedOptimizer):
         worker: Number of this worker, 0 to workers - 1, or a function that returns it as an integer tensor.
             Needs `reduce` and redraw > 0. Neither is saved: `optimizer.reduce` and `optimizer.worker` are to be
             set again after loading.
-        basis: `"strided"` (exactly orthonormal, O(D)), or to compare with: `"srht"` (O(D log D)),
-            `"gaussian"` (O(d D), and that much memory).
         name: Of the optimizer.
 
     Raises:
@@ -70,12 +70,11 @@ class RandomBases(WrappedOptimizer):
 
     def __init__(
         self,
-        inner_optimizer,
+        inner_optimizer: Optimizer,
         dimensions: int,
         seed: int = 0,
         redraw: int = 1,
         layer_wise: bool = False,
-        basis: str = "strided",
         reduce: Callable | None = None,
         worker: int | Callable | None = None,
         name: str = "random_bases",
@@ -86,19 +85,18 @@ class RandomBases(WrappedOptimizer):
         self.seed = whole_number(seed, "seed")
         self.redraw = redraw
         self.layer_wise = bool(layer_wise)
-        self.basis = one_of(BASES, basis, "basis")
         check_exchange(reduce, worker, redraw)
         self.reduce, self.worker = reduce, worker
 
     # State: the inner optimizer's, and with a fixed basis the coordinates.
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return
         variables = list(variables)
         super().build(variables)
         self._compartments = _compartments(variables, self.layer_wise)
-        padded = self.redraw != 1 and self.basis == "strided"
+        padded = self.redraw != 1
         self._layouts = [
             FlatLayout([variables[i].shape for i in members], self.dimensions, padded) for members in self._compartments
         ]
@@ -111,7 +109,7 @@ class RandomBases(WrappedOptimizer):
 
     # The step.
 
-    def apply(self, grads, trainable_variables=None):
+    def apply(self, grads: Sequence[Tensor], trainable_variables: Sequence[keras.Variable] | None = None) -> None:
         if trainable_variables is not None and not self.built:
             self.build(trainable_variables)
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
@@ -126,7 +124,17 @@ class RandomBases(WrappedOptimizer):
         else:
             self.inner_optimizer.apply(self._expand_all(coordinates), self._trainable_variables)
 
-    def finalize_variable_values(self, var_list):
+    # The basis; a subclass that changes these two works in another.
+
+    def project(self, vector: Tensor, layout: FlatLayout, seed: int | Tensor, salt: int | Tensor) -> Tensor:
+        """The coordinates of the vector (layout.size,) in the basis of this seed and salt: P' x."""
+        return strided_project(vector, layout.dimensions, seed, salt, layout.bucket_sizes)
+
+    def expand(self, coordinates: Tensor, layout: FlatLayout, seed: int | Tensor, salt: int | Tensor) -> Tensor:
+        """The vector with the coordinates (layout.dimensions,): P c."""
+        return strided_expand(coordinates, layout.size, seed, salt, layout.bucket_sizes)
+
+    def finalize_variable_values(self, var_list: Sequence[keras.Variable]) -> None:
         if self.redraw == 0:
             self._move_coordinates(lambda z: self.inner_optimizer.finalize_variable_values([z]))
         else:
@@ -161,14 +169,14 @@ class RandomBases(WrappedOptimizer):
     def _project(self, index, tensors, worker):
         layout = self._layouts[index]
         vector = layout.join([tensors[member] for member in self._compartments[index]])
-        return BASES[self.basis].project(vector, layout, self._basis_seed(index, worker), self._basis_number())
+        return self.project(vector, layout, self._basis_seed(index, worker), self._basis_number())
 
     def _expand(self, coordinates, worker=None):
         """One tensor for each variable from the coordinates of all compartments."""
         tensors, start = [None] * len(self._trainable_variables), 0
         for index, (members, layout) in enumerate(zip(self._compartments, self._layouts, strict=True)):
             part, start = coordinates[start : start + layout.dimensions], start + layout.dimensions
-            vector = BASES[self.basis].expand(part, layout, self._basis_seed(index, worker), self._basis_number())
+            vector = self.expand(part, layout, self._basis_seed(index, worker), self._basis_number())
             for member, tensor in zip(members, layout.split(vector), strict=True):
                 tensors[member] = ops.cast(tensor, self._trainable_variables[member].dtype)
         return tensors
@@ -186,14 +194,13 @@ class RandomBases(WrappedOptimizer):
         for variable, tensor in zip(self._trainable_variables, self._expand(change), strict=True):
             self.assign_add(variable, tensor)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "dimensions": self.dimensions,
             "seed": self.seed,
             "redraw": self.redraw,
             "layer_wise": self.layer_wise,
-            "basis": self.basis,
         }
 
 
@@ -208,7 +215,7 @@ def _compartments(variables, layer_wise):
     """Lists of indices of variables: of each layer, or of all."""
     if not layer_wise:
         return [list(range(len(variables)))]
-    layers = {}
+    layers: dict[str, list[int]] = {}
     for index, variable in enumerate(variables):
         layers.setdefault(variable.path.rpartition("/")[0], []).append(index)
     return list(layers.values())

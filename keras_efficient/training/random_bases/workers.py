@@ -1,9 +1,12 @@
 """CoordinateWorkers: training on several processes or devices that exchange only coordinates."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
 from keras_efficient.training.random_bases.optimizer import RandomBases
+from keras_efficient.type_aliases import Tensor
 
 _AXIS = "workers"
 
@@ -42,7 +45,9 @@ class CoordinateWorkers:
     >>> workers.update_model()  # doctest: +SKIP
     """
 
-    def __init__(self, model, optimizer, loss, independent: bool = False):
+    def __init__(
+        self, model: keras.Model, optimizer: RandomBases, loss: Callable[..., Tensor], independent: bool = False
+    ):
         _check(model, optimizer, independent)
         import jax
 
@@ -55,7 +60,7 @@ class CoordinateWorkers:
         owners = (model.trainable_variables, optimizer.variables)
         self._state = tuple([self._everywhere(v.value) for v in owner] for owner in owners)
 
-    def step(self, x, y) -> float:
+    def step(self, x: np.ndarray, y: np.ndarray) -> float:
         """One step on the samples of this process (as many for each of its devices); its mean loss before the step."""
         self._state, losses = self._step(self._state, self._divided(x), self._divided(y))
         return float(np.mean([np.asarray(part.data) for part in losses.addressable_shards]))
@@ -66,7 +71,7 @@ class CoordinateWorkers:
             for variable, value in zip(owner, values, strict=True):
                 variable.assign(np.asarray(value.addressable_data(0)))
 
-    def compiled_text(self, x, y) -> str:
+    def compiled_text(self, x: np.ndarray, y: np.ndarray) -> str:
         """The compiled step as XLA's text, to see what travels."""
         return self._step.lower(self._state, self._divided(x), self._divided(y)).compile().as_text()
 

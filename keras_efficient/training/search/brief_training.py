@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from keras_efficient.files import read_json, write_json
 from keras_efficient.training.driver import train_network
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.tasks import Task, Tasks, begun
+from keras_efficient.training.progress import SilentProgress
 from keras_efficient.training.progress_file import PROGRESS, ProgressFile
 from keras_efficient.training.retracing import without_retracing_warnings
 from keras_efficient.training.search.results import CandidateResult
@@ -30,7 +32,9 @@ class Job:
         return search.directory / f"{self.place}.json"
 
 
-def train_all(search: Search, jobs: Sequence[Job], executor, progress) -> list[CandidateResult]:
+def train_all(
+    search: Search, jobs: Sequence[Job], executor: Executor | None, progress: SilentProgress
+) -> list[CandidateResult]:
     """The results of all jobs, in their order; those with a record are only read."""
     found = [CandidateResult.read(job.record(search)) for job in jobs]
     missing = [index for index, result in enumerate(found) if result is None]
@@ -40,7 +44,7 @@ def train_all(search: Search, jobs: Sequence[Job], executor, progress) -> list[C
     for index, result in _results(search, {i: jobs[i] for i in missing}, executor):
         found[index] = result
         progress.trial(_Shown(index, result.val_loss, result.val_accuracy))
-    return found
+    return [result for result in found if result is not None]  # all of them
 
 
 class _Shown(NamedTuple):

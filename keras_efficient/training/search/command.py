@@ -8,6 +8,7 @@ from keras_efficient.descriptions.fields import check_number
 from keras_efficient.files import read_json
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.search.driver import search_networks
 from keras_efficient.training.search.outcome import NETWORK, PAGE, RESULT
 from keras_efficient.training.search.space import SearchSpace
@@ -68,7 +69,7 @@ class SearchArguments:
         return ", ".join(str(self.directory() / name) for name in (NETWORK, RESULT, PAGE))
 
 
-def run_search(arguments: SearchArguments, executor, verbose: bool) -> dict:
+def run_search(arguments: SearchArguments, executor: Executor | None, verbose: bool) -> dict:
     """Run, or continue, the search; the content of its search.json."""
     images = load_dataset(arguments.dataset, arguments.data_dir, seed=arguments.seed)
     default = SearchSpace.for_inputs(images.x_train.shape[1:])

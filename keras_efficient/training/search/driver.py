@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from keras_efficient.files import read_json
+from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.manifest import open_directory
 from keras_efficient.training.progress import make_progress
 from keras_efficient.training.search.brief_training import Job, train_all
@@ -23,7 +24,7 @@ def search_networks(
     epochs: Sequence[int] = (5, 5),
     batch_size: int | None = None,
     references: Mapping[str, Sequence] | None = None,
-    executor=None,
+    executor: Executor | None = None,
     seed: int = 0,
     verbose: bool | str = "auto",
     engine: str = "keras",

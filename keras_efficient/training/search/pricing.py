@@ -117,11 +117,13 @@ def _price_item(
 
 
 def _layers(item: Item, shape: tuple) -> list[ShapedLayer] | None:
-    layers = []
+    layers: list[ShapedLayer] = []
     try:
         for spec in item_specs(item, shape):
-            shape = next_shape(spec, shape)
-            layers.append(ShapedLayer("", spec, shape))
+            behind = next_shape(spec, layers[-1].shape if layers else shape)
+            if behind is None:
+                return None
+            layers.append(ShapedLayer("", spec, behind))
     except ValueError:
         return None
     return layers

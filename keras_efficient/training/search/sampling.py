@@ -25,7 +25,7 @@ def log_uniform_weights(total_bytes: Sequence[float], bins: int = BINS) -> np.nd
     return 1 / np.interp(logs, (edges[:-1] + edges[1:]) / 2, counts + _SMOOTHING)
 
 
-def draw(weights: Sequence[float], samples: int, seed: int) -> np.ndarray:
+def draw(weights: Sequence[float] | np.ndarray, samples: int, seed: int) -> np.ndarray:
     """Indices drawn one after the other without replacement, each with a chance proportional to its weight
     among those left. Of more samples than there are, all are drawn.
 

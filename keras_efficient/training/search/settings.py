@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
 from keras_efficient.descriptions.fields import check_number, is_integer
 from keras_efficient.files import json_value
@@ -23,7 +25,10 @@ from keras_efficient.training.stage import Stage
 _FORMAT = "keras_efficient search 1"
 _MODES = ("float", "learn_scales")
 # Known networks by what they were made for: input shape and number of classes.
-_REFERENCES = {((28, 28, 1), 10): {"MNIST_2KB": MNIST_2KB}, ((8, 8, 1), 10): {"DIGITS": DIGITS}}
+_REFERENCES: dict[tuple[tuple[int, ...], int], Mapping[str, Sequence]] = {
+    ((28, 28, 1), 10): {"MNIST_2KB": MNIST_2KB},
+    ((8, 8, 1), 10): {"DIGITS": DIGITS},
+}
 # The study's; sets so small that it would leave less than 32 steps an epoch take smaller ones.
 _BATCH_SIZE, _STEPS = 128, 32
 
@@ -44,25 +49,35 @@ class Search:
 
     @classmethod
     def prepare(
-        cls, data, max_bytes, directory, space, samples, epochs, batch_size, references, seed, engine
+        cls,
+        data: Sequence[np.ndarray],
+        max_bytes: float,
+        directory: str | Path,
+        space: SearchSpace | None,
+        samples: int,
+        epochs: Sequence[int],
+        batch_size: int | None,
+        references: Mapping[str, Sequence] | None,
+        seed: int,
+        engine: str,
     ) -> "Search":
         """Check the arguments of `search_networks`; no file is touched."""
         # A search chooses, so it never sees test data.
-        data = replace(TrainingData.from_arrays(data), x_test=None, y_test=None)
+        checked = replace(TrainingData.from_arrays(data), x_test=None, y_test=None)
         if space is not None and not isinstance(space, SearchSpace):
             raise TypeError(f"`space` must be a SearchSpace or None. Received: space={space!r}")
         search = cls(
-            data=data,
+            data=checked,
             max_bytes=_check_bytes(max_bytes),
             directory=Path(directory),
-            space=space or SearchSpace.for_inputs(data.input_shape),
+            space=space or SearchSpace.for_inputs(checked.input_shape),
             samples=positive_integer(samples, "samples"),
-            stages=_stages(epochs, batch_size, len(data.x_train)),
+            stages=_stages(epochs, batch_size, len(checked.x_train)),
             references={},
             seed=_check_seed(seed),
             engine=check_engine(engine),
         )
-        data.check_labels(search.classes)
+        checked.check_labels(search.classes)
         return replace(search, references=search.known_references() if references is None else dict(references))
 
     @property
@@ -127,24 +142,25 @@ class Search:
         )
 
 
-def _check_bytes(max_bytes) -> float:
+def _check_bytes(max_bytes: Any) -> float:
     if check_number(max_bytes, "max_bytes") <= 0:
         raise ValueError(f"max_bytes must be positive. Received: {max_bytes!r}")
     return int(max_bytes) if int(max_bytes) == max_bytes else float(max_bytes)
 
 
-def _check_seed(seed) -> int:
+def _check_seed(seed: Any) -> int:
     if not is_integer(seed) or seed < 0:
         raise ValueError(f"`seed` must be an integer of at least 0. Received: seed={seed!r}")
     return int(seed)
 
 
-def _stages(epochs, batch_size, samples) -> tuple[Stage, Stage]:
+def _stages(epochs: Any, batch_size: int | None, samples: int) -> tuple[Stage, Stage]:
     if not isinstance(epochs, (list, tuple)) or len(epochs) != len(_MODES):
         raise ValueError(f"`epochs` must be two numbers, for {' and '.join(_MODES)}. Received: epochs={epochs!r}")
     if batch_size is None:
         batch_size = max(1, min(_BATCH_SIZE, samples // _STEPS))
-    return tuple(Stage(mode, 1, count, batch_size=batch_size) for mode, count in zip(_MODES, epochs, strict=True))
+    first, second = (Stage(mode, 1, count, batch_size=batch_size) for mode, count in zip(_MODES, epochs, strict=True))
+    return first, second
 
 
 def description(network: Network) -> list:

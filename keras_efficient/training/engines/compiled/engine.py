@@ -1,6 +1,7 @@
 """Epochs in C, with the weights and the optimizer's state in the Keras variables before and after each."""
 
 import ctypes
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from keras_efficient.training.engines.compiled import structures, support
 from keras_efficient.training.engines.compiled.flat_variables import FlatVariables
 from keras_efficient.training.engines.compiled.library import load_library, threads
 from keras_efficient.training.engines.compiled.program import Program
+from keras_efficient.training.engines.engine import Arrays, Loss, Optimizer
 from keras_efficient.training.prefix import apply_prefix, split_prefix
 
 _NO_MEMORY = "The compiled step found too little memory"
@@ -26,7 +28,7 @@ class CompiledEngine:
         LibraryError: step.c cannot be built here.
     """
 
-    def __init__(self, model, optimizer, loss, arrays, batch_size):
+    def __init__(self, model: keras.Model, optimizer: Optimizer, loss: Loss, arrays: Arrays, batch_size: int):
         support.check_optimizer(optimizer)
         support.check_loss(loss, np.ndim(arrays[1]))
         prefix, body = split_prefix(model)
@@ -63,7 +65,7 @@ class CompiledEngine:
         states = (self.optimizer._momentums, self.optimizer._velocities)
         self.moments = FlatVariables(state[index] for state in states for index in moments)
 
-    def set_callbacks(self, callbacks):
+    def set_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """No callback here looks at batches."""
 
     def train_epoch(self, order: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """From a Keras model to the operations of step.c."""
 
 import ctypes
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,9 +27,13 @@ class Program:
     """
 
     def __init__(self, model: keras.Model):
-        self.operations, self.grids, self.dropouts = [], [], []
-        self.cells, self.gradients = [], []
-        self.places, self.size = {}, 0
+        self.operations: list[c.Operation] = []
+        self.grids: list[c.Grid] = []
+        self.dropouts: list[tuple[keras.layers.Dropout, int]] = []
+        self.cells: list[int] = []
+        self.gradients: list[int] = []
+        self.places: dict[int, tuple[keras.Variable, int]] = {}
+        self.size = 0
         self.shape = _image_shape(model)
         self.tensor = self._add_tensor(self.shape, _NONE)
         for layer in chain_layers(model):
@@ -37,13 +42,13 @@ class Program:
             _READERS[type(layer)](self, layer)
 
     @property
-    def variables(self):
+    def variables(self) -> list[keras.Variable]:
         """All weights of the layers, in the order of the parameters."""
         return [variable for variable, _ in self.places.values()]
 
     def network(self) -> c.Network:
         """The program as a struct; it lives as long as the result does."""
-        arrays = {
+        arrays: dict[str, ctypes.Array] = {
             "operation": (c.Operation * len(self.operations))(*self.operations),
             "grid": (c.Grid * max(len(self.grids), 1))(*self.grids),
             "cells": (ctypes.c_int32 * len(self.cells))(*self.cells),
@@ -118,11 +123,20 @@ class Program:
         names = ("window_rows", "window_columns", "row_stride", "column_stride", "top", "left")
         return dict(zip(names, (*window, *strides, *before), strict=True)), sizes, after
 
-    def pool(self, kind, window, strides, padding):
+    def pool(self, kind: int, window: tuple[int, int], strides: tuple[int, int], padding: str) -> None:
         fields, sizes, _ = self._window(window, strides, padding)
         self._append(kind, (*sizes, self.shape[2]), self._gradient_behind(), **fields)
 
-    def convolve(self, kernel, bias, window=(1, 1), strides=(1, 1), padding="valid", outputs=None, depthwise=False):
+    def convolve(
+        self,
+        kernel: keras.Variable,
+        bias: keras.Variable | None,
+        window: tuple[int, int] = (1, 1),
+        strides: tuple[int, int] = (1, 1),
+        padding: str = "valid",
+        outputs: int | None = None,
+        depthwise: bool = False,
+    ) -> None:
         fields, sizes, after = self._window(window, strides, padding)
         if fields["top"] or fields["left"] or any(after):
             self._pad(fields.pop("top"), fields.pop("left"), *after)
@@ -144,14 +158,14 @@ class Program:
         """No gradient is needed where no weight comes before."""
         return _NONE if self.gradients[self.tensor] == _NONE else None
 
-    def kernel_layer(self, layer, **window):
+    def kernel_layer(self, layer: keras.layers.Layer, **window: Any) -> None:
         """A layer with one kernel: products, activation, quantizers."""
         for quantizer in layer.quantizers[:-1]:
             self._add_weight_grid(layer, quantizer)
         self.convolve(layer.kernel, layer.bias, **window)
         self._activation(layer, layer.activation_quantizer, relu=layer.activation is keras.activations.relu)
 
-    def residual(self, layer):
+    def residual(self, layer: keras.layers.Layer) -> None:
         block_input = self.tensor
         for number, kernel, bias in ((0, layer.kernel_1, layer.bias_1), (1, layer.kernel_2, layer.bias_2)):
             kernel_quantizer, bias_quantizer, activation_quantizer = layer.quantizers[3 * number : 3 * number + 3]
@@ -162,20 +176,20 @@ class Program:
                 self._share_gradient(c.ADD, skip=block_input)
             self._activation(layer, activation_quantizer, relu=True)
 
-    def average(self, layer):
+    def average(self, layer: keras.layers.Layer) -> None:
         self.pool(c.AVERAGE, layer.pool_size, layer.strides, layer.padding)
         if layer.current_mode.quantized:
             grid = self._add_grid(layer.bits, signed=False, scale=_NONE, floor=True)
             self._share_gradient(c.ACTIVATION, grid=grid)
 
-    def dropout(self, layer):
+    def dropout(self, layer: keras.layers.Layer) -> None:
         if not 0 < layer.rate < 1:
             return
         threshold = int(np.ceil(layer.rate * 2**24))
         self._share_gradient(c.DROPOUT, threshold=threshold, keep=1 / (1 - layer.rate))
         self.dropouts.append((layer, len(self.operations) - 1))
 
-    def flatten(self):
+    def flatten(self) -> None:
         self.shape = (1, 1, int(np.prod(self.shape)))
 
 

@@ -4,6 +4,7 @@ import keras
 
 from keras_efficient import layers
 from keras_efficient.reading.read import is_connected, read_model
+from keras_efficient.training.engines.engine import Loss
 
 _LAYERS = (
     keras.layers.Flatten,
@@ -37,7 +38,7 @@ class NotSupportedError(ValueError):
     """Something the compiled step cannot compute; the message names it."""
 
 
-def check_model(model) -> None:
+def check_model(model: keras.Model) -> None:
     """Refuse all but a chain of layers that ends with a softmax."""
     if not is_connected(model) or type(model).__module__.split(".")[0] != "keras":
         raise NotSupportedError(f"a model of class {type(model).__name__}")
@@ -54,7 +55,7 @@ def check_model(model) -> None:
         raise NotSupportedError("a softmax within the network")
 
 
-def chain_layers(model) -> list:
+def chain_layers(model: keras.Model) -> list[keras.layers.Layer]:
     """The layers of a model in which each is fed by the one before."""
     graph = read_model(model)
     values = [*graph.inputs, *(value for node in graph.nodes for value in node.outputs)]
@@ -63,7 +64,7 @@ def chain_layers(model) -> list:
     return [node.operation for node in graph.nodes]
 
 
-def check_layer(layer) -> None:
+def check_layer(layer: keras.layers.Layer) -> None:
     """Refuse a layer of another class, or with a setting that the step does not know."""
     if type(layer) not in _LAYERS:
         raise NotSupportedError(f"layer {layer.name!r} ({type(layer).__name__})")
@@ -82,9 +83,9 @@ def _unknown_settings(layer):
         yield "a scale a filter"
     if getattr(layer, "batch_norm", None) is not None:
         yield "a batch normalization"
-    known = (keras.activations.relu, keras.activations.linear)
+    known = [keras.activations.relu, keras.activations.linear]
     if isinstance(layer, keras.layers.Activation):
-        known = (*known, keras.activations.softmax)
+        known.append(keras.activations.softmax)
     if hasattr(layer, "activation") and layer.activation not in known:
         yield f"the activation {getattr(layer.activation, '__name__', layer.activation)}"
     if getattr(layer, "noise_shape", None) is not None:
@@ -99,7 +100,7 @@ def _is_softmax(layer):
     return getattr(layer, "activation", None) is keras.activations.softmax
 
 
-def check_optimizer(optimizer) -> None:
+def check_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
     """Refuse all but Adam and AdamW with a learning rate that is a number, without further options."""
     # On torch Keras puts a subclass of its own in place of Adam.
     adam = isinstance(optimizer, keras.optimizers.Adam) and type(optimizer).__module__.startswith("keras.src.")
@@ -113,7 +114,7 @@ def check_optimizer(optimizer) -> None:
             raise NotSupportedError(f"an optimizer with {option}={config[option]!r}")
 
 
-def check_loss(loss, label_dimensions: int) -> None:
+def check_loss(loss: Loss, label_dimensions: int) -> None:
     """Refuse all but plain cross-entropy of class probabilities."""
     wanted, function = _LOSSES[label_dimensions]
     found = keras.losses.get(loss)

@@ -2,16 +2,21 @@
 
 A record holds "figures": numbers in dicts and lists of any depth. Alike dicts side by side become the rows of a table;
 what stands alone becomes a line of a table of names and values.
+
+    python scripts/show_records.py [FOLDER]
 """
 
+import argparse
+import json
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from keras_efficient.files import read_json
+from _results import RESULTS
+from _tables import markdown_table
+
 from keras_efficient.report import numbers
-from keras_efficient.report.text_table import markdown_table
 
 _SHORT = 4  # numbers that are shown one by one; of more, mean and standard deviation
 
@@ -26,20 +31,9 @@ class Table:
 
 
 def load_records(directory: Path) -> list[dict]:
-    """The records in a folder, by name; other JSON files are passed over.
-
-    Raises:
-        ValueError: no record is there, or a file is not JSON.
-    """
-    advice = "Received: what is no JSON; a record is what a script of the repository writes."
-    read = [read_json(path, advice) for path in sorted(Path(directory).glob("*.json"))]
-    records = [
-        record for record in read if isinstance(record, dict) and {"name", "command", "figures"} <= record.keys()
-    ]
-    if not records:
-        requirement = "must hold result.json of a run, or the records that the scripts of the repository write"
-        raise ValueError(f"`directory` {requirement}. Received: directory={str(directory)!r}")
-    return records
+    """The records in a folder, by name; other JSON files are passed over."""
+    read = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(directory.glob("*.json"))]
+    return [record for record in read if isinstance(record, dict) and {"name", "command", "figures"} <= record.keys()]
 
 
 def records_text(records: list[dict]) -> str:
@@ -127,3 +121,13 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return numbers.count(value) if value.is_integer() and abs(value) < 1e15 else f"{value:.4g}"
     return numbers.DASH if value is None else str(value)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=Path, nargs="?", default=RESULTS, help="folder of the records")
+    print(records_text(load_records(parser.parse_args().directory)))
+
+
+if __name__ == "__main__":
+    main()

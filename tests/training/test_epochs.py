@@ -1,10 +1,9 @@
-"""Averaged weights, drawn samples, cosine rates, patience."""
+"""Drawn samples, cosine rates, patience."""
 
 import numpy as np
 import pytest
 
 import keras_efficient as ke
-from keras_efficient.training.averaging import STEPS_AT_ONCE, WeightAverage
 from keras_efficient.training.randomness import epoch_order
 
 NETWORK = [("S", 3, 4, 8, 8)]
@@ -19,30 +18,6 @@ def data(samples=64):
 def trial(directory, **settings):
     stage = ke.Stage("float", 1, **{"epochs": 4, "batch_size": 8, **settings})
     return ke.train_network(NETWORK, data(), [stage], directory, verbose=False).stages[0].trials[0]
-
-
-def test_average_follows_the_formula():
-    model = ke.build_network(NETWORK, (4, 4, 1))
-    average = WeightAverage(model, 0.9)
-    first = [np.array(value) for value in average.values]
-    for variable in model.trainable_variables:
-        variable.assign(variable + 1.0)
-    average.follow()
-    share = 1 - 0.9**STEPS_AT_ONCE
-    for value, start in zip(average.values, first, strict=True):
-        np.testing.assert_allclose(value, start + share, rtol=1e-6)
-    moved = model.get_weights()
-    with average.in_place():
-        np.testing.assert_array_equal(model.get_weights()[0], average.values[0])
-    np.testing.assert_array_equal(model.get_weights()[0], moved[0])
-
-
-def test_average_is_a_candidate_that_changes_nothing_else(tmp_path):
-    plain, averaged = trial(tmp_path / "plain"), trial(tmp_path / "averaged", ema=0.9)
-    np.testing.assert_allclose(averaged.history["val_loss"], plain.history["val_loss"], rtol=1e-5)
-    assert len(averaged.history["ema_val_loss"]) == 4 and "ema_val_loss" not in plain.history
-    candidates = averaged.history["val_loss"] + averaged.history["ema_val_loss"]
-    assert averaged.val_loss == min(candidates)
 
 
 def test_an_epoch_draws_every_sample_before_one_comes_twice():
@@ -68,9 +43,7 @@ def test_patience_ends_a_trial(tmp_path):
     assert len(result.history["loss"]) == result.epoch + 3
 
 
-@pytest.mark.parametrize(
-    "name, value", [("ema", 1.0), ("ema", "much"), ("patience", 0), ("samples_per_epoch", -1), ("schedule", "step")]
-)
+@pytest.mark.parametrize("name, value", [("patience", 0), ("samples_per_epoch", -1), ("schedule", "step")])
 def test_wrong_settings(name, value):
     with pytest.raises(ValueError, match=f"`{name}` must be .*Received: {name}="):
         ke.Stage("float", 1, 1, **{name: value})

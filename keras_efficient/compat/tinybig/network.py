@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import yaml
 
-from keras_efficient.compat.tinybig_parameters import draw_parameters, make_layer
+from keras_efficient.compat.tinybig.parameters import draw_parameters, make_layer
 from keras_efficient.descriptions.factors import expanded_size
 from keras_efficient.descriptions.fields import is_integer
 from keras_efficient.layers import TaylorDualLPHM
@@ -101,7 +101,8 @@ def _layer(entry, number):
     _only("channel_num", head, (None, 1), where)
     _check_remainder(head, where)
     try:
-        layer = _reconciled(entry, _expansion(head, entry["m"], where), *_fabrication(head, where), where)
+        expansion, (method, settings) = _expansion(head, entry["m"], where), _fabrication(head, where)
+        layer = _reconciled(entry, expansion, method, settings, where)
     except ValueError as error:
         raise error if str(error).startswith(where) else ValueError(f"{where}: {error}") from error
     _only("l", head, (None, layer.count_params()), where)

@@ -21,6 +21,7 @@ import warnings
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_efficient.layers import DualLPHMDense, LowRankDense, LPHMDense, PHMDense, TaylorDualLPHM
 from keras_efficient.layers.arguments import one_of, positive_integer
@@ -36,7 +37,7 @@ def make_layer(
     p: int | None = None,
     q: int | None = None,
     r: int | None = None,
-    parameters=None,
+    parameters: ArrayLike | None = None,
     release: str = "0.1.0",
 ) -> keras.layers.Layer:
     """The built layer, without a bias, that computes what a head of tinyBIG computes.
@@ -80,7 +81,7 @@ def _unbuilt_layer(reconciliation, outputs, sizes):
     return layer_class(outputs, **given, layout="tinybig", use_bias=False)
 
 
-def read_parameters(layer: keras.layers.Layer, parameters, release: str = "0.1.0") -> None:
+def read_parameters(layer: keras.layers.Layer, parameters: ArrayLike, release: str = "0.1.0") -> None:
     """Set the factors of a built layer from tinyBIG's flat vector; a bias and scales stay.
 
     Args:

@@ -1,6 +1,6 @@
 """The package tinyBIG: its flat parameter vectors and its network files. It is not imported."""
 
-from keras_efficient.compat.tinybig_network import load_network
-from keras_efficient.compat.tinybig_parameters import draw_parameters, make_layer, read_parameters, write_parameters
+from keras_efficient.compat.tinybig.network import load_network
+from keras_efficient.compat.tinybig.parameters import draw_parameters, make_layer, read_parameters, write_parameters
 
 __all__ = ["draw_parameters", "load_network", "make_layer", "read_parameters", "write_parameters"]
