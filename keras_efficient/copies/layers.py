@@ -45,6 +45,7 @@ def assign_all(variables: Iterable[Any], values: Iterable[Any]) -> None:
 
 def finish(layer: Any) -> None:
     """What Keras does after it has loaded the weights of a layer: a Normalization takes them over."""
-    for part in (layer, getattr(layer, "layer", None)):
+    parts: list[Any] = [layer, getattr(layer, "layer", None)]
+    for part in parts:
         if hasattr(part, "finalize_state"):
             part.finalize_state()

@@ -127,7 +127,7 @@ class _Replacing(Rebuilder):
 
 def first_by_place(operation: Any, args: tuple, kwargs: Mapping[str, Any]) -> tuple[tuple, dict]:
     """The arguments of a call, the first by its place: `layer(inputs=x)` is `layer(x)`."""
-    name = next(iter(inspect.signature(operation.call).parameters), None)
+    name = next(iter(inspect.signature(operation.call).parameters), "")
     if args or name not in kwargs:
         return args, dict(kwargs)
     return (kwargs[name],), {key: value for key, value in kwargs.items() if key != name}

@@ -42,9 +42,9 @@ def keras_logits(model: keras.Model, integer_model: IntegerModel, x: np.ndarray)
 def run_network(network: Network, x: np.ndarray) -> np.ndarray:
     """The last layer's outputs, or its sums where those are the logits."""
     _, first = network.inputs
-    *before, last = [call.node for call in network.calls] or [None]
-    if last is None:
+    if not network.calls:
         return x
+    *before, last = [call.node for call in network.calls]
     if network.grid is not None or not hasattr(last.layer, "weighted_sums"):
         y = run_nodes([*before, last], {first: x})[last.outputs[0]]
     else:

@@ -162,10 +162,10 @@ class _View:
         return OperationSupport(node.name, node.kind, fate, unpriced is None, in_c, True, prunable is None, reason)
 
     def fate(self, node: Node) -> str:
-        made = self.quantizing.made.get(id(node.operation))
+        made = self.quantizing.made.get(id(node.operation), [node.operation])
         if node.class_name in PREPARATIONS and node in prepares(self.graph):
             return "outside"
-        if made == []:
+        if not made:
             return "folded"
         if node.class_name in TRAINING_ONLY:
             return "training only"
@@ -197,7 +197,9 @@ def _price_refusal(node: Node) -> str | None:
         return f"what {node.kind} takes is not known"
     source = FeatureMap(tuple(size or 1 for size in node.data[0].shape), FLOAT_BITS)
     try:
-        shape_behind(node.name, LayerSpec(*node.form), [value.shape for value in node.data])
+        shape_behind(
+            node.name, LayerSpec(node.class_name, dict(node.form.config)), [value.shape for value in node.data]
+        )
         PRICES[node.class_name].weights(node.form.config, source)
     except (ValueError, IndexError) as error:
         return str(error)

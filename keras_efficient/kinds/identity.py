@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -49,7 +50,7 @@ def key_of(operation: Any) -> Key | None:
     it inherits from: a class counts as its base only where it overrides no method or property of it but `__init__`.
     A model counts as its base as long as it computes its outputs as that does: its training may be its own.
     """
-    return _key_of_class(type(operation))
+    return _key_of_class(type(operation))  # type: ignore[arg-type]  # classes are hashable
 
 
 @cache
@@ -69,7 +70,7 @@ def _origin(kind: type) -> str | None:
     return _ORIGINS.get(package, {}).get(rooms[0]) if rooms else None
 
 
-def _overridable(base: type, origin: str):
+def _overridable(base: type, origin: str) -> Callable[[str], bool]:
     if origin == "models":
         return lambda name: name not in MODEL_METHODS
     return lambda name: name in _FREE or not hasattr(base, name)

@@ -123,7 +123,8 @@ class Compressing(Rebuilder):
 
     def __init__(self, model: keras.Model, old: keras.layers.Layer, new: list[keras.layers.Layer]):
         super().__init__(model)
-        self.old, self.new, self.copies = old, new, {}
+        self.old, self.new = old, new
+        self.copies: dict[int, tuple[Any, Any]] = {}
 
     def call(self, node: Node, args: tuple, kwargs: dict[str, Any]) -> Any:
         operation = node.operation

@@ -31,16 +31,16 @@ class PruningCallback(keras.callbacks.Callback):
                 f"Model '{self.model.name}' has no Prunable layer for PruningCallback to update: wrap its layers with "
                 "`keras_efficient.prune_model` before."
             )
-        self._step: int | None = None
+        self._step, self._started = 0, False
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._first_batch = batch
         # Not when training begins: a backup is restored by then, or only then.
-        if self._step is None and all(layer.built for layer in prunable_layers(self.model)):
+        if not self._started and all(layer.built for layer in prunable_layers(self.model)):
             self._start()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self._step is None:
+        if not self._started:
             self._start()
         for _ in range(batch - self._first_batch + 1):
             self._step += 1
@@ -52,7 +52,7 @@ class PruningCallback(keras.callbacks.Callback):
             layer.step.assign(self._step)
 
     def on_train_end(self, logs: Any = None) -> None:
-        late = [layer for layer in self._layers if self._step < layer.schedule.last_step] if self._step else []
+        late = [layer for layer in self._layers if self._step < layer.schedule.last_step] if self._started else []
         if late:
             warnings.warn(
                 f"Training ended after {self._step} batches, before {late[0].schedule!r} has reached what it aims at, "
@@ -65,7 +65,7 @@ class PruningCallback(keras.callbacks.Callback):
         return {}
 
     def _start(self) -> None:
-        self._layers = prunable_layers(self.model)
+        self._layers, self._started = prunable_layers(self.model), True
         self._step = max(int(keras.ops.convert_to_numpy(layer.step)) for layer in self._layers)
         if self._step < 0:
             self._step = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from numbers import Real
 from typing import Any
 
 import keras
@@ -86,7 +85,7 @@ def _checked_rule(percentile: Any, rule: Any) -> float | None:
         raise ValueError(f"`rule` must be one of {RULES}. Received: rule={rule!r}")
     if percentile is None:
         return STUDY if rule == "percentile" else None
-    if not isinstance(percentile, Real) or isinstance(percentile, bool) or not 0 <= percentile < 50:
+    if not isinstance(percentile, (int, float, np.number)) or isinstance(percentile, bool) or not 0 <= percentile < 50:
         raise ValueError(f"`percentile` must be in [0, 50). Received: percentile={percentile!r}")
     if rule == "least_error":
         raise ValueError(f"`percentile` does not go with rule='least_error'. Received: percentile={percentile!r}")

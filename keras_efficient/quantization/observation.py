@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -76,7 +76,7 @@ class Places(AllValues):
 
 
 @contextmanager
-def _observing(quantizers: Sequence[Quantizer], seen: Sequence[Callable[[Any], None]]):
+def _observing(quantizers: Sequence[Quantizer], seen: Sequence[Callable[[Any], None]]) -> Iterator[None]:
     for quantizer, values in zip(quantizers, seen, strict=True):
         quantizer.observers.append(values)
     try:

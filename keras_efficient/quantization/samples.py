@@ -27,6 +27,7 @@ class Samples:
     """
 
     def __init__(self, x: Any, model: keras.Model):
+        self.batches: Iterable[Batch]
         if isinstance(x, Samples):
             self.batches = x.batches
             return

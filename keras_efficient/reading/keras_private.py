@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def functional_of(model: Any) -> Any | None:
+def functional_of(model: Any) -> Any:
     """The Functional model within a model: itself, the one that a built Sequential keeps, or None."""
     if hasattr(model, "_nodes_by_depth"):
         return model

@@ -143,7 +143,8 @@ def read_description(config: Any, input_shape: Sequence[int] | None) -> tuple[li
         "the description",
         [(name, spec.class_name, spec.class_name) for name, (spec, _) in zip(names, expanded, strict=True)],
     )
-    return [ShapedLayer(name, *each) for name, each in zip(names, expanded, strict=True)], check_input_shape(shape)
+    layers = [ShapedLayer(name, spec, after or ()) for name, (spec, after) in zip(names, expanded, strict=True)]
+    return layers, check_input_shape(shape)
 
 
 def read_chain(network: Network, shape: tuple) -> list[ShapedLayer]:

@@ -29,12 +29,12 @@ def refuse_unknown(model: str, layers: Sequence[tuple[str, str, str]]) -> None:
 
 def is_priced(class_name: str) -> bool:
     """Whether a class of layers has a price."""
-    return class_name in PRICES and (class_name in SHAPES or PRICES[class_name].merges)
+    return class_name in PRICES and (class_name in SHAPES or PRICES[class_name].merges is not None)
 
 
 def layer_spec(call: Call) -> LayerSpec:
     """What a layer is priced by."""
-    return LayerSpec(call.class_name, call.config, kernels=stored_kernels(call.layer))
+    return LayerSpec(call.class_name, dict(call.config), kernels=stored_kernels(call.layer))
 
 
 def shape_behind(name: str, spec: LayerSpec, shapes: Sequence[tuple]) -> tuple:

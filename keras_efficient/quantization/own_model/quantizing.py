@@ -130,7 +130,7 @@ class Walk(Rebuilder):
         if value not in self.on_grid:
             number = len(self.on_grid)
             name, signed = f"input_q_{number}" if number else "input_q", self.signed[value]
-            grid = InputQ(self.settings.input_bits, signed, name=name, dtype=value.dtype)
+            grid = InputQ(self.settings.input_bits or 0, signed, name=name, dtype=value.dtype)
             self.on_grid[value] = grid(self.known[value])
             self.non_negative.update(() if signed else (value,))
         return self.on_grid[value]
@@ -145,7 +145,7 @@ class Walk(Rebuilder):
     def request(self, node: Node, known: bool) -> Request:
         choice, fusion = self.choice_of(node), self.fusions[node]
         is_output = leads_out(self.graph, [node, *fusion.absorbed][-1]) and not self.is_inner
-        if is_output and "activation_bits" not in choice.given:
+        if is_output and choice.settings is not None and "activation_bits" not in choice.given:
             choice = replace(choice, settings=replace(choice.settings, activation_bits=LOGIT_BITS))
         norm, relu = fusion.batch_norm, fusion.activation
         return Request(
@@ -153,7 +153,7 @@ class Walk(Rebuilder):
             choice,
             batch_norm=norm and norm.operation,
             frozen_statistics=norm is not None and norm.kwargs.get("training") is False,
-            activation=relu and relu_name(*relu.form),
+            activation=None if relu is None else relu_name(*relu.form),
             is_output=is_output,
             non_negative=known,
         )

@@ -104,7 +104,7 @@ def window(size_key: str, default: Any = None, by_channel: bool = False) -> Call
         else:
             sizes, strides, padding = read_window(config, size_key, default)
         one_to_one = by_channel and source.shape[-1] == target.shape[-1]
-        return WindowStep(as_image(source), as_image(target), tuple(sizes), tuple(strides), padding, one_to_one)
+        return WindowStep(as_image(source), as_image(target), sizes, strides, padding, one_to_one)
 
     return step
 
