@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from typer import Abort, Argument, Option, Typer, echo
+from typer import Abort, Argument, Context, Exit, Option, Typer, echo
 from typer.exceptions import TyperException
 
 import keras_efficient as ke
@@ -37,6 +37,17 @@ app = Typer(
 _Network = Annotated[Path | None, Option(help="JSON file with the network description.")]
 _Json = Annotated[bool, Option("--json", help="Print JSON instead of tables.")]
 _Seed = Annotated[int, Option(help="Decides everything that is random, and the validation split.")]
+
+
+@app.callback(invoke_without_command=True)
+def _without_a_command(
+    context: Context, version: Annotated[bool, Option("--version", help="Show the version and exit.")] = False
+) -> None:
+    if version:
+        echo(ke.__version__)
+        raise Exit
+    if context.invoked_subcommand is None:
+        echo(context.get_help())
 
 
 @app.command(

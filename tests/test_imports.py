@@ -7,8 +7,8 @@ import pytest
 
 _ROOT = Path(__file__).parents[1] / "keras_efficient"
 # Every package may import itself and the ones listed; `descriptions`, `storage` and the modules
-# that lie directly in keras_efficient (files, startup, version) may be imported by all.
-_EVERYONE = {"descriptions", "files", "startup", "version"}
+# that lie directly in keras_efficient (files, lazy_names, startup, version) may be imported by all.
+_EVERYONE = {"descriptions", "files", "lazy_names", "startup", "version"}
 _ALLOWED = {
     "descriptions": set(),
     "storage": set(),
