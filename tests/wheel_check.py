@@ -19,7 +19,9 @@ def check(holds: bool, what: str) -> None:
 
 
 def output(*arguments: str) -> str:
-    return subprocess.run([_PROGRAMS / "keras-efficient", *arguments], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        [_PROGRAMS / "keras-efficient", *arguments], check=True, capture_output=True, text=True
+    ).stdout
 
 
 def main() -> None:
