@@ -68,8 +68,8 @@ from keras_efficient.version import __version__
 
 if TYPE_CHECKING:
     from keras_efficient.on_demand import *  # noqa: F403
-
-__getattr__, __dir__ = lazy_names(__name__, "keras_efficient.on_demand")
+else:
+    __getattr__, __dir__ = lazy_names(__name__, "keras_efficient.on_demand")
 
 __all__ = [
     "ACDC",

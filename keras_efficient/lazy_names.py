@@ -9,7 +9,7 @@ def lazy_names(package: str, module: str) -> tuple[Callable[[str], Any], Callabl
     """`__getattr__` and `__dir__` of a package whose other names a module holds.
 
     The module is imported by the first access to a name that the package does not have yet. Type
-    checkers read `from MODULE import *` in an `if TYPE_CHECKING:` beside the call.
+    checkers read `from MODULE import *` instead, in an `if TYPE_CHECKING:` before the call.
 
     Args:
         package: The package's `__name__`.
