@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_efficient.kinds import Key
 from keras_efficient.reading.value import Value
 
-if TYPE_CHECKING:
-    from keras_efficient.reading.graph import Node
+Node = Any  # of `reading.graph`, which imports this module
 
 
 class LayerForm(NamedTuple):
