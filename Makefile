@@ -9,6 +9,10 @@ RUN := $(VENV)/bin/python
 # The version whose CPU build is small; any release in the `torch` extra's range works.
 TORCH := torch==2.13.0
 WORKERS ?= 2
+# Requirements beyond those of pyproject.toml, such as `make test WITH='--pre --upgrade keras'`.
+WITH ?=
+# The lowest Keras and TensorFlow that pyproject.toml allows.
+OLDEST := $(shell sed -nE 's/^ *"(keras|tensorflow)>=([0-9.]+).*/\1==\2/p' pyproject.toml)
 # What depends on the backend; the rest of the driver is the same on all of them.
 BACKEND_TESTS := tests/layers tests/pruning tests/ops tests/quantization tests/networks tests/compat tests/export/test_own_models.py \
 	$(addprefix tests/training/test_,$(addsuffix .py,engines files selection stage train_network epochs random_bases \
@@ -18,7 +22,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 unexport VIRTUAL_ENV
 unexport PYTHONHOME
 
-.PHONY: demo test test-backends test-tfmot test-scripts lint docs figures format clean
+.PHONY: demo test test-oldest test-backends test-jax test-torch test-tfmot test-scripts lint docs wheel figures format clean
 
 demo: $(VENV)/.base
 	out=runs/demo-$$(date +%Y%m%d-%H%M%S) && \
@@ -28,10 +32,15 @@ demo: $(VENV)/.base
 test: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q
 
+# The same with the lowest Keras and TensorFlow, in an environment of its own.
+test-oldest:
+	$(MAKE) test VENV=.venv-oldest WITH="$(OLDEST)"
+
 # The layers, the quantizer, the driver and the published network once more on JAX and torch.
-test-backends: $(VENV)/.backends
-	KERAS_BACKEND=jax $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)
-	KERAS_BACKEND=torch $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)
+test-backends: test-jax test-torch
+
+test-jax test-torch: test-%: $(VENV)/.backends
+	KERAS_BACKEND=$* $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)
 
 # Parity with TensorFlow Model Optimization: without it these tests skip.
 test-tfmot: $(VENV)/.tfmot
@@ -50,6 +59,14 @@ lint: $(VENV)/.dev
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
 
+# The wheel in dist/, and what a user does first with it, away from this folder.
+wheel: $(VENV)/.venv
+	rm -rf dist .venv-wheel
+	$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip install --quiet dist/*.whl
+	cd dist && KERAS_BACKEND=tensorflow ../.venv-wheel/bin/python -I ../tests/wheel_check.py
+
 # All that is made of results/: the tables of README.md and docs/, REPRODUCTION.md, the list of benchmarks, pictures.
 figures: $(VENV)/.base
 	for page in benchmarks draw_figures readme_tables docs_tables reproduction_page; do $(RUN) scripts/$$page.py || exit 1; done
@@ -59,7 +76,7 @@ format: $(VENV)/.dev
 	$(RUN) -m ruff format .
 
 clean:
-	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-wheel dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.venv:
 	@test -n "$(PYTHON)" || { echo "keras_efficient needs Python 3.11 to 3.13: none was found. Install one, or name it: make PYTHON=/path/to/python"; exit 1; }
@@ -67,7 +84,7 @@ $(VENV)/.venv:
 	@touch $@
 
 $(VENV)/.base: $(VENV)/.venv pyproject.toml
-	$(RUN) -m pip install --quiet --editable .
+	$(RUN) -m pip install --quiet --editable . $(WITH)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base

@@ -1,5 +1,8 @@
 """Neural networks that fit: compact Keras 3 layers, quantized training, bytes known before."""
 
+from typing import TYPE_CHECKING
+
+from keras_efficient.lazy_names import lazy_names
 from keras_efficient.startup import quiet_command
 
 with quiet_command():
@@ -9,16 +12,13 @@ from keras_efficient import (
     compat,
     datasets,
     descriptions,
-    export,
     layers,
     networks,
     ops,
     pruning,
     quantization,
     storage,
-    training,
 )
-from keras_efficient.export import FirmwareReport, LitertReport, export_c, export_litert
 from keras_efficient.layers import (
     ACDC,
     AFDF,
@@ -61,9 +61,15 @@ from keras_efficient.pruning import (
 )
 from keras_efficient.quantization import calibrate, quantize_model, set_mode
 from keras_efficient.storage import StorageReport, estimate_storage
-from keras_efficient.training import Halving, RandomBases, Selection, Stage, selection_score, train_network
+from keras_efficient.training.attention_transfer import AttentionTransfer  # noqa: F401  (registers it)
 from keras_efficient.training.diagonal_rates import DiagonalRates
+from keras_efficient.training.random_bases.optimizer import RandomBases
 from keras_efficient.version import __version__
+
+if TYPE_CHECKING:
+    from keras_efficient.on_demand import *  # noqa: F403
+else:
+    __getattr__, __dir__ = lazy_names(__name__, "keras_efficient.on_demand")
 
 __all__ = [
     "ACDC",
@@ -105,6 +111,7 @@ __all__ = [
     "Stage",
     "StepSparsity",
     "StorageReport",
+    "SupportReport",
     "TaylorDualLPHM",
     "__version__",
     "build_network",
@@ -129,6 +136,7 @@ __all__ = [
     "set_mode",
     "storage",
     "strip_pruning",
+    "support_report",
     "train_network",
     "training",
 ]

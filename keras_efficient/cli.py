@@ -11,16 +11,23 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Abort, Argument, Option, Typer, echo
+from typer import Abort, Argument, Context, Exit, Option, Typer, echo
 from typer.exceptions import TyperException
 
 import keras_efficient as ke
-from keras_efficient.descriptions import read_description
-from keras_efficient.export_command import ExportArguments, run_export
-from keras_efficient.networks import DIGITS, MNIST_2KB
+from keras_efficient.export_command import ExportArguments, load_model, run_export
+from keras_efficient.networks import MNIST_2KB
 from keras_efficient.report import load_result, summary_table, write_report
 from keras_efficient.report.search import search_summary
-from keras_efficient.training.command import augmented, halving_option, integers_option, make_stages, stage_settings
+from keras_efficient.training.command import (
+    augmented,
+    default_network,
+    halving_option,
+    integers_option,
+    make_stages,
+    network_option,
+    stage_settings,
+)
 from keras_efficient.training.engines import check_engine
 from keras_efficient.training.experiments import list_experiment
 from keras_efficient.training.search.command import SearchArguments, run_search
@@ -36,6 +43,17 @@ app = Typer(
 _Network = Annotated[Path | None, Option(help="JSON file with the network description.")]
 _Json = Annotated[bool, Option("--json", help="Print JSON instead of tables.")]
 _Seed = Annotated[int, Option(help="Decides everything that is random, and the validation split.")]
+
+
+@app.callback(invoke_without_command=True)
+def _without_a_command(
+    context: Context, version: Annotated[bool, Option("--version", help="Show the version and exit.")] = False
+) -> None:
+    if version:
+        echo(ke.__version__)
+        raise Exit
+    if context.invoked_subcommand is None:
+        echo(context.get_help())
 
 
 @app.command(
@@ -83,7 +101,7 @@ def train(
     check_engine(engine)
     _check_workers(workers, ray)
     images = ke.datasets.load_dataset(dataset, data_dir, seed=seed)
-    description, _ = _read_network(network, _default_network(dataset), images.x_train.shape[1:])
+    description, _ = network_option(network, default_network(dataset), images.x_train.shape[1:])
     if not as_json:
         _show_storage(description, images.x_train.shape[1:])
     with _executor(workers, ray) as executor:
@@ -113,7 +131,7 @@ def storage(
 ) -> None:
     """Show the bytes and multiply-adds of a network, layer by layer, without training it."""
     shape = None if input_shape is None else integers_option(input_shape, "--input-shape")
-    description, shape = _read_network(network, MNIST_2KB, shape)
+    description, shape = network_option(network, MNIST_2KB, shape)
     report = ke.estimate_storage(description, shape, input_bits, streaming, order)
     echo(report.to_json() if as_json else str(report))
 
@@ -153,6 +171,13 @@ def export(
     echo(report.to_json() if as_json else f"{report}\n{verification or ''}".rstrip(), nl=not as_json)
     if isinstance(verification, ke.export.Verification) and not verification.passed:
         _fail(f"the programs differ: {'; '.join(map(str, verification.comparisons))}", 1)
+
+
+@app.command(epilog="Example: keras-efficient check --model mine.keras")
+def check(model: Annotated[Path, Option(help="A .keras file, plain or quantized.")], as_json: _Json = False) -> None:
+    """Show what each layer, function and operator of a model can do here, and why not; change nothing."""
+    report = ke.support_report(load_model(model))
+    echo(report.to_json() if as_json else str(report))
 
 
 @app.command(
@@ -219,25 +244,8 @@ def experiment(
         _fail(f"all runs failed; the first: {found.rows[0]['runs'][0]['reason']}", 1)
 
 
-def _read_network(path, default, shape):
-    """The description and the input shape: the one asked for, else the file's."""
-    if path is None:
-        return default, shape
-    description = read_description(path)
-    file_shape = description.input_shape
-    if shape is not None and file_shape is not None and tuple(shape) != tuple(file_shape):
-        raise ValueError(
-            f"'{path}' describes a network for inputs of shape {tuple(file_shape)}. Received: inputs of {tuple(shape)}"
-        )
-    return description, file_shape if shape is None else shape
-
-
 def _files(directory):
     return ", ".join(str(Path(directory) / name) for name in ("best.keras", "result.json", "report.html"))
-
-
-def _default_network(dataset):
-    return DIGITS if dataset == "digits" else MNIST_2KB
 
 
 def _show_storage(description, input_shape):

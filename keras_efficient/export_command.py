@@ -21,8 +21,8 @@ from keras_efficient.export import (
 from keras_efficient.export.firmware import TARGETS, check_choice
 from keras_efficient.export.litert import check_backend
 from keras_efficient.export.litert_report import litert_outputs
+from keras_efficient.reading.network import model_input_shape
 from keras_efficient.startup import held_back_errors
-from keras_efficient.storage.models import model_input_shape
 
 LITERT, LITERT_FILE = "litert", "model.tflite"
 DIGITS, DIGITS_SHAPE = "digits", (8, 8, 1)

@@ -7,21 +7,24 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[1] / "keras_efficient"
-# Every package may import itself and the ones listed; `descriptions`, `storage` and the modules
-# that lie directly in keras_efficient (files, startup, type_aliases, version) may be imported by all.
-_EVERYONE = {"descriptions", "files", "startup", "type_aliases", "version"}
+# Every package may import itself and the ones listed; `descriptions`, `kinds`, `reading` and the modules
+# that lie directly in keras_efficient (files, lazy_names, startup, type_aliases, version) may be imported by all.
+_EVERYONE = {"descriptions", "kinds", "reading", "files", "lazy_names", "startup", "type_aliases", "version"}
 _ALLOWED = {
+    "kinds": set(),
+    "reading": set(),
+    "copies": set(),
     "descriptions": set(),
     "storage": set(),
     "datasets": set(),
     "ops": set(),
     "layers": {"ops"},
-    "quantization": {"ops", "layers", "storage"},
-    "pruning": {"ops", "layers", "quantization"},
-    "networks": {"ops", "layers", "quantization", "storage"},
+    "quantization": {"ops", "layers", "copies", "storage"},
+    "pruning": {"ops", "layers", "copies", "quantization"},
+    "networks": {"ops", "layers", "copies", "quantization", "storage"},
     "report": {"storage"},
-    "export": {"ops", "layers", "quantization", "networks", "storage"},
-    "training": {"ops", "layers", "quantization", "pruning", "networks", "storage", "report", "datasets"},
+    "export": {"ops", "layers", "copies", "quantization", "networks", "storage"},
+    "training": {"ops", "layers", "copies", "quantization", "pruning", "networks", "storage", "report", "datasets"},
 }
 
 
@@ -51,7 +54,7 @@ def test_every_package_is_listed():
     assert packages == {*_ALLOWED, "compat"}
 
 
-@pytest.mark.parametrize("package", ["descriptions", "storage", "report"])
+@pytest.mark.parametrize("package", ["kinds", "reading", "descriptions", "storage", "report"])
 def test_packages_without_keras(package):
     for path in (_ROOT / package).rglob("*.py"):
         roots = {name.split(".")[0] for name in _imports(path)}

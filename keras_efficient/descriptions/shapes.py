@@ -20,6 +20,7 @@ from keras_efficient.descriptions.windows import (
     refuse_what_is_not_modelled,
     window_output_size,
 )
+from keras_efficient.kinds.roles import TRAINING_ONLY
 
 Shape = tuple  # of int | None
 
@@ -243,16 +244,12 @@ SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], Shape]] = {
     "Flatten": flatten_shape,
     "Reshape": reshape_shape,
     "ZeroPadding2D": zero_padding_shape,
-    "SpatialDropout2D": image_unchanged_shape,
     **dict.fromkeys(
         (
+            *TRAINING_ONLY,
             "InputLayer",
             "ActivationQ",
             "InputQ",
-            "Dropout",
-            "SpatialDropout1D",
-            "GaussianNoise",
-            "GaussianDropout",
             "Activation",
             "ReLU",
             "LeakyReLU",
@@ -263,4 +260,5 @@ SHAPES: dict[str, Callable[[Mapping[str, Any], Shape], Shape]] = {
         ),
         unchanged_shape,
     ),
+    "SpatialDropout2D": image_unchanged_shape,
 }

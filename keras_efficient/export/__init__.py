@@ -12,6 +12,7 @@ from keras_efficient.export.firmware_report import FirmwareReport
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.litert import convert_litert, export_litert
 from keras_efficient.export.litert_report import LitertReport
+from keras_efficient.export.support import SupportReport, support_report
 from keras_efficient.export.verification import Verification, verify_c
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "IntegerModel",
     "LayerCoordinates",
     "LitertReport",
+    "SupportReport",
     "Verification",
     "convert_litert",
     "export_c",
@@ -26,6 +28,7 @@ __all__ = [
     "export_litert",
     "load_coordinates",
     "read_coordinates",
+    "support_report",
     "verify_c",
     "write_coordinates",
 ]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import activations
 
 from keras_efficient import layers
+from keras_efficient.copies.layers import carry_weights, copy_of
+from keras_efficient.copies.rebuild import Rebuilder, check_model
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
 from keras_efficient.layers.kronecker.factored_layer import FactoredLayer
-from keras_efficient.quantization.functional_models import as_functional, check_model, copy_of, first_by_place
+from keras_efficient.reading.graph import Node
+from keras_efficient.reading.read import is_connected, read_model
 
 DENSE = (keras.layers.Dense, layers.DenseQ)
 SWEEPS = 30  # of the alternating fits
@@ -67,14 +70,15 @@ def compress(model: keras.Model, layer: str | keras.layers.Layer, into: keras.la
     old = find_dense(model, layer)
     check_into(into, old)
     made, activation = new_layers(old, into)
-    copy = with_layers(model, old, [made, *activation])
+    copy = Compressing(model, old, [made, *activation]).run()
     kernel, bias = kernel_and_bias(old)
     fit(made, kernel, bias)
     return Compression(copy, relative_error(made, kernel))
 
 
 def find_dense(model: keras.Model, layer: str | keras.layers.Layer) -> keras.layers.Layer:
-    dense = {each.name: each for each in model.layers if isinstance(each, DENSE)}
+    nodes = read_model(model).operations
+    dense = {node.name: node.operation for node in nodes if isinstance(node.operation, DENSE) and node.key}
     name = getattr(layer, "name", layer)
     if name not in dense or len(dense[name].kernel.shape) != 2:
         raise ValueError(
@@ -114,26 +118,33 @@ def new_layers(old: keras.layers.Layer, into: keras.layers.Layer) -> tuple[keras
     return made, [keras.layers.Activation(old.activation, name=f"{old.name}_activation")] if behind else []
 
 
-def with_layers(model: keras.Model, old: keras.layers.Layer, new: list[keras.layers.Layer]) -> keras.Model:
-    """A copy of the model with other layers in the place of one."""
-    functional, copies = as_functional(model), {}
+class Compressing(Rebuilder):
+    """A copy of a model, inner ones included, with other layers in the place of one."""
 
-    def call(operation, *args, **kwargs):
-        args, kwargs = first_by_place(operation, args, kwargs)
-        if operation.name == old.name:
+    def __init__(self, model: keras.Model, old: keras.layers.Layer, new: list[keras.layers.Layer]):
+        super().__init__(model)
+        self.old, self.new = old, new
+        self.copies: dict[int, tuple[Any, Any]] = {}
+
+    def call(self, node: Node, args: tuple, kwargs: dict[str, Any]) -> Any:
+        operation = node.operation
+        if operation is self.old:
             y = args[0]
-            for each in new:
+            for each in self.new:
                 y = each(y)
             return y
-        if operation.name not in copies:
-            copies[operation.name] = (operation, copy_of(operation))
-        return copies[operation.name][1](*args, **kwargs)
+        if id(operation) not in self.copies:
+            inner = is_connected(operation)
+            copy = Compressing(operation, self.old, self.new).run() if inner else copy_of(operation)
+            self.copies[id(operation)] = (operation, copy)
+        return self.copies[id(operation)][1](*args, **kwargs)
 
-    copy = keras.models.clone_model(functional, clone_function=lambda layer: layer, call_function=call)
-    for source, target in copies.values():
-        if getattr(source, "weights", None):
-            target.set_weights(source.get_weights())
-    return keras.Sequential(copy.layers, name=model.name) if isinstance(model, keras.Sequential) else copy
+    def run(self) -> keras.Model:
+        copy = super().run()
+        for source, target in self.copies.values():
+            if not is_connected(source):
+                carry_weights(source, target)
+        return copy
 
 
 def fit(layer: keras.layers.Layer, kernel: np.ndarray, bias: np.ndarray) -> None:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_efficient.kinds import layer_class
 from keras_efficient.pruning.graph import Graph
 
 PRODUCERS = ("Dense", "Conv1D", "Conv2D", "Conv3D", "DenseQ", "Conv1DQ", "ConvQ")
@@ -48,7 +49,7 @@ class Constants:
 
 def passes_channels(layer: keras.layers.Layer) -> bool:
     """Whether output channel c of a layer comes from its input channel c alone."""
-    kind = type(layer).__name__
+    kind = layer_class(layer)
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         return False
     if kind == "Activation":
@@ -60,13 +61,13 @@ def passes_channels(layer: keras.layers.Layer) -> bool:
 
 def is_thin(layer: keras.layers.Layer) -> bool:
     """Whether a layer is a depthwise convolution with one filter a channel."""
-    return type(layer).__name__ in DEPTHWISE and layer.depth_multiplier == 1
+    return layer_class(layer) in DEPTHWISE and layer.depth_multiplier == 1
 
 
 def is_producer(layer: keras.layers.Layer) -> bool:
     """Whether a layer has a kernel (..., inputs, outputs) whose inputs and outputs can be taken out."""
     channels_last = getattr(layer, "data_format", "channels_last") == "channels_last"
-    return type(layer).__name__ in PRODUCERS and channels_last and getattr(layer, "groups", 1) == 1
+    return layer_class(layer) in PRODUCERS and channels_last and getattr(layer, "groups", 1) == 1
 
 
 def kernel_and_bias(layer: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray | None]:

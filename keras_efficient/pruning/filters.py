@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_efficient.copies.rebuild import check_model, replace_layers
+from keras_efficient.kinds import layer_class
 from keras_efficient.layers.pruning.channels import PrunedChannels
-from keras_efficient.pruning.cloning import rebuild
 from keras_efficient.pruning.constants import Constants, is_producer, kernel_and_bias, passes_channels
 from keras_efficient.pruning.graph import Graph
 from keras_efficient.pruning.strip import strip_pruning
 from keras_efficient.pruning.updates import prunable_layers
-from keras_efficient.quantization.functional_models import check_model
 from keras_efficient.quantization.modes import layers_of
 
 
@@ -46,7 +46,7 @@ def remove_filters(model: keras.Model) -> keras.Model:
     for layer in graph.layers:
         if is_producer(layer) and id(layer) not in graph.shared | graph.ends:
             _plan(layer, graph, constants, changes)
-    return rebuild(model, lambda layer: changes[id(layer)].replacement() if id(layer) in changes else None)
+    return replace_layers(model, lambda layer: changes[id(layer)].replacement() if id(layer) in changes else None)
 
 
 @dataclass
@@ -129,7 +129,7 @@ def _follow(producer, graph):
                 return path, None
             if is_producer(consumer):
                 readers.append((consumer, source, places))
-            elif type(consumer).__name__ == "Flatten" and consumer.data_format == "channels_last" and places == 1:
+            elif layer_class(consumer) == "Flatten" and consumer.data_format == "channels_last" and places == 1:
                 size = consumer.input.shape[1:-1]
                 if None in size:
                     return path, None
@@ -137,7 +137,7 @@ def _follow(producer, graph):
             elif places == 1 and passes_channels(consumer):
                 path.append(consumer)
                 waiting.append((consumer, 1, consumer))
-            elif type(consumer).__name__ in ("Dropout", "Identity"):
+            elif layer_class(consumer) in ("Dropout", "Identity"):
                 waiting.append((consumer, places, source))
             else:
                 return path, None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from keras_efficient.reading.keras_private import calls_in_order, functional_of, maker_of
+
 
 class Graph:
     """The layers of a Functional or Sequential model in the order of computation, and their edges.
@@ -17,23 +19,22 @@ class Graph:
     """
 
     def __init__(self, model: keras.Model):
-        function = model._functional if isinstance(model, keras.Sequential) else model
+        function = functional_of(model)
         self.layers: list[keras.layers.Layer] = []
         self.sources: dict[int, list[keras.layers.Layer]] = {}
         self.consumers: dict[int, list[keras.layers.Layer]] = {}
         self.shared: set[int] = set()
-        depths = sorted(function._nodes_by_depth, reverse=True)
-        for node in (node for depth in depths for node in function._nodes_by_depth[depth]):
+        for node in calls_in_order(function):
             layer = node.operation
             if id(layer) in self.sources:
                 self.shared.add(id(layer))
             else:
                 self.layers.append(layer)
-            feeding = [tensor._keras_history.operation for tensor in node.arguments.keras_tensors]
+            feeding = [maker_of(tensor) for tensor in node.arguments.keras_tensors]
             self.sources.setdefault(id(layer), []).extend(feeding)
             for source in feeding:
                 self.consumers.setdefault(id(source), []).append(layer)
-        self.ends = {id(tensor._keras_history.operation) for tensor in keras.tree.flatten(function.outputs)}
+        self.ends = {id(maker_of(tensor)) for tensor in function.outputs}
 
     def source_of(self, layer: keras.layers.Layer) -> keras.layers.Layer | None:
         """The one layer that feeds `layer`, or None."""

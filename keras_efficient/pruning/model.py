@@ -6,14 +6,16 @@ from collections.abc import Callable, Container, Iterable
 
 import keras
 
+from keras_efficient.copies.layers import copy_of
+from keras_efficient.copies.rebuild import check_model, replace_layers
+from keras_efficient.kinds import layer_class
 from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import check_prunable, divide, output_axes, prunable_weights, refusal
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.pruning.schedules import Schedule, check_schedule
 from keras_efficient.layers.pruning.structures import Structure, check_structure
-from keras_efficient.pruning.cloning import rebuild
 from keras_efficient.pruning.graph import Graph
-from keras_efficient.quantization.functional_models import check_model, copy_of
+from keras_efficient.reading.read import read_model
 
 # What works on each channel, or place, alone and may stand between filters and their normalization.
 _BETWEEN = ("Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "SpatialDropout2D", "MaxPooling2D", "AveragePooling2D")
@@ -64,7 +66,7 @@ def prune_model(
             return PrunedChannels(copy_of(layer), f"prunable_{followers[id(layer)].name}"), layer.variables
         return None
 
-    return rebuild(model, replace)
+    return replace_layers(model, replace)
 
 
 def _chosen(model: keras.Model, layers: Choice, structure: Structure) -> dict[int, keras.layers.Layer]:
@@ -106,7 +108,7 @@ def _last(model: keras.Model) -> set[int]:
         seen.add(id(layer))
         if isinstance(layer, keras.Model):
             last |= _last(layer)
-        elif prunable_weights(layer):
+        elif isinstance(layer, keras.layers.Layer) and prunable_weights(layer):
             last.add(id(layer))
         else:
             waiting += graph.sources[id(layer)]
@@ -115,10 +117,8 @@ def _last(model: keras.Model) -> set[int]:
 
 def _leaves(model):
     """The layers of a model and of the models inside it."""
-    found: list[keras.layers.Layer] = []
-    for layer in model.layers:
-        found += _leaves(layer) if isinstance(layer, keras.Model) else [layer]
-    return list({id(layer): layer for layer in found}.values())
+    operations = [node.operation for node in read_model(model).operations]
+    return [operation for operation in operations if isinstance(operation, keras.layers.Layer)]
 
 
 def _named(layers, wanted, model):
@@ -144,7 +144,7 @@ def _normalizations(model: keras.Model, chosen: Container[int]) -> dict[int, ker
         if isinstance(layer, keras.Model):
             followers |= _normalizations(layer, chosen)
         source = graph.source_of(layer) if _normalizes_channels(layer) else None
-        while source is not None and type(source).__name__ in _BETWEEN:
+        while source is not None and layer_class(source) in _BETWEEN:
             source = graph.source_of(source)
         if source is not None and id(source) in chosen:
             followers[id(layer)] = source
@@ -152,4 +152,4 @@ def _normalizations(model: keras.Model, chosen: Container[int]) -> dict[int, ker
 
 
 def _normalizes_channels(layer):
-    return type(layer).__name__ == "BatchNormalization" and layer.axis in (-1, len(layer.input.shape) - 1)
+    return layer_class(layer) == "BatchNormalization" and layer.axis in (-1, len(layer.input.shape) - 1)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import keras
 
+from keras_efficient.copies.layers import copy_of
+from keras_efficient.copies.rebuild import replace_layers
 from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import described
 from keras_efficient.layers.pruning.prunable import Prunable, effective_value
-from keras_efficient.pruning.cloning import rebuild
-from keras_efficient.quantization.functional_models import copy_of
 from keras_efficient.quantization.modes import quantized_layers
 
 
@@ -34,7 +34,7 @@ def strip_pruning(model: keras.Model) -> keras.Model:
             return copy_of(layer.layer), layer.effective_weights()
         return None
 
-    return rebuild(model, replace)
+    return replace_layers(model, replace)
 
 
 def check_grids(layer: Prunable) -> None:

@@ -1,41 +1,46 @@
 """From a float network to a quantized one: copy the weights, set the scales."""
 
+from __future__ import annotations
+
 import warnings
-from numbers import Real
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
 
-from keras_efficient.ops.quantize import quantize
+from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.quantization import scales
 from keras_efficient.quantization.modes import float_mode, quantized_layers
-from keras_efficient.quantization.observation import check_samples, observed_activations
-from keras_efficient.type_aliases import Inputs
+from keras_efficient.quantization.observation import observed_activations
+from keras_efficient.quantization.steps import PIXEL_EXPONENT, exponent_of, input_quantizers
 
 RULES = ("percentile", "least_error")
-# Values of an activation that the rule of least error looks at, at most.
-_SAMPLE = 100_000
-# Filters whose kernel is smaller than this share of the largest one's share its grid: their shifts stay small.
-_FILTER_SPREAD = 8
+STUDY = 2.0  # percent
 
 
 def calibrate(
-    float_model: keras.Model, quantized_model: keras.Model, x: Inputs, percentile: float = 2, rule: str = "percentile"
+    float_model: keras.Model,
+    quantized_model: keras.Model | None = None,
+    x: Any = None,
+    percentile: float | None = None,
+    rule: str | None = None,
 ) -> None:
     """Copy the weights of `float_model` into `quantized_model` and set its scales.
 
-    With P_k the k-th percentile and p = `percentile`:
+    `rule="least_error"`, the default: each scale is the power of two at which rounding has the least squared error:
+    at 8 bits hardly anything is clipped, at 2 bits much. A kernel with a scale for each filter gets them one by one,
+    at least 2^-8 of the largest. A bias has no finer steps than the products that it is added to, and theirs where
+    it is zero. All of it is the same for a network whose numbers are all 2^k times as large.
 
-    * kernel scale = max(|P_p|, |P_(100-p)|) of the kernel,
-    * scale of a factor of a structured layer (a, d, blocks) = the power of two at which rounding has
-      the least squared error: entries near 1 would all be cut off by the scale of their percentile,
+    `rule="percentile"`, or a `percentile` p, is the rule of the study. With P_k the k-th percentile:
+
+    * kernel scale = max(|P_p|, |P_(100-p)|) of the kernel, for all filters,
+    * scale of a factor of a structured layer (a, d, blocks) = the power of two of least error:
+      entries near 1 would all be cut off by the scale of their percentile,
     * bias scale = 2 (0.1 + max |bias|),
     * activation scale = the kernel's rule on the float values that the quantizer sees when
       `float_model` computes `x`; of the positive values only when none is negative.
-
-    With `rule="least_error"`, kernels and activations take the power of two at which rounding has the
-    least squared error: at 8 bits hardly anything is clipped, at 2 bits much. A kernel with a scale a
-    filter gets one by one, at least 2^-8 of the largest. With "percentile", all filters start with the
-    scale of the whole kernel.
 
     The stored scales are the base-2 logarithms, not rounded. Source: Gural & Murmann, ICML 2019
     (their `loadQ`), but for the factors. Unlike there, a lone `ActivationQ` and the inner activation of a
@@ -44,120 +49,122 @@ def calibrate(
     Args:
         float_model: Model whose weights are copied. It computes in float mode here, whatever
             its mode, and may be `quantized_model` itself.
-        quantized_model: Model with the same layers, in any mode (the mode stays).
-        x: Representative inputs, an array (samples, ...), or a list or dictionary of them, as the
-            model takes several inputs. The study takes 128.
-        percentile: Share in percent that may be clipped on each side, from 0 up to 50.
-        rule: `"percentile"` or `"least_error"`.
+        quantized_model: Model with the same layers, in any mode (the mode stays). None: `float_model`.
+        x: Representative inputs: an array (samples, ...), or a list or dictionary of them, as the
+            model takes several inputs; a data set or generator of batches (of batches (x, y) x is taken). The study
+            takes 128. They are computed batch by batch; with least error about 100,000 values of each activation are
+            looked at, of every channel. None: kernels and biases get their scales, and a warning says that the
+            activations have none.
+        percentile: Share in percent that may be clipped on each side, from 0 up to 50; 2 where only the rule is given.
+        rule: `"least_error"` or `"percentile"`.
 
     Raises:
-        ValueError: If the models differ in their weights, `percentile` is out of range, `rule` is unknown
-            or `x` is empty.
+        ValueError: If the models differ in their weights, `percentile` is out of range, `rule` is unknown or does
+            not fit, or `x` is empty or holds numbers that are not finite.
         TypeError: If a model is no built Keras model.
         Warns when an activation is never positive: its scale is left alone.
     """
-    if not isinstance(percentile, Real) or not 0 <= percentile < 50:
-        raise ValueError(f"`percentile` must be in [0, 50). Received: percentile={percentile!r}")
-    if rule not in RULES:
-        raise ValueError(f"`rule` must be one of {RULES}. Received: rule={rule!r}")
+    percentile = _checked_rule(percentile, rule)
+    quantized_model = float_model if quantized_model is None else quantized_model
     for name, model in (("float_model", float_model), ("quantized_model", quantized_model)):
         if not isinstance(model, keras.Model) or not model.built:
             raise TypeError(f"`{name}` must be a built Keras model. Received: {name}={model!r}")
-    check_samples(x)
     _check_same_weights(float_model, quantized_model)
-    with float_mode(float_model):
-        activations = observed_activations(float_model, x)
+    seen = None
+    if x is not None:
+        with float_mode(float_model):
+            seen = iter(observed_activations(float_model, x, sample=percentile is None))
     if quantized_model is not float_model:
         quantized_model.set_weights(float_model.get_weights())
-    values = iter(activations)
-    for layer in quantized_layers(quantized_model):
+    _set_scales(quantized_model, seen, percentile)
+
+
+def _checked_rule(percentile: Any, rule: Any) -> float | None:
+    """The percentile, or None for least error."""
+    if rule is not None and rule not in RULES:
+        raise ValueError(f"`rule` must be one of {RULES}. Received: rule={rule!r}")
+    if percentile is None:
+        return STUDY if rule == "percentile" else None
+    if not isinstance(percentile, (int, float, np.number)) or isinstance(percentile, bool) or not 0 <= percentile < 50:
+        raise ValueError(f"`percentile` must be in [0, 50). Received: percentile={percentile!r}")
+    if rule == "least_error":
+        raise ValueError(f"`percentile` does not go with rule='least_error'. Received: percentile={percentile!r}")
+    return float(percentile)
+
+
+def _set_scales(model: keras.Model, seen: Iterator[np.ndarray] | None, percentile: float | None) -> None:
+    sources, without = input_quantizers(model), []
+    for layer in quantized_layers(model):
         for quantizer in layer.quantizers:
-            scale = _scale(quantizer, values, percentile, rule)
-            _assign_log2(quantizer, scale, layer.name)
+            if quantizer.weight is not None:
+                _assign_log2(quantizer, _weight_scale(layer, quantizer, sources, percentile), layer.name)
+            elif seen is not None:
+                _assign_log2(quantizer, _activation_scale(next(seen), quantizer, percentile), layer.name)
+            else:
+                without.append(layer.name)
+    if without:
+        warnings.warn(
+            f"No samples were given: the activations of {len(without)} layers have no scales yet. "
+            "keras_efficient.calibrate(model, x=samples) sets them",
+            stacklevel=3,
+        )
 
 
-def _scale(quantizer, activations, percentile, rule):
-    if quantizer.weight is None:
-        seen = next(activations)
-        return _activation_scale(seen, percentile) if rule == "percentile" else _least_error_of_sample(seen, quantizer)
+def _activation_scale(values: np.ndarray, quantizer: Quantizer, percentile: float | None) -> float:
+    if percentile is None:
+        return scales.least_error_scale(values, quantizer)
+    return scales.activation_scale(values, percentile)
+
+
+def _weight_scale(layer: Any, quantizer: Quantizer, sources: dict, percentile: float | None) -> Any:
     values = keras.ops.convert_to_numpy(quantizer.values())
     mask = _mask_of(quantizer.weight)
+    kept = values if mask is None else _kept(values, mask)
     if quantizer.name.startswith("bias"):
-        return 2 * (0.1 + np.abs(values if mask is None else _kept(values, mask)).max())
-    if rule == "least_error":
-        return _filter_scales(values if mask is None else values * mask, quantizer)
-    values = values if mask is None else _kept(values, mask)
+        study = 2 * (0.1 + np.abs(kept).max())
+        return _bias_scale(layer, quantizer, kept, sources) if percentile is None else study
+    if percentile is None:
+        return scales.filter_scales(values if mask is None else values * mask, quantizer)
     if getattr(quantizer.weight, "is_structured_factor", False):
-        return _least_error_scale(values, quantizer)
-    return _percentile_scale(values, percentile)
+        return scales.least_error_scale(kept, quantizer)
+    return scales.percentile_scale(kept, percentile)
 
 
-def _mask_of(weight):
+def _bias_scale(layer: Any, quantizer: Quantizer, values: np.ndarray, sources: dict) -> float:
+    """Of least error, and no finer than the products; where those are not known, a zero bias gets 1."""
+    scale = scales.least_error_scale(values, quantizer)
+    kernel = getattr(layer, "kernel_quantizer", None)
+    if kernel is None or id(layer) not in sources:
+        return scale or 1.0
+    source = sources[id(layer)]
+    products = exponent_of(kernel) + (PIXEL_EXPONENT if source is None else exponent_of(source))
+    return max(scale, 2.0 ** (products + quantizer.bits - 1))
+
+
+def _mask_of(weight: Any) -> np.ndarray | None:
     """The pruning mask of a weight, or None."""
     mask = getattr(weight, "pruning_mask", None)
     return None if mask is None else keras.ops.convert_to_numpy(mask)
 
 
-def _kept(values, mask):
+def _kept(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The values that are not under the mask."""
     kept = values[mask != 0]
     return kept if kept.size else np.zeros(1, values.dtype)
 
 
-def _activation_scale(values, percentile):
-    if values.min() < 0:
-        return _percentile_scale(values, percentile)
-    positive = values[values > 0]
-    return _percentile_scale(positive, percentile) if positive.size else 0.0
-
-
-def _percentile_scale(values, percentile):
-    return np.abs(np.percentile(values, [percentile, 100 - percentile])).max()
-
-
-def _least_error_scale(values, quantizer):
-    return _least_error_scales(values.reshape(-1, 1), quantizer)[0]
-
-
-def _least_error_scales(columns, quantizer):
-    """For each column, all at once, the power of two; 0 or what is not finite stays."""
-    largest = np.abs(columns).max(axis=0)
-    usable = (largest > 0) & (largest < np.inf)
-    covering = np.ceil(np.log2(np.where(usable, largest, 1)))
-    # Two bits have no code near their scale: a constant of 1 is best at 4. Outliers are cut off at smaller ones.
-    exponents = covering + np.arange(-8, 3)[:, np.newaxis]
-    errors = [np.sum((_rounded(columns, quantizer, row) - columns) ** 2, axis=0, dtype="float64") for row in exponents]
-    best = 2.0 ** np.take_along_axis(exponents, np.argmin(errors, axis=0)[np.newaxis], axis=0)[0]
-    return np.where(usable, best, largest)
-
-
-def _least_error_of_sample(values, quantizer):
-    return _least_error_scale(values[:: -(-values.size // _SAMPLE)], quantizer)
-
-
-def _filter_scales(values, quantizer):
-    """One scale, or one a filter; those of filters that hardly count are not much smaller than the largest."""
-    shape = tuple(quantizer.scale.shape)
-    scales = _least_error_scales(values.reshape(-1, int(np.prod(shape, dtype=int))), quantizer)
-    return np.maximum(scales, scales.max() * 2.0**-_FILTER_SPREAD).reshape(shape)
-
-
-def _rounded(columns, quantizer, exponents):
-    return keras.ops.convert_to_numpy(quantize(columns, quantizer.bits, exponents, quantizer.signed))
-
-
-def _assign_log2(quantizer, scale, layer_name):
+def _assign_log2(quantizer: Quantizer, scale: Any, layer_name: str) -> None:
     if np.all(scale > 0) and np.all(np.isfinite(scale)):
         quantizer.scale.assign(np.full(quantizer.scale.shape, np.log2(scale), dtype="float32"))
         return
     warnings.warn(
         f"The {quantizer.name} of layer '{layer_name}' is zero (or not finite) on the "
         "calibration data: its scale is left as it was. The layer is probably dead.",
-        stacklevel=3,
+        stacklevel=4,
     )
 
 
-def _check_same_weights(float_model, quantized_model):
+def _check_same_weights(float_model: keras.Model, quantized_model: keras.Model) -> None:
     shapes = [[w.shape for w in m.weights] for m in (float_model, quantized_model)]
     if shapes[0] != shapes[1]:
         raise ValueError(

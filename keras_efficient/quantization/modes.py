@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
+from keras_efficient.copies.exclusions import copy_exclusions
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.mode import check_mode
-from keras_efficient.quantization.exclusions import copy_exclusions
 
 
 def set_mode(model: keras.layers.Layer, mode: str) -> None:

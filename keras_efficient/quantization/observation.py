@@ -1,58 +1,84 @@
 """Looking at the float values that reach the activation quantizers of a model."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.quantization.modes import quantized_layers
-from keras_efficient.type_aliases import Inputs
+from keras_efficient.quantization.samples import Samples
 
-_BATCH = 256
+# Values of an activation that are kept, about.
+_KEPT = 100_000
+_FEWEST_PLACES = 64
 
 
-def observed_activations(model: keras.Model, x: Inputs) -> list[np.ndarray]:
+def observed_activations(model: keras.Model, x: Any, sample: bool = False) -> list[np.ndarray]:
     """What each activation quantizer of `model` receives when the model computes `x`.
 
-    The values before rounding, one flat array a quantizer, in the order of the layers. The
-    model runs in its current mode, as in inference. A quantizer that is never reached has seen
-    a single zero.
+    The values before rounding, one flat array for each quantizer, in the order of the layers. The
+    model runs in its current mode, as in inference, batch by batch. A quantizer that is never reached has seen
+    a single zero. With `sample` about 100,000 values of each are kept: all channels of places that are drawn by
+    chance, the same ones each time, however the samples are batched.
     """
-    quantizers = [q for layer in quantized_layers(model) for q in layer.quantizers]
-    quantizers = [q for q in quantizers if q.weight is None]
-    seen: list[list[np.ndarray]] = [[] for _ in quantizers]
+    quantizers = [q for layer in quantized_layers(model) for q in layer.quantizers if q.weight is None]
+    seen = [Places() if sample else AllValues() for _ in quantizers]
     with _observing(quantizers, seen):
-        parts = parts_of(x)
-        for start in range(0, len(parts[0]), _BATCH):
-            batch = [keras.ops.convert_to_tensor(part[start : start + _BATCH]) for part in parts]
-            model(_packed_like(x, batch), training=False)
-    return [np.concatenate(values) if values else np.zeros(1, "float32") for values in seen]
+        for batch in Samples(x, model):
+            model(keras.tree.map_structure(keras.ops.convert_to_tensor, batch), training=False)
+    return [values.flat() for values in seen]
 
 
-def parts_of(x: Inputs) -> list:
-    """The arrays of the inputs: of one, or of a list or dictionary of several."""
-    if isinstance(x, dict):
-        return list(x.values())
-    return list(x) if isinstance(x, (list, tuple)) else [x]
+class AllValues:
+    """Every value of an activation."""
+
+    def __init__(self) -> None:
+        self.parts: list[np.ndarray] = []
+
+    def __call__(self, x: Any) -> None:
+        self.parts.append(keras.ops.convert_to_numpy(x).ravel())
+
+    def flat(self) -> np.ndarray:
+        return np.concatenate(self.parts) if self.parts else np.zeros(1, "float32")
 
 
-def check_samples(x: Inputs) -> None:
-    """Raise a ValueError unless each input has a sample."""
-    shapes = [np.shape(part) for part in parts_of(x)]
-    if not shapes or any(shape[:1] in ((), (0,)) for shape in shapes):
-        raise ValueError(f"`x` must hold at least one sample. Received: shapes {shapes}")
+class Places(AllValues):
+    """All channels at some places.
 
+    Each place draws a number; those below a share are kept, and the share is halved when they are too many. So what
+    is kept depends on the places alone, and no regular step can miss a channel, a column or an edge.
+    """
 
-def _packed_like(x, parts):
-    if isinstance(x, dict):
-        return dict(zip(x, parts, strict=True))
-    return parts if isinstance(x, (list, tuple)) else parts[0]
+    def __init__(self) -> None:
+        super().__init__()
+        self.random, self.share = np.random.default_rng(0), 1.0
+        self.draws: list[np.ndarray] = []
+
+    def __call__(self, x: Any) -> None:
+        places = keras.ops.convert_to_numpy(x)
+        places = places.reshape(-1, places.shape[-1] if places.ndim > 1 else 1)
+        draws = self.random.random(len(places))
+        self.parts.append(places[draws < self.share])
+        self.draws.append(draws[draws < self.share])
+        limit = max(_FEWEST_PLACES, _KEPT // places.shape[1])
+        while sum(map(len, self.draws)) > limit:
+            self.share /= 2
+            self.parts = [part[d < self.share] for part, d in zip(self.parts, self.draws, strict=True)]
+            self.draws = [d[d < self.share] for d in self.draws]
+
+    def flat(self) -> np.ndarray:
+        return np.concatenate([part.ravel() for part in self.parts]) if self.parts else np.zeros(1, "float32")
 
 
 @contextmanager
-def _observing(quantizers, seen):
+def _observing(quantizers: Sequence[Quantizer], seen: Sequence[Callable[[Any], None]]) -> Iterator[None]:
     for quantizer, values in zip(quantizers, seen, strict=True):
-        quantizer.observers.append(lambda x, values=values: values.append(keras.ops.convert_to_numpy(x).ravel()))
+        quantizer.observers.append(values)
     try:
         yield
     finally:

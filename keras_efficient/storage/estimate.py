@@ -6,19 +6,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
-from keras_efficient.descriptions.fields import check_bits, is_integer
+from keras_efficient.descriptions.fields import check_bits
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
+from keras_efficient.kinds.roles import HEADS
+from keras_efficient.reading.network import Network, read_network
+from keras_efficient.reading.read import is_model
 from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.graphs import plan_order
-from keras_efficient.storage.graphs.reading import is_chain, read_graph
-from keras_efficient.storage.models import (
-    checked_output_shape,
-    is_model,
-    model_input_shape,
-    model_specs,
-    name_of,
-    unknown_layer,
-)
+from keras_efficient.storage.graphs.reading import read_graph
+from keras_efficient.storage.models import fixed_shape, layer_spec, refuse_unknown, shape_behind
 from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap, Working
 from keras_efficient.storage.prices.base import BITS_PER_BYTE
 from keras_efficient.storage.report import LayerStorage, StorageReport
@@ -37,7 +33,7 @@ def estimate_storage(
 
     Args:
         config_or_model: a network description (list or tuple), or a built Keras model of known layers.
-            Models inside a chain are unfolded. Quantized layers are priced as quantized in every mode.
+            Models inside are written out. Quantized layers are priced as quantized in every mode.
         input_shape: without the batch. (28, 28, 1) when None and a description is given; a model
             knows its own, and needs it only for sizes that it leaves open.
         input_bits: bits of an input number, 1 to 16.
@@ -72,16 +68,24 @@ def estimate_storage(
     Raises:
         ValueError: what `expand` refuses; a model that is not built, or holds an unknown layer; a
             model with branches and a pixel order other than "best" and "row", several inputs or
-            outputs, models inside, or layers used twice.
+            outputs, or layers with weights that are called twice.
         TypeError: neither a description nor a model.
     """
     check_bits(input_bits, "input_bits")
     check_order(order)
     if not isinstance(streaming, bool):
         raise ValueError(f"streaming must be True or False. Received: {streaming!r}")
-    if is_model(config_or_model) and not is_chain(config_or_model):
-        return estimate_graph(config_or_model, input_shape, input_bits, order)
-    layers, source_shape = read_network(config_or_model, input_shape)
+    if is_model(config_or_model):
+        network = read_network(config_or_model)
+        refuse_unknown(
+            f"the model {network.name!r}", [(call.name, call.node.kind, call.class_name) for call in network.calls]
+        )
+        source_shape = fixed_shape(network.input_shape, input_shape)
+        if not network.is_chain:
+            return estimate_graph(network, source_shape, input_bits, order)
+        layers = read_chain(network, source_shape)
+    else:
+        layers, source_shape = read_description(config_or_model, input_shape)
     rows = price_layers(without_head(layers), FeatureMap(source_shape, input_bits), streaming, order)
     return StorageReport(
         weight_bytes=sum(row.weight_bytes for row in rows),
@@ -95,26 +99,22 @@ def estimate_storage(
     )
 
 
-def estimate_graph(model: Any, input_shape: Sequence[int] | None, input_bits: int, order: str) -> StorageReport:
-    """The report of a model with branches."""
+def estimate_graph(network: Network, input_shape: tuple, input_bits: int, order: str) -> StorageReport:
+    """The report of a network with branches."""
     if order not in ("best", "row"):
         raise ValueError(f"order must be 'best' or 'row' in a model with branches. Received: {order!r}")
-    shape = fixed_shape(model_input_shape(model), input_shape)
-    graph = read_graph(model, shape, input_bits)
+    graph = read_graph(network, input_shape, input_bits)
     plan = plan_order(graph.first, graph.nodes)
     rows = []
     for number, cost in zip(plan.order, plan.costs, strict=True):
-        call, source = graph.calls[number], graph.sources[number]
-        target = graph.nodes[number].target._replace(shape=graph.shapes[number])
-        name = call.config.get("name", call.name)
-        rows.append(layer_row(name, call.spec, source, target, Working(cost * BITS_PER_BYTE, "row")))
+        rows.append(layer_row(*graph.layers[number], Working(cost * BITS_PER_BYTE, "row")))
     return StorageReport(
         weight_bytes=sum(row.weight_bytes for row in rows),
         activation_bytes=plan.arena_bytes,
         parameters=sum(row.parameters for row in rows),
         mult_adds=sum(row.mult_adds for row in rows),
         layers=tuple(rows),
-        input_shape=shape,
+        input_shape=input_shape,
         input_bits=graph.first.bits,
         streaming=False,
         order_is_exact=plan.exact,
@@ -128,59 +128,39 @@ class ShapedLayer(NamedTuple):
     spec: LayerSpec
     shape: tuple
 
-    @property
-    def is_head(self) -> bool:
-        return PRICES[self.spec.class_name].is_head
 
-
-def read_network(config_or_model: Any, input_shape: Sequence[int] | None) -> tuple[list[ShapedLayer], tuple]:
-    """The layers, and the shape of the input."""
-    if is_model(config_or_model):
-        return read_model(config_or_model, input_shape)
-    if not isinstance(config_or_model, (list, tuple)):
+def read_description(config: Any, input_shape: Sequence[int] | None) -> tuple[list[ShapedLayer], tuple]:
+    """The layers of a description, and the shape of the input."""
+    if not isinstance(config, (list, tuple)):
         raise TypeError(
             "config_or_model must be a description (list or tuple) or a built Keras model. "
-            f"Received: {config_or_model!r} ({type(config_or_model).__name__})"
+            f"Received: {config!r} ({type(config).__name__})"
         )
     shape = DEFAULT_INPUT_SHAPE if input_shape is None else input_shape
-    expanded = expand_with_shapes(config_or_model, shape)
-    layers = []
-    for name, (spec, after) in zip(layer_names(spec for spec, _ in expanded), expanded, strict=True):
-        if after is None or spec.class_name not in PRICES:
-            raise unknown_layer(repr(name), spec.class_name)
-        layers.append(ShapedLayer(name, spec, after))
+    expanded = expand_with_shapes(config, shape)
+    names = layer_names(spec for spec, _ in expanded)
+    refuse_unknown(
+        "the description",
+        [(name, spec.class_name, spec.class_name) for name, (spec, _) in zip(names, expanded, strict=True)],
+    )
+    layers = [ShapedLayer(name, spec, after or ()) for name, (spec, after) in zip(names, expanded, strict=True)]
     return layers, check_input_shape(shape)
 
 
-def read_model(model: Any, input_shape: Sequence[int] | None) -> tuple[list[ShapedLayer], tuple]:
-    specs = model_specs(model)
-    first = shape = fixed_shape(model_input_shape(model), input_shape)
+def read_chain(network: Network, shape: tuple) -> list[ShapedLayer]:
+    """The layers of a network without branches, the grid of its input among them."""
     layers = []
-    for name, spec in specs:
-        shape = checked_output_shape(name, spec, shape)
-        layers.append(ShapedLayer(name, spec, shape))
-    if not layers:
-        raise ValueError(f"the model {name_of(model)} holds no layer")
-    return layers, first
-
-
-def fixed_shape(model_shape: tuple, input_shape: Sequence[int] | None) -> tuple:
-    """The model's input shape, with open sizes taken from `input_shape`."""
-    wanted = model_shape if input_shape is None else input_shape
-    is_shape = isinstance(wanted, (list, tuple)) and len(wanted) == len(model_shape)
-    if not is_shape or not all(map(completes, wanted, model_shape)):
-        raise ValueError(f"input_shape must complete the model's {model_shape}. Received: input_shape={input_shape!r}")
-    return tuple(wanted)
-
-
-def completes(size: Any, model_size: int | None) -> bool:
-    return is_integer(size) and size >= 1 and model_size in (None, size)
+    for call in [*([network.grid] if network.grid else []), *network.calls]:
+        spec = layer_spec(call)
+        shape = shape_behind(call.name, spec, [shape])
+        layers.append(ShapedLayer(call.name, spec, shape))
+    return layers
 
 
 def without_head(layers: list[ShapedLayer]) -> list[ShapedLayer]:
     """The layers up to the last one that works: what follows it acts on the outputs in place."""
     count = len(layers)
-    while count and layers[count - 1].is_head:
+    while count and layers[count - 1].spec.class_name in HEADS:
         count -= 1
     return layers[:count] or layers
 

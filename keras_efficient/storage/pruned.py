@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_efficient.descriptions.fields import LARGEST_MIDRISE, SCALE_EXPONENTS
 from keras_efficient.descriptions.specs import KERNEL_NAMES
+from keras_efficient.kinds import layer_class
 from keras_efficient.storage.prices.base import FLOAT_BITS
 from keras_efficient.storage.sparse import Encoding, best_encoding, kernel_streams
 
@@ -29,7 +30,7 @@ def stored_kernels(layer: Any) -> tuple[StoredKernel, ...]:
     Of a quantized layer the codes are counted, in every mode, of the kernel that it rounds (a batch
     normalization may be folded into it): its grid makes more zeros.
     """
-    if type(layer).__name__.startswith("RandomBasis"):
+    if layer_class(layer).startswith("RandomBasis"):
         return ()  # its zeros are where training starts
     found = []
     for variable in prunable(layer):
@@ -44,7 +45,7 @@ def stored_kernel(layer: Any, variable: Any, values: np.ndarray) -> StoredKernel
     for quantizer in getattr(layer, "quantizers", ()):
         if quantizer.weight is variable:
             bits, nonzero = quantizer.bits, has_codes(under_mask(quantizer.numpy_values(), variable), quantizer)
-    streams = kernel_streams(nonzero, bits, type(layer).__name__ == "DepthwiseConvQ")
+    streams = kernel_streams(nonzero, bits, layer_class(layer) == "DepthwiseConvQ")
     encoding = best_encoding(streams, bits)
     return StoredKernel(nonzero.size * bits, encoding)
 

@@ -1,11 +1,14 @@
 """What the command `keras-efficient train` makes of its options: stages and training data."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_efficient.datasets import Dataset, augment
+from keras_efficient.descriptions import read_description
+from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.training.halving import Halving
 from keras_efficient.training.stage import Stage
 
@@ -69,3 +72,21 @@ def integers_option(text: str, option: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise ValueError(f"`{option}` must be whole numbers with commas between. Received: {text!r}") from None
+
+
+def network_option(path: Path | None, default: list, shape: Sequence[int] | None) -> tuple[list, Sequence[int] | None]:
+    """The description in a file and the input shape: the one asked for, else the file's."""
+    if path is None:
+        return default, shape
+    description = read_description(path)
+    file_shape = description.input_shape
+    if shape is not None and file_shape is not None and tuple(shape) != tuple(file_shape):
+        raise ValueError(
+            f"'{path}' describes a network for inputs of shape {tuple(file_shape)}. Received: inputs of {tuple(shape)}"
+        )
+    return description, file_shape if shape is None else shape
+
+
+def default_network(dataset: str) -> list:
+    """The network that a data set is trained on where none is given."""
+    return DIGITS if dataset == "digits" else MNIST_2KB

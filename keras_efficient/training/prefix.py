@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_efficient.layers import AveragePoolingQ
-from keras_efficient.quantization.functional_models import MODELS
+from keras_efficient.reading.read import is_connected
 
 # Layers without weights and without chance: the same input always gives the same output.
 _FREE_LAYERS = (
@@ -30,7 +30,7 @@ def split_prefix(model: keras.Model, whole: bool = False) -> tuple[keras.Model |
     that starts with a weight, or one that is no chain at its beginning (two inputs, a skip from the input); and where
     `whole` asks for a body that is the whole network.
     """
-    if not isinstance(model, MODELS):
+    if not is_connected(model):
         return None, model
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         return None, model

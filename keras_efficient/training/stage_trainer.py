@@ -5,9 +5,9 @@ from pathlib import Path
 
 import keras
 
+from keras_efficient.copies.exclusions import exclude
 from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import calibrate, round_scales, scale_variables
-from keras_efficient.quantization.exclusions import exclude
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines import make_engine
 from keras_efficient.training.halving import Goal
@@ -90,7 +90,7 @@ class StageTrainer:
 
     def _prepare_scales(self):
         if self.needs_scales:
-            calibrate(self.model, self.model, self.data.x_val[:_CALIBRATION_SAMPLES])
+            calibrate(self.model, x=self.data.x_val[:_CALIBRATION_SAMPLES], rule="percentile")
         if self.stage.mode == "freeze_scales":
             round_scales(self.model)
 

@@ -128,7 +128,7 @@ def wide_input():
     [
         (float_branch, "'plain': Dense has no integer form"),
         (two_outputs, "must have one output. Received: 2 outputs"),
-        (used_twice, "each used once and fed by the one before"),
+        (used_twice, "calls layers with weights more than once.*shared"),
         (wide_input, "'grid': inputs have 8 or 16 bits. Received: bits=12"),
     ],
 )

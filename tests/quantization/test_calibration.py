@@ -23,7 +23,7 @@ def test_golden_scales(golden, shared_data):
         x = file["x_train"][expected["val_index_first128"]][..., np.newaxis].astype("float32") / 256
     trained = ke.compat.load_2019(golden("checkpoints_2019/modelFL_best.h5"))
     quantized = ke.build_network(ke.networks.MNIST_2KB, mode="learn_scales")
-    ke.calibrate(trained, quantized, x)
+    ke.calibrate(trained, quantized, x, rule="percentile")
     np.testing.assert_allclose(list(_log2(quantized).values()), expected["log2"].ravel(), atol=1e-4)
     for ours, theirs in zip(quantized.weights, trained.weights, strict=True):
         if not ours.name.endswith("_scale"):
@@ -33,7 +33,7 @@ def test_golden_scales(golden, shared_data):
 def test_every_activation_is_set_from_what_it_sees():
     model = _network()
     x = np.random.default_rng(0).normal(0, 3, (50, 6, 6, 2)).astype("float32")
-    ke.calibrate(model, model, x)
+    ke.calibrate(model, x=x, rule="percentile")
     scales = _log2(model)
     expected = np.log2(np.abs(np.percentile(x, [2, 98])).max())
     assert scales["ActivationQ 1", "activation_scale"] == pytest.approx(expected, abs=1e-5)
@@ -95,7 +95,7 @@ def test_factors_near_one_are_not_cut_off(deviation, bits, largest_error):
     model = keras.Sequential([keras.Input((24,)), layer])
     x = np.random.default_rng(0).normal(size=(64, 24)).astype("float32")
     exact = keras.ops.convert_to_numpy(model(x))
-    ke.calibrate(model, model, x)
+    ke.calibrate(model, x=x, rule="percentile")
     scales = [row["log2_scale"] for row in scale_table(model)]
     for factor, scale in zip((layer.a, layer.d), scales, strict=False):
         values = keras.ops.convert_to_numpy(factor)
@@ -164,3 +164,69 @@ def test_unusable_input_is_refused(models, x, error, message):
         models = (keras.Sequential([keras.Input((2,)), ke.DenseQ(2)]),) * 2
     with pytest.raises(error, match=message):
         ke.calibrate(*models, x)
+
+
+@pytest.mark.parametrize("samples", [10, 150, 160, 320])
+def test_every_channel_is_seen(samples):
+    """Channel 0 is small, all others are large: how many samples there are must not decide which are looked at."""
+    x = np.random.default_rng(0).uniform(0, 1, (samples, 12, 12, 16)).astype("float32")
+    x[..., 0] /= 16
+    model = keras.Sequential([keras.Input((12, 12, 16)), ke.ActivationQ(8, signed=False)])
+    ke.calibrate(model, x=x)
+    assert _log2(model)["ActivationQ 1", "activation_scale"] == 0
+
+
+def test_how_samples_are_batched_changes_nothing():
+    x = np.random.default_rng(0).normal(size=(700, 8, 8, 6)).astype("float32")
+    models = [keras.Sequential([keras.Input((8, 8, 6)), ke.ConvQ(4, 3)]) for _ in range(4)]
+    for model in models[1:]:
+        model.set_weights(models[0].get_weights())
+    ways = [x, (x[k : k + 50] for k in range(0, 700, 50)), lambda: [(x[:300], 0), (x[300:], 0)], list(x)]
+    for model, way in zip(models, ways, strict=True):
+        ke.calibrate(model, x=way)
+    assert all(_log2(model) == _log2(models[0]) for model in models)
+
+
+@pytest.mark.parametrize("power", [-20, -8, 9])
+@pytest.mark.parametrize("bias_bits", [8, 16])
+def test_a_power_of_two_changes_no_error(power, bias_bits):
+    random = np.random.default_rng(0)
+    x, errors = random.normal(size=(64, 6)).astype("float32"), []
+    weights = [random.normal(size=(6, 5)), random.normal(size=5), random.normal(size=(5, 3)), random.normal(size=3)]
+    for factor in (1.0, 2.0**power):
+        plain = keras.Sequential([keras.Input((6,)), keras.layers.Dense(5, "relu"), keras.layers.Dense(3)])
+        plain.set_weights([*weights[:2], weights[2] * factor, weights[3] * factor])
+        small = ke.quantize_model(plain, bias_bits=bias_bits, x=x, mode="freeze_scales")
+        exact, rounded = (keras.ops.convert_to_numpy(model(x)) for model in (plain, small))
+        errors.append(np.linalg.norm(rounded - exact) / np.linalg.norm(exact))
+    assert errors[0] == pytest.approx(errors[1], rel=1e-4) and errors[0] < 0.05
+
+
+def test_a_zero_bias_has_the_steps_of_the_products():
+    model = keras.Sequential(
+        [keras.Input((6,)), ke.InputQ(8, signed=True), ke.DenseQ(3, bias_bits=8, bias_initializer="zeros")]
+    )
+    ke.calibrate(model, x=np.random.default_rng(0).normal(size=(32, 6)).astype("float32"))
+    grid, kernel, bias, _ = (row["log2_scale"] for row in scale_table(model))
+    assert bias - 7 == (grid - 7) + (kernel - 3)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_samples_that_are_not_finite_are_refused(wrong):
+    model = keras.Sequential([keras.Input((6,)), ke.DenseQ(3)])
+    x = np.ones((4, 6), "float32")
+    x[2, 3] = wrong
+    with pytest.raises(ValueError, match="`x` must hold finite numbers. Received: 1 that are not, among 24"):
+        ke.calibrate(model, x=x)
+
+
+def test_the_grid_of_the_input_sees_what_is_prepared():
+    """Pixels are positive, what a Rescaling makes of them is not."""
+    inputs = keras.Input((6,))
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+    plain = keras.Model(inputs, keras.layers.Dense(3)(x))
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 6)).astype("float32")
+    small = ke.quantize_model(plain, x=pixels, mode="freeze_scales")
+    exact, rounded = (keras.ops.convert_to_numpy(model(pixels)) for model in (plain, small))
+    assert small.get_layer("input_q").signed
+    assert np.linalg.norm(rounded - exact) / np.linalg.norm(exact) < 0.05

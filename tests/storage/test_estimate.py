@@ -217,7 +217,7 @@ WRONG_ARGUMENTS = [
     (
         {"config_or_model": [{"class_name": "LSTM", "config": {"units": 3}}]},
         ValueError,
-        "cannot price the layer 'lstm_1': its class LSTM is not known. The known classes are .*ConvQ",
+        r"cannot price the description: what these layers take is not known: 'lstm_1' \(LSTM\)",
     ),
     ({"input_bits": 0}, ValueError, "input_bits must be 1 to 16"),
     ({"input_bits": 8.0}, ValueError, "input_bits must be an integer"),

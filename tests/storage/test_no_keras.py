@@ -11,8 +11,14 @@ import keras_efficient.descriptions
 import keras_efficient.storage
 
 PACKAGE = Path(keras_efficient.storage.__file__).parent.parent
-MODULES = sorted([*PACKAGE.glob("descriptions/**/*.py"), *PACKAGE.glob("storage/**/*.py")])
-ALLOWED = {"descriptions": {"descriptions"}, "storage": {"descriptions", "storage"}}
+ROOMS = ("kinds", "reading", "descriptions", "storage")
+MODULES = sorted(path for room in ROOMS for path in PACKAGE.glob(f"{room}/**/*.py"))
+ALLOWED = {
+    "kinds": {"kinds"},
+    "reading": {"kinds", "reading"},
+    "descriptions": {"descriptions", "kinds"},
+    "storage": {"descriptions", "storage", "kinds", "reading"},
+}
 
 IMPORT_WITHOUT_THE_PACKAGE = """
 import sys, types

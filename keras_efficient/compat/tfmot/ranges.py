@@ -10,9 +10,10 @@ import keras
 from keras_efficient.compat.tfmot.models import convert_model
 from keras_efficient.compat.tfmot.quantized import QUANTIZE_LAYER, QUANTIZE_WRAPPERS, range_of, roundings
 from keras_efficient.layers.quantized.input import InputQ
-from keras_efficient.quantization.functional_models import as_functional
 from keras_efficient.quantization.modes import quantized_layers
-from keras_efficient.quantization.own_model.fusion import Graph
+from keras_efficient.quantization.own_model.fusion import next_alone
+from keras_efficient.reading.graph import ModelGraph
+from keras_efficient.reading.read import read_model
 
 Range = tuple[float, float]
 
@@ -64,9 +65,9 @@ def copy_ranges(model: Any, quantized_model: keras.Model) -> list[str]:
     >>> copy_ranges(model, quantized)
     """
     ranges, inputs = activation_ranges(model), _input_ranges(model)
-    graph = Graph(as_functional(convert_model(model, quantizers=False)))
+    graph = read_model(convert_model(model, quantizers=False))
     quantized = quantized_layers(quantized_model)
-    kept, done = {layer.name for layer in quantized_model.layers}, []
+    kept, done = {node.layer.name for node in read_model(quantized_model).nodes}, []
     for layer in quantized:
         is_input = isinstance(layer, InputQ)
         limits = next(inputs, None) if is_input else ranges.get(_last_absorbed(layer.name, graph, kept))
@@ -88,11 +89,12 @@ def _input_ranges(model):
     return iter([range_of(layer.quantizer, layer.quantizer_vars, layer) for layer in layers])
 
 
-def _last_absorbed(name, graph, kept):
+def _last_absorbed(name: str, graph: ModelGraph, kept: set[str]) -> str:
     """The layer whose output a quantized layer gives: the relu that it has taken in, say."""
-    while name in graph.operations:
-        reader = graph.only_reader(name)
-        if reader is None or reader in kept:
+    nodes = {node.operation.name: node for node in graph.nodes}
+    while name in nodes:
+        reader = next_alone(graph, nodes[name])
+        if reader is None or reader.operation.name in kept:
             return name
-        name = reader
+        name = reader.operation.name
     return name

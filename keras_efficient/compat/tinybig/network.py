@@ -6,7 +6,6 @@ import warnings
 from pathlib import Path
 
 import keras
-import yaml
 
 from keras_efficient.compat.tinybig.parameters import draw_parameters, make_layer
 from keras_efficient.descriptions.factors import expanded_size
@@ -40,6 +39,8 @@ def load_network(path: str | Path) -> keras.Model:
         ValueError: If the file is no configuration, or names something that we do not have.
         Warns where tinyBIG itself ignores an entry.
     """
+    import yaml  # needed here only
+
     if not Path(path).is_file():
         raise FileNotFoundError(f"No tinyBIG configuration at '{path}'")
     try:

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_efficient.descriptions.fields import SCALE_EXPONENTS
 from keras_efficient.export.integer.codes import Codes
+from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.storage.prices.base import SHIFT_BITS
 
@@ -18,7 +19,16 @@ RELUS = ("relu", "linear")
 
 
 class UnsupportedLayerError(ValueError):
-    """A layer that has no integer form."""
+    """A layer that has no integer form.
+
+    reason: Why, as a sentence about the layer. operation: The layer or function in the model, where it is known.
+    """
+
+    operation: Any = None
+
+    def __init__(self, name: str, reason: str, what: str = "layer"):
+        super().__init__(f"cannot export the {what} {name!r}: {reason}")
+        self.name, self.reason = name, reason
 
 
 def codes_of(layer: Any, quantizer: Quantizer) -> Codes:
@@ -90,12 +100,9 @@ def finite_values(layer: Any, quantizer: Quantizer) -> np.ndarray:
 
 
 def has_relu(layer: Any, activation: Callable, known: Sequence[str] = RELUS) -> bool:
-    name = getattr(activation, "__name__", repr(activation))
+    name = activation_name(activation)
     if name not in known:
-        raise UnsupportedLayerError(
-            f"cannot export the layer {layer.name!r}: its activation must be one of {known}. "
-            f"Received: activation={name!r}"
-        )
+        raise UnsupportedLayerError(layer.name, f"its activation must be one of {known}. Received: activation={name!r}")
     return name != "linear"
 
 
@@ -105,11 +112,9 @@ def read_activation(layer: Any, activation: Callable, quantizer: Quantizer) -> t
     Rounding keeps the order of numbers, so the code of min(y, 6) is the smaller of two codes.
     """
     relu = has_relu(layer, activation, (*RELUS, "relu6"))
-    if getattr(activation, "__name__", "") != "relu6":
+    if activation_name(activation) != "relu6":
         return relu, None
     codes = codes_of(layer, quantizer)
     if codes.midrise:
-        raise UnsupportedLayerError(
-            f"cannot export the layer {layer.name!r}: relu6 with signed codes of 2 bits or less"
-        )
+        raise UnsupportedLayerError(layer.name, "relu6 with signed codes of 2 bits or less")
     return relu, int(codes.nearest(6.0))

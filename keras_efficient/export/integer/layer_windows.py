@@ -14,7 +14,7 @@ def window_of(layer: Any, source: IntegerMap, size_key: str) -> Window:
     try:
         sizes, strides, padding = read_window(layer.get_config(), size_key)
     except ValueError as error:
-        raise UnsupportedLayerError(f"cannot export the layer {layer.name!r}: {error}") from None
+        raise UnsupportedLayerError(layer.name, str(error)) from None
     axes = zip(source.shape[:2], sizes, strides, strict=True)
     rows, columns = (window_output_size(*axis, padding) for axis in axes)
     return Window(source.shape[:2], (rows, columns), sizes, strides, padding)
@@ -25,7 +25,7 @@ def signal_window_of(layer: Any, source: IntegerMap, size_key: str) -> Window:
     try:
         size, stride, padding = read_signal_window(layer.get_config(), size_key)
     except ValueError as error:
-        raise UnsupportedLayerError(f"cannot export the layer {layer.name!r}: {error}") from None
+        raise UnsupportedLayerError(layer.name, str(error)) from None
     steps = window_output_size(source.shape[1], size, stride, padding)
     return Window(source.shape[:2], (1, steps), (1, size), (1, stride), padding)
 

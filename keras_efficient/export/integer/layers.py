@@ -33,36 +33,34 @@ from keras_efficient.export.integer.operations import (
 )
 from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
-from keras_efficient.export.integer.wiring import TRANSPARENT
+from keras_efficient.kinds.roles import TRAINING_ONLY
+from keras_efficient.layers.quantized.depthwise_conv import DepthwiseConvQ
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.storage.models import PRUNING_WRAPPERS
+from keras_efficient.quantization.own_model.conversions import CONVERTERS
+from keras_efficient.reading.network import Call
 from keras_efficient.storage.prices import LOGIT_BITS
 
 
-def read_layer(layer: keras.layers.Layer, sources: list[IntegerMap], context: Context) -> Operation | None:
+def has_integer_form(class_name: str) -> bool:
+    """Whether layers of a class have integers, if their settings do."""
+    return class_name in READERS or class_name in MERGERS or class_name in TRANSPARENT
+
+
+def read_layer(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation | None:
     """The operation of one layer; None where it changes nothing."""
-    kind, source = type(layer).__name__, sources[0]
-    if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
+    kind, source = call.class_name, sources[0]
+    if call.node.layer is not call.node.operation:
         raise UnsupportedLayerError(
-            f"cannot export the layer {layer.name!r}: channels must come last. "
-            f"Received: data_format={layer.data_format!r}"
+            layer.name, "its masks are for training. Right would be to export keras_efficient.strip_pruning(model)"
         )
+    if not has_integer_form(kind):
+        hint = ": keras_efficient.quantize_model makes a layer that has one" if kind in CONVERTERS else ""
+        raise UnsupportedLayerError(layer.name, f"{call.node.kind} has no integer form{hint}")
+    if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
+        raise UnsupportedLayerError(layer.name, f"channels must come last. Received: data_format={layer.data_format!r}")
     if kind in TRANSPARENT:
         return None
-    if kind in MERGERS:
-        return MERGERS[kind](layer, sources, context)
-    if kind in PRUNING_WRAPPERS:
-        raise UnsupportedLayerError(
-            f"cannot export the layer {layer.name!r} ({kind}): its masks are for training. Right would be to export "
-            "keras_efficient.strip_pruning(model)"
-        )
-    if kind not in READERS:
-        raise UnsupportedLayerError(
-            f"cannot export the layer {layer.name!r}: {kind} has no integer form. Supported are "
-            f"{', '.join(sorted([*READERS, *MERGERS, *TRANSPARENT]))}; "
-            "behind the last of them also Softmax and Activation"
-        )
-    return READERS[kind](layer, source, context)
+    return MERGERS[kind](layer, sources, context) if kind in MERGERS else READERS[kind](layer, source, context)
 
 
 def read_dense(layer: Any, source: IntegerMap, context: Context) -> Operation:
@@ -82,7 +80,7 @@ def read_convolution(layer: Any, source: IntegerMap, context: Context) -> Operat
     window = window_of(layer, source, "kernel_size")
     shape = (*window.target, layer.output_channels(source.shape[2]))
     kernel = kernel_codes(layer, layer.kernel_quantizer)
-    return weighted_sum(layer, source, shape, window, kernel, context, type(layer).__name__ == "DepthwiseConvQ")
+    return weighted_sum(layer, source, shape, window, kernel, context, isinstance(layer, DepthwiseConvQ))
 
 
 def read_signal_convolution(layer: Any, source: IntegerMap, context: Context) -> Operation:
@@ -164,15 +162,14 @@ def read_quantizer(layer: Any, source: IntegerMap, context: Context) -> Operatio
 
 
 def read_relu(layer: Any, source: IntegerMap, context: Context) -> Operation | None:
-    if type(layer).__name__ == "ReLU":
+    if isinstance(layer, keras.layers.ReLU):
         plain = not layer.negative_slope and not layer.threshold and layer.max_value is None
         relu = True
     else:
         relu, plain = has_relu(layer, layer.activation), True
     if not plain:
         raise UnsupportedLayerError(
-            f"cannot export the layer {layer.name!r}: only the plain relu has an integer form. "
-            f"Received: {layer.get_config()}"
+            layer.name, f"only the plain relu has an integer form. Received: {layer.get_config()}"
         )
     if not relu or not source.codes.signed:
         return rescale(layer, source, source.codes) if context.in_graph else None
@@ -212,6 +209,8 @@ def sum_bounds(kernel: np.ndarray, codes: Codes, depthwise: bool) -> np.ndarray:
     return np.maximum(up, down).ravel()
 
 
+# What changes no number: it only acts in training, or renames places.
+TRANSPARENT = (*TRAINING_ONLY, "Flatten")
 MERGERS: dict[str, Callable[..., Operation]] = {"AddQ": read_addition, "ConcatenateQ": read_concatenation}
 READERS: dict[str, Callable[..., Operation | None]] = {
     "DenseQ": read_dense,

@@ -9,8 +9,9 @@ import numpy as np
 
 from keras_efficient.export.integer.floats import is_exact
 from keras_efficient.export.integer.operations import IntegerMap
-from keras_efficient.export.integer.reading import read_network
+from keras_efficient.export.integer.reading import read_integers
 from keras_efficient.quantization.modes import quantized_layers
+from keras_efficient.reading.run import run_nodes
 
 IMAGES_AT_ONCE = 256
 LOGIT_RANGE = (-(2**15), 2**15 - 1)
@@ -48,12 +49,12 @@ class IntegerModel:
             rounds, and may differ; the integers do not.
 
     Raises:
-        ValueError: A model that holds other layers, or is not built; weights that are not finite; with
-            branches also several inputs or outputs, layers used twice, and models inside.
+        ValueError: A model that holds other layers, or is not built; weights that are not finite;
+            several inputs or outputs; layers with weights that are called twice.
     """
 
     def __init__(self, model: keras.Model):
-        network = read_network(model)
+        network = read_integers(model)
         self.input, self.operations, self.sources = network.input, network.operations, network.sources
         self.network = network
         if any(layer.mode == "float" for layer in quantized_layers(model)):
@@ -98,13 +99,16 @@ class IntegerModel:
         Args:
             x: Numbers (n, rows, columns[, channels]) or (n, numbers), as the Keras model takes them.
         """
-        for layer in self.network.preparation:
-            x = layer(x)
-        return self.input.codes.nearest(keras.ops.convert_to_numpy(x)).reshape(len(x), *self.input.shape)
+        network = self.network.network
+        source, _ = network.inputs
+        last = network.preparation[-1].outputs[0] if network.preparation else source
+        y = keras.ops.convert_to_numpy(run_nodes(network.preparation, {source: x})[last])
+        return self.input.codes.nearest(y).reshape(len(x), *self.input.shape)
 
     def classify(self, x: np.ndarray) -> np.ndarray:
-        """The class of each image: the first largest logit."""
-        return self.predict(x).argmax(axis=1)
+        """The class of each image: the first largest logit. Of one output 1 where it is above 0, else 0."""
+        logits = self.predict(x)
+        return (logits[:, 0] > 0).astype(np.int64) if logits.shape[1] == 1 else logits.argmax(axis=1)
 
     def _run(self, maps):
         maps = [maps.astype(np.int64)]

@@ -7,17 +7,18 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_efficient.copies.layers import as_layer
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.context import Context
-from keras_efficient.export.integer.grids import codes_of
+from keras_efficient.export.integer.grids import UnsupportedLayerError, codes_of
 from keras_efficient.export.integer.layers import read_layer
 from keras_efficient.export.integer.operations import IntegerMap, Operation
-from keras_efficient.export.integer.wiring import read_wiring
-from keras_efficient.storage.graphs.reading import is_chain
-from keras_efficient.storage.models import model_input_shape
+from keras_efficient.kinds.roles import HEADS
+from keras_efficient.reading.network import Call, Network, read_network, some_names
 
 PIXEL = Codes(bits=8, signed=False, exponent=-8)  # a byte stands for byte / 256
 INPUT_WIDTHS = (8, 16)
+ADVICE = "keras_efficient.support_report(model) says what each layer can do"
 
 
 class Wire(NamedTuple):
@@ -32,65 +33,111 @@ class IntegerNetwork:
     """The input map and the operations, up to the last layer that works.
 
     sources: for each operation the maps that it reads: 0 is the input, k + 1 what operation k makes.
-    layers: the Keras layer of each operation. grid: the `InputQ` at the start, or None; what stands
-    before it (`preparation`) is no part of the network.
+    layers: the Keras layer of each operation. network: what they were read from; what stands before
+    the grid of its input (`preparation`) is no part of the integers.
     """
 
     input: IntegerMap
     operations: list[Operation]
     sources: list[tuple[int, ...]]
     layers: list[keras.layers.Layer]
-    grid: keras.layers.Layer | None
-    preparation: list[keras.layers.Layer]
-    last: keras.layers.Layer
+    network: Network
 
     @property
     def is_chain(self) -> bool:
         return all(sources == (number,) for number, sources in enumerate(self.sources))
 
 
-def read_network(model: keras.Model) -> IntegerNetwork:
+def read_integers(model: keras.Model) -> IntegerNetwork:
     """A network in integers.
 
     Raises:
-        ValueError: A model that is not built, a layer without integer form, a weight or scale that is
-            not a finite number; in a model with branches also several inputs or outputs, layers used
-            twice, and models inside.
+        ValueError: A model that is not built, layers without integer form, a weight or scale that is
+            not a finite number; several inputs or outputs, layers with weights that are called twice.
     """
-    shape = model_input_shape(model)
+    found = empty_network(model)
+    refusals = read_layers(found)
+    if refusals:
+        raise refusal_of(found.network, refusals)
+    return found
+
+
+def layers_without_integers(model: keras.Model) -> list[UnsupportedLayerError]:
+    """Why layers of a model have no integer form, one error for each; a ValueError for the model as a whole."""
+    return read_layers(empty_network(model))
+
+
+def empty_network(model: keras.Model) -> IntegerNetwork:
+    """A network whose layers are not read yet."""
+    network = without_heads(read_network(model))
+    first = IntegerMap(image_shape(network), input_codes(network.grid and network.grid.layer))
+    return IntegerNetwork(first, [], [], [], network)
+
+
+def image_shape(network: Network) -> tuple[int, int, int]:
+    """(rows, columns, channels) of the input: a signal is an image of one row, a vector one pixel."""
+    shape = network.input_shape
     if None in shape or len(shape) not in (1, 2, 3):
         raise ValueError(
             "the model's input must be (numbers,), (steps, channels) or (rows, columns, channels), of fixed size. "
             f"Received: input shape {shape}"
         )
-    wiring = read_wiring(model)
-    first = IntegerMap((1,) * (3 - len(shape)) + tuple(shape), input_codes(wiring.grid))
-    maps, wires = [first], [Wire(0, len(shape) == 1)]
-    operations, numbers, layers = [], [], []
-    has_branches = not is_chain(model)
-    for position, (layer, places) in enumerate(zip(wiring.layers, wiring.sources, strict=True), start=1):
-        sources = [wires[place] for place in places]
-        flat = sources[0].flat or type(layer).__name__ == "Flatten"
-        is_last = position == len(wiring.layers)
-        context = Context(flat, is_last and wiring.grid is None, is_last, has_branches)
-        operation = read_layer(layer, [maps[wire.number] for wire in sources], context)
+    return (*(1,) * (3 - len(shape)), *shape)
+
+
+def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
+    """Add the operations of all layers. What has none is refused, and read on as if it kept its input."""
+    network, refusals = found.network, []
+    maps, wires = [found.input], [Wire(0, len(network.input_shape) == 1)]
+    for position, call in enumerate(network.calls, start=1):
+        sources = [wires[place] for place in call.sources]
+        flat = sources[0].flat or call.class_name == "Flatten"
+        is_last = position == len(network.calls)
+        context = Context(flat, is_last and network.grid is None, is_last, not network.is_chain)
+        layer, operation = as_layer(call.node) if call.layer is call.node.operation else call.layer, None
+        try:
+            operation = read_layer(call, layer, [maps[wire.number] for wire in sources], context)
+        except UnsupportedLayerError as error:
+            refusals.append(error)
+            error.operation = call.node.operation
+            maps.append(IntegerMap(shape_after(call, maps[sources[0].number]), maps[sources[0].number].codes))
+            wires.append(Wire(len(maps) - 1, flat))
+            continue
         if operation is None:
             wires.append(Wire(sources[0].number, flat))
             continue
-        operations.append(replace(operation, compute_dtype=layer.compute_dtype))
-        numbers.append(tuple(wire.number for wire in sources))
-        layers.append(layer)
+        found.operations.append(replace(operation, compute_dtype=layer.compute_dtype))
+        found.sources.append(tuple(wire.number for wire in sources))
+        found.layers.append(layer)
         maps.append(operation.target)
         wires.append(Wire(len(maps) - 1, flat))
-    return IntegerNetwork(
-        first,
-        operations,
-        numbers,
-        layers,
-        wiring.grid,
-        wiring.preparation,
-        wiring.layers[-1] if wiring.layers else None,
-    )
+    return refusals
+
+
+def shape_after(call: Call, source: IntegerMap) -> tuple[int, int, int]:
+    """The shape that Keras gives, for what stands after a layer that is refused."""
+    shape = call.node.outputs[0].shape
+    known = len(shape) in (1, 2, 3) and None not in shape
+    return (*(1,) * (3 - len(shape)), *shape) if known else source.shape
+
+
+def refusal_of(network: Network, refusals: list[UnsupportedLayerError]) -> UnsupportedLayerError:
+    """One error for all layers that have no integer form."""
+    if len(refusals) == 1:
+        return refusals[0]
+    names = some_names([f"{each.name!r}: {each.reason}" for each in refusals], "; ")
+    reason = f"{len(refusals)} layers have no integer form: {names}. {ADVICE}"
+    return UnsupportedLayerError(network.name, reason, "model")
+
+
+def without_heads(network: Network) -> Network:
+    """Up to the last layer that works, which a network of heads alone does not have."""
+    calls = list(network.calls)
+    while calls and calls[-1].class_name in HEADS:
+        calls.pop()
+    if not calls and network.grid is None:
+        raise ValueError(f"the model {network.name!r} holds no layer that could be exported")
+    return network._replace(calls=tuple(calls))
 
 
 def input_codes(grid: Any) -> Codes:

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_efficient.descriptions.specs import KERNEL_NAMES
+from keras_efficient.kinds import layer_class
 from keras_efficient.layers.masking import keep
 from keras_efficient.layers.pruning.structures import Structure
 from keras_efficient.type_aliases import Tensor
@@ -99,7 +100,7 @@ def vars_of(layer: keras.layers.Layer) -> list[keras.Variable]:
 
 def refusal(layer: keras.layers.Layer) -> str | None:
     """Why a layer can not be pruned, or None if nothing speaks against it (its kernels aside)."""
-    kind = type(layer).__name__
+    kind = layer_class(layer)
     if kind in _REFUSED:
         return _REFUSED[kind]
     if isinstance(layer, keras.Model):
@@ -111,8 +112,8 @@ def refusal(layer: keras.layers.Layer) -> str | None:
             return "its low-rank update would fill the zeros; merge it first"
         if getattr(part, "quantization_mode", None):
             return f"Keras has quantized it ({part.quantization_mode}); prune before"
-        if part is not layer and type(part).__name__ in _REFUSED:
-            return f"it holds a {type(part).__name__}: {_REFUSED[type(part).__name__]}"
+        if part is not layer and layer_class(part) in _REFUSED:
+            return f"it holds a {layer_class(part)}: {_REFUSED[layer_class(part)]}"
     return None
 
 
@@ -135,7 +136,8 @@ def described(layer: keras.layers.Layer) -> str:
 
 def output_axes(layer: keras.layers.Layer) -> tuple[int, ...] | None:
     """The axes of a layer's kernel that the layer's outputs have, channel by channel; None where there are none."""
-    kinds = {base.__name__ for base in type(layer).__mro__}
+    packages = ("keras", "keras_efficient")
+    kinds = {base.__name__ for base in type(layer).__mro__ if base.__module__.split(".")[0] in packages}
     if kinds & {"BaseDepthwiseConv", "DepthwiseConvQ"}:
         return (-2, -1)
     if "BaseConvTranspose" in kinds:

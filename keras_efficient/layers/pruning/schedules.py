@@ -30,6 +30,11 @@ class Schedule(Settings):
         """The share of zeros that is aimed at."""
         raise NotImplementedError
 
+    @property
+    def last_step(self) -> int:
+        """The step at which the last zeros are made: training that ends before does not reach what is aimed at."""
+        return 0
+
     def zeros_at(self, step: int, count: int, zeros: int) -> int:
         """How many of `count` weights are zero after the update at `step`; `zeros` are before it."""
         return round(count * self.sparsity_at(step))
@@ -75,6 +80,10 @@ class ConstantSparsity(PeriodicSchedule):
         if 0 <= self.end_step < self.begin_step or self.end_step < -1:
             raise ValueError(f"`end_step` must be -1 or at least begin_step={begin_step}. Received: {end_step=}")
 
+    @property
+    def last_step(self) -> int:
+        return self.begin_step
+
     def sparsity_at(self, step: int) -> float:
         return self.target_sparsity
 
@@ -90,11 +99,12 @@ class PolynomialDecay(PeriodicSchedule):
         sparsity = final_sparsity + (initial_sparsity - final_sparsity) (1 - p)^power
 
     Source: Zhu & Gupta, "To prune, or not to prune", 2017, who take power 3;
-    `tfmot.sparsity.keras.PolynomialDecay` has the same arguments and the same steps.
+    `tfmot.sparsity.keras.PolynomialDecay` has the same arguments and the same steps, but for end_step, at which it
+    prunes only if `frequency` divides the way: elsewhere it ends below final_sparsity.
 
     Args:
         initial_sparsity, final_sparsity: Shares of zeros, 0 to 1.
-        begin_step, end_step: The first and (if `frequency` divides the way) the last update.
+        begin_step, end_step: The first and the last update.
         power: Exponent, above 0.
         frequency: Batches from update to update.
 
@@ -119,6 +129,13 @@ class PolynomialDecay(PeriodicSchedule):
             raise ValueError(f"`end_step` must be larger than begin_step={begin_step}. Received: {end_step=}")
         if self.power <= 0:
             raise ValueError(f"`power` must be above 0. Received: power={power!r}")
+
+    def updates_at(self, step: int) -> bool:
+        return step == self.end_step or super().updates_at(step)
+
+    @property
+    def last_step(self) -> int:
+        return self.end_step
 
     def sparsity_at(self, step: int) -> float:
         p = min(1.0, max(0.0, (step - self.begin_step) / (self.end_step - self.begin_step)))
@@ -155,6 +172,10 @@ class StepSparsity(Schedule):
 
     def updates_at(self, step: int) -> bool:
         return step in self.shares
+
+    @property
+    def last_step(self) -> int:
+        return max(self.shares)
 
     def sparsity_at(self, step: int) -> float:
         return 1 - prod(1 - share for event, share in self.shares.items() if event <= step)

@@ -29,6 +29,8 @@ class FoldingLayer(KernelLayer):
             as all scales are, so channels differ by a shift).
         batch_norm: A `keras.layers.BatchNormalization` over the last axis that this layer takes in, or
             None. What follows of its output shape is up to this layer.
+        frozen_statistics: Whether training in float mode leaves the statistics of `batch_norm` as they are, and
+            computes with them.
 
     Weights: kernel, bias, log2 scales of kernel (a scalar, or one number an output channel), bias and
     output; then those of `batch_norm`.
@@ -46,11 +48,13 @@ class FoldingLayer(KernelLayer):
         *args: Any,
         per_channel: bool = False,
         batch_norm: keras.layers.BatchNormalization | None = None,
+        frozen_statistics: bool = False,
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
         self.per_channel = bool(per_channel)
         self.batch_norm = _own_batch_norm(batch_norm, self.dtype_policy)
+        self.frozen_statistics = bool(frozen_statistics)
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         """The linear part of the layer without the bias."""
@@ -84,7 +88,10 @@ class FoldingLayer(KernelLayer):
             return ops.add(x, self.quantize_weight(self.bias_quantizer))
         x = ops.add(x, self._current(self.bias_quantizer)) if self.use_bias else x
         # A filter that was pruned gives zeros, not the constant that a normalization makes of them.
-        return x if self.batch_norm is None else masked(self.batch_norm(x), self.batch_norm.moving_mean)
+        if self.batch_norm is None:
+            return x
+        y = self.batch_norm(x, training=False) if self.frozen_statistics else self.batch_norm(x)
+        return masked(y, self.batch_norm.moving_mean)
 
     def get_prunable_biases(self) -> list[keras.Variable]:
         """What goes with whole filters that a `Prunable` masks."""
@@ -121,7 +128,8 @@ class FoldingLayer(KernelLayer):
         if batch_norm is not None:  # what Keras adds about its weights would build it before this layer
             serialized = keras.saving.serialize_keras_object(batch_norm)
             batch_norm = {key: value for key, value in serialized.items() if key != "build_config"}
-        return {**super().get_config(), "per_channel": self.per_channel, "batch_norm": batch_norm}
+        settings = {"per_channel": self.per_channel, "batch_norm": batch_norm}
+        return {**super().get_config(), **settings, "frozen_statistics": self.frozen_statistics}
 
 
 def _own_batch_norm(batch_norm, dtype_policy):

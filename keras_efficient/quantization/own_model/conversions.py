@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
 
 from keras_efficient import layers
+from keras_efficient.copies.layers import as_layer
 from keras_efficient.descriptions.windows import read_window
+from keras_efficient.kinds import Key
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.fusion import is_depthwise
 from keras_efficient.quantization.own_model.kinds import (
@@ -19,33 +21,36 @@ from keras_efficient.quantization.own_model.kinds import (
     CONCATENATIONS,
     GLOBAL_MEANS,
     MEANS,
-    WRAPPER,
     activation_name,
-    core,
-    kind_of,
 )
 from keras_efficient.quantization.own_model.settings import Choice, Settings
+from keras_efficient.reading.graph import Node
 
 GRIDS = ("relu", "relu6", "linear")
 SHARED = ("name", "trainable", "dtype")
 PARTS = ("kernel", "bias")
+PRUNABLE = Key("own", "Prunable")
 ROLES = ("initializer", "regularizer", "constraint")
 
 
 @dataclass(frozen=True)
-class Order:
+class Request:
     """What is asked of a conversion.
 
     Attributes:
+        node: Where the layer stands.
         choice: Widths of the layer.
         batch_norm: A Keras batch normalization to fold, or None.
+        frozen_statistics: Whether that is called with `training=False`.
         activation: Name of the activation that follows, or None for the layer's own.
         is_output: Whether the model ends with this layer, but for a head.
         non_negative: Whether all inputs are known to be non-negative.
     """
 
+    node: Node
     choice: Choice
     batch_norm: Any = None
+    frozen_statistics: bool = False
     activation: str | None = None
     is_output: bool = False
     non_negative: bool = False
@@ -56,17 +61,28 @@ class Order:
         return self.choice.settings
 
 
-def convert(operation: Any, order: Order) -> list[keras.layers.Layer] | None:
+def convert(request: Request) -> list[keras.layers.Layer] | None:
     """The layers that take the place of one, to be called one after the other; None: it stays."""
-    kind = type(operation).__name__
-    if kind == WRAPPER:
-        *before, inner = convert(core(operation), order) or [core(operation)]
-        config = {**operation.get_config(), "layer": keras.saving.serialize_keras_object(inner)}
-        return [*before, type(operation).from_config(config)]
-    if isinstance(operation, QuantizedLayer):
-        return [with_widths(operation, order.choice)]
-    converter = CONVERTERS.get(kind)
-    return None if converter is None else converter(operation, order)
+    node = request.node
+    if node.kwargs.get("mask") is not None:
+        return None  # no quantized layer knows masks
+    if node.key == PRUNABLE:
+        parts = convert_layer(node.layer, request) or [node.layer]
+        place = max(k for k, part in enumerate(parts) if part is node.layer or isinstance(part, QuantizedLayer))
+        config = {**node.operation.get_config(), "layer": keras.saving.serialize_keras_object(parts[place])}
+        parts[place] = type(node.operation).from_config(config)
+        return parts
+    return convert_layer(as_layer(node), request) if node.layer is node.operation else None
+
+
+def convert_layer(layer: Any, request: Request) -> list[keras.layers.Layer] | None:
+    """As `convert`, for the layer within a wrapper."""
+    if request.node.layer_key is None:
+        return None
+    if isinstance(layer, QuantizedLayer):
+        return [with_widths(layer, request.choice)]
+    converter = CONVERTERS.get(request.node.class_name)
+    return None if converter is None else converter(layer, request)
 
 
 def with_widths(layer: QuantizedLayer, choice: Choice) -> QuantizedLayer:
@@ -79,32 +95,32 @@ def with_widths(layer: QuantizedLayer, choice: Choice) -> QuantizedLayer:
     return type(layer).from_config({**config, "mode": "float"})
 
 
-def dense(layer: Any, order: Order) -> list:
-    return with_head(layer, order, lambda **config: layers.DenseQ(layer.units, **config))
+def dense(layer: Any, request: Request) -> list:
+    return with_head(layer, request, lambda **config: layers.DenseQ(layer.units, **config))
 
 
-def convolution(layer: Any, order: Order) -> list:
+def convolution(layer: Any, request: Request) -> list:
     window = read_convolution(layer)
-    return with_head(layer, order, lambda **config: layers.ConvQ(layer.filters, *window, **config))
+    return with_head(layer, request, lambda **config: layers.ConvQ(layer.filters, *window, **config))
 
 
-def signal_convolution(layer: Any, order: Order) -> list:
+def signal_convolution(layer: Any, request: Request) -> list:
     (size, stride, padding) = read_convolution(layer)
     window = (size[0], stride[0], padding)
-    return with_head(layer, order, lambda **config: layers.Conv1DQ(layer.filters, *window, **config))
+    return with_head(layer, request, lambda **config: layers.Conv1DQ(layer.filters, *window, **config))
 
 
-def depthwise(layer: Any, order: Order) -> list:
+def depthwise(layer: Any, request: Request) -> list:
     size, strides, padding = read_convolution(layer)
     return with_head(
-        layer, order, lambda **config: layers.DepthwiseConvQ(size, layer.depth_multiplier, strides, padding, **config)
+        layer, request, lambda **config: layers.DepthwiseConvQ(size, layer.depth_multiplier, strides, padding, **config)
     )
 
 
-def separable(layer: Any, order: Order) -> list:
+def separable(layer: Any, request: Request) -> list:
     """A depthwise convolution without bias, and a 1x1 convolution."""
     size, strides, padding = read_convolution(layer)
-    settings = order.settings
+    settings = request.settings
     first = layers.DepthwiseConvQ(
         size,
         layer.depth_multiplier,
@@ -115,7 +131,9 @@ def separable(layer: Any, order: Order) -> list:
         use_bias=False,
         **parts_config(layer, {"kernel": "depthwise"}),
     )
-    second = with_head(layer, order, lambda **config: layers.ConvQ(layer.filters, 1, **config), {"kernel": "pointwise"})
+    second = with_head(
+        layer, request, lambda **config: layers.ConvQ(layer.filters, 1, **config), {"kernel": "pointwise"}
+    )
     return [first, *second]
 
 
@@ -132,18 +150,19 @@ def read_convolution(layer: Any) -> tuple[tuple, tuple, str]:
     return layer.kernel_size, layer.strides, layer.padding
 
 
-def with_head(layer: Any, order: Order, make: Callable, names: dict | None = None) -> list:
+def with_head(layer: Any, request: Request, make: Callable, names: dict | None = None) -> list:
     """The layer that `make` makes. An activation without a grid of its own moves behind an output layer."""
-    activation = order.activation or activation_name(layer)
-    split = activation == "softmax" or (order.is_output and activation not in GRIDS)
+    activation = request.activation or activation_name(layer)
+    split = activation == "softmax" or (request.is_output and activation not in GRIDS)
     made = make(
         **shared_config(layer),
-        **asdict(order.settings),
-        activation=None if split else order.activation or layer.activation,
+        **asdict(request.settings),
+        activation=None if split else request.activation or layer.activation,
         use_bias=layer.use_bias,
-        batch_norm=order.batch_norm,
+        batch_norm=request.batch_norm,
+        frozen_statistics=request.frozen_statistics,
         # Logits are read as signed integers.
-        signed_output=True if order.is_output else "auto",
+        signed_output=True if request.is_output else "auto",
         **parts_config(layer, names or {}),
     )
     if not split:
@@ -179,55 +198,52 @@ def default_part(part: str, role: str) -> str | None:
     return {("kernel", "initializer"): "orthogonal", ("bias", "initializer"): "zeros"}.get((part, role))
 
 
-def lone_batch_norm(layer: Any, order: Order) -> list | None:
+def lone_batch_norm(layer: Any, request: Request) -> list | None:
     """On images: a depthwise 1x1 convolution whose kernel is the gain. Elsewhere there is no layer for it."""
-    if not is_depthwise(layer):
+    if not is_depthwise(request.node):
         return None
     made = layers.DepthwiseConvQ(
         1,
         **shared_config(layer),
-        **asdict(order.settings),
-        activation=order.activation,
+        **asdict(request.settings),
+        activation=request.activation,
         use_bias=False,
         kernel_initializer="ones",
         batch_norm=layer,
-        signed_output=True if order.is_output else "auto",
+        frozen_statistics=request.node.kwargs.get("training") is False,
+        signed_output=True if request.is_output else "auto",
     )
     return [made]
 
 
-def check_summands(operation: Any, tensors: Sequence[Any]) -> None:
-    """Raise a ValueError for a sum that would have to repeat one of its maps."""
-    shapes = [tuple(tensor.shape) for tensor in tensors]
-    if kind_of(operation) in ADDITIONS and len(set(shapes)) > 1:
-        raise refusal(operation, f"inputs of shapes {shapes}", "the maps of a sum must have one shape")
+def addition(layer: Any, request: Request) -> list:
+    shapes = [value.shape for value in request.node.inputs]
+    if len(set(shapes)) > 1:
+        raise refusal(layer, f"inputs of shapes {shapes}", "the maps of a sum must have one shape")
+    signed = request.is_output or not (request.activation or request.non_negative)
+    return [layers.AddQ(request.activation, request.settings.activation_bits, signed, **shared_config(layer))]
 
 
-def addition(layer: Any, order: Order) -> list:
-    signed = order.is_output or not (order.activation or order.non_negative)
-    return [layers.AddQ(order.activation, order.settings.activation_bits, signed, **shared_config(layer))]
-
-
-def concatenation(layer: Any, order: Order) -> list:
-    if layer.axis not in (-1, len(layer.output.shape) - 1):
+def concatenation(layer: Any, request: Request) -> list:
+    if layer.axis not in (-1, len(request.node.outputs[0].shape)):
         raise refusal(layer, f"axis={layer.axis}", "maps must lie side by side along the last axis")
-    signed = order.is_output or not order.non_negative
-    return [layers.ConcatenateQ(order.settings.activation_bits, signed, **shared_config(layer))]
+    signed = request.is_output or not request.non_negative
+    return [layers.ConcatenateQ(request.settings.activation_bits, signed, **shared_config(layer))]
 
 
-def mean_pooling(layer: Any, order: Order) -> list:
+def mean_pooling(layer: Any, request: Request) -> list:
     config = layer.get_config()
     if config["data_format"] != "channels_last":
         raise refusal(layer, f"data_format={config['data_format']!r}", "channels must come last")
     flat = {key: config[key][0] if len(config[key]) == 1 else config[key] for key in ("pool_size", "strides")}
     sizes, strides, padding = read_window({**config, **flat}, "pool_size")
-    places = layer.input.shape[1:-1]
+    places = request.node.inputs[0].shape[:-1]
     if padding == "same" and not fits_without_padding(places, sizes, strides):
         raise refusal(
             layer, "padding='same'", "windows must not reach over the edge, as they count other numbers there"
         )
-    signed = order.is_output or not order.non_negative
-    bits = order.settings.activation_bits
+    signed = request.is_output or not request.non_negative
+    bits = request.settings.activation_bits
     return [layers.MeanPoolingQ(flat["pool_size"], bits, flat["strides"], "valid", signed, **shared_config(layer))]
 
 
@@ -239,24 +255,25 @@ def fits_without_padding(places: tuple, sizes: tuple, strides: tuple) -> bool:
     )
 
 
-def global_mean(layer: Any, order: Order) -> list:
+def global_mean(layer: Any, request: Request) -> list:
     if layer.data_format != "channels_last":
         raise refusal(layer, f"data_format={layer.data_format!r}", "channels must come last")
-    if None in layer.input.shape[1:]:
-        raise refusal(layer, f"an input of shape {layer.input.shape}", "the size of the map must be known")
-    signed = order.is_output or not order.non_negative
-    bits = order.settings.activation_bits
+    if None in request.node.inputs[0].shape:
+        raise refusal(layer, f"an input of shape {request.node.inputs[0].shape}", "the size of the map must be known")
+    signed = request.is_output or not request.non_negative
+    bits = request.settings.activation_bits
     return [layers.GlobalMeanPoolingQ(bits, signed, layer.keepdims, **shared_config(layer))]
 
 
-def refusal(layer: Any, received: str, rule: str) -> ValueError:
-    return ValueError(
-        f"cannot quantize the layer {layer.name!r} ({type(layer).__name__}): {rule}. Received: {received}. "
-        f"overrides={{{layer.name!r}: None}} leaves it float"
-    )
+class StaysFloatError(ValueError):
+    """A layer that has a quantized form, but not as it is set."""
 
 
-CONVERTERS: dict[str, Callable[[Any, Order], list | None]] = {
+def refusal(layer: Any, received: str, rule: str) -> StaysFloatError:
+    return StaysFloatError(f"{rule}. Received: {received}")
+
+
+CONVERTERS: dict[str, Callable[[Any, Request], list | None]] = {
     "Dense": dense,
     "Conv2D": convolution,
     "Conv1D": signal_convolution,

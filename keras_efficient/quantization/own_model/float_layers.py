@@ -2,60 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
+from keras_efficient.kinds.roles import HEADS, KEEPING_GRID, PREPARATIONS
 from keras_efficient.layers.quantized.base import QuantizedLayer
-from keras_efficient.quantization.own_model.kinds import PASSING, activation_name, core
-from keras_efficient.storage.models import PREPARATIONS, is_model
+from keras_efficient.quantization.own_model.fusion import leads_out
+from keras_efficient.quantization.own_model.kinds import activation_name, relu_name
+from keras_efficient.reading.graph import ModelGraph, Node
+from keras_efficient.reading.read import read_model
 
 WIDTHS = ("kernel_bits", "bias_bits", "activation_bits")
+GRIDS = ("linear", "relu", "relu6")
 
 
 def float_layers(model: keras.Model) -> list[str]:
-    """The layers of `model` that compute in float in every mode, as "name (class)".
+    """The layers, functions and operators of `model` that compute in float in every mode, as "name (kind)".
 
     Not listed: layers that keep the grid of their input, such as max pooling, a plain relu, flatten
     and dropout. A layer of this package with parts that have no width is listed with their names.
     """
-    found = []
-    for layer in model.layers:
-        if is_model(layer):
-            found += float_layers(layer)
-        elif not keeps_codes(core(layer)):
-            found.append(f"{layer.name} ({type(layer).__name__}{missing_widths(core(layer))})")
-    return found
+    return [_text(node) for node in read_model(model).operations if not keeps_codes(node)]
 
 
-def keeps_codes(layer: Any) -> bool:
-    if isinstance(layer, QuantizedLayer):
-        return not missing_widths(layer)
-    if isinstance(layer, keras.layers.ReLU):
-        return layer.max_value is None and not layer.negative_slope and not layer.threshold
-    if isinstance(layer, keras.layers.Activation):
-        return activation_name(layer) in ("relu", "linear")
-    return type(layer).__name__ in PASSING
+def inner_float_layers(model: keras.Model, reasons: Mapping[str, str | None]) -> list[str]:
+    """The float layers that keep a network from becoming integers: neither heads nor what prepares an input.
 
-
-def missing_widths(layer: Any) -> str:
-    known = isinstance(layer, QuantizedLayer)
-    missing = [name for name in WIDTHS if known and getattr(layer, name, 0) is None]
-    return f", without {', '.join(missing)}" if missing else ""
-
-
-def is_head_of(model: keras.Model, name: str) -> bool:
-    """Whether a layer of this name only acts on the outputs of the model, as a softmax does."""
-    last = {tensor._keras_history.operation.name for tensor in model.outputs}
-    return name in last and isinstance(model.get_layer(name), (keras.layers.Activation, keras.layers.Softmax))
-
-
-def inner_float_layers(model: keras.Model) -> list[str]:
-    """The float layers that keep a network from becoming integers: neither heads nor preparations."""
-    names = [text.split(" (", 1)[0] for text in float_layers(model)]
-    own = {layer.name: layer for layer in model.layers}
+    `reasons` says by name why a layer that has a quantized form stays float.
+    """
+    graph = read_model(model)
+    outside = prepares(graph)
     return [
-        text
-        for text, name in zip(float_layers(model), names, strict=True)
-        if name not in own or not (is_head_of(model, name) or type(own[name]).__name__ in PREPARATIONS)
+        _text(node, reasons.get(node.name))
+        for node in graph.operations
+        if not (keeps_codes(node) or node in outside or (node.class_name in HEADS and leads_out(graph, node)))
     ]
+
+
+def keeps_codes(node: Node) -> bool:
+    """Whether what a node computes lies on a grid."""
+    if node.layer_key is None:
+        return False
+    if isinstance(node.layer, QuantizedLayer):
+        return not missing_parts(node.layer)
+    return node.class_name in KEEPING_GRID or relu_name(*node.form) == "relu" or _is_linear(node)
+
+
+def missing_parts(layer: Any) -> list[str]:
+    """The parts of a layer of this package that compute in float."""
+    missing = [name for name in WIDTHS if getattr(layer, name, 0) is None]
+    name = activation_name(layer)
+    return missing if name in GRIDS else [*missing, f"a grid for its {name}"]
+
+
+def _is_linear(node: Node) -> bool:
+    return node.class_name == "Activation" and node.form.config["activation"] == "linear"
+
+
+def prepares(graph: ModelGraph) -> set[Node]:
+    """The nodes that prepare an input, before its grid."""
+    values, nodes = set(graph.inputs), set()
+    for node in graph.nodes:
+        if node.class_name in PREPARATIONS and values.issuperset(node.inputs):
+            nodes.add(node)
+            values.update(node.outputs)
+    return nodes
+
+
+def _text(node: Node, reason: str | None = None) -> str:
+    missing = missing_parts(node.layer) if isinstance(node.layer, QuantizedLayer) else []
+    text = f"{node.name} ({node.kind}{', without ' + ', '.join(missing) if missing else ''})"
+    return f"{text}: {reason}" if reason else text

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
-from keras_efficient.layers.quantized.activation import ActivationQ
-from keras_efficient.layers.quantized.average_pooling import AveragePoolingQ
-from keras_efficient.layers.quantized.input import InputQ
-from keras_efficient.layers.quantized.merging import MergingLayer
+from keras_efficient.copies.rebuild import check_model
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.quantization.calibration import calibrate
-from keras_efficient.quantization.functional_models import MODELS, as_functional, check_model, copy_of, first_by_place
 from keras_efficient.quantization.modes import set_mode
-from keras_efficient.quantization.observation import check_samples, parts_of
-from keras_efficient.quantization.own_model.conversions import Order, check_summands, convert
 from keras_efficient.quantization.own_model.float_layers import inner_float_layers
-from keras_efficient.quantization.own_model.fusion import Graph, plan_fusions
-from keras_efficient.quantization.own_model.kinds import PASSING, relu_name
-from keras_efficient.quantization.own_model.settings import Choice, Settings, choices
-from keras_efficient.quantization.own_model.weights import carry_over
-from keras_efficient.storage.models import PREPARATIONS
-from keras_efficient.storage.prices import LOGIT_BITS
-from keras_efficient.type_aliases import Inputs, Tensor
+from keras_efficient.quantization.own_model.quantizing import Quantizing
+from keras_efficient.quantization.own_model.settings import Settings, choices
+from keras_efficient.quantization.samples import Samples
+from keras_efficient.reading.read import read_model
 
 
 def quantize_model(
@@ -94,165 +83,19 @@ def quantize_model(
     check_model(model)
     if input_bits is not None:
         check_bits(input_bits, "input_bits")
-    if x is not None:
-        check_samples(x)
+    samples = None if x is None else Samples(x, model)
     common = Settings(kernel_bits, bias_bits, activation_bits, per_channel)
-    copy = Copier(layer_names(model), common, overrides, fold_batch_norm, input_bits, x).copy(model)
-    if x is not None:
-        calibrate(copy, copy, x, rule="least_error")
+    operations = read_model(model).operations
+    quantizing = Quantizing(choices(operations, common, overrides), fold_batch_norm, input_bits, samples)
+    copy = quantizing.copy(model)
+    calibrate(copy, x=samples)
     set_mode(copy, mode)
-    warn_of_float_layers(copy)
+    reasons = {node.name: quantizing.reasons.get(id(node.operation)) for node in operations}
+    warn_of_float_layers(inner_float_layers(copy, reasons))
     return copy
 
 
-def layer_names(model: keras.Model) -> list[str]:
-    """Names of all operations, of models inside the model as well."""
-    names: list[str] = []
-    for operation in as_functional(model).operations:
-        names += layer_names(operation) if isinstance(operation, MODELS) else [operation.name]
-    return names
-
-
-def warn_of_float_layers(model: keras.Model) -> None:
-    floats = inner_float_layers(model)
-    if floats:
-        warnings.warn(f"These layers stay float, and have no integer form: {', '.join(floats)}", stacklevel=3)
-
-
-class Copier:
-    """Copies a model layer by layer; `clone_model` walks the graph."""
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        common: Settings,
-        overrides: Mapping[str, Mapping | None] | None,
-        fold: bool,
-        input_bits: int | None,
-        x: Inputs | None,
-    ):
-        self.choices, self.fold, self.input_bits = choices(names, common, overrides), fold, input_bits
-        self.signed_input = x is None or any(np.min(part) < 0 for part in parts_of(x))
-
-    def copy(self, model: keras.Model, is_inner: bool = False) -> keras.Model:
-        functional = as_functional(model)
-        walk = Walk(self, Graph(functional), is_inner)
-        copy = keras.models.clone_model(functional, clone_function=lambda layer: layer, call_function=walk.call)
-        for name, (old, new) in walk.made.items():
-            norm = walk.batch_norm_of(name)
-            carry_over(old, new, None if norm is None else walk.graph.operations.get(norm))
-        if isinstance(model, keras.Sequential):
-            copy = keras.Sequential(copy.layers, name=model.name)
-            if model.compiled:
-                copy.compile_from_config(model.get_compile_config())
-        return copy
-
-
-class Walk:
-    """One walk through a Functional model: what each layer became, and what is known of each tensor."""
-
-    def __init__(self, copier: Copier, graph: Graph, is_inner: bool):
-        self.copier, self.graph, self.is_inner = copier, graph, is_inner
-        stays_float = {
-            name: isinstance(operation, MODELS) or copier.choices[name].settings is None
-            for name, operation in graph.operations.items()
-        }
-        self.fusions = plan_fusions(graph, stays_float, copier.fold)
-        self.absorbed = {name for fusion in self.fusions.values() for name in fusion.absorbed}
-        self.made: dict[str, tuple[Any, list]] = {}
-        # By id, with the tensor, so that no id is used again.
-        self.non_negative: dict[int, Any] = {}
-        self.inputs: dict[int, Any] = {}
-        self.on_grid: dict[int, Any] = {}
-
-    def batch_norm_of(self, name: str) -> str | None:
-        """The batch normalization that is folded into a layer, by name."""
-        return self.fusions[name].batch_norm if name in self.fusions else None
-
-    def call(self, operation: keras.Operation, *args: Any, **kwargs: Any) -> Tensor:
-        """The output of what takes the place of `operation`."""
-        args, kwargs = first_by_place(operation, args, kwargs)
-        if operation.name in self.absorbed:
-            return args[0]
-        args = keras.tree.map_structure(lambda value: self.gridded(value, operation), args)
-        tensors = [value for value in keras.tree.flatten(args) if isinstance(value, keras.KerasTensor)]
-        known = bool(tensors) and all(id(tensor) in self.non_negative for tensor in tensors)
-        if operation.name not in self.made:
-            # Called again, it may meet other inputs.
-            once = self.graph.calls[operation.name] == 1
-            self.made[operation.name] = (operation, self.make(operation, known and once, args, tensors))
-        first, *others = self.made[operation.name][1]
-        if type(first) is type(operation):
-            y = first(*args, **kwargs)
-        else:  # x + y calls the operation with two tensors; the layer takes a list
-            y = first(list(args) if isinstance(first, MergingLayer) and len(args) > 1 else args[0])
-        for layer in others:
-            y = layer(y)
-        self.remember(y, [first, *others][-1], known)
-        return y
-
-    def gridded(self, value: Any, operation: keras.Operation) -> Any:
-        """A tensor of the model's input on the input's grid, for a layer that works."""
-        is_input = isinstance(value, keras.KerasTensor) and self.is_input(value)
-        if not is_input or self.copier.input_bits is None or self.is_inner:
-            return value
-        if isinstance(operation, (ActivationQ, AveragePoolingQ)) or type(operation).__name__ in PREPARATIONS:
-            return value
-        if "float" not in value.dtype:
-            return value  # indices of an embedding, say
-        if id(value) not in self.on_grid:
-            name = self.input_name()
-            made = InputQ(self.copier.input_bits, self.copier.signed_input, name=name, dtype=value.dtype)
-            self.on_grid[id(value)] = made(value)
-            self.inputs[id(value)] = value
-            self.remember(self.on_grid[id(value)], made, False)
-        return self.on_grid[id(value)]
-
-    def is_input(self, tensor: keras.KerasTensor) -> bool:
-        """Whether a tensor comes from outside, but for layers that prepare it."""
-        operation = tensor._keras_history.operation
-        if isinstance(operation, keras.layers.InputLayer):
-            return True
-        return type(operation).__name__ in PREPARATIONS and self.is_input(operation.input)
-
-    def input_name(self) -> str:
-        number = len(self.on_grid)
-        return f"input_q_{number}" if number else "input_q"
-
-    def make(self, operation: keras.Operation, known: bool, args: Any, tensors: Sequence[keras.KerasTensor]) -> list:
-        if isinstance(operation, MODELS):
-            return [self.copier.copy(operation, is_inner=True)]
-        choice = self.copier.choices[operation.name]
-        made = None
-        if choice.settings is not None and not self.is_constant_sum(args):
-            check_summands(operation, tensors)
-            made = convert(operation, self.order(operation, choice, known))
-        return made or [copy_of(operation)]
-
-    @staticmethod
-    def is_constant_sum(args: Any) -> bool:
-        """Whether an operation such as x + 1 takes a number beside the tensor."""
-        flat = keras.tree.flatten(args)
-        return len(flat) > 1 and not all(isinstance(value, keras.KerasTensor) for value in flat)
-
-    def order(self, operation: keras.Operation, choice: Choice, known: bool) -> Order:
-        name = operation.name
-        fusion = self.fusions[name]
-        end = fusion.absorbed[-1] if fusion.absorbed else name
-        is_output = self.graph.leads_out(end) and not self.is_inner
-        if is_output and choice.settings is not None and "activation_bits" not in choice.given:
-            choice = replace(choice, settings=replace(choice.settings, activation_bits=LOGIT_BITS))
-        return Order(
-            choice,
-            batch_norm=fusion.batch_norm and self.graph.operations[fusion.batch_norm],
-            activation=fusion.activation and relu_name(self.graph.operations[fusion.activation]),
-            is_output=is_output,
-            non_negative=known,
-        )
-
-    def remember(self, tensor: keras.KerasTensor, layer: keras.layers.Layer, inputs_known: bool) -> None:
-        """Whether an output can be negative: unsigned codes can not, and what keeps codes does not change that."""
-        quantizer = getattr(layer, "activation_quantizer", None)
-        keeps = type(layer).__name__ in PASSING and inputs_known
-        if keeps or relu_name(layer) or (quantizer is not None and not quantizer.signed):
-            self.non_negative[id(tensor)] = tensor
+def warn_of_float_layers(texts: list[str]) -> None:
+    """One warning for all of them."""
+    if texts:
+        warnings.warn(f"These layers stay float, and have no integer form: {', '.join(texts)}", stacklevel=3)

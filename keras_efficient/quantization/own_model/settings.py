@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 
 from keras_efficient.ops.quantize import check_bits
+from keras_efficient.reading.graph import Node
 
 STARS = "*?["
 
@@ -44,25 +45,42 @@ class Choice:
 
 
 def choices(
-    names: Iterable[str], common: Settings, overrides: Mapping[str, Mapping | None] | None
-) -> dict[str, Choice]:
-    """The `Choice` for each layer name. Of several patterns that match a later one wins, and a name
-    that is written out wins over patterns.
+    nodes: Iterable[Node], common: Settings, overrides: Mapping[str, Mapping | None] | None
+) -> dict[int, Choice]:
+    """The `Choice` for each operation, by its id. A name is "block/conv", or "conv" where that is unique. Of several
+    patterns that match a later one wins, and a name that is written out wins over patterns.
 
     Raises:
-        ValueError: A pattern that no layer has, an unknown setting or a wrong value.
+        ValueError: A pattern that no layer has, a name that several have, an unknown setting or a wrong value.
     """
-    names = list(names)
+    nodes = list(nodes)
     if overrides is not None and not isinstance(overrides, Mapping):
         raise TypeError(f"`overrides` must be a dictionary {{layer name: settings}}. Received: overrides={overrides!r}")
-    found = {name: Choice(common) for name in names}
+    found = {id(node.operation): Choice(common) for node in nodes}
     for pattern, changes in sorted((overrides or {}).items(), key=lambda item: not is_pattern(item[0])):
-        matching = [name for name in names if name == pattern or (is_pattern(pattern) and fnmatchcase(name, pattern))]
-        if not matching:
-            raise ValueError(f"`overrides` names no layer of the model: {pattern!r}. Its layers are {', '.join(names)}")
-        for name in matching:
-            found[name] = changed(found[name], changes, common, pattern)
+        for node in matching(nodes, pattern):
+            found[id(node.operation)] = changed(found[id(node.operation)], changes, common, pattern)
     return found
+
+
+def matching(nodes: list[Node], pattern: str) -> list[Node]:
+    """The nodes that a name or a pattern means."""
+    if is_pattern(pattern):
+        found = [node for node in nodes if any(fnmatchcase(name, pattern) for name in (node.name, bare(node)))]
+    else:
+        named = [node for node in nodes if node.name == pattern]
+        found = named or [node for node in nodes if bare(node) == pattern]
+    names = [node.name for node in (found or nodes)]
+    if not found:
+        raise ValueError(f"`overrides` names no layer of the model: {pattern!r}. Its layers are {', '.join(names)}")
+    if len(found) > 1 and not is_pattern(pattern):
+        raise ValueError(f"`overrides` names several layers of the model: {pattern!r} may be {', '.join(names)}")
+    return found
+
+
+def bare(node: Node) -> str:
+    """The name of a node without those of the models that it is in."""
+    return node.name.rsplit("/", 1)[-1]
 
 
 def is_pattern(name: str) -> bool:

@@ -7,27 +7,33 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.quantization.own_model.kinds import BATCH_NORM, WRAPPER, core
+from keras_efficient.copies.layers import carry_weights
+from keras_efficient.layers.pruning.prunable import Prunable
+from keras_efficient.layers.quantized.base import QuantizedLayer
 
 
 def carry_over(old: Any, new: list[Any], batch_norm: Any = None) -> None:
     """Copy the weights of `old` to the layers `new` (one, but for what was split), and those of the
     batch normalization that is folded into it."""
-    kind = type(old).__name__
-    if kind == WRAPPER:
+    if isinstance(old, Prunable):
         carry_wrapper(old, new)
-    elif kind == "SeparableConv2D" and len(new) > 1:
+    elif isinstance(old, keras.layers.SeparableConv2D) and len(new) > 1:
         assign(new[0].kernel, old.depthwise_kernel)
         assign(new[1].kernel, old.pointwise_kernel)
         carry_bias(old, new[1])
-    elif kind == BATCH_NORM and type(new[0]) is not type(old):
+    elif isinstance(old, keras.layers.BatchNormalization) and type(new[0]) is not type(old):
         new[0].kernel.assign(np.ones(new[0].kernel.shape))
         new[0].batch_norm.set_weights(old.get_weights())
-    elif isinstance(old, keras.layers.Layer) and old.weights and not hasattr(old, "layers"):
+    elif isinstance(old, keras.layers.Layer) and old.weights and not isinstance(old, keras.Model):
         carry_by_name(old, new[0])
     if batch_norm is not None:
         target = next(core(layer) for layer in new if getattr(core(layer), "batch_norm", None) is not None)
         target.batch_norm.set_weights(batch_norm.get_weights())
+
+
+def core(layer: Any) -> Any:
+    """The layer itself, or the one that prunes within its wrapper."""
+    return layer.layer if isinstance(layer, Prunable) else layer
 
 
 def assign(target: keras.Variable, source: keras.Variable) -> None:
@@ -42,10 +48,10 @@ def carry_bias(old: Any, new: Any) -> None:
 
 def carry_by_name(old: Any, new: Any) -> None:
     """Weights of the same name. Scales that the old layer does not have stay as they are."""
-    if len(old.weights) == len(new.weights) and all(
-        a.shape == b.shape for a, b in zip(old.weights, new.weights, strict=True)
+    if len(old.variables) == len(new.variables) and all(
+        a.shape == b.shape for a, b in zip(old.variables, new.variables, strict=True)
     ):
-        new.set_weights(old.get_weights())
+        carry_weights(old, new)
         return
     targets = {weight.name: weight for weight in new.weights}
     for weight in old.weights:
@@ -54,8 +60,8 @@ def carry_by_name(old: Any, new: Any) -> None:
 
 def carry_wrapper(old: Any, new: list[Any]) -> None:
     """What a wrapper holds beside its layer (masks), and the layer's own weights."""
-    *before, wrapper = new
-    carry_over(old.layer, [*before, wrapper.layer])
+    wrapper = next(layer for layer in new if isinstance(layer, Prunable))
+    carry_over(old.layer, [core(layer) for layer in new if isinstance(layer, QuantizedLayer | Prunable)])
     inner_old, inner_new = ({id(w) for w in layer.layer.weights} for layer in (old, wrapper))
     own = (
         [w for w in layer.weights if id(w) not in inner] for layer, inner in ((old, inner_old), (wrapper, inner_new))

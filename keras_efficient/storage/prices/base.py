@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 BITS_PER_BYTE = 8
@@ -73,7 +73,8 @@ class Price(NamedTuple):
     # on at once; "windows": each pixel joins the one output it belongs to; "no": the whole map is
     # needed.
     streams: Callable[[Config], str] = lambda config: "no"
-    is_head: bool = False  # behind the last working layer it stores nothing of its own
+    # Of a layer with several inputs: (config, their shapes) -> shape behind it.
+    merges: Callable[[Config, Sequence[tuple]], tuple] | None = None
 
 
 class Widths(NamedTuple):

@@ -3,6 +3,7 @@ work in place."""
 
 from __future__ import annotations
 
+from keras_efficient.kinds.roles import RENAMING, TRAINING_ONLY
 from keras_efficient.storage.prices.base import (
     FLOAT_BITS,
     Config,
@@ -54,17 +55,13 @@ def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -
     return target.cells
 
 
-# What only acts in training.
-TRAINING_ONLY = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout")
-PASSED_ON = Price(same_bits, in_place, streams=pixels, is_head=True)
-
 PRICES = {
-    **dict.fromkeys((*TRAINING_ONLY, "Flatten", "Reshape"), PASSED_ON),
+    **dict.fromkeys((*TRAINING_ONLY, *RENAMING), Price(same_bits, in_place, streams=pixels)),
     "ActivationQ": Price(declared_bits, in_place, streams=pixels),
-    "Activation": Price(activation_bits, in_place, streams=pixels, is_head=True),
-    "ReLU": Price(relu_bits, in_place, streams=pixels, is_head=True),
-    "LeakyReLU": Price(float_bits, in_place, streams=pixels, is_head=True),
-    "Softmax": Price(float_bits, in_place, is_head=True),
+    "Activation": Price(activation_bits, in_place, streams=pixels),
+    "ReLU": Price(relu_bits, in_place, streams=pixels),
+    "LeakyReLU": Price(float_bits, in_place, streams=pixels),
+    "Softmax": Price(float_bits, in_place),
     "BatchNormalization": Price(
         float_bits,
         in_place,

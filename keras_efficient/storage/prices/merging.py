@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keras_efficient.storage.prices.base import Price, in_place, quantized_output_bits
-
-MERGING = ("AddQ", "ConcatenateQ")
+from keras_efficient.storage.prices.base import Config, Price, float_bits, in_place, quantized_output_bits
 
 
-def merged_shape(kind: str, shapes: Sequence[tuple]) -> tuple:
-    """The shape of a sum, or of maps side by side along the last axis."""
-    places = {shape[:-1] for shape in shapes} if kind == "ConcatenateQ" else set(shapes)
-    if len(places) != 1:
-        raise ValueError(f"cannot price a layer {kind} of inputs {list(shapes)}")
-    return (*places.pop(), sum(shape[-1] for shape in shapes)) if kind == "ConcatenateQ" else places.pop()
+def one_shape(config: Config, shapes: Sequence[tuple]) -> tuple:
+    """The shape of a sum, say, of maps of one shape."""
+    if len(set(shapes)) != 1:
+        raise ValueError(f"its inputs must have one shape. Received: {list(shapes)}")
+    return shapes[0]
+
+
+def side_by_side(config: Config, shapes: Sequence[tuple]) -> tuple:
+    """The shape of maps that lie side by side along the last axis."""
+    if config.get("axis", -1) not in (-1, len(shapes[0])) or len({shape[:-1] for shape in shapes}) != 1:
+        raise ValueError(f"its inputs must fit along the last axis. Received: {list(shapes)}")
+    return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
 
 
 PRICES = {
-    **dict.fromkeys(MERGING, Price(quantized_output_bits, in_place)),
+    "AddQ": Price(quantized_output_bits, in_place, merges=one_shape),
+    "ConcatenateQ": Price(quantized_output_bits, in_place, merges=side_by_side),
+    "Concatenate": Price(float_bits, in_place, merges=side_by_side),
+    **dict.fromkeys(
+        ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Average"),
+        Price(float_bits, in_place, merges=one_shape),
+    ),
     "InputQ": Price(lambda config, input_bits: config.get("bits", 8), in_place, streams=lambda config: "pixels"),
     "GlobalMeanPoolingQ": Price(quantized_output_bits, in_place),
 }

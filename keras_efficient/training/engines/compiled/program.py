@@ -10,6 +10,7 @@ from keras_efficient import layers
 from keras_efficient.descriptions.windows import window_output_size
 from keras_efficient.ops.quantize import code_range
 from keras_efficient.training.engines.compiled import structures as c
+from keras_efficient.training.engines.compiled.support import chain_layers
 
 _NONE = -1
 
@@ -35,7 +36,7 @@ class Program:
         self.size = 0
         self.shape = _image_shape(model)
         self.tensor = self._add_tensor(self.shape, _NONE)
-        for layer in model.layers:
+        for layer in chain_layers(model):
             for variable in layer.weights:
                 self._place(variable)
             _READERS[type(layer)](self, layer)
@@ -215,7 +216,6 @@ def _read_depthwise(program, layer):
 
 
 _READERS = {
-    keras.layers.InputLayer: lambda program, layer: None,
     keras.layers.Flatten: lambda program, layer: program.flatten(),
     keras.layers.Dropout: Program.dropout,
     keras.layers.Activation: _read_activation,

@@ -3,12 +3,10 @@
 import keras
 
 from keras_efficient import layers
-from keras_efficient.quantization.functional_models import MODELS
-from keras_efficient.storage.models import check_chain
+from keras_efficient.reading.read import is_connected, read_model
 from keras_efficient.training.engines.engine import Loss
 
 _LAYERS = (
-    keras.layers.InputLayer,
     keras.layers.Flatten,
     keras.layers.Dropout,
     keras.layers.Activation,
@@ -42,22 +40,28 @@ class NotSupportedError(ValueError):
 
 def check_model(model: keras.Model) -> None:
     """Refuse all but a chain of layers that ends with a softmax."""
-    if type(model) not in MODELS:
+    if not is_connected(model) or type(model).__module__.split(".")[0] != "keras":
         raise NotSupportedError(f"a model of class {type(model).__name__}")
-    try:
-        check_chain(model)
-    except ValueError:
-        raise NotSupportedError("a model that is no chain of layers") from None
+    layers = chain_layers(model)
     shape = model.input_shape[1:]
     if len(shape) not in (1, 3) or None in shape:
         raise NotSupportedError(f"inputs of shape {shape}")
-    for layer in model.layers:
+    for layer in layers:
         check_layer(layer)
-    *hidden, last = model.layers
+    *hidden, last = layers
     if not _is_softmax(last) or len(model.output_shape) != 2:
         raise NotSupportedError(f"a network that ends with {last.name!r} instead of a layer Activation('softmax')")
     if any(map(_is_softmax, hidden)):
         raise NotSupportedError("a softmax within the network")
+
+
+def chain_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of a model in which each is fed by the one before."""
+    graph = read_model(model)
+    values = [*graph.inputs, *(value for node in graph.nodes for value in node.outputs)]
+    if [node.inputs for node in graph.nodes] != [(value,) for value in values[:-1]] or len(graph.inputs) > 1:
+        raise NotSupportedError("a model that is no chain of layers")
+    return [node.operation for node in graph.nodes]
 
 
 def check_layer(layer: keras.layers.Layer) -> None:

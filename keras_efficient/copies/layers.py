@@ -1,0 +1,51 @@
+"""One layer again: the same configuration, weights and statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from keras_efficient.reading.graph import Node
+
+
+def copy_of(operation: Any) -> Any:
+    """A new layer of the same configuration; its weights are those of a new one until `carry_weights`.
+
+    What has no weights to train is used as it is where its configuration does not say all of it: functions, a `Lambda`
+    with its code, lookups with a vocabulary.
+    """
+    is_layer = isinstance(operation, keras.layers.Layer)
+    if not is_layer or isinstance(operation, keras.layers.Lambda) or hasattr(operation, "save_assets"):
+        return operation
+    return type(operation).from_config(operation.get_config())
+
+
+def as_layer(node: Node) -> Any:
+    """The operation of a node; in the place of a function the layer that computes the same, where Keras has one."""
+    operation, layer = node.operation, getattr(keras.layers, node.class_name, None)
+    if isinstance(operation, keras.layers.Layer) or layer is None:
+        return operation
+    return layer(**node.form.config, name=operation.name)
+
+
+def carry_weights(source: Any, target: Any) -> None:
+    """Give a built layer the variables of another one of the same kind, and what a layer computes from them."""
+    if source is not target and isinstance(source, keras.layers.Layer):
+        assign_all(target.variables, source.variables)
+        finish(target)
+
+
+def assign_all(variables: Iterable[Any], values: Iterable[Any]) -> None:
+    """Assign by way of numpy: on JAX two variables would share an array, which training gives up."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(keras.ops.convert_to_numpy(value))
+
+
+def finish(layer: Any) -> None:
+    """What Keras does after it has loaded the weights of a layer: a Normalization takes them over."""
+    parts: list[Any] = [layer, getattr(layer, "layer", None)]
+    for part in parts:
+        if hasattr(part, "finalize_state"):
+            part.finalize_state()

@@ -1,0 +1,147 @@
+"""Calls the operations of a model again, with others in the place of some."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from keras_efficient.copies.compiling import copy_compiling
+from keras_efficient.copies.layers import assign_all, carry_weights, copy_of, finish
+from keras_efficient.reading.graph import Node
+from keras_efficient.reading.keras_private import (
+    functional_of,
+    has_functional_constructor,
+    input_structure,
+    maker_of,
+    output_structure,
+)
+from keras_efficient.reading.read import is_connected, read_model
+from keras_efficient.reading.run import filled
+from keras_efficient.reading.value import Value
+
+# The layer that takes another one's place, and the values of the variables of it, or of the layer inside a wrapper.
+Replacement = tuple[keras.layers.Layer, list]
+
+
+def check_model(model: Any) -> None:
+    """Raise a TypeError unless `model` is a built Functional or Sequential model."""
+    known = isinstance(model, keras.Model) and is_connected(model)
+    if known and functional_of(model) is not None:
+        return
+    raise TypeError(
+        "`model` must be a built Functional or Sequential model. "
+        f"Received: model={model!r}" + (" (not built: give it an Input)" if known else "")
+    )
+
+
+class Rebuilder:
+    """Makes a model with the graph of another one, of its class, compiled as it is.
+
+    What each node becomes is up to `call`. Inner models are nodes, too.
+
+    Args:
+        model: A built Functional or Sequential model.
+
+    Attributes:
+        graph: Of `model`.
+        known: The new tensors, by the values of the graph.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.model, self.graph = model, read_model(model, inner=False)
+        self.known: dict[Value, Any] = {}
+
+    def call(self, node: Node, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """What takes the place of a node computes from new tensors."""
+        raise NotImplementedError
+
+    def tensor(self, node: Node, value: Value) -> Any:
+        """What a node sees of a value."""
+        return self.known[value]
+
+    def run(self) -> keras.Model:
+        """The new model."""
+        functional = functional_of(self.model)
+        inputs = {id(tensor): _input(tensor) for tensor in functional.inputs}
+        self.known = dict(zip(self.graph.inputs, inputs.values(), strict=True))
+        for node in self.graph.nodes:
+            seen = {value: self.tensor(node, value) for value in node.inputs}
+            args, kwargs = first_by_place(node.operation, *filled((node.args, node.kwargs), seen))
+            outputs = keras.tree.flatten(self.call(node, args, kwargs))
+            self.known.update(zip(node.outputs, outputs, strict=True))
+        outputs = {id(t): self.known[value] for t, value in zip(functional.outputs, self.graph.outputs, strict=True)}
+        made = _of_class(
+            self.model,
+            keras.tree.map_structure(lambda tensor: inputs[id(tensor)], input_structure(functional)),
+            keras.tree.map_structure(lambda tensor: outputs[id(tensor)], output_structure(functional)),
+        )
+        copy_compiling(self.model, made)
+        return made
+
+
+def replace_layers(model: keras.Model, replace: Callable[[Any], Replacement | None]) -> keras.Model:
+    """A copy of `model`, inner models included, in which other layers take the place of some.
+
+    `replace(layer)` gives the new layer and the values of its variables, or None for a copy of the old one. It is
+    asked once for each layer.
+
+    Raises:
+        TypeError: If the model is neither Functional nor Sequential.
+    """
+    check_model(model)
+    made: dict[int, tuple[Any, Any, list | None]] = {}
+    copy = _Replacing(model, replace, made).run()
+    for old, new, values in made.values():
+        if values is not None:
+            # A wrapper comes with the values of what it wraps: its own masks are new.
+            target = new.layer if len(values) != len(new.variables) else new
+            assign_all(target.variables, values)
+            finish(target)
+        elif not is_connected(old):
+            carry_weights(old, new)
+    return copy
+
+
+class _Replacing(Rebuilder):
+    """For `replace_layers`; `made` gets for each operation, by id, it, what it became, and the values of that."""
+
+    def __init__(self, model: keras.Model, replace: Callable, made: dict):
+        super().__init__(model)
+        self.replace, self.made = replace, made
+
+    def call(self, node: Node, args: tuple, kwargs: dict[str, Any]) -> Any:
+        old = node.operation
+        if id(old) not in self.made:
+            self.made[id(old)] = (old, *self.replacement(old))
+        return self.made[id(old)][1](*args, **kwargs)
+
+    def replacement(self, old: Any) -> tuple[Any, list | None]:
+        if is_connected(old):
+            return _Replacing(old, self.replace, self.made).run(), None
+        found = self.replace(old) if isinstance(old, keras.layers.Layer) else None
+        return found or (copy_of(old), None)
+
+
+def first_by_place(operation: Any, args: tuple, kwargs: Mapping[str, Any]) -> tuple[tuple, dict]:
+    """The arguments of a call, the first by its place: `layer(inputs=x)` is `layer(x)`."""
+    name = next(iter(inspect.signature(operation.call).parameters), "")
+    if args or name not in kwargs:
+        return args, dict(kwargs)
+    return (kwargs[name],), {key: value for key, value in kwargs.items() if key != name}
+
+
+def _input(tensor: Any) -> Any:
+    layer = maker_of(tensor)
+    return type(layer).from_config(layer.get_config()).output
+
+
+def _of_class(model: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
+    """A model of the class of another one, as far as its constructor is Keras's."""
+    if isinstance(model, keras.Sequential):
+        kind = type(model) if type(model).__init__ is keras.Sequential.__init__ else keras.Sequential
+        return kind(keras.Model(inputs, outputs).layers, name=model.name)
+    kind = type(model) if has_functional_constructor(model) else keras.Model
+    return kind(inputs, outputs, name=model.name)

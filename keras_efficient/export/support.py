@@ -1,0 +1,219 @@
+"""`support_report`: what each layer, function and operator of a model can do here, and why not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+
+from keras_efficient.copies.rebuild import check_model
+from keras_efficient.descriptions.specs import LayerSpec
+from keras_efficient.export.integer.grids import UnsupportedLayerError
+from keras_efficient.export.integer.layers import has_integer_form
+from keras_efficient.export.integer.reading import layers_without_integers, read_integers
+from keras_efficient.kinds.roles import PREPARATIONS, TRAINING_ONLY
+from keras_efficient.layers.pruning.kernels import prunable_weights, refusal
+from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.quantization.own_model.float_layers import keeps_codes, missing_parts, prepares
+from keras_efficient.quantization.own_model.fusion import leads_out
+from keras_efficient.quantization.own_model.quantizing import Quantizing
+from keras_efficient.quantization.own_model.settings import Settings, choices
+from keras_efficient.quantization.own_model.weights import core
+from keras_efficient.reading.graph import ModelGraph, Node
+from keras_efficient.reading.read import read_model
+from keras_efficient.storage.estimate import estimate_storage
+from keras_efficient.storage.models import is_priced, shape_behind
+from keras_efficient.storage.prices import FLOAT_BITS, PRICES, FeatureMap
+
+COMMON = Settings(kernel_bits=8, bias_bits=16, activation_bits=8, per_channel=True)
+INPUT_BITS = 8
+HEAD_FUNCTIONS = ("Activation", "Softmax", "ReLU", "LeakyReLU")
+HEADINGS = ("name", "kind", "quantize", "priced", "c", "litert", "prunable", "reason")
+
+
+@dataclass(frozen=True)
+class OperationSupport:
+    """What one layer, function or operator can do.
+
+    name: Of the layer; in inner models "block/conv".
+    kind: The class of a layer, the name of a function ("relu", "get_item").
+    quantize: What `quantize_model` makes of it: "quantized"; "folded" into the layer before; "keeps codes", as max
+        pooling does; "training only"; "float"; "outside": it stands before the grid of the input or after the outputs.
+    priced, c, litert, prunable: Whether it does not stand in the way of `estimate_storage`, `export_c`,
+        `export_litert` and `prune_model`. LiteRT's own converter may still refuse it.
+    reason: Why not, or None.
+    """
+
+    name: str
+    kind: str
+    quantize: str
+    priced: bool
+    c: bool
+    litert: bool
+    prunable: bool
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class SupportReport:
+    """What `support_report` gives: a row for each operation, and the whole model once it is quantized.
+
+    rows: In the order of computation, an operation that is called twice once. priced, exports_c, exports_litert:
+    Whether the tools take the model. reasons: What stands in the way of the whole model, such as two inputs.
+    """
+
+    rows: tuple[OperationSupport, ...]
+    priced: bool
+    exports_c: bool
+    exports_litert: bool
+    reasons: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        flags = {key: getattr(self, key) for key in ("priced", "exports_c", "exports_litert")}
+        return {**flags, "reasons": list(self.reasons), "rows": [asdict(row) for row in self.rows]}
+
+    def to_json(self) -> str:
+        """`to_dict` as a JSON string."""
+        return json.dumps(self.to_dict())
+
+    def __str__(self) -> str:
+        rows = [HEADINGS, *([_word(value) for value in asdict(row).values()] for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        flags = (("priced", self.priced), ("C", self.exports_c), ("LiteRT", self.exports_litert))
+        whole = ", ".join(f"{name}: {_word(value)}" for name, value in flags)
+        return "\n".join([*lines, "", f"the whole model, quantized: {whole}", *self.reasons])
+
+
+def support_report(model: keras.Model) -> SupportReport:
+    """What each operation of a model can do here, and why not.
+
+    The tools themselves are asked: the model is quantized as `quantize_model` does, without samples, and read as
+    `estimate_storage` and `export_c` read it. So `exports_c` is true exactly where
+    `export_c(quantize_model(model, x=x), directory)` writes C, but for reasons of size.
+
+    Args:
+        model: A built Functional or Sequential model, plain or quantized.
+
+    Raises:
+        TypeError: Another model.
+
+    Example:
+
+    >>> print(ke.support_report(model))
+    """
+    check_model(model)
+    graph = read_model(model)
+    quantizing = Quantizing(choices(graph.operations, COMMON, None), True, INPUT_BITS, None)
+    copy = quantizing.copy(model)
+    refused, c_reason = _c_refusals(copy)
+    price_reason = _error_of(lambda: estimate_storage(copy))
+    view = _View(graph, quantizing, {id(node.operation): node for node in read_model(copy).nodes}, refused)
+    rows = tuple(view.row(node) for node in graph.operations)
+    one_input = None if len(graph.inputs) == 1 else "LiteRT: the model must have one input"
+    whole = [reason for reason in (price_reason, c_reason, one_input) if reason]
+    return SupportReport(rows, price_reason is None, c_reason is None, one_input is None, tuple(dict.fromkeys(whole)))
+
+
+def _c_refusals(copy: keras.Model) -> tuple[dict[int, str], str | None]:
+    """Why operations have no integers, by id, and why the model has none; the latter None where it has."""
+    reason = _error_of(lambda: read_integers(copy))
+    try:
+        errors: list[UnsupportedLayerError] = layers_without_integers(copy)
+    except ValueError:  # of the whole model, which has no single network
+        return {}, reason
+    return {id(error.operation): error.reason for error in errors}, reason
+
+
+def _error_of(call: Callable[[], Any]) -> str | None:
+    try:
+        call()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+@dataclass
+class _View:
+    """All that is known of the operations of a model.
+
+    quantizing: How they were quantized. copies: The nodes of the copy by the ids of their operations. refused: Why
+    operations of the copy have no integers, by id.
+    """
+
+    graph: ModelGraph
+    quantizing: Quantizing
+    copies: dict[int, Node]
+    refused: dict[int, str]
+
+    def row(self, node: Node) -> OperationSupport:
+        fate = self.fate(node)
+        made = [] if fate in ("outside", "folded") else self.quantizing.made[id(node.operation)]
+        copies = [self.copies[id(layer)] for layer in made]
+        in_c = all(id(copy.operation) not in self.refused and has_integer_form(copy.class_name) for copy in copies)
+        prunable = _prune_refusal(node)
+        reasons = (self.float_reason(node, fate), *(self.refused.get(id(layer)) for layer in made), prunable)
+        unpriced = next(filter(None, map(_price_refusal, copies)), None)
+        reason = next(filter(None, (*reasons, unpriced)), None)
+        return OperationSupport(node.name, node.kind, fate, unpriced is None, in_c, True, prunable is None, reason)
+
+    def fate(self, node: Node) -> str:
+        made = self.quantizing.made.get(id(node.operation), [node.operation])
+        if node.class_name in PREPARATIONS and node in prepares(self.graph):
+            return "outside"
+        if not made:
+            return "folded"
+        if node.class_name in TRAINING_ONLY:
+            return "training only"
+        if node.class_name in HEAD_FUNCTIONS and leads_out(self.graph, node):
+            return "outside"
+        parts = [core(layer) for layer in made if isinstance(core(layer), QuantizedLayer)]
+        if parts:
+            return "quantized" if not any(map(missing_parts, parts)) else "float"
+        return "keeps codes" if keeps_codes(node) else "float"
+
+    def float_reason(self, node: Node, fate: str) -> str | None:
+        """Why a node computes in float."""
+        if fate != "float":
+            return None
+        if id(node.operation) in self.quantizing.reasons:
+            return self.quantizing.reasons[id(node.operation)]
+        if node.layer_key is None:
+            return f"{type(node.layer).__module__}.{type(node.layer).__name__} is neither a class of Keras nor of ours"
+        made = self.quantizing.made[id(node.operation)]
+        missing = [
+            part for layer in map(core, made) if isinstance(layer, QuantizedLayer) for part in missing_parts(layer)
+        ]
+        return f"it computes without {', '.join(missing)}" if missing else f"{node.kind} has no quantized form"
+
+
+def _price_refusal(node: Node) -> str | None:
+    """Why what a node takes can not be said."""
+    if not is_priced(node.class_name):
+        return f"what {node.kind} takes is not known"
+    source = FeatureMap(tuple(size or 1 for size in node.data[0].shape), FLOAT_BITS)
+    try:
+        shape_behind(
+            node.name, LayerSpec(node.class_name, dict(node.form.config)), [value.shape for value in node.data]
+        )
+        PRICES[node.class_name].weights(node.form.config, source)
+    except (ValueError, IndexError) as error:
+        return str(error)
+    return None
+
+
+def _prune_refusal(node: Node) -> str | None:
+    """Why a layer that has kernels can not be pruned."""
+    layer = node.layer
+    if not isinstance(layer, keras.layers.Layer) or not prunable_weights(layer):
+        return None
+    reason = refusal(layer)
+    return None if reason is None else f"it can not be pruned: {reason}"
+
+
+def _word(value: Any) -> str:
+    return {True: "yes", False: "no", None: ""}.get(value, value) if not isinstance(value, str) else value

@@ -1,0 +1,121 @@
+"""Representative samples in every form that Keras takes data in, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+BATCH = 256
+# A batch as a model takes it: one array, or a list or dictionary of them.
+Batch = Any
+
+
+class Samples:
+    """Samples for a model, to be gone through several times.
+
+    Args:
+        x: An array (samples, ...), a list or dictionary of them for several inputs; for one input also a list of
+            samples; a `tf.data.Dataset`, `keras.utils.PyDataset`, generator or other iterable of batches, or a
+            function that gives one. Of batches (x, y) or (x, y, weights) x is taken.
+        model: The model that they are for.
+
+    Raises:
+        ValueError: No sample, or an endless data set. While going through them: numbers that are not finite, or none.
+    """
+
+    def __init__(self, x: Any, model: keras.Model):
+        self.batches: Iterable[Batch]
+        if isinstance(x, Samples):
+            self.batches = x.batches
+            return
+        self.inputs = len(getattr(model, "inputs", None) or [None])
+        self.rank = len(model.inputs[0].shape) if self.inputs == 1 and getattr(model, "inputs", None) else None
+        x = x() if callable(x) and not hasattr(x, "shape") else x
+        if _is_endless(x):
+            raise ValueError("`x` must come to an end: x.take(10) are ten batches of a data set that repeats")
+        self.batches = self._of_arrays(x) if _is_arrays(x) else (x if hasattr(x, "__len__") else _kept(x))
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of at most 256 samples of arrays, or as they come."""
+        empty = True
+        for batch in self.batches:
+            found = _first(batch)
+            checked = keras.tree.map_structure(_finite, found)
+            empty = False
+            yield checked
+        if empty:
+            raise ValueError("`x` must hold at least one sample. Received: no batch")
+
+    def _of_arrays(self, x: Any) -> list[Batch]:
+        if self.inputs == 1 and isinstance(x, (list, tuple)):
+            x = _stacked(x, self.rank)
+        shapes = [np.shape(part) for part in parts_of(x)]
+        if not shapes or any(shape[:1] in ((), (0,)) for shape in shapes):
+            raise ValueError(f"`x` must hold at least one sample. Received: shapes {shapes}")
+        starts = range(0, shapes[0][0], BATCH)
+        return [_mapped(x, lambda part, at=at: part[at : at + BATCH]) for at in starts]
+
+
+def parts_of(x: Batch, names: Sequence[str] = ()) -> list:
+    """The arrays of the inputs; of a dictionary in the order of `names`, the names of the input layers."""
+    if isinstance(x, Mapping):
+        return [x[name] for name in (names if set(names) == set(x) else x)]
+    return list(x) if isinstance(x, (list, tuple)) else [x]
+
+
+def _is_arrays(x: Any) -> bool:
+    """Whether something is arrays, and not batches of them."""
+    if isinstance(x, Mapping):
+        return True
+    if isinstance(x, (list, tuple)):
+        return all(not isinstance(part, (list, tuple, Mapping)) or _is_numbers(part) for part in x)
+    return hasattr(x, "shape") and not isinstance(x, type)
+
+
+def _is_numbers(x: Any) -> bool:
+    try:
+        return np.asarray(x).dtype.kind in "biuf"
+    except ValueError:  # parts of several shapes
+        return False
+
+
+def _stacked(x: Sequence, rank: int | None) -> Any:
+    """One array of the list of one array, or of samples."""
+    if len(x) == 1 and (rank is None or np.ndim(x[0]) >= rank):
+        return x[0]
+    return np.stack([np.asarray(part) for part in x]) if len(x) else x
+
+
+def _mapped(x: Any, function: Any) -> Any:
+    if isinstance(x, Mapping):
+        return {key: function(part) for key, part in x.items()}
+    return [function(part) for part in x] if isinstance(x, (list, tuple)) else function(x)
+
+
+def _is_endless(x: Any) -> bool:
+    cardinality = getattr(x, "cardinality", None)
+    return callable(cardinality) and int(cardinality()) == -1
+
+
+def _kept(x: Any) -> Iterable:
+    """A data set as it is; a generator can be gone through once, so that its batches are kept."""
+    if not isinstance(x, Iterable):
+        raise TypeError(f"`x` must be arrays, or a data set or generator of batches. Received: x={x!r}")
+    return list(x) if isinstance(x, Iterator) else x
+
+
+def _first(batch: Any) -> Batch:
+    """x of a batch (x, y) or (x, y, weights)."""
+    return batch[0] if isinstance(batch, tuple) else batch
+
+
+def _finite(part: Any) -> np.ndarray:
+    part = keras.ops.convert_to_numpy(part)
+    if part.dtype.kind == "f" and not np.isfinite(part).all():
+        raise ValueError(
+            f"`x` must hold finite numbers. Received: {int((~np.isfinite(part)).sum())} that are not, among {part.size}"
+        )
+    return part

@@ -1,0 +1,53 @@
+"""Which scale fits values: the study's percentiles, and the power of two of least error."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.ops.quantize import quantize
+
+# Filters whose kernel is smaller than this share of the largest one's share its grid: their shifts stay small.
+_FILTER_SPREAD = 8
+
+
+def percentile_scale(values: np.ndarray, percentile: float) -> float:
+    """max(|P_p|, |P_(100-p)|)."""
+    return np.abs(np.percentile(values, [percentile, 100 - percentile])).max()
+
+
+def activation_scale(values: np.ndarray, percentile: float) -> float:
+    """The same; of the positive values only, when none is negative."""
+    if values.min() < 0:
+        return percentile_scale(values, percentile)
+    positive = values[values > 0]
+    return percentile_scale(positive, percentile) if positive.size else 0.0
+
+
+def least_error_scale(values: np.ndarray, quantizer: Quantizer) -> float:
+    """The power of two at which rounding has the least squared error."""
+    return least_error_scales(values.reshape(-1, 1), quantizer)[0]
+
+
+def least_error_scales(columns: np.ndarray, quantizer: Quantizer) -> np.ndarray:
+    """For each column, all at once, the power of two; 0 or what is not finite stays."""
+    largest = np.abs(columns).max(axis=0)
+    usable = (largest > 0) & (largest < np.inf)
+    covering = np.ceil(np.log2(np.where(usable, largest, 1)))
+    # Two bits have no code near their scale: a constant of 1 is best at 4. Outliers are cut off at smaller ones.
+    exponents = covering + np.arange(-8, 3)[:, np.newaxis]
+    errors = [np.sum((_rounded(columns, quantizer, row) - columns) ** 2, axis=0, dtype="float64") for row in exponents]
+    best = 2.0 ** np.take_along_axis(exponents, np.argmin(errors, axis=0)[np.newaxis], axis=0)[0]
+    return np.where(usable, best, largest)
+
+
+def filter_scales(values: np.ndarray, quantizer: Quantizer) -> np.ndarray:
+    """One scale, or one for each filter; those of filters that hardly count are not much smaller than the largest."""
+    shape = tuple(quantizer.scale.shape)
+    scales = least_error_scales(values.reshape(-1, int(np.prod(shape, dtype=int))), quantizer)
+    return np.maximum(scales, scales.max() * 2.0**-_FILTER_SPREAD).reshape(shape)
+
+
+def _rounded(columns: np.ndarray, quantizer: Quantizer, exponents: np.ndarray) -> np.ndarray:
+    return keras.ops.convert_to_numpy(quantize(columns, quantizer.bits, exponents, quantizer.signed))

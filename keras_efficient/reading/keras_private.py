@@ -1,0 +1,63 @@
+"""What of Keras is read that Keras does not promise. Nothing else in the package touches these names.
+
+Checked by tests/reading/test_keras_private.py on every version of Keras that pyproject.toml allows.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+
+def functional_of(model: Any) -> Any:
+    """The Functional model within a model: itself, the one that a built Sequential keeps, or None."""
+    if hasattr(model, "_nodes_by_depth"):
+        return model
+    inner = getattr(model, "_functional", None)
+    return inner if hasattr(inner, "_nodes_by_depth") else None
+
+
+def calls_in_order(functional: Any) -> Iterator[Any]:
+    """The calls of a Functional model, as Keras runs them: each has `operation`, `arguments`, `outputs`, `is_input`."""
+    for depth in sorted(functional._nodes_by_depth, reverse=True):
+        yield from functional._nodes_by_depth[depth]
+
+
+def input_names(functional: Any) -> list[str]:
+    """The names of the input layers, in the order of the inputs."""
+    return [maker_of(tensor).name for tensor in functional.inputs]
+
+
+def input_structure(functional: Any) -> Any:
+    """The inputs as they were given when the model was made: a tensor, a list or a dictionary."""
+    return functional._inputs_struct
+
+
+def output_structure(functional: Any) -> Any:
+    """The outputs as they were given when the model was made: a tensor, a list or a dictionary."""
+    return functional._outputs_struct
+
+
+def maker_of(tensor: Any) -> Any:
+    """The operation that gives a tensor of a model: of an input its input layer."""
+    return tensor._keras_history.operation
+
+
+def has_functional_constructor(model: Any) -> bool:
+    """Whether a model of the class can be made from inputs and outputs, as Keras makes its copies."""
+    functional = next(kind for kind in type(model).__mro__ if kind.__name__ == "Functional")
+    constructors = [kind.__init__ for kind in (type(model), functional)]  # type: ignore[misc]
+    own, keras_own = (list(inspect.signature(each).parameters) for each in constructors)
+    return own == keras_own or own == ["self", "args", "kwargs"]
+
+
+def compile_arguments(model: Any) -> dict | None:
+    """What `compile` was called with; None for a model that is not compiled, or compiles in a way of its own."""
+    config = getattr(model, "_compile_config", None)
+    return dict(config.config) if getattr(model, "compiled", False) and config is not None else None
+
+
+def takes_training(operation: Any) -> bool:
+    """Whether the call of a layer has an argument `training`."""
+    return bool(getattr(operation, "_call_has_training_arg", False))

@@ -1,0 +1,31 @@
+"""The tensors of a model, as its graph has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor of the model. Each is itself: two of equal shape are not equal.
+
+    shape: Without the batch; sizes that are not known are None.
+    dtype: Of its numbers, such as "float32".
+    """
+
+    shape: tuple
+    dtype: str
+
+
+def values_in(arguments: Any) -> Iterator[Value]:
+    """The values among the arguments of a call, however deep they lie in lists and dictionaries."""
+    if isinstance(arguments, Value):
+        yield arguments
+    elif isinstance(arguments, Mapping):
+        for key in arguments:
+            yield from values_in(arguments[key])
+    elif isinstance(arguments, (list, tuple)):
+        for each in arguments:
+            yield from values_in(each)

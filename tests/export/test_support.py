@@ -1,0 +1,97 @@
+"""`support_report`: each operation's answer is what the tools then do."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_efficient as ke
+
+layers, ops = keras.layers, keras.ops
+
+
+def rows_of(function, shape=(8, 8, 2)):
+    inputs = keras.Input(shape)
+    x = function(layers.Conv2D(4, 3, padding="same", name="conv")(inputs))
+    return keras.Model(inputs, layers.Dense(3, name="dense")(layers.Flatten(name="flatten")(x)))
+
+
+class Mine(layers.Layer):
+    def call(self, x):
+        return x
+
+
+# What stands between a convolution and a dense layer, and (quantize, priced, c) of the operation in the report.
+CASES = {
+    "max pooling": (layers.MaxPooling2D(2), ("keeps codes", True, True)),
+    "relu": (keras.activations.relu, ("folded", True, True)),
+    "ops.relu": (ops.relu, ("folded", True, True)),
+    "batch norm": (layers.BatchNormalization(), ("folded", True, True)),
+    "dropout": (layers.Dropout(0.5), ("training only", True, True)),
+    "mean": (lambda x: ops.mean(x, (1, 2), keepdims=True), ("quantized", True, True)),
+    "zero padding": (layers.ZeroPadding2D(1), ("keeps codes", True, False)),
+    "scaled": (lambda x: x * 0.5, ("float", True, False)),
+    "power": (lambda x: x**2, ("float", False, False)),
+    "slice": (lambda x: x[:, 1:], ("float", False, False)),
+    "tanh": (layers.Activation("tanh"), ("float", True, False)),
+    "own class": (Mine(), ("float", False, False)),
+    "dilated": (layers.Conv2D(4, 3, dilation_rate=2), ("float", False, False)),
+    "transposed": (layers.Conv2DTranspose(4, 3), ("float", False, False)),
+    "normalization": (layers.LayerNormalization(), ("float", True, False)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.filterwarnings("ignore:These layers stay float")
+def test_the_report_says_what_the_tools_do(case, tmp_path):
+    function, expected = CASES[case]
+    model = rows_of(function)
+    report = ke.support_report(model)
+    row = report.rows[1]
+    assert (row.quantize, row.priced, row.c) == expected and (row.reason is None) == (row.priced and row.c)
+    x = np.random.default_rng(0).normal(size=(16, 8, 8, 2)).astype("float32")
+    small = ke.quantize_model(model, x=x)
+    for claim, tool in ((report.priced, ke.estimate_storage), (report.exports_c, lambda m: ke.export_c(m, tmp_path))):
+        if claim:
+            tool(small)
+        else:
+            with pytest.raises(ValueError):
+                tool(small)
+    assert ke.support_report(small).exports_c == report.exports_c
+    assert report.exports_c == all(row.c for row in report.rows)
+
+
+def test_rows_of_inner_models_wrappers_and_ends():
+    block = keras.Sequential([keras.Input((6,)), layers.Dense(6, "relu", name="inner")], name="block")
+    inputs = keras.Input((6,))
+    x = block(block(layers.Rescaling(1 / 255, name="scale")(inputs)))
+    model = keras.Model(inputs, ops.softmax(layers.Dense(3, name="last")(x)))
+    report = ke.support_report(model)
+    assert [(row.name, row.quantize) for row in report.rows] == [
+        ("scale", "outside"),
+        ("block/inner", "quantized"),
+        ("last", "quantized"),
+        ("softmax", "outside"),
+    ]
+    assert not report.exports_c and "more than once" in str(report)
+
+
+def test_a_wrapper_is_one_row():
+    model = ke.prune_model(rows_of(layers.ReLU()), ke.ConstantSparsity(0.5))
+    report = ke.support_report(model)
+    assert [row.kind for row in report.rows] == ["Prunable", "ReLU", "Flatten", "Prunable"]
+    assert "strip_pruning" in report.rows[0].reason and not report.exports_c
+
+
+def test_json_and_table():
+    report = ke.support_report(rows_of(lambda x: x**2))
+    found = json.loads(report.to_json())
+    assert found["exports_c"] is False and found["rows"][1]["kind"] == "power"
+    assert set(found["rows"][0]) == {"name", "kind", "quantize", "priced", "c", "litert", "prunable", "reason"}
+    assert "power" in str(report) and "the whole model, quantized: priced: no, C: no, LiteRT: yes" in str(report)
+
+
+def test_other_models_are_refused():
+    with pytest.raises(TypeError, match="`model` must be a built Functional or Sequential model"):
+        ke.support_report(keras.Sequential([layers.Dense(2)]))
