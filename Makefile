@@ -9,10 +9,12 @@ RUN := $(VENV)/bin/python
 # The version whose CPU build is small; any release in the `torch` extra's range works.
 TORCH := torch==2.13.0
 WORKERS ?= 2
-# What depends on the backend; the rest of the driver is the same on all of them.
-BACKEND_TESTS := tests/layers tests/pruning tests/ops tests/quantization tests/networks tests/compat tests/export/test_own_models.py \
-	$(addprefix tests/training/test_,$(addsuffix .py,engines files selection stage train_network epochs random_bases \
-	coordinate_workers diagonal_rates attention_transfer pruning_recipes))
+# What depends on the backend: forward, gradients, loading, whole trainings. The rest says the same on all of them.
+BACKEND_TESTS := -m "not scripts and not one_backend" tests/layers tests/ops tests/compat/test_checkpoints_2019.py \
+	tests/networks/test_build_network.py tests/export/test_own_models.py \
+	$(addprefix tests/quantization/test_,calibration.py modes.py) $(addprefix tests/pruning/test_,masks.py prune_model.py) \
+	$(addprefix tests/training/test_,$(addsuffix .py,engines stage train_network epochs random_bases coordinate_workers \
+	diagonal_rates attention_transfer pruning_recipes))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 unexport VIRTUAL_ENV
@@ -28,9 +30,11 @@ demo: $(VENV)/.base
 test: $(VENV)/.dev
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q
 
-# The layers, the quantizer, the driver and the published network once more on JAX and torch.
+# The layers, the quantizer, the driver and the published network once more on JAX and torch. JAX compiles each of
+# thousands of small programs: without LLVM's optimizations in half the time.
 test-backends: $(VENV)/.backends
-	KERAS_BACKEND=jax $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)
+	XLA_FLAGS=--xla_backend_optimization_level=0 KERAS_BACKEND=jax \
+		$(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)
 	KERAS_BACKEND=torch $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)
 
 # Parity with TensorFlow Model Optimization: without it these tests skip.
@@ -39,7 +43,7 @@ test-tfmot: $(VENV)/.tfmot
 
 # Each script of scripts/ with --quick; with the data beside the repository, else most of them skip.
 test-scripts: $(VENV)/.backends
-	$(RUN) -m pytest -n $(WORKERS) -q -m scripts tests/test_scripts.py
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -q -m scripts tests/test_scripts.py
 
 lint: $(VENV)/.dev
 	$(RUN) -m ruff check .
