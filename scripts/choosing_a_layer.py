@@ -94,7 +94,7 @@ def train(form, data, seed, rate, epochs):
         model = ke.prune_model(model, schedule(form, len(data.x_train) // BATCH * halves[0]), ["layer"])
     fit(model, form, data, rate, halves[0])
     if form.quantized:
-        ke.calibrate(model, model, data.x_train[:256])
+        ke.calibrate(model, x=data.x_train[:256], rule="percentile")
         ke.set_mode(model, "learn_scales")
         fit(model, form, data, rate, halves[1])
     return ke.strip_pruning(model) if form.sparsity else model

@@ -37,7 +37,7 @@ def trained(data, sparsity, epochs):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.005), loss, metrics=["accuracy"])
     model.fit(data.x_train, data.y_train, epochs=epochs, batch_size=64, verbose=0)
-    ke.calibrate(model, model, data.x_train[:128])
+    ke.calibrate(model, x=data.x_train[:128], rule="percentile")
     ke.set_mode(model, "learn_scales")
     steps = epochs * -(-len(data.x_train) // 64)
     schedule = ke.PolynomialDecay(0.0, sparsity, 0, steps // 2, frequency=max(1, steps // 40))

@@ -125,7 +125,6 @@ def test_help_shows_an_example(name, command):
         (["search", "--max-bytes", "1000", "--space", "nested/result.json"], "nested/result.json' is damaged"),
         (["report"], "directory"),
         (["fly"], "fly"),
-        ([], "Missing command"),
     ],
 )
 def test_bad_input_gives_one_line_and_code_2(arguments, message, tmp_path, command):

@@ -30,6 +30,8 @@ def copy_compiling(source: keras.Model, target: keras.Model) -> None:
         )
         return
     target.compile(**{**arguments, "optimizer": optimizer})
+    # As after loading: a file holds the optimizer's variables, and a model that is loaded from it has them at once.
+    target.optimizer.build(target.trainable_variables)
 
 
 def copy_of_optimizer(optimizer: Any) -> Any:

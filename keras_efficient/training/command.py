@@ -74,7 +74,9 @@ def integers_option(text: str, option: str) -> tuple[int, ...]:
         raise ValueError(f"`{option}` must be whole numbers with commas between. Received: {text!r}") from None
 
 
-def network_option(path: Path | None, default: list, shape: Sequence[int] | None) -> tuple[list, Sequence[int] | None]:
+def network_option(
+    path: Path | None, default: list, shape: tuple[int, ...] | None
+) -> tuple[list, tuple[int, ...] | None]:
     """The description in a file and the input shape: the one asked for, else the file's."""
     if path is None:
         return default, shape

@@ -131,6 +131,7 @@ def test_each_filter_gets_the_scale_of_least_error(bits):
     np.testing.assert_array_equal(found, [*best, max(best) - 8, max(best) - 8])
 
 
+@pytest.mark.filterwarnings("ignore:The d of layer")
 def test_a_dead_factor_keeps_its_scale_and_warns():
     layer = ke.ACDC(kernel_bits=4, bias=None, diagonal_initializer="zeros")
     model = keras.Sequential([keras.Input((4,)), layer])
