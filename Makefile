@@ -13,10 +13,12 @@ WORKERS ?= 2
 WITH ?=
 # The lowest Keras and TensorFlow that pyproject.toml allows.
 OLDEST := $(shell sed -nE 's/^ *"(keras|tensorflow)>=([0-9.]+).*/\1==\2/p' pyproject.toml)
-# What depends on the backend; the rest of the driver is the same on all of them.
-BACKEND_TESTS := tests/layers tests/pruning tests/ops tests/quantization tests/networks tests/compat tests/export/test_own_models.py \
-	$(addprefix tests/training/test_,$(addsuffix .py,engines files selection stage train_network epochs random_bases \
-	coordinate_workers diagonal_rates attention_transfer pruning_recipes))
+# What depends on the backend: forward, gradients, loading, whole trainings. The rest says the same on all of them.
+BACKEND_TESTS := -m "not scripts and not one_backend" tests/layers tests/ops tests/compat/test_checkpoints_2019.py \
+	tests/networks/test_build_network.py tests/export/test_own_models.py \
+	$(addprefix tests/quantization/test_,calibration.py modes.py) $(addprefix tests/pruning/test_,masks.py prune_model.py) \
+	$(addprefix tests/training/test_,$(addsuffix .py,engines stage train_network epochs random_bases coordinate_workers \
+	diagonal_rates attention_transfer pruning_recipes))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 unexport VIRTUAL_ENV
@@ -36,11 +38,13 @@ test: $(VENV)/.dev
 test-oldest:
 	$(MAKE) test VENV=.venv-oldest WITH="$(OLDEST)"
 
-# The layers, the quantizer, the driver and the published network once more on JAX and torch.
+# The layers, the quantizer, the driver and the published network once more on JAX and torch. JAX compiles each of
+# thousands of small programs: without LLVM's optimizations in half the time. torch takes no heed of it.
 test-backends: test-jax test-torch
 
 test-jax test-torch: test-%: $(VENV)/.backends
-	KERAS_BACKEND=$* $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)
+	XLA_FLAGS=--xla_backend_optimization_level=0 KERAS_BACKEND=$* \
+		$(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)
 
 # Parity with TensorFlow Model Optimization: without it these tests skip.
 test-tfmot: $(VENV)/.tfmot
@@ -48,7 +52,7 @@ test-tfmot: $(VENV)/.tfmot
 
 # Each script of scripts/ with --quick; with the data beside the repository, else most of them skip.
 test-scripts: $(VENV)/.backends
-	$(RUN) -m pytest -n $(WORKERS) -q -m scripts tests/test_scripts.py
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -q -m scripts tests/test_scripts.py
 
 lint: $(VENV)/.dev
 	$(RUN) -m ruff check .

@@ -15,6 +15,9 @@ import keras_efficient
 from keras_efficient.ops.quantize import code_range, to_codes
 from keras_efficient.quantization import quantized_layers
 
+# Says the same on every backend: `make test-backends` leaves it out.
+one_backend = pytest.mark.one_backend
+
 
 class LayerContract:
     """Checks of one layer. Subclasses set the attributes and may override `reference`.
@@ -71,6 +74,7 @@ class LayerContract:
 
     # The checks.
 
+    @one_backend
     def test_keras_own_layer_test(self):
         testing.TestCase().run_layer_test(
             self.layer_class,
@@ -78,8 +82,10 @@ class LayerContract:
             input_shape=self.input_shape,
             expected_output_shape=self.output_shape,
             supports_masking=self.supports_masking,
+            run_training_check=False,  # below, with every weight
         )
 
+    @one_backend
     def test_config_holds_every_argument(self):
         names = _argument_names(self.layer_class)
         assert names - set(self.left_out) == set(self.arguments), "list every argument of the layer in `arguments`"
@@ -91,6 +97,7 @@ class LayerContract:
             assert default is None or _plain(getattr(again, name)) != _plain(default), f"{name} is at its default"
             _check_is_kept(getattr(again, name), value, name)
 
+    @one_backend
     def test_build_leaves_the_config_alone(self):
         layer = self.layer_class(**self.arguments)
         before = json.dumps(layer.get_config())
@@ -98,12 +105,14 @@ class LayerContract:
         layer(self.inputs())
         assert json.dumps(layer.get_config()) == before
 
+    @one_backend
     def test_is_registered_and_public(self):
         name = self.layer_class.__name__
         assert keras.saving.get_registered_name(self.layer_class) == f"keras_efficient>{name}"
         assert getattr(keras_efficient, name) is self.layer_class
         assert name in keras_efficient.layers.__all__
 
+    @one_backend
     def test_weights_are_in_the_contract_order(self):
         assert [weight.name for weight in self.make().weights] == list(self.weight_names)
 
@@ -112,7 +121,7 @@ class LayerContract:
         model.save(tmp_path / "model.keras")
         np.save(tmp_path / "x.npy", self.inputs())
         reloader.predict(tmp_path / "model.keras", tmp_path / "x.npy", tmp_path / "y.npy")
-        np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), model.predict(self.inputs(), verbose=0))
+        np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), keras.ops.convert_to_numpy(model(self.inputs())))
 
     def test_equals_the_numpy_reference(self):
         # TensorFlow, JAX and torch are each compared with the same numbers.
@@ -126,12 +135,14 @@ class LayerContract:
         overrides = {"mode": "learn_scales"} if self.has_mode else {}
         overrides |= {"use_bias": use_bias} if "use_bias" in self.arguments else {}
         model, layer = self.model(**overrides)
-        if not layer.trainable_weights:
+        if not layer.trainable_weights or (use_bias and "use_bias" not in self.arguments):
             return
-        model.compile(keras.optimizers.SGD(0.01), "mse")
+        # TensorFlow's graph alone; JAX always compiles.
+        model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=keras.backend.backend() == "jax")
         before = [keras.ops.convert_to_numpy(weight) for weight in layer.trainable_weights]
         y = np.random.default_rng(2).normal(0, 5, model.compute_output_shape(self.input_shape))
-        model.fit(self.inputs(), y.astype("float32"), batch_size=self.input_shape[0] // 2, epochs=1, verbose=0)
+        for _ in range(2):
+            model.train_on_batch(self.inputs(), y.astype("float32"))
         still = [
             weight.name
             for weight, old in zip(layer.trainable_weights, before, strict=True)
@@ -139,6 +150,7 @@ class LayerContract:
         ]
         assert set(still) <= set(self.still_weights)
 
+    @one_backend
     def test_codes_fit_their_bits_at_extreme_values(self):
         for layer in quantized_layers(self.make()):
             for quantizer in layer.quantizers:
@@ -151,6 +163,7 @@ class LayerContract:
                 assert codes.max() == high and (codes.min() == low)
                 assert high - low == 2**quantizer.bits - 1
 
+    @one_backend
     def test_outputs_lie_on_the_declared_grid(self):
         for layer in quantized_layers(self.make()):
             outputs = [q for q in layer.quantizers if q.weight is None]
@@ -162,6 +175,7 @@ class LayerContract:
             resolution = 2 ** (outputs[-1].bits - outputs[-1].signed)
             np.testing.assert_array_equal(y, codes * step / resolution)
 
+    @one_backend
     def test_rows_do_not_depend_on_the_batch(self):
         layer = self.make()
         x = self.inputs(samples=5)
@@ -170,13 +184,14 @@ class LayerContract:
             alone = keras.ops.convert_to_numpy(layer(x[row : row + 1]))
             np.testing.assert_allclose(alone[0], together[row], rtol=1e-6, atol=1e-6)
 
+    @one_backend
     @pytest.mark.skipif(keras.backend.backend() == "torch", reason="torch compiles with a C++ compiler only")
     def test_compiled_and_eager_give_the_same_numbers(self):
         model, layer = self.model()
         eager = keras.ops.convert_to_numpy(layer(self.inputs()))
         for jit_compile in (True, False):
             model.compile(jit_compile=jit_compile)
-            np.testing.assert_allclose(model.predict(self.inputs(), verbose=0), eager, rtol=1e-6, atol=1e-6)
+            np.testing.assert_allclose(model.predict_on_batch(self.inputs()), eager, rtol=1e-6, atol=1e-6)
 
     @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
     def test_mixed_precision_keeps_the_grid(self, policy):
@@ -189,6 +204,7 @@ class LayerContract:
         # At most a step of the output grid, where a half-precision sum rounds the other way.
         assert np.abs(y - full).max() <= self.largest_step(layer) + 0.01 * np.abs(full).max()
 
+    @one_backend
     @pytest.mark.parametrize("policy", ["float64", "float16"])
     def test_weights_of_another_dtype_compute_the_same(self, policy):
         layer, other = self.make(), self.make(dtype=policy)
@@ -207,6 +223,7 @@ class LayerContract:
         ]
         return max(steps, default=0.1)
 
+    @one_backend
     @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
     @pytest.mark.parametrize("mode", ["float", "learn_scales"])
     def test_mixed_precision_rounds_weights_in_float32(self, policy, mode):
@@ -221,6 +238,7 @@ class LayerContract:
         arguments = {name: value for name, value in self.arguments.items() if not _has_default(self.layer_class, name)}
         return self.layer_class(**{**arguments, **overrides})
 
+    @one_backend
     def test_defaults_survive_build_and_config(self):
         layer = self.required()
         before = json.dumps(layer.get_config())
@@ -231,6 +249,7 @@ class LayerContract:
             if default is not None and hasattr(layer, name):
                 _check_is_kept(getattr(layer, name), default, name)
 
+    @one_backend
     def test_unknown_sizes_stay_unknown(self):
         sizes = len(self.input_shape) - 2
         for shape in ((None, *self.input_shape[1:]), (None, *[None] * sizes, self.input_shape[-1])):
@@ -238,6 +257,7 @@ class LayerContract:
             assert output[0] is None and output[-1] == self.output_shape[-1]
             assert [size is None for size in output[1:-1]] == [size is None for size in shape[1:-1]]
 
+    @one_backend
     def test_call_keeps_nothing(self):
         layer = self.make()
         before = {**vars(layer), "_called": True}  # Keras's own
@@ -246,6 +266,7 @@ class LayerContract:
         assert set(after) == set(before)
         assert [name for name in before if after[name] is not before[name]] in ([], ["_called"])
 
+    @one_backend
     @pytest.mark.parametrize("mode", ["float", "learn_scales", "freeze_scales"])
     def test_scales_train_in_learn_scales_only(self, mode):
         layer = self.make(mode=mode) if self.has_mode else self.make()
@@ -256,6 +277,7 @@ class LayerContract:
         layer.trainable = False
         assert not any(weight.trainable for weight in layer.weights)
 
+    @one_backend
     def test_float_mode_does_not_see_the_scales(self):
         if not self.has_mode:
             return
@@ -291,6 +313,7 @@ class LayerContract:
             _, (dx,) = gradients(lambda x, q=quantizer: q(x, layer.current_mode), [x], np.ones(7, "float32"))
             np.testing.assert_array_equal(dx, [0, 1, 1, 1, 1, 1, 0])
 
+    @one_backend
     @pytest.mark.parametrize("part", ["kernel", "bias"])
     def test_initializer_regularizer_and_constraint_act(self, part):
         if f"{part}_initializer" not in self.arguments:
@@ -311,6 +334,7 @@ class LayerContract:
             np.testing.assert_allclose(keras.ops.convert_to_numpy(loss), 0.3 * np.prod(weight.shape), rtol=1e-5)
             assert isinstance(weight.constraint, keras.constraints.NonNeg)
 
+    @one_backend
     def test_unknown_mode_is_refused(self):
         if not self.has_mode:
             return

@@ -166,7 +166,7 @@ class FactoredContract(LayerContract):
         assert len(scales) == len(self.factor_names) + 2 and 0.0 not in scales
         y = self.inputs(64, seed=5).sum(tuple(range(1, len(self.input_shape))))
         y = np.broadcast_to(y.reshape(-1, *[1] * (len(self.output_shape) - 1)), (64, *self.output_shape[1:])) / 100
-        model.compile(keras.optimizers.Adam(0.01), "mse")
+        model.compile(keras.optimizers.Adam(0.01), "mse", jit_compile=keras.backend.backend() == "jax")
         for mode in ("float", "learn_scales", "freeze_scales"):
             ke.set_mode(model, mode)
             if mode == "freeze_scales":
@@ -208,6 +208,7 @@ class DenseContract(FactoredContract):
         bias = to_numpy(layer(np.zeros_like(self.inputs())))
         np.testing.assert_allclose(to_numpy(layer(self.inputs())), self.inputs() @ kernel + bias, rtol=1e-5, atol=1e-5)
 
+    @pytest.mark.one_backend
     def test_defaults_give_the_variance_of_glorot(self):
         keras.utils.set_random_seed(0)
         variances = []
@@ -434,6 +435,7 @@ class TestTaylorDualLPHM(RankContract, DenseContract):
         with pytest.raises(ValueError, match="has no dense kernel: it is not linear"):
             self.make().dense_kernel()
 
+    @pytest.mark.one_backend
     def test_defaults_give_the_variance_of_glorot(self):
         layer = ke.TaylorDualLPHM(30, 6, normalize=True)
         y = to_numpy(layer(normal(200, 30)))

@@ -1,5 +1,14 @@
 import pytest
 from report import report_samples
+from report.html_reader import Page
+
+from keras_efficient.report.page import render
+
+
+@pytest.fixture(scope="session")
+def full_page():
+    """The page of the complete result, drawn once: plots take most of the time."""
+    return Page(render(report_samples.full_result()))
 
 
 @pytest.fixture(params=sorted(report_samples.SAMPLES))

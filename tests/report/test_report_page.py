@@ -16,17 +16,14 @@ def written(result, folder) -> str:
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_is_valid_html(any_result, tmp_path):
+def test_is_valid_html_that_loads_nothing_and_leaves_the_result_alone(any_result, tmp_path):
+    before = repr(any_result)
     text = written(any_result, tmp_path)
+    assert repr(any_result) == before
     page = Page(text)
     assert text.startswith("<!DOCTYPE html>")
     assert len(page.ids) == len(set(page.ids)), "an id stands twice"
     assert [tag for tag, _ in page.tags].count("h1") == 1
-
-
-def test_loads_nothing(any_result, tmp_path):
-    text = written(any_result, tmp_path)
-    page = Page(text)
     assert "http:" not in text and "https:" not in text
     assert "@import" not in text and "@font-face" not in text
     assert not {"script", "link", "img", "iframe", "object", "embed"} & {t for t, _ in page.tags}
@@ -35,8 +32,8 @@ def test_loads_nothing(any_result, tmp_path):
     assert len(re.findall(r"url\(", text)) == len(re.findall(r"url\(#", text))
 
 
-def test_plots_are_inline(full_result, tmp_path):
-    tags = [tag for tag, _ in Page(written(full_result, tmp_path)).tags]
+def test_plots_are_inline(full_page):
+    tags = [tag for tag, _ in full_page.tags]
     assert tags.count("svg") == 9  # loss, accuracy and selection of three stages
 
 
@@ -63,12 +60,6 @@ def test_leaves_matplotlib_alone(full_result, tmp_path):
         before = dict(matplotlib.rcParams)
         written(full_result, tmp_path)
         assert dict(matplotlib.rcParams) == before
-
-
-def test_leaves_the_result_alone(any_result, tmp_path):
-    before = repr(any_result)
-    written(any_result, tmp_path)
-    assert repr(any_result) == before
 
 
 def test_escapes_text(full_result, tmp_path):

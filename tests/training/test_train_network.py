@@ -47,6 +47,7 @@ def run(data, tmp_path_factory):
     return _train(directory, data), directory
 
 
+@pytest.mark.one_backend
 def test_leaves_the_files_of_the_contract(run, data):
     selection, directory = run
     result = json.loads((directory / "result.json").read_text())
@@ -64,6 +65,7 @@ def test_leaves_the_files_of_the_contract(run, data):
     assert (selection.best.weight_bytes, selection.best.total_bytes) == (storage.weight_bytes, storage.total_bytes)
 
 
+@pytest.mark.one_backend
 def test_paths_are_relative_and_stand_under_path_keys(run):
     _, directory = run
     text = (directory / "result.json").read_text()
@@ -121,6 +123,7 @@ def test_same_arguments_same_result(run, data, tmp_path):
     assert result_without_clocks(tmp_path / "other")["stages"] != result_without_clocks(directory)["stages"]
 
 
+@pytest.mark.one_backend
 def test_a_finished_run_is_only_read(run, data):
     selection, directory = run
     before = {path: path.stat().st_mtime_ns for path in directory.rglob("*")}
@@ -143,6 +146,7 @@ def test_an_interrupted_run_continues(run, data, tmp_path):
     assert result_without_clocks(copy) == result_without_clocks(directory)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "changes, message",
     [
@@ -160,11 +164,13 @@ def test_other_settings_are_refused(run, data, changes, message):
     assert sorted(directory.rglob("*")) == before
 
 
+@pytest.mark.one_backend
 def test_other_data_is_refused(run, data):
     with pytest.raises(ValueError, match="data_sha256 is"):
         _train(run[1], (data[0] * 0.5, *data[1:]))
 
 
+@pytest.mark.one_backend
 def test_a_foreign_directory_is_refused_and_left_alone(data, tmp_path):
     (tmp_path / "thesis.txt").write_text("do not touch")
     with pytest.raises(ValueError, match="holds other files; nothing was touched"):
@@ -174,12 +180,14 @@ def test_a_foreign_directory_is_refused_and_left_alone(data, tmp_path):
         _train(tmp_path / "thesis.txt", data)
 
 
+@pytest.mark.one_backend
 def test_a_wrong_description_touches_nothing(data, tmp_path):
     with pytest.raises(ValueError, match="unknown letter"):
         _train(tmp_path / "run", data, config=[["X", 1]])
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.one_backend
 def test_without_test_data(data, tmp_path):
     selection = _train(tmp_path, data[:4], stages=_stages()[:1])
     assert selection.best.test_accuracy is None and selection.best.val_accuracy > 0
@@ -210,6 +218,7 @@ def test_failed_trials_are_kept_and_not_chosen(data, tmp_path):
     assert "not finite" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.one_backend
 def test_all_trials_failed(data, tmp_path):
     stages = [ke.Stage("float", 2, 3, learning_rate=1e30, optimizer="sgd", batch_size=64)]
     with pytest.raises(ValueError, match="All 2 trials of stage 0 .float. failed; the first: The loss is not finite"):
@@ -256,6 +265,7 @@ def test_callbacks_can_stop_a_trial(data, tmp_path):
     assert [len(trial.history["loss"]) for trial in selection.stages[0]] == [2, 2]
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "changes, message",
     [
@@ -302,6 +312,7 @@ def test_a_subclassed_model_with_logits(data, tmp_path):
     assert np.isfinite(selection.best.test_loss) and selection.best.total_bytes is None
 
 
+@pytest.mark.one_backend
 def test_a_builder_with_nested_models_is_the_same_run_again(data, tmp_path):
     def builder():
         inner = keras.Sequential([keras.Input((8, 8)), keras.layers.TimeDistributed(ke.DenseQ(3))])
@@ -313,6 +324,7 @@ def test_a_builder_with_nested_models_is_the_same_run_again(data, tmp_path):
     assert ke.train_network(builder, data, _stages()[:1], tmp_path, verbose=False) == first
 
 
+@pytest.mark.one_backend
 def test_a_lost_file_of_a_finished_run_is_written_again(run, data, tmp_path):
     selection, directory = run
     copy = tmp_path / "copy"
@@ -322,6 +334,7 @@ def test_a_lost_file_of_a_finished_run_is_written_again(run, data, tmp_path):
     assert (copy / "best.keras").exists() and again.best.test_accuracy == selection.best.test_accuracy
 
 
+@pytest.mark.one_backend
 def test_many_runs_in_one_process_draw_no_warning(run, data, tmp_path, caplog):
     logger = logging.getLogger("tensorflow")  # does not hand on what it gets
     logger.addHandler(caplog.handler)
@@ -335,6 +348,7 @@ def test_many_runs_in_one_process_draw_no_warning(run, data, tmp_path, caplog):
     assert "retracing" not in caplog.text
 
 
+@pytest.mark.one_backend
 def test_callbacks_see_the_whole_model(data, tmp_path):
     seen = []
 
@@ -347,6 +361,7 @@ def test_callbacks_see_the_whole_model(data, tmp_path):
     assert seen == [((None, 8, 8, 1), 2)] * 2
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "labels, message",
     [
