@@ -47,14 +47,6 @@ def test_tables_are_those_of_the_results(script):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["measure_demo", "measure_augmentation"])
-def test_measuring_scripts_run(name):
-    command = [sys.executable, f"scripts/{name}.py", "--quick"]
-    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert (_ROOT / f"results/{name.removeprefix('measure_')}_quick.json").exists()
-
-
 def test_the_script_to_copy_runs(tmp_path):
     script = (_ROOT / "scripts/select_trials.py").read_text(encoding="utf-8")
     (tmp_path / "mine.py").write_text(re.sub(r"epochs=\d+", "epochs=1", script))

@@ -62,7 +62,7 @@ _NETWORKS = {
         [
             _layer("ConvQ", filters=4, kernel_size=3, use_bias=False),
             _layer("Activation", activation="relu"),
-            _layer("AveragePoolingQ", pool_size=2, strides=3, padding="same", bits=5),
+            _layer("AveragePoolingQ", pool_size=[2, 3], strides=[3, 2], padding="same", bits=5),  # windows overlap
             _layer("DepthwiseConvQ", kernel_size=2, use_bias=False, signed_output=False),
             _layer("Flatten"),
             _layer("DenseQ", units=4, use_bias=False, activation_bits=8, signed_output=True),

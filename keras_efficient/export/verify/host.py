@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ def run_on_host(
     compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
     with tempfile.TemporaryDirectory() as temporary:
         program = Path(temporary) / "network"
-        sanitized = sanitize and _can_sanitize(compiler, program.with_name("empty"))
+        sanitized = sanitize and _can_sanitize(compiler)
         options = (*STRICT, optimization, *(SANITIZERS if sanitized else ()), *flags)
         _compile(compiler, options, Path(folder), program)
         # Leaks cannot be: there is no malloc. Their check fails where a process may not be traced.
@@ -71,12 +72,15 @@ def _compile(compiler: str, options: tuple[str, ...], folder: Path, program: Pat
     run_tool(command, purpose="Compiling network.c")
 
 
-def _can_sanitize(compiler: str, program: Path) -> bool:
+@cache
+def _can_sanitize(compiler: str) -> bool:
     """Whether this compiler has the sanitizers' libraries."""
-    command: list[str | Path] = [compiler, *SANITIZERS, "-x", "c", "-", "-o", program]
-    try:
-        run_tool(command, purpose="A program with sanitizers", stdin=b"int main(void) { return 0; }\n")
-        run_tool([program], purpose="A program with sanitizers")
-    except ToolFailedError:
-        return False
+    with tempfile.TemporaryDirectory() as temporary:
+        program = Path(temporary) / "empty"
+        command: list[str | Path] = [compiler, *SANITIZERS, "-x", "c", "-", "-o", program]
+        try:
+            run_tool(command, purpose="A program with sanitizers", stdin=b"int main(void) { return 0; }\n")
+            run_tool([program], purpose="A program with sanitizers")
+        except ToolFailedError:
+            return False
     return True
