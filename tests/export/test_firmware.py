@@ -170,12 +170,15 @@ def test_what_only_acts_in_training_takes_nothing(kind, tmp_path):
     around = [ke.ConvQ(2, 3), keras.layers.Flatten(), ke.DenseQ(3)]
     networks = ([*around[:1], *extra, *around[1:]] for extra in ([], [getattr(keras.layers, kind)(0.1)]))
     first, second = (keras.Sequential([keras.Input((6, 6, 1)), *layers]) for layers in networks)
+    for model in (first, second):
+        ke.set_mode(model, "freeze_scales")
     assert ke.estimate_storage(first).total_bytes == ke.estimate_storage(second).total_bytes
     assert ke.export_c(first, tmp_path / "first").layers == ke.export_c(second, tmp_path / "second").layers
 
 
 def test_the_readme_leaves_to_the_header_what_a_number_stands_for(tmp_path):
     model = keras.Sequential([keras.Input((5,)), ke.InputQ(bits=16), ke.DenseQ(3)])
+    ke.set_mode(model, "freeze_scales")
     ke.export_c(model, tmp_path)
     assert "void network_push(uint16_t pixel)" in (tmp_path / "network.h").read_text()
     assert "byte /" not in (tmp_path / "README.md").read_text()

@@ -199,6 +199,7 @@ def test_no_public_layer_is_left_out():
     assert set(ke.layers.__all__) <= {*LAYERS, *weightless}
 
 
+@pytest.mark.filterwarnings("ignore:.*is wasted on")
 @pytest.mark.parametrize("name", LAYERS)
 def test_computes_the_layer_with_zeros_in_its_weights(name):
     layer, x = _pruned(name)
@@ -220,6 +221,7 @@ def test_computes_the_layer_with_zeros_in_its_weights(name):
     np.testing.assert_allclose(keras.ops.convert_to_numpy(twin(x)), pruned, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:.*is wasted on", "ignore:Gradients do not exist.*reverse_embeddings")
 @pytest.mark.parametrize("name", LAYERS)
 def test_zeros_survive_training_and_files(name, tmp_path):
     layer, x = _pruned(name)

@@ -189,7 +189,9 @@ def _behind(preparation, has_branches):
     x = ke.InputQ(bits=8)(inputs if preparation is None else preparation(inputs))
     if has_branches:
         x = ke.AddQ()([x, ke.ConvQ(1, 3, padding="same")(x)])
-    return keras.Model(inputs, ke.DenseQ(3)(layers.Flatten()(ke.ConvQ(2, 3)(x))))
+    model = keras.Model(inputs, ke.DenseQ(3)(layers.Flatten()(ke.ConvQ(2, 3)(x))))
+    ke.set_mode(model, "freeze_scales")
+    return model
 
 
 @pytest.mark.parametrize("has_branches", [False, True])

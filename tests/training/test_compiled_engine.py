@@ -401,7 +401,7 @@ class _Subclass(keras.Model):
     def __init__(self):
         super().__init__()
         self.dense = ke.DenseQ(4)
-        self.build((None, 10))
+        self(np.zeros((1, 10), "float32"))
 
     def call(self, x):
         return keras.ops.softmax(self.dense(x))

@@ -301,6 +301,7 @@ class SubclassedModel(keras.Model):
         return self.dense(self.flatten(x))
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist for variables .*_scale")  # of float mode
 def test_a_subclassed_model_with_logits(data, tmp_path):
     def builder():
         model = SubclassedModel()
