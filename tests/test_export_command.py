@@ -71,6 +71,7 @@ def test_an_arduino_sketch(models, tmp_path, command):
     assert (tmp_path / "board/board.ino").exists()
 
 
+@pytest.mark.filterwarnings("default")
 def test_a_warning_is_one_line(models, command):
     code, _, errors = command("export", "--model", models / "float.keras", "--out", "new")
     assert code == 0
