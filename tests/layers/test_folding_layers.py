@@ -91,15 +91,8 @@ class FoldingContract(LayerContract):
 
 def arguments(**more):
     parts = {"activation": "relu", "signed_output": True, "use_bias": False}
-    return {
-        **_BITS,
-        **_PARTS,
-        **parts,
-        "per_channel": True,
-        "batch_norm": batch_norm(),
-        "frozen_statistics": False,
-        **more,
-    }
+    folded = {"per_channel": True, "batch_norm": batch_norm(), "frozen_statistics": True}
+    return {**_BITS, **_PARTS, **parts, **folded, **more}
 
 
 class TestDenseQ(FoldingContract):
