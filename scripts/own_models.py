@@ -36,6 +36,7 @@ from _trainings import Ledger, integers, spread
 import keras_efficient as ke
 from keras_efficient.export.litert_report import litert_outputs
 from keras_efficient.export.verify import run_on_host
+from keras_efficient.reading.network import read_network
 from keras_efficient.storage.graphs import greedy_arena
 from keras_efficient.storage.graphs.reading import read_graph
 
@@ -115,7 +116,8 @@ def integer_figures(model, data):
     logits = numbers.predict(numbers.encode(data[4]))
     with tempfile.TemporaryDirectory() as folder:
         report = ke.export_c(model, folder)
-    graph = read_graph(model, model.input_shape[1:], numbers.input.codes.bits)
+    network = read_network(model)
+    graph = read_graph(network, network.input_shape, numbers.input.codes.bits)
     price = ke.estimate_storage(model)
     return {
         "accuracy": accuracy(logits, data[5]),

@@ -6,6 +6,7 @@ from quantization.own_models import inputs_of, with_random_weights
 
 import keras_efficient as ke
 from keras_efficient.export.verify import run_on_host
+from keras_efficient.reading.network import read_network
 from keras_efficient.storage.graphs import greedy_arena
 from keras_efficient.storage.graphs.reading import read_graph
 
@@ -21,7 +22,7 @@ def test_the_arena_is_the_priced_one(bits, tmp_path, c_compiler):
     report, price = ke.export_c(model, tmp_path), ke.estimate_storage(model)
     assert price.order_is_exact and report.arena_bytes == price.activation_bytes == PEAK_CELLS * bits // 8
     assert report.weight_bytes == price.weight_bytes
-    graph = read_graph(model, (32, 32, 3), 8)
+    graph = read_graph(read_network(model), (32, 32, 3), 8)
     assert greedy_arena(graph.first, graph.nodes) == 3 * 32 * 32 + 3 * 32 * 32 * 16 * bits // 8
     numbers = ke.export.IntegerModel(model)
     codes = numbers.encode(x)

@@ -68,12 +68,12 @@ def test_rows_of_inner_models_wrappers_and_ends():
     x = block(block(layers.Rescaling(1 / 255, name="scale")(inputs)))
     model = keras.Model(inputs, ops.softmax(layers.Dense(3, name="last")(x)))
     report = ke.support_report(model)
-    assert [(row.name, row.quantize) for row in report.rows] == [
+    assert [(row.name, row.quantize) for row in report.rows[:3]] == [
         ("scale", "outside"),
         ("block/inner", "quantized"),
         ("last", "quantized"),
-        ("softmax", "outside"),
     ]
+    assert (report.rows[3].kind, report.rows[3].quantize) == ("softmax", "outside")
     assert not report.exports_c and "more than once" in str(report)
 
 

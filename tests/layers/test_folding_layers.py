@@ -60,8 +60,9 @@ class FoldingContract(LayerContract):
         np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(self.inputs())), expected, rtol=1e-4, atol=1e-4)
 
     def test_statistics_move_in_float_mode_only(self):
-        for mode, moves in (("float", True), ("learn_scales", False), ("freeze_scales", False)):
-            model, layer = self.model(mode=mode)
+        cases = (("float", False, True), ("float", True, False), ("learn_scales", False, False))
+        for mode, frozen, moves in (*cases, ("freeze_scales", False, False)):
+            model, layer = self.model(mode=mode, frozen_statistics=frozen)
             model.compile("sgd", "mse")
             before = layer.batch_norm.get_weights()[2:]
             model.fit(self.inputs(), np.zeros(self.output_shape), verbose=0)
@@ -90,7 +91,8 @@ class FoldingContract(LayerContract):
 
 def arguments(**more):
     parts = {"activation": "relu", "signed_output": True, "use_bias": False}
-    return {**_BITS, **_PARTS, **parts, "per_channel": True, "batch_norm": batch_norm(), **more}
+    folded = {"per_channel": True, "batch_norm": batch_norm(), "frozen_statistics": True}
+    return {**_BITS, **_PARTS, **parts, **folded, **more}
 
 
 class TestDenseQ(FoldingContract):

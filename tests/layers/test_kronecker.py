@@ -161,7 +161,7 @@ class FactoredContract(LayerContract):
         layer = self.plain(use_bias=True, kernel_bits=4, bias_bits=8, activation_bits=8)
         inputs = keras.Input(self.input_shape[1:])
         model = keras.Model(inputs, layer(inputs))
-        ke.calibrate(model, model, self.inputs(64))
+        ke.calibrate(model, x=self.inputs(64), rule="percentile")
         scales = [float(to_numpy(q.scale)) for q in layer.quantizers]
         assert len(scales) == len(self.factor_names) + 2 and 0.0 not in scales
         y = self.inputs(64, seed=5).sum(tuple(range(1, len(self.input_shape))))

@@ -51,7 +51,7 @@ def read_layer(call: Call, layer: Any, sources: list[IntegerMap], context: Conte
     kind, source = call.class_name, sources[0]
     if call.node.layer is not call.node.operation:
         raise UnsupportedLayerError(
-            layer.name, "its masks are for training. Right would be to export keras_efficient.strip_pruning(model)"
+            call.node.name, "its masks are for training. Right would be to export keras_efficient.strip_pruning(model)"
         )
     if not has_integer_form(kind):
         hint = ": keras_efficient.quantize_model makes a layer that has one" if kind in CONVERTERS else ""
