@@ -11,6 +11,8 @@ TORCH := torch==2.13.0
 WORKERS ?= 2
 # Requirements beyond those of pyproject.toml, such as `make test WITH='--pre --upgrade keras'`.
 WITH ?=
+# Other versions warn of other things.
+FORGIVING := $(if $(WITH),-W default)
 # The lowest Keras and TensorFlow that pyproject.toml allows.
 OLDEST := $(shell sed -nE 's/^ *"(keras|tensorflow)>=([0-9.]+).*/\1==\2/p' pyproject.toml)
 # What depends on the backend: forward, gradients, loading, whole trainings. The rest says the same on all of them.
@@ -32,7 +34,7 @@ demo: $(VENV)/.base
 	$(VENV)/bin/keras-efficient export --model $$out/best.keras --out $$out/firmware --verify
 
 test: $(VENV)/.dev
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(FORGIVING)
 
 # The same with the lowest Keras and TensorFlow, in an environment of its own.
 test-oldest:
@@ -50,9 +52,9 @@ test-jax test-torch: test-%: $(VENV)/.backends
 test-tfmot: $(VENV)/.tfmot
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q tests/compat/test_tfmot.py tests/compat/test_tfmot_parity.py
 
-# Each script of scripts/ with --quick; with the data beside the repository, else most of them skip.
+# The notebooks, and each script of scripts/ with --quick; with the data beside the repository, else most of them skip.
 test-scripts: $(VENV)/.backends
-	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -q -m scripts tests/test_scripts.py
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -q -m scripts tests/test_scripts.py tests/test_notebooks.py
 
 lint: $(VENV)/.dev
 	$(RUN) -m ruff check .
