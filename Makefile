@@ -52,9 +52,9 @@ test-jax test-torch: test-%: $(VENV)/.backends
 test-tfmot: $(VENV)/.tfmot
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q tests/compat/test_tfmot.py tests/compat/test_tfmot_parity.py
 
-# Each script of scripts/ with --quick; with the data beside the repository, else most of them skip.
+# The notebooks, and each script of scripts/ with --quick; with the data beside the repository, else most of them skip.
 test-scripts: $(VENV)/.backends
-	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -q -m scripts tests/test_scripts.py
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -q -m scripts tests/test_scripts.py tests/test_notebooks.py
 
 lint: $(VENV)/.dev
 	$(RUN) -m ruff check .

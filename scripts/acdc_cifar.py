@@ -114,13 +114,13 @@ def main():
     parser.add_argument("--seeds", type=integers, default=[0, 1, 2], help="of the comparison, comma-separated")
     parser.add_argument("--images", type=int, default=10_000, help="of the training set")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--quick", action="store_true", help="512 images, one epoch, one seed, one weight decay")
+    parser.add_argument("--quick", action="store_true", help="256 images, one epoch, one seed, one weight decay")
     arguments = parser.parse_args()
-    images, epochs = (512, 1) if arguments.quick else (arguments.images, arguments.epochs)
+    images, epochs = (256, 1) if arguments.quick else (arguments.images, arguments.epochs)
     ledger = Ledger("acdc_cifar", arguments.quick, "python scripts/acdc_cifar.py --data-dir DIR")
     judged, tested = load(arguments.data_dir, images)
     if arguments.quick:
-        judged, tested = ((*data[:2], data[2][:500], data[3][:500]) for data in (judged, tested))
+        judged, tested = ((*data[:2], data[2][:100], data[3][:100]) for data in (judged, tested))
     decays = DECAYS[:1] if arguments.quick else DECAYS
     table, best = choose_weight_decay(ledger, judged, {"images": images, "epochs": epochs}, decays)
     summary = {"weight_decay": table, "chosen": {key: best[key] for key in ("weight_decay", "factor")}}

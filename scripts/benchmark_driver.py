@@ -171,11 +171,11 @@ def summary(seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
-    parser.add_argument("--quick", action="store_true", help="one short round, one mode, 5,000 images")
+    parser.add_argument("--quick", action="store_true", help="one short round, one mode, 2,048 images")
     arguments = parser.parse_args()
     rounds, trial_epochs = (1, 2) if arguments.quick else (3, 4)
     figures = {}
-    source = (arguments.data_dir, 5_000 if arguments.quick else None)
+    source = (arguments.data_dir, 2_048 if arguments.quick else None)
     for mode in ("learn_scales",) if arguments.quick else ("float", "learn_scales", "freeze_scales"):
         figures[mode] = compare(mode, source, rounds, trial_epochs)
         print(mode, *(f"\n  {name}: {figures[mode][name]}" for name in figures[mode]), flush=True)
