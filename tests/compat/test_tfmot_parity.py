@@ -352,6 +352,7 @@ def test_quantized_models_come_over_as_float_ones(quantized_skip):
     assert 0 < difference < 0.1
 
 
+@pytest.mark.filterwarnings("ignore:These layers stay float.*tanh")
 def test_ranges_become_scales_of_our_layers(quantized_skip):
     x = random_inputs(IMAGE, 32)
     ranges = activation_ranges(quantized_skip)

@@ -213,6 +213,7 @@ def test_filters_take_a_folded_normalization_along(use_bias, mode):
     np.testing.assert_allclose(small.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True")
 def test_calibration_leaves_the_masked_weights_out():
     model = keras.Sequential([keras.Input((100,)), ke.DenseQ(10, mode="learn_scales")])
     kernel = np.full((100, 10), 1e-4)
