@@ -8,7 +8,7 @@ from typing import Any
 from keras_efficient.kinds import key_of
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.keras_private import calls_in_order, functional_of, input_names, input_structure
-from keras_efficient.reading.value import Value, values_in
+from keras_efficient.reading.value import Value, mapped, values_in
 
 
 def is_model(value: Any) -> bool:
@@ -89,11 +89,4 @@ def _value(tensor: Any) -> Value:
 
 def _with_values(arguments: Any, known: Mapping[int, Value]) -> Any:
     """The arguments of a call with values in the place of Keras's tensors."""
-    if id(arguments) in known:
-        return known[id(arguments)]
-    if isinstance(arguments, Mapping):
-        return {key: _with_values(value, known) for key, value in arguments.items()}
-    if isinstance(arguments, (list, tuple)):
-        parts = [_with_values(each, known) for each in arguments]
-        return type(arguments)(*parts) if hasattr(arguments, "_fields") else type(arguments)(parts)
-    return arguments
+    return mapped(arguments, lambda part: known.get(id(part), part))

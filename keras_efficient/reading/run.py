@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_efficient.reading.graph import Node
 from keras_efficient.reading.keras_private import takes_training
-from keras_efficient.reading.value import Value
+from keras_efficient.reading.value import Value, mapped
 
 
 def run_nodes(nodes: Iterable[Node], known: Mapping[Value, Any]) -> dict[Value, Any]:
@@ -25,11 +25,4 @@ def run_nodes(nodes: Iterable[Node], known: Mapping[Value, Any]) -> dict[Value, 
 
 def filled(arguments: Any, known: Mapping[Value, Any]) -> Any:
     """Arguments of a call with what is known in the place of its values."""
-    if isinstance(arguments, Value):
-        return known[arguments]
-    if isinstance(arguments, Mapping):
-        return {key: filled(value, known) for key, value in arguments.items()}
-    if isinstance(arguments, (list, tuple)):
-        parts = [filled(each, known) for each in arguments]
-        return type(arguments)(*parts) if hasattr(arguments, "_fields") else type(arguments)(parts)
-    return arguments
+    return mapped(arguments, lambda part: known[part] if isinstance(part, Value) else part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,3 +29,13 @@ def values_in(arguments: Any) -> Iterator[Value]:
     elif isinstance(arguments, (list, tuple)):
         for each in arguments:
             yield from values_in(each)
+
+
+def mapped(arguments: Any, replace: Callable[[Any], Any]) -> Any:
+    """The arguments of a call with `replace` of each part that is no list, tuple or dictionary."""
+    if isinstance(arguments, Mapping):
+        return {key: mapped(value, replace) for key, value in arguments.items()}
+    if isinstance(arguments, (list, tuple)):
+        parts = [mapped(each, replace) for each in arguments]
+        return type(arguments)(*parts) if hasattr(arguments, "_fields") else type(arguments)(parts)
+    return replace(arguments)
