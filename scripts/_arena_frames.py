@@ -15,7 +15,7 @@ from keras_efficient.export.planner import ArenaPlan, WindowStep, plan_arena
 from keras_efficient.export.planner.candidates import four_orders
 from keras_efficient.export.planner.layouts import Layout
 from keras_efficient.export.planner.occupancy import deaths_by_pixel, grid
-from keras_efficient.storage.prices import FeatureMap
+from keras_efficient.kinds.measures import FeatureMap
 
 UNIT = 4
 SUMS = -100  # the running sums of the pooled input

@@ -24,10 +24,10 @@ def copy_of(operation: Any) -> Any:
 
 def as_layer(node: Node) -> Any:
     """The operation of a node; in the place of a function the layer that computes the same, where Keras has one."""
-    operation, layer = node.operation, getattr(keras.layers, node.class_name, None)
-    if isinstance(operation, keras.layers.Layer) or layer is None:
+    operation, key = node.operation, node.form.key
+    if isinstance(operation, keras.layers.Layer) or key is None or key.origin != "layers":
         return operation
-    return layer(**node.form.config, name=operation.name)
+    return getattr(keras.layers, key.name)(**node.form.config, name=operation.name)
 
 
 def carry_weights(source: Any, target: Any) -> None:

@@ -4,15 +4,14 @@ Keras."""
 from keras_efficient.descriptions.expand import check_input_shape, expand
 from keras_efficient.descriptions.files import Description, read_description
 from keras_efficient.descriptions.letters import LETTERS
-from keras_efficient.descriptions.shapes import SHAPES, output_shape
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
-from keras_efficient.descriptions.windows import window_output_size
+from keras_efficient.kinds.table import output_shape
+from keras_efficient.kinds.windows import window_output_size
 
 __all__ = [
     "Description",
     "LETTERS",
     "LayerSpec",
-    "SHAPES",
     "check_input_shape",
     "expand",
     "layer_names",

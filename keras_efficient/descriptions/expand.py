@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from keras_efficient.descriptions import objects
-from keras_efficient.descriptions.fields import is_integer
 from keras_efficient.descriptions.letters import LETTERS, forms_text
-from keras_efficient.descriptions.shapes import SHAPES, Shape, output_shape
 from keras_efficient.descriptions.specs import LayerSpec
+from keras_efficient.kinds.fields import is_integer
+from keras_efficient.kinds.measures import Shape
+from keras_efficient.kinds.table import output_shape
 
 SHOWN_CHARACTERS = 200
 
@@ -25,7 +26,7 @@ def expand(config: Sequence[Any], input_shape: Sequence[int]) -> list[LayerSpec]
             without the batch.
 
     A `Flatten` comes before "F" and "S" unless the input is already a vector. After an object of a
-    class that `shapes.SHAPES` does not hold, shapes are unknown: later shapes are not checked, and
+    class whose shape nobody knows, shapes are unknown: later shapes are not checked, and
     `Flatten` is put before "F" and "S" in any case, since it leaves a vector as it is.
 
     Raises:
@@ -87,7 +88,7 @@ def item_specs(item: Any, shape: Shape | None) -> list[LayerSpec]:
 
 def next_shape(spec: LayerSpec, shape: Shape | None) -> Shape | None:
     """The shape behind a layer; None where it is not known."""
-    if shape is None or spec.class_name not in SHAPES:
+    if shape is None or spec.kind.shape is None:
         return None
     after = output_shape(spec, shape)
     if any(size < 1 for size in after):

@@ -26,14 +26,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keras_efficient.descriptions.fields import (
+from keras_efficient.descriptions.specs import LayerSpec
+from keras_efficient.kinds.fields import (
     Field,
     check_bits,
     check_deviation,
     check_rate,
     check_size,
 )
-from keras_efficient.descriptions.specs import LayerSpec
 
 
 @dataclass(frozen=True)

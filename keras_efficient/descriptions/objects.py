@@ -3,54 +3,18 @@ writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from keras_efficient.descriptions.fields import (
-    check_bits,
-    check_deviation,
-    check_optional_bits,
-    check_rate,
-    check_size,
-    required,
-)
 from keras_efficient.descriptions.specs import LayerSpec
+from keras_efficient.kinds.fields import required
+from keras_efficient.kinds.table import kind_of_class
 
 FORM = '{"class_name": "Dense", "config": {"units": 10}}'
 KEYS = ("class_name", "config")
 # What keras.layers.serialize adds; the class name and the configuration say it all.
 IGNORED_KEYS = ("module", "registered_name", "build_config")
 PACKAGE_PREFIX = "keras_efficient>"
-
-QUANTIZER_BITS = ("kernel_bits", "bias_bits", "activation_bits")
-LOW_RANK = ("LPHMDense", "DualLPHMDense", "LowRankDense", "TaylorDualLPHM")
-RANDOM_BASES = ("RandomBasisDense", "RandomBasisConv2D")
-ACDC_KIN = ("ACDC", "ACDCDense", "ACDCConv2D", "AFDF", "BlockACDC", "BlockAFDF", "GroupedShuffleDense")
-DROPOUTS = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout")
-
-# (classes, settings, check): what the shapes do not touch, and what would otherwise only fail when the network is
-# built, or never where it is only priced.
-CHECKS: tuple[tuple[tuple[str, ...], tuple[str, ...], Callable[[Any, str], Any]], ...] = (
-    (("DenseQ", "ConvQ", "Conv1DQ", "DepthwiseConvQ", "ResidualQ"), QUANTIZER_BITS, check_bits),
-    (("MeanPoolingQ", "GlobalMeanPoolingQ"), ("activation_bits",), check_bits),
-    (("ActivationQ", "AveragePoolingQ", "InputQ"), ("bits",), check_bits),
-    ((*ACDC_KIN, *LOW_RANK, "PHMDense", "PHMConv2D"), QUANTIZER_BITS, check_optional_bits),
-    (RANDOM_BASES, ("coordinate_bits", "bias_bits"), check_optional_bits),
-    (LOW_RANK, ("rank",), check_size),
-    (("PHMDense", "PHMConv2D"), ("terms",), check_size),
-    (("ACDCDense", "ACDCConv2D", "GroupedShuffleDense"), ("depth", "groups"), check_size),
-    (RANDOM_BASES, ("dimensions",), check_size),
-    (("SeparableConv2D",), ("depth_multiplier",), check_size),
-    (DROPOUTS, ("rate",), check_rate),
-    (("GaussianNoise",), ("stddev",), check_deviation),
-)
-# What has no default, beside what the shapes ask for.
-REQUIRED = {
-    **dict.fromkeys(LOW_RANK, "rank"),
-    **dict.fromkeys(RANDOM_BASES, "dimensions"),
-    **dict.fromkeys(DROPOUTS, "rate"),
-    "GaussianNoise": "stddev",
-}
 
 
 def read_object(item: Mapping[str, Any]) -> LayerSpec:
@@ -70,9 +34,11 @@ def read_object(item: Mapping[str, Any]) -> LayerSpec:
 
 
 def check_settings(class_name: str, config: Mapping[str, Any]) -> None:
-    if class_name in REQUIRED:
-        required(config, REQUIRED[class_name])
-    for classes, keys, check in CHECKS:
-        for key in keys:
-            if class_name in classes and key in config:
-                check(config[key], key)
+    """What the shapes do not touch, and what would otherwise only fail when the network is built, or never where it
+    is only priced."""
+    kind = kind_of_class(class_name)
+    for key in kind.required:
+        required(config, key)
+    for key, check in kind.settings.items():
+        if key in config:
+            check(config[key], key)

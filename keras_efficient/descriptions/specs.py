@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from keras_efficient.kinds.kind import Kind, Price
+from keras_efficient.kinds.table import kind_of_class
+
 # What Keras's layers call the weights that they multiply by.
 KERNEL_NAMES = (
     "kernel",
@@ -30,6 +33,17 @@ class LayerSpec:
     position: int = field(default=0, compare=False)  # of its item in the description, from 1
     # The kernels of a trained layer that hold zeros (`storage.pruned.StoredKernel`); a description has none.
     kernels: tuple = field(default=(), compare=False)
+
+    @property
+    def kind(self) -> Kind:
+        """What the tools know of the class."""
+        return kind_of_class(self.class_name)
+
+    @property
+    def price(self) -> Price:
+        """What the class takes, of one that `is_priced`."""
+        assert self.kind.price is not None
+        return self.kind.price
 
 
 def layer_names(specs: Iterable[LayerSpec]) -> list[str]:

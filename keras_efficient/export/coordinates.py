@@ -1,6 +1,6 @@
 """The flat file of random-basis layers: seeds, coordinates and biases, nothing else.
 
-`storage.coordinate_file` describes the bytes.
+`kinds.coordinate_file` describes the bytes.
 """
 
 import binascii
@@ -12,10 +12,10 @@ import keras
 import numpy as np
 
 from keras_efficient.files import damaged, write_atomically
+from keras_efficient.kinds.coordinate_file import FLOAT_BITS, HEADER_BYTES, HEADER_FORMAT, packed_bytes
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
 from keras_efficient.ops.covering import covering_log2_scale
 from keras_efficient.ops.quantize import check_bits, code_range, to_codes
-from keras_efficient.storage.coordinate_file import FLOAT_BITS, HEADER_BYTES, HEADER_FORMAT, packed_bytes
 
 _MARK, _VERSION = 0xB5, 1
 _ADVICE = "Write it again with `write_coordinates`."

@@ -12,9 +12,9 @@ import keras
 from keras_efficient.copies.rebuild import check_model
 from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.export.integer.grids import UnsupportedLayerError
-from keras_efficient.export.integer.layers import has_integer_form
 from keras_efficient.export.integer.reading import layers_without_integers, read_integers
-from keras_efficient.kinds.roles import PREPARATIONS, TRAINING_ONLY
+from keras_efficient.kinds.kind import COMPUTES, TRAINING_ONLY
+from keras_efficient.kinds.measures import FLOAT_BITS, FeatureMap
 from keras_efficient.layers.pruning.kernels import prunable_weights, refusal
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.float_layers import keeps_codes, missing_parts, prepares
@@ -25,12 +25,10 @@ from keras_efficient.quantization.own_model.weights import core
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
 from keras_efficient.storage.estimate import estimate_storage
-from keras_efficient.storage.models import is_priced, shape_behind
-from keras_efficient.storage.prices import FLOAT_BITS, PRICES, FeatureMap
+from keras_efficient.storage.models import shape_behind
 
 COMMON = Settings(kernel_bits=8, bias_bits=16, activation_bits=8, per_channel=True)
 INPUT_BITS = 8
-HEAD_FUNCTIONS = ("Activation", "Softmax", "ReLU", "LeakyReLU")
 HEADINGS = ("name", "kind", "quantize", "priced", "c", "litert", "prunable", "reason")
 
 
@@ -154,22 +152,22 @@ class _View:
         fate = self.fate(node)
         made = [] if fate in ("outside", "folded") else self.quantizing.made[id(node.operation)]
         copies = [self.copies[id(layer)] for layer in made]
-        in_c = all(id(copy.operation) not in self.refused and has_integer_form(copy.class_name) for copy in copies)
+        in_c = all(id(copy.operation) not in self.refused and copy.kind.form is not None for copy in copies)
         prunable = _prune_refusal(node)
         reasons = (self.float_reason(node, fate), *(self.refused.get(id(layer)) for layer in made), prunable)
         unpriced = next(filter(None, map(_price_refusal, copies)), None)
         reason = next(filter(None, (*reasons, unpriced)), None)
-        return OperationSupport(node.name, node.kind, fate, unpriced is None, in_c, True, prunable is None, reason)
+        return OperationSupport(node.name, node.kind_name, fate, unpriced is None, in_c, True, prunable is None, reason)
 
     def fate(self, node: Node) -> str:
         made = self.quantizing.made.get(id(node.operation), [node.operation])
-        if node.class_name in PREPARATIONS and node in prepares(self.graph):
+        if node.kind.prepares and node in prepares(self.graph):
             return "outside"
         if not made:
             return "folded"
-        if node.class_name in TRAINING_ONLY:
+        if node.kind.codes == TRAINING_ONLY:
             return "training only"
-        if node.class_name in HEAD_FUNCTIONS and leads_out(self.graph, node):
+        if node.kind.codes == COMPUTES and node.kind.is_head and leads_out(self.graph, node):
             return "outside"
         parts = [core(layer) for layer in made if isinstance(core(layer), QuantizedLayer)]
         if parts:
@@ -188,19 +186,18 @@ class _View:
         missing = [
             part for layer in map(core, made) if isinstance(layer, QuantizedLayer) for part in missing_parts(layer)
         ]
-        return f"it computes without {', '.join(missing)}" if missing else f"{node.kind} has no quantized form"
+        return f"it computes without {', '.join(missing)}" if missing else f"{node.kind_name} has no quantized form"
 
 
 def _price_refusal(node: Node) -> str | None:
     """Why what a node takes can not be said."""
-    if not is_priced(node.class_name):
-        return f"what {node.kind} takes is not known"
+    if not node.kind.is_priced:
+        return f"what {node.kind_name} takes is not known"
     source = FeatureMap(tuple(size or 1 for size in node.data[0].shape), FLOAT_BITS)
     try:
-        shape_behind(
-            node.name, LayerSpec(node.class_name, dict(node.form.config)), [value.shape for value in node.data]
-        )
-        PRICES[node.class_name].weights(node.form.config, source)
+        spec = LayerSpec(node.form.class_name, dict(node.form.config))
+        shape_behind(node.name, spec, [value.shape for value in node.data])
+        spec.price.weights(spec.config, source)
     except (ValueError, IndexError) as error:
         return str(error)
     return None

@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from keras_efficient.descriptions.fields import is_integer
-from keras_efficient.descriptions.windows import window_output_size
+from keras_efficient.kinds.fields import is_integer
+from keras_efficient.kinds.windows import window_output_size
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.type_aliases import Shape
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_efficient.descriptions.fields import is_integer
+from keras_efficient.kinds.fields import is_integer
 from keras_efficient.type_aliases import Tensor
 
 _GOLDEN_RATIO = 0x9E3779B9

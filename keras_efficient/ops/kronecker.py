@@ -7,8 +7,8 @@ In all of them x has one sample a row, `(batch, inputs)`, W is (outputs, inputs)
 
 from keras import ops
 
-from keras_efficient.descriptions.factor_costs import is_dual_cheaper, is_low_rank_cheaper, is_second_first
-from keras_efficient.descriptions.factors import FactorSizes
+from keras_efficient.kinds.factor_costs import is_dual_cheaper, is_low_rank_cheaper, is_second_first
+from keras_efficient.kinds.factors import FactorSizes
 from keras_efficient.type_aliases import Tensor
 
 

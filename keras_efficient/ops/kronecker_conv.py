@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from keras_efficient.descriptions.factor_costs import is_second_first
-from keras_efficient.descriptions.factors import FactorSizes
+from keras_efficient.kinds.factor_costs import is_second_first
+from keras_efficient.kinds.factors import FactorSizes
 from keras_efficient.type_aliases import Tensor
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import KerasTensor, Operation, Variable, ops, saving
 
-from keras_efficient.descriptions.fields import LARGEST_MIDRISE, MAX_BITS, SCALE_EXPONENTS, is_integer
+from keras_efficient.kinds.fields import LARGEST_MIDRISE, MAX_BITS, SCALE_EXPONENTS, is_integer
 from keras_efficient.type_aliases import Tensor
 
 MIN_BITS = 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from keras_efficient.kinds.roles import KEEPING_GRID
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import is_connected, read_model
@@ -25,7 +24,7 @@ def _before(graph: ModelGraph, node: Node) -> Quantizer | None:
     while len(node.inputs) == 1 and node.inputs[0] in graph.makers:
         node = graph.makers[node.inputs[0]]
         quantizer = getattr(node.layer, "activation_quantizer", None)
-        if quantizer is not None or node.class_name not in KEEPING_GRID:
+        if quantizer is not None or not node.kind.keeps_grid:
             return quantizer
     return None
 

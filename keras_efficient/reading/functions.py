@@ -1,6 +1,6 @@
 """Functions and operators as the layers that compute the same: `keras.ops.relu(x)` is a ReLU, `x / 255` a Rescaling.
 
-A function that no layer equals keeps its own name, "ops.Clip", which no table of layers has.
+A function that no layer equals keeps its own kind, such as `ops.Clip`.
 """
 
 from __future__ import annotations
@@ -18,26 +18,34 @@ Node = Any  # of `reading.graph`, which imports this module
 
 
 class LayerForm(NamedTuple):
-    """A layer as it is written down: its class and the configuration that computes."""
+    """A layer as it is written down: its kind (None: somebody else's class) and the configuration that computes."""
 
-    class_name: str
+    key: Key | None
     config: Mapping[str, Any]
+
+    @property
+    def class_name(self) -> str:
+        """The bare name of the kind; "" for somebody else's class."""
+        return self.key.name if self.key else ""
+
+
+def layer(name: str, **config: Any) -> LayerForm:
+    """A layer of Keras."""
+    return LayerForm(Key("layers", name), config)
 
 
 def layer_form(node: Node) -> LayerForm:
     """The layer that a node is, or that computes what its function does; of pruned layers the one inside."""
-    layer, key = node.layer, node.layer_key
-    if key is None:
-        return LayerForm(f"{type(layer).__module__}>{type(layer).__name__}", {})
-    if key.origin in ("layers", "own"):
-        return LayerForm(key.name, layer.get_config())
-    make = _FORMS.get(key)
-    return (make(node) if make else None) or LayerForm(str(key), {})
+    key = node.layer_key
+    if key is not None and key.origin in ("layers", "own"):
+        return LayerForm(key, node.layer.get_config())
+    make = _FORMS.get(key) if key else None
+    return (make(node) if make else None) or LayerForm(key, {})
 
 
 def _relu(node: Node) -> LayerForm:
     names = ("negative_slope", "max_value", "threshold")
-    return LayerForm("ReLU", {name: getattr(node.operation, name) for name in names})
+    return layer("ReLU", **{name: getattr(node.operation, name) for name in names})
 
 
 def _activation(name: str, **defaults: Any) -> Callable[[Node], LayerForm | None]:
@@ -45,7 +53,7 @@ def _activation(name: str, **defaults: Any) -> Callable[[Node], LayerForm | None
 
     def form(node: Node) -> LayerForm | None:
         plain = all(getattr(node.operation, key) == value for key, value in defaults.items())
-        return LayerForm("Activation", {"activation": name}) if plain else None
+        return layer("Activation", activation=name) if plain else None
 
     return form
 
@@ -59,8 +67,8 @@ def _over_places(kind: str) -> Callable[[Node], LayerForm | None]:
         all_places = rank in (3, 4) and axes == list(range(1, rank - 1))
         if not all_places or getattr(node.operation, "initial", None) is not None:
             return None
-        config = {"keepdims": node.operation.keepdims, "data_format": "channels_last"}
-        return LayerForm(f"Global{kind}Pooling{rank - 2}D", config)
+        name = f"Global{kind}Pooling{rank - 2}D"
+        return layer(name, keepdims=node.operation.keepdims, data_format="channels_last")
 
     return form
 
@@ -70,15 +78,15 @@ def _reshape(node: Node) -> LayerForm | None:
     known = None not in shape and rest and all(isinstance(size, int) for size in rest) and -1 not in rest
     if not known or math.prod(rest) != math.prod(shape) or first not in (-1, None):
         return None
-    return LayerForm("Reshape", {"target_shape": tuple(rest)})
+    return layer("Reshape", target_shape=tuple(rest))
 
 
 def _transpose(node: Node) -> LayerForm | None:
     first, *rest = node.operation.axes or (None,)
-    return LayerForm("Permute", {"dims": tuple(rest)}) if first == 0 else None
+    return layer("Permute", dims=tuple(rest)) if first == 0 else None
 
 
-def _binary(layer: str, scale_and_offset: Callable[..., tuple | None]) -> Callable[[Node], LayerForm | None]:
+def _binary(name: str | None, scale_and_offset: Callable[..., tuple | None]) -> Callable[[Node], LayerForm | None]:
     """Of two tensors the layer of that name; of a tensor and a number a Rescaling, where `scale_and_offset` says it.
 
     It gets the number, and whether the number comes first.
@@ -87,11 +95,11 @@ def _binary(layer: str, scale_and_offset: Callable[..., tuple | None]) -> Callab
     def form(node: Node) -> LayerForm | None:
         operands = [*node.args, *node.kwargs.values()]
         if len(node.inputs) == 2 and len(operands) == 2:
-            return LayerForm(layer, {})
+            return layer(name) if name else None
         constants = [each for each in operands if not isinstance(each, Value)]
         number = _number(constants[0]) if len(node.inputs) == len(constants) == 1 else None
         linear = None if number is None else scale_and_offset(number, not isinstance(operands[0], Value))
-        return LayerForm("Rescaling", {"scale": linear[0], "offset": linear[1]}) if linear else None
+        return layer("Rescaling", scale=linear[0], offset=linear[1]) if linear else None
 
     return form
 
@@ -123,24 +131,24 @@ def _ops(**forms: Callable[[Node], LayerForm | None]) -> dict[Key, Callable[[Nod
 _FORMS: dict[Key, Callable[[Node], LayerForm | None]] = {
     Key("activations", "ReLU"): _relu,
     **_ops(
-        Relu=lambda node: LayerForm("ReLU", {}),
-        Relu6=lambda node: LayerForm("ReLU", {"max_value": 6.0}),
-        LeakyRelu=lambda node: LayerForm("LeakyReLU", {"negative_slope": node.operation.negative_slope}),
-        Softmax=lambda node: LayerForm("Softmax", {"axis": node.operation.axis}),
+        Relu=lambda node: layer("ReLU"),
+        Relu6=lambda node: layer("ReLU", max_value=6.0),
+        LeakyRelu=lambda node: layer("LeakyReLU", negative_slope=node.operation.negative_slope),
+        Softmax=lambda node: layer("Softmax", axis=node.operation.axis),
         Elu=_activation("elu", alpha=1.0),
         Gelu=_activation("gelu", approximate=False),
         Mean=_over_places("Average"),
         Max=_over_places("Max"),
         Reshape=_reshape,
         Transpose=_transpose,
-        Concatenate=lambda node: LayerForm("Concatenate", {"axis": node.operation.axis}),
+        Concatenate=lambda node: layer("Concatenate", axis=node.operation.axis),
         Add=_binary("Add", lambda number, comes_first: (1.0, number)),
         Multiply=_binary("Multiply", lambda number, comes_first: (number, 0.0)),
         Subtract=_binary("Subtract", _difference),
-        TrueDivide=_binary("ops.TrueDivide", _quotient),
+        TrueDivide=_binary(None, _quotient),
         Maximum=_binary("Maximum", _neither),
         Minimum=_binary("Minimum", _neither),
-        Negative=lambda node: LayerForm("Rescaling", {"scale": -1.0, "offset": 0.0}),
+        Negative=lambda node: layer("Rescaling", scale=-1.0, offset=0.0),
         HardSigmoid=_activation("hard_sigmoid"),
         HardSilu=_activation("hard_silu"),
         Selu=_activation("selu"),

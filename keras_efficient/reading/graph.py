@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from keras_efficient.kinds import Key, key_of, kind_name
+from keras_efficient.kinds.kind import UNKNOWN, Kind
+from keras_efficient.kinds.table import KINDS
 from keras_efficient.reading.functions import LayerForm, layer_form
 from keras_efficient.reading.value import Value, values_in
 
@@ -61,12 +63,12 @@ class Node:
         return layer_form(self)
 
     @property
-    def class_name(self) -> str:
-        """The class of that layer: what the tables of layers know the node by."""
-        return self.form.class_name
+    def kind(self) -> Kind:
+        """What the tools know of that layer."""
+        return UNKNOWN if self.form.key is None else KINDS.get(self.form.key, UNKNOWN)
 
     @property
-    def kind(self) -> str:
+    def kind_name(self) -> str:
         """The kind as people call it, such as "Conv2D" or "get_item"."""
         return kind_name(self.operation)
 

@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from keras_efficient.kinds.roles import HEADS, INPUT_GRID, PREPARATIONS
+from keras_efficient.kinds import Key
+from keras_efficient.kinds.kind import Kind
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
 from keras_efficient.reading.value import Value
 
 MOST_NAMED = 10
+INPUT_GRID = Key("own", "InputQ")
 
 
 class Call(NamedTuple):
     """A layer at work.
 
     name: Of the layer, without a wrapper that prunes it; of one in inner models after theirs: "block/conv".
-    class_name, config: Of the layer; of a function those of the layer that computes the same (see `Node.form`).
+    config: Of the layer; of a function that of the layer that computes the same (see `Node.form`).
     sources: What it reads: 0 is the input, k + 1 what call k computes.
     node: Where it stands in the graph.
     """
 
     name: str
-    class_name: str
     config: Mapping[str, Any]
     sources: tuple[int, ...]
     node: Node
@@ -31,6 +32,10 @@ class Call(NamedTuple):
     @property
     def layer(self) -> Any:
         return self.node.layer
+
+    @property
+    def kind(self) -> Kind:
+        return self.node.kind
 
 
 class Network(NamedTuple):
@@ -100,21 +105,21 @@ def _one_input_and_output(graph: ModelGraph) -> ModelGraph:
 
 def _call(node: Node, sources: tuple[int, ...]) -> Call:
     *path, _ = node.name.split("/")
-    return Call("/".join([*path, node.layer.name]), *node.form, sources, node)
+    return Call("/".join([*path, node.layer.name]), node.form.config, sources, node)
 
 
 def _from_grid(graph: ModelGraph, nodes: list[Node]) -> tuple[Node | None, tuple[Node, ...], list[Node]]:
     """The grid of the input, what prepares the input, and the rest; without a grid all nodes are the rest."""
-    start = next((node for node in nodes if node.class_name == INPUT_GRID), None)
+    start = next((node for node in nodes if node.form.key == INPUT_GRID), None)
     before = _before(graph, start) if start else []
-    if start is None or any(node.class_name not in PREPARATIONS for node in before):
+    if start is None or not all(node.kind.prepares for node in before):
         return None, (), nodes
     outside = {value for node in before for value in node.outputs} | set(graph.inputs)
     rest = [node for node in nodes if node not in before and node is not start]
     for node in rest:
         if not outside.isdisjoint(node.inputs):
             raise ValueError(
-                f"the layer {node.name!r} ({node.kind}) of the model {graph.name!r} reads what stands before the "
+                f"the layer {node.name!r} ({node.kind_name}) of the model {graph.name!r} reads what stands before the "
                 f"grid of the input, {start.name!r}: all branches must start after it"
             )
     return start, tuple(before), rest
@@ -136,7 +141,7 @@ def _last_value(graph: ModelGraph, nodes: list[Node]) -> Value:
     value, inside = graph.outputs[0], set(nodes)
     while True:
         maker = graph.makers.get(value)
-        if maker not in inside or maker.class_name not in HEADS or len(maker.inputs) != 1:
+        if maker not in inside or not maker.kind.is_head or len(maker.inputs) != 1:
             return value
         source = maker.inputs[0]
         if graph.makers.get(source) not in inside or graph.only_reader(source) is None:

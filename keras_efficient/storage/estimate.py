@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
-from keras_efficient.descriptions.fields import check_bits
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
-from keras_efficient.kinds.roles import HEADS
+from keras_efficient.kinds.fields import check_bits
+from keras_efficient.kinds.measures import BITS_PER_BYTE, FLOAT_BITS, LOGIT_BITS, FeatureMap
 from keras_efficient.reading.network import Network, read_network
 from keras_efficient.reading.read import is_model
 from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.graphs import plan_order
 from keras_efficient.storage.graphs.reading import read_graph
 from keras_efficient.storage.models import fixed_shape, layer_spec, refuse_unknown, shape_behind
-from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap, Working
-from keras_efficient.storage.prices.base import BITS_PER_BYTE
 from keras_efficient.storage.report import LayerStorage, StorageReport
+from keras_efficient.storage.working import Working, working_memory
 
 DEFAULT_INPUT_SHAPE = (28, 28, 1)
 
@@ -78,7 +77,7 @@ def estimate_storage(
     if is_model(config_or_model):
         network = read_network(config_or_model)
         refuse_unknown(
-            f"the model {network.name!r}", [(call.name, call.node.kind, call.class_name) for call in network.calls]
+            f"the model {network.name!r}", [(call.name, call.node.kind_name, call.kind) for call in network.calls]
         )
         source_shape = fixed_shape(network.input_shape, input_shape)
         if not network.is_chain:
@@ -141,7 +140,7 @@ def read_description(config: Any, input_shape: Sequence[int] | None) -> tuple[li
     names = layer_names(spec for spec, _ in expanded)
     refuse_unknown(
         "the description",
-        [(name, spec.class_name, spec.class_name) for name, (spec, _) in zip(names, expanded, strict=True)],
+        [(name, spec.class_name, spec.kind) for name, (spec, _) in zip(names, expanded, strict=True)],
     )
     layers = [ShapedLayer(name, spec, after or ()) for name, (spec, after) in zip(names, expanded, strict=True)]
     return layers, check_input_shape(shape)
@@ -160,7 +159,7 @@ def read_chain(network: Network, shape: tuple) -> list[ShapedLayer]:
 def without_head(layers: list[ShapedLayer]) -> list[ShapedLayer]:
     """The layers up to the last one that works: what follows it acts on the outputs in place."""
     count = len(layers)
-    while count and layers[count - 1].spec.class_name in HEADS:
+    while count and layers[count - 1].spec.kind.is_head:
         count -= 1
     return layers[:count] or layers
 
@@ -171,9 +170,9 @@ def price_layers(layers: list[ShapedLayer], source: FeatureMap, streaming: bool,
     for position, (name, spec, shape) in enumerate(layers, start=1):
         is_last = position == len(layers)
         target = target_map(spec, source, shape, is_last)
-        way = PRICES[spec.class_name].streams(spec.config) if streaming else "no"
+        way = spec.price.streams(spec.config) if streaming else "no"
         if way == "no":
-            working = PRICES[spec.class_name].working(spec.config, source, target, order)
+            working = working_memory(spec.price.steps(spec.config, source, target), order)
         else:
             # Pixels that are only passed on are stored by the layer that needs them.
             working = Working(target.total_bits if way == "windows" or is_last else 0)
@@ -183,13 +182,12 @@ def price_layers(layers: list[ShapedLayer], source: FeatureMap, streaming: bool,
 
 
 def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, is_last: bool) -> FeatureMap:
-    bits = PRICES[spec.class_name].output_bits(spec.config, source.bits)
+    bits = spec.price.bits(spec.config, source.bits)
     return FeatureMap(shape, LOGIT_BITS if is_last and bits != FLOAT_BITS else bits)
 
 
 def layer_row(name: str, spec: LayerSpec, source: FeatureMap, target: FeatureMap, working: Working) -> LayerStorage:
-    price = PRICES[spec.class_name]
-    weights = price.weights(spec.config, source)
+    weights = spec.price.weights(spec.config, source)
     saved = sum(kernel.saved_bits for kernel in spec.kernels)
     return LayerStorage(
         name=name,
@@ -199,7 +197,7 @@ def layer_row(name: str, spec: LayerSpec, source: FeatureMap, target: FeatureMap
         parameters=weights.parameters,
         weight_bytes=(weights.bits - saved) / BITS_PER_BYTE,
         working_bytes=working.bits / BITS_PER_BYTE,
-        mult_adds=price.products(spec.config, source, target),
+        mult_adds=spec.price.products(spec.config, source, target),
         order=working.order,
         minimal_parameters=weights.minimal,
         dense_weight_bytes=weights.bits / BITS_PER_BYTE,

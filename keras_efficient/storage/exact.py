@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from keras_efficient.descriptions.fields import check_pair, is_integer
-from keras_efficient.descriptions.windows import window_output_size
+from keras_efficient.kinds.fields import check_pair, is_integer
+from keras_efficient.kinds.windows import window_output_size
 from keras_efficient.storage.liveness import ORDERS, Axis, window_slacks
 
 

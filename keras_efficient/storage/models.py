@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from keras_efficient.descriptions.fields import is_integer
-from keras_efficient.descriptions.shapes import SHAPES, output_shape
 from keras_efficient.descriptions.specs import LayerSpec
+from keras_efficient.kinds.fields import is_integer
+from keras_efficient.kinds.kind import Kind
 from keras_efficient.reading.network import Call, some_names
-from keras_efficient.storage.prices import PRICES
 from keras_efficient.storage.pruned import stored_kernels
 
 
@@ -17,9 +16,9 @@ class UnknownLayerError(ValueError):
     """Layers whose bytes nobody has defined: nothing is guessed."""
 
 
-def refuse_unknown(model: str, layers: Sequence[tuple[str, str, str]]) -> None:
-    """Refuse a model that holds layers, (name, what people call its kind, class name), whose price nobody knows."""
-    unknown = [f"{name!r} ({kind})" for name, kind, class_name in layers if not is_priced(class_name)]
+def refuse_unknown(model: str, layers: Sequence[tuple[str, str, Kind]]) -> None:
+    """Refuse a model that holds layers, (name, what people call its kind, kind), whose price nobody knows."""
+    unknown = [f"{name!r} ({kind_name})" for name, kind_name, kind in layers if not kind.is_priced]
     if unknown:
         raise UnknownLayerError(
             f"cannot price {model}: what these layers take is not known: {some_names(unknown)}. "
@@ -27,22 +26,17 @@ def refuse_unknown(model: str, layers: Sequence[tuple[str, str, str]]) -> None:
         )
 
 
-def is_priced(class_name: str) -> bool:
-    """Whether a class of layers has a price."""
-    return class_name in PRICES and (class_name in SHAPES or PRICES[class_name].merges is not None)
-
-
 def layer_spec(call: Call) -> LayerSpec:
     """What a layer is priced by."""
-    return LayerSpec(call.class_name, dict(call.config), kernels=stored_kernels(call.layer))
+    return LayerSpec(call.node.form.class_name, dict(call.config), kernels=stored_kernels(call.layer))
 
 
 def shape_behind(name: str, spec: LayerSpec, shapes: Sequence[tuple]) -> tuple:
     """The shape behind a layer; a ValueError names the layer where there is none."""
-    merges = PRICES[spec.class_name].merges
+    assert spec.kind.shape is not None
     try:
-        after = merges(spec.config, shapes) if merges else output_shape(spec, shapes[0])
-    except (KeyError, ValueError) as error:
+        after = spec.kind.shape(spec.config, *shapes)
+    except ValueError as error:
         raise ValueError(f"cannot price the layer {name!r} ({spec.class_name}): {error}") from None
     if any(size is not None and size < 1 for size in after):
         raise ValueError(

@@ -15,8 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from keras_efficient.kinds.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 from keras_efficient.storage.liveness import CACHE_SIZE, Axis, leading_padding
-from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
 
 def pixels_need(step: Step, deaths: np.ndarray) -> int:

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_efficient.descriptions.fields import LARGEST_MIDRISE, SCALE_EXPONENTS
 from keras_efficient.descriptions.specs import KERNEL_NAMES
-from keras_efficient.kinds import layer_class
-from keras_efficient.storage.prices.base import FLOAT_BITS
+from keras_efficient.kinds.fields import LARGEST_MIDRISE, SCALE_EXPONENTS
+from keras_efficient.kinds.kind import THIN
+from keras_efficient.kinds.measures import FLOAT_BITS
+from keras_efficient.kinds.table import kind_of
 from keras_efficient.storage.sparse import Encoding, best_encoding, kernel_streams
 
 
@@ -30,7 +31,7 @@ def stored_kernels(layer: Any) -> tuple[StoredKernel, ...]:
     Of a quantized layer the codes are counted, in every mode, of the kernel that it rounds (a batch
     normalization may be folded into it): its grid makes more zeros.
     """
-    if layer_class(layer).startswith("RandomBasis"):
+    if kind_of(layer).makes_kernel:
         return ()  # its zeros are where training starts
     found = []
     for variable in prunable(layer):
@@ -45,7 +46,7 @@ def stored_kernel(layer: Any, variable: Any, values: np.ndarray) -> StoredKernel
     for quantizer in getattr(layer, "quantizers", ()):
         if quantizer.weight is variable:
             bits, nonzero = quantizer.bits, has_codes(under_mask(quantizer.numpy_values(), variable), quantizer)
-    streams = kernel_streams(nonzero, bits, layer_class(layer) == "DepthwiseConvQ")
+    streams = kernel_streams(nonzero, bits, kind_of(layer).prunes == THIN)
     encoding = best_encoding(streams, bits)
     return StoredKernel(nonzero.size * bits, encoding)
 

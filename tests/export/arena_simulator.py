@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 
-from keras_efficient.storage.steps import CellStep, ResidualStep, WholeStep
+from keras_efficient.kinds.steps import CellStep, ResidualStep, WholeStep
 
 EMPTY, LINES = -1, -2
 

@@ -10,6 +10,7 @@ from keras_efficient.export.verify.host import run_on_host
 
 @pytest.mark.parametrize("head", ["sigmoid", None])
 def test_the_class_is_the_sign_of_the_logit(head, tmp_path):
+    keras.utils.set_random_seed(0)
     random = np.random.default_rng(0)
     plain = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1, head)])
     x = random.normal(size=(64, 6)).astype("float32")

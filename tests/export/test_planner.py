@@ -16,9 +16,9 @@ from keras_efficient.export.planner.layouts import Layout
 from keras_efficient.export.planner.occupancy import align, axes, grid, ring_pixels, step_need
 from keras_efficient.export.planner.plan import plan_arena
 from keras_efficient.export.planner.search import aligned_prediction
+from keras_efficient.kinds.measures import FeatureMap
+from keras_efficient.kinds.steps import CellStep, ResidualStep, WholeStep, WindowStep
 from keras_efficient.storage.liveness import window_slacks
-from keras_efficient.storage.prices import FeatureMap
-from keras_efficient.storage.steps import CellStep, ResidualStep, WholeStep, WindowStep
 
 randoms = st.randoms(use_true_random=False)
 

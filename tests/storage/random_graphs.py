@@ -2,9 +2,9 @@
 
 import random
 
+from keras_efficient.kinds.measures import FeatureMap
+from keras_efficient.kinds.steps import CellStep, ResidualStep, WholeStep, WindowStep
 from keras_efficient.storage.graphs import Node
-from keras_efficient.storage.prices import FeatureMap
-from keras_efficient.storage.steps import CellStep, ResidualStep, WholeStep, WindowStep
 
 BITS = (3, 4, 8, 8)
 KINDS = ("conv", "pool", "cell", "residual", "whole", "sum")

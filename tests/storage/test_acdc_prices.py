@@ -5,8 +5,8 @@ import math
 import pytest
 
 import keras_efficient as ke
+from keras_efficient.kinds.acdc import layer_products
 from keras_efficient.storage import estimate_storage
-from keras_efficient.storage.prices.acdc import layer_products
 
 keras = pytest.importorskip("keras")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_efficient.descriptions.factors import default_divisor, nearest_divisors
+from keras_efficient.kinds.factors import default_divisor, nearest_divisors
 from keras_efficient.storage import estimate_storage
 
 DENSE = {

@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 
 from keras_efficient.compat.tinybig.parameters import draw_parameters, make_layer
-from keras_efficient.descriptions.factors import expanded_size
-from keras_efficient.descriptions.fields import is_integer
+from keras_efficient.kinds.factors import expanded_size
+from keras_efficient.kinds.fields import is_integer
 from keras_efficient.layers import TaylorDualLPHM
 
 _EPSILON = 1e-5

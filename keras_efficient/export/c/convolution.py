@@ -18,7 +18,7 @@ from keras_efficient.export.c.window_loops import corner, window_loop, window_pl
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.operations import Convolution
 from keras_efficient.export.planner.layouts import Layout
-from keras_efficient.storage.prices.base import SHIFT_BITS
+from keras_efficient.kinds.measures import SHIFT_BITS
 
 
 @dataclass(eq=False)

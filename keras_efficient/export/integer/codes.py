@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_efficient.descriptions.fields import LARGEST_MIDRISE
+from keras_efficient.kinds.fields import LARGEST_MIDRISE
 
 
 @dataclass(frozen=True)

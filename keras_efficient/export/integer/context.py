@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.grids import codes_of
+from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.storage.prices import LOGIT_BITS
 
 
 class Context(NamedTuple):

@@ -9,11 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.descriptions.fields import SCALE_EXPONENTS
 from keras_efficient.export.integer.codes import Codes
+from keras_efficient.kinds.fields import SCALE_EXPONENTS
+from keras_efficient.kinds.measures import SHIFT_BITS
 from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.storage.prices.base import SHIFT_BITS
 
 RELUS = ("relu", "linear")
 

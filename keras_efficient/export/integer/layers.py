@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_efficient.export.integer import pooling_layers
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.context import Context, output_codes
 from keras_efficient.export.integer.grids import (
@@ -20,12 +20,14 @@ from keras_efficient.export.integer.grids import (
     read_activation,
     weight_codes,
 )
-from keras_efficient.export.integer.layer_windows import signal_window_of, window_of
 from keras_efficient.export.integer.operations import (
     Addition,
+    AveragePooling,
     Concatenation,
     Convolution,
     IntegerMap,
+    MaxPooling,
+    MeanPooling,
     Operation,
     Products,
     Rescale,
@@ -33,73 +35,54 @@ from keras_efficient.export.integer.operations import (
 )
 from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
-from keras_efficient.kinds.roles import TRAINING_ONLY
-from keras_efficient.layers.quantized.depthwise_conv import DepthwiseConvQ
+from keras_efficient.kinds.kind import THIN
+from keras_efficient.kinds.measures import LOGIT_BITS
+from keras_efficient.kinds.windows import MEAN_DIGITS, mean_reciprocal
+from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.quantization.own_model.conversions import CONVERTERS
 from keras_efficient.reading.network import Call
-from keras_efficient.storage.prices import LOGIT_BITS
-
-
-def has_integer_form(class_name: str) -> bool:
-    """Whether layers of a class have integers, if their settings do."""
-    return class_name in READERS or class_name in MERGERS or class_name in TRANSPARENT
 
 
 def read_layer(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation | None:
     """The operation of one layer; None where it changes nothing."""
-    kind, source = call.class_name, sources[0]
+    kind, source = call.kind, sources[0]
     if call.node.layer is not call.node.operation:
         raise UnsupportedLayerError(
             call.node.name, "its masks are for training. Right would be to export keras_efficient.strip_pruning(model)"
         )
-    if not has_integer_form(kind):
-        hint = ": keras_efficient.quantize_model makes a layer that has one" if kind in CONVERTERS else ""
-        raise UnsupportedLayerError(layer.name, f"{call.node.kind} has no integer form{hint}")
+    if kind.form is None:
+        hint = ": keras_efficient.quantize_model makes a layer that has one" if kind.twin else ""
+        raise UnsupportedLayerError(layer.name, f"{call.node.kind_name} has no integer form{hint}")
     if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
         raise UnsupportedLayerError(layer.name, f"channels must come last. Received: data_format={layer.data_format!r}")
-    if kind in TRANSPARENT:
-        return None
-    return MERGERS[kind](layer, sources, context) if kind in MERGERS else READERS[kind](layer, source, context)
+    return READERS[kind.form](call, layer, sources, context) if kind.form else None
 
 
-def read_dense(layer: Any, source: IntegerMap, context: Context) -> Operation:
+def window_of(call: Call, source: IntegerMap) -> Window:
+    """The window of a layer; a signal is an image of one row."""
+    assert call.kind.window is not None
+    try:
+        slide = call.kind.window(call.config, call.node.data[0].shape)
+    except ValueError as error:
+        raise UnsupportedLayerError(call.node.name, str(error)) from None
+    rows, columns = slide.places(source.shape)
+    return Window(source.shape[:2], (rows, columns), *slide)
+
+
+def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     """A dense layer is a window over the whole map behind a flatten, else one of a single place."""
+    (source,) = sources
     kernel = kernel_codes(layer, layer.kernel_quantizer)
-    if context.flat:
-        sizes, shape = source.shape[:2], (1, 1, layer.units)
-        kernel = kernel.reshaped(*source.shape, layer.units)
+    if call.kind.window is not None:
+        window = window_of(call, source)
     else:
-        sizes, shape = (1, 1), (*source.shape[:2], layer.units)
-        kernel = kernel.reshaped(1, 1, *kernel.integers.shape)
-    window = Window(source.shape[:2], shape[:2], sizes, (1, 1), "valid")
-    return weighted_sum(layer, source, shape, window, kernel, context)
-
-
-def read_convolution(layer: Any, source: IntegerMap, context: Context) -> Operation:
-    window = window_of(layer, source, "kernel_size")
-    shape = (*window.target, layer.output_channels(source.shape[2]))
-    kernel = kernel_codes(layer, layer.kernel_quantizer)
-    return weighted_sum(layer, source, shape, window, kernel, context, isinstance(layer, DepthwiseConvQ))
-
-
-def read_signal_convolution(layer: Any, source: IntegerMap, context: Context) -> Operation:
-    window = signal_window_of(layer, source, "kernel_size")
-    kernel = kernel_codes(layer, layer.kernel_quantizer)
-    kernel = kernel.reshaped(1, *kernel.integers.shape)
-    return weighted_sum(layer, source, (*window.target, layer.filters), window, kernel, context)
-
-
-def weighted_sum(
-    layer: Any,
-    source: IntegerMap,
-    shape: tuple,
-    window: Window,
-    kernel: KernelCodes,
-    context: Context,
-    depthwise: bool = False,
-) -> Convolution:
+        sizes = source.shape[:2] if context.flat else (1, 1)
+        window = Window(source.shape[:2], (1, 1) if context.flat else source.shape[:2], sizes, (1, 1), "valid")
+    depthwise = call.kind.prunes == THIN
+    kernel = kernel.reshaped(*window.sizes, source.shape[2], -1)
+    filters = kernel.integers.shape[3] * (source.shape[2] if depthwise else 1)
     quantizers = (layer.bias_quantizer, layer.activation_quantizer)
+    shape = (*window.target, filters)
     return make_convolution(layer, source, shape, window, kernel, quantizers, layer.activation, context, depthwise)
 
 
@@ -146,7 +129,8 @@ def make_convolution(
     )
 
 
-def read_residual(layer: Any, source: IntegerMap, context: Context) -> Operation:
+def read_residual(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+    (source,) = sources
     shape = source.shape
     window = Window(shape[:2], shape[:2], (3, 3), (1, 1), "same")
     first, second = layer.quantizers[:3], layer.quantizers[3:]
@@ -157,11 +141,11 @@ def read_residual(layer: Any, source: IntegerMap, context: Context) -> Operation
     return Residual(layer.name, source, outer.target, inner, outer)
 
 
-def read_quantizer(layer: Any, source: IntegerMap, context: Context) -> Operation:
-    return rescale(layer, source, output_codes(layer, layer.activation_quantizer, context))
-
-
-def read_relu(layer: Any, source: IntegerMap, context: Context) -> Operation | None:
+def read_rescale(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation | None:
+    """A grid of its own, or a relu: nothing where the codes can not be negative."""
+    (source,) = sources
+    if isinstance(layer, QuantizedLayer):
+        return rescale(layer, source, output_codes(layer, layer.activation_quantizer, context))
     if isinstance(layer, keras.layers.ReLU):
         plain = not layer.negative_slope and not layer.threshold and layer.max_value is None
         relu = True
@@ -184,7 +168,7 @@ def rescale(layer: Any, source: IntegerMap, output: Codes, relu: bool = False) -
     return Rescale(layer.name, source, IntegerMap(source.shape, output), rounding)
 
 
-def read_addition(layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+def read_addition(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     relu, limit = read_activation(layer, layer.activation, layer.activation_quantizer)
     output = output_codes(layer, layer.activation_quantizer, context)
     terms = [Term(source.codes.bound, source.codes.exponent) for source in sources]
@@ -192,11 +176,36 @@ def read_addition(layer: Any, sources: list[IntegerMap], context: Context) -> Op
     return Addition(layer.name, sources[0], IntegerMap(sources[0].shape, output), tuple(sources), rounding)
 
 
-def read_concatenation(layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+def read_concatenation(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     output = output_codes(layer, layer.activation_quantizer, context)
     shape = (*sources[0].shape[:2], sum(source.shape[2] for source in sources))
     roundings = [plan_rounding([Term(s.codes.bound, s.codes.exponent)], output) for s in sources]
     return Concatenation(layer.name, sources[0], IntegerMap(shape, output), tuple(sources), tuple(roundings))
+
+
+def read_max_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+    (source,) = sources
+    window = window_of(call, source)
+    return MaxPooling(layer.name, source, IntegerMap((*window.target, source.shape[2]), source.codes), window)
+
+
+def read_average_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+    (source,) = sources
+    window = window_of(call, source)
+    target = IntegerMap((*window.target, source.shape[2]), Codes(layer.bits, False, -layer.bits))
+    return AveragePooling(layer.name, source, target, window)
+
+
+def read_mean_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+    (source,) = sources
+    window = window_of(call, source)
+    digits, exponent = math.frexp(mean_reciprocal(math.prod(window.sizes)))
+    factor = int(digits * 2**MEAN_DIGITS)
+    output = output_codes(layer, layer.activation_quantizer, context)
+    bound = source.codes.bound * math.prod(window.sizes) * factor
+    rounding = plan_rounding([Term(bound, source.codes.exponent + exponent - MEAN_DIGITS)], output)
+    target = IntegerMap((*window.target, source.shape[2]), output)
+    return MeanPooling(layer.name, source, target, window, factor, rounding)
 
 
 def sum_bounds(kernel: np.ndarray, codes: Codes, depthwise: bool) -> np.ndarray:
@@ -209,23 +218,14 @@ def sum_bounds(kernel: np.ndarray, codes: Codes, depthwise: bool) -> np.ndarray:
     return np.maximum(up, down).ravel()
 
 
-# What changes no number: it only acts in training, or renames places.
-TRANSPARENT = (*TRAINING_ONLY, "Flatten")
-MERGERS: dict[str, Callable[..., Operation]] = {"AddQ": read_addition, "ConcatenateQ": read_concatenation}
+# By the form of a kind: the operation that it gives.
 READERS: dict[str, Callable[..., Operation | None]] = {
-    "DenseQ": read_dense,
-    "ConvQ": read_convolution,
-    "DepthwiseConvQ": read_convolution,
-    "Conv1DQ": read_signal_convolution,
-    "MeanPoolingQ": pooling_layers.read_mean_pooling,
-    "GlobalMeanPoolingQ": pooling_layers.read_global_mean_pooling,
-    "ResidualQ": read_residual,
-    "ActivationQ": read_quantizer,
-    "AveragePoolingQ": pooling_layers.read_average_pooling,
-    "MaxPooling2D": pooling_layers.read_max_pooling,
-    "GlobalMaxPooling2D": pooling_layers.read_global_max_pooling,
-    "MaxPooling1D": pooling_layers.read_signal_max_pooling,
-    "GlobalMaxPooling1D": pooling_layers.read_global_max_pooling,
-    "Activation": read_relu,
-    "ReLU": read_relu,
+    "Convolution": read_products,
+    "Residual": read_residual,
+    "MaxPooling": read_max_pooling,
+    "AveragePooling": read_average_pooling,
+    "MeanPooling": read_mean_pooling,
+    "Rescale": read_rescale,
+    "Addition": read_addition,
+    "Concatenation": read_concatenation,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -13,11 +14,13 @@ from keras_efficient.export.integer.context import Context
 from keras_efficient.export.integer.grids import UnsupportedLayerError, codes_of
 from keras_efficient.export.integer.layers import read_layer
 from keras_efficient.export.integer.operations import IntegerMap, Operation
-from keras_efficient.kinds.roles import HEADS
+from keras_efficient.kinds import Key
+from keras_efficient.kinds.measures import as_image
 from keras_efficient.reading.network import Call, Network, read_network, some_names
 
 PIXEL = Codes(bits=8, signed=False, exponent=-8)  # a byte stands for byte / 256
 INPUT_WIDTHS = (8, 16)
+FLATTEN = Key("layers", "Flatten")
 ADVICE = "keras_efficient.support_report(model) says what each layer can do"
 
 
@@ -82,7 +85,7 @@ def image_shape(network: Network) -> tuple[int, int, int]:
             "the model's input must be (numbers,), (steps, channels) or (rows, columns, channels), of fixed size. "
             f"Received: input shape {shape}"
         )
-    return (*(1,) * (3 - len(shape)), *shape)
+    return as_image(shape)
 
 
 def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
@@ -91,7 +94,7 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
     maps, wires = [found.input], [Wire(0, len(network.input_shape) == 1)]
     for position, call in enumerate(network.calls, start=1):
         sources = [wires[place] for place in call.sources]
-        flat = sources[0].flat or call.class_name == "Flatten"
+        flat = sources[0].flat or call.node.form.key == FLATTEN
         is_last = position == len(network.calls)
         context = Context(flat, is_last and network.grid is None, is_last, not network.is_chain)
         layer, operation = as_layer(call.node) if call.layer is call.node.operation else call.layer, None
@@ -100,7 +103,7 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
         except UnsupportedLayerError as error:
             refusals.append(error)
             error.operation = call.node.operation
-            maps.append(IntegerMap(shape_after(call, maps[sources[0].number]), maps[sources[0].number].codes))
+            maps.append(IntegerMap(shape_after(call), maps[sources[0].number].codes))
             wires.append(Wire(len(maps) - 1, flat))
             continue
         if operation is None:
@@ -114,11 +117,10 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
     return refusals
 
 
-def shape_after(call: Call, source: IntegerMap) -> tuple[int, int, int]:
-    """The shape that Keras gives, for what stands after a layer that is refused."""
-    shape = call.node.outputs[0].shape
-    known = len(shape) in (1, 2, 3) and None not in shape
-    return (*(1,) * (3 - len(shape)), *shape) if known else source.shape
+def shape_after(call: Call) -> tuple[int, int, int]:
+    """The shape that Keras gives, for what stands after a layer that is refused; open sizes count as 1."""
+    shape = tuple(size or 1 for size in call.node.outputs[0].shape)
+    return as_image(shape) if len(shape) <= 3 else (1, 1, math.prod(shape))
 
 
 def refusal_of(network: Network, refusals: list[UnsupportedLayerError]) -> UnsupportedLayerError:
@@ -133,7 +135,7 @@ def refusal_of(network: Network, refusals: list[UnsupportedLayerError]) -> Unsup
 def without_heads(network: Network) -> Network:
     """Up to the last layer that works, which a network of heads alone does not have."""
     calls = list(network.calls)
-    while calls and calls[-1].class_name in HEADS:
+    while calls and calls[-1].kind.is_head:
         calls.pop()
     if not calls and network.grid is None:
         raise ValueError(f"the model {network.name!r} holds no layer that could be exported")

@@ -3,7 +3,7 @@
 from keras_efficient.export.planner.graph import GraphPlacement, place_graph
 from keras_efficient.export.planner.layouts import Layout
 from keras_efficient.export.planner.plan import ArenaPlan, PlacedStep, plan_arena
-from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
+from keras_efficient.kinds.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
 __all__ = [
     "ArenaPlan",

@@ -15,9 +15,9 @@ import numpy as np
 
 from keras_efficient.export.planner.layouts import PATTERNS, Layout, path_of
 from keras_efficient.export.planner.occupancy import axes, grid, last_readers
+from keras_efficient.kinds.measures import FeatureMap
+from keras_efficient.kinds.steps import Step, WindowStep
 from keras_efficient.storage.liveness import Axis, Deaths, Strips, strips_of, switch_peaks
-from keras_efficient.storage.prices import FeatureMap
-from keras_efficient.storage.steps import Step, WindowStep
 
 Family = tuple[Layout, ...]  # one layout for every map of the chain
 TAILS = ("r", "c")  # how to go on where the target's path has ended

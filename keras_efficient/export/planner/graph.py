@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.storage.graphs.graph import Memory, Node, Region
 from keras_efficient.storage.graphs.order import Plan
-from keras_efficient.storage.prices import FeatureMap
 
 
 @dataclass(frozen=True)

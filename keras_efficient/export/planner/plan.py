@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from keras_efficient.export.planner.layouts import Layout
 from keras_efficient.export.planner.occupancy import Need, align, grid
 from keras_efficient.export.planner.search import Orders, choose_orders, placed_need
-from keras_efficient.storage.prices import FeatureMap
-from keras_efficient.storage.prices.base import BITS_PER_BYTE, whole_bytes
-from keras_efficient.storage.steps import ResidualStep, Step
+from keras_efficient.kinds.measures import BITS_PER_BYTE, FeatureMap, whole_bytes
+from keras_efficient.kinds.steps import ResidualStep, Step
 
 WORD_BITS = 32  # running sums of the input start at a multiple of this
 

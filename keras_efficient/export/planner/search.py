@@ -9,9 +9,9 @@ from typing import NamedTuple
 from keras_efficient.export.planner.candidates import Family, families
 from keras_efficient.export.planner.layouts import Layout
 from keras_efficient.export.planner.occupancy import Need, align, axes, step_need
+from keras_efficient.kinds.measures import FeatureMap
+from keras_efficient.kinds.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 from keras_efficient.storage.liveness import window_slacks
-from keras_efficient.storage.prices import FeatureMap
-from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
 RANKS = {"row": 0, "column": 1, "alternating": 1, "alternating from a column": 2, "strips": 3}
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_efficient.descriptions.factors import check_divisor, check_layout, factor_sizes
+from keras_efficient.kinds.factors import check_divisor, check_layout, factor_sizes
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.type_aliases import Config, Shape

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.descriptions.factors import check_divisor, factor_sizes
+from keras_efficient.kinds.factors import check_divisor, factor_sizes
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredLayer
 from keras_efficient.layers.quantized.conv import WindowLayer

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_efficient.descriptions.factors import (
+from keras_efficient.kinds.factors import (
     check_divisor,
     check_layout,
     check_order,

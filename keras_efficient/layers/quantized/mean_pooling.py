@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.descriptions.windows import mean_reciprocal
+from keras_efficient.kinds.windows import mean_reciprocal
 from keras_efficient.layers.arguments import integer_pair, padding_name, positive_integer, signal_steps, window_sizes
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import HALF_PRECISION, check_bits

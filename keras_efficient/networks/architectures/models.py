@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import keras
 
-from keras_efficient.descriptions.fields import check_size
+from keras_efficient.kinds.fields import check_size
 from keras_efficient.networks.architectures.convolutions import acdc_convolution, bottleneck_convolution
 from keras_efficient.networks.architectures.keras_builder import KerasBuilder
 from keras_efficient.storage.architectures import check_image_shape, drawings, find_architecture

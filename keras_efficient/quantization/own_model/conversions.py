@@ -11,18 +11,11 @@ import keras
 
 from keras_efficient import layers
 from keras_efficient.copies.layers import as_layer
-from keras_efficient.descriptions.windows import read_window
 from keras_efficient.kinds import Key
+from keras_efficient.kinds.windows import read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.fusion import is_depthwise
-from keras_efficient.quantization.own_model.kinds import (
-    ADDITIONS,
-    BATCH_NORM,
-    CONCATENATIONS,
-    GLOBAL_MEANS,
-    MEANS,
-    activation_name,
-)
+from keras_efficient.quantization.own_model.kinds import BATCH_NORM, activation_name
 from keras_efficient.quantization.own_model.settings import Choice, Settings
 from keras_efficient.reading.graph import Node
 
@@ -77,11 +70,12 @@ def convert(request: Request) -> list[keras.layers.Layer] | None:
 
 def convert_layer(layer: Any, request: Request) -> list[keras.layers.Layer] | None:
     """As `convert`, for the layer within a wrapper."""
-    if request.node.layer_key is None:
+    key = request.node.form.key
+    if key is None:
         return None
     if isinstance(layer, QuantizedLayer):
         return [with_widths(layer, request.choice)]
-    converter = CONVERTERS.get(request.node.class_name)
+    converter = CONVERTERS.get(key)
     return None if converter is None else converter(layer, request)
 
 
@@ -273,15 +267,16 @@ def refusal(layer: Any, received: str, rule: str) -> StaysFloatError:
     return StaysFloatError(f"{rule}. Received: {received}")
 
 
-CONVERTERS: dict[str, Callable[[Any, Request], list | None]] = {
-    "Dense": dense,
-    "Conv2D": convolution,
-    "Conv1D": signal_convolution,
-    "DepthwiseConv2D": depthwise,
-    "SeparableConv2D": separable,
+# What makes the `Kind.twin` of a kind.
+CONVERTERS: dict[Key, Callable[[Any, Request], list | None]] = {
+    Key("layers", "Dense"): dense,
+    Key("layers", "Conv2D"): convolution,
+    Key("layers", "Conv1D"): signal_convolution,
+    Key("layers", "DepthwiseConv2D"): depthwise,
+    Key("layers", "SeparableConv2D"): separable,
+    Key("layers", "Add"): addition,
+    Key("layers", "Concatenate"): concatenation,
+    **{Key("layers", f"AveragePooling{d}D"): mean_pooling for d in (1, 2)},
+    **{Key("layers", f"GlobalAveragePooling{d}D"): global_mean for d in (1, 2)},
     BATCH_NORM: lone_batch_norm,
-    **dict.fromkeys(ADDITIONS, addition),
-    **dict.fromkeys(CONCATENATIONS, concatenation),
-    **dict.fromkeys(MEANS, mean_pooling),
-    **dict.fromkeys(GLOBAL_MEANS, global_mean),
 }

@@ -7,10 +7,9 @@ from typing import Any
 
 import keras
 
-from keras_efficient.kinds.roles import HEADS, KEEPING_GRID, PREPARATIONS
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.fusion import leads_out
-from keras_efficient.quantization.own_model.kinds import activation_name, relu_name
+from keras_efficient.quantization.own_model.kinds import ACTIVATION, activation_name, relu_name
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
 
@@ -37,7 +36,7 @@ def inner_float_layers(model: keras.Model, reasons: Mapping[str, str | None]) ->
     return [
         _text(node, reasons.get(node.name))
         for node in graph.operations
-        if not (keeps_codes(node) or node in outside or (node.class_name in HEADS and leads_out(graph, node)))
+        if not (keeps_codes(node) or node in outside or (node.kind.is_head and leads_out(graph, node)))
     ]
 
 
@@ -47,7 +46,7 @@ def keeps_codes(node: Node) -> bool:
         return False
     if isinstance(node.layer, QuantizedLayer):
         return not missing_parts(node.layer)
-    return node.class_name in KEEPING_GRID or relu_name(*node.form) == "relu" or _is_linear(node)
+    return node.kind.keeps_grid or relu_name(*node.form) == "relu" or _is_linear(node)
 
 
 def missing_parts(layer: Any) -> list[str]:
@@ -58,14 +57,14 @@ def missing_parts(layer: Any) -> list[str]:
 
 
 def _is_linear(node: Node) -> bool:
-    return node.class_name == "Activation" and node.form.config["activation"] == "linear"
+    return node.form.key == ACTIVATION and node.form.config["activation"] == "linear"
 
 
 def prepares(graph: ModelGraph) -> set[Node]:
     """The nodes that prepare an input, before its grid."""
     values, nodes = set(graph.inputs), set()
     for node in graph.nodes:
-        if node.class_name in PREPARATIONS and values.issuperset(node.inputs):
+        if node.kind.prepares and values.issuperset(node.inputs):
             nodes.add(node)
             values.update(node.outputs)
     return nodes
@@ -73,5 +72,5 @@ def prepares(graph: ModelGraph) -> set[Node]:
 
 def _text(node: Node, reason: str | None = None) -> str:
     missing = missing_parts(node.layer) if isinstance(node.layer, QuantizedLayer) else []
-    text = f"{node.name} ({node.kind}{', without ' + ', '.join(missing) if missing else ''})"
+    text = f"{node.name} ({node.kind_name}{', without ' + ', '.join(missing) if missing else ''})"
     return f"{text}: {reason}" if reason else text

@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass
 
-from keras_efficient.kinds.roles import HEADS
-from keras_efficient.quantization.own_model.kinds import (
-    ADDITIONS,
-    BATCH_NORM,
-    KERNELS,
-    is_linear,
-    relu_name,
-)
+from keras_efficient.quantization.own_model.kinds import BATCH_NORM, is_linear, relu_name
 from keras_efficient.reading.graph import ModelGraph, Node
 
 
@@ -33,9 +26,7 @@ def leads_out(graph: ModelGraph, node: Node) -> bool:
     (value, *others) = node.outputs
     readers = graph.readers(value)
     is_output = value in graph.outputs
-    return is_output or (
-        not others and bool(readers) and all(r.class_name in HEADS and leads_out(graph, r) for r in readers)
-    )
+    return is_output or (not others and bool(readers) and all(r.kind.is_head and leads_out(graph, r) for r in readers))
 
 
 def next_alone(graph: ModelGraph, node: Node) -> Node | None:
@@ -58,19 +49,15 @@ def plan_fusions(graph: ModelGraph, stays_float: Container[Node], fold: bool) ->
 
 def fusion_of(graph: ModelGraph, node: Node, stays_float: Container[Node], fold: bool) -> Fusion:
     """What one node takes in."""
-    has_kernel = node.class_name in KERNELS
-    if has_kernel and not is_linear(node.layer):
+    if not node.kind.absorbs or (node.form.key == BATCH_NORM and not is_depthwise(node)) or not is_linear(node.layer):
         return Fusion()
     batch_norm, last = None, node
-    if fold and has_kernel:
+    if fold and "batch_norm" in node.kind.absorbs:
         reader = next_alone(graph, node)
         if reader and folds(reader) and reader not in stays_float:
             batch_norm = last = reader
-    activation = None
-    if has_kernel or node.class_name in ADDITIONS or is_depthwise(node):
-        reader = next_alone(graph, last)
-        if reader and relu_name(*reader.form) and reader not in stays_float:
-            activation = reader
+    reader = next_alone(graph, last)
+    activation = reader if reader and relu_name(*reader.form) and reader not in stays_float else None
     return Fusion(batch_norm, activation)
 
 
@@ -81,4 +68,4 @@ def is_depthwise(node: Node) -> bool:
 
 def folds(node: Node) -> bool:
     """Whether a node is a batch normalization over the channels."""
-    return node.class_name == BATCH_NORM and node.layer.axis in (-1, len(node.inputs[0].shape))
+    return node.form.key == BATCH_NORM and node.layer.axis in (-1, len(node.inputs[0].shape))

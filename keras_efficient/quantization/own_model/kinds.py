@@ -1,4 +1,4 @@
-"""Names of the layer classes that have a quantized form, and small questions about layers."""
+"""Small questions about layers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from typing import Any
 
 import keras
 
+from keras_efficient.kinds import Key
 from keras_efficient.layers.activation_names import activation_name as name_of_activation
 
-KERNELS = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D")
-BATCH_NORM = "BatchNormalization"
-ADDITIONS = ("Add",)
-CONCATENATIONS = ("Concatenate",)
-MEANS = ("AveragePooling1D", "AveragePooling2D")
-GLOBAL_MEANS = ("GlobalAveragePooling1D", "GlobalAveragePooling2D")
+BATCH_NORM, ACTIVATION, RELU = (Key("layers", name) for name in ("BatchNormalization", "Activation", "ReLU"))
 RELU_6 = 6.0
 
 
@@ -28,11 +24,11 @@ def is_linear(layer: Any) -> bool:
     return activation_name(layer) == "linear"
 
 
-def relu_name(class_name: str, config: Mapping[str, Any]) -> str | None:
+def relu_name(key: Key | None, config: Mapping[str, Any]) -> str | None:
     """ "relu" or "relu6" for a layer that is nothing but that."""
-    if class_name == "Activation":
+    if key == ACTIVATION:
         return config["activation"] if config["activation"] in ("relu", "relu6") else None
-    if class_name != "ReLU" or config.get("negative_slope") or config.get("threshold"):
+    if key != RELU or config.get("negative_slope") or config.get("threshold"):
         return None
     limit = config.get("max_value")
     return {None: "relu", RELU_6: "relu6"}.get(None if limit is None else float(limit))

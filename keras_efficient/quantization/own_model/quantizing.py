@@ -12,7 +12,7 @@ import numpy as np
 from keras_efficient.copies.layers import copy_of
 from keras_efficient.copies.rebuild import Rebuilder
 from keras_efficient.kinds import Key
-from keras_efficient.kinds.roles import KEEPING_GRID, PREPARATIONS
+from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.layers.quantized.input import InputQ
 from keras_efficient.layers.quantized.merging import MergingLayer
 from keras_efficient.quantization.own_model.conversions import Request, StaysFloatError, convert
@@ -25,7 +25,6 @@ from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import is_connected
 from keras_efficient.reading.run import run_nodes
 from keras_efficient.reading.value import Value
-from keras_efficient.storage.prices import LOGIT_BITS
 
 # They are grids themselves.
 BEFORE_GRID = (Key("own", "InputQ"), Key("own", "ActivationQ"), Key("own", "AveragePoolingQ"))
@@ -105,7 +104,7 @@ class Walk(Rebuilder):
         if node in self.absorbed:
             self.non_negative.update(node.outputs if known else ())
             return args[0]
-        if node.class_name in PREPARATIONS and self.outside.issuperset(node.inputs):
+        if node.kind.prepares and self.outside.issuperset(node.inputs):
             self.outside.update(node.outputs)
         if id(node.operation) not in self.made:
             # Called again, it may meet other inputs.
@@ -125,7 +124,7 @@ class Walk(Rebuilder):
     def tensor(self, node: Node, value: Value) -> Any:
         """A value of the outside on its grid, for a layer that works."""
         needs_grid = value in self.outside and value in self.signed
-        if not needs_grid or node.layer_key in BEFORE_GRID or node.class_name in PREPARATIONS:
+        if not needs_grid or node.layer_key in BEFORE_GRID or node.kind.prepares:
             return self.known[value]
         if value not in self.on_grid:
             number = len(self.on_grid)
@@ -164,7 +163,7 @@ class Walk(Rebuilder):
         quantizer = getattr(layer, "activation_quantizer", None)
         if quantizer is not None:
             return not quantizer.signed
-        return relu_name(*node.form) is not None or (inputs_known and node.class_name in KEEPING_GRID)
+        return relu_name(*node.form) is not None or (inputs_known and node.kind.keeps_grid)
 
 
 def signed_values(graph: ModelGraph, x: Samples | None) -> dict[Value, bool]:
@@ -174,7 +173,7 @@ def signed_values(graph: ModelGraph, x: Samples | None) -> dict[Value, bool]:
     """
     nodes, outside = [], list(graph.inputs)
     for node in graph.nodes:
-        if node.class_name in PREPARATIONS and all(value in outside for value in node.inputs):
+        if node.kind.prepares and all(value in outside for value in node.inputs):
             nodes.append(node)
             outside += node.outputs
     floats = [value for value in outside if "float" in value.dtype]

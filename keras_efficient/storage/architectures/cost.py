@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import count
 
-from keras_efficient.descriptions.fields import check_size
+from keras_efficient.kinds.acdc import layer_products
+from keras_efficient.kinds.fields import check_size
 from keras_efficient.storage.architectures.counter import CONVENTIONS, CostCounter, acdc_stack
 from keras_efficient.storage.architectures.drawings import grouped_bottleneck
 from keras_efficient.storage.architectures.names import find_architecture
-from keras_efficient.storage.prices.acdc import layer_products
 
 TRANSFORMS = ("dct", "dct2d")
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keras_efficient.descriptions.windows import window_output_size
+from keras_efficient.kinds.acdc import fourier_products
+from keras_efficient.kinds.windows import window_output_size
 from keras_efficient.storage.architectures.builder import ArchitectureBuilder
-from keras_efficient.storage.prices.acdc import fourier_products
 
 Shape = tuple[int, int, int]
 

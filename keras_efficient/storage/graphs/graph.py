@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from keras_efficient.kinds.measures import FeatureMap, whole_bytes
+from keras_efficient.kinds.steps import ResidualStep, Step
 from keras_efficient.storage.prefix import row_offset, row_ring
-from keras_efficient.storage.prices.base import FeatureMap, whole_bytes
-from keras_efficient.storage.steps import ResidualStep, Step
 
 
 @dataclass(frozen=True)

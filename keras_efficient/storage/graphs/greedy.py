@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.storage.graphs.graph import Memory, Node
-from keras_efficient.storage.prices.base import FeatureMap
 
 
 def greedy_arena(first: FeatureMap, nodes: Sequence[Node]) -> int:

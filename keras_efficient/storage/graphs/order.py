@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.storage.graphs.graph import Memory, Node
-from keras_efficient.storage.prices.base import FeatureMap
 
 # Sets of finished layers that the exact search looks at, at most.
 EXACT_STATES = 20_000

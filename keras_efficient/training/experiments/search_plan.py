@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from keras_efficient.descriptions.fields import is_integer
+from keras_efficient.kinds.fields import is_integer
 from keras_efficient.layers.arguments import non_negative_number, one_of, positive_integer
 from keras_efficient.training.experiments.keys import SETTINGS, check_keys
 from keras_efficient.training.experiments.planned import PlannedRun, plan_run

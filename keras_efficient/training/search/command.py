@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keras_efficient.datasets import load_dataset
-from keras_efficient.descriptions.fields import check_number
 from keras_efficient.files import read_json
+from keras_efficient.kinds.fields import check_number
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
 from keras_efficient.training.executors.protocol import Executor

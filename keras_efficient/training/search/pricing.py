@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from keras_efficient.descriptions import LayerSpec, check_input_shape
 from keras_efficient.descriptions.expand import item_specs, next_shape
+from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.storage.estimate import ShapedLayer, price_layers, target_map
 from keras_efficient.storage.liveness import CACHE_SIZE
-from keras_efficient.storage.prices import PRICES, FeatureMap
 from keras_efficient.training.search.candidates import Item, Network
 
 ORDER = "best"
@@ -111,7 +111,7 @@ def _price_item(
         sum(row.mult_adds for row in rows),
     )
     for _, spec, shape in layers:
-        streaming = streaming and PRICES[spec.class_name].streams(spec.config) == "pixels"
+        streaming = streaming and spec.price.streams(spec.config) == "pixels"
         source = target_map(spec, source, shape, is_last=False)
     return price, source, streaming
 

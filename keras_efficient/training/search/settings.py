@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.descriptions.fields import check_number, is_integer
 from keras_efficient.files import json_value
+from keras_efficient.kinds.fields import check_number, is_integer
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.storage import estimate_storage

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from keras_efficient.descriptions.fields import check_bits, check_rate, check_size
+from keras_efficient.kinds.fields import check_bits, check_rate, check_size
 
 CONVOLUTION_LETTERS = ("C", "CN", "DSC")
 POOLING_LETTERS = ("A", "M")

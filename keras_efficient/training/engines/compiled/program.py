@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_efficient import layers
-from keras_efficient.descriptions.windows import window_output_size
+from keras_efficient.kinds.windows import window_output_size
 from keras_efficient.ops.quantize import code_range
 from keras_efficient.training.engines.compiled import structures as c
 from keras_efficient.training.engines.compiled.support import chain_layers

@@ -1,10 +1,10 @@
-"""What the planner places: the steps of a network, without weights or numbers."""
+"""The steps of a network, without weights or numbers: what is priced, and what the planner places."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from keras_efficient.storage.prices import FeatureMap
+from keras_efficient.kinds.measures import FeatureMap
 
 
 @dataclass(frozen=True)
@@ -13,10 +13,13 @@ class Step:
 
     Shapes are (rows, columns, channels); a vector of n numbers is (1, 1, n). The cells of a pixel
     lie side by side, channel by channel.
+
+    scratch: Bits that the step works in beside the two maps.
     """
 
     source: FeatureMap
     target: FeatureMap
+    scratch: int = field(default=0, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,13 @@ class WindowStep(Step):
 
 @dataclass(frozen=True)
 class CellStep(Step):
-    """Cell k of the target comes from cell k of the source alone: same shape, other bits perhaps."""
+    """Cell k of the target comes from cell k of the source alone: same shape, other bits perhaps. Where the map
+    widens, the cells are made from its end."""
 
 
 @dataclass(frozen=True)
 class WholeStep(Step):
-    """Every target cell reads every source cell: the target is a vector."""
+    """Every target cell reads every source cell: both maps are there at once."""
 
 
 @dataclass(frozen=True)

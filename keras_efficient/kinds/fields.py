@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 
 MAX_BITS = 16
 LARGEST_MIDRISE = 2  # signed grids of `ops.quantize` with so few bits have no zero
+QUANTIZER_BITS = ("kernel_bits", "bias_bits", "activation_bits")
 SCALE_EXPONENTS = (-126, 127)  # log2 of the scales of `ops.quantize`
 
 

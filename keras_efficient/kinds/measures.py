@@ -1,9 +1,9 @@
-"""What it takes to price a class of layers."""
+"""Maps, weights and widths: what the bytes of a layer are counted in."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 BITS_PER_BYTE = 8
@@ -11,11 +11,17 @@ FLOAT_BITS = 32
 LOGIT_BITS = 16  # what the C keeps of each output
 SHIFT_BITS = 4
 Config = Mapping[str, Any]
+Shape = tuple  # of int | None, without the batch
 
 
 def whole_bytes(bits: int) -> int:
     """Bytes that hold so many bits."""
     return -(-bits // BITS_PER_BYTE)
+
+
+def as_image(shape: Shape) -> Shape:
+    """(rows, columns, channels) of a map: a signal is an image of one row, a vector one pixel."""
+    return (*(1,) * (3 - len(shape)), *shape)
 
 
 class FeatureMap(NamedTuple):
@@ -37,6 +43,11 @@ class FeatureMap(NamedTuple):
         """Bits of all channels at one place of an image."""
         return self.shape[-1] * self.bits
 
+    @property
+    def as_image(self) -> FeatureMap:
+        """(rows, columns, channels): a signal is an image of one row, a vector one pixel."""
+        return FeatureMap(as_image(self.shape), self.bits)
+
 
 class Weights(NamedTuple):
     """Numbers that a layer stores, and their bits together.
@@ -48,33 +59,6 @@ class Weights(NamedTuple):
     parameters: int = 0
     bits: int = 0
     minimal: int | None = None
-
-
-class Working(NamedTuple):
-    """Bits of input and output that are alive at once at the worst moment, and the order of the
-    output pixels if it matters."""
-
-    bits: int
-    order: str | None = None
-
-
-class Price(NamedTuple):
-    """How one class of layers is priced. Every function gets the layer's configuration first.
-
-    Adding a family of layers: one module beside this one with ``PRICES: dict[str, Price]``, one
-    line in ``prices/__init__.py``; their shapes go into ``descriptions.shapes.SHAPES``.
-    """
-
-    output_bits: Callable[[Config, int], int]  # (config, bits of an input cell) -> bits of an output cell
-    working: Callable[[Config, FeatureMap, FeatureMap, str], Working]  # (config, source, target, order)
-    weights: Callable[[Config, FeatureMap], Weights] = lambda config, source: Weights()
-    products: Callable[[Config, FeatureMap, FeatureMap], int] = lambda config, source, target: 0
-    # Whether a map that arrives pixel by pixel need not be stored: "pixels": each pixel is passed
-    # on at once; "windows": each pixel joins the one output it belongs to; "no": the whole map is
-    # needed.
-    streams: Callable[[Config], str] = lambda config: "no"
-    # Of a layer with several inputs: (config, their shapes) -> shape behind it.
-    merges: Callable[[Config, Sequence[tuple]], tuple] | None = None
 
 
 class Widths(NamedTuple):
@@ -139,13 +123,3 @@ def quantized_output_bits(config: Config, input_bits: int) -> int:
 
 def optional_output_bits(config: Config, input_bits: int) -> int:
     return optional_widths(config).activation
-
-
-def in_place(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
-    """Cells replace cells: where they widen, from the end of the map."""
-    return Working(max(source.total_bits, target.total_bits))
-
-
-def side_by_side(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
-    """Every output reads every input: both are alive at once."""
-    return Working(source.total_bits + target.total_bits)

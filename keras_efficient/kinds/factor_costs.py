@@ -5,7 +5,7 @@ The functions in `ops` choose the order here, and the byte calculator counts it.
 
 from __future__ import annotations
 
-from keras_efficient.descriptions.factors import FactorSizes
+from keras_efficient.kinds.factors import FactorSizes
 
 
 def is_second_first(sizes: FactorSizes, taps: int = 1) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-from keras_efficient.descriptions.fields import check_pair, required
+from keras_efficient.kinds.fields import check_pair, required
+from keras_efficient.kinds.measures import Config, FeatureMap, Shape, as_image
+from keras_efficient.kinds.steps import Step, WindowStep
 
 PADDINGS = ("valid", "same")
 MEAN_DIGITS = 8  # of the reciprocals that quantized means multiply with, binary
@@ -69,3 +71,55 @@ def read_signal_window(config: Mapping[str, Any], size_key: str, default: Any = 
 def first_of(value: Any) -> Any:
     """The number in (number,), or the value itself."""
     return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
+
+
+class Slide(NamedTuple):
+    """A window over images; a signal is an image of one row. Pairs are (rows, columns)."""
+
+    sizes: tuple[int, int]
+    strides: tuple[int, int]
+    padding: str
+
+    def places(self, shape: Shape) -> Shape:
+        """The places that the window leaves of a signal or an image, without the channels."""
+        axes = zip(as_image(shape)[:2], self.sizes, self.strides, strict=True)
+        rows, columns = (window_output_size(*axis, self.padding) for axis in axes)
+        return (columns,) if len(shape) == 2 else (rows, columns)
+
+
+def sliding(size_key: str, default: Any = None, rank: int | None = None) -> Callable[[Config, Shape], Slide]:
+    """The window that a configuration writes down, over inputs of `rank` axes (None: signals and images)."""
+
+    def window(config: Config, shape: Shape) -> Slide:
+        if len(rank_checked(shape, rank)) == 3:
+            return Slide(*read_window(config, size_key, default))
+        size, stride, padding = read_signal_window(config, size_key, default)
+        return Slide((1, size), (1, stride), padding)
+
+    return window
+
+
+def whole_map(rank: int | None = None) -> Callable[[Config, Shape], Slide]:
+    """The window that covers all places of an input at once."""
+
+    def window(config: Config, shape: Shape) -> Slide:
+        refuse_what_is_not_modelled(config)
+        places = as_image(rank_checked(shape, rank))[:2]
+        return Slide(places, places, "valid")
+
+    return window
+
+
+def rank_checked(shape: Shape, rank: int | None) -> Shape:
+    """`shape`, or a ValueError where it has not the right number of axes."""
+    expected = {2: "(steps, channels)", 3: "(rows, columns, channels)"}
+    if len(shape) not in (expected if rank is None else (rank,)):
+        forms = " or ".join(text for axes, text in expected.items() if rank in (None, axes))
+        raise ValueError(f"the layer needs an input {forms}. Received: {shape}")
+    return shape
+
+
+def window_step(slide: Slide, source: FeatureMap, target: FeatureMap, by_channel: bool, scratch: int = 0) -> Step:
+    """The step of a window. `by_channel`: each channel is computed from itself alone."""
+    one_to_one = by_channel and source.shape[-1] == target.shape[-1]
+    return WindowStep(source.as_image, target.as_image, *slide, one_to_one, scratch=scratch)

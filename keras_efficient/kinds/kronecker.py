@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from keras_efficient.descriptions.factor_costs import (
+from keras_efficient.kinds.factor_costs import (
     dual_products,
     is_dual_cheaper,
     is_low_rank_cheaper,
@@ -19,21 +19,49 @@ from keras_efficient.descriptions.factor_costs import (
     low_rank_products,
     sum_products,
 )
-from keras_efficient.descriptions.factors import FactorSizes, factor_sizes, taylor_sizes
-from keras_efficient.descriptions.windows import read_window
-from keras_efficient.storage.prices.base import (
+from keras_efficient.kinds.factors import FactorSizes, factor_sizes, taylor_sizes
+from keras_efficient.kinds.fields import QUANTIZER_BITS, check_optional_bits, check_size
+from keras_efficient.kinds.kind import Kind, Price
+from keras_efficient.kinds.measures import (
     FLOAT_BITS,
     Config,
     FeatureMap,
-    Price,
+    Shape,
     Weights,
-    Working,
     biases_of,
     kernel_and_bias,
     optional_output_bits,
     optional_widths,
 )
-from keras_efficient.storage.prices.windows import convolve
+from keras_efficient.kinds.products import KERNEL, convolution_shape, dense_shape
+from keras_efficient.kinds.steps import CellStep, Step, WholeStep
+from keras_efficient.kinds.windows import read_window, window_step
+
+OPTIONAL_BITS = dict.fromkeys(QUANTIZER_BITS, check_optional_bits)
+RANK = {**OPTIONAL_BITS, "rank": check_size}
+
+
+def factored_shape(config: Config, shape: Shape) -> Shape:
+    """Of the dense layers with Kronecker factors, whose sizes must divide."""
+    behind = dense_shape(config, shape)
+    if shape[-1] is not None:
+        factor_sizes(behind[-1], shape[-1], config.get("p"), config.get("q"))
+    return behind
+
+
+def taylor_shape(config: Config, shape: Shape) -> Shape:
+    behind = dense_shape(config, shape)
+    if shape[-1] is not None:
+        settings = {key: config[key] for key in ("order", "layout") if key in config}
+        taylor_sizes(behind[-1], shape[-1], config.get("p"), config.get("q"), **settings)
+    return behind
+
+
+def factored_convolution_shape(config: Config, shape: Shape) -> Shape:
+    behind = convolution_shape(3)(config, shape)
+    if shape[-1] is not None:
+        factor_sizes(behind[-1], shape[-1], config.get("p"), config.get("q"))
+    return behind
 
 
 class Plan(NamedTuple):
@@ -145,16 +173,16 @@ def factored_price(plan: Callable[[Config, int], Plan], default_bias: bool = Tru
         has_bias = config.get("use_bias", default_bias)
         return weights_of(config, plan(config, source.shape[-1]), config["units"] if has_bias else 0)
 
-    def working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
-        between = [FLOAT_BITS * count for count in plan(config, source.shape[-1]).between]
+    def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+        between = [FeatureMap((count,), FLOAT_BITS) for count in plan(config, source.shape[-1]).between]
         if source.cells > source.shape[-1]:
-            return Working(source.total_bits + target.total_bits + max(between))
-        return Working(max(map(sum, pairwise([source.total_bits, *between, target.total_bits]))))
+            return (WholeStep(source, target, scratch=max(sums.total_bits for sums in between)),)
+        return tuple(WholeStep(*maps) for maps in pairwise([source, *between, target]))
 
     def products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
         return source.cells // source.shape[-1] * plan(config, source.shape[-1]).products
 
-    return Price(optional_output_bits, working, weights, products)
+    return Price(optional_output_bits, steps, weights, products)
 
 
 def weights_of(config: Config, plan: Plan, biases: int) -> Weights:
@@ -175,14 +203,14 @@ def convolution_weights(config: Config, source: FeatureMap) -> Weights:
     return weights_of(config, Plan(stored, stored, 0, ()), biases_of(config, config["filters"]))
 
 
-def convolution_working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+def convolution_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     sizes, terms, taps = convolution_sizes(config, source)
+    window = KERNEL[3](config, source.shape)
     if is_second_first(sizes, taps):
-        straight = convolve(config, source, target, order)
-        return Working(straight.bits + FLOAT_BITS * terms * sizes.s * sizes.q, straight.order)
+        scratch = FLOAT_BITS * terms * sizes.s * sizes.q
+        return (window_step(window, source, target, by_channel=False, scratch=scratch),)
     mixed = FeatureMap((*source.shape[:2], terms * sizes.p * sizes.t), FLOAT_BITS)
-    behind = convolve(config, mixed, target, order)
-    return Working(max(behind.bits, source.total_bits, mixed.total_bits), behind.order)
+    return CellStep(source, mixed), window_step(window, mixed, target, by_channel=False)
 
 
 def convolution_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
@@ -194,11 +222,22 @@ def convolution_products(config: Config, source: FeatureMap, target: FeatureMap)
     return terms * p * t * (q * (source.cells // source.shape[-1]) + taps * s * new_pixels)
 
 
-PRICES = {
-    "PHMDense": factored_price(sum_plan),
-    "LPHMDense": factored_price(low_rank_plan),
-    "DualLPHMDense": factored_price(dual_plan),
-    "LowRankDense": factored_price(matrix_plan),
-    "TaylorDualLPHM": factored_price(taylor_plan, default_bias=False),
-    "PHMConv2D": Price(optional_output_bits, convolution_working, convolution_weights, convolution_products),
+OWN = {
+    "PHMDense": Kind(
+        shape=factored_shape, settings={**OPTIONAL_BITS, "terms": check_size}, price=factored_price(sum_plan)
+    ),
+    "LPHMDense": Kind(shape=factored_shape, settings=RANK, required=("rank",), price=factored_price(low_rank_plan)),
+    "DualLPHMDense": Kind(shape=factored_shape, settings=RANK, required=("rank",), price=factored_price(dual_plan)),
+    "LowRankDense": Kind(shape=dense_shape, settings=RANK, required=("rank",), price=factored_price(matrix_plan)),
+    "TaylorDualLPHM": Kind(
+        shape=taylor_shape,
+        settings=RANK,
+        required=("rank",),
+        price=factored_price(taylor_plan, default_bias=False),
+    ),
+    "PHMConv2D": Kind(
+        shape=factored_convolution_shape,
+        settings={**OPTIONAL_BITS, "terms": check_size},
+        price=Price(optional_output_bits, convolution_steps, convolution_weights, convolution_products),
+    ),
 }

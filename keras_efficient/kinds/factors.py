@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from keras_efficient.descriptions.fields import check_size
+from keras_efficient.kinds.fields import check_size
 
 LAYOUTS = ("kronecker", "tinybig")
 ORDERS = (1, 2, 3)

@@ -11,19 +11,47 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from keras_efficient.descriptions.windows import read_window
-from keras_efficient.storage.prices.base import (
+from keras_efficient.kinds.elementwise import unchanged_shape
+from keras_efficient.kinds.fields import QUANTIZER_BITS, check_optional_bits, check_size
+from keras_efficient.kinds.kind import Kind, Price
+from keras_efficient.kinds.measures import (
     Config,
     FeatureMap,
-    Price,
+    Shape,
     Weights,
-    Working,
     kernel_and_bias,
     optional_output_bits,
     optional_widths,
-    side_by_side,
 )
-from keras_efficient.storage.prices.windows import convolve_depthwise
+from keras_efficient.kinds.products import dense_shape, read_filters
+from keras_efficient.kinds.steps import Step, WholeStep
+from keras_efficient.kinds.windows import sliding, window_step
+
+OPTIONAL_BITS = dict.fromkeys(QUANTIZER_BITS, check_optional_bits)
+STACK = {**OPTIONAL_BITS, "depth": check_size, "groups": check_size}
+KERNEL = sliding("kernel_size", 1, rank=3)  # 1x1 where a configuration does not say
+
+
+def grouped_shape(default: int) -> Callable[[Config, Shape], Shape]:
+    """Of the square layers of equal groups: `groups` divides the inputs."""
+
+    def shape(config: Config, shape: Shape) -> Shape:
+        groups = check_size(config.get("groups", default), "groups")
+        if not shape or (shape[-1] is not None and shape[-1] % groups):
+            raise ValueError(f"groups={groups} must divide the inputs. Received: {shape}")
+        return shape
+
+    return shape
+
+
+def convolution_shape(config: Config, shape: Shape) -> Shape:
+    """Of a convolution whose groups need not divide anything."""
+    return (*KERNEL(config, shape).places(shape), read_filters({**config, "groups": 1}, shape))
+
+
+def side_by_side(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+    """Every output reads every input: both are alive at once."""
+    return (WholeStep(source, target),)
 
 
 def stored(config: Config, kernels: int, biases: int) -> Weights:
@@ -92,14 +120,16 @@ def stack_scratch(config: Config, source: FeatureMap, outputs: int) -> int:
     return 2 * stack_size(config, source, outputs) * optional_widths(config).activation
 
 
-def dense_working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
-    between = stack_scratch(config, source, config["units"]) if depth_of(config) > 1 else 0
-    return max(side_by_side(config, source, target, order), Working(between))
+def dense_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+    """Two rows of N entries are alive at once between the layers."""
+    row = FeatureMap((stack_size(config, source, config["units"]),), optional_widths(config).activation)
+    between = (WholeStep(row, row),) if depth_of(config) > 1 else ()
+    return (WholeStep(source, target), *between)
 
 
 def window_cells(config: Config) -> int:
     """Cells of the depthwise kernel of a channel; a 1x1 convolution has none."""
-    cells = math.prod(read_window(config, "kernel_size", default=1)[0])
+    cells = math.prod(KERNEL(config, (1, 1, 1)).sizes)
     return 0 if cells == 1 else cells
 
 
@@ -114,11 +144,10 @@ def convolution_products(config: Config, source: FeatureMap, target: FeatureMap)
     return pixels * (window_cells(config) * source.shape[2] + stack_products(config, source, config["filters"]))
 
 
-def convolution_working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+def convolution_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     """A pixel is gathered, goes through the stack, and is stored before its inputs are freed."""
-    window = {**config, "kernel_size": config.get("kernel_size", 1), "depth_multiplier": 2}
-    working = convolve_depthwise(window, source, target, order)
-    return Working(working.bits + stack_scratch(config, source, config["filters"]), working.order)
+    scratch = stack_scratch(config, source, config["filters"])
+    return (window_step(KERNEL(config, source.shape), source, target, by_channel=False, scratch=scratch),)
 
 
 def factor_price(
@@ -160,19 +189,47 @@ def shuffle_products(config: Config, source: FeatureMap, target: FeatureMap) -> 
     return source.cells // source.shape[-1] * shuffle_sizes(config, source)
 
 
-PRICES = {
-    "ACDC": Price(optional_output_bits, side_by_side, square_weights, square_products),
-    "ACDCDense": Price(
-        optional_output_bits,
-        dense_working,
-        lambda config, source: stack_weights(config, source, config["units"]),
-        lambda config, source, target: (
-            source.cells // source.shape[-1] * stack_products(config, source, config["units"])
+OWN = {
+    "ACDC": Kind(
+        shape=grouped_shape(1),
+        settings=OPTIONAL_BITS,
+        price=Price(optional_output_bits, side_by_side, square_weights, square_products),
+    ),
+    "ACDCDense": Kind(
+        shape=dense_shape,
+        settings=STACK,
+        price=Price(
+            optional_output_bits,
+            dense_steps,
+            lambda config, source: stack_weights(config, source, config["units"]),
+            lambda config, source, target: (
+                source.cells // source.shape[-1] * stack_products(config, source, config["units"])
+            ),
         ),
     ),
-    "ACDCConv2D": Price(optional_output_bits, convolution_working, convolution_weights, convolution_products),
-    "AFDF": factor_price(lambda size, groups: size, 4, 2, default_bias=False),
-    "BlockACDC": factor_price(lambda size, groups: size * size // groups, 2, 1, default_bias=True),
-    "BlockAFDF": factor_price(lambda size, groups: size * size // groups, 4, 2, default_bias=False),
-    "GroupedShuffleDense": Price(optional_output_bits, side_by_side, shuffle_weights, shuffle_products),
+    "ACDCConv2D": Kind(
+        shape=convolution_shape,
+        settings=STACK,
+        price=Price(optional_output_bits, convolution_steps, convolution_weights, convolution_products),
+    ),
+    "AFDF": Kind(
+        shape=unchanged_shape,
+        settings=OPTIONAL_BITS,
+        price=factor_price(lambda size, groups: size, 4, 2, default_bias=False),
+    ),
+    "BlockACDC": Kind(
+        shape=grouped_shape(2),
+        settings=OPTIONAL_BITS,
+        price=factor_price(lambda size, groups: size * size // groups, 2, 1, default_bias=True),
+    ),
+    "BlockAFDF": Kind(
+        shape=grouped_shape(2),
+        settings=OPTIONAL_BITS,
+        price=factor_price(lambda size, groups: size * size // groups, 4, 2, default_bias=False),
+    ),
+    "GroupedShuffleDense": Kind(
+        shape=dense_shape,
+        settings=STACK,
+        price=Price(optional_output_bits, side_by_side, shuffle_weights, shuffle_products),
+    ),
 }

@@ -1,0 +1,119 @@
+"""Layers whose cells stand for themselves: functions, grids, normalizations. All of them work in place."""
+
+from __future__ import annotations
+
+from keras_efficient.kinds.combining import cell_by_cell
+from keras_efficient.kinds.fields import check_bits
+from keras_efficient.kinds.kind import CHANNELS, Kind, Price
+from keras_efficient.kinds.measures import (
+    FLOAT_BITS,
+    Config,
+    FeatureMap,
+    Shape,
+    Weights,
+    declared_bits,
+    float_bits,
+)
+from keras_efficient.kinds.moves import passed_on
+
+
+def unchanged_shape(config: Config, shape: Shape) -> Shape:
+    return shape
+
+
+def activation_bits(config: Config, input_bits: int) -> int:
+    """relu keeps a cell or makes it 0, so the codes of its input still do; other functions give
+    floats."""
+    return input_bits if config.get("activation") in ("relu", "linear", None) else FLOAT_BITS
+
+
+def relu_bits(config: Config, input_bits: int) -> int:
+    keeps_codes = not config.get("negative_slope") and not config.get("threshold") and config.get("max_value") is None
+    return input_bits if keeps_codes else FLOAT_BITS
+
+
+def normalization_weights(config: Config, source: FeatureMap) -> Weights:
+    """Mean and variance, and gain and offset where there are any: one float a channel each."""
+    return channel_vectors(config, source, 2)
+
+
+def layer_normalization_weights(config: Config, source: FeatureMap) -> Weights:
+    """Gain and offset where there are any: one float a channel each."""
+    return channel_vectors(config, source, 0)
+
+
+def channel_vectors(config: Config, source: FeatureMap, statistics: int) -> Weights:
+    axis = config.get("axis", -1)
+    if axis not in (-1, [-1], len(source.shape), [len(source.shape)]):
+        raise ValueError(f"axis must be the last one. Received: axis={axis!r}")
+    vectors = statistics + bool(config.get("scale", True)) + bool(config.get("center", True))
+    parameters = vectors * source.shape[-1]
+    return Weights(parameters, parameters * FLOAT_BITS)
+
+
+def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+    return target.cells
+
+
+OWN = {
+    "ActivationQ": Kind(
+        shape=unchanged_shape,
+        settings={"bits": check_bits},
+        price=Price(declared_bits, cell_by_cell, streams=passed_on),
+        form="Rescale",
+        prunes=CHANNELS,
+    ),
+    "InputQ": Kind(
+        shape=unchanged_shape,
+        settings={"bits": check_bits},
+        price=Price(lambda config, input_bits: config.get("bits", 8), cell_by_cell, streams=passed_on),
+    ),
+}
+LAYERS = {
+    "Activation": Kind(
+        shape=unchanged_shape,
+        price=Price(activation_bits, cell_by_cell, streams=passed_on),
+        form="Rescale",
+        prunes=CHANNELS,
+        is_head=True,
+    ),
+    "ReLU": Kind(
+        shape=unchanged_shape,
+        price=Price(relu_bits, cell_by_cell, streams=passed_on),
+        form="Rescale",
+        prunes=CHANNELS,
+        is_head=True,
+    ),
+    "LeakyReLU": Kind(
+        shape=unchanged_shape,
+        price=Price(float_bits, cell_by_cell, streams=passed_on),
+        prunes=CHANNELS,
+        is_head=True,
+    ),
+    "ELU": Kind(prunes=CHANNELS),
+    "Softmax": Kind(shape=unchanged_shape, price=Price(float_bits, cell_by_cell), is_head=True),
+    "BatchNormalization": Kind(
+        shape=unchanged_shape,
+        price=Price(
+            float_bits, cell_by_cell, weights=normalization_weights, products=one_product_a_cell, streams=passed_on
+        ),
+        twin="DepthwiseConvQ",
+        absorbs=("relu",),
+        prunes=CHANNELS,
+    ),
+    "LayerNormalization": Kind(
+        shape=unchanged_shape,
+        price=Price(
+            float_bits,
+            cell_by_cell,
+            weights=layer_normalization_weights,
+            products=lambda config, source, target: 2 * target.cells,  # the square of each cell, and its scale
+        ),
+    ),
+    "Rescaling": Kind(
+        shape=unchanged_shape,
+        price=Price(float_bits, cell_by_cell, products=one_product_a_cell, streams=passed_on),
+        prepares=True,
+    ),
+    "Normalization": Kind(prepares=True),
+}

@@ -1,0 +1,99 @@
+"""`Kind`: what every tool must know of a kind of layer or function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from keras_efficient.kinds.measures import Config, FeatureMap, Shape, Weights
+from keras_efficient.kinds.steps import Step
+from keras_efficient.kinds.windows import Slide
+
+# What a kind does to codes, the numbers on the grid of its input.
+COMPUTES = "computes"  # other numbers
+KEEPS = "keeps"  # some of them, as max pooling does
+MOVES = "moves"  # to other places, perhaps with zeros between
+RENAMES = "renames"  # their places: the memory stays as it is
+TRAINING_ONLY = "training only"  # nothing in inference
+
+# What pruning may do with a layer.
+FILTERS = "filters"  # its kernel (..., inputs, outputs) has filters that can be taken out
+THIN = "thin"  # its kernel (..., channels, multiplier) has some for each channel; with one each, channels pass it
+CHANNELS = "channels"  # each channel is computed from itself alone
+
+
+class Price(NamedTuple):
+    """What a kind takes.
+
+    bits: (configuration, bits of an input cell) -> bits of an output cell.
+    steps: (configuration, source, target) -> the steps in which the layer works its way from a source to the target:
+        one, or several with maps of its own in between, of which two neighbours are there at once.
+    weights: (configuration, source) -> the numbers that it stores.
+    products: (configuration, source, target) -> multiply-adds of a sample.
+    streams: configuration -> whether a map that arrives pixel by pixel need not be stored: "pixels": each pixel is
+        passed on at once; "windows": each pixel joins the one output that it belongs to; "no": the whole map is needed.
+    """
+
+    bits: Callable[[Config, int], int]
+    steps: Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]]
+    weights: Callable[[Config, FeatureMap], Weights] = lambda config, source: Weights()
+    products: Callable[[Config, FeatureMap, FeatureMap], int] = lambda config, source, target: 0
+    streams: Callable[[Config], str] = lambda config: "no"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of layer or function.
+
+    Adding a layer of a known form: an entry in a family's file here, its twin in
+    `quantization/own_model/conversions.py` if it has one, and a test.
+
+    codes: What it does to the numbers on the grid of its input: `COMPUTES`, `KEEPS`, `MOVES`, `RENAMES` or
+        `TRAINING_ONLY`.
+    shape: (configuration, shapes of the inputs) -> shape of the output; None where nobody knows.
+    settings: The checks of settings that shapes do not touch. required: Settings without a default, beside those that
+        the shape asks for.
+    price: What it takes; None where nobody knows.
+    form: The integer operation that it becomes (a class of `export.integer.operations`, by name), "" where it changes
+        no number; None where it has no integers.
+    window: (configuration, shape of the input) -> the window that slides over the input, of forms that have one.
+    twin: The layer of this package that `quantize_model` makes of it.
+    absorbs: What that takes in behind it: "batch_norm", "relu".
+    prunes: What pruning may do with it: `FILTERS`, `THIN`, `CHANNELS` or None.
+    makes_kernel: Whether its kernel is made from a seed and a few numbers: zeros among these say nothing.
+    prepares: Whether it stays outside of the network where it stands before the grid of the input.
+    is_head: Whether it acts on the outputs in place behind the last layer that works: the C leaves it out.
+    """
+
+    codes: str = COMPUTES
+    shape: Callable[..., Shape] | None = None
+    settings: Mapping[str, Callable[[Any, str], Any]] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    price: Price | None = None
+    form: str | None = None
+    window: Callable[[Config, Shape], Slide] | None = None
+    twin: str | None = None
+    absorbs: tuple[str, ...] = ()
+    prunes: str | None = None
+    makes_kernel: bool = False
+    prepares: bool = False
+    is_head: bool = False
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether what it takes is known."""
+        return self.price is not None and self.shape is not None
+
+    @property
+    def keeps_grid(self) -> bool:
+        """Whether its outputs lie on the grid of its input."""
+        return self.codes != COMPUTES
+
+    @property
+    def needs_no_memory(self) -> bool:
+        """Whether its output is its input in memory."""
+        return self.codes in (TRAINING_ONLY, RENAMES)
+
+
+UNKNOWN = Kind()

@@ -1,0 +1,235 @@
+"""Layers that multiply by a kernel: dense layers, convolutions and the residual block.
+
+A convolution stores all channels of an output pixel before it frees the inputs that die with it. A depthwise
+convolution of multiplier 1 works channel by channel: the result waits in a register while its inputs are freed, so
+most of them run in place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from keras_efficient.kinds.fields import QUANTIZER_BITS, check_bits, check_pair, check_size, required
+from keras_efficient.kinds.kind import FILTERS, THIN, Kind, Price
+from keras_efficient.kinds.measures import (
+    Config,
+    FeatureMap,
+    Shape,
+    Weights,
+    Widths,
+    biases_of,
+    float_widths,
+    kernel_and_bias,
+    quantized_widths,
+    shifts_of,
+)
+from keras_efficient.kinds.steps import ResidualStep, Step, WholeStep
+from keras_efficient.kinds.windows import Slide, rank_checked, read_signal_window, sliding, window_step
+
+ONE_PLACE = Slide((1, 1), (1, 1), "valid")
+QUANTIZED = dict.fromkeys(QUANTIZER_BITS, check_bits)
+RESIDUAL_CELLS, RESIDUAL_CONVOLUTIONS = 9, 2
+
+
+def dense_shape(config: Config, shape: Shape) -> Shape:
+    if not shape:
+        raise ValueError("the layer needs an input (features,). Received: ()")
+    return (*shape[:-1], check_size(required(config, "units"), "units"))
+
+
+def dense_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+    """A vector meets every output; on a map every place is a vector of its own."""
+    if len(source.shape) == 1:
+        return (WholeStep(source.as_image, target.as_image),)
+    return (window_step(ONE_PLACE, source, target, by_channel=False),)
+
+
+def dense_price(widths: Callable[[Config], Widths]) -> Price:
+    def weights(config: Config, source: FeatureMap) -> Weights:
+        units = config["units"]
+        kernels = source.shape[-1] * units
+        return kernel_and_bias(widths(config), kernels, biases_of(config, units), shifts_of(config, units))
+
+    return Price(
+        bits=lambda config, input_bits: widths(config).activation,
+        steps=dense_steps,
+        weights=weights,
+        products=lambda config, source, target: source.cells * config["units"],
+    )
+
+
+KERNEL = {rank: sliding("kernel_size", rank=rank) for rank in (2, 3)}
+
+
+def convolution_shape(rank: int) -> Callable[[Config, Shape], Shape]:
+    def shape(config: Config, shape: Shape) -> Shape:
+        return (*KERNEL[rank](config, shape).places(shape), read_filters(config, shape))
+
+    return shape
+
+
+def read_filters(config: Config, shape: Shape) -> int:
+    """The filters of a convolution, whose `groups` divide them and the channels."""
+    filters = check_size(required(config, "filters"), "filters")
+    groups = check_size(config.get("groups", 1), "groups")
+    if filters % groups or (shape[-1] is not None and shape[-1] % groups):
+        raise ValueError(
+            f"groups must divide the {shape[-1]} channels and the {filters} filters. Received: groups={groups}"
+        )
+    return filters
+
+
+def kernel_cells(config: Config, rank: int = 3) -> int:
+    if rank == 2:
+        return read_signal_window(config, "kernel_size")[0]
+    return math.prod(check_pair(config["kernel_size"], "kernel_size"))
+
+
+def convolution_steps(rank: int = 3) -> Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]]:
+    def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+        return (window_step(KERNEL[rank](config, source.shape), source, target, by_channel=False),)
+
+    return steps
+
+
+def convolution_price(widths: Callable[[Config], Widths], rank: int) -> Price:
+    def kernels_per_filter(config: Config, source: FeatureMap) -> int:
+        return kernel_cells(config, rank) * source.shape[-1] // config.get("groups", 1)
+
+    def weights(config: Config, source: FeatureMap) -> Weights:
+        filters = config["filters"]
+        kernels = kernels_per_filter(config, source) * filters
+        return kernel_and_bias(widths(config), kernels, biases_of(config, filters), shifts_of(config, filters))
+
+    return Price(
+        bits=lambda config, input_bits: widths(config).activation,
+        steps=convolution_steps(rank),
+        weights=weights,
+        products=lambda config, source, target: target.cells * kernels_per_filter(config, source),
+    )
+
+
+def depthwise_shape(config: Config, shape: Shape) -> Shape:
+    places = KERNEL[3](config, shape).places(shape)
+    return (*places, None if shape[2] is None else shape[2] * multiplier_of(config))
+
+
+def multiplier_of(config: Config) -> int:
+    return check_size(config.get("depth_multiplier", 1), "depth_multiplier")
+
+
+def depthwise_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+    return (window_step(KERNEL[3](config, source.shape), source, target, by_channel=True),)
+
+
+def depthwise_price(widths: Callable[[Config], Widths]) -> Price:
+    def weights(config: Config, source: FeatureMap) -> Weights:
+        outputs = source.shape[2] * multiplier_of(config)
+        kernels = kernel_cells(config) * outputs
+        return kernel_and_bias(widths(config), kernels, biases_of(config, outputs), shifts_of(config, outputs))
+
+    return Price(
+        bits=lambda config, input_bits: widths(config).activation,
+        steps=depthwise_steps,
+        weights=weights,
+        products=lambda config, source, target: target.cells * kernel_cells(config),
+    )
+
+
+def separable_price() -> Price:
+    """A depthwise convolution without bias, its float map, and a 1x1 convolution."""
+    widths = float_widths({})
+
+    def between(config: Config, source: FeatureMap, target: FeatureMap) -> FeatureMap:
+        return FeatureMap((*target.shape[:2], source.shape[2] * multiplier_of(config)), widths.activation)
+
+    def weights(config: Config, source: FeatureMap) -> Weights:
+        channels, filters = source.shape[2] * multiplier_of(config), config["filters"]
+        return kernel_and_bias(widths, channels * (kernel_cells(config) + filters), biases_of(config, filters))
+
+    def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+        middle = between(config, source, target)
+        return (*depthwise_steps(config, source, middle), window_step(ONE_PLACE, middle, target, by_channel=False))
+
+    def products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+        return between(config, source, target).cells * (kernel_cells(config) + config["filters"])
+
+    return Price(lambda config, input_bits: widths.activation, steps, weights, products)
+
+
+def residual_shape(config: Config, shape: Shape) -> Shape:
+    return rank_checked(shape, 3)
+
+
+def residual_weights(config: Config, source: FeatureMap) -> Weights:
+    channels = source.shape[2]
+    kernels = RESIDUAL_CONVOLUTIONS * RESIDUAL_CELLS * channels * channels
+    return kernel_and_bias(quantized_widths(config), kernels, biases_of(config, RESIDUAL_CONVOLUTIONS * channels))
+
+
+def residual_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+    return (ResidualStep(source.as_image, target.as_image, quantized_widths(config).activation),)
+
+
+RESIDUAL = Price(
+    bits=lambda config, input_bits: quantized_widths(config).activation,
+    steps=residual_steps,
+    weights=residual_weights,
+    products=lambda config, source, target: RESIDUAL_CONVOLUTIONS * RESIDUAL_CELLS * source.cells * source.shape[2],
+)
+TAKES_IN = ("batch_norm", "relu")
+OWN = {
+    "DenseQ": Kind(
+        shape=dense_shape, settings=QUANTIZED, price=dense_price(quantized_widths), form="Convolution", prunes=FILTERS
+    ),
+    **{
+        name: Kind(
+            shape=convolution_shape(rank),
+            settings=QUANTIZED,
+            price=convolution_price(quantized_widths, rank),
+            form="Convolution",
+            window=KERNEL[rank],
+            prunes=FILTERS,
+        )
+        for name, rank in (("Conv1DQ", 2), ("ConvQ", 3))
+    },
+    "DepthwiseConvQ": Kind(
+        shape=depthwise_shape,
+        settings=QUANTIZED,
+        price=depthwise_price(quantized_widths),
+        form="Convolution",
+        window=KERNEL[3],
+        prunes=THIN,
+    ),
+    "ResidualQ": Kind(shape=residual_shape, settings=QUANTIZED, price=RESIDUAL, form="Residual"),
+}
+LAYERS = {
+    "Dense": Kind(shape=dense_shape, price=dense_price(float_widths), twin="DenseQ", absorbs=TAKES_IN, prunes=FILTERS),
+    **{
+        name: Kind(
+            shape=convolution_shape(rank),
+            price=convolution_price(float_widths, rank),
+            twin=twin,
+            absorbs=TAKES_IN,
+            prunes=FILTERS,
+        )
+        for name, rank, twin in (("Conv1D", 2, "Conv1DQ"), ("Conv2D", 3, "ConvQ"))
+    },
+    "Conv3D": Kind(prunes=FILTERS),
+    "DepthwiseConv1D": Kind(prunes=THIN),
+    "DepthwiseConv2D": Kind(
+        shape=depthwise_shape,
+        price=depthwise_price(float_widths),
+        twin="DepthwiseConvQ",
+        absorbs=TAKES_IN,
+        prunes=THIN,
+    ),
+    "SeparableConv2D": Kind(
+        shape=convolution_shape(3),
+        settings={"depth_multiplier": check_size},
+        price=separable_price(),
+        twin="ConvQ",
+        absorbs=TAKES_IN,
+    ),
+}

@@ -1,0 +1,59 @@
+"""`KINDS`: every kind that the tools know. What is not here stays float, and is refused by name where it must not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keras_efficient.kinds import (
+    acdc,
+    combining,
+    elementwise,
+    kronecker,
+    moves,
+    pooling,
+    products,
+    random_basis,
+    training_only,
+)
+from keras_efficient.kinds.identity import Key, key_of
+from keras_efficient.kinds.kind import UNKNOWN, Kind
+from keras_efficient.kinds.measures import Shape
+
+_OWN = (products, pooling, combining, elementwise, acdc, kronecker, random_basis)
+_LAYERS = (products, pooling, combining, elementwise, moves, training_only)
+
+
+def _keyed(origin: str, families: Any) -> dict[Key, Kind]:
+    tables = [getattr(family, {"own": "OWN", "layers": "LAYERS"}[origin]) for family in families]
+    return {Key(origin, name): kind for table in tables for name, kind in table.items()}
+
+
+KINDS: Mapping[Key, Kind] = {**_keyed("own", _OWN), **_keyed("layers", _LAYERS)}
+
+
+def kind_of(operation: Any) -> Kind:
+    """The kind of a layer."""
+    key = key_of(operation)
+    return UNKNOWN if key is None else KINDS.get(key, UNKNOWN)
+
+
+def kind_of_class(class_name: str) -> Kind:
+    """The kind of a layer that is written down by the name of its class: of this package, or of Keras."""
+    own = KINDS.get(Key("own", class_name))
+    return own or KINDS.get(Key("layers", class_name), UNKNOWN)
+
+
+def output_shape(spec: Any, input_shape: Shape) -> Shape:
+    """The output shape of a `LayerSpec` (anything with `class_name` and `config`), without the batch.
+
+    Shapes are (rows, columns, channels) for images, (steps, channels) for signals, (features,) for vectors. A size
+    that is not known (None) stays None.
+
+    Raises KeyError for a class whose shape nobody knows, and ValueError for a configuration or an input shape that
+    the layer cannot work with. A size of the result may be 0 or less: the window did not fit.
+    """
+    shape = kind_of_class(spec.class_name).shape
+    if shape is None:
+        raise KeyError(spec.class_name)
+    return shape(spec.config, tuple(input_shape))

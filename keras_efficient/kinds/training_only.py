@@ -1,0 +1,57 @@
+"""Layers of which nothing is left in inference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keras_efficient.kinds.elementwise import unchanged_shape
+from keras_efficient.kinds.fields import check_deviation, check_rate
+from keras_efficient.kinds.kind import CHANNELS, TRAINING_ONLY, Kind
+from keras_efficient.kinds.measures import Config, Shape
+from keras_efficient.kinds.moves import RENAMED
+from keras_efficient.kinds.windows import rank_checked
+
+
+def image_unchanged(config: Config, shape: Shape) -> Shape:
+    return rank_checked(shape, 3)
+
+
+def training_only(
+    setting: str | None = None,
+    check: Callable[[Any, str], Any] = check_rate,
+    shape: Callable[[Config, Shape], Shape] = unchanged_shape,
+    prunes: str | None = None,
+    prepares: bool = False,
+) -> Kind:
+    """A layer whose `setting`, if it has one, must be given."""
+    return Kind(
+        TRAINING_ONLY,
+        shape,
+        settings={setting: check} if setting else {},
+        required=(setting,) if setting else (),
+        price=RENAMED,
+        form="",
+        prunes=prunes,
+        prepares=prepares,
+        is_head=True,
+    )
+
+
+# They change the samples that a network is trained on.
+AUGMENTATIONS = (
+    *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomShear", "RandomPerspective"),
+    *("RandomContrast", "RandomBrightness", "RandomHue", "RandomSaturation", "RandomSharpness", "RandomColorJitter"),
+    *("RandomColorDegeneration", "RandomGrayscale", "RandomInvert", "RandomPosterization", "RandomGaussianBlur"),
+    *("RandomErasing", "RandomElasticTransform", "RandAugment", "AugMix", "CutMix", "MixUp"),
+)
+LAYERS = {
+    **dict.fromkeys(AUGMENTATIONS, training_only(prepares=True)),
+    **dict.fromkeys(("Dropout", "SpatialDropout1D", "GaussianDropout"), training_only("rate", prunes=CHANNELS)),
+    "SpatialDropout2D": training_only("rate", shape=image_unchanged, prunes=CHANNELS),
+    "SpatialDropout3D": training_only(prunes=CHANNELS),
+    "AlphaDropout": training_only(),
+    "GaussianNoise": training_only("stddev", check_deviation, prunes=CHANNELS),
+    "ActivityRegularization": training_only(),
+    "Identity": training_only(prunes=CHANNELS),
+}
