@@ -67,6 +67,7 @@ OWN = {
         shape=unchanged_shape,
         settings={"bits": check_bits},
         price=Price(lambda config, input_bits: config.get("bits", 8), cell_by_cell, streams=passed_on),
+        form="Rescale",  # where it is not the grid of the input
     ),
 }
 LAYERS = {

@@ -55,7 +55,13 @@ def end_of(call, inputs):
     except Exception:
         return None
     y = y[0] if isinstance(y, (list, tuple)) else y
-    if not isinstance(y, keras.KerasTensor) or "float" not in y.dtype or len(y.shape) < 2 or None in y.shape[1:]:
+    if (
+        not isinstance(y, keras.KerasTensor)
+        or "float" not in y.dtype
+        or len(y.shape) < 2
+        or None in y.shape[1:]
+        or y.shape[0]
+    ):
         return None
     return keras.layers.Dense(2)(keras.layers.Flatten()(y) if len(y.shape) > 2 else y)
 
@@ -67,10 +73,20 @@ def calls_of_layers():
             found = getattr(package, name)
             if inspect.isclass(found) and issubclass(found, keras.layers.Layer):
                 yield [
-                    (lambda x, y, found=found, shape=shape, pick=pick: made(found, shape)(pick(x, y)), shape)
+                    (
+                        lambda x, y, found=found, shape=shape, pick=pick: made(found, shape)(
+                            pick(on_grid(x, found), y)
+                        ),
+                        shape,
+                    )
                     for shape in SHAPES
                     for pick in (lambda x, y: x, lambda x, y: [x, y])
                 ]
+
+
+def on_grid(x, found):
+    """Behind layers that are a grid themselves `quantize_model` puts none, and logits are sums as in 2019."""
+    return ke.InputQ(8)(x) if found in (ke.ActivationQ, ke.AveragePoolingQ) else x
 
 
 def made(found, shape):
@@ -128,7 +144,8 @@ def check_all(calls):
             others.setdefault(shape, []).append(call)
     for shape, several in others.items():
         inputs = keras.Input(shape)
-        check_alike(keras.Model(inputs, keras.layers.Add()([end_of(call, inputs) for call in several])), None)
+        x = ke.InputQ(8)(inputs)
+        check_alike(keras.Model(inputs, keras.layers.Add()([end_of(call, x) for call in several])), None)
     return len(list(filter(None, found))), exported
 
 
@@ -163,7 +180,7 @@ def check_alike(model, x):
 
 @pytest.mark.one_backend
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("calls", "at_least"), [(calls_of_layers, (100, 40)), (calls_of_functions, (150, 3))])
-def test_every_operation_goes_through_all_tools_alike(calls, at_least):
-    found = check_all(calls())
-    assert found >= at_least and found[1] >= at_least[1], found
+@pytest.mark.parametrize(("calls", "most", "some"), [(calls_of_layers, 100, 40), (calls_of_functions, 150, 2)])
+def test_every_operation_goes_through_all_tools_alike(calls, most, some):
+    walked, exported = check_all(calls())
+    assert walked >= most and exported >= some

@@ -211,14 +211,22 @@ def lone_batch_norm(layer: Any, request: Request) -> list | None:
 
 
 def addition(layer: Any, request: Request) -> list:
-    shapes = [value.shape for value in request.node.inputs]
+    shapes = [value.shape for value in check_several(layer, request)]
     if len(set(shapes)) > 1:
         raise refusal(layer, f"inputs of shapes {shapes}", "the maps of a sum must have one shape")
     signed = request.is_output or not (request.activation or request.non_negative)
     return [layers.AddQ(request.activation, request.settings.activation_bits, signed, **shared_config(layer))]
 
 
+def check_several(layer: Any, request: Request) -> tuple:
+    """The inputs of a node, which Keras lets be one."""
+    if len(request.node.inputs) < 2:
+        raise refusal(layer, "one input", "it must have two inputs or more")
+    return request.node.inputs
+
+
 def concatenation(layer: Any, request: Request) -> list:
+    check_several(layer, request)
     if layer.axis not in (-1, len(request.node.outputs[0].shape)):
         raise refusal(layer, f"axis={layer.axis}", "maps must lie side by side along the last axis")
     signed = request.is_output or not request.non_negative
