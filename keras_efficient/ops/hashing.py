@@ -130,8 +130,8 @@ def _wrapped(operation: Callable[..., Tensor], first: int | Tensor, second: int 
     first, second = as_word(first), as_word(second)
     if keras.backend.backend() != "torch":
         return operation(first, second)
-    # An int32 of torch wraps as well, but not if `torch.compile` has written it in C++, where a compiler takes it
-    # that nothing overflows and gives other bits. In 64 bits nothing does; the cast keeps the low 32 of them.
+    # torch's own int32 wraps as well, but `torch.compile` (up to 2.13) writes it as int of C++, whose overflow is
+    # undefined: the compiler gives other bits. In 64 bits nothing overflows; the cast keeps the low 32 of them.
     return ops.cast(operation(ops.cast(first, "int64"), ops.cast(second, "int64")), "int32")
 
 
