@@ -16,7 +16,7 @@ FORGIVING := $(if $(WITH),-W default)
 # The lowest Keras and TensorFlow that pyproject.toml allows.
 OLDEST := $(shell sed -nE 's/^ *"(keras|tensorflow)>=([0-9.]+).*/\1==\2/p' pyproject.toml)
 # What depends on the backend: forward, gradients, loading, whole trainings. The rest says the same on all of them.
-BACKEND_TESTS := -m "not scripts and not one_backend" tests/layers tests/ops tests/compat/test_checkpoints_2019.py \
+BACKEND_TESTS := tests/layers tests/ops tests/compat/test_checkpoints_2019.py \
 	tests/networks/test_build_network.py tests/export/test_own_models.py tests/copies \
 	$(addprefix tests/quantization/test_,calibration.py modes.py) $(addprefix tests/pruning/test_,masks.py prune_model.py) \
 	$(addprefix tests/training/test_,$(addsuffix .py,engines stage train_network epochs random_bases coordinate_workers \
@@ -26,7 +26,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 unexport VIRTUAL_ENV
 unexport PYTHONHOME
 
-.PHONY: demo test test-oldest test-backends test-jax test-torch test-tfmot test-scripts lint docs wheel figures format clean
+.PHONY: demo test test-oldest test-backends test-jax test-torch test-compiled test-tfmot test-scripts lint docs wheel \
+	figures format clean
 
 demo: $(VENV)/.base
 	out=runs/demo-$$(date +%Y%m%d-%H%M%S) && \
@@ -46,7 +47,12 @@ test-backends: test-jax test-torch
 
 test-jax test-torch: test-%: $(VENV)/.backends
 	XLA_FLAGS=--xla_backend_optimization_level=0 KERAS_BACKEND=$* \
-		$(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS)
+		$(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS) \
+		-m "not scripts and not one_backend$(if $(filter torch,$*), and not compiles)"
+
+# Each layer once more as torch compiles it: in C++, for which it takes minutes.
+test-compiled: $(VENV)/.backends
+	KERAS_BACKEND=torch $(RUN) -m pytest -n $(WORKERS) --dist worksteal -q -m compiles tests/layers
 
 # Parity with TensorFlow Model Optimization: without it these tests skip.
 test-tfmot: $(VENV)/.tfmot

@@ -1,7 +1,9 @@
 """Random words from a seed by integer arithmetic alone: the same bits everywhere, also in C."""
 
+from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -97,21 +99,40 @@ def check_count(n: Any) -> int:
 
 
 def _tensor_words(seed, salt, count):
-    """`hashed_words` as int32 tensors: torch has no arithmetic in uint32, and all of it wraps alike."""
-    salted = (as_word(salt) + 1) * _signed(_GOLDEN_RATIO)
+    """`hashed_words` as int32 tensors: torch has no arithmetic in uint32, and the bits are the same."""
+    salted = multiply_words(add_words(salt, 1), _GOLDEN_RATIO)
     key = _mix_tensor(ops.bitwise_xor(as_word(seed), salted))
-    return _mix_tensor(ops.arange(count, dtype="int32") + key)
+    return _mix_tensor(add_words(ops.arange(count, dtype="int32"), key))
 
 
 def _mix_tensor(values):
     for shift, factor in zip((16, 15), _FACTORS, strict=True):
-        values = _xor_shift(values, shift) * _signed(factor)
+        values = multiply_words(_xor_shift(values, shift), factor)
     return _xor_shift(values, 16)
 
 
 def _xor_shift(values, shift):
     # The shift of an int32 drags the sign bit along; the mask makes it that of an uint32.
     return ops.bitwise_xor(values, ops.bitwise_and(ops.right_shift(values, shift), (1 << (32 - shift)) - 1))
+
+
+def add_words(first: int | Tensor, second: int | Tensor) -> Tensor:
+    """The sum of two words modulo 2^32, integers or integer tensors as in `as_word`, as an int32 tensor."""
+    return _wrapped(ops.add, first, second)
+
+
+def multiply_words(first: int | Tensor, second: int | Tensor) -> Tensor:
+    """The product of two words modulo 2^32. Arguments as in `add_words`."""
+    return _wrapped(ops.multiply, first, second)
+
+
+def _wrapped(operation: Callable[..., Tensor], first: int | Tensor, second: int | Tensor) -> Tensor:
+    first, second = as_word(first), as_word(second)
+    if keras.backend.backend() != "torch":
+        return operation(first, second)
+    # torch's own int32 wraps as well, but `torch.compile` (up to 2.13) writes it as int of C++, whose overflow is
+    # undefined: the compiler gives other bits. In 64 bits nothing overflows; the cast keeps the low 32 of them.
+    return ops.cast(operation(ops.cast(first, "int64"), ops.cast(second, "int64")), "int32")
 
 
 def as_word(value: int | Tensor) -> Tensor:

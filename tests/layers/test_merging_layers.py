@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import numpy_layers
 import pytest
+from compiling import check_predictions
 from contract import LayerContract
 
 import keras_efficient as ke
@@ -118,6 +119,13 @@ class TestMerging:
         np.save(tmp_path / "x.npy", x)
         reloader.predict(tmp_path / "model.keras", tmp_path / "x.npy", tmp_path / "y.npy")
         np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected)
+
+    @pytest.mark.compiles
+    @pytest.mark.parametrize("layer", [ke.AddQ, ke.ConcatenateQ])
+    def test_compiled_and_eager_give_the_same_numbers(self, layer):
+        inputs = keras.Input((4, 6))
+        model = keras.Model(inputs, layer(activation_bits=5, mode="freeze_scales")([inputs, -2 * inputs]))
+        check_predictions(model, np.random.default_rng(1).integers(-16, 17, (3, 4, 6)).astype("float32") / 16)
 
     def test_scales_train_in_learn_scales_only(self):
         for mode, count in (("float", 0), ("learn_scales", 1), ("freeze_scales", 0)):

@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from compiling import compiled
 from numpy_hashing import numpy_signs, numpy_uniform
 
 from keras_efficient import ops
@@ -55,6 +56,19 @@ def test_tensors_and_integers_are_the_same_seeds(seed, salt):
     signs = _numpy(ops.hashed_signs(seed, salt, 70))
     np.testing.assert_array_equal(_numpy(ops.hashed_signs(*tensors, 70)), signs)
     np.testing.assert_array_equal(numpy_signs(seed + 2**32, salt - 2**32, 70), signs)
+
+
+def test_compiled_numbers_have_the_same_bits():
+    # Of seeds that the compiler knows, and of tensors; torch computes a word by itself where 32 signs share it.
+    signs, uniform = compiled(lambda: ops.hashed_signs(3, 0, 1000)), compiled(lambda: ops.hashed_uniform(3, 0, 1000))
+    np.testing.assert_array_equal(_numpy(signs()), numpy_signs(3, 0, 1000))
+    np.testing.assert_array_equal(_numpy(uniform()), numpy_uniform(3, 0, 1000))
+    signs = compiled(lambda seed, salt: ops.hashed_signs(seed, salt, 70))
+    uniform = compiled(lambda seed, salt: ops.hashed_uniform(seed, salt, 70))
+    for seed, salt in ((3, 0), (-1, 3), (2**31 - 1, -(2**31)), (-(2**31), 2**31 - 1), (12345678, 87654321)):
+        tensors = [keras.ops.convert_to_tensor(word, dtype="int32") for word in (seed, salt)]
+        np.testing.assert_array_equal(_numpy(signs(*tensors)), numpy_signs(seed, salt, 70))
+        np.testing.assert_array_equal(_numpy(uniform(*tensors)), numpy_uniform(seed, salt, 70))
 
 
 def test_uniform_and_normal_numbers_have_their_moments():

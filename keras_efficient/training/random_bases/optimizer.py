@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_efficient.layers.arguments import positive_integer, whole_number
-from keras_efficient.ops.hashing import as_word
+from keras_efficient.ops.hashing import add_words, multiply_words
 from keras_efficient.ops.sketches import strided_expand, strided_project
 from keras_efficient.training.engines.engine import Optimizer
 from keras_efficient.training.random_bases.checks import check_exchange, check_inner_optimizer
@@ -164,7 +164,7 @@ class RandomBases(WrappedOptimizer):
     def _basis_seed(self, index, worker):
         """Of a compartment, and of the worker if each has a basis of its own; that of worker 0 is the shared one."""
         seed = self.seed + index * _NEXT_COMPARTMENT
-        return seed if worker is None else as_word(seed) + as_word(worker) * as_word(_NEXT_WORKER)
+        return seed if worker is None else add_words(seed, multiply_words(worker, _NEXT_WORKER))
 
     def _project(self, index, tensors, worker):
         layout = self._layouts[index]
