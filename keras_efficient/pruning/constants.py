@@ -10,7 +10,8 @@ import numpy as np
 from keras import ops
 
 from keras_efficient.kinds import layer_class
-from keras_efficient.pruning.graph import Graph
+from keras_efficient.reading import ModelGraph, Node, Value
+from keras_efficient.reading.run import run_nodes
 
 PRODUCERS = ("Dense", "Conv1D", "Conv2D", "Conv3D", "DenseQ", "Conv1DQ", "ConvQ")
 DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D", "DepthwiseConvQ")
@@ -30,32 +31,31 @@ Channels: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 class Constants:
-    """The constant channels behind each layer of a model.
+    """The constant channels of the values of a model.
 
-    `constants[layer]` is a pair of arrays, one entry a channel: whether it is constant over all inputs and
+    `constants[value]` is a pair of arrays, one entry a channel: whether it is constant over all inputs and
     places, and its value then (else 0). None where channels have no meaning any more.
     """
 
-    def __init__(self, graph: Graph):
-        self._known: dict[int, Channels | None] = {}
-        for layer in graph.layers:
-            source = graph.source_of(layer)
-            before = self._known.get(id(source)) if source is not None and id(layer) not in graph.shared else None
-            self._known[id(layer)] = _behind(layer, before)
+    def __init__(self, graph: ModelGraph):
+        self._known: dict[Value, Channels | None] = {}
+        for node in graph.nodes:
+            before = self._known.get(node.inputs[0]) if len(node.inputs) == 1 else None
+            self._known.update(dict.fromkeys(node.outputs, _behind(node, before)))
 
-    def __getitem__(self, layer: keras.layers.Layer) -> Channels | None:
-        return self._known[id(layer)]
+    def __getitem__(self, value: Value) -> Channels | None:
+        return self._known[value]
 
 
-def passes_channels(layer: keras.layers.Layer) -> bool:
-    """Whether output channel c of a layer comes from its input channel c alone."""
-    kind = layer_class(layer)
+def passes_channels(node: Node) -> bool:
+    """Whether output channel c of a node comes from its input channel c alone."""
+    layer, kind = node.operation, layer_class(node.operation)
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         return False
     if kind == "Activation":
         return _is_elementwise(layer.activation)
     if kind == "BatchNormalization":
-        return layer.axis in (-1, len(layer.input.shape) - 1)
+        return layer.axis in (-1, len(node.inputs[0].shape))
     return kind in CHANNELWISE or is_thin(layer)
 
 
@@ -81,13 +81,14 @@ def kernel_and_bias(layer: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray |
     return ops.convert_to_numpy(kernel), None if bias is None else ops.convert_to_numpy(bias)
 
 
-def _behind(layer, before):
+def _behind(node, before):
+    layer = node.operation
     if is_producer(layer) or is_thin(layer):
         found = _silent_filters(layer)
         if is_thin(layer) and before is not None:
-            found = _either(found, _passed_on(layer, *before))
+            found = _either(found, _passed_on(node, *before))
         return found
-    return _passed_on(layer, *before) if before is not None and passes_channels(layer) else None
+    return _passed_on(node, *before) if before is not None and passes_channels(node) else None
 
 
 def _silent_filters(layer):
@@ -103,11 +104,12 @@ def _silent_filters(layer):
     return constant, np.where(constant, ops.convert_to_numpy(y), 0)
 
 
-def _passed_on(layer, constant, values):
+def _passed_on(node, constant, values):
     """What a layer makes of constant channels: it computes a map of them."""
-    shape = [1, *(size or _SIZE_IF_OPEN for size in layer.input.shape[1:-1]), len(values)]
-    x = np.broadcast_to(values, shape).astype("float32")
-    y = ops.convert_to_numpy(layer(ops.convert_to_tensor(x), training=False)).reshape(-1, len(values))
+    (value,), (output,) = node.inputs, node.outputs
+    shape = [1, *(size or _SIZE_IF_OPEN for size in value.shape[:-1]), len(values)]
+    x = ops.convert_to_tensor(np.broadcast_to(values, shape).astype("float32"))
+    y = ops.convert_to_numpy(run_nodes([node], {value: x})[output]).reshape(-1, len(values))
     constant = constant & (y == y[0]).all(axis=0)
     return constant, np.where(constant, y[0], 0)
 

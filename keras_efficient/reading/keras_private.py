@@ -58,6 +58,16 @@ def compile_arguments(model: Any) -> dict | None:
     return dict(config.config) if getattr(model, "compiled", False) and config is not None else None
 
 
+def layers_within(layer: Any, recursive: bool = True) -> list[Any]:
+    """A layer or a model of any class, and the layers that it holds, each once; also in wrappers, cells, inner models.
+
+    This is for what concerns layers as they are, however they are called: their modes, masks, weights. A subclassed
+    model has them, too. What asks what is computed, and from what, takes `read_model`: functions and operators are
+    calls without a layer, a layer may be called twice, and a model may hold layers that nothing calls.
+    """
+    return list({id(part): part for part in layer._flatten_layers(recursive=recursive)}.values())
+
+
 def takes_training(operation: Any) -> bool:
     """Whether the call of a layer has an argument `training`."""
     return bool(getattr(operation, "_call_has_training_arg", False))

@@ -15,6 +15,7 @@ from keras_efficient.descriptions.specs import KERNEL_NAMES
 from keras_efficient.kinds import layer_class
 from keras_efficient.layers.masking import keep
 from keras_efficient.layers.pruning.structures import Structure
+from keras_efficient.reading.keras_private import layers_within
 from keras_efficient.type_aliases import Tensor
 
 _REFUSED = {
@@ -79,7 +80,7 @@ def prunable_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
     if own is not None:
         return list(own())
     weights = [weight for weight in vars_of(layer) if weight.name in KERNEL_NAMES]
-    for part in layer._flatten_layers(include_self=False, recursive=False):
+    for part in layers_within(layer, recursive=False)[1:]:
         weights += prunable_weights(part)
     return list({id(weight): weight for weight in weights}.values())
 
@@ -107,7 +108,7 @@ def refusal(layer: keras.layers.Layer) -> str | None:
         return "it is a model; right would be `keras_efficient.prune_model`"
     if len(_build_arguments(layer)) > 1:
         return "it takes several inputs, and a wrapper can pass on one"
-    for part in layer._flatten_layers():
+    for part in layers_within(layer):
         if getattr(part, "lora_enabled", False):
             return "its low-rank update would fill the zeros; merge it first"
         if getattr(part, "quantization_mode", None):
@@ -177,7 +178,7 @@ class Place:
 def places_of(layer: keras.layers.Layer, variables: list[keras.Variable]) -> list[Place]:
     """Where a layer reads these weights, but for the layers of ours: they apply the masks themselves."""
     wanted, places = {id(variable) for variable in variables}, []
-    for owner in layer._flatten_layers():
+    for owner in layers_within(layer):
         named = {name: value for name, value in vars(owner).items() if id(value) in wanted}
         if getattr(owner, "applies_pruning_masks", False):
             wanted -= {id(value) for value in owner.variables}

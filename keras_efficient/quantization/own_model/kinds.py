@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-
 from keras_efficient.layers.activation_names import activation_name as name_of_activation
 
 KERNELS = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D")
@@ -36,8 +34,3 @@ def relu_name(class_name: str, config: Mapping[str, Any]) -> str | None:
         return None
     limit = config.get("max_value")
     return {None: "relu", RELU_6: "relu6"}.get(None if limit is None else float(limit))
-
-
-def is_model(operation: Any) -> bool:
-    """Whether an operation is a model within the model."""
-    return isinstance(operation, keras.Model)
