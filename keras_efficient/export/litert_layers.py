@@ -51,8 +51,8 @@ class LitertLayers:
             for quantizer, seen in zip(activation_quantizers(model), values, strict=True):
                 self.seen[id(quantizer)] = (float(seen.min()), float(seen.max()))
 
-    def __call__(self, layer: Any) -> Any:
-        """A layer that computes what `layer` does in its mode, but for the rounding of activations.
+    def __call__(self, layer: Any, args: tuple) -> Any:
+        """A layer that computes what `layer`, called with `args`, does in its mode, but for the rounding of activations.
 
         Weights are those that the mode gives (rounded in the quantized modes, with what is folded into
         them, and with the zeros of a `Prunable`). Activations saturate where their grid does, if it has
@@ -61,7 +61,7 @@ class LitertLayers:
         core = layer.layer if isinstance(layer, Prunable) else layer
         if not isinstance(core, QuantizedLayer):
             return layer
-        shape = keras.tree.map_structure(lambda tensor: tensor.shape, layer.input)
+        shape = keras.tree.map_structure(lambda tensor: tensor.shape, args[0])
         if isinstance(core, MeanPoolingQ | GlobalMeanPoolingQ):
             return plain_means(core, shape, self.limits(core, core.activation_quantizer))
         made = plain_layer(core, shape)
