@@ -52,7 +52,7 @@ class LitertLayers:
                 self.seen[id(quantizer)] = (float(seen.min()), float(seen.max()))
 
     def __call__(self, layer: Any, args: tuple) -> Any:
-        """A layer that computes what `layer`, called with `args`, does in its mode, but for the rounding of activations.
+        """A layer that computes what `layer` does, called with `args`: in its mode, but for rounding activations.
 
         Weights are those that the mode gives (rounded in the quantized modes, with what is folded into
         them, and with the zeros of a `Prunable`). Activations saturate where their grid does, if it has

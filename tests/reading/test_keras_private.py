@@ -55,7 +55,7 @@ def test_layers_within():
     inputs = [model.inputs[0]._keras_history.operation for model in (made, inner)]
     found = keras_private.layers_within(made)
     assert {*map(id, found)} == {*map(id, [made, *made.layers, wrapped.layer, *inner.layers, *inputs])}
-    assert len(found) == 8 and keras_private.layers_within(made, recursive=False) == [made, inputs[0], *made.layers]
+    assert len(found) == 9 and keras_private.layers_within(made, recursive=False) == [made, inputs[0], *made.layers]
 
 
 class OwnConstructor(keras.Model):
