@@ -15,7 +15,7 @@ from keras_efficient.layers.masking import masked
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.folding import FoldingLayer
-from keras_efficient.quantization.modes import quantized_layers
+from keras_efficient.quantization.modes import activation_quantizers
 from keras_efficient.quantization.observation import observed_activations
 
 LITERT_BITS = 8  # of the integers between its layers
@@ -81,12 +81,6 @@ class LitertLayers:
         if low <= least and most <= high:
             return None
         return Limits(low if least < low else None, high if most > high else None)
-
-
-def activation_quantizers(model: keras.Model) -> list[Any]:
-    """In the order of `observed_activations`."""
-    quantizers = [quantizer for layer in quantized_layers(model) for quantizer in layer.quantizers]
-    return [quantizer for quantizer in quantizers if quantizer.weight is None]
 
 
 def plain_layer(layer: QuantizedLayer, shape: Any) -> keras.layers.Layer:

@@ -10,6 +10,7 @@ import numpy as np
 from keras_efficient.copies.exclusions import copy_exclusions
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.mode import check_mode
+from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.reading.keras_private import layers_within
 
 
@@ -38,6 +39,13 @@ def set_mode(model: keras.layers.Layer, mode: str) -> None:
 def quantized_layers(model: keras.layers.Layer) -> list[QuantizedLayer]:
     """The quantized layers of `model` in order, also inside wrappers and nested models."""
     return layers_of(model, QuantizedLayer)
+
+
+def activation_quantizers(model: keras.layers.Layer) -> list[Quantizer]:
+    """The grids of the activations of `model`, layer by layer."""
+    return [
+        quantizer for layer in quantized_layers(model) for quantizer in layer.quantizers if quantizer.weight is None
+    ]
 
 
 def layers_of(model: keras.layers.Layer, kind: type) -> list:
