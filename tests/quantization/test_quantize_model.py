@@ -121,6 +121,8 @@ def test_overrides_by_name_and_pattern():
         ({"input_bits": 17}, ValueError, "`input_bits` must be an integer from 1 to 16"),
         ({"per_channel": 1}, ValueError, "`per_channel` must be True or False"),
         ({"mode": "int8"}, ValueError, "`mode` must be one of"),
+        ({"x": np.ones((8, 8, 2))}, ValueError, r"`x` must hold samples of shape \(8, 8, 2\)"),
+        ({"x": [np.ones((8, 8, 2))[None, None]]}, ValueError, r"Received: shapes \[\(1, 1, 8, 8, 2\)\]"),
         ({"x": np.zeros((0, 8, 8, 2))}, ValueError, "`x` must hold at least one sample"),
     ],
 )
