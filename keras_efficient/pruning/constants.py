@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_efficient.kinds import layer_class
+from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.reading import ModelGraph, Node, Value
 from keras_efficient.reading.run import run_nodes
 
@@ -119,5 +120,5 @@ def _either(one, other):
 
 
 def _is_elementwise(activation: Callable) -> bool:
-    name = getattr(activation, "__name__", "")
+    name = activation_name(activation)
     return hasattr(keras.activations, name) and name not in _NOT_ELEMENTWISE

@@ -46,7 +46,8 @@ def maker_of(tensor: Any) -> Any:
 
 def has_functional_constructor(model: Any) -> bool:
     """Whether a model of the class can be made from inputs and outputs, as Keras makes its copies."""
-    functional = next(kind for kind in type(model).__mro__ if kind.__name__ == "Functional")
+    keras_own_kinds = (kind for kind in type(model).__mro__ if kind.__module__.split(".")[0] == "keras")
+    functional = next(kind for kind in keras_own_kinds if kind.__name__ == "Functional")
     constructors = [kind.__init__ for kind in (type(model), functional)]  # type: ignore[misc]
     own, keras_own = (list(inspect.signature(each).parameters) for each in constructors)
     return own == keras_own or own == ["self", "args", "kwargs"]
