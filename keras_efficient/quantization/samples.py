@@ -29,6 +29,8 @@ class Samples:
 
     def __init__(self, x: Any, model: keras.Model):
         self.batches: Iterable[Batch]
+        self.inputs: int
+        self.shape: tuple | None
         if isinstance(x, Samples):
             self.batches, self.inputs, self.shape = x.batches, x.inputs, x.shape
             return
@@ -56,7 +58,7 @@ class Samples:
 
     def _of_arrays(self, x: Any) -> list[Batch]:
         if self.inputs == 1 and isinstance(x, (list, tuple)):
-            x = _stacked(x, self.shape and len(self.shape))
+            x = _stacked(x, None if self.shape is None else len(self.shape))
         shapes = [np.shape(part) for part in parts_of(x)]
         if not shapes or any(shape[:1] in ((), (0,)) for shape in shapes):
             raise ValueError(f"`x` must hold at least one sample. Received: shapes {shapes}")

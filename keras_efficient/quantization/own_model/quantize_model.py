@@ -91,8 +91,8 @@ def quantize_model(
     check_model(model)
     width = None if input_bits in ("auto", None) else check_bits(input_bits, "input_bits")
     samples = None if x is None else Samples(x, model)
-    given = dict(zip(NAMES, (kernel_bits, bias_bits, activation_bits, per_channel), strict=True))
-    given = {name: value for name, value in given.items() if value is not None}
+    settings = zip(NAMES, (kernel_bits, bias_bits, activation_bits, per_channel), strict=True)
+    given: dict[str, Any] = {name: value for name, value in settings if value is not None}
     operations = read_model(model).operations
     asked = frozenset(given if is_quantized(operations) else ())
     chosen = choices(operations, replace(COMMON, **given), overrides, asked, width)
