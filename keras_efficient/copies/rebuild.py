@@ -62,10 +62,21 @@ class Rebuilder:
         """What a node sees of a value."""
         return self.known[value]
 
+    def input(self, tensor: Any) -> Any:
+        """What takes the place of an input."""
+        layer = maker_of(tensor)
+        return type(layer).from_config(layer.get_config()).output
+
     def run(self) -> keras.Model:
         """The new model."""
+        made = _of_class(self.model, *self.ends())
+        copy_compiling(self.model, made)
+        return made
+
+    def ends(self) -> tuple[Any, Any]:
+        """The inputs and the outputs of the new model, in the structures of the old one."""
         functional = functional_of(self.model)
-        inputs = {id(tensor): _input(tensor) for tensor in functional.inputs}
+        inputs = {id(tensor): self.input(tensor) for tensor in functional.inputs}
         self.known = dict(zip(self.graph.inputs, inputs.values(), strict=True))
         for node in self.graph.nodes:
             seen = {value: self.tensor(node, value) for value in node.inputs}
@@ -73,13 +84,10 @@ class Rebuilder:
             outputs = keras.tree.flatten(self.call(node, args, kwargs))
             self.known.update(zip(node.outputs, outputs, strict=True))
         outputs = {id(t): self.known[value] for t, value in zip(functional.outputs, self.graph.outputs, strict=True)}
-        made = _of_class(
-            self.model,
+        return (
             keras.tree.map_structure(lambda tensor: inputs[id(tensor)], input_structure(functional)),
             keras.tree.map_structure(lambda tensor: outputs[id(tensor)], output_structure(functional)),
         )
-        copy_compiling(self.model, made)
-        return made
 
 
 def replace_layers(model: keras.Model, replace: Callable[[Any], Replacement | None]) -> keras.Model:
@@ -131,11 +139,6 @@ def first_by_place(operation: Any, args: tuple, kwargs: Mapping[str, Any]) -> tu
     if args or name not in kwargs:
         return args, dict(kwargs)
     return (kwargs[name],), {key: value for key, value in kwargs.items() if key != name}
-
-
-def _input(tensor: Any) -> Any:
-    layer = maker_of(tensor)
-    return type(layer).from_config(layer.get_config()).output
 
 
 def _of_class(model: keras.Model, inputs: Any, outputs: Any) -> keras.Model:

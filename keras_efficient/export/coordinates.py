@@ -16,6 +16,7 @@ from keras_efficient.kinds.coordinate_file import FLOAT_BITS, HEADER_BYTES, HEAD
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
 from keras_efficient.ops.covering import covering_log2_scale
 from keras_efficient.ops.quantize import check_bits, code_range, to_codes
+from keras_efficient.reading.keras_private import layers_within
 
 _MARK, _VERSION = 0xB5, 1
 _ADVICE = "Write it again with `write_coordinates`."
@@ -125,7 +126,7 @@ def random_basis_layers(model: keras.Model) -> list[RandomBasisLayer]:
 
 
 def _leaves(model):
-    for layer in model.layers:
+    for layer in layers_within(model, recursive=False)[1:]:
         yield from _leaves(layer) if isinstance(layer, keras.Model) else (layer,)
 
 

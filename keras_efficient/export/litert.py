@@ -6,13 +6,17 @@ import contextlib
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_efficient.copies.rebuild import Rebuilder
 from keras_efficient.export.litert_layers import LitertLayers
 from keras_efficient.export.litert_report import LitertReport, litert_report
 from keras_efficient.files import write_atomically
+from keras_efficient.reading import Node
+from keras_efficient.reading.read import is_connected
 
 # Where a .tflite file says what it is.
 MARK_PLACE, FILE_MARK = slice(4, 8), b"TFL3"
@@ -70,7 +74,7 @@ def convert_litert(model: keras.Model, samples: np.ndarray | None = None) -> byt
             finite; if the converter cannot write a layer.
     """
     check_backend()
-    if not isinstance(model, keras.Model) or len(getattr(model, "inputs", None) or ()) != 1:
+    if not is_connected(model) or len(getattr(model, "inputs", None) or ()) != 1:
         raise TypeError(
             f"`model` must be a built Functional or Sequential model with one input. Received: model={model!r}"
         )
@@ -110,11 +114,34 @@ def checked_samples(samples: np.ndarray, model_input: keras.KerasTensor) -> np.n
 def for_one_sample(model: keras.Model, samples: np.ndarray | None) -> keras.Model:
     """The same network in layers that the converter gets right, for a batch of one."""
     # TensorFlow's own optimizer would compute a chain of constant products only up to some size.
-    plain = keras.models.clone_model(model, clone_function=LitertLayers(model, samples), recursive=True)
-    if plain.input_shape[0] == 1:
-        return plain
-    inputs = keras.Input(batch_shape=(1, *plain.input_shape[1:]), dtype=plain.inputs[0].dtype)
-    return keras.Model(inputs, plain(inputs))
+    inputs, outputs = _ForOneSample(model, LitertLayers(model, samples)).ends()
+    return keras.Model(keras.tree.flatten(inputs)[0], outputs)
+
+
+class _Plain(Rebuilder):
+    """Calls what takes the place of each layer; the layers that stay are the model's own."""
+
+    def __init__(self, model: keras.Model, replacement: LitertLayers):
+        super().__init__(model)
+        self.replacement = replacement
+        self.made: dict[int, Any] = {}
+
+    def call(self, node: Node, args: tuple, kwargs: dict[str, Any]) -> Any:
+        operation = node.operation
+        if id(operation) not in self.made:
+            inner = is_connected(operation)
+            made = (
+                keras.Model(*_Plain(operation, self.replacement).ends()) if inner else self.replacement(operation, args)
+            )
+            self.made[id(operation)] = made
+        return self.made[id(operation)](*args, **kwargs)
+
+
+class _ForOneSample(_Plain):
+    """With a batch of one, which the converter needs to know all shapes."""
+
+    def input(self, tensor: Any) -> Any:
+        return keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype)
 
 
 def converted(model: keras.Model, samples: np.ndarray | None) -> bytes:

@@ -15,7 +15,7 @@ from keras_efficient.layers.masking import masked
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.folding import FoldingLayer
-from keras_efficient.quantization.modes import quantized_layers
+from keras_efficient.quantization.modes import activation_quantizers
 from keras_efficient.quantization.observation import observed_activations
 
 LITERT_BITS = 8  # of the integers between its layers
@@ -51,8 +51,8 @@ class LitertLayers:
             for quantizer, seen in zip(activation_quantizers(model), values, strict=True):
                 self.seen[id(quantizer)] = (float(seen.min()), float(seen.max()))
 
-    def __call__(self, layer: Any) -> Any:
-        """A layer that computes what `layer` does in its mode, but for the rounding of activations.
+    def __call__(self, layer: Any, args: tuple) -> Any:
+        """A layer that computes what `layer` does, called with `args`: in its mode, but for rounding activations.
 
         Weights are those that the mode gives (rounded in the quantized modes, with what is folded into
         them, and with the zeros of a `Prunable`). Activations saturate where their grid does, if it has
@@ -61,7 +61,7 @@ class LitertLayers:
         core = layer.layer if isinstance(layer, Prunable) else layer
         if not isinstance(core, QuantizedLayer):
             return layer
-        shape = keras.tree.map_structure(lambda tensor: tensor.shape, layer.input)
+        shape = keras.tree.map_structure(lambda tensor: tensor.shape, args[0])
         if isinstance(core, MeanPoolingQ | GlobalMeanPoolingQ):
             return plain_means(core, shape, self.limits(core, core.activation_quantizer))
         made = plain_layer(core, shape)
@@ -81,12 +81,6 @@ class LitertLayers:
         if low <= least and most <= high:
             return None
         return Limits(low if least < low else None, high if most > high else None)
-
-
-def activation_quantizers(model: keras.Model) -> list[Any]:
-    """In the order of `observed_activations`."""
-    quantizers = [quantizer for layer in quantized_layers(model) for quantizer in layer.quantizers]
-    return [quantizer for quantizer in quantizers if quantizer.weight is None]
 
 
 def plain_layer(layer: QuantizedLayer, shape: Any) -> keras.layers.Layer:

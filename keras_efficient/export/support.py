@@ -20,15 +20,13 @@ from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.float_layers import keeps_codes, missing_parts, prepares
 from keras_efficient.quantization.own_model.fusion import leads_out
 from keras_efficient.quantization.own_model.quantizing import Quantizing
-from keras_efficient.quantization.own_model.settings import Settings, choices
+from keras_efficient.quantization.own_model.settings import COMMON, INPUT_BITS, choices
 from keras_efficient.quantization.own_model.weights import core
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
 from keras_efficient.storage.estimate import estimate_storage
 from keras_efficient.storage.models import shape_behind
 
-COMMON = Settings(kernel_bits=8, bias_bits=16, activation_bits=8, per_channel=True)
-INPUT_BITS = 8
 HEADINGS = ("name", "kind", "quantize", "priced", "c", "litert", "prunable", "reason")
 
 

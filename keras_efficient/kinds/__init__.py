@@ -1,5 +1,5 @@
 """The kinds of operations: what a layer or a function is known by. No Keras is imported."""
 
-from keras_efficient.kinds.identity import Key, key_of, kind_name, layer_class
+from keras_efficient.kinds.identity import Key, key_of, kind_name
 
-__all__ = ["Key", "key_of", "kind_name", "layer_class"]
+__all__ = ["Key", "key_of", "kind_name"]

@@ -76,12 +76,6 @@ def _overridable(base: type, origin: str) -> Callable[[str], bool]:
     return lambda name: name in _FREE or not hasattr(base, name)
 
 
-def layer_class(operation: Any) -> str:
-    """The class name of a layer of Keras or of this package; "" for functions and somebody else's classes."""
-    key = key_of(operation)
-    return key.name if key is not None and key.origin in ("layers", "own") else ""
-
-
 def kind_name(operation: Any) -> str:
     """What people call the kind: the bare name of a layer's class, of a function its own name (`get_item`)."""
     name, key = type(operation).__name__, key_of(operation)

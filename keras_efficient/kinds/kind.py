@@ -19,6 +19,7 @@ TRAINING_ONLY = "training only"  # nothing in inference
 
 # What pruning may do with a layer.
 FILTERS = "filters"  # its kernel (..., inputs, outputs) has filters that can be taken out
+TRANSPOSED = "transposed"  # its kernel (..., filters, inputs) has filters
 THIN = "thin"  # its kernel (..., channels, multiplier) has some for each channel; with one each, channels pass it
 CHANNELS = "channels"  # each channel is computed from itself alone
 
@@ -60,7 +61,7 @@ class Kind:
     window: (configuration, shape of the input) -> the window that slides over the input, of forms that have one.
     twin: The layer of this package that `quantize_model` makes of it.
     absorbs: What that takes in behind it: "batch_norm", "relu".
-    prunes: What pruning may do with it: `FILTERS`, `THIN`, `CHANNELS` or None.
+    prunes: What pruning may do with it: `FILTERS`, `TRANSPOSED`, `THIN`, `CHANNELS` or None.
     makes_kernel: Whether its kernel is made from a seed and a few numbers: zeros among these say nothing.
     prepares: Whether it stays outside of the network where it stands before the grid of the input.
     is_head: Whether it acts on the outputs in place behind the last layer that works: the C leaves it out.

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -63,10 +64,9 @@ def quantize(
     Raises:
         ValueError: If `bits` is not an integer from 1 to 16, or `rounding` is unknown.
     """
-    grid = _Grid(check_bits(bits), bool(signed), _check_rounding(rounding), scale_gradient)
     if isinstance(x, KerasTensor) or isinstance(log2_scale, KerasTensor):
-        return Quantize(**asdict(grid))(x, log2_scale)
-    return _quantize(x, log2_scale, grid)
+        return Quantize(bits, signed, rounding, scale_gradient)(x, log2_scale)
+    return Grid(bits, signed, rounding)(x, log2_scale, scale_gradient)
 
 
 @saving.register_keras_serializable(package="keras_efficient")
@@ -75,41 +75,61 @@ class Quantize(Operation):
 
     def __init__(self, bits: int, signed: bool, rounding: str, scale_gradient: float, **kwargs: Any):
         super().__init__(**kwargs)
-        self.grid = _Grid(bits, signed, rounding, scale_gradient)
+        self.grid, self.scale_gradient = Grid(bits, signed, rounding), scale_gradient
 
     def call(self, x: Tensor, log2_scale: Tensor) -> Tensor:
-        return _quantize(x, log2_scale, self.grid)
+        return self.grid(x, log2_scale, self.scale_gradient)
 
     def compute_output_spec(self, x: Tensor, log2_scale: Tensor) -> keras.KerasTensor:
         shape = ops.add(x, log2_scale).shape
         return KerasTensor(shape, dtype=x.dtype if "float" in getattr(x, "dtype", "int") else "float32")
 
 
-def _quantize(x, log2_scale, grid):
-    x = _as_float(x)
-    dtype = ops.dtype(x)
-    if dtype in HALF_PRECISION:
-        x = ops.cast(x, "float32")
-    step = power_of_two(log2_scale, grid.scale_gradient, ops.dtype(x)) / grid.resolution
-    if len(step.shape):  # one shape for both, so that each gradient has the shape of its own
-        x, step = x * ops.ones_like(step), step * ops.ones_like(x)
-    return ops.cast(ops.custom_gradient(grid.values_and_gradient)(x, step), dtype)
-
-
 @dataclass(frozen=True)
-class _Grid:
-    """The codes of a grid, and the factor on the gradient of its scale."""
+class Grid:
+    """The codes of a grid: what `quantize` rounds to, with arguments that are checked once."""
 
     bits: int
-    signed: bool
-    rounding: str
-    scale_gradient: float
+    signed: bool = True
+    rounding: str = "nearest"
 
-    @property
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bits", check_bits(self.bits))  # of numpy's integers a plain one
+        _check_rounding(self.rounding)
+
+    @cached_property
     def resolution(self) -> int:
-        return _resolution(self.bits, self.signed)
+        """Steps between 0 and the scale."""
+        return 2 ** (self.bits - 1) if self.signed else 2**self.bits
 
-    def values_and_gradient(self, x: Tensor, step: Tensor) -> tuple[Tensor, Callable[..., tuple[Tensor, Tensor]]]:
+    @cached_property
+    def is_mid_rise(self) -> bool:
+        """Whether the grid has no zero."""
+        return self.signed and self.bits <= LARGEST_MIDRISE
+
+    @cached_property
+    def limits(self) -> tuple[float, float]:
+        """The smallest and the largest code."""
+        shift = 0.5 if self.is_mid_rise else 0
+        return (-self.resolution if self.signed else 0) + shift, self.resolution - 1 + shift
+
+    def __call__(self, x: Tensor, log2_scale: Tensor, scale_gradient: float = 1.0) -> Tensor:
+        """`quantize` of `x`."""
+        x = _as_float(x)
+        dtype = ops.dtype(x)
+        if dtype in HALF_PRECISION:
+            x = ops.cast(x, "float32")
+        step = power_of_two(log2_scale, scale_gradient, ops.dtype(x)) / self.resolution
+        if len(step.shape):  # one shape for both, so that each gradient has the shape of its own
+            x, step = x * ops.ones_like(step), step * ops.ones_like(x)
+        frozen = isinstance(scale_gradient, (int, float)) and scale_gradient == 0
+        values_and_gradient = self._values_with_frozen_scale if frozen else self._values_and_gradient
+        return ops.cast(ops.custom_gradient(values_and_gradient)(x, step), dtype)
+
+    def _values_with_frozen_scale(self, x: Tensor, step: Tensor) -> tuple[Tensor, Callable]:
+        return self._values_and_gradient(x, step, frozen=True)
+
+    def _values_and_gradient(self, x: Tensor, step: Tensor, frozen: bool = False) -> tuple[Tensor, Callable]:
         """The values of `quantize`, and the function that gives the gradients of x and step.
 
         The gradients are written out, as they are what the docstring of `quantize` promises, in
@@ -118,19 +138,24 @@ class _Grid:
         gradient 1/2 on JAX and 1 elsewhere.
         """
         scaled = x * (1 / step)
-        rounded = _round(scaled, self.bits, self.signed, self.rounding)
-        code = ops.clip(rounded, *code_range(self.bits, self.signed))
+        rounded = self._rounded(scaled)
+        code = ops.clip(rounded, *self.limits)
 
         def gradient(*arguments, upstream=None):
             upstream = arguments[-1] if upstream is None else upstream
             inside = rounded == code
             dx = ops.where(inside, upstream, 0.0)
-            if isinstance(self.scale_gradient, (int, float)) and self.scale_gradient == 0:
+            if frozen:
                 return dx, ops.zeros_like(step)
             dstep = upstream * ops.where(inside, rounded - scaled, code)
             return dx, dstep if len(step.shape) else ops.sum(dstep)
 
         return code * step, gradient
+
+    def _rounded(self, scaled: Tensor) -> Tensor:
+        if self.rounding == "floor":
+            return ops.floor(scaled)
+        return ops.floor(scaled) + 0.5 if self.is_mid_rise else ops.round(scaled)
 
 
 def power_of_two(log2_scale: Tensor, scale_gradient: float = 1.0, dtype: str = "float32") -> Tensor:
@@ -158,7 +183,7 @@ def to_codes(x: Tensor, bits: int, log2_scale: Tensor, signed: bool = True) -> T
 
     `codes = y Q / S` with y, Q and S as in `quantize`; numbers from `lo` to `hi`.
     """
-    step = power_of_two(log2_scale, 0.0) / _resolution(bits, signed)
+    step = power_of_two(log2_scale, 0.0) / Grid(bits, signed).resolution
     return quantize(x, bits, log2_scale, signed, scale_gradient=0.0) / step
 
 
@@ -168,9 +193,7 @@ def code_range(bits: int, signed: bool) -> tuple[float, float]:
     Raises:
         ValueError: If `bits` is not an integer from 1 to 16.
     """
-    resolution = _resolution(bits, signed)
-    shift = 0.5 if _is_mid_rise(bits, signed) else 0
-    return (-resolution if signed else 0) + shift, resolution - 1 + shift
+    return Grid(bits, signed).limits
 
 
 def check_bits(bits: Any, name: str = "bits") -> int:
@@ -178,21 +201,6 @@ def check_bits(bits: Any, name: str = "bits") -> int:
     if not is_integer(bits) or not MIN_BITS <= bits <= MAX_BITS:
         raise ValueError(f"`{name}` must be an integer from {MIN_BITS} to {MAX_BITS}. Received: {name}={bits!r}")
     return int(bits)
-
-
-def _resolution(bits, signed):
-    bits = check_bits(bits)
-    return 2 ** (bits - 1) if signed else 2**bits
-
-
-def _is_mid_rise(bits, signed):
-    return signed and bits <= LARGEST_MIDRISE
-
-
-def _round(scaled, bits, signed, rounding):
-    if rounding == "floor":
-        return ops.floor(scaled)
-    return ops.floor(scaled) + 0.5 if _is_mid_rise(bits, signed) else ops.round(scaled)
 
 
 def _check_rounding(rounding):

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_efficient.kinds import layer_class
-from keras_efficient.pruning.graph import Graph
+from keras_efficient.kinds.kind import CHANNELS, FILTERS, THIN
+from keras_efficient.layers.activation_names import activation_name
+from keras_efficient.quantization.own_model.fusion import folds
+from keras_efficient.quantization.own_model.kinds import ACTIVATION, BATCH_NORM
+from keras_efficient.reading import ModelGraph, Node, Value
+from keras_efficient.reading.run import run_nodes
 
-PRODUCERS = ("Dense", "Conv1D", "Conv2D", "Conv3D", "DenseQ", "Conv1DQ", "ConvQ")
-DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D", "DepthwiseConvQ")
-# What computes every channel from itself alone.
-CHANNELWISE = (
-    *("Activation", "ReLU", "LeakyReLU", "ELU", "ActivationQ", "Identity", "BatchNormalization"),
-    *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise", "GaussianDropout"),
-    *(f"{kind}Pooling{d}D" for kind in ("Max", "Average", "GlobalMax", "GlobalAverage") for d in (1, 2, 3)),
-    *(f"{kind}{d}D" for kind in ("ZeroPadding", "Cropping", "UpSampling") for d in (1, 2, 3)),
-    *("AveragePoolingQ", "MeanPoolingQ", "GlobalMeanPoolingQ"),
-)
 _NOT_ELEMENTWISE = ("softmax", "log_softmax", "glu", "sparsemax")
 _SIZE_IF_OPEN = 32
 
@@ -30,44 +23,45 @@ Channels: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 class Constants:
-    """The constant channels behind each layer of a model.
+    """The constant channels of the values of a model.
 
-    `constants[layer]` is a pair of arrays, one entry a channel: whether it is constant over all inputs and
+    `constants[value]` is a pair of arrays, one entry a channel: whether it is constant over all inputs and
     places, and its value then (else 0). None where channels have no meaning any more.
     """
 
-    def __init__(self, graph: Graph):
-        self._known: dict[int, Channels | None] = {}
-        for layer in graph.layers:
-            source = graph.source_of(layer)
-            before = self._known.get(id(source)) if source is not None and id(layer) not in graph.shared else None
-            self._known[id(layer)] = _behind(layer, before)
+    def __init__(self, graph: ModelGraph):
+        self._known: dict[Value, Channels | None] = {}
+        for node in graph.nodes:
+            before = self._known.get(node.inputs[0]) if len(node.inputs) == 1 else None
+            self._known.update(dict.fromkeys(node.outputs, _behind(node, before)))
 
-    def __getitem__(self, layer: keras.layers.Layer) -> Channels | None:
-        return self._known[id(layer)]
+    def __getitem__(self, value: Value) -> Channels | None:
+        return self._known[value]
 
 
-def passes_channels(layer: keras.layers.Layer) -> bool:
-    """Whether output channel c of a layer comes from its input channel c alone."""
-    kind = layer_class(layer)
-    if getattr(layer, "data_format", "channels_last") != "channels_last":
+def passes_channels(node: Node) -> bool:
+    """Whether output channel c of a node comes from its input channel c alone."""
+    if not _channels_last(node):
         return False
-    if kind == "Activation":
-        return _is_elementwise(layer.activation)
-    if kind == "BatchNormalization":
-        return layer.axis in (-1, len(layer.input.shape) - 1)
-    return kind in CHANNELWISE or is_thin(layer)
+    if node.form.key == BATCH_NORM:
+        return folds(node)
+    if node.form.key == ACTIVATION:
+        return _is_elementwise(node.form.config["activation"])
+    return node.kind.prunes == CHANNELS or is_thin(node)
 
 
-def is_thin(layer: keras.layers.Layer) -> bool:
-    """Whether a layer is a depthwise convolution with one filter a channel."""
-    return layer_class(layer) in DEPTHWISE and layer.depth_multiplier == 1
+def is_thin(node: Node) -> bool:
+    """Whether a node is a depthwise convolution with one filter a channel."""
+    return node.kind.prunes == THIN and node.form.config["depth_multiplier"] == 1
 
 
-def is_producer(layer: keras.layers.Layer) -> bool:
-    """Whether a layer has a kernel (..., inputs, outputs) whose inputs and outputs can be taken out."""
-    channels_last = getattr(layer, "data_format", "channels_last") == "channels_last"
-    return layer_class(layer) in PRODUCERS and channels_last and getattr(layer, "groups", 1) == 1
+def is_producer(node: Node) -> bool:
+    """Whether a node has a kernel (..., inputs, outputs) whose inputs and outputs can be taken out."""
+    return node.kind.prunes == FILTERS and _channels_last(node) and node.form.config.get("groups", 1) == 1
+
+
+def _channels_last(node: Node) -> bool:
+    return node.form.config.get("data_format") in (None, "channels_last")
 
 
 def kernel_and_bias(layer: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray | None]:
@@ -81,21 +75,22 @@ def kernel_and_bias(layer: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray |
     return ops.convert_to_numpy(kernel), None if bias is None else ops.convert_to_numpy(bias)
 
 
-def _behind(layer, before):
-    if is_producer(layer) or is_thin(layer):
-        found = _silent_filters(layer)
-        if is_thin(layer) and before is not None:
-            found = _either(found, _passed_on(layer, *before))
+def _behind(node, before):
+    layer = node.operation
+    if is_producer(node) or is_thin(node):
+        found = _silent_filters(layer, is_thin(node))
+        if is_thin(node) and before is not None:
+            found = _either(found, _passed_on(node, *before))
         return found
-    return _passed_on(layer, *before) if before is not None and passes_channels(layer) else None
+    return _passed_on(node, *before) if before is not None and passes_channels(node) else None
 
 
-def _silent_filters(layer):
+def _silent_filters(layer, thin):
     """A filter of zeros gives what the layer makes of its bias."""
     kernel, bias = kernel_and_bias(layer)
-    kernel = kernel[..., 0] if is_thin(layer) else kernel
+    kernel = kernel[..., 0] if thin else kernel
     silent = ~kernel.reshape(-1, kernel.shape[-1]).any(axis=0)
-    constant = np.asarray(silent & _is_elementwise(layer.activation))
+    constant = np.asarray(silent & _is_elementwise(activation_name(layer.activation)))
     values = np.zeros(len(constant), "float32") if bias is None else bias
     y = layer.activation(ops.convert_to_tensor(values))
     if hasattr(layer, "activation_quantizer"):
@@ -103,11 +98,12 @@ def _silent_filters(layer):
     return constant, np.where(constant, ops.convert_to_numpy(y), 0)
 
 
-def _passed_on(layer, constant, values):
+def _passed_on(node, constant, values):
     """What a layer makes of constant channels: it computes a map of them."""
-    shape = [1, *(size or _SIZE_IF_OPEN for size in layer.input.shape[1:-1]), len(values)]
-    x = np.broadcast_to(values, shape).astype("float32")
-    y = ops.convert_to_numpy(layer(ops.convert_to_tensor(x), training=False)).reshape(-1, len(values))
+    (value,), (output,) = node.inputs, node.outputs
+    shape = [1, *(size or _SIZE_IF_OPEN for size in value.shape[:-1]), len(values)]
+    x = ops.convert_to_tensor(np.broadcast_to(values, shape).astype("float32"))
+    y = ops.convert_to_numpy(run_nodes([node], {value: x})[output]).reshape(-1, len(values))
     constant = constant & (y == y[0]).all(axis=0)
     return constant, np.where(constant, y[0], 0)
 
@@ -116,6 +112,6 @@ def _either(one, other):
     return one[0] | other[0], np.where(one[0], one[1], other[1])
 
 
-def _is_elementwise(activation: Callable) -> bool:
-    name = getattr(activation, "__name__", "")
-    return hasattr(keras.activations, name) and name not in _NOT_ELEMENTWISE
+def _is_elementwise(activation: Any) -> bool:
+    """Whether an activation is one of Keras's, by name, that computes each number from itself alone."""
+    return isinstance(activation, str) and hasattr(keras.activations, activation) and activation not in _NOT_ELEMENTWISE

@@ -8,13 +8,16 @@ import keras
 import numpy as np
 
 from keras_efficient.copies.rebuild import check_model, replace_layers
-from keras_efficient.kinds import layer_class
+from keras_efficient.kinds import Key
+from keras_efficient.kinds.kind import TRAINING_ONLY
 from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.pruning.constants import Constants, is_producer, kernel_and_bias, passes_channels
-from keras_efficient.pruning.graph import Graph
 from keras_efficient.pruning.strip import strip_pruning
 from keras_efficient.pruning.updates import prunable_layers
 from keras_efficient.quantization.modes import layers_of
+from keras_efficient.reading import ModelGraph, Node, read_model
+
+FLATTEN = Key("layers", "Flatten")
 
 
 def remove_filters(model: keras.Model) -> keras.Model:
@@ -40,12 +43,12 @@ def remove_filters(model: keras.Model) -> keras.Model:
     check_model(model)
     if prunable_layers(model) or layers_of(model, PrunedChannels):
         model = strip_pruning(model)
-    graph = Graph(model)
+    graph = read_model(model, inner=False)
     constants = Constants(graph)
-    changes = {id(layer): _Change(layer) for layer in graph.layers}
-    for layer in graph.layers:
-        if is_producer(layer) and id(layer) not in graph.shared | graph.ends:
-            _plan(layer, graph, constants, changes)
+    changes = {id(node.operation): _Change(node.operation) for node in graph.nodes}
+    for node in graph.operations:
+        if is_producer(node):
+            _plan(node, graph, constants, changes)
     return replace_layers(model, lambda layer: changes[id(layer)].replacement() if id(layer) in changes else None)
 
 
@@ -89,12 +92,12 @@ class _Change:
         return value[self.kept] if value.ndim == 1 and "float" in variable.dtype else value
 
 
-def _plan(producer: keras.layers.Layer, graph: Graph, constants: Constants, changes: dict[int, _Change]) -> None:
+def _plan(producer: Node, graph: ModelGraph, constants: Constants, changes: dict[int, _Change]) -> None:
     """Take the channels out of everything between `producer` and the kernels that read them."""
     path, readers = _follow(producer, graph)
     if readers is None:
         return
-    filters = kernel_and_bias(producer)[0].shape[-1]
+    filters = kernel_and_bias(producer.operation)[0].shape[-1]
     removable = np.ones(filters, bool)
     for reader, source, _ in readers:
         removable &= _may_go(reader, constants[source])
@@ -103,7 +106,7 @@ def _plan(producer: keras.layers.Layer, graph: Graph, constants: Constants, chan
     if not removable.any():
         return
     kept = np.flatnonzero(~removable)
-    changes[id(producer)].kept = kept
+    changes[id(producer.operation)].kept = kept
     for layer in path:
         changes[id(layer)].kept, changes[id(layer)].passes = kept, True
     for reader, source, places in readers:
@@ -115,29 +118,31 @@ def _plan(producer: keras.layers.Layer, graph: Graph, constants: Constants, chan
 
 
 def _follow(producer, graph):
-    """The layers that pass the channels on, and for each kernel that reads them: (layer, the layer whose
+    """The layers that pass the channels on, and for each kernel that reads them: (layer, the value whose
     channels they are, places of a flattened map). The latter None if the channels go elsewhere, too."""
     path: list[keras.layers.Layer] = []
-    readers, waiting = [], [(producer, 1, producer)]
+    readers, waiting = [], [(producer, 1, producer.outputs[0])]
     while waiting:
-        layer, places, source = waiting.pop()
-        consumers = graph.consumers_of(layer)
-        if id(layer) in graph.ends | graph.shared or not consumers:
+        node, places, source = waiting.pop()
+        (value,) = node.outputs
+        consumers = graph.readers(value)
+        if value in graph.outputs or len(graph.calls_of(node.operation)) > 1 or not consumers:
             return path, None
         for consumer in consumers:
-            if id(consumer) in graph.shared or graph.source_of(consumer) is not layer:
+            layer = consumer.operation
+            if len(graph.calls_of(layer)) > 1 or consumer.inputs != (value,):
                 return path, None
             if is_producer(consumer):
-                readers.append((consumer, source, places))
-            elif layer_class(consumer) == "Flatten" and consumer.data_format == "channels_last" and places == 1:
-                size = consumer.input.shape[1:-1]
+                readers.append((layer, source, places))
+            elif consumer.form.key == FLATTEN and layer.data_format == "channels_last" and places == 1:
+                size = value.shape[:-1]
                 if None in size:
                     return path, None
                 waiting.append((consumer, int(np.prod(size)), source))
             elif places == 1 and passes_channels(consumer):
-                path.append(consumer)
-                waiting.append((consumer, 1, consumer))
-            elif layer_class(consumer) in ("Dropout", "Identity"):
+                path += [layer] if isinstance(layer, keras.layers.Layer) else []
+                waiting.append((consumer, 1, consumer.outputs[0]))
+            elif consumer.kind.codes == TRAINING_ONLY:
                 waiting.append((consumer, places, source))
             else:
                 return path, None

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
+from typing import Any
 
 import keras
 
 from keras_efficient.copies.layers import copy_of
 from keras_efficient.copies.rebuild import check_model, replace_layers
-from keras_efficient.kinds import layer_class
+from keras_efficient.kinds.kind import CHANNELS
 from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import check_prunable, divide, output_axes, prunable_weights, refusal
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.pruning.schedules import Schedule, check_schedule
 from keras_efficient.layers.pruning.structures import Structure, check_structure
-from keras_efficient.pruning.graph import Graph
-from keras_efficient.reading.read import read_model
-
-# What works on each channel, or place, alone and may stand between filters and their normalization.
-_BETWEEN = ("Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "SpatialDropout2D", "MaxPooling2D", "AveragePooling2D")
+from keras_efficient.quantization.own_model.fusion import folds
+from keras_efficient.reading import ModelGraph, Node, read_model
 
 Choice = Iterable[str | keras.layers.Layer] | Callable[[keras.layers.Layer], bool] | None
 
@@ -98,20 +96,15 @@ def _chosen(model: keras.Model, layers: Choice, structure: Structure) -> dict[in
 
 
 def _last(model: keras.Model) -> set[int]:
-    """The ids of the last layers with a kernel on each way to an output, in models inside the model as well."""
-    graph = Graph(model)
-    waiting, seen, last = [layer for layer in graph.layers if id(layer) in graph.ends], set(), set()
-    while waiting:
-        layer = waiting.pop()
-        if id(layer) in seen:
-            continue
-        seen.add(id(layer))
-        if isinstance(layer, keras.Model):
-            last |= _last(layer)
-        elif isinstance(layer, keras.layers.Layer) and prunable_weights(layer):
-            last.add(id(layer))
-        else:
-            waiting += graph.sources[id(layer)]
+    """The ids of the last layers with a kernel on each way to an output."""
+    graph = read_model(model)
+    waiting, last = set(graph.outputs), set()
+    for node in reversed(graph.nodes):
+        if not waiting.isdisjoint(node.outputs):
+            if isinstance(node.operation, keras.layers.Layer) and prunable_weights(node.operation):
+                last.add(id(node.operation))
+            else:
+                waiting.update(node.inputs)
     return last
 
 
@@ -137,19 +130,25 @@ def _can_be_pruned(layer, structure):
 
 
 def _normalizations(model: keras.Model, chosen: Container[int]) -> dict[int, keras.layers.Layer]:
-    """{id(BatchNormalization): the chosen layer before it}, in models inside the model as well."""
-    graph = Graph(model)
+    """{id(BatchNormalization): the chosen layer before it}."""
+    graph = read_model(model)
     followers: dict[int, keras.layers.Layer] = {}
-    for layer in graph.layers:
-        if isinstance(layer, keras.Model):
-            followers |= _normalizations(layer, chosen)
-        source = graph.source_of(layer) if _normalizes_channels(layer) else None
-        while source is not None and layer_class(source) in _BETWEEN:
-            source = graph.source_of(source)
-        if source is not None and id(source) in chosen:
-            followers[id(layer)] = source
+    for norm in graph.operations:
+        if norm.layer is norm.operation and folds(norm):
+            first, *others = [_source(graph, call) for call in graph.calls_of(norm.operation)]
+            if id(first) in chosen and all(other is first for other in others):
+                followers[id(norm.operation)] = first
     return followers
 
 
-def _normalizes_channels(layer):
-    return layer_class(layer) == "BatchNormalization" and layer.axis in (-1, len(layer.input.shape) - 1)
+def _passes_on(node: Node) -> bool:
+    """Whether a node may stand between filters and their normalization."""
+    return node.kind.prunes == CHANNELS and not folds(node)
+
+
+def _source(graph: ModelGraph, node: Node) -> Any:
+    """The operation that gives the channels of a node, but for what works on each of them alone."""
+    maker: Node | None = node
+    while maker is node or maker is not None and _passes_on(maker):
+        maker = graph.makers.get(maker.inputs[0]) if len(maker.inputs) == 1 else None
+    return maker and maker.operation

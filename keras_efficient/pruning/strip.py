@@ -10,6 +10,7 @@ from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import described
 from keras_efficient.layers.pruning.prunable import Prunable, effective_value
 from keras_efficient.quantization.modes import quantized_layers
+from keras_efficient.reading.keras_private import layers_within
 
 
 def strip_pruning(model: keras.Model) -> keras.Model:
@@ -48,7 +49,7 @@ def check_grids(layer: Prunable) -> None:
         for quantizer in part.quantizers
         if getattr(quantizer.weight, "pruning_mask", None) is not None
     ]
-    widths += [("coordinate", part.coordinate_bits) for part in layer._flatten_layers() if _rounds_coordinates(part)]
+    widths += [("coordinate", part.coordinate_bits) for part in layers_within(layer) if _rounds_coordinates(part)]
     for name, bits in widths:
         if bits <= 2:
             raise ValueError(

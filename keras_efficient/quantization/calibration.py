@@ -76,7 +76,13 @@ def calibrate(
             seen = iter(observed_activations(float_model, x, sample=percentile is None))
     if quantized_model is not float_model:
         quantized_model.set_weights(float_model.get_weights())
-    _set_scales(quantized_model, seen, percentile)
+    without = set_scales(quantized_model, seen, percentile)
+    if without:
+        warnings.warn(
+            f"No samples were given: the activations of {len(without)} layers have no scales yet. "
+            "keras_efficient.calibrate(model, x=samples) sets them",
+            stacklevel=2,
+        )
 
 
 def _checked_rule(percentile: Any, rule: Any) -> float | None:
@@ -92,7 +98,9 @@ def _checked_rule(percentile: Any, rule: Any) -> float | None:
     return float(percentile)
 
 
-def _set_scales(model: keras.Model, seen: Iterator[np.ndarray] | None, percentile: float | None) -> None:
+def set_scales(model: keras.Model, seen: Iterator[np.ndarray] | None, percentile: float | None = None) -> list[str]:
+    """Set the scales of a model, of activations from what they have seen. The names of the layers that had no samples
+    for theirs."""
     sources, without = input_quantizers(model), []
     for layer in quantized_layers(model):
         for quantizer in layer.quantizers:
@@ -102,12 +110,7 @@ def _set_scales(model: keras.Model, seen: Iterator[np.ndarray] | None, percentil
                 _assign_log2(quantizer, _activation_scale(next(seen), quantizer, percentile), layer.name)
             else:
                 without.append(layer.name)
-    if without:
-        warnings.warn(
-            f"No samples were given: the activations of {len(without)} layers have no scales yet. "
-            "keras_efficient.calibrate(model, x=samples) sets them",
-            stacklevel=3,
-        )
+    return without
 
 
 def _activation_scale(values: np.ndarray, quantizer: Quantizer, percentile: float | None) -> float:

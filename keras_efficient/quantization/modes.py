@@ -10,6 +10,8 @@ import numpy as np
 from keras_efficient.copies.exclusions import copy_exclusions
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.mode import check_mode
+from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.reading.keras_private import layers_within
 
 
 def set_mode(model: keras.layers.Layer, mode: str) -> None:
@@ -39,11 +41,18 @@ def quantized_layers(model: keras.layers.Layer) -> list[QuantizedLayer]:
     return layers_of(model, QuantizedLayer)
 
 
+def activation_quantizers(model: keras.layers.Layer) -> list[Quantizer]:
+    """The grids of the activations of `model`, layer by layer."""
+    return [
+        quantizer for layer in quantized_layers(model) for quantizer in layer.quantizers if quantizer.weight is None
+    ]
+
+
 def layers_of(model: keras.layers.Layer, kind: type) -> list:
     """The layers of a kind in order, each once, also in wrappers and nested models; the model itself, if it is one."""
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
-    return list({id(layer): layer for layer in model._flatten_layers() if isinstance(layer, kind)}.values())
+    return [layer for layer in layers_within(model) if isinstance(layer, kind)]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.quantization.modes import quantized_layers
+from keras_efficient.quantization.modes import activation_quantizers
 from keras_efficient.quantization.samples import Samples
 
 # Values of an activation that are kept, about.
@@ -26,7 +26,7 @@ def observed_activations(model: keras.Model, x: Any, sample: bool = False) -> li
     a single zero. With `sample` about 100,000 values of each are kept: all channels of places that are drawn by
     chance, the same ones each time, however the samples are batched.
     """
-    quantizers = [q for layer in quantized_layers(model) for q in layer.quantizers if q.weight is None]
+    quantizers = activation_quantizers(model)
     seen = [Places() if sample else AllValues() for _ in quantizers]
     with _observing(quantizers, seen):
         for batch in Samples(x, model):

@@ -23,16 +23,19 @@ class Samples:
         model: The model that they are for.
 
     Raises:
-        ValueError: No sample, or an endless data set. While going through them: numbers that are not finite, or none.
+        ValueError: No sample, or an endless data set. While going through them: numbers that are not finite, none, or
+            samples of another shape than the model takes.
     """
 
     def __init__(self, x: Any, model: keras.Model):
         self.batches: Iterable[Batch]
+        self.inputs: int
+        self.shape: tuple | None
         if isinstance(x, Samples):
-            self.batches = x.batches
+            self.batches, self.inputs, self.shape = x.batches, x.inputs, x.shape
             return
         self.inputs = len(getattr(model, "inputs", None) or [None])
-        self.rank = len(model.inputs[0].shape) if self.inputs == 1 and getattr(model, "inputs", None) else None
+        self.shape = tuple(model.inputs[0].shape) if self.inputs == 1 and getattr(model, "inputs", None) else None
         x = x() if callable(x) and not hasattr(x, "shape") else x
         if _is_endless(x):
             raise ValueError("`x` must come to an end: x.take(10) are ten batches of a data set that repeats")
@@ -42,8 +45,12 @@ class Samples:
         """Batches of at most 256 samples of arrays, or as they come."""
         empty = True
         for batch in self.batches:
-            found = _first(batch)
-            checked = keras.tree.map_structure(_finite, found)
+            checked = keras.tree.map_structure(_finite, _first(batch))
+            if self.shape is not None and not all(_fits(part.shape[1:], self.shape[1:]) for part in parts_of(checked)):
+                raise ValueError(
+                    f"`x` must hold samples of shape {self.shape[1:]}, as the model takes them (one sample is "
+                    f"x[None]). Received: shapes {[part.shape for part in parts_of(checked)]}"
+                )
             empty = False
             yield checked
         if empty:
@@ -51,7 +58,7 @@ class Samples:
 
     def _of_arrays(self, x: Any) -> list[Batch]:
         if self.inputs == 1 and isinstance(x, (list, tuple)):
-            x = _stacked(x, self.rank)
+            x = _stacked(x, None if self.shape is None else len(self.shape))
         shapes = [np.shape(part) for part in parts_of(x)]
         if not shapes or any(shape[:1] in ((), (0,)) for shape in shapes):
             raise ValueError(f"`x` must hold at least one sample. Received: shapes {shapes}")
@@ -110,6 +117,12 @@ def _kept(x: Any) -> Iterable:
 def _first(batch: Any) -> Batch:
     """x of a batch (x, y) or (x, y, weights)."""
     return batch[0] if isinstance(batch, tuple) else batch
+
+
+def _fits(shape: tuple, wanted: tuple) -> bool:
+    """Whether Keras takes samples of a shape: it adds an axis of size 1 at the end, or leaves one out."""
+    same = [known in (None, size) for size, known in zip((*shape, 1), (*wanted, 1), strict=False)]
+    return all(same) and abs(len(shape) - len(wanted)) <= 1
 
 
 def _finite(part: Any) -> np.ndarray:

@@ -46,7 +46,8 @@ def maker_of(tensor: Any) -> Any:
 
 def has_functional_constructor(model: Any) -> bool:
     """Whether a model of the class can be made from inputs and outputs, as Keras makes its copies."""
-    functional = next(kind for kind in type(model).__mro__ if kind.__name__ == "Functional")
+    keras_own_kinds = (kind for kind in type(model).__mro__ if kind.__module__.split(".")[0] == "keras")
+    functional = next(kind for kind in keras_own_kinds if kind.__name__ == "Functional")
     constructors = [kind.__init__ for kind in (type(model), functional)]  # type: ignore[misc]
     own, keras_own = (list(inspect.signature(each).parameters) for each in constructors)
     return own == keras_own or own == ["self", "args", "kwargs"]
@@ -56,6 +57,16 @@ def compile_arguments(model: Any) -> dict | None:
     """What `compile` was called with; None for a model that is not compiled, or compiles in a way of its own."""
     config = getattr(model, "_compile_config", None)
     return dict(config.config) if getattr(model, "compiled", False) and config is not None else None
+
+
+def layers_within(layer: Any, recursive: bool = True) -> list[Any]:
+    """A layer or a model of any class, and the layers that it holds, each once; also in wrappers, cells, inner models.
+
+    This is for what concerns layers as they are, however they are called: their modes, masks, weights. A subclassed
+    model has them, too. What asks what is computed, and from what, takes `read_model`: functions and operators are
+    calls without a layer, a layer may be called twice, and a model may hold layers that nothing calls.
+    """
+    return list({id(part): part for part in layer._flatten_layers(recursive=recursive)}.values())
 
 
 def takes_training(operation: Any) -> bool:

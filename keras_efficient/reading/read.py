@@ -84,7 +84,7 @@ def _read_inner(model: Any, args: tuple, kwargs: Mapping, name: str, add: Callab
 
 
 def _value(tensor: Any) -> Value:
-    return Value(tuple(tensor.shape[1:]), str(tensor.dtype))
+    return Value(tuple(tensor.shape[1:]), str(tensor.dtype), tensor)
 
 
 def _with_values(arguments: Any, known: Mapping[int, Value]) -> Any:

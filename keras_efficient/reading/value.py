@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -13,10 +13,12 @@ class Value:
 
     shape: Without the batch; sizes that are not known are None.
     dtype: Of its numbers, such as "float32".
+    tensor: Keras's symbol for it: a model made of two of them has the layers between, and shares their weights.
     """
 
     shape: tuple
     dtype: str
+    tensor: Any = field(default=None, repr=False)
 
 
 def values_in(arguments: Any) -> Iterator[Value]:

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_efficient.layers.arguments import non_negative_number
 from keras_efficient.networks import stage_names
+from keras_efficient.reading import read_model
 from keras_efficient.type_aliases import Config, Tensor
 
 Pair = tuple[str, str]
@@ -156,11 +157,12 @@ def _pairs_of(layers: Sequence[str | Pair] | None, student: keras.Model, teacher
 
 
 def _output(model, name):
-    try:
-        return model.get_layer(name).output
-    except ValueError as error:
-        known = ", ".join(layer.name for layer in model.layers)
-        raise ValueError(f"Model '{model.name}' has no layer {name!r} in `layers`. Its layers are: {known}") from error
+    nodes = read_model(model, inner=False).operations
+    found = [node.outputs[0].tensor for node in nodes if node.name == name]
+    if not found:
+        known = ", ".join(node.name for node in nodes)
+        raise ValueError(f"Model '{model.name}' has no layer {name!r} in `layers`. Its layers are: {known}")
+    return found[0]
 
 
 def _check_partners(pair, one, other):

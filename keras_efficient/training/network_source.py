@@ -8,8 +8,10 @@ from typing import Any
 import keras
 
 from keras_efficient.files import json_value
+from keras_efficient.kinds import key_of
 from keras_efficient.networks import build_network
 from keras_efficient.quantization import set_mode
+from keras_efficient.reading.keras_private import layers_within
 from keras_efficient.storage import StorageReport, estimate_storage
 from keras_efficient.training.randomness import seeded
 
@@ -54,7 +56,7 @@ class NetworkSource:
         if not callable(self.config):
             return self.description()
         model = self.build("float", 0)
-        shapes = [f"{type(layer).__name__}{_anonymous(layer)}" for layer in model._flatten_layers()]
+        shapes = [f"{_kind(layer)}{_anonymous(layer)}" for layer in layers_within(model)]
         digest = hashlib.sha256(repr(shapes).encode()).hexdigest()
         return {"builder": getattr(self.config, "__qualname__", repr(type(self.config))), "layers": digest}
 
@@ -68,6 +70,12 @@ class NetworkSource:
 
 # Keys of a configuration that hold names. Keras counts names up, so they differ from model to model.
 _NAMES = ("name", "layers", "inbound_nodes", "input_layers", "output_layers", "build_config", "registered_name")
+
+
+def _kind(layer):
+    """The name of the class; of somebody else's with its module, as two of one name need not compute the same."""
+    name = type(layer).__name__
+    return name if key_of(layer) is not None else f"{type(layer).__module__}>{name}"
 
 
 def _anonymous(layer):

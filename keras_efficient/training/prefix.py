@@ -1,25 +1,11 @@
 """The part of a network in front of its first weight: computed once, not in every epoch."""
 
-from contextlib import suppress
-
 import keras
 import numpy as np
 
-from keras_efficient.layers import AveragePoolingQ
+from keras_efficient.kinds.kind import TRAINING_ONLY, UNKNOWN
+from keras_efficient.reading import ModelGraph, Node, Value, read_model
 from keras_efficient.reading.read import is_connected
-
-# Layers without weights and without chance: the same input always gives the same output.
-_FREE_LAYERS = (
-    AveragePoolingQ,
-    keras.layers.InputLayer,
-    keras.layers.AveragePooling2D,
-    keras.layers.MaxPooling2D,
-    keras.layers.Rescaling,
-    keras.layers.ZeroPadding2D,
-    keras.layers.Cropping2D,
-    keras.layers.Reshape,
-    keras.layers.Permute,
-)
 
 
 def split_prefix(model: keras.Model, whole: bool = False) -> tuple[keras.Model | None, keras.Model]:
@@ -30,17 +16,13 @@ def split_prefix(model: keras.Model, whole: bool = False) -> tuple[keras.Model |
     that starts with a weight, or one that is no chain at its beginning (two inputs, a skip from the input); and where
     `whole` asks for a body that is the whole network.
     """
-    if not is_connected(model):
+    if not is_connected(model) or len(model.inputs) != 1 or len(model.outputs) != 1:
         return None, model
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        return None, model
-    (first,), (outputs,) = model.inputs, model.outputs
-    last = None if whole else _last_free_layer(model)
-    if last is not None:
-        # An error says that something behind the prefix reads from within it.
-        with suppress(ValueError):
-            return keras.Model(first, last.output), keras.Model(last.output, outputs)
-    return None, keras.Model(first, outputs)
+    graph = read_model(model, inner=False)
+    (first,), (last,) = graph.inputs, graph.outputs
+    start = first if whole else _end_of_prefix(graph)
+    body = keras.Model(start.tensor, last.tensor)
+    return (None if start is first else keras.Model(first.tensor, start.tensor)), body
 
 
 def apply_prefix(prefix: keras.Model | None, x: np.ndarray) -> np.ndarray:
@@ -48,12 +30,17 @@ def apply_prefix(prefix: keras.Model | None, x: np.ndarray) -> np.ndarray:
     return x if prefix is None else prefix.predict(x, batch_size=1024, verbose=0)
 
 
-def _last_free_layer(model):
-    last, tensor = None, model.inputs[0]
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        if not isinstance(layer, _FREE_LAYERS) or layer.input is not tensor:
+def _end_of_prefix(graph: ModelGraph) -> Value:
+    """The last value that is computed from the input by free layers alone, and that nothing reads past."""
+    (value,) = graph.inputs
+    while (node := graph.only_reader(value)) is not None and _is_free(node):
+        if node.inputs != (value,):
             break
-        last, tensor = layer, layer.output
-    return last
+        (value,) = node.outputs
+    return value
+
+
+def _is_free(node: Node) -> bool:
+    """Whether a node has neither weights nor chance: the same input always gives the same output."""
+    known = node.kind is not UNKNOWN and node.kind.codes != TRAINING_ONLY
+    return known and not getattr(node.operation, "variables", ())

@@ -473,6 +473,11 @@ class Own(L.Layer):
     """A layer of a user's own."""
 
 
+def relu(x):
+    """A function of a user's own, with a name of Keras's."""
+    return x * x
+
+
 def plus():
     inputs = L.Input(ROW)
     return tf_keras.Model(inputs, L.Dense(8)(inputs) + inputs)
@@ -488,6 +493,7 @@ def plus():
             lambda: tf_keras.Sequential([L.Input(ROW), L.Dense(2, "hard_sigmoid", name="mine")]),
             "'mine' .Dense.*another function",
         ),
+        (lambda: tf_keras.Sequential([L.Input(ROW), L.Dense(2, relu, name="mine")]), "'mine' .Dense.*activation of"),
         (plus, "write x . y .* as layers"),
     ],
 )

@@ -95,6 +95,27 @@ def test_a_linear_convolution_becomes_plain_ones(interpret, strides):
     assert operations <= {"DEPTHWISE_CONV_2D", "CONV_2D", "DELEGATE"}
 
 
+@pytest.mark.filterwarnings("ignore:These layers stay float")
+def test_the_copy_computes_what_the_model_does(interpret):
+    """With what `adapt` set, an operator, a layer that is called twice, and an argument of a call."""
+    random = np.random.default_rng(0)
+    x = random.normal(50, 20, (64, 6)).astype("float32")
+    norm, shared = keras.layers.Normalization(), keras.layers.Dense(6, "relu")
+    norm.adapt(x)
+    inputs = keras.Input((6,))
+    first = shared(norm(inputs) * 0.5)
+    batches = keras.layers.BatchNormalization()
+    block = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)])
+    y = block(first) + batches(shared(first), training=False)
+    plain = keras.Model(inputs, keras.layers.Dense(2)(y))
+    batches.set_weights([random.uniform(0.5, 2, 6) for _ in batches.weights])
+    model = ke.quantize_model(plain, x=x, mode="freeze_scales")
+    assert len({type(layer) for layer in model.layers} & {ke.DenseQ, ke.InputQ, ke.AddQ}) == 3
+    for each in (plain, model):
+        found, _ = interpret(ke.export.convert_litert(each), x[:4])
+        np.testing.assert_allclose(found, _outputs(each, x[:4]), atol=1e-4 if each is plain else 0.05)
+
+
 @pytest.mark.skipif(_TENSORFLOW, reason="it works there")
 def test_other_backends_are_refused():
     with pytest.raises(RuntimeError, match="models of the TensorFlow backend. Received: backend"):

@@ -6,7 +6,9 @@ import keras
 import pytest
 
 import keras_efficient as ke
+from keras_efficient.copies import replace_layers
 from keras_efficient.kinds import Key, key_of, kind_name
+from keras_efficient.reading.keras_private import has_functional_constructor
 
 layers = keras.layers
 
@@ -108,3 +110,31 @@ def test_every_layer_of_ours_has_a_key(name):
     arguments = {"units": 2, "filters": 2, "kernel_size": 1, "rank": 1, "dimensions": 2, "depth": 1, "p": 1, "q": 1}
     known = inspect.signature(kind).parameters
     assert key_of(kind(**{key: value for key, value in arguments.items() if key in known})) == Key("own", name)
+
+
+def relu(x):
+    """Bears a name of Keras's, and mixes the channels."""
+    return keras.ops.roll(x, 1, axis=-1) - 1
+
+
+def test_a_function_of_that_name_is_not_keras_own():
+    assert not ke.DenseQ(2, "relu").output_is_signed and ke.DenseQ(2, relu).output_is_signed
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(4, relu), layers.Dense(2)])
+    silent, bias = model.layers[0].get_weights()
+    silent[:, 0] = 0
+    model.layers[0].set_weights([silent, bias])
+    assert ke.remove_filters(model).layers[0].units == 4
+
+
+class Functional(keras.Model):
+    """Bears a name of Keras's, and is made otherwise."""
+
+    def __init__(self, size):
+        inputs = keras.Input((size,))
+        super().__init__(inputs, layers.Dense(2)(inputs))
+
+
+def test_a_model_of_that_name_is_not_keras_own():
+    assert not has_functional_constructor(Functional(3))
+    copy = replace_layers(Functional(3), lambda layer: None)
+    assert type(copy) is not Functional and copy.output_shape == (None, 2)

@@ -121,6 +121,8 @@ def test_overrides_by_name_and_pattern():
         ({"input_bits": 17}, ValueError, "`input_bits` must be an integer from 1 to 16"),
         ({"per_channel": 1}, ValueError, "`per_channel` must be True or False"),
         ({"mode": "int8"}, ValueError, "`mode` must be one of"),
+        ({"x": np.ones((8, 8, 2))}, ValueError, r"`x` must hold samples of shape \(8, 8, 2\)"),
+        ({"x": [np.ones((8, 8, 2))[None, None]]}, ValueError, r"Received: shapes \[\(1, 1, 8, 8, 2\)\]"),
         ({"x": np.zeros((0, 8, 8, 2))}, ValueError, "`x` must hold at least one sample"),
     ],
 )
@@ -172,6 +174,61 @@ def test_layers_of_this_package_inside_a_plain_model():
     np.testing.assert_allclose(outputs_of(quantized, x), outputs_of(model, x), rtol=1e-5, atol=1e-5)
     assert quantized.get_layer("products").kernel_bits == 6 and quantized.get_layer("transforms").kernel_bits == 6
     assert quantized.get_layer("own").kernel_bits == 3
+
+
+def widths(model):
+    layers = [layer.layer if isinstance(layer, ke.Prunable) else layer for layer in model.layers]
+    return {layer.name: (layer.kernel_bits, layer.activation_bits) for layer in layers if hasattr(layer, "kernel_bits")}
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_quantized_model_gets_other_widths(trained):
+    """The weights stay, the scales are those of a model that is quantized from the start; outputs keep their widths."""
+    plain = with_random_weights(residual_network())
+    x = inputs_of(plain)
+    eight = ke.quantize_model(plain, x=x, mode="learn_scales" if trained else "float")
+    if trained:
+        eight.compile("adam", "sparse_categorical_crossentropy")
+        eight.fit(x, np.arange(len(x)) % 3, verbose=0)
+    four = ke.quantize_model(eight, 4, activation_bits=5, x=x, mode="freeze_scales")
+    assert set(widths(eight).values()) == {(8, 8), (8, 16)}
+    assert set(widths(four).values()) == {(4, 5), (4, 16)}
+    assert widths(ke.quantize_model(four, x=x)) == widths(four)  # nothing is asked for
+    ke.set_mode(eight, "float"), ke.set_mode(four, "float")
+    np.testing.assert_allclose(outputs_of(four, x), outputs_of(eight, x), rtol=1e-5, atol=1e-5)
+    ke.set_mode(four, "freeze_scales")
+    if not trained:
+        fresh = ke.quantize_model(plain, 4, activation_bits=5, x=x, mode="freeze_scales")
+        np.testing.assert_array_equal(outputs_of(four, x), outputs_of(fresh, x))
+
+
+def test_other_widths_without_samples():
+    """Scales of activations are logarithms of ranges: they came along, and nothing is said."""
+    plain = with_random_weights(residual_network())
+    x = inputs_of(plain)
+    eight = ke.quantize_model(plain, x=x)
+    four = ke.quantize_model(eight, 4, 8, 5, per_channel=False, input_bits=16)
+    stem, old = four.get_layer("stem"), eight.get_layer("stem")
+    assert four.get_layer("input_q").bits == 16 and not stem.per_channel and stem.bias_bits == 8
+    for layer in ("stem", "input_q"):
+        scales = [keras.ops.convert_to_numpy(m.get_layer(layer).activation_quantizer.scale) for m in (four, eight)]
+        assert scales[0] == scales[1]
+    assert stem.kernel_quantizer.scale.shape == () != old.kernel_quantizer.scale.shape
+    fresh = ke.quantize_model(plain, 4, 8, 5, per_channel=False, x=x).get_layer("stem")
+    for one, other in ((stem.kernel, old.kernel), (stem.kernel_quantizer.scale, fresh.kernel_quantizer.scale)):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
+
+
+def test_other_widths_of_single_layers_and_pruned_ones():
+    plain = with_random_weights(batch_norm_network())
+    x = inputs_of(plain)
+    pruned = ke.prune_model(ke.quantize_model(plain, x=x), ke.ConstantSparsity(0.5))
+    again = ke.quantize_model(pruned, 4, x=x, overrides={"*": {"activation_bits": 6}})
+    assert {kernel for kernel, _ in widths(again).values()} == {4}
+    assert {activation for _, activation in widths(again).values()} == {6}
+    assert again.get_layer("input_q").bits == 8  # no pattern means it
+    named = ke.quantize_model(pruned, x=x, overrides={"input_q": {"activation_bits": 16}})
+    assert named.get_layer("input_q").bits == 16 and widths(named) == widths(pruned)
 
 
 def test_models_inside_are_converted():

@@ -10,7 +10,7 @@ from keras_efficient.reading import keras_private
 
 PACKAGE = Path(keras_private.__file__).parents[1]
 PRIVATE = {"_functional", "_nodes_by_depth", "_inputs_struct", "_outputs_struct", "_compile_config"}
-PRIVATE |= {"_call_has_training_arg", "_keras_history", "_inbound_nodes", "_outbound_nodes"}
+PRIVATE |= {"_call_has_training_arg", "_keras_history", "_inbound_nodes", "_outbound_nodes", "_flatten_layers"}
 
 
 def model():
@@ -47,6 +47,15 @@ def test_structures_and_names():
 def test_takes_training():
     assert keras_private.takes_training(keras.layers.Dropout(0.5))
     assert not keras_private.takes_training(keras.layers.Flatten())
+
+
+def test_layers_within():
+    wrapped, inner = keras.layers.TimeDistributed(keras.layers.Dense(2)), sequential()
+    made = keras.Sequential([keras.Input((3, 4)), wrapped, keras.layers.Flatten(), keras.layers.Dense(4), inner])
+    inputs = [model.inputs[0]._keras_history.operation for model in (made, inner)]
+    found = keras_private.layers_within(made)
+    assert {*map(id, found)} == {*map(id, [made, *made.layers, wrapped.layer, *inner.layers, *inputs])}
+    assert len(found) == 9 and keras_private.layers_within(made, recursive=False) == [made, inputs[0], *made.layers]
 
 
 class OwnConstructor(keras.Model):

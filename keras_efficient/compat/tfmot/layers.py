@@ -50,11 +50,29 @@ def rebuilt(layer: Any, **changes: Any) -> keras.layers.Layer:
         ValueError: If Keras 3 has no such layer, or not with these settings.
     """
     check_known(layer)
+    check_activations(layer)
     kind = type(layer).__name__
     try:
         return getattr(keras.layers, kind).from_config(settings_of(kind, {**layer.get_config(), **changes}))
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"`model` has a layer {described(layer)} that can not be converted: {error}") from error
+
+
+def tfmot_class(thing: Any) -> str:
+    """The class name of an object of tfmot; "" for others, whatever they are called."""
+    kind = type(thing)
+    return kind.__name__ if kind.__module__.split(".")[0] == "tensorflow_model_optimization" else ""
+
+
+def check_activations(layer: Any) -> None:
+    """Raise a ValueError for a function that is not Keras's or TensorFlow's: its name alone would be taken over."""
+    for name in ("activation", "recurrent_activation"):
+        module = getattr(getattr(layer, name, None), "__module__", "keras")
+        if module.split(".")[0] not in ("keras", "tf_keras", "tensorflow", "tensorflow_model_optimization"):
+            raise ValueError(
+                f"`model` has a layer {described(layer)} that can not be converted: known are the activations of "
+                f"Keras. Received: {name} of {module}"
+            )
 
 
 def check_known(layer: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_efficient.compat.tfmot.layers import Conversion, described, plain
+from keras_efficient.compat.tfmot.layers import Conversion, described, plain, tfmot_class
 from keras_efficient.compat.tfmot.pruned import pruned
 from keras_efficient.compat.tfmot.quantized import QUANTIZE_LAYER, QUANTIZE_WRAPPERS, quantize_layer, quantize_wrapper
 
@@ -65,7 +65,7 @@ def _is_a(model, kind):
 
 
 def _convert(layer: Any, quantizers: bool) -> Conversion:
-    kind = type(layer).__name__
+    kind = tfmot_class(layer)
     if _is_a(layer, "Sequential") or _is_a(layer, "Functional"):
         return Conversion([convert_model(layer, quantizers)], lambda: None)
     if kind == "PruneLowMagnitude":
@@ -97,7 +97,7 @@ class Walk:
         self.parts: dict[str, Conversion] = {}
         for entry in self.config["layers"]:
             layer = source.get_layer(entry["name"])
-            if type(layer).__name__ == "InputLayer":
+            if _is_a(layer, "InputLayer"):
                 self.tensors[entry["name"], 0, 0] = _input(layer)
             else:
                 self.parts[entry["name"]] = _convert(layer, quantizers)
@@ -154,7 +154,7 @@ class Walk:
 def _first_call(layer):
     """tf_keras counts the calls of a layer from 0; of a model with an input from 1: when it was made is one, too."""
     parts: list = getattr(layer, "_self_tracked_trackables", [])
-    return int(_is_a(layer, "Functional") and bool(parts) and type(parts[0]).__name__ == "InputLayer")
+    return int(_is_a(layer, "Functional") and bool(parts) and _is_a(parts[0], "InputLayer"))
 
 
 def _input(layer):

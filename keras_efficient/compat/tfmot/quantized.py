@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_efficient.compat.tfmot.fake_quantize import FakeQuantize
-from keras_efficient.compat.tfmot.layers import Conversion, described, rebuilt, set_weights
+from keras_efficient.compat.tfmot.layers import Conversion, described, rebuilt, set_weights, tfmot_class
 
 QUANTIZE_LAYER = "QuantizeLayer"
 QUANTIZE_WRAPPERS = ("QuantizeWrapper", "QuantizeWrapperV2")
@@ -45,7 +45,7 @@ def activation_of(wrapper: Any) -> str | None:
     if "activation" not in wrapper.layer.get_config():
         return None
     activation = getattr(wrapper.layer.activation, "activation", wrapper.layer.activation)
-    if type(activation).__name__ == "NoOpActivation":
+    if tfmot_class(activation) == "NoOpActivation":
         return "linear"
     return getattr(activation, "__name__", repr(activation))
 

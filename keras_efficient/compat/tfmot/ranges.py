@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_efficient.compat.tfmot.layers import tfmot_class
 from keras_efficient.compat.tfmot.models import convert_model
 from keras_efficient.compat.tfmot.quantized import QUANTIZE_LAYER, QUANTIZE_WRAPPERS, range_of, roundings
 from keras_efficient.layers.quantized.input import InputQ
@@ -26,7 +27,7 @@ def activation_ranges(model: Any) -> dict[str, Range]:
     """
     found = {}
     for layer in model.layers:
-        kind = type(layer).__name__
+        kind = tfmot_class(layer)
         if kind == QUANTIZE_LAYER and layer.quantizer is not None:
             found[layer.name] = range_of(layer.quantizer, layer.quantizer_vars, layer)
         elif kind in QUANTIZE_WRAPPERS:
@@ -85,7 +86,7 @@ def copy_ranges(model: Any, quantized_model: keras.Model) -> list[str]:
 
 
 def _input_ranges(model):
-    layers = [each for each in model.layers if type(each).__name__ == QUANTIZE_LAYER and each.quantizer is not None]
+    layers = [each for each in model.layers if tfmot_class(each) == QUANTIZE_LAYER and each.quantizer is not None]
     return iter([range_of(layer.quantizer, layer.quantizer_vars, layer) for layer in layers])
 
 

@@ -12,16 +12,20 @@ import numpy as np
 from keras import ops
 
 from keras_efficient.descriptions.specs import KERNEL_NAMES
-from keras_efficient.kinds import layer_class
+from keras_efficient.kinds import Key, key_of
+from keras_efficient.kinds.kind import FILTERS, THIN, TRANSPOSED
+from keras_efficient.kinds.table import kind_of
 from keras_efficient.layers.masking import keep
 from keras_efficient.layers.pruning.structures import Structure
+from keras_efficient.reading.keras_private import layers_within
 from keras_efficient.type_aliases import Tensor
 
-_REFUSED = {
-    "SpectralNormalization": "it writes its kernel anew at every batch; prune the layer inside it",
-    "Prunable": "it is prunable already",
-    "PrunedChannels": "it follows the masks of another layer",
+_REFUSED: dict[Key | None, str] = {
+    Key("layers", "SpectralNormalization"): "it writes its kernel anew at every batch; prune the layer inside it",
+    Key("own", "Prunable"): "it is prunable already",
+    Key("own", "PrunedChannels"): "it follows the masks of another layer",
 }
+_OUTPUT_AXES: dict[str | None, tuple[int, ...]] = {FILTERS: (-1,), TRANSPOSED: (-2,), THIN: (-2, -1)}
 
 
 @dataclass(eq=False)
@@ -79,7 +83,7 @@ def prunable_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
     if own is not None:
         return list(own())
     weights = [weight for weight in vars_of(layer) if weight.name in KERNEL_NAMES]
-    for part in layer._flatten_layers(include_self=False, recursive=False):
+    for part in layers_within(layer, recursive=False)[1:]:
         weights += prunable_weights(part)
     return list({id(weight): weight for weight in weights}.values())
 
@@ -100,20 +104,19 @@ def vars_of(layer: keras.layers.Layer) -> list[keras.Variable]:
 
 def refusal(layer: keras.layers.Layer) -> str | None:
     """Why a layer can not be pruned, or None if nothing speaks against it (its kernels aside)."""
-    kind = layer_class(layer)
-    if kind in _REFUSED:
-        return _REFUSED[kind]
+    if reason := _REFUSED.get(key_of(layer)):
+        return reason
     if isinstance(layer, keras.Model):
         return "it is a model; right would be `keras_efficient.prune_model`"
     if len(_build_arguments(layer)) > 1:
         return "it takes several inputs, and a wrapper can pass on one"
-    for part in layer._flatten_layers():
+    for part in layers_within(layer):
         if getattr(part, "lora_enabled", False):
             return "its low-rank update would fill the zeros; merge it first"
         if getattr(part, "quantization_mode", None):
             return f"Keras has quantized it ({part.quantization_mode}); prune before"
-        if part is not layer and layer_class(part) in _REFUSED:
-            return f"it holds a {layer_class(part)}: {_REFUSED[layer_class(part)]}"
+        if reason := _REFUSED.get(key_of(part)):
+            return f"it holds a {type(part).__name__}: {reason}"
     return None
 
 
@@ -136,13 +139,7 @@ def described(layer: keras.layers.Layer) -> str:
 
 def output_axes(layer: keras.layers.Layer) -> tuple[int, ...] | None:
     """The axes of a layer's kernel that the layer's outputs have, channel by channel; None where there are none."""
-    packages = ("keras", "keras_efficient")
-    kinds = {base.__name__ for base in type(layer).__mro__ if base.__module__.split(".")[0] in packages}
-    if kinds & {"BaseDepthwiseConv", "DepthwiseConvQ"}:
-        return (-2, -1)
-    if "BaseConvTranspose" in kinds:
-        return (-2,)
-    return (-1,) if kinds & {"Dense", "BaseConv", "DenseQ", "Conv1DQ", "ConvQ"} else None
+    return _OUTPUT_AXES.get(kind_of(layer).prunes)
 
 
 def divide(layer: keras.layers.Layer, variable: keras.Variable, structure: Structure) -> np.ndarray:
@@ -177,7 +174,7 @@ class Place:
 def places_of(layer: keras.layers.Layer, variables: list[keras.Variable]) -> list[Place]:
     """Where a layer reads these weights, but for the layers of ours: they apply the masks themselves."""
     wanted, places = {id(variable) for variable in variables}, []
-    for owner in layer._flatten_layers():
+    for owner in layers_within(layer):
         named = {name: value for name, value in vars(owner).items() if id(value) in wanted}
         if getattr(owner, "applies_pruning_masks", False):
             wanted -= {id(value) for value in owner.variables}

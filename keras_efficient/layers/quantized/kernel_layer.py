@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import activations
 
+from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.layers.quantized.weighted_layer import WeightedLayer
 from keras_efficient.type_aliases import Activation, Config, SignedOutput, Tensor
 
@@ -77,7 +78,7 @@ class KernelLayer(WeightedLayer):
 
 def may_be_negative(activation: Activation) -> bool:
     """Whether an activation function may give negative values: unknown ones may."""
-    return getattr(activation, "__name__", None) not in _NON_NEGATIVE
+    return activation_name(activation) not in _NON_NEGATIVE
 
 
 def check_signed_output(signed_output: SignedOutput) -> SignedOutput:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import keras
 import numpy as np
 
-from keras_efficient import ops as efficient_ops
 from keras_efficient.layers.quantized.mode import Mode
+from keras_efficient.ops.quantize import Grid
 from keras_efficient.type_aliases import Tensor
 
 
@@ -41,6 +42,11 @@ class Quantizer:
     observers: list = field(default_factory=list)
     stand_in: Callable[[Tensor], Tensor] | None = None
 
+    @cached_property
+    def grid(self) -> Grid:
+        """The codes, whose arguments are checked when it is made."""
+        return Grid(self.bits, self.signed)
+
     def values(self) -> Tensor:
         """The float values of the weight, as they are before rounding."""
         return self.weight if self.read is None else self.read()
@@ -57,4 +63,4 @@ class Quantizer:
             return self.stand_in(x)
         if not mode.quantized:
             return x
-        return efficient_ops.quantize(x, self.bits, self.scale, self.signed, scale_gradient=mode.scale_gradient)
+        return self.grid(x, self.scale, mode.scale_gradient)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+from keras_efficient.reading import read_model
 from keras_efficient.storage.architectures import ArchitectureBuilder
 from keras_efficient.type_aliases import Tensor
 
@@ -97,4 +98,4 @@ def depthwise_normal(kernel_size: int) -> keras.initializers.Initializer:
 
 def stage_names(model: keras.Model) -> list[str]:
     """The layers that end the stages of a reference architecture, in order."""
-    return [layer.name for layer in model.layers if layer.name.startswith("stage_")]
+    return [node.name for node in read_model(model, inner=False).operations if node.name.startswith("stage_")]

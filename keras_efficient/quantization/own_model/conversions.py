@@ -80,12 +80,13 @@ def convert_layer(layer: Any, request: Request) -> list[keras.layers.Layer] | No
 
 
 def with_widths(layer: QuantizedLayer, choice: Choice) -> QuantizedLayer:
-    """A layer of this package: widths that are None take the model's, others only what is given for it."""
+    """A layer of this package: widths that are None take the model's, others what is given or asked for."""
     assert choice.settings is not None
     config, settings = layer.get_config(), asdict(choice.settings)
-    for key in config.keys() & settings.keys():
-        if config[key] is None or key in choice.given:
-            config[key] = settings[key]
+    for key in config.keys() & {*settings, "bits"}:
+        name = "activation_bits" if key == "bits" else key
+        if config[key] is None or name in choice.given | choice.asked:
+            config[key] = settings[name]
     return type(layer).from_config({**config, "mode": "float"})
 
 

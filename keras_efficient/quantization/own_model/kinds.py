@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-
 from keras_efficient.kinds import Key
 from keras_efficient.layers.activation_names import activation_name as name_of_activation
 
@@ -32,8 +30,3 @@ def relu_name(key: Key | None, config: Mapping[str, Any]) -> str | None:
         return None
     limit = config.get("max_value")
     return {None: "relu", RELU_6: "relu6"}.get(None if limit is None else float(limit))
-
-
-def is_model(operation: Any) -> bool:
-    """Whether an operation is a model within the model."""
-    return isinstance(operation, keras.Model)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -11,26 +12,27 @@ import keras
 from keras_efficient.copies.rebuild import check_model
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.ops.quantize import check_bits
-from keras_efficient.quantization.calibration import calibrate
-from keras_efficient.quantization.modes import set_mode
+from keras_efficient.quantization.calibration import calibrate, set_scales
+from keras_efficient.quantization.modes import activation_quantizers, set_mode
 from keras_efficient.quantization.own_model.float_layers import inner_float_layers
 from keras_efficient.quantization.own_model.quantizing import Quantizing
-from keras_efficient.quantization.own_model.settings import Settings, choices
+from keras_efficient.quantization.own_model.settings import COMMON, INPUT_BITS, INPUT_GRID, NAMES, choices
 from keras_efficient.quantization.samples import Samples
+from keras_efficient.reading.graph import Node
 from keras_efficient.reading.read import read_model
 
 
 def quantize_model(
     model: keras.Model,
-    kernel_bits: int = 8,
-    bias_bits: int = 16,
-    activation_bits: int = 8,
+    kernel_bits: int | None = None,
+    bias_bits: int | None = None,
+    activation_bits: int | None = None,
     overrides: Mapping[str, Mapping | None] | None = None,
     x: Any = None,
     *,
-    per_channel: bool = True,
+    per_channel: bool | None = None,
     fold_batch_norm: bool = True,
-    input_bits: int | None = 8,
+    input_bits: int | str | None = "auto",
     mode: str = "learn_scales",
 ) -> keras.Model:
     """A copy of `model` whose layers compute quantized: the same topology and weights, ready for `fit`.
@@ -46,18 +48,23 @@ def quantize_model(
     Outputs get 16 bits, signed, unless `overrides` says otherwise: the logits of the generated C.
     An activation of the last layer that has no grid (softmax, sigmoid) becomes a layer behind it.
 
+    A model that is quantized already (it has an `InputQ`, or no plain layer with a kernel) gets the widths that are
+    given, and keeps all others; those of its outputs change by `overrides` alone. In other models a layer of this
+    package keeps the widths that it has, unless `overrides` says otherwise.
+
     Args:
         model: A built Functional or Sequential model. Models inside it are converted, too.
-        kernel_bits, bias_bits, activation_bits: Widths in bits, 1 to 16.
+        kernel_bits, bias_bits, activation_bits: Widths in bits, 1 to 16. None: 8, 16 and 8.
         overrides: {layer name or pattern such as "block_*": {"kernel_bits": 4, ...}}; None in place of
             the settings leaves a layer float. Settings are the three widths and `per_channel`.
         x: Representative inputs, (samples, ...), or a list or dictionary of them, as the model takes
-            several inputs: they set the scales, by least squared error. None leaves the scales at 1; call
-            `calibrate(quantized, quantized, x, rule="least_error")` later.
-        per_channel: Whether each filter of a kernel has a power-of-two scale of its own.
+            several inputs: they set the scales, by least squared error. None leaves those of activations as they
+            are, 1 where they are new; call `calibrate(quantized, x=x)` later.
+        per_channel: Whether each filter of a kernel has a power-of-two scale of its own. None: it has.
         fold_batch_norm: Whether batch normalizations are folded into the kernels before them.
         input_bits: Width of the `InputQ` put in front (signed where `x` has negative numbers, or is
-            None), 1 to 16; the C export takes 8 and 16. None puts none.
+            None), 1 to 16; the C export takes 8 and 16. "auto": 8, and an `InputQ` that is there already stays as it
+            is. None puts none.
         mode: Of the new model: `"float"`, `"learn_scales"` or `"freeze_scales"`.
 
     Returns:
@@ -81,18 +88,31 @@ def quantize_model(
     """
     check_mode(mode)
     check_model(model)
-    if input_bits is not None:
-        check_bits(input_bits, "input_bits")
+    width = None if input_bits in ("auto", None) else check_bits(input_bits, "input_bits")
     samples = None if x is None else Samples(x, model)
-    common = Settings(kernel_bits, bias_bits, activation_bits, per_channel)
+    settings = zip(NAMES, (kernel_bits, bias_bits, activation_bits, per_channel), strict=True)
+    given: dict[str, Any] = {name: value for name, value in settings if value is not None}
     operations = read_model(model).operations
-    quantizing = Quantizing(choices(operations, common, overrides), fold_batch_norm, input_bits, samples)
+    asked = frozenset(given if is_quantized(operations) else ())
+    chosen = choices(operations, replace(COMMON, **given), overrides, asked, width)
+    quantizing = Quantizing(chosen, fold_batch_norm, INPUT_BITS if input_bits == "auto" else width, samples)
     copy = quantizing.copy(model)
-    calibrate(copy, x=samples)
+    if samples is None and len(activation_quantizers(copy)) == len(activation_quantizers(model)):
+        set_scales(copy, None)  # those of activations came along
+    else:
+        calibrate(copy, x=samples)
     set_mode(copy, mode)
     reasons = {node.name: quantizing.reasons.get(id(node.operation)) for node in operations}
     warn_of_float_layers(inner_float_layers(copy, reasons))
     return copy
+
+
+def is_quantized(nodes: Iterable[Node]) -> bool:
+    """Whether a model is quantized already."""
+    nodes = list(nodes)
+    return any(node.layer_key == INPUT_GRID for node in nodes) or not any(
+        "batch_norm" in node.kind.absorbs for node in nodes
+    )
 
 
 def warn_of_float_layers(texts: list[str]) -> None:

@@ -145,7 +145,8 @@ class Walk(Rebuilder):
         choice, fusion = self.choice_of(node), self.fusions[node]
         is_output = leads_out(self.graph, [node, *fusion.absorbed][-1]) and not self.is_inner
         if is_output and choice.settings is not None and "activation_bits" not in choice.given:
-            choice = replace(choice, settings=replace(choice.settings, activation_bits=LOGIT_BITS))
+            settings = replace(choice.settings, activation_bits=LOGIT_BITS)
+            choice = replace(choice, settings=settings, asked=choice.asked - {"activation_bits"})
         norm, relu = fusion.batch_norm, fusion.activation
         return Request(
             node,

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 
+from keras_efficient.kinds import Key
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.reading.graph import Node
 
 STARS = "*?["
+INPUT_GRID = Key("own", "InputQ")
 
 
 @dataclass(frozen=True)
@@ -34,21 +36,34 @@ class Settings:
 
 
 NAMES = tuple(field.name for field in fields(Settings))
+COMMON, INPUT_BITS = Settings(kernel_bits=8, bias_bits=16, activation_bits=8, per_channel=True), 8
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The settings of a layer, None if it stays float, and the names of those that `overrides` gave."""
+    """The settings of a layer.
+
+    Attributes:
+        settings: None if it stays float.
+        given: The names of those that `overrides` gave.
+        asked: The names of those that change a layer that is quantized already, as those that are given do.
+    """
 
     settings: Settings | None
     given: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
 
 
 def choices(
-    nodes: Iterable[Node], common: Settings, overrides: Mapping[str, Mapping | None] | None
+    nodes: Iterable[Node],
+    common: Settings,
+    overrides: Mapping[str, Mapping | None] | None,
+    asked: frozenset[str] = frozenset(),
+    input_bits: int | None = None,
 ) -> dict[int, Choice]:
     """The `Choice` for each operation, by its id. A name is "block/conv", or "conv" where that is unique. Of several
-    patterns that match a later one wins, and a name that is written out wins over patterns.
+    patterns that match a later one wins, and a name that is written out wins over patterns. `asked` is that of all;
+    `input_bits` the width of a grid of the input that is there already: None leaves it, and so do patterns.
 
     Raises:
         ValueError: A pattern that no layer has, a name that several have, an unknown setting or a wrong value.
@@ -56,9 +71,15 @@ def choices(
     nodes = list(nodes)
     if overrides is not None and not isinstance(overrides, Mapping):
         raise TypeError(f"`overrides` must be a dictionary {{layer name: settings}}. Received: overrides={overrides!r}")
-    found = {id(node.operation): Choice(common) for node in nodes}
+    found = {id(node.operation): Choice(common, asked=asked) for node in nodes}
+    for node in nodes:
+        if node.layer_key == INPUT_GRID:
+            width = common if input_bits is None else replace(common, activation_bits=input_bits)
+            found[id(node.operation)] = Choice(width, asked=frozenset({"activation_bits"} if input_bits else ()))
     for pattern, changes in sorted((overrides or {}).items(), key=lambda item: not is_pattern(item[0])):
         for node in matching(nodes, pattern):
+            if node.layer_key == INPUT_GRID and is_pattern(pattern):
+                continue
             found[id(node.operation)] = changed(found[id(node.operation)], changes, common, pattern)
     return found
 
@@ -97,6 +118,6 @@ def changed(choice: Choice, changes: Mapping | None, common: Settings, pattern: 
             f"Received: {', '.join(sorted(map(str, unknown)))} for {pattern!r}"
         )
     try:
-        return Choice(replace(choice.settings or common, **changes), choice.given | set(changes))
+        return Choice(replace(choice.settings or common, **changes), choice.given | set(changes), choice.asked)
     except ValueError as error:
         raise ValueError(f"`overrides` for {pattern!r}: {error}") from None

@@ -47,7 +47,7 @@ def carry_bias(old: Any, new: Any) -> None:
 
 
 def carry_by_name(old: Any, new: Any) -> None:
-    """Weights of the same name. Scales that the old layer does not have stay as they are."""
+    """Weights of the same name. Scales that the old layer does not have, or not as many, stay as they are."""
     if len(old.variables) == len(new.variables) and all(
         a.shape == b.shape for a, b in zip(old.variables, new.variables, strict=True)
     ):
@@ -55,7 +55,8 @@ def carry_by_name(old: Any, new: Any) -> None:
         return
     targets = {weight.name: weight for weight in new.weights}
     for weight in old.weights:
-        assign(targets[weight.name], weight)
+        if targets[weight.name].shape == weight.shape:
+            assign(targets[weight.name], weight)
 
 
 def carry_wrapper(old: Any, new: list[Any]) -> None:
