@@ -138,7 +138,8 @@ def check_all(calls):
     for call, shape in filter(None, found):
         inputs = keras.Input(shape)
         model = keras.Model(inputs, end_of(call, inputs))
-        if all(node.kind.form is not None or node.kind.twin for node in read_model(model).nodes):
+        nodes = read_model(model).nodes
+        if all(node.kind.form or node.kind.twin for node in nodes if node.kind_name != "Flatten"):
             exported += check_alike(model, samples(shape))
         else:
             others.setdefault(shape, []).append(call)
@@ -180,7 +181,7 @@ def check_alike(model, x):
 
 @pytest.mark.one_backend
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("calls", "most", "some"), [(calls_of_layers, 100, 40), (calls_of_functions, 150, 2)])
+@pytest.mark.parametrize(("calls", "most", "some"), [(calls_of_layers, 100, 25), (calls_of_functions, 150, 2)])
 def test_every_operation_goes_through_all_tools_alike(calls, most, some):
     walked, exported = check_all(calls())
     assert walked >= most and exported >= some
