@@ -19,8 +19,8 @@ from keras_efficient.export.integer import (
     WindowOperation,
 )
 from keras_efficient.export.integer.reading import IntegerNetwork
-from keras_efficient.export.planner import CellStep, ResidualStep, Step, WholeStep, WindowStep
 from keras_efficient.storage.graphs import Node
+from keras_efficient.storage.planner import CellStep, ResidualStep, Step, WholeStep, WindowStep
 from keras_efficient.storage.prices import LOGIT_BITS, FeatureMap
 
 SUM_BITS = (16, 32, 64)

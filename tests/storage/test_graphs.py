@@ -5,10 +5,10 @@ from itertools import permutations
 import pytest
 from storage.random_graphs import RandomGraph
 
-from keras_efficient.export.planner import place_graph
 from keras_efficient.storage.graphs import Node, greedy_arena, order, plan_order
 from keras_efficient.storage.graphs.graph import Memory
 from keras_efficient.storage.graphs.order import costs_of
+from keras_efficient.storage.planner import place_graph
 from keras_efficient.storage.prefix import row_offset
 from keras_efficient.storage.prices import FeatureMap
 from keras_efficient.storage.steps import CellStep, ResidualStep, WholeStep, WindowStep

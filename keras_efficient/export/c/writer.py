@@ -22,10 +22,10 @@ from keras_efficient.export.network import (
     planner_steps,
     split_arrival,
 )
-from keras_efficient.export.planner import ArenaPlan, Layout, PlacedStep, ResidualStep, place_graph, plan_arena
-from keras_efficient.export.planner.graph import PlacedNode
-from keras_efficient.export.planner.occupancy import Need
 from keras_efficient.storage.graphs import Node, plan_order
+from keras_efficient.storage.planner import ArenaPlan, Layout, PlacedStep, ResidualStep, place_graph, plan_arena
+from keras_efficient.storage.planner.graph import PlacedNode
+from keras_efficient.storage.planner.occupancy import Need
 from keras_efficient.storage.prefix import row_ring
 from keras_efficient.storage.prices.base import whole_bytes
 from keras_efficient.version import __version__

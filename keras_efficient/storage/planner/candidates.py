@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from keras_efficient.export.planner.layouts import PATTERNS, Layout, path_of
-from keras_efficient.export.planner.occupancy import axes, grid, last_readers
 from keras_efficient.storage.liveness import Axis, Deaths, Strips, strips_of, switch_peaks
+from keras_efficient.storage.planner.layouts import PATTERNS, Layout, path_of
+from keras_efficient.storage.planner.occupancy import axes, grid, last_readers
 from keras_efficient.storage.prices import FeatureMap
 from keras_efficient.storage.steps import Step, WindowStep
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, product
 from typing import NamedTuple
 
-from keras_efficient.export.planner.candidates import Family, families
-from keras_efficient.export.planner.layouts import Layout
-from keras_efficient.export.planner.occupancy import Need, align, axes, step_need
 from keras_efficient.storage.liveness import window_slacks
+from keras_efficient.storage.planner.candidates import Family, families
+from keras_efficient.storage.planner.layouts import Layout
+from keras_efficient.storage.planner.occupancy import Need, align, axes, step_need
 from keras_efficient.storage.prices import FeatureMap
 from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keras_efficient.export.planner.layouts import Layout
-from keras_efficient.export.planner.occupancy import Need, align, grid
-from keras_efficient.export.planner.search import Orders, choose_orders, placed_need
+from keras_efficient.storage.planner.layouts import Layout
+from keras_efficient.storage.planner.occupancy import Need, align, grid
+from keras_efficient.storage.planner.search import Orders, choose_orders, placed_need
 from keras_efficient.storage.prices import FeatureMap
 from keras_efficient.storage.prices.base import BITS_PER_BYTE, whole_bytes
 from keras_efficient.storage.steps import ResidualStep, Step

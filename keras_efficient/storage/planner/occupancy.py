@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_efficient.export.planner.layouts import Layout
+from keras_efficient.storage.planner.layouts import Layout
 from keras_efficient.storage.prefix import axes, cells_need, last_readers, pixels_need, row_ring
 from keras_efficient.storage.prices import FeatureMap
 from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep

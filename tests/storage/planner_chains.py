@@ -1,8 +1,8 @@
 """Chains of steps for the planner, random and written out."""
 
 from keras_efficient.descriptions import window_output_size
-from keras_efficient.export.planner.layouts import Layout
-from keras_efficient.export.planner.occupancy import grid, step_need
+from keras_efficient.storage.planner.layouts import Layout
+from keras_efficient.storage.planner.occupancy import grid, step_need
 from keras_efficient.storage.prices import FeatureMap
 from keras_efficient.storage.steps import CellStep, ResidualStep, WholeStep, WindowStep
 

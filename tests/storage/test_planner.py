@@ -5,18 +5,18 @@ import itertools
 
 import numpy as np
 import pytest
-from export.arena_simulator import Overwritten, around, simulate
-from export.planner_chains import ping_pong_bits, random_network, study_network, window
-from export.strip_paths import paths
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from storage.arena_simulator import Overwritten, around, simulate
+from storage.planner_chains import ping_pong_bits, random_network, study_network, window
+from storage.strip_paths import paths
 
-from keras_efficient.export.planner.candidates import four_orders, source_path, target_path
-from keras_efficient.export.planner.layouts import Layout
-from keras_efficient.export.planner.occupancy import align, axes, grid, ring_pixels, step_need
-from keras_efficient.export.planner.plan import plan_arena
-from keras_efficient.export.planner.search import aligned_prediction
 from keras_efficient.storage.liveness import window_slacks
+from keras_efficient.storage.planner.candidates import four_orders, source_path, target_path
+from keras_efficient.storage.planner.layouts import Layout
+from keras_efficient.storage.planner.occupancy import align, axes, grid, ring_pixels, step_need
+from keras_efficient.storage.planner.plan import plan_arena
+from keras_efficient.storage.planner.search import aligned_prediction
 from keras_efficient.storage.prices import FeatureMap
 from keras_efficient.storage.steps import CellStep, ResidualStep, WholeStep, WindowStep
 
