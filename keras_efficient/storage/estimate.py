@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,11 +14,14 @@ from keras_efficient.reading.network import Network, read_network
 from keras_efficient.reading.read import is_model
 from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.graphs import plan_order
-from keras_efficient.storage.graphs.reading import read_graph
+from keras_efficient.storage.graphs.reading import STEPS, read_graph, step_of
 from keras_efficient.storage.models import fixed_shape, layer_spec, refuse_unknown, shape_behind
+from keras_efficient.storage.planner.arrival import arrival_bits, line_bits
+from keras_efficient.storage.planner.search import best_layouts
 from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap, Working
 from keras_efficient.storage.prices.base import BITS_PER_BYTE
 from keras_efficient.storage.report import LayerStorage, StorageReport
+from keras_efficient.storage.steps import WindowStep
 
 DEFAULT_INPUT_SHAPE = (28, 28, 1)
 
@@ -173,13 +177,30 @@ def price_layers(layers: list[ShapedLayer], source: FeatureMap, streaming: bool,
         target = target_map(spec, source, shape, is_last)
         way = PRICES[spec.class_name].streams(spec.config) if streaming else "no"
         if way == "no":
-            working = PRICES[spec.class_name].working(spec.config, source, target, order)
+            working = step_working(spec, source, target, order)
+        elif way == "pixels":  # stored by the layer that needs them
+            working = Working(target.total_bits if is_last else 0)
         else:
-            # Pixels that are only passed on are stored by the layer that needs them.
-            working = Working(target.total_bits if way == "windows" or is_last else 0)
+            working = Working(arrival_bits(target, running_sums(spec, source, target) if way == "sums" else 0))
         rows.append(layer_row(name, spec, source, target, working))
         source, streaming = target, way == "pixels"
     return rows
+
+
+def step_working(spec: LayerSpec, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+    """Exact liveness, or the arena that the planner finds where that is larger: it writes over nothing but the start
+    of a map, and starts maps where their cells fit into bytes."""
+    working = PRICES[spec.class_name].working(spec.config, source, target, order)
+    if spec.class_name not in STEPS:
+        return working
+    return working._replace(bits=max(working.bits, best_layouts(step_of(spec, source, target)).bits))
+
+
+def running_sums(spec: LayerSpec, source: FeatureMap, target: FeatureMap) -> int:
+    """Bits of the sums of a pooling window that are not complete yet."""
+    step = step_of(spec, source, target)
+    assert isinstance(step, WindowStep)
+    return line_bits(source.bits, math.prod(step.kernel_size), target)
 
 
 def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, is_last: bool) -> FeatureMap:

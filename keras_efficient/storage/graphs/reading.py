@@ -12,6 +12,7 @@ from keras_efficient.reading.network import Network
 from keras_efficient.storage.graphs.graph import Node
 from keras_efficient.storage.models import layer_spec, shape_behind
 from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap
+from keras_efficient.storage.prices.base import quantized_widths
 from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
 
@@ -93,7 +94,7 @@ def pixels(config: Mapping, source: FeatureMap, target: FeatureMap) -> Step:
 
 
 def residual(config: Mapping, source: FeatureMap, target: FeatureMap) -> Step:
-    return ResidualStep(as_image(source), as_image(target), config.get("activation_bits", 4))
+    return ResidualStep(as_image(source), as_image(target), quantized_widths(config).activation)
 
 
 def window(size_key: str, default: Any = None, by_channel: bool = False) -> Callable[..., Step]:

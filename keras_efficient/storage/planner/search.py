@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain, product
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 from keras_efficient.storage.liveness import window_slacks
-from keras_efficient.storage.planner.candidates import Family, families
+from keras_efficient.storage.planner.candidates import families
 from keras_efficient.storage.planner.layouts import Layout
-from keras_efficient.storage.planner.occupancy import Need, align, axes, step_need
+from keras_efficient.storage.planner.occupancy import CACHED_NEEDS, align, axes, step_need
 from keras_efficient.storage.prices import FeatureMap
 from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 
@@ -41,32 +42,57 @@ class Orders(NamedTuple):
     used: tuple[Layout, ...]
 
 
-def choose_orders(first: FeatureMap, steps: Sequence[Step]) -> Orders:
-    """The arena can be as small as its largest step, as any map can be permuted in place before it is
-    used. A dynamic program along the maps then looks for the cheapest way through that arena."""
-    found = families(first, steps)
-    arena = smallest_arena(first, steps, found)
-    layouts = [sorted(set(column), key=lambda layout: RANKS[layout.pattern]) for column in zip(*found, strict=True)]
+def choose_orders(first: FeatureMap, steps: Sequence[Step], arena: int) -> Orders:
+    """Layouts with which all steps fit into the arena, which is at least as large as each of them needs: any map
+    can be permuted in place before it is used. A dynamic program along the maps looks for the cheapest way."""
+    found = [dict.fromkeys(column) for column in zip(*families(first, steps), strict=True)]
+    for number, step in enumerate(steps):
+        best = best_layouts(step)
+        found[number][best.used], found[number + 1][best.made] = None, None
+    layouts = [sorted(column, key=lambda layout: RANKS[layout.pattern]) for column in found]
     ways = [{layout: Way(Cost(0, RANKS[layout.pattern]), layout, layout) for layout in layouts[0]}]
     for number, step in enumerate(steps):
-        ways.append(ways_through(step, ways[-1], layouts[number], layouts[number + 1], arena, number == 0))
+        ways.append(ways_through(step, ways[-1], layouts[number], layouts[number + 1], arena))
     return read_back(ways)
 
 
-def smallest_arena(first: FeatureMap, steps: Sequence[Step], found: list[Family]) -> int:
-    """The largest of what the steps need, each in the best pair of layouts."""
-    floors = (aligned_prediction(step) for step in steps if not isinstance(step, ResidualStep))
-    arena = max(first.total_bits, *floors, *(step.target.total_bits for step in steps))
-    for number, step in enumerate(steps):
-        pairs = [(family[number], family[number + 1]) for family in found]
-        sources, targets = (dict.fromkeys(layouts) for layouts in zip(*pairs, strict=True))
-        arena = max(arena, least_bits(step, chain(pairs, product(sources, targets)), arena, number == 0))
-    return arena
+class BestLayouts(NamedTuple):
+    """The smallest arena in which a step alone can run, in bits, and the layouts of its maps."""
+
+    bits: int
+    used: Layout
+    made: Layout
 
 
-def aligned_prediction(step: Step) -> int:
-    """What the storage report predicts for a step that is no block, its source where its cells fit into bytes."""
-    return step.source.total_bits + align(_slack(step), step.source.bits)
+@lru_cache(maxsize=CACHED_NEEDS)
+def best_layouts(step: Step) -> BestLayouts:
+    """The best of the pairs of layouts that suit a step; the first that needs no more than exact liveness says."""
+    enough, best = least_bits(step), None
+    for used, made in pairs_of(step):
+        if allowed(step, used, made):
+            bits = step_need(step, used, made).bits(step)
+            best = BestLayouts(bits, used, made) if best is None or bits < best.bits else best
+            if best.bits <= enough:
+                break
+    assert best is not None  # a step by rows is always allowed
+    return best._replace(bits=max(best.bits, enough))
+
+
+def pairs_of(step: Step) -> Iterator[tuple[Layout, Layout]]:
+    """Pairs that follow one sequence of strips, then any others of these layouts."""
+    found = []
+    for used, made in families(step.source, [step]):
+        found.append((used, made))
+        yield used, made
+    yield from product(*map(dict.fromkeys, zip(*found, strict=True)))
+
+
+def least_bits(step: Step) -> int:
+    """What a step needs at least. Of a window, a vector or cells: exact liveness, with the source where its cells fit
+    into bytes."""
+    if isinstance(step, ResidualStep):
+        return max(step.source.total_bits, step.target.total_bits)
+    return max(step.source.total_bits + align(_slack(step), step.source.bits), step.target.total_bits)
 
 
 def _slack(step: Step) -> int:
@@ -79,19 +105,6 @@ def _slack(step: Step) -> int:
     return max(step.target.total_bits - step.source.total_bits, 0)
 
 
-def least_bits(step: Step, pairs: Iterable[tuple[Layout, Layout]], enough: int, is_first: bool) -> int:
-    """The least arena for a step, or one that is small `enough`."""
-    least: int | None = None
-    for used, made in pairs:
-        if allowed(step, used, made):
-            bits = placed_need(step, used, made, is_first).bits(step)
-            least = bits if least is None else min(least, bits)
-            if least <= enough:
-                break
-    assert least is not None  # a step by rows is always allowed
-    return least
-
-
 def allowed(step: Step, used: Layout, made: Layout) -> bool:
     """A step cell by cell keeps the layout; a residual block goes by rows or by columns."""
     if isinstance(step, CellStep):
@@ -99,14 +112,8 @@ def allowed(step: Step, used: Layout, made: Layout) -> bool:
     return not isinstance(step, ResidualStep) or made.pattern in ("row", "column")
 
 
-def placed_need(step: Step, used: Layout, made: Layout, is_first: bool) -> Need:
-    """The first map is filled where it is used: all of it counts."""
-    need = step_need(step, used, made)
-    return need._replace(kept=used.rows * used.columns) if is_first else need
-
-
 def ways_through(
-    step: Step, before: dict[Layout, Way], sources: list[Layout], targets: list[Layout], arena: int, is_first: bool
+    step: Step, before: dict[Layout, Way], sources: list[Layout], targets: list[Layout], arena: int
 ) -> dict[Layout, Way]:
     """For every layout of the target the cheapest way to it, if there is one."""
     starts = sorted(ways_to_use(before, sources), key=lambda way: way.cost)
@@ -117,7 +124,7 @@ def ways_through(
             if best is not None and start.cost.plus(0, RANKS[target.pattern]) >= best.cost:
                 break
             cost = start.cost.plus(0, RANKS[target.pattern] + (start.used.pattern != target.pattern))
-            if (best is None or cost < best.cost) and fits(step, start.used, target, arena, is_first):
+            if (best is None or cost < best.cost) and fits(step, start.used, target, arena):
                 best = start._replace(cost=cost)
         if best is not None:
             ways[target] = best
@@ -133,8 +140,8 @@ def ways_to_use(before: dict[Layout, Way], layouts: list[Layout]) -> Iterable[Wa
         yield min(direct, permuted, key=lambda way: way.cost)
 
 
-def fits(step: Step, used: Layout, made: Layout, arena: int, is_first: bool) -> bool:
-    return allowed(step, used, made) and placed_need(step, used, made, is_first).bits(step) <= arena
+def fits(step: Step, used: Layout, made: Layout, arena: int) -> bool:
+    return allowed(step, used, made) and step_need(step, used, made).bits(step) <= arena
 
 
 def read_back(ways: list[dict[Layout, Way]]) -> Orders:

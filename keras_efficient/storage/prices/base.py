@@ -70,8 +70,8 @@ class Price(NamedTuple):
     weights: Callable[[Config, FeatureMap], Weights] = lambda config, source: Weights()
     products: Callable[[Config, FeatureMap, FeatureMap], int] = lambda config, source, target: 0
     # Whether a map that arrives pixel by pixel need not be stored: "pixels": each pixel is passed
-    # on at once; "windows": each pixel joins the one output it belongs to; "no": the whole map is
-    # needed.
+    # on at once; "windows": each pixel joins the one output it belongs to; "sums": the same, but a row of
+    # outputs waits in wider running sums; "no": the whole map is needed.
     streams: Callable[[Config], str] = lambda config: "no"
     # Of a layer with several inputs: (config, their shapes) -> shape behind it.
     merges: Callable[[Config, Sequence[tuple]], tuple] | None = None

@@ -156,6 +156,11 @@ def pooling_streams(config: Config) -> str:
     return "windows" if strides[0] >= size[0] and strides[1] >= size[1] else "no"
 
 
+def mean_streams(config: Config) -> str:
+    """Sums of codes are wider than the mean that is stored."""
+    return "sums" if pooling_streams(config) == "windows" else "no"
+
+
 PRICES = {
     "ConvQ": convolution_price(quantized_widths),
     "Conv1DQ": convolution_price(quantized_widths, signal_kernel_cells, along_time("kernel_size")),
@@ -167,7 +172,7 @@ PRICES = {
     "DepthwiseConvQ": depthwise_price(quantized_widths),
     "DepthwiseConv2D": depthwise_price(float_widths),
     "SeparableConv2D": separable_price(),
-    "AveragePoolingQ": Price(declared_bits, pool, streams=pooling_streams),
+    "AveragePoolingQ": Price(declared_bits, pool, streams=mean_streams),
     "AveragePooling2D": Price(float_bits, pool, streams=pooling_streams),
     "MaxPooling2D": Price(same_bits, pool, streams=pooling_streams),
 }
