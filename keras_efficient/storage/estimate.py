@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
@@ -15,13 +16,15 @@ from keras_efficient.reading.read import is_model
 from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.graphs import plan_order
 from keras_efficient.storage.graphs.reading import STEPS, read_graph, step_of
+from keras_efficient.storage.live_bits import live_bits
+from keras_efficient.storage.liveness import CACHE_SIZE
 from keras_efficient.storage.models import fixed_shape, layer_spec, refuse_unknown, shape_behind
 from keras_efficient.storage.planner.arrival import arrival_bits, line_bits
-from keras_efficient.storage.planner.search import best_layouts
+from keras_efficient.storage.planner.search import step_bits
 from keras_efficient.storage.prices import FLOAT_BITS, LOGIT_BITS, PRICES, FeatureMap, Working
 from keras_efficient.storage.prices.base import BITS_PER_BYTE
 from keras_efficient.storage.report import LayerStorage, StorageReport
-from keras_efficient.storage.steps import WindowStep
+from keras_efficient.storage.steps import Step, WindowStep
 
 DEFAULT_INPUT_SHAPE = (28, 28, 1)
 
@@ -177,7 +180,7 @@ def price_layers(layers: list[ShapedLayer], source: FeatureMap, streaming: bool,
         target = target_map(spec, source, shape, is_last)
         way = PRICES[spec.class_name].streams(spec.config) if streaming else "no"
         if way == "no":
-            working = step_working(spec, source, target, order)
+            working = working_of(spec, source, target, order)
         elif way == "pixels":  # stored by the layer that needs them
             working = Working(target.total_bits if is_last else 0)
         else:
@@ -187,13 +190,18 @@ def price_layers(layers: list[ShapedLayer], source: FeatureMap, streaming: bool,
     return rows
 
 
-def step_working(spec: LayerSpec, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+def working_of(spec: LayerSpec, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+    if spec.class_name in STEPS:
+        return step_working(step_of(spec, source, target), order)
+    return PRICES[spec.class_name].working(spec.config, source, target, order)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def step_working(step: Step, order: str) -> Working:
     """Exact liveness, or the arena that the planner finds where that is larger: it writes over nothing but the start
     of a map, and starts maps where their cells fit into bytes."""
-    working = PRICES[spec.class_name].working(spec.config, source, target, order)
-    if spec.class_name not in STEPS:
-        return working
-    return working._replace(bits=max(working.bits, best_layouts(step_of(spec, source, target)).bits))
+    live = live_bits(step, order)
+    return live._replace(bits=max(live.bits, step_bits(step)))
 
 
 def running_sums(spec: LayerSpec, source: FeatureMap, target: FeatureMap) -> int:

@@ -54,19 +54,16 @@ class Network:
     static_bytes: int
 
 
-def write_network(
-    model: IntegerModel, weights: str = "flash", least_arena_bytes: int = 0, sparse: bool = True
-) -> Network:
+def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = True) -> Network:
     """Generate the C code.
 
     Args:
         model: The network in integers.
         weights: "flash" or "ram", where an AVR keeps them.
-        least_arena_bytes: The arena is at least as large.
         sparse: Whether pruned kernels are stored in their smallest encoding, or densely.
     """
     if not model.network.is_chain:
-        return write_graph(model, weights, least_arena_bytes, sparse)
+        return write_graph(model, weights, sparse)
     arrival, operations = split_arrival(model.input, model.operations)
     steps = planner_steps(operations)
     first = feature_map(arrival.stored, is_last=not operations)
@@ -84,10 +81,10 @@ def write_network(
     places = program.use_places(program.places_of(plan.first_layout))
     push = ArrivalWriter(program, arrival, stored, places, plan.lines_offset)
     rows = tuple(layer_row(program, layer, whole_bytes(layer.placed.need_bits)) for layer in layers)
-    return finished(model, program, push, packed, weights, rows, max(plan.arena_bytes, least_arena_bytes))
+    return finished(model, program, push, packed, weights, rows, plan.arena_bytes)
 
 
-def write_graph(model: IntegerModel, weights: str, least_arena_bytes: int, sparse: bool) -> Network:
+def write_graph(model: IntegerModel, weights: str, sparse: bool) -> Network:
     """The C code of a network with branches: the layers in the planned order, with moves between."""
     nodes, first = graph_nodes(model.network), feature_map(model.input)
     plan = plan_order(first, nodes)
@@ -103,7 +100,7 @@ def write_graph(model: IntegerModel, weights: str, least_arena_bytes: int, spars
     places = program.use_places(program.places_of(Layout.by_rows(*model.input.shape[:2])))
     push = ArrivalWriter(program, Arrival(model.input, (), None, model.input), stored, places, 0)
     rows = tuple(layer_row(program, layer, cost) for layer, cost in zip(layers, plan.costs, strict=True))
-    return finished(model, program, push, packed, weights, rows, max(plan.arena_bytes, least_arena_bytes))
+    return finished(model, program, push, packed, weights, rows, plan.arena_bytes)
 
 
 def graph_layer(model: IntegerModel, node: Node, placed: PlacedNode, sparse: bool) -> PlacedLayer:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from keras_efficient.storage.planner.arrival import arrival_bits, filled_up
 from keras_efficient.storage.planner.layouts import Layout
 from keras_efficient.storage.planner.occupancy import Need, align, grid, step_need
-from keras_efficient.storage.planner.search import Orders, best_layouts, choose_orders
+from keras_efficient.storage.planner.search import Orders, choose_orders, step_bits
 from keras_efficient.storage.prices import FeatureMap
 from keras_efficient.storage.prices.base import whole_bytes
 from keras_efficient.storage.steps import ResidualStep, Step
@@ -77,7 +77,7 @@ def plan_arena(first: FeatureMap, steps: Sequence[Step], line_bits: int = 0) -> 
             or after it.
     """
     check_chain(first, steps)
-    arena = max(arrival_bits(first, line_bits), *(best_layouts(step).bits for step in steps), 0)
+    arena = max(arrival_bits(first, line_bits), *map(step_bits, steps), 0)
     if not steps:
         return ArenaPlan(arena, Layout.by_rows(*grid(first)), 0, filled_up(first.total_bits) if line_bits else 0, ())
     orders = choose_orders(first, steps, arena)

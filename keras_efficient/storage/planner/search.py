@@ -7,12 +7,12 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from keras_efficient.storage.liveness import window_slacks
+from keras_efficient.storage.live_bits import live_bits
 from keras_efficient.storage.planner.candidates import families
 from keras_efficient.storage.planner.layouts import Layout
-from keras_efficient.storage.planner.occupancy import CACHED_NEEDS, align, axes, step_need
+from keras_efficient.storage.planner.occupancy import CACHED_NEEDS, align, step_need
 from keras_efficient.storage.prices import FeatureMap
-from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
+from keras_efficient.storage.steps import CellStep, ResidualStep, Step, WindowStep
 
 RANKS = {"row": 0, "column": 1, "alternating": 1, "alternating from a column": 2, "strips": 3}
 
@@ -65,9 +65,31 @@ class BestLayouts(NamedTuple):
 
 
 @lru_cache(maxsize=CACHED_NEEDS)
+def step_bits(step: Step) -> int:
+    """The arena that a step needs at least, whatever stands before and after it: what the price asks, too."""
+    return enough_bits(step) if reaches_liveness(step) else best_layouts(step).bits
+
+
+def enough_bits(step: Step) -> int:
+    """Exact liveness, with the source where its cells fit into bytes. What a block keeps lies after its source."""
+    live, source = live_bits(step).bits, step.source
+    if isinstance(step, ResidualStep):
+        return live
+    return source.total_bits + align(live - source.total_bits, source.bits)
+
+
+def reaches_liveness(step: Step) -> bool:
+    """Whether it is known that a step needs no more than that: so do windows without strides and padding that store
+    whole pixels, along each of the four orders (see `candidates`)."""
+    if isinstance(step, WindowStep):
+        return step.strides == (1, 1) and step.padding == "valid" and not step.cell_by_cell
+    return not isinstance(step, ResidualStep)
+
+
+@lru_cache(maxsize=CACHED_NEEDS)
 def best_layouts(step: Step) -> BestLayouts:
-    """The best of the pairs of layouts that suit a step; the first that needs no more than exact liveness says."""
-    enough, best = least_bits(step), None
+    """The best of the pairs of layouts that suit a step; the first that needs no more than exact liveness."""
+    enough, best = enough_bits(step), None
     for used, made in pairs_of(step):
         if allowed(step, used, made):
             bits = step_need(step, used, made).bits(step)
@@ -85,24 +107,6 @@ def pairs_of(step: Step) -> Iterator[tuple[Layout, Layout]]:
         found.append((used, made))
         yield used, made
     yield from product(*map(dict.fromkeys, zip(*found, strict=True)))
-
-
-def least_bits(step: Step) -> int:
-    """What a step needs at least. Of a window, a vector or cells: exact liveness, with the source where its cells fit
-    into bytes."""
-    if isinstance(step, ResidualStep):
-        return max(step.source.total_bits, step.target.total_bits)
-    return max(step.source.total_bits + align(_slack(step), step.source.bits), step.target.total_bits)
-
-
-def _slack(step: Step) -> int:
-    """Bits that a step needs beyond its source, at least 0."""
-    if isinstance(step, WholeStep):
-        return step.target.total_bits
-    if isinstance(step, WindowStep):
-        slacks = window_slacks(*axes(step), step.target.pixel_bits, step.source.pixel_bits, step.cell_by_cell)
-        return max(slacks.pick("best")[0], 0)
-    return max(step.target.total_bits - step.source.total_bits, 0)
 
 
 def allowed(step: Step, used: Layout, made: Layout) -> bool:

@@ -10,7 +10,6 @@ from keras_efficient.storage.prices.base import (
     Price,
     Weights,
     Widths,
-    Working,
     biases_of,
     float_widths,
     kernel_and_bias,
@@ -18,17 +17,6 @@ from keras_efficient.storage.prices.base import (
     shifts_of,
     side_by_side,
 )
-from keras_efficient.storage.prices.windows import along_time, convolve
-
-
-def dense_working(config: Config, source: FeatureMap, target: FeatureMap, order: str) -> Working:
-    """A vector meets every output; on a map every place is a vector of its own, as in a 1x1 convolution."""
-    if len(source.shape) == 1:
-        return side_by_side(config, source, target, order)
-    return (ALONG_TIME if len(source.shape) == 2 else convolve)({"kernel_size": 1}, source, target, order)
-
-
-ALONG_TIME = along_time("kernel_size")
 
 
 def dense_price(widths: Callable[[Config], Widths]) -> Price:
@@ -39,7 +27,7 @@ def dense_price(widths: Callable[[Config], Widths]) -> Price:
 
     return Price(
         output_bits=lambda config, input_bits: widths(config).activation,
-        working=dense_working,
+        working=side_by_side,
         weights=weights,
         products=lambda config, source, target: source.cells * config["units"],
     )
