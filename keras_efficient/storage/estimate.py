@@ -36,7 +36,9 @@ def estimate_storage(
     streaming: bool = True,
     order: str = "best",
 ) -> StorageReport:
-    """Weight bytes, activation bytes, parameters and multiply-adds of a network, by exact liveness.
+    """Weight bytes, activation bytes, parameters and multiply-adds of a network before it is trained.
+
+    The activation bytes, rounded up, are the arena of the C code.
 
     Args:
         config_or_model: a network description (list or tuple), or a built Keras model of known layers.
@@ -57,17 +59,19 @@ def estimate_storage(
         - weights: kernel bits x kernels + bias bits x biases. A pruned kernel, one of a model that holds
           exact zeros, is stored densely, as a bitmask or by relative indices (see `storage.sparse`), in
           whatever takes least; the row names it in `weight_format`. Its decoder is code, which is not counted.
-        - working memory of a layer: convolutions need their input and the exact slack, in bits;
-          pooling, depthwise convolutions and element-wise layers work in place where they can; a
-          residual block needs about two rows and four pixels; a dense layer needs input and outputs
-          at once.
+        - working memory of a layer: exact liveness, or what the planner of the C code finds where that is more, as
+          only the start of a map can be written over, and cells start where they fit into bytes (see
+          `storage.planner`). Convolutions need their input and the exact slack; pooling, depthwise convolutions and
+          element-wise layers work in place where they can; a residual block needs about two rows and four pixels;
+          a dense layer needs input and outputs at once, on a map those of a pixel. Average pooling of a streamed
+          input needs its averages and a row of running sums.
         - The outputs of the last layer have 16 bits (the logits of the C code), or 32 if they are
           floats. A softmax, activation, dropout or flatten behind it stores nothing.
 
     Models with branches:
         - One arena holds all maps that somebody still reads, each from a whole byte on, in row order.
           They may be moved before a layer runs. A layer writes over the source that dies with it, as
-          far behind as `storage.prefix` says, or else needs a place of its own.
+          far after its start as `storage.prefix` says, or else needs a place of its own.
         - The layers run in the order that needs the smallest arena (see `storage.graphs.plan_order`);
           `order_is_exact` says whether that is proven. The rows are in that order, and their working
           bytes count the maps that stand by. The input is stored.

@@ -6,10 +6,9 @@ import pytest
 from storage.random_graphs import RandomGraph
 
 from keras_efficient.storage.graphs import Node, greedy_arena, order, plan_order
-from keras_efficient.storage.graphs.graph import Memory
+from keras_efficient.storage.graphs.graph import Memory, over
 from keras_efficient.storage.graphs.order import costs_of
-from keras_efficient.storage.planner import place_graph
-from keras_efficient.storage.prefix import row_offset
+from keras_efficient.storage.planner.graph import place_graph
 from keras_efficient.storage.prices import FeatureMap
 from keras_efficient.storage.steps import CellStep, ResidualStep, WholeStep, WindowStep
 
@@ -150,4 +149,4 @@ def test_layers_that_wait_for_each_other_are_refused():
     ],
 )
 def test_offsets_in_row_order(step, offset):
-    assert row_offset(step) == offset
+    assert over(0, step).offset == -(-offset // 8)

@@ -23,11 +23,12 @@ from keras_efficient.export.network import (
     split_arrival,
 )
 from keras_efficient.storage.graphs import Node, plan_order
-from keras_efficient.storage.planner import ArenaPlan, Layout, PlacedStep, ResidualStep, place_graph, plan_arena
-from keras_efficient.storage.planner.graph import PlacedNode
+from keras_efficient.storage.planner import ArenaPlan, Layout, PlacedStep, plan_arena
+from keras_efficient.storage.planner.graph import PlacedNode, place_graph
 from keras_efficient.storage.planner.occupancy import Need
 from keras_efficient.storage.prefix import row_ring
 from keras_efficient.storage.prices.base import whole_bytes
+from keras_efficient.storage.steps import ResidualStep
 from keras_efficient.version import __version__
 
 NUMBERS_A_LINE = 24

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from keras_efficient.storage.prefix import row_offset, row_ring
+from keras_efficient.storage.planner.layouts import Layout
+from keras_efficient.storage.planner.occupancy import grid, step_need
+from keras_efficient.storage.prefix import row_ring
 from keras_efficient.storage.prices.base import FeatureMap, whole_bytes
 from keras_efficient.storage.steps import ResidualStep, Step
 
@@ -105,10 +107,11 @@ def own_place(node: Node) -> Region:
     return Region(None, target, ring, target + ring)
 
 
-def over(source: int, step: Step) -> Region:
-    offset, ring = whole_bytes(row_offset(step)), ring_bytes(step)
+def over(number: int, step: Step) -> Region:
+    source, target = (Layout.by_rows(*grid(each)) for each in (step.source, step.target))
+    offset, ring = whole_bytes(step_need(step, source, target).offset), ring_bytes(step)
     end = offset + whole_bytes(step.source.total_bits) + ring
-    return Region(source, offset, ring, max(end, whole_bytes(step.target.total_bits)))
+    return Region(number, offset, ring, max(end, whole_bytes(step.target.total_bits)))
 
 
 def ring_bytes(step: Step) -> int:

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 import numpy as np
 
-CACHED_LAYOUTS = 1 << 12
+CACHED_LAYOUTS = 1 << 10
 PATTERNS = {"row": "r", "column": "c", "alternating": "rc", "alternating from a column": "cr"}
 
 
