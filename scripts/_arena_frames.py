@@ -11,11 +11,12 @@ import numpy as np
 
 import keras_efficient as ke
 from keras_efficient.export.network import feature_map, planner_steps, split_arrival
-from keras_efficient.export.planner import ArenaPlan, WindowStep, plan_arena
-from keras_efficient.export.planner.candidates import four_orders
-from keras_efficient.export.planner.layouts import Layout
-from keras_efficient.export.planner.occupancy import deaths_by_pixel, grid
 from keras_efficient.kinds.measures import FeatureMap
+from keras_efficient.kinds.steps import WindowStep
+from keras_efficient.storage.planner import ArenaPlan, plan_arena
+from keras_efficient.storage.planner.candidates import four_orders
+from keras_efficient.storage.planner.layouts import Layout
+from keras_efficient.storage.planner.occupancy import deaths_by_pixel, grid
 
 UNIT = 4
 SUMS = -100  # the running sums of the pooled input

@@ -28,15 +28,19 @@ def arenas():
     return found["networks"], equal, found["networks"] - equal - below, found["most_bytes_above_prediction"]
 
 
+def more_than_predicted():
+    """Random networks whose arena is the price, and those above it where there are any."""
+    networks, equal, above, most = arenas()
+    return f"{equal} of {networks}" + (f"; {above} more, by up to {most} bytes" if above else "")
+
+
 def arena_sentence():
     """How the C's memory compares with the price."""
     networks, equal, above, most = arenas()
-    below = networks - equal - above or "none"
-    chains, at_price = (figures("fuzz_firmware")[key] for key in ("valid_chains", "valid_chains_at_prediction"))
+    more = f", more in {above}, by up to {most} bytes" if above else ""
     return (
         f"Of {networks} random networks ({measured_on('fuzz_firmware')}), the arena of the C is the predicted bytes in "
-        f"{equal}, more in {above}, by up to {most} bytes, and less in {below}; of chains of "
-        f"stride-1 'valid' convolutions and dense layers among them it is the prediction in {at_price} of {chains}."
+        f"{equal}{more}."
     )
 
 

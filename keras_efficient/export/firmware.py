@@ -68,7 +68,7 @@ def export_c(
         raise ValueError(f"`ram` must be a positive number of bytes, or None. Received: ram={ram!r}")
     integer_model = IntegerModel(model)
     predicted = math.ceil(estimate_storage(model).activation_bytes)
-    network = write_network(integer_model, weights, predicted, sparse)
+    network = write_network(integer_model, weights, sparse)
     report = new_report(integer_model, network, weights, predicted)
     if ram is not None and not report.fits(ram):
         raise ValueError(

@@ -19,11 +19,10 @@ from keras_efficient.export.integer import (
     WindowOperation,
 )
 from keras_efficient.export.integer.reading import IntegerNetwork
-from keras_efficient.export.planner import CellStep, ResidualStep, Step, WholeStep, WindowStep
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
+from keras_efficient.kinds.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
 from keras_efficient.storage.graphs import Node
-
-SUM_BITS = (16, 32, 64)
+from keras_efficient.storage.planner.arrival import line_bits, sum_bits
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,19 @@ class Arrival:
     @property
     def sum_bits(self) -> int:
         """Width of a running sum of average pooling; 0 where there is none."""
-        if not isinstance(self.pooling, AveragePooling):
-            return 0
-        needed = self.pooling.sum_bound.bit_length() + self.pooling.source.codes.signed
-        return next(bits for bits in SUM_BITS if needed <= bits)
+        return sum_bits(*self._summed) if self._summed else 0
 
     @property
     def line_bits(self) -> int:
         """Room for a row of running sums."""
-        return self.sum_bits * math.prod(self.stored.shape[1:])
+        return line_bits(*self._summed, feature_map(self.stored)) if self._summed else 0
+
+    @property
+    def _summed(self) -> tuple[int, int] | None:
+        """Bits of a cell that is summed up, and cells of a window."""
+        if not isinstance(self.pooling, AveragePooling):
+            return None
+        return self.pooling.source.codes.bits, math.prod(self.pooling.window.sizes)
 
 
 def split_arrival(source: IntegerMap, operations: list[Operation]) -> tuple[Arrival, list[Operation]]:

@@ -33,7 +33,8 @@ class Price(NamedTuple):
     weights: (configuration, source) -> the numbers that it stores.
     products: (configuration, source, target) -> multiply-adds of a sample.
     streams: configuration -> whether a map that arrives pixel by pixel need not be stored: "pixels": each pixel is
-        passed on at once; "windows": each pixel joins the one output that it belongs to; "no": the whole map is needed.
+        passed on at once; "windows": each pixel joins the one output that it belongs to; "sums": the same, but a row of
+        outputs waits in wider running sums; "no": the whole map is needed.
     """
 
     bits: Callable[[Config, int], int]

@@ -53,6 +53,11 @@ def without_overlap(config: Config) -> str:
     return "windows" if strides[0] >= sizes[0] and strides[1] >= sizes[1] else "no"
 
 
+def in_sums(config: Config) -> str:
+    """Sums of codes are wider than the mean that is stored."""
+    return "sums" if without_overlap(config) == "windows" else "no"
+
+
 def joining(config: Config) -> str:
     """Each pixel joins the one output."""
     return "windows"
@@ -81,7 +86,7 @@ def overall(rank: int | None, bits: Bits, streams: Callable[[Config], str] = joi
 MAXIMUM: dict[str, Any] = {"codes": KEEPS, "form": "MaxPooling"}
 MEAN: dict[str, Any] = {"form": "MeanPooling", "settings": {"activation_bits": check_bits}}
 OWN = {
-    "AveragePoolingQ": local(3, declared_bits, form="AveragePooling", settings={"bits": check_bits}),
+    "AveragePoolingQ": local(3, declared_bits, in_sums, form="AveragePooling", settings={"bits": check_bits}),
     "MeanPoolingQ": local(None, quantized_output_bits, waiting, **MEAN),
     "GlobalMeanPoolingQ": overall(None, quantized_output_bits, waiting, **MEAN),
 }

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
 from keras_efficient.kinds.fields import check_bits
 from keras_efficient.kinds.measures import BITS_PER_BYTE, FLOAT_BITS, LOGIT_BITS, FeatureMap
+from keras_efficient.kinds.steps import Step, WindowStep
 from keras_efficient.reading.network import Network, read_network
 from keras_efficient.reading.read import is_model
 from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.graphs import plan_order
 from keras_efficient.storage.graphs.reading import read_graph
+from keras_efficient.storage.live_bits import Working, live_bits
+from keras_efficient.storage.liveness import CACHE_SIZE
 from keras_efficient.storage.models import fixed_shape, layer_spec, refuse_unknown, shape_behind
+from keras_efficient.storage.planner.arrival import arrival_bits, line_bits
+from keras_efficient.storage.planner.search import step_bits
 from keras_efficient.storage.report import LayerStorage, StorageReport
-from keras_efficient.storage.working import Working, working_memory
 
 DEFAULT_INPUT_SHAPE = (28, 28, 1)
 
@@ -28,7 +34,9 @@ def estimate_storage(
     streaming: bool = True,
     order: str = "best",
 ) -> StorageReport:
-    """Weight bytes, activation bytes, parameters and multiply-adds of a network, by exact liveness.
+    """Weight bytes, activation bytes, parameters and multiply-adds of a network before it is trained.
+
+    The activation bytes, rounded up, are the arena of the C code.
 
     Args:
         config_or_model: a network description (list or tuple), or a built Keras model of known layers.
@@ -49,17 +57,19 @@ def estimate_storage(
         - weights: kernel bits x kernels + bias bits x biases. A pruned kernel, one of a model that holds
           exact zeros, is stored densely, as a bitmask or by relative indices (see `storage.sparse`), in
           whatever takes least; the row names it in `weight_format`. Its decoder is code, which is not counted.
-        - working memory of a layer: convolutions need their input and the exact slack, in bits;
-          pooling, depthwise convolutions and element-wise layers work in place where they can; a
-          residual block needs about two rows and four pixels; a dense layer needs input and outputs
-          at once.
+        - working memory of a layer: exact liveness, or what the planner of the C code finds where that is more, as
+          only the start of a map can be written over, and cells start where they fit into bytes (see
+          `storage.planner`). Convolutions need their input and the exact slack; pooling, depthwise convolutions and
+          element-wise layers work in place where they can; a residual block needs about two rows and four pixels;
+          a dense layer needs input and outputs at once, on a map those of a pixel. Average pooling of a streamed
+          input needs its averages and a row of running sums.
         - The outputs of the last layer have 16 bits (the logits of the C code), or 32 if they are
           floats. A softmax, activation, dropout or flatten behind it stores nothing.
 
     Models with branches:
         - One arena holds all maps that somebody still reads, each from a whole byte on, in row order.
           They may be moved before a layer runs. A layer writes over the source that dies with it, as
-          far behind as `storage.prefix` says, or else needs a place of its own.
+          far after its start as `storage.prefix` says, or else needs a place of its own.
         - The layers run in the order that needs the smallest arena (see `storage.graphs.plan_order`);
           `order_is_exact` says whether that is proven. The rows are in that order, and their working
           bytes count the maps that stand by. The input is stored.
@@ -172,13 +182,35 @@ def price_layers(layers: list[ShapedLayer], source: FeatureMap, streaming: bool,
         target = target_map(spec, source, shape, is_last)
         way = spec.price.streams(spec.config) if streaming else "no"
         if way == "no":
-            working = working_memory(spec.price.steps(spec.config, source, target), order)
+            working = working_of(spec, source, target, order)
+        elif way == "pixels":  # stored by the layer that needs them
+            working = Working(target.total_bits if is_last else 0)
         else:
-            # Pixels that are only passed on are stored by the layer that needs them.
-            working = Working(target.total_bits if way == "windows" or is_last else 0)
+            working = Working(arrival_bits(target, running_sums(spec, source, target) if way == "sums" else 0))
         rows.append(layer_row(name, spec, source, target, working))
         source, streaming = target, way == "pixels"
     return rows
+
+
+def working_of(spec: LayerSpec, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+    """What is needed at the worst moment of a layer's steps."""
+    steps = spec.price.steps(spec.config, source, target)
+    return max((step_working(step, order) for step in steps), key=lambda working: working.bits)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def step_working(step: Step, order: str) -> Working:
+    """Exact liveness, or the arena that the planner finds where that is larger: it writes over nothing but the start
+    of a map, and starts maps where their cells fit into bytes."""
+    live = live_bits(step, order)
+    return live._replace(bits=max(live.bits, step_bits(step)))
+
+
+def running_sums(spec: LayerSpec, source: FeatureMap, target: FeatureMap) -> int:
+    """Bits of the sums of a pooling window that are not complete yet."""
+    (step,) = spec.price.steps(spec.config, source, target)
+    assert isinstance(step, WindowStep)
+    return line_bits(source.bits, math.prod(step.kernel_size), target)
 
 
 def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, is_last: bool) -> FeatureMap:

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from keras_efficient.kinds.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
+from keras_efficient.kinds.steps import Step, WindowStep
 from keras_efficient.storage.liveness import CACHE_SIZE, Axis, leading_padding
 
 
@@ -67,19 +67,3 @@ def row_ring(across: int, along: int) -> int:
     last and read the last two rows.
     """
     return min(along, 3) if across == 1 else min(across * along, 2 * along + min(along, 3))
-
-
-def row_offset(step: Step) -> int:
-    """Bits from the start of the target to the start of the source, at least, both in row order."""
-    if isinstance(step, WholeStep):
-        return step.target.total_bits
-    if isinstance(step, CellStep):
-        return max(step.target.total_bits - step.source.total_bits, 0)
-    if isinstance(step, ResidualStep):
-        return max(cells_need(step, np.arange(step.source.cells // step.source.shape[-1])), 0)
-    if not isinstance(step, WindowStep):
-        raise TypeError(f"cannot plan a {type(step).__name__}")
-    down, across = (last_readers(axis) for axis in axes(step))
-    deaths = down[:, None] * step.target.shape[1] + across
-    deaths = np.where((down[:, None] < 0) | (across < 0), -1, deaths).ravel()
-    return max((cells_need if step.cell_by_cell else pixels_need)(step, deaths), 0)

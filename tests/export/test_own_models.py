@@ -45,9 +45,7 @@ def test_integers_equal_keras_and_c(name, number, tmp_path, c_compiler):
         np.testing.assert_array_equal(keras_logits(model, integers, codes), logits)
     report, priced = ke.export_c(model, tmp_path), ke.estimate_storage(model)
     assert report.weight_bytes == np.ceil(priced.weight_bytes)
-    assert report.predicted_arena_bytes == np.ceil(priced.activation_bytes)
-    if priced.order_is_exact is not None:
-        assert report.arena_bytes == priced.activation_bytes
+    assert report.arena_bytes == report.predicted_arena_bytes == np.ceil(priced.activation_bytes)
     np.testing.assert_array_equal(run_on_host(tmp_path, codes).logits, logits)
 
 

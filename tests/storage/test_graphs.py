@@ -5,13 +5,12 @@ from itertools import permutations
 import pytest
 from storage.random_graphs import RandomGraph
 
-from keras_efficient.export.planner import place_graph
 from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.kinds.steps import CellStep, ResidualStep, WholeStep, WindowStep
 from keras_efficient.storage.graphs import Node, greedy_arena, order, plan_order
-from keras_efficient.storage.graphs.graph import Memory
+from keras_efficient.storage.graphs.graph import Memory, over
 from keras_efficient.storage.graphs.order import costs_of
-from keras_efficient.storage.prefix import row_offset
+from keras_efficient.storage.planner.graph import place_graph
 
 
 def best_arena(graph):
@@ -150,4 +149,4 @@ def test_layers_that_wait_for_each_other_are_refused():
     ],
 )
 def test_offsets_in_row_order(step, offset):
-    assert row_offset(step) == offset
+    assert over(0, step).offset == -(-offset // 8)

@@ -147,13 +147,15 @@ class ArrivalWriter:
         place = plus(times(wrapped(line), bits // 8), self.lines_offset // 8)
         self.program.helpers[f"sum_{bits}"] = sum_functions(bits)
         value = integer_of(self.index, self.codes)
+        # A narrow sum may be negative: its sign goes with it into a wider type.
+        waiting = f"(int{bits}_t)network_sum(line)" if self.codes.signed else "network_sum(line)"
         cell = self._cell("row", "column")
         window = pooling.window
         return [
             f"const network_index line = (network_index)({place});",
             f"{kind} sum = ({kind})({value});",
             f"if (!({self._is_first(window)}))",
-            f"    sum = ({kind})(sum + ({kind})network_sum(line));",
+            f"    sum = ({kind})(sum + ({kind}){waiting});",
             f"if (!({self._is_last(window)})) {{",
             f"    network_set_sum(line, (uint{bits}_t)sum);",
             "} else {",

@@ -17,8 +17,8 @@ from keras_efficient.export.c.weights import Group, Segment
 from keras_efficient.export.c.window_loops import corner, window_loop, window_place
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.operations import Convolution
-from keras_efficient.export.planner.layouts import Layout
 from keras_efficient.kinds.measures import SHIFT_BITS
+from keras_efficient.storage.planner.layouts import Layout
 
 
 @dataclass(eq=False)

@@ -26,7 +26,7 @@ from keras_efficient.export.integer import (
     Rescale,
     Residual,
 )
-from keras_efficient.export.planner import Layout, PlacedStep
+from keras_efficient.storage.planner import Layout, PlacedStep
 
 Layer = TypeVar("Layer", bound=Operation, covariant=True)
 

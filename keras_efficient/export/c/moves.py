@@ -8,8 +8,8 @@ from keras_efficient.export.c.cells import Cells, index_type
 from keras_efficient.export.c.places import table
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import braces, count_type, function
-from keras_efficient.export.planner.layouts import Layout
 from keras_efficient.kinds.measures import whole_bytes
+from keras_efficient.storage.planner.layouts import Layout
 
 SHIFT = """/* Moves bytes of the arena up, the last one first. */
 static void network_shift(network_index first, network_index bytes, network_index by)

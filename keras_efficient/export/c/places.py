@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keras_efficient.export.c.text import braces, count_type, function
-from keras_efficient.export.planner.layouts import Layout
+from keras_efficient.storage.planner.layouts import Layout
 
 
 @dataclass(frozen=True)

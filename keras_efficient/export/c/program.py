@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from keras_efficient.export.c import cells, weights
 from keras_efficient.export.c.cells import Cells
 from keras_efficient.export.c.places import Places
-from keras_efficient.export.planner.layouts import Layout
+from keras_efficient.storage.planner.layouts import Layout
 
 
 @dataclass

@@ -22,11 +22,12 @@ from keras_efficient.export.network import (
     planner_steps,
     split_arrival,
 )
-from keras_efficient.export.planner import ArenaPlan, Layout, PlacedStep, ResidualStep, place_graph, plan_arena
-from keras_efficient.export.planner.graph import PlacedNode
-from keras_efficient.export.planner.occupancy import Need
 from keras_efficient.kinds.measures import whole_bytes
+from keras_efficient.kinds.steps import ResidualStep
 from keras_efficient.storage.graphs import Node, plan_order
+from keras_efficient.storage.planner import ArenaPlan, Layout, PlacedStep, plan_arena
+from keras_efficient.storage.planner.graph import PlacedNode, place_graph
+from keras_efficient.storage.planner.occupancy import Need
 from keras_efficient.storage.prefix import row_ring
 from keras_efficient.version import __version__
 
@@ -54,19 +55,16 @@ class Network:
     static_bytes: int
 
 
-def write_network(
-    model: IntegerModel, weights: str = "flash", least_arena_bytes: int = 0, sparse: bool = True
-) -> Network:
+def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = True) -> Network:
     """Generate the C code.
 
     Args:
         model: The network in integers.
         weights: "flash" or "ram", where an AVR keeps them.
-        least_arena_bytes: The arena is at least as large.
         sparse: Whether pruned kernels are stored in their smallest encoding, or densely.
     """
     if not model.network.is_chain:
-        return write_graph(model, weights, least_arena_bytes, sparse)
+        return write_graph(model, weights, sparse)
     arrival, operations = split_arrival(model.input, model.operations)
     steps = planner_steps(operations)
     first = feature_map(arrival.stored, is_last=not operations)
@@ -84,10 +82,10 @@ def write_network(
     places = program.use_places(program.places_of(plan.first_layout))
     push = ArrivalWriter(program, arrival, stored, places, plan.lines_offset)
     rows = tuple(layer_row(program, layer, whole_bytes(layer.placed.need_bits)) for layer in layers)
-    return finished(model, program, push, packed, weights, rows, max(plan.arena_bytes, least_arena_bytes))
+    return finished(model, program, push, packed, weights, rows, plan.arena_bytes)
 
 
-def write_graph(model: IntegerModel, weights: str, least_arena_bytes: int, sparse: bool) -> Network:
+def write_graph(model: IntegerModel, weights: str, sparse: bool) -> Network:
     """The C code of a network with branches: the layers in the planned order, with moves between."""
     nodes, first = graph_nodes(model.network), feature_map(model.input)
     plan = plan_order(first, nodes)
@@ -103,7 +101,7 @@ def write_graph(model: IntegerModel, weights: str, least_arena_bytes: int, spars
     places = program.use_places(program.places_of(Layout.by_rows(*model.input.shape[:2])))
     push = ArrivalWriter(program, Arrival(model.input, (), None, model.input), stored, places, 0)
     rows = tuple(layer_row(program, layer, cost) for layer, cost in zip(layers, plan.costs, strict=True))
-    return finished(model, program, push, packed, weights, rows, max(plan.arena_bytes, least_arena_bytes))
+    return finished(model, program, push, packed, weights, rows, plan.arena_bytes)
 
 
 def graph_layer(model: IntegerModel, node: Node, placed: PlacedNode, sparse: bool) -> PlacedLayer:

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from keras_efficient.kinds.measures import FeatureMap, whole_bytes
 from keras_efficient.kinds.steps import ResidualStep, Step
-from keras_efficient.storage.prefix import row_offset, row_ring
+from keras_efficient.storage.planner.layouts import Layout
+from keras_efficient.storage.planner.occupancy import grid, step_need
+from keras_efficient.storage.prefix import row_ring
 
 
 @dataclass(frozen=True)
@@ -105,14 +107,16 @@ def own_place(node: Node) -> Region:
     return Region(None, target, ring, target + ring)
 
 
-def over(source: int, step: Step) -> Region:
-    offset, ring = whole_bytes(row_offset(step)), ring_bytes(step)
+def over(number: int, step: Step) -> Region:
+    source, target = (Layout.by_rows(*grid(each)) for each in (step.source, step.target))
+    offset, ring = whole_bytes(step_need(step, source, target).offset), ring_bytes(step)
     end = offset + whole_bytes(step.source.total_bits) + ring
-    return Region(source, offset, ring, max(end, whole_bytes(step.target.total_bits)))
+    return Region(number, offset, ring, max(end, whole_bytes(step.target.total_bits)))
 
 
 def ring_bytes(step: Step) -> int:
+    """What a step works in beside its maps."""
     if not isinstance(step, ResidualStep):
-        return 0
+        return whole_bytes(step.scratch)
     rows, columns, channels = step.source.shape
     return whole_bytes(row_ring(rows, columns) * channels * step.inner_bits)

@@ -9,6 +9,7 @@ from keras_efficient.kinds.measures import FLOAT_BITS, LOGIT_BITS, FeatureMap
 from keras_efficient.kinds.steps import Step, WholeStep
 from keras_efficient.reading.network import Network
 from keras_efficient.storage.graphs.graph import Node
+from keras_efficient.storage.live_bits import live_bits
 from keras_efficient.storage.models import layer_spec, shape_behind
 
 
@@ -64,4 +65,6 @@ def step_of(spec: LayerSpec, source: FeatureMap, target: FeatureMap) -> Step:
     steps = spec.price.steps(spec.config, source, target)
     if len(steps) == 1:
         return steps[0]
-    return WholeStep(source.as_image, target.as_image)
+    needed = max(live_bits(step).bits for step in steps)
+    scratch = max(needed - source.total_bits - target.total_bits, 0)
+    return WholeStep(source.as_image, target.as_image, scratch=scratch)

@@ -13,24 +13,24 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from keras_efficient.export.planner.layouts import PATTERNS, Layout, path_of
-from keras_efficient.export.planner.occupancy import axes, grid, last_readers
 from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.kinds.steps import Step, WindowStep
 from keras_efficient.storage.liveness import Axis, Deaths, Strips, strips_of, switch_peaks
+from keras_efficient.storage.planner.layouts import PATTERNS, Layout, path_of
+from keras_efficient.storage.planner.occupancy import axes, grid, last_readers
 
 Family = tuple[Layout, ...]  # one layout for every map of the chain
 TAILS = ("r", "c")  # how to go on where the target's path has ended
 
 
-def families(first: FeatureMap, steps: Sequence[Step]) -> list[Family]:
-    """Families of layouts that follow one sequence of strips, the simplest ones first."""
+def families(first: FeatureMap, steps: Sequence[Step]) -> Iterator[Family]:
+    """Families of layouts that follow one sequence of strips, the simplest ones first; some come twice."""
     shapes = [grid(first), *(grid(step.target) for step in steps)]
-    found = {tuple(Layout.of(*shape, PATTERNS[name] * sum(shape)) for shape in shapes): None for name in PATTERNS}
+    for name in PATTERNS:
+        yield tuple(Layout.of(*shape, PATTERNS[name] * sum(shape)) for shape in shapes)
     for position, path in starting_paths(shapes, steps):
         for tail in TAILS:
-            found[follow(position, path, tail, shapes, steps)] = None
-    return list(found)
+            yield follow(position, path, tail, shapes, steps)
 
 
 def starting_paths(shapes: list[tuple[int, int]], steps: Sequence[Step]) -> Iterator[tuple[int, str]]:

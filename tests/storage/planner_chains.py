@@ -1,10 +1,10 @@
 """Chains of steps for the planner, random and written out."""
 
 from keras_efficient.descriptions import window_output_size
-from keras_efficient.export.planner.layouts import Layout
-from keras_efficient.export.planner.occupancy import grid, step_need
 from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.kinds.steps import CellStep, ResidualStep, WholeStep, WindowStep
+from keras_efficient.storage.planner.layouts import Layout
+from keras_efficient.storage.planner.occupancy import grid, step_need
 
 BITS = (1, 2, 3, 4, 5, 6, 7, 8)
 KINDS = ("conv", "conv", "conv", "pool", "depthwise", "cells", "residual")

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 import numpy as np
 
-CACHED_LAYOUTS = 1 << 12
+CACHED_LAYOUTS = 1 << 10
 PATTERNS = {"row": "r", "column": "c", "alternating": "rc", "alternating from a column": "cr"}
 
 
@@ -78,7 +78,9 @@ class Layout:
     @cached_property
     def order(self) -> np.ndarray:
         """For each place, the pixel that lies there, counted by rows."""
-        return np.argsort(self.addresses, axis=None)
+        pixels = np.empty(self.addresses.size, dtype=np.int64)
+        pixels[self.addresses.ravel()] = np.arange(pixels.size)
+        return pixels
 
 
 def path_of(rows: int, columns: int, strips: str) -> str:

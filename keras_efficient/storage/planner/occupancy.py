@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_efficient.export.planner.layouts import Layout
 from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.kinds.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
+from keras_efficient.storage.planner.layouts import Layout
 from keras_efficient.storage.prefix import axes, cells_need, last_readers, pixels_need, row_ring
 
 CACHED_DEATHS = 64  # each is as large as a map

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keras_efficient.export.planner.layouts import Layout
-from keras_efficient.export.planner.occupancy import Need, align, grid
-from keras_efficient.export.planner.search import Orders, choose_orders, placed_need
-from keras_efficient.kinds.measures import BITS_PER_BYTE, FeatureMap, whole_bytes
+from keras_efficient.kinds.measures import FeatureMap, whole_bytes
 from keras_efficient.kinds.steps import ResidualStep, Step
-
-WORD_BITS = 32  # running sums of the input start at a multiple of this
+from keras_efficient.storage.planner.arrival import arrival_bits, filled_up
+from keras_efficient.storage.planner.layouts import Layout
+from keras_efficient.storage.planner.occupancy import Need, align, grid, step_need
+from keras_efficient.storage.planner.search import Orders, choose_orders, step_bits
 
 
 @dataclass(frozen=True)
@@ -66,37 +65,30 @@ class ArenaPlan:
 
 
 def plan_arena(first: FeatureMap, steps: Sequence[Step], line_bits: int = 0) -> ArenaPlan:
-    """The smallest arena found for a chain of steps, and the place of everything in it.
+    """The smallest arena found for a chain of steps, and the place of everything in it: as large as the largest of
+    what the steps and the arrival of the first map need.
 
     Args:
         first: the map that is filled from outside, pixel by pixel.
         steps: what follows; each reads the map that the one before made. The last map is read by
             users: from bit 0 on, by rows.
-        line_bits: running sums of a pooled input. While the first map is filled they lie before it
-            or behind it, from a multiple of 32 bits on.
+        line_bits: running sums of a pooled input, whole bytes. While the first map is filled they lie before it
+            or after it.
     """
     check_chain(first, steps)
+    arena = max(arrival_bits(first, line_bits), *map(step_bits, steps), 0)
     if not steps:
-        lines_offset = align_word(first.total_bits) if line_bits else 0
-        arena = max(first.total_bits, lines_offset + line_bits)
-        return ArenaPlan(arena, Layout.by_rows(*grid(first)), 0, lines_offset, ())
-    orders = choose_orders(first, steps)
-    needs = [
-        placed_need(step, used, made, number == 0)
-        for number, (step, used, made) in enumerate(zip(steps, orders.used, orders.made[1:], strict=True))
-    ]
-    arena = max(first.total_bits, *(need.bits(step) for need, step in zip(needs, steps, strict=True)))
-    arena, lines_offset, first_offset = place_first(steps[0], needs[0], arena, line_bits)
-    offsets = [
-        first_offset,
-        *(low_offset(need, step, arena) for need, step in list(zip(needs, steps, strict=True))[1:]),
-    ]
+        return ArenaPlan(arena, Layout.by_rows(*grid(first)), 0, filled_up(first.total_bits) if line_bits else 0, ())
+    orders = choose_orders(first, steps, arena)
+    needs = [step_need(*each) for each in zip(steps, orders.used, orders.made[1:], strict=True)]
+    offsets = [low_offset(need, step, arena) for need, step in zip(needs, steps, strict=True)]
+    first_offset, lines_offset, offsets[0] = place_first(steps[0], needs[0], arena, line_bits)
     return ArenaPlan(
         arena_bits=arena,
         first_layout=orders.used[0],
         first_offset=first_offset,
         lines_offset=lines_offset,
-        steps=tuple(placed_steps(steps, orders, needs, offsets)),
+        steps=tuple(placed_steps(steps, orders, needs, [first_offset, *[0] * (len(steps) - 1)], offsets)),
         final_relayout=orders.made[-1].pattern != "row",
     )
 
@@ -116,32 +108,23 @@ def low_offset(need: Need, step: Step, arena: int, lowest: int = 0) -> int:
 
 
 def place_first(step: Step, need: Need, arena: int, line_bits: int) -> tuple[int, int, int]:
-    """(arena, offset of the lines, offset of the first map): the lines lie before the map, or behind
-    it where the arena grows less."""
-    above_lines, low = low_offset(need, step, arena, line_bits), low_offset(need, step, arena)
-    behind = align_word(low + step.source.total_bits)
-    choices = [
-        (need.bits(step, above_lines), 0, above_lines),
-        (max(need.bits(step, low), behind + line_bits), behind, low),
-    ]
-    grown = [(arena if end <= filled_up(arena) else end, lines, offset) for end, lines, offset in choices]
-    return min(grown, key=lambda choice: choice[0])
-
-
-def filled_up(bits: int) -> int:
-    """The bits of whole bytes that hold so many."""
-    return BITS_PER_BYTE * whole_bytes(bits)
-
-
-def align_word(offset: int) -> int:
-    return -(-offset // WORD_BITS) * WORD_BITS
+    """(offset of the first map while it is filled, offset of the lines, offset of the map when it is used): filled
+    where it is used, with the lines before or after it, where the arena is large enough; else it is moved up."""
+    size, total = filled_up(arena), step.source.total_bits
+    above = low_offset(need, step, arena, line_bits)
+    if max(need.bits(step, above), above + total) <= size:
+        return above, 0, above
+    low = low_offset(need, step, arena)
+    if arrival_bits(step.source, line_bits, low) <= size:
+        return low, filled_up(low + total), low
+    return 0, filled_up(total), low
 
 
 def placed_steps(
-    steps: Sequence[Step], orders: Orders, needs: Sequence[Need], offsets: Sequence[int]
+    steps: Sequence[Step], orders: Orders, needs: Sequence[Need], arrivals: Sequence[int], offsets: Sequence[int]
 ) -> list[PlacedStep]:
     placed = []
-    for number, (step, need, offset) in enumerate(zip(steps, needs, offsets, strict=True)):
+    for number, (step, need, arrives_at, offset) in enumerate(zip(steps, needs, arrivals, offsets, strict=True)):
         made, used = orders.made[number], orders.used[number]
         end = offset + need.kept * step.source.pixel_bits
         placed.append(
@@ -149,7 +132,7 @@ def placed_steps(
                 step=step,
                 source_layout=used if number == 0 else made,
                 target_layout=orders.made[number + 1],
-                arrives_at=offset if number == 0 else 0,
+                arrives_at=arrives_at,
                 source_offset=offset,
                 kept_pixels=need.kept,
                 need=need,

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from export.strip_paths import paths
+from storage.strip_paths import paths
 
-from keras_efficient.export.planner.layouts import Layout
+from keras_efficient.storage.planner.layouts import Layout
 
 
 def test_layouts_peel_strips():

@@ -70,7 +70,7 @@ def simulate(plan, first, line_bits=0):
     """Raises `Overwritten` where a value is gone before its last reader."""
     arena = Arena(plan.arena_bytes * 8)
     current = PlacedMap(arena, first, 0, plan.first_offset, plan.first_layout)
-    assert plan.lines_offset % 32 == 0 or not line_bits
+    assert plan.lines_offset % 8 == 0 or not line_bits
     assert plan.lines_offset + line_bits <= len(arena.bits)
     arena.bits[plan.lines_offset : plan.lines_offset + line_bits] = LINES
     for pixel, channel in itertools.product(pixels_of(first), current.channels):
