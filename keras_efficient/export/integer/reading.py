@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -116,9 +117,8 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
 
 def shape_after(call: Call, source: IntegerMap) -> tuple[int, int, int]:
     """The shape that Keras gives, for what stands after a layer that is refused."""
-    shape = call.node.outputs[0].shape
-    known = len(shape) in (1, 2, 3) and None not in shape
-    return (*(1,) * (3 - len(shape)), *shape) if known else source.shape
+    shape = (1, 1, 1, *call.node.outputs[0].shape)
+    return source.shape if None in shape else (math.prod(shape[:-2]), *shape[-2:])
 
 
 def refusal_of(network: Network, refusals: list[UnsupportedLayerError]) -> UnsupportedLayerError:
