@@ -95,3 +95,14 @@ def test_json_and_table():
 def test_other_models_are_refused():
     with pytest.raises(TypeError, match="`model` must be a built Functional or Sequential model"):
         ke.support_report(keras.Sequential([layers.Dense(2)]))
+
+
+@pytest.mark.filterwarnings("ignore:These layers stay float", "ignore:No samples were given")
+def test_what_stands_after_a_map_of_four_axes_is_read_on():
+    """The refusal names the layers in the way, and not the dense layer that has other numbers to read."""
+    inputs = keras.Input((4, 4, 3))
+    x = layers.Conv3D(2, 3, padding="same", name="volume")(layers.Reshape((4, 4, 3, 1), name="shape")(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+    assert not ke.support_report(model).exports_c
+    with pytest.raises(ValueError, match="'volume': Conv3D has no integer form"):
+        ke.export.IntegerModel(ke.quantize_model(model))

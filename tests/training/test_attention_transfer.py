@@ -118,6 +118,16 @@ def test_the_pair_goes_on_from_its_file(fitted, tmp_path):
     assert loss < 1.5 * history["loss"][-1]
 
 
+def test_a_layer_that_another_model_called_first():
+    teacher = _network(8, dropout=0)
+    inputs = keras.Input((6, 6, 2))
+    x = inputs + 1
+    for layer in teacher.layers:
+        x = layer(x)
+    again = keras.Model(inputs, x)
+    assert AttentionTransfer(_network(3, dropout=0), again, ["first"]).attention_loss(_data()[0]) > 0
+
+
 def test_stages_of_reference_architectures_are_found():
     student = ke.networks.wide_resnet(10, 1, (8, 8, 2), 3, ke.networks.acdc_convolution(depth=2))
     pair = AttentionTransfer(student, ke.networks.wide_resnet(10, 2, (8, 8, 2), 3))

@@ -102,6 +102,34 @@ def test_prefix_and_body_equal_the_model(mode):
     assert [w.path for w in body.weights] == [w.path for w in model.weights]
 
 
+def test_prefix_of_a_loaded_model(tmp_path):
+    made = keras.Sequential(
+        [keras.Input((6, 6, 1)), keras.layers.MaxPooling2D(2), keras.layers.Flatten(), ke.DenseQ(2)]
+    )
+    made.save(tmp_path / "made.keras")
+    model, x = keras.saving.load_model(tmp_path / "made.keras"), np.random.default_rng(0).random((5, 6, 6, 1))
+    prefix, body = split_prefix(model)
+    assert prefix.output.shape == (None, 3, 3, 1)
+    np.testing.assert_array_equal(body.predict(apply_prefix(prefix, x), verbose=0), model.predict(x, verbose=0))
+
+
+def test_functions_belong_to_the_prefix_and_both_branches_to_the_body():
+    inputs = keras.Input((6, 6, 1))
+    pooled = keras.layers.MaxPooling2D(2)(inputs / 255.0)
+    model = keras.Model(inputs, keras.layers.Add()([pooled, keras.layers.Conv2D(1, 1)(pooled)]))
+    prefix, body = split_prefix(model)
+    assert prefix.output.shape == body.input_shape == (None, 3, 3, 1)
+
+
+class _Noisy(keras.layers.MaxPooling2D):
+    def call(self, inputs):
+        return super().call(inputs) + keras.random.normal(inputs.shape[1:])[:1, :1]
+
+
+def test_a_class_below_a_known_one_is_no_prefix():
+    assert split_prefix(keras.Sequential([keras.Input((6, 6, 1)), _Noisy(2), keras.layers.Flatten()]))[0] is None
+
+
 def test_models_without_a_prefix_are_left_whole():
     inputs = keras.Input((6, 6, 1))
     pooled = keras.layers.MaxPooling2D(1)(inputs)
