@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from keras_efficient.kinds import (
@@ -38,6 +39,7 @@ def kind_of(operation: Any) -> Kind:
     return UNKNOWN if key is None else KINDS.get(key, UNKNOWN)
 
 
+@lru_cache(maxsize=1 << 10)
 def kind_of_class(class_name: str) -> Kind:
     """The kind of a layer that is written down by the name of its class: of this package, or of Keras."""
     own = KINDS.get(Key("own", class_name))
