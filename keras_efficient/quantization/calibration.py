@@ -13,7 +13,7 @@ from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.quantization import scales
 from keras_efficient.quantization.modes import float_mode, quantized_layers
 from keras_efficient.quantization.observation import observed_activations
-from keras_efficient.quantization.steps import PIXEL_EXPONENT, exponent_of, input_quantizers
+from keras_efficient.quantization.steps import PIXEL_EXPONENT, exponent_of, input_quantizers, lost_inputs
 
 RULES = ("percentile", "least_error")
 STUDY = 2.0  # percent
@@ -62,7 +62,8 @@ def calibrate(
         ValueError: If the models differ in their weights, `percentile` is out of range, `rule` is unknown or does
             not fit, or `x` is empty or holds numbers that are not finite.
         TypeError: If a model is no built Keras model.
-        Warns when an activation is never positive: its scale is left alone.
+        Warns when an activation is never positive: its scale is left alone; and when inputs that share one grid are so
+        unlike that nothing is left of one of them.
     """
     percentile = _checked_rule(percentile, rule)
     quantized_model = float_model if quantized_model is None else quantized_model
@@ -81,6 +82,12 @@ def calibrate(
         warnings.warn(
             f"No samples were given: the activations of {len(without)} layers have no scales yet. "
             "keras_efficient.calibrate(model, x=samples) sets them",
+            stacklevel=2,
+        )
+    elif lost := lost_inputs(quantized_model):
+        warnings.warn(
+            "Nothing is left of inputs that lie below a step of the grid that they share with larger ones: "
+            f"{', '.join(f'{source!r} in {name!r}' for name, source in lost)}. More activation_bits there keep them",
             stacklevel=2,
         )
 

@@ -231,3 +231,14 @@ def test_the_grid_of_the_input_sees_what_is_prepared():
     exact, rounded = (keras.ops.convert_to_numpy(model(pixels)) for model in (plain, small))
     assert small.get_layer("input_q").signed
     assert np.linalg.norm(rounded - exact) / np.linalg.norm(exact) < 0.05
+
+
+def test_branches_that_a_common_grid_swallows_are_named():
+    inputs = keras.Input((6,))
+    small = keras.layers.Dense(5, kernel_initializer=keras.initializers.Constant(1e-4), name="small")(inputs)
+    joined = keras.layers.Concatenate(name="joined")([inputs, small])
+    model = keras.Model(inputs, keras.layers.Dense(3)(joined))
+    x = np.random.default_rng(0).normal(size=(64, 6)).astype("float32")
+    with pytest.warns(UserWarning, match="Nothing is left of .* 'small' in 'joined'.* activation_bits"):
+        ke.quantize_model(model, x=x)
+    ke.quantize_model(model, x=x, overrides={"joined": {"activation_bits": 16}})  # where warnings are errors
