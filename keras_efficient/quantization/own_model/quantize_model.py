@@ -16,9 +16,10 @@ from keras_efficient.quantization.calibration import calibrate, set_scales
 from keras_efficient.quantization.modes import activation_quantizers, set_mode
 from keras_efficient.quantization.own_model.float_layers import inner_float_layers
 from keras_efficient.quantization.own_model.quantizing import Quantizing
-from keras_efficient.quantization.own_model.settings import COMMON, INPUT_BITS, INPUT_GRID, NAMES, choices
+from keras_efficient.quantization.own_model.settings import COMMON, INPUT_BITS, NAMES, choices
 from keras_efficient.quantization.samples import Samples
 from keras_efficient.reading.graph import Node
+from keras_efficient.reading.network import INPUT_GRID
 from keras_efficient.reading.read import read_model
 
 

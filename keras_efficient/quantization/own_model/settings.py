@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 
-from keras_efficient.kinds import Key
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.reading.graph import Node
+from keras_efficient.reading.network import INPUT_GRID
 
 STARS = "*?["
-INPUT_GRID = Key("own", "InputQ")
 
 
 @dataclass(frozen=True)
