@@ -90,17 +90,22 @@ def search_table():
     return Table(title, "measure_search.py", ["bytes at most", "validation accuracy"], rows, "search")
 
 
-def option_table():
-    options = figures("mnist_options")["options"]
-    plain = options["plain"]["test_accuracy"]
-    rows = [
-        [name, f"{100 * option['difference']['mean']:+.2f} ± {100 * option['difference']['sd']:.2f}"]
-        for name, option in options.items()
+def option_rows(record, length):
+    return [
+        [f"{name}{length}", f"{100 * option['difference']['mean']:+.2f} ± {100 * option['difference']['sd']:.2f}"]
+        for name, option in record["options"].items()
         if name != "plain"
     ]
+
+
+def option_table():
+    short, long = (figures(name) for name in ("mnist_options", "mnist_options_long"))
+    epochs = "/".join(str(stage["epochs"]) for stage in long["stages"])
+    rows = [*option_rows(short, ""), *option_rows(long, f", {epochs} epochs")]
+    plain, plain_long = (each["options"]["plain"]["test_accuracy"] for each in (short, long))
     title = (
-        f"Options against the plain protocol in short (MNIST test accuracy {plain['mean']:.2%}), paired differences in "
-        f"points, {len(plain['values'])} seeds"
+        f"Options against the plain protocol in short (MNIST test accuracy {plain['mean']:.2%}; {epochs} epochs of one "
+        f"trial each: {plain_long['mean']:.2%}), paired differences in points, {len(plain['values'])} seeds"
     )
     return Table(title, "measure_options.py", ["option", "difference"], rows)
 

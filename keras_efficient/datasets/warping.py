@@ -15,7 +15,9 @@ class Affine:
 
     Each copy draws its parts uniformly: a clockwise angle from +-`rotation` degrees, a factor
     from 1 +- `scale`, a shear from +-`shear` (columns moved per row), and shifts from +-`shift`
-    pixels for rows and for columns. The defaults suit handwritten digits.
+    pixels for rows and for columns. The defaults suit handwritten digits. Beside elastic copies the 2 KB network of
+    MNIST gained nothing by them that could be measured: +.04 +- .09 points of test accuracy, 3 paired seeds, 200, 100
+    and 200 epochs (scripts/measure_options.py, results/mnist_options_long.json).
 
     Raises:
         ValueError, TypeError: a part that is not a finite number of at least 0, or a scale of 1
