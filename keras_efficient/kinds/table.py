@@ -23,14 +23,10 @@ from keras_efficient.kinds.measures import Shape
 
 _OWN = (products, pooling, combining, elementwise, acdc, kronecker, random_basis)
 _LAYERS = (products, pooling, combining, elementwise, moves, training_only)
-
-
-def _keyed(origin: str, families: Any) -> dict[Key, Kind]:
-    tables = [getattr(family, {"own": "OWN", "layers": "LAYERS"}[origin]) for family in families]
-    return {Key(origin, name): kind for table in tables for name, kind in table.items()}
-
-
-KINDS: Mapping[Key, Kind] = {**_keyed("own", _OWN), **_keyed("layers", _LAYERS)}
+KINDS: Mapping[Key, Kind] = {
+    **{Key("own", name): kind for family in _OWN for name, kind in family.OWN.items()},
+    **{Key("layers", name): kind for family in _LAYERS for name, kind in family.LAYERS.items()},
+}
 
 
 def kind_of(operation: Any) -> Kind:

@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_efficient.kinds import Key, key_of, kind_name
 from keras_efficient.kinds.kind import UNKNOWN, Kind
-from keras_efficient.kinds.table import KINDS
+from keras_efficient.kinds.table import KINDS, kind_of_class
 from keras_efficient.reading.functions import LayerForm, layer_form
 from keras_efficient.reading.value import Value, values_in
 
@@ -71,6 +71,12 @@ class Node:
     def kind_name(self) -> str:
         """The kind as people call it, such as "Conv2D" or "get_item"."""
         return kind_name(self.operation)
+
+    @property
+    def described(self) -> str:
+        """The same in messages: somebody else's class of a name that the tools know comes with its module."""
+        is_double = self.layer_key is None and kind_of_class(self.kind_name) is not UNKNOWN
+        return f"{type(self.layer).__module__}.{self.kind_name}" if is_double else self.kind_name
 
 
 @dataclass(frozen=True, eq=False)

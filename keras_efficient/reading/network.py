@@ -119,7 +119,7 @@ def _from_grid(graph: ModelGraph, nodes: list[Node]) -> tuple[Node | None, tuple
     for node in rest:
         if not outside.isdisjoint(node.inputs):
             raise ValueError(
-                f"the layer {node.name!r} ({node.kind_name}) of the model {graph.name!r} reads what stands before the "
+                f"the layer {node.name!r} ({node.described}) of the model {graph.name!r} reads what stands before the "
                 f"grid of the input, {start.name!r}: all branches must start after it"
             )
     return start, tuple(before), rest

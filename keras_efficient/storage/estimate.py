@@ -87,7 +87,7 @@ def estimate_storage(
     if is_model(config_or_model):
         network = read_network(config_or_model)
         refuse_unknown(
-            f"the model {network.name!r}", [(call.name, call.node.kind_name, call.kind) for call in network.calls]
+            f"the model {network.name!r}", [(call.name, call.node.described, call.kind) for call in network.calls]
         )
         source_shape = fixed_shape(network.input_shape, input_shape)
         if not network.is_chain:

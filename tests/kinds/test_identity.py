@@ -138,3 +138,14 @@ def test_a_model_of_that_name_is_not_keras_own():
     assert not has_functional_constructor(Functional(3))
     copy = replace_layers(Functional(3), lambda layer: None)
     assert type(copy) is not Functional and copy.output_shape == (None, 2)
+
+
+def test_refusals_say_whose_class_it_is_that_bears_a_name_of_keras():
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, layers.Dense(2)(Dense(name="mine")(layers.Dense(4)(inputs))))
+    with pytest.warns(UserWarning, match=rf"mine \({__name__}.Dense\)"):
+        small = ke.quantize_model(model, x=keras.ops.ones((2, 4)))
+    for tool in (ke.estimate_storage, ke.export.IntegerModel):
+        with pytest.raises(ValueError, match=f"{__name__}.Dense"):
+            tool(small)
+    assert [row.kind for row in ke.support_report(model).rows] == ["Dense", "Dense", "Dense"]

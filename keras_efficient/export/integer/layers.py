@@ -52,7 +52,7 @@ def read_layer(call: Call, layer: Any, sources: list[IntegerMap], context: Conte
         )
     if kind.form is None:
         hint = ": keras_efficient.quantize_model makes a layer that has one" if kind.twin else ""
-        raise UnsupportedLayerError(layer.name, f"{call.node.kind_name} has no integer form{hint}")
+        raise UnsupportedLayerError(layer.name, f"{call.node.described} has no integer form{hint}")
     if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
         raise UnsupportedLayerError(layer.name, f"channels must come last. Received: data_format={layer.data_format!r}")
     return READERS[kind.form](call, layer, sources, context) if kind.form else None

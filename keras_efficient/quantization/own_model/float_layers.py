@@ -72,5 +72,5 @@ def prepares(graph: ModelGraph) -> set[Node]:
 
 def _text(node: Node, reason: str | None = None) -> str:
     missing = missing_parts(node.layer) if isinstance(node.layer, QuantizedLayer) else []
-    text = f"{node.name} ({node.kind_name}{', without ' + ', '.join(missing) if missing else ''})"
+    text = f"{node.name} ({node.described}{', without ' + ', '.join(missing) if missing else ''})"
     return f"{text}: {reason}" if reason else text
