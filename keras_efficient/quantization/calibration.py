@@ -86,7 +86,7 @@ def calibrate(
         )
     elif lost := lost_inputs(quantized_model):
         warnings.warn(
-            "Nothing is left of inputs that lie below a step of the grid that they share with larger ones: "
+            "Nothing is left of inputs that lie below half a step of the grid that they share with larger ones: "
             f"{', '.join(f'{source!r} in {name!r}' for name, source in lost)}. More activation_bits there keep them",
             stacklevel=2,
         )

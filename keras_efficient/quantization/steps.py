@@ -22,18 +22,18 @@ def input_quantizers(model: keras.Model) -> dict[int, Quantizer | None]:
 
 
 def lost_inputs(model: keras.Model) -> list[tuple[str, str]]:
-    """(layer, what it reads) where several inputs share one grid, and the largest number of one of them is below a
-    step of it."""
+    """(layer, what it reads) where maps that lie side by side share one grid, and all numbers of one of them round to 0
+    there: they are below half a step."""
     if not isinstance(model, keras.Model) or not is_connected(model):
         return []
     graph, lost = read_model(model), []
     for node in graph.nodes:
         shared = getattr(node.layer, "activation_quantizer", None)
-        if shared is None or len(node.inputs) < 2:
+        if shared is None or node.kind.form != "Concatenation":
             continue
         for value in node.inputs:
             grid = _grid_of(graph, value)
-            if grid is not None and scale_exponent(grid) <= exponent_of(shared):
+            if grid is not None and scale_exponent(grid) < exponent_of(shared):
                 lost.append((node.name, graph.makers[value].name))
     return lost
 
