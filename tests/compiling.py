@@ -12,7 +12,8 @@ import pytest
 def compiled(function):
     """`function` of tensors, compiled by the backend that runs."""
     _forget()
-    function = _BACKENDS[keras.backend.backend()](function)
+    with _quiet():
+        function = _BACKENDS[keras.backend.backend()](function)
 
     def call(*tensors):
         with _quiet():
