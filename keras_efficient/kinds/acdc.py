@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 
 from keras_efficient.kinds.elementwise import unchanged_shape
-from keras_efficient.kinds.fields import QUANTIZER_BITS, check_optional_bits, check_size
+from keras_efficient.kinds.fields import OPTIONAL_BITS, check_size
 from keras_efficient.kinds.kind import Kind, Price
 from keras_efficient.kinds.measures import (
     Config,
@@ -27,7 +27,6 @@ from keras_efficient.kinds.products import dense_shape, read_filters
 from keras_efficient.kinds.steps import Step, WholeStep
 from keras_efficient.kinds.windows import sliding, window_step
 
-OPTIONAL_BITS = dict.fromkeys(QUANTIZER_BITS, check_optional_bits)
 STACK = {**OPTIONAL_BITS, "depth": check_size, "groups": check_size}
 KERNEL = sliding("kernel_size", 1, rank=3)  # 1x1 where a configuration does not say
 

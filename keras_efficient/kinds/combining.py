@@ -6,9 +6,7 @@ from keras_efficient.kinds.fields import check_bits
 from keras_efficient.kinds.kind import Kind, Price
 from keras_efficient.kinds.measures import Config, FeatureMap, Shape, float_bits, quantized_output_bits
 from keras_efficient.kinds.steps import CellStep, Step
-from keras_efficient.kinds.windows import Slide, window_step
-
-ONE_PLACE = Slide((1, 1), (1, 1), "valid")
+from keras_efficient.kinds.windows import ONE_PLACE, window_step
 
 
 def one_shape(config: Config, *shapes: Shape) -> Shape:

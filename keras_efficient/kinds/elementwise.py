@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from keras_efficient.kinds.combining import cell_by_cell
 from keras_efficient.kinds.fields import check_bits
 from keras_efficient.kinds.kind import CHANNELS, Kind, Price
@@ -55,6 +57,12 @@ def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -
     return target.cells
 
 
+def function(bits: Callable[[Config, int], int], form: str | None = None) -> Kind:
+    """A function of each number by itself, which may end a network."""
+    price = Price(bits, cell_by_cell, streams=passed_on)
+    return Kind(shape=unchanged_shape, price=price, form=form, prunes=CHANNELS, is_head=True)
+
+
 OWN = {
     "ActivationQ": Kind(
         shape=unchanged_shape,
@@ -71,26 +79,9 @@ OWN = {
     ),
 }
 LAYERS = {
-    "Activation": Kind(
-        shape=unchanged_shape,
-        price=Price(activation_bits, cell_by_cell, streams=passed_on),
-        form="Rescale",
-        prunes=CHANNELS,
-        is_head=True,
-    ),
-    "ReLU": Kind(
-        shape=unchanged_shape,
-        price=Price(relu_bits, cell_by_cell, streams=passed_on),
-        form="Rescale",
-        prunes=CHANNELS,
-        is_head=True,
-    ),
-    "LeakyReLU": Kind(
-        shape=unchanged_shape,
-        price=Price(float_bits, cell_by_cell, streams=passed_on),
-        prunes=CHANNELS,
-        is_head=True,
-    ),
+    "Activation": function(activation_bits, form="Rescale"),
+    "ReLU": function(relu_bits, form="Rescale"),
+    "LeakyReLU": function(float_bits),
     "ELU": Kind(prunes=CHANNELS),
     "Softmax": Kind(shape=unchanged_shape, price=Price(float_bits, cell_by_cell), is_head=True),
     "BatchNormalization": Kind(

@@ -65,6 +65,10 @@ def check_optional_bits(value: Any, name: str) -> int | None:
     return None if value is None else check_bits(value, name)
 
 
+# The checks of the widths of layers that are float unless they say otherwise.
+OPTIONAL_BITS: Mapping[str, Callable[[Any, str], Any]] = dict.fromkeys(QUANTIZER_BITS, check_optional_bits)
+
+
 def check_number(value: Any, name: str) -> float:
     """`value` as a finite float; integers are welcome, booleans and text are not."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):

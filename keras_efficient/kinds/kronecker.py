@@ -20,7 +20,7 @@ from keras_efficient.kinds.factor_costs import (
     sum_products,
 )
 from keras_efficient.kinds.factors import FactorSizes, factor_sizes, taylor_sizes
-from keras_efficient.kinds.fields import QUANTIZER_BITS, check_optional_bits, check_size
+from keras_efficient.kinds.fields import OPTIONAL_BITS, check_size
 from keras_efficient.kinds.kind import Kind, Price
 from keras_efficient.kinds.measures import (
     FLOAT_BITS,
@@ -37,7 +37,6 @@ from keras_efficient.kinds.products import KERNEL, convolution_shape, dense_shap
 from keras_efficient.kinds.steps import CellStep, Step, WholeStep
 from keras_efficient.kinds.windows import read_window, window_step
 
-OPTIONAL_BITS = dict.fromkeys(QUANTIZER_BITS, check_optional_bits)
 RANK = {**OPTIONAL_BITS, "rank": check_size}
 
 

@@ -25,9 +25,8 @@ from keras_efficient.kinds.measures import (
     shifts_of,
 )
 from keras_efficient.kinds.steps import ResidualStep, Step, WholeStep
-from keras_efficient.kinds.windows import Slide, rank_checked, read_signal_window, sliding, window_step
+from keras_efficient.kinds.windows import ONE_PLACE, read_signal_window, sliding, unchanged_image, window_step
 
-ONE_PLACE = Slide((1, 1), (1, 1), "valid")
 QUANTIZED = dict.fromkeys(QUANTIZER_BITS, check_bits)
 RESIDUAL_CELLS, RESIDUAL_CONVOLUTIONS = 9, 2
 
@@ -158,10 +157,6 @@ def separable_price() -> Price:
     return Price(lambda config, input_bits: widths.activation, steps, weights, products)
 
 
-def residual_shape(config: Config, shape: Shape) -> Shape:
-    return rank_checked(shape, 3)
-
-
 def residual_weights(config: Config, source: FeatureMap) -> Weights:
     channels = source.shape[2]
     kernels = RESIDUAL_CONVOLUTIONS * RESIDUAL_CELLS * channels * channels
@@ -202,7 +197,7 @@ OWN = {
         window=KERNEL[3],
         prunes=THIN,
     ),
-    "ResidualQ": Kind(shape=residual_shape, settings=QUANTIZED, price=RESIDUAL, form="Residual"),
+    "ResidualQ": Kind(shape=unchanged_image, settings=QUANTIZED, price=RESIDUAL, form="Residual"),
 }
 LAYERS = {
     "Dense": Kind(shape=dense_shape, price=dense_price(float_widths), twin="DenseQ", absorbs=TAKES_IN, prunes=FILTERS),

@@ -10,11 +10,7 @@ from keras_efficient.kinds.fields import check_deviation, check_rate
 from keras_efficient.kinds.kind import CHANNELS, TRAINING_ONLY, Kind
 from keras_efficient.kinds.measures import Config, Shape
 from keras_efficient.kinds.moves import RENAMED
-from keras_efficient.kinds.windows import rank_checked
-
-
-def image_unchanged(config: Config, shape: Shape) -> Shape:
-    return rank_checked(shape, 3)
+from keras_efficient.kinds.windows import unchanged_image
 
 
 def training_only(
@@ -48,7 +44,7 @@ AUGMENTATIONS = (
 LAYERS = {
     **dict.fromkeys(AUGMENTATIONS, training_only(prepares=True)),
     **dict.fromkeys(("Dropout", "SpatialDropout1D", "GaussianDropout"), training_only("rate", prunes=CHANNELS)),
-    "SpatialDropout2D": training_only("rate", shape=image_unchanged, prunes=CHANNELS),
+    "SpatialDropout2D": training_only("rate", shape=unchanged_image, prunes=CHANNELS),
     "SpatialDropout3D": training_only(prunes=CHANNELS),
     "AlphaDropout": training_only(),
     "GaussianNoise": training_only("stddev", check_deviation, prunes=CHANNELS),

@@ -110,6 +110,14 @@ def whole_map(rank: int | None = None) -> Callable[[Config, Shape], Slide]:
     return window
 
 
+ONE_PLACE = Slide((1, 1), (1, 1), "valid")
+
+
+def unchanged_image(config: Config, shape: Shape) -> Shape:
+    """The shape behind a layer that takes images and leaves their size."""
+    return rank_checked(shape, 3)
+
+
 def rank_checked(shape: Shape, rank: int | None) -> Shape:
     """`shape`, or a ValueError where it has not the right number of axes."""
     expected = {2: "(steps, channels)", 3: "(rows, columns, channels)"}
