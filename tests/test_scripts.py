@@ -22,6 +22,7 @@ _SCRIPTS = {
     "acdc_approximation": ("", "acdc_approximation"),
     "acdc_cifar": ("--data-dir DATA", "acdc_cifar"),
     "acdc_mnist": ("--data-dir DATA", "acdc_mnist"),
+    "attack": ("", "attacks"),
     "benchmark_acdc": ("", "benchmark_acdc_tensorflow"),
     "benchmark_driver": ("--data-dir DATA", "benchmark_driver"),
     "benchmark_kronecker": ("", "benchmark_kronecker"),

@@ -1,0 +1,5 @@
+"""Wrong arguments of the public functions and classes."""
+
+from _attacks import Attack
+
+ATTACKS: list[Attack] = []
