@@ -3,39 +3,61 @@
 import json
 import math
 import os
+import re
+import shutil
+import tempfile
 import zipfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+# Folders of the package's own, which hold what is not whole yet; nobody else has a reason to make one.
+_TEMPORARY = re.compile(r"\.keras_efficient-[a-z0-9_]{8}")
+
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a temporary file beside `path`, then put it in place.
+    """Let `write` make a file beside `path`, then put it in place; a link there is replaced, not followed.
 
-    The temporary name keeps the suffix, as Keras chooses the format by it.
+    What `write` gets has the name of `path`, in a temporary folder: Keras chooses the format by the suffix.
 
     Raises:
         OSError: If the system refuses (a full disk, say); it names `path`, which is as it was.
     """
     path = Path(path)
-    temporary = temporary_name(path)
-    try:
+    with refusals_name(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        with open(temporary, "rb") as file:
+        with temporary_folder(path.parent) as folder:
+            write(folder / path.name)
+            put(folder, [path.name], path.parent)
+
+
+def put(folder: Path, names: Iterable[str], directory: Path, outdated: Iterable[str] = ()) -> None:
+    """Move files from `folder` into `directory` in this order, for good; before, delete those that are outdated."""
+    for name in names:
+        with open(folder / name, "rb") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_directory(path.parent)
+    for name in outdated:
+        (directory / name).unlink(missing_ok=True)
+    _sync_directory(directory)
+    for name in names:
+        os.replace(folder / name, directory / name)
+    _sync_directory(directory)
+
+
+@contextmanager
+def refusals_name(path: Path) -> Iterator[None]:
+    """What the system refuses in the block is said of `path`."""
+    try:
+        yield
+    except BlockingIOError:  # a folder that another process holds
+        raise
     except Exception as error:
         refusal = _system_error(error)
         if refusal is None:
             raise
         reason = f"cannot be written ({os.strerror(refusal.errno)}); what was there before is kept"
         raise OSError(refusal.errno, reason, str(path)) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _system_error(error):
@@ -55,14 +77,32 @@ def _sync_directory(directory):
             os.close(descriptor)
 
 
-def temporary_name(path: Path) -> Path:
-    """Where `write_atomically` writes before `path` is whole."""
-    return path.with_name(f"{path.stem}.tmp{path.suffix}")
+@contextmanager
+def temporary_folder(directory: Path) -> Iterator[Path]:
+    """A new folder in `directory`, on its file system, that is gone at the end of the block."""
+    folder = make_temporary_folder(directory)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_temporary_folder(directory: Path) -> Path:
+    """A new folder in `directory` whose name nobody can foresee, and into which only this user may write: nobody can
+    plant a link there."""
+    return Path(tempfile.mkdtemp(prefix=".keras_efficient-", dir=directory))
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether a file was left behind by an interrupted `write_atomically`."""
-    return path.stem.endswith(".tmp")
+    """Whether this is a `temporary_folder`, which a killed process leaves behind."""
+    return _TEMPORARY.fullmatch(path.name) is not None and path.is_dir() and not path.is_symlink()
+
+
+def remove_temporary(directory: Path) -> None:
+    """Delete what killed processes left in a folder, if it is there; only who holds it may."""
+    for path in directory.iterdir() if directory.is_dir() else ():
+        if is_temporary(path):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -26,6 +26,8 @@ import h5py
 import numpy as np
 from _results import write_results
 
+from keras_efficient.files import is_temporary
+
 # The command line, with the state of a running trial saved after every epoch.
 PROGRAM = """
 import functools
@@ -87,10 +89,12 @@ def weights(path):
 def check_whole(directory):
     """Raise unless every file that has its final name is whole."""
     for path in directory.rglob("*"):
-        if path.suffix in (".keras", ".npz") and ".tmp" not in path.name:
+        if any(map(is_temporary, path.parents)):
+            continue
+        if path.suffix in (".keras", ".npz"):
             with zipfile.ZipFile(path) as archive:
                 assert archive.testzip() is None, path
-        elif path.suffix == ".json" and ".tmp" not in path.name:
+        elif path.suffix == ".json":
             json.loads(path.read_text())
 
 

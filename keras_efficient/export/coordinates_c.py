@@ -9,7 +9,7 @@ from keras_efficient.export.c.text import INDENT
 from keras_efficient.export.coordinates import coordinate_records, random_basis_layers
 from keras_efficient.export.firmware import C_FOLDER, check_folder, check_own
 from keras_efficient.export.firmware_report import MARK
-from keras_efficient.files import write_text
+from keras_efficient.folders import write_together
 from keras_efficient.version import __version__
 
 BYTES_A_LINE = 24
@@ -38,11 +38,9 @@ def export_coordinates_c(
     layers, records = random_basis_layers(model), coordinate_records(model, bits, bias_bits)
     check_folder(directory)
     check_own(directory / DATA)
-    directory.mkdir(parents=True, exist_ok=True)
-    for name in CODE:
-        write_text(directory / name, (C_FOLDER / name).read_text(encoding="utf-8"))
     content = b"".join(records)
-    write_text(directory / DATA, _header(content, [_shape(layer) for layer in layers]))
+    code = {name: (C_FOLDER / name).read_text(encoding="utf-8") for name in CODE}
+    write_together(directory, {**code, DATA: _header(content, [_shape(layer) for layer in layers])})
     return len(content)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import keras
 
 from keras_efficient.export.c.readme import readme
-from keras_efficient.export.c.sketch import check_sketch_folder, write_sketch
+from keras_efficient.export.c.sketch import check_sketch_folder, sketch
 from keras_efficient.export.c.writer import Network, write_network
 from keras_efficient.export.firmware_report import MARK, STACK_MARGIN, FirmwareReport
 from keras_efficient.export.integer import IntegerModel
-from keras_efficient.files import write_text
+from keras_efficient.folders import write_together
 from keras_efficient.storage import estimate_storage
 
 WEIGHT_PLACES = ("flash", "ram")
@@ -24,7 +24,8 @@ TARGETS = {
     "arm": ("main_arm.c", "cortex_m3.ld"),
     "arduino": (),  # the sketch, which is named after its folder
 }
-OWN_FILES = ("network.c", "network.h", "report.json", "README.md")
+REPORTS = ("report.json", "README.md")
+OWN_FILES = ("network.c", "network.h", *REPORTS)
 
 
 def export_c(
@@ -61,6 +62,7 @@ def export_c(
         ValueError: Wrong arguments; a model with layers that have no integer form; a network that
             does not fit `ram`; a file that this function did not write where the folder or one of its files
             goes; a folder that can be no sketch, by its name or by the main of another target in it.
+        OSError: If a file cannot be written, or another process writes into the folder (BlockingIOError).
     """
     check_choice("weights", weights, WEIGHT_PLACES)
     check_choice("target", target, tuple(TARGETS))
@@ -94,32 +96,36 @@ def new_report(model: IntegerModel, network: Network, weights: str, predicted: i
         logit_exponent=model.logit_exponent,
         inexact_layers=model.inexact_layers,
         layers=network.layers,
+        network_id=network.network_id,
     )
 
 
 def write_firmware(directory: Path, network: Network, report: FirmwareReport, target: str) -> None:
-    """All files, each whole or not at all; what somebody else wrote is not touched."""
+    """All files, or none; what somebody else wrote is not touched.
+
+    Where a process dies between two of them, the folder holds the old network or the new one, perhaps without its
+    report, or a header that the source refuses: the reports go first and come last.
+    """
     check_folder(directory)
     for name in OWN_FILES:
         check_own(directory / name)
+    mains = {name: (C_FOLDER / name).read_text(encoding="utf-8") for name in TARGETS[target]}
     if target == "arduino":
         check_sketch_folder(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    write_text(directory / "network.c", network.source)
-    write_text(directory / "network.h", network.header)
-    save_report(directory, report, target)
-    for name in TARGETS[target]:
-        # A main is meant to be changed: the user's version stays.
-        if not (directory / name).exists():
-            write_text(directory / name, (C_FOLDER / name).read_text(encoding="utf-8"))
-    if target == "arduino":
-        write_sketch(directory)
+        mains |= sketch(directory)
+    # A main is meant to be changed: the user's version stays.
+    new = {name: text for name, text in mains.items() if not (directory / name).exists()}
+    code = {"network.h": network.header, "network.c": network.source}
+    write_together(directory, {**new, **code, **_reports(report, target)}, outdated=REPORTS)
 
 
 def save_report(directory: str | Path, report: FirmwareReport, target: str) -> None:
     """report.json, and the README.md that shows its numbers."""
-    write_text(Path(directory) / "report.json", report.to_json())
-    write_text(Path(directory) / "README.md", readme(report, target))
+    write_together(Path(directory), _reports(report, target))
+
+
+def _reports(report, target):
+    return {"report.json": report.to_json(), "README.md": readme(report, target)}
 
 
 def check_folder(directory: Path) -> None:
@@ -130,7 +136,7 @@ def check_folder(directory: Path) -> None:
 
 
 def check_own(path: Path) -> None:
-    if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace")[:200]:
+    if path.exists() and not (path.is_file() and MARK in path.read_text(encoding="utf-8", errors="replace")[:200]):
         raise ValueError(f"'{path}' exists and is not an export of keras_efficient: nothing was written")
 
 

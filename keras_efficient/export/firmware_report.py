@@ -33,6 +33,7 @@ class FirmwareReport:
         layers: One row a layer: name, format of its weights, bytes of the arena it needs by itself,
             order of its output pixels ("row", "column", "alternating", "strips"), bytes its input is
             moved by.
+        network_id: NETWORK_ID of the C that this is true of; None in files of version 0.1.0.
     """
 
     weight_bytes: int
@@ -46,6 +47,7 @@ class FirmwareReport:
     layers: tuple[dict, ...]
     stack_bytes: int | None = None
     flash_bytes: int | None = None
+    network_id: str | None = None
 
     @property
     def ram_bytes(self) -> int:
@@ -85,13 +87,20 @@ def firmware_report(directory: str | Path) -> FirmwareReport:
     """The report of an exported network, from its report.json.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or that of another network than the header's.
     """
     path = Path(directory) / "report.json"
     try:
+        header = path.with_name("network.h").read_text(encoding="utf-8")
         numbers = json.loads(path.read_text(encoding="utf-8"))
-        values: dict[str, Any] = {field.name: numbers[field.name] for field in fields(FirmwareReport)}
+        known = {"network_id": None, **numbers}
+        values: dict[str, Any] = {field.name: known[field.name] for field in fields(FirmwareReport)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"'{directory}' holds no network exported by keras_efficient: {error!r}") from None
     values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return FirmwareReport(**values)
+    report = FirmwareReport(**values)
+    if report.network_id is not None and f"NETWORK_ID {report.network_id}" not in header:
+        raise ValueError(
+            f"'{path}' is of network {report.network_id}, which is not that of the network.h beside it: export again"
+        )
+    return report

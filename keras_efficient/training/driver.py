@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.manifest import remove_leftovers
 from keras_efficient.training.outcome import is_complete, read_result, write_outcome
 from keras_efficient.training.progress import SilentProgress, make_progress
 from keras_efficient.training.results import Selection
@@ -74,14 +73,14 @@ def train_network(
     Raises:
         ValueError: If an argument is wrong, the directory holds something else or a damaged
             file, or all trials of a stage fail.
-        OSError: If a file cannot be written; what was written before is kept.
+        OSError: If a file cannot be written; what was written before is kept. If another process is at work
+            in the directory (BlockingIOError).
         ChildProcessError: If a trial loses its worker again and again.
     """
     run = Run.prepare(config, data, stages, directory, rule, seed, save_seconds, engine)
     if is_complete(run):
         return Selection.from_json(read_result(run), run.directory)
-    remove_leftovers(run.directory)
-    with without_retracing_warnings():
+    with without_retracing_warnings(), run.opened():
         with make_progress(verbose) as progress:
             outcomes = run.all_stages(executor, progress)
         write_outcome(run, outcomes)
@@ -107,5 +106,5 @@ def train_until(
         A result for each trial with its history; `status` is "paused" where there are epochs left to train.
     """
     run = Run.prepare(config, data, stages, directory, rule, seed, SAVE_SECONDS, engine)
-    remove_leftovers(run.directory)
-    return run.first_stage_until(epochs, SilentProgress())
+    with run.opened():
+        return run.first_stage_until(epochs, SilentProgress())

@@ -2,13 +2,15 @@
 
 import importlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_efficient.files import damaged, is_temporary, read_json, write_json
+from keras_efficient.files import damaged, is_temporary, read_json, remove_temporary, write_json
+from keras_efficient.folders import LOCK, locked
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines import DEFAULT_ENGINE
 from keras_efficient.training.network_source import NetworkSource
@@ -72,13 +74,23 @@ def package_versions() -> dict:
     }
 
 
-def open_directory(directory: Path, manifest: dict) -> None:
-    """Make `directory` the run's, or find that it is already.
+@contextmanager
+def opened(directory: Path, manifest: dict) -> Iterator[None]:
+    """Hold `directory` for the block, as that of the run with this manifest: a new one, or one that goes on.
 
     Raises:
-        ValueError: If it holds something else, or a run with other settings; nothing is
-            touched then.
+        ValueError: If it holds something else, or a run with other settings; nothing is touched then.
+        BlockingIOError: Another process is at work there.
     """
+    check_directory(directory, manifest)  # before a folder is made
+    with locked(directory):
+        if not check_directory(directory, manifest):  # nor has another process just made it
+            write_json(directory / _NAME, manifest)
+        yield
+
+
+def check_directory(directory: Path, manifest: dict) -> bool:
+    """Whether `directory` is the run's already; a ValueError if it cannot become that."""
     path = directory / _NAME
     if path.exists():
         advice = "It says what the run is; without it, use another directory."
@@ -86,15 +98,15 @@ def open_directory(directory: Path, manifest: dict) -> None:
         if not isinstance(found, dict):
             raise damaged(path, "it holds no settings", advice)
         _check_same(directory, {"engine": DEFAULT_ENGINE, "precision": "float32", **found}, manifest)
-        return
+        return True
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"`directory` must be a directory. Received: '{directory}', a file")
-    if directory.exists() and any(not is_temporary(entry) for entry in directory.iterdir()):
+    if directory.exists() and not all(entry.name == LOCK or is_temporary(entry) for entry in directory.iterdir()):
         raise ValueError(
             f"`directory` must be new, empty or an unfinished run. Received: '{directory}', "
             "which holds other files; nothing was touched"
         )
-    write_json(path, manifest)
+    return False
 
 
 def keep_choice(directory: Path, chosen: int) -> None:
@@ -115,12 +127,13 @@ def keep_choice(directory: Path, chosen: int) -> None:
         )
 
 
-def remove_leftovers(directory: Path) -> None:
-    """Delete half-written temporary files, the lines of workers, and the states of trials that are finished."""
-    for path in directory.rglob("*"):
-        of_finished = path.name == STATE and path.with_name(RECORD).exists()
-        if is_temporary(path) or path.name == PROGRESS or of_finished:
-            path.unlink(missing_ok=True)
+def remove_leftovers(trials: Iterable[Path]) -> None:
+    """Delete what trials leave in their folders: half-written files, lines of workers, states of finished ones."""
+    for folder in filter(Path.is_dir, trials):
+        remove_temporary(folder)
+        (folder / PROGRESS).unlink(missing_ok=True)
+        if (folder / RECORD).exists():
+            (folder / STATE).unlink(missing_ok=True)
 
 
 def _check_same(directory, found, wanted):

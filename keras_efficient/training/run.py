@@ -1,7 +1,7 @@
 """A run: its settings, its directories, its trials."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -21,7 +21,7 @@ from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.trials import RemoteTrials
 from keras_efficient.training.executors.worker import StageWork
 from keras_efficient.training.halving import Goal, climb
-from keras_efficient.training.manifest import keep_choice, make_manifest, open_directory
+from keras_efficient.training.manifest import check_directory, keep_choice, make_manifest, opened, remove_leftovers
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.progress import SilentProgress
 from keras_efficient.training.results import StageResult
@@ -69,8 +69,26 @@ class Run:
         outputs = source.outputs()
         if outputs is not None:
             samples.check_labels(outputs)
-        open_directory(run.directory, make_manifest(source, samples, run.stages, rule, run.seed, engine))
+        check_directory(run.directory, run.manifest())
         return run
+
+    def manifest(self) -> dict:
+        """Everything that decides the result."""
+        return make_manifest(self.source, self.data, self.stages, self.rule, self.seed, self.engine)
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the directory of the run for the block, without what a killed process left there."""
+        with opened(self.directory, self.manifest()):
+            self._remove_leftovers()
+            yield
+            self._remove_leftovers()
+
+    def _remove_leftovers(self):
+        numbered = enumerate(self.stages)
+        remove_leftovers(
+            self.trial_directory(number, index) for number, stage in numbered for index in range(stage.trials)
+        )
 
     def trial_directory(self, stage: int, trial: int) -> Path:
         """Where the files of a trial are."""
@@ -119,7 +137,7 @@ class Run:
             yield self, plain
             return
         run = replace(self, data=distilled(self.data, share, self._teachers(number)))
-        with shared(run.data, executor, self.directory, "shared_soft_data") as data:
+        with shared(run.data, executor, self.directory) as data:
             yield run, data
 
     def _is_trained(self, number):

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import resource
 import shutil
 import time
@@ -13,6 +14,8 @@ from check_crashes import ARGUMENTS, check_whole, contents, finish, start
 
 import keras_efficient as ke
 from keras_efficient import files
+from keras_efficient.files import is_temporary, make_temporary_folder
+from keras_efficient.folders import LOCK, locked
 from keras_efficient.training import driver
 from keras_efficient.training.progress import SilentProgress
 
@@ -150,13 +153,27 @@ def test_a_trial_with_callbacks_starts_again(data, tmp_path):
 
 def test_leftovers_of_finished_trials_are_removed(whole, data, copy):
     trial = copy / "stages/0_float/trial_000"
-    for name in ("state.npz", "progress.jsonl", "min_val_loss.tmp.keras"):
+    for name in ("state.npz", "progress.jsonl"):
         (trial / name).write_text("left behind")
-    (copy / "result.tmp.json").write_text("{")
+    for folder in (copy, trial):
+        (make_temporary_folder(folder) / "half.keras").write_text("half")
+    mine = [copy / "notes.tmp.txt", copy / "mine/progress.jsonl", copy / "old.tmp.d/result.tmp.json"]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
     _train(copy, data)
     assert contents(copy) == contents(whole)
-    assert not any((trial / name).exists() for name in ("state.npz", "progress.jsonl", "min_val_loss.tmp.keras"))
-    assert not (copy / "result.tmp.json").exists()
+    assert not any((trial / name).exists() for name in ("state.npz", "progress.jsonl"))
+    assert not [path for path in copy.rglob("*") if is_temporary(path) or path.name == LOCK]
+    assert all(path.read_text() == "mine" for path in mine)
+
+
+def test_a_second_process_says_who_is_at_work(copy, data):
+    with (
+        locked(copy),
+        pytest.raises(BlockingIOError, match=rf"'{copy}' is in use by process {os.getpid()} on .* since "),
+    ):
+        _train(copy, data)
 
 
 _STATE = "stages/1_freeze_scales/trial_000/state.npz"
@@ -301,7 +318,7 @@ def test_a_full_disk_keeps_what_is_there(whole, data, tmp_path, written):
             _train(directory, data)
     assert raised.value.errno == errno.ENOSPC and raised.value.filename.startswith(str(directory))
     check_whole(directory)
-    assert not list(directory.rglob("*.tmp*"))
+    assert not list(filter(is_temporary, directory.rglob("*")))
     _train(directory, data)
     assert contents(directory) == contents(whole)
 

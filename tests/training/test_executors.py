@@ -20,6 +20,7 @@ from rich.console import Console
 
 import keras_efficient as ke
 from keras_efficient import cli
+from keras_efficient.files import is_temporary
 from keras_efficient.training import driver
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.executors.data_files import shared
@@ -162,11 +163,12 @@ def test_an_error_of_a_trial_is_raised_and_the_others_are_cancelled(data, tmp_pa
 
 def test_a_task_carries_no_data_and_files_are_written_once(data, tmp_path):
     run = Run.prepare(_CONFIG, (*data, *data[2:]), [ke.Stage("float", 1, 1)], tmp_path / "run", "score", 0)
+    run.directory.mkdir()
     with shared(run.data, None, run.directory) as files:
-        assert not (run.directory / "shared_data").exists()  # nobody needs the files yet
+        assert not list(run.directory.iterdir())  # nobody needs the files yet
         task = pickle.dumps((StageWork.of(run, 0, None), files))
         assert len(task) < 5000 < run.data.x_train.nbytes
-        before = {path: path.stat().st_mtime_ns for path in (run.directory / "shared_data").iterdir()}
+        before = {path: path.stat().st_mtime_ns for path in run.directory.glob("*/*.npy")}
         assert len(before) == 4  # no test data
         pickle.dumps(files)
         assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -175,7 +177,7 @@ def test_a_task_carries_no_data_and_files_are_written_once(data, tmp_path):
         assert not arrived.x_train.flags.writeable and arrived.x_test is None
         np.testing.assert_array_equal(arrived.x_train, run.data.x_train)
         np.testing.assert_array_equal(arrived.y_val, run.data.y_val)
-    assert not (run.directory / "shared_data").exists()
+    assert not list(run.directory.iterdir())
 
 
 class _Recorder(SilentProgress):
@@ -241,7 +243,7 @@ def test_a_process_pool_gives_the_same_result_though_a_worker_is_killed(long_run
     before = pool.submit(os.getpid).result()
     _train_while_killing(tmp_path / "run", data, pool)
     assert contents(tmp_path / "run") == long_run
-    assert not list(tmp_path.rglob("shared_data"))
+    assert not list(filter(is_temporary, tmp_path.rglob("*")))
     assert pool.submit(os.getpid).result() != before
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_efficient.files import is_temporary, read_json, temporary_name, write_atomically, write_json
+from keras_efficient.files import is_temporary, make_temporary_folder, read_json, write_atomically, write_json
 
 
 def test_a_failing_write_leaves_the_old_file(tmp_path):
@@ -18,10 +18,21 @@ def test_a_failing_write_leaves_the_old_file(tmp_path):
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_temporary_names_keep_the_suffix(tmp_path):
-    temporary = temporary_name(tmp_path / "best.keras")
-    assert temporary.suffix == ".keras" and temporary.name != "best.keras" and is_temporary(temporary)
-    assert not is_temporary(tmp_path / "best.keras")
+def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path):
+    victim, link = tmp_path / "victim", tmp_path / "a.json"
+    victim.write_text("mine")
+    link.symlink_to(victim)
+    write_json(link, 1)
+    assert victim.read_text() == "mine" and not link.is_symlink() and read_json(link) == 1
+
+
+def test_only_own_folders_are_temporary(tmp_path):
+    assert is_temporary(make_temporary_folder(tmp_path))
+    for name in ("old.tmp.d", ".keras_efficient-mine"):
+        (tmp_path / name).mkdir()
+        assert not is_temporary(tmp_path / name)
+    (tmp_path / ".keras_efficient-abcd1234").symlink_to(tmp_path / "old.tmp.d")
+    assert not is_temporary(tmp_path / ".keras_efficient-abcd1234")
 
 
 def test_json_has_no_nan(tmp_path):

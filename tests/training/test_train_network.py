@@ -11,6 +11,7 @@ import pytest
 from samples import result_without_clocks
 
 import keras_efficient as ke
+from keras_efficient.files import make_temporary_folder
 
 _CONFIG = [["C", 4, 3, 4, 8, 4], ["M", 2, 4], ["D", 0.2, 4], ["S", 10, 4, 8, 8]]
 
@@ -138,7 +139,7 @@ def test_an_interrupted_run_continues(run, data, tmp_path):
     for name in ("result.json", "best.keras", "report.html", "stages/1_learn_scales/trial_001/trial.json"):
         (copy / name).unlink()
     shutil.rmtree(copy / "stages/2_freeze_scales/trial_000")
-    (copy / "stages/1_learn_scales/trial_001/min_val_loss.tmp.keras").write_text("half a file")
+    make_temporary_folder(copy / "stages/1_learn_scales/trial_001")
     kept = copy / "stages/0_float/trial_000/trial.json"
     before = kept.stat().st_mtime_ns
     _train(copy, data)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from keras_efficient.files import write_text
-
 TEMPLATE = Path(__file__).parent / "sketch.ino"
 # Programs of other targets, which would be compiled into the sketch: a second `main` cannot be linked.
 PROGRAMS = ("main_host.c", "main_avr.c", "simulate_avr.c", "main_arm.c")
@@ -30,8 +28,6 @@ def check_sketch_folder(directory: Path) -> None:
         )
 
 
-def write_sketch(directory: Path) -> None:
-    """The .ino file. It is meant to be changed: the user's version stays."""
-    path = directory / f"{directory.resolve().name}.ino"
-    if not path.exists():
-        write_text(path, TEMPLATE.read_text(encoding="utf-8"))
+def sketch(directory: Path) -> dict[str, str]:
+    """The .ino file, by its name."""
+    return {f"{directory.resolve().name}.ino": TEMPLATE.read_text(encoding="utf-8")}

@@ -58,7 +58,7 @@ def run_on_host(
         program = Path(temporary) / "network"
         sanitized = sanitize and _can_sanitize(compiler)
         options = (*STRICT, optimization, *(SANITIZERS if sanitized else ()), *flags)
-        _compile(compiler, options, Path(folder), program)
+        _compile(compiler, options, Path(folder).resolve(), program)  # a name may begin like an option
         # Leaks cannot be: there is no malloc. Their check fails where a process may not be traced.
         environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
         purpose = "The network on this computer"

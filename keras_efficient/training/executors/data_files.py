@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_efficient.files import write_atomically
+from keras_efficient.files import make_temporary_folder, write_atomically
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.executors.protocol import Executor
 
@@ -18,20 +18,18 @@ _NAMES = ("x_train", "y_train", "x_val", "y_val")
 
 
 @contextmanager
-def shared(
-    data: TrainingData, executor: Executor | None, directory: Path, folder: str = "shared_data"
-) -> Iterator[Any]:
+def shared(data: TrainingData, executor: Executor | None, directory: Path) -> Iterator[Any]:
     """What to hand to `executor` in the place of `data`. Test data stays where it is.
 
     An executor with a method `share` has a way of its own. Otherwise the arrays are written into
-    the folder of the run the first time they are sent to another process, which maps the files
-    into its memory; threads use the arrays themselves. The files go at the end of the block.
+    a temporary folder of the run the first time they are sent to another process, which maps the
+    files into its memory; threads use the arrays themselves. The files go at the end of the block.
     """
     data = replace(data, x_test=None, y_test=None)
     if executor is not None and hasattr(executor, "share"):
         yield executor.share(data)
         return
-    files = DataFiles(**{name: getattr(data, name) for name in _NAMES}, folder=(directory / folder).resolve())
+    files = DataFiles(**{name: getattr(data, name) for name in _NAMES}, directory=directory.resolve())
     try:
         yield files
     finally:
@@ -43,25 +41,24 @@ class DataFiles(TrainingData):
     """Training data that another process gets as files.
 
     Attributes:
-        folder: Where the files are, once they are needed.
+        directory: Where their folder is made, once they are needed.
     """
 
-    folder: Path | None = None
+    directory: Path | None = None
 
     def __reduce__(self):
         # The first time only: every trial is sent with a reference to the same files.
-        folder = self.folder
-        if folder is not None and not hasattr(self, "_written"):
+        if self.directory is not None and not hasattr(self, "_folder"):
+            folder = make_temporary_folder(self.directory)
+            object.__setattr__(self, "_folder", folder)
             for name in _NAMES:
-                array = getattr(self, name)
-                write_atomically(folder / f"{name}.npy", partial(np.save, arr=array))
-            object.__setattr__(self, "_written", True)
-        return _open, (folder,)
+                write_atomically(folder / f"{name}.npy", partial(np.save, arr=getattr(self, name)))
+        return _open, (self._folder,)
 
     def remove(self) -> None:
-        """Delete the files, also those that a killed run left."""
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete the files, if they were needed."""
+        if hasattr(self, "_folder"):
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _open(folder):

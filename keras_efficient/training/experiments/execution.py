@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from keras_efficient.files import read_json, write_json
+from keras_efficient.files import read_json, remove_temporary, write_json
 from keras_efficient.training.driver import train_network, train_until
 from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.experiments.data import DataSettings
@@ -155,13 +155,14 @@ def say(line: str, verbose: bool | str) -> None:
 
 
 def open_folder(run: PlannedRun) -> None:
-    """Make the folder the run's; a ValueError if it belongs to other settings."""
+    """Make the folder the run's, without what a killed process left there; a ValueError if it belongs to others."""
     path = run.folder / SETTINGS
     content = {"format": _FORMAT, "sha256": run.sha256, "settings": run.settings}
     if not path.exists():
         write_json(path, content)
     elif read_json(path).get("sha256") != run.sha256:
         raise ValueError(f"'{run.folder}' holds a run with other settings; nothing was touched")
+    remove_temporary(run.folder)
 
 
 def _record_failure(run, error):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from keras_efficient.folders import locked
 from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.tasks import Task, Tasks, begun
 from keras_efficient.training.experiments.data import DataSettings
@@ -73,12 +74,20 @@ def run_experiment(
     Raises:
         ValueError, TypeError: Something in the file is wrong; nothing was written.
         ImportError: There is a `search`, and Optuna is not installed.
-        OSError: A file or the data is missing, or the disk is full.
+        OSError: A file or the data is missing, the disk is full, or another process is at work in the storage.
         ChildProcessError: If a run loses its worker again and again.
     """
     plan = plan_experiment(experiment, storage)
     missing = [run for run in plan.runs if status(run) != "done"]
     _check_data(missing)
+    if not missing:
+        return write_summary(plan)
+    with locked(plan.storage):
+        _run(missing, executor, verbose)
+        return write_summary(plan)
+
+
+def _run(missing, executor, verbose):
     single = [run for run in missing if run.search is None]
     if executor is None or len(single) < 2:
         _one_by_one(single, executor, verbose)
@@ -88,7 +97,6 @@ def run_experiment(
         if run.search is not None:
             say(f"search {run.folder.name}  seed {run.settings['seed']}", verbose)
             execute_search(run, executor, verbose)
-    return write_summary(plan)
 
 
 def _one_by_one(runs, executor, verbose):

@@ -4,9 +4,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keras_efficient.files import read_json
+from keras_efficient.files import read_json, remove_temporary
 from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.manifest import open_directory
+from keras_efficient.training.manifest import check_directory, opened
 from keras_efficient.training.progress import make_progress
 from keras_efficient.training.search.brief_training import Job, train_all
 from keras_efficient.training.search.outcome import RESULT, is_complete, write_outcome
@@ -67,13 +67,13 @@ def search_networks(
     Raises:
         ValueError: An argument is wrong, no candidate fits, the directory holds something else, or all candidates
             fail.
+        BlockingIOError: Another process is at work in the directory.
         ChildProcessError: A candidate loses its worker again and again.
     """
     search = Search.prepare(data, max_bytes, directory, space, samples, epochs, batch_size, references, seed, engine)
+    check_directory(search.directory, search.manifest())
     if not is_complete(search):
         _run(search, executor, verbose)
-    else:
-        open_directory(search.directory, search.manifest())  # complains if it is another search
     return SearchResult.from_json(read_json(search.directory / RESULT), search.directory)
 
 
@@ -82,12 +82,14 @@ def _run(search, executor, verbose):
     started = time.perf_counter()
     priced = search.priced()
     price_seconds = time.perf_counter() - started
-    open_directory(search.directory, search.manifest())
     jobs = [*references, *_candidate_jobs(priced, search.drawn(priced))]
-    with make_progress(verbose) as progress:
-        progress.stage(1, 1, "search", len(jobs), 1)
-        results = train_all(search, jobs, executor, progress)
-    write_outcome(search, priced, results[len(references) :], results[: len(references)], price_seconds)
+    with opened(search.directory, search.manifest()):
+        for job in jobs:
+            remove_temporary(job.record(search).parent)
+        with make_progress(verbose) as progress:
+            progress.stage(1, 1, "search", len(jobs), 1)
+            results = train_all(search, jobs, executor, progress)
+        write_outcome(search, priced, results[len(references) :], results[: len(references)], price_seconds)
 
 
 def _candidate_jobs(priced, drawn):

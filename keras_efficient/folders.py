@@ -1,0 +1,103 @@
+"""Folders in which one process at a time works."""
+
+import os
+import socket
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from keras_efficient.files import put, refusals_name, remove_temporary, temporary_folder
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".keras_efficient.lock"
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold a folder, made if missing, for the block, without what a killed process left half-written in it.
+
+    A process that was killed holds nothing any more.
+
+    A folder that may not be written is not held: nobody can disturb anything there. Nor is one where the system has
+    no locks.
+
+    Raises:
+        BlockingIOError: Another process holds it; the text says which one.
+    """
+    path = directory / LOCK
+    with refusals_name(path):
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor = _acquire(path) if os.access(directory, os.W_OK) and fcntl else None
+    try:
+        remove_temporary(directory)
+        yield
+    finally:
+        if descriptor is not None:
+            _release(path, descriptor)
+
+
+def write_together(directory: Path, texts: Mapping[str, str], outdated: Sequence[str] = ()) -> None:
+    """Write several texts of one folder, all of them or, as far as a file system allows, none.
+
+    They are on the disk before the first is put in place, in the order of `texts`. Before that the files `outdated`
+    are deleted: what speaks of the others must not stand beside half of them.
+
+    Raises:
+        BlockingIOError: Another process holds the folder.
+        OSError: As `write_atomically`.
+    """
+    with locked(directory), refusals_name(directory), temporary_folder(directory) as folder:
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        put(folder, texts, directory, outdated)
+
+
+def _acquire(path):
+    """The descriptor of the locked file; None where the file system cannot lock."""
+    while True:
+        # A link in its place is not followed.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BlockingIOError(_in_use(path, descriptor)) from None
+        except OSError as error:
+            warnings.warn(f"'{path.parent}' cannot be locked ({error.strerror}): use it once at a time", stacklevel=4)
+            os.close(descriptor)
+            return None
+        if _is_still(path, descriptor):
+            with suppress(OSError):  # a full disk
+                os.truncate(descriptor, 0)
+                os.write(descriptor, _me().encode())
+            return descriptor
+        os.close(descriptor)  # its holder ended, and deleted it, in between
+
+
+def _release(path, descriptor):
+    try:
+        with suppress(OSError):  # the folder is gone
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _is_still(path, descriptor):
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    return False
+
+
+def _me():
+    return f"process {os.getpid()} on {socket.gethostname()} since {datetime.now():%Y-%m-%d %H:%M:%S}"
+
+
+def _in_use(path, descriptor):
+    holder = os.read(descriptor, 200).decode(errors="replace") or "another process"
+    os.close(descriptor)
+    return f"'{path.parent}' is in use by {holder}: wait for its end, or use another folder. Nothing was touched"
