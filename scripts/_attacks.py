@@ -54,13 +54,18 @@ def _python(words, folder, seconds, environment):
         raise NotHeldError(f"not ended after {seconds} s") from None
 
 
-def check_refused(arguments: Sequence[object], folder: Path, seconds: float = SECONDS, **environment: str) -> None:
-    """Raise `NotHeldError` unless the command ends with exit code 2 and one line, and changes no file of `folder`."""
+def check_refused(arguments: Sequence[object], folder: Path, seconds: float = SECONDS, **environment: str) -> str:
+    """Raise `NotHeldError` unless the command ends with exit code 2 and one line, and changes no file of `folder`.
+
+    Returns:
+        The line.
+    """
     before = contents(folder)
     done = command(arguments, folder, seconds, **environment)
     check(done.returncode == 2, f"exit code {done.returncode}: {done.stderr}")
     check("Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) == 1, done.stderr)
     check(contents(folder) == before, "files were changed")
+    return done.stderr.strip()
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:

@@ -42,23 +42,25 @@ class DataFiles(TrainingData):
 
     Attributes:
         directory: Where their folder is made, once they are needed.
+        folder: That folder, once it is made.
     """
 
     directory: Path | None = None
+    folder: Path | None = None
 
     def __reduce__(self):
         # The first time only: every trial is sent with a reference to the same files.
-        if self.directory is not None and not hasattr(self, "_folder"):
+        if self.folder is None and self.directory is not None:
             folder = make_temporary_folder(self.directory)
-            object.__setattr__(self, "_folder", folder)
+            object.__setattr__(self, "folder", folder)
             for name in _NAMES:
                 write_atomically(folder / f"{name}.npy", partial(np.save, arr=getattr(self, name)))
-        return _open, (self._folder,)
+        return _open, (self.folder,)
 
     def remove(self) -> None:
         """Delete the files, if they were needed."""
-        if hasattr(self, "_folder"):
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _open(folder):
