@@ -20,7 +20,8 @@ from keras_efficient.export.integer import (
 )
 from keras_efficient.export.integer.reading import IntegerNetwork
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
-from keras_efficient.kinds.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
+from keras_efficient.kinds.steps import CellStep, ResidualStep, Step, WholeStep
+from keras_efficient.kinds.windows import ONE_PLACE, window_step
 from keras_efficient.storage.graphs import Node
 from keras_efficient.storage.planner.arrival import line_bits, sum_bits
 
@@ -86,7 +87,7 @@ def graph_nodes(network: IntegerNetwork) -> list[Node]:
             steps: list[Step] = [CellStep(feature_map(source), target) for source in operation.sources]
         elif isinstance(operation, Concatenation):
             sources_of = map(feature_map, operation.sources)
-            steps = [WindowStep(s, target, (1, 1), (1, 1), "valid", cell_by_cell=False) for s in sources_of]
+            steps = [window_step(ONE_PLACE, source, target, by_channel=False) for source in sources_of]
         else:
             steps = [planner_step(operation, is_last)]
         nodes.append(Node(operation.name, sources, tuple(steps)))
@@ -107,10 +108,9 @@ def planner_step(operation: Operation, is_last: bool) -> Step:
     if isinstance(operation, Convolution) and operation.is_whole:
         return WholeStep(source, target)
     assert isinstance(operation, WindowOperation)
-    window = operation.window
     # A depthwise layer with multiplier 1, and pooling: channel c comes from channel c alone.
     one_to_one = not isinstance(operation, Convolution) or (operation.depthwise and source.shape[2] == target.shape[2])
-    return WindowStep(source, target, window.sizes, window.strides, window.padding, one_to_one)
+    return window_step(operation.window.slide, source, target, one_to_one)
 
 
 def feature_map(integers: IntegerMap, is_last: bool = False) -> FeatureMap:

@@ -61,7 +61,7 @@ class Kind:
         no number; None where it has no integers.
     window: (configuration, shape of the input) -> the window that slides over the input, of forms that have one.
     twin: The layer of this package that `quantize_model` makes of it.
-    absorbs: What that takes in behind it: "batch_norm", "relu".
+    absorbs: What that takes in: "padding" before it, "batch_norm" and "relu" after it.
     prunes: What pruning may do with it: `FILTERS`, `TRANSPOSED`, `THIN`, `CHANNELS` or None.
     makes_kernel: Whether its kernel is made from a seed and a few numbers: zeros among these say nothing.
     prepares: Whether it stays outside of the network where it stands before the grid of the input.

@@ -192,7 +192,7 @@ def weights_of(config: Config, plan: Plan, biases: int) -> Weights:
 def convolution_sizes(config: Config, source: FeatureMap) -> tuple[FactorSizes, int, int]:
     """The sizes of the factors, the terms, and the taps of the kernel."""
     sizes = factor_sizes(config["filters"], source.shape[-1], config.get("p"), config.get("q"))
-    rows, columns = read_window(config, "kernel_size")[0]
+    rows, columns = read_window(config, "kernel_size").sizes
     return sizes, config.get("terms", 1), rows * columns
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from keras_efficient.kinds.fields import check_integer, required
 from keras_efficient.kinds.kind import CHANNELS, COMPUTES, MOVES, RENAMES, Kind, Price
 from keras_efficient.kinds.measures import Config, FeatureMap, Shape, same_bits
 from keras_efficient.kinds.steps import CellStep, Step
-from keras_efficient.kinds.windows import rank_checked
+from keras_efficient.kinds.windows import rank_checked, read_border
 
 
 def flatten_shape(config: Config, shape: Shape) -> Shape:
@@ -40,18 +39,6 @@ def zero_padding_shape(config: Config, shape: Shape) -> Shape:
 
 def widened(size: int | None, border: int) -> int | None:
     return None if size is None else size + border
-
-
-def read_border(padding: Any) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Padding as Keras writes it: n, (rows, columns) or ((top, bottom), (left, right))."""
-    sides = padding if isinstance(padding, (list, tuple)) else (padding, padding)
-    pairs = [tuple(side) if isinstance(side, (list, tuple)) else (side, side) for side in sides]
-    if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"padding must be n, (rows, columns) or ((top, bottom), (left, right)). Received: {padding!r}")
-    top, bottom, left, right = (check_integer(size, "padding") for pair in pairs for size in pair)
-    if min(top, bottom, left, right) < 0:
-        raise ValueError(f"padding must be at least 0. Received: {padding!r}")
-    return (top, bottom), (left, right)
 
 
 def from_the_end(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:

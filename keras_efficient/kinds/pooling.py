@@ -49,7 +49,7 @@ def pooling_steps(window: Window) -> Callable[[Config, FeatureMap, FeatureMap], 
 def without_overlap(config: Config) -> str:
     """Every pixel belongs to one output at most, so pixels can be summed up as they come."""
     flat = {key: first_of(config[key]) for key in ("pool_size", "strides") if key in config}
-    sizes, strides, _ = read_window({**config, **flat}, "pool_size", default=2)
+    sizes, strides, _, _ = read_window({**config, **flat}, "pool_size", default=2)
     return "windows" if strides[0] >= sizes[0] and strides[1] >= sizes[1] else "no"
 
 

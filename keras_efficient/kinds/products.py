@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from keras_efficient.kinds.fields import QUANTIZER_BITS, check_bits, check_pair, check_size, required
+from keras_efficient.kinds.fields import QUANTIZER_BITS, check_bits, check_size, required
 from keras_efficient.kinds.kind import FILTERS, THIN, TRANSPOSED, Kind, Price
 from keras_efficient.kinds.measures import (
     Config,
@@ -25,7 +25,14 @@ from keras_efficient.kinds.measures import (
     shifts_of,
 )
 from keras_efficient.kinds.steps import ResidualStep, Step, WholeStep
-from keras_efficient.kinds.windows import ONE_PLACE, read_signal_window, sliding, unchanged_image, window_step
+from keras_efficient.kinds.windows import (
+    ONE_PLACE,
+    read_signal_window,
+    read_window,
+    sliding,
+    unchanged_image,
+    window_step,
+)
 
 QUANTIZED = dict.fromkeys(QUANTIZER_BITS, check_bits)
 RESIDUAL_CELLS, RESIDUAL_CONVOLUTIONS = 9, 2
@@ -80,9 +87,8 @@ def read_filters(config: Config, shape: Shape) -> int:
 
 
 def kernel_cells(config: Config, rank: int = 3) -> int:
-    if rank == 2:
-        return read_signal_window(config, "kernel_size")[0]
-    return math.prod(check_pair(config["kernel_size"], "kernel_size"))
+    read = read_signal_window if rank == 2 else read_window
+    return math.prod(read(config, "kernel_size").sizes)
 
 
 def convolution_steps(rank: int = 3) -> Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]]:
@@ -174,6 +180,7 @@ RESIDUAL = Price(
     products=lambda config, source, target: RESIDUAL_CONVOLUTIONS * RESIDUAL_CELLS * source.cells * source.shape[2],
 )
 TAKES_IN = ("batch_norm", "relu")
+CONVOLUTIONS_TAKE_IN = ("padding", *TAKES_IN)
 OWN = {
     "DenseQ": Kind(
         shape=dense_shape, settings=QUANTIZED, price=dense_price(quantized_widths), form="Convolution", prunes=FILTERS
@@ -206,7 +213,7 @@ LAYERS = {
             shape=convolution_shape(rank),
             price=convolution_price(float_widths, rank),
             twin=twin,
-            absorbs=TAKES_IN,
+            absorbs=CONVOLUTIONS_TAKE_IN,
             prunes=FILTERS,
         )
         for name, rank, twin in (("Conv1D", 2, "Conv1DQ"), ("Conv2D", 3, "ConvQ"))
@@ -218,7 +225,7 @@ LAYERS = {
         shape=depthwise_shape,
         price=depthwise_price(float_widths),
         twin="DepthwiseConvQ",
-        absorbs=TAKES_IN,
+        absorbs=CONVOLUTIONS_TAKE_IN,
         prunes=THIN,
     ),
     "SeparableConv2D": Kind(
@@ -226,6 +233,6 @@ LAYERS = {
         settings={"depth_multiplier": check_size},
         price=separable_price(),
         twin="ConvQ",
-        absorbs=TAKES_IN,
+        absorbs=CONVOLUTIONS_TAKE_IN,
     ),
 }

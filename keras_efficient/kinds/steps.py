@@ -30,11 +30,15 @@ class WindowStep(Step):
     are given up. A layer that works `cell_by_cell` (pooling, depthwise with multiplier 1: target
     channel c reads source channel c alone) computes a cell in a register, gives up the source cells
     that nobody else reads, then stores it.
+
+    kernel_size: From a window's first place to its last: what lies between the places of a dilated window
+        dies no earlier, as such windows move by 1.
+    padding: "valid", "same", or the zeros ((above, below), (left, right)).
     """
 
     kernel_size: tuple[int, int]
     strides: tuple[int, int]
-    padding: str
+    padding: str | tuple[tuple[int, int], tuple[int, int]]
     cell_by_cell: bool
 
 

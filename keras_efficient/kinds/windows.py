@@ -5,29 +5,55 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from keras_efficient.kinds.fields import check_pair, required
+from keras_efficient.kinds.fields import check_integer, check_pair, required
 from keras_efficient.kinds.measures import Config, FeatureMap, Shape, as_image
 from keras_efficient.kinds.steps import Step, WindowStep
 
 PADDINGS = ("valid", "same")
 MEAN_DIGITS = 8  # of the reciprocals that quantized means multiply with, binary
-
+# Zeros before and after each axis: of rows, and of columns.
+Border = tuple[tuple[int, int], tuple[int, int]]
+Padding = str | Border
 
 # What is known stays known.
 Size = TypeVar("Size", int, int | None)
 
 
-def window_output_size(size: Size, kernel: int, stride: int, padding: str) -> Size:
+def window_output_size(size: Size, kernel: int, stride: int, padding: str | tuple[int, int]) -> Size:
     """How many windows of length `kernel` fit along an axis of length `size`.
 
     "valid": floor((size - kernel) / stride) + 1, which is 0 or less when the window is longer than
-    the axis. "same": ceil(size / stride). None stays None.
+    the axis. "same": ceil(size / stride). (before, after): as "valid", with so many zeros. None stays None.
     """
-    if padding not in PADDINGS:
+    if isinstance(padding, str) and padding not in PADDINGS:
         raise ValueError(f"padding must be 'valid' or 'same'. Received: {padding!r}")
     if size is None:
         return None
-    return -(-size // stride) if padding == "same" else (size - kernel) // stride + 1
+    if padding == "same":
+        return -(-size // stride)
+    return (size + (0 if isinstance(padding, str) else sum(padding)) - kernel) // stride + 1
+
+
+def along(padding: Padding, axis: int) -> str | tuple[int, int]:
+    """A padding of images along rows (0) or columns (1)."""
+    return padding if isinstance(padding, str) else padding[axis]
+
+
+def read_border(padding: Any) -> Border:
+    """Padding as Keras's ZeroPadding2D writes it: n, (rows, columns) or ((top, bottom), (left, right))."""
+    sides = padding if isinstance(padding, (list, tuple)) else (padding, padding)
+    pairs = [tuple(side) if isinstance(side, (list, tuple)) else (side, side) for side in sides]
+    if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"padding must be n, (rows, columns) or ((top, bottom), (left, right)). Received: {padding!r}")
+    top, bottom, left, right = (check_integer(size, "padding") for pair in pairs for size in pair)
+    if min(top, bottom, left, right) < 0:
+        raise ValueError(f"padding must be at least 0. Received: {padding!r}")
+    return (top, bottom), (left, right)
+
+
+def read_ends(padding: Any) -> tuple[int, int]:
+    """Padding as Keras's ZeroPadding1D writes it: n or (before, after)."""
+    return read_border((0, first_of(padding)))[1]
 
 
 def mean_reciprocal(count: int) -> float:
@@ -36,11 +62,8 @@ def mean_reciprocal(count: int) -> float:
     return round(2**places / count) / 2**places
 
 
-def read_window(
-    config: Mapping[str, Any], size_key: str, default: Any = None
-) -> tuple[tuple[int, int], tuple[int, int], str]:
-    """(window rows, columns), (stride rows, columns) and padding of a convolution or pooling
-    configuration.
+def read_window(config: Mapping[str, Any], size_key: str, default: Any = None) -> Slide:
+    """The window of a convolution or pooling configuration of images.
 
     Convolutions move by 1 where no strides are given, pooling by the window itself.
     """
@@ -48,24 +71,32 @@ def read_window(
     strides = config.get("strides")
     if strides is None:
         strides = window if size_key == "pool_size" else 1
-    refuse_what_is_not_modelled(config)
-    return window, check_pair(strides, "strides"), config.get("padding", "valid")
+    check_channels_last(config)
+    padding = config.get("padding", "valid")
+    return Slide(
+        window,
+        check_pair(strides, "strides"),
+        padding if isinstance(padding, str) else read_border(padding),
+        check_pair(config.get("dilation_rate", 1), "dilation_rate"),
+    )
 
 
-def refuse_what_is_not_modelled(config: Mapping[str, Any]) -> None:
-    """Channels-first maps and dilated windows have other shapes and other lifetimes: better refused
-    than guessed."""
+def check_channels_last(config: Mapping[str, Any]) -> None:
+    """Channels-first maps have other shapes: better refused than guessed."""
     if config.get("data_format") not in (None, "channels_last"):
         raise ValueError(f"data_format must be 'channels_last'. Received: {config['data_format']!r}")
-    if "dilation_rate" in config and check_pair(config["dilation_rate"], "dilation_rate") != (1, 1):
-        raise ValueError(f"dilation_rate must be 1. Received: {config['dilation_rate']!r}")
 
 
-def read_signal_window(config: Mapping[str, Any], size_key: str, default: Any = None) -> tuple[int, int, str]:
-    """Window, stride and padding along time, as `read_window`; Keras writes 3 or (3,)."""
-    flat = {key: first_of(config[key]) for key in (size_key, "strides", "dilation_rate") if key in config}
-    (size, _), (stride, _), padding = read_window({**config, **flat}, size_key, default)
-    return size, stride, padding
+def read_signal_window(config: Mapping[str, Any], size_key: str, default: Any = None) -> Slide:
+    """The window along time, as `read_window`; Keras writes 3 or (3,). "causal": all zeros come before."""
+    flat = {
+        key: (1, first_of(config[key])) for key in (size_key, "strides", "dilation_rate") if config.get(key) is not None
+    }
+    padding = config.get("padding", "valid")
+    slide = read_window({**config, **flat, "padding": "valid"}, size_key, default)
+    if padding == "causal":
+        padding = (slide.extents[1] - 1, 0)
+    return slide._replace(padding=padding if isinstance(padding, str) else ((0, 0), read_ends(padding)))
 
 
 def first_of(value: Any) -> Any:
@@ -78,12 +109,19 @@ class Slide(NamedTuple):
 
     sizes: tuple[int, int]
     strides: tuple[int, int]
-    padding: str
+    padding: Padding
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def extents(self) -> tuple[int, int]:
+        """Rows and columns from a window's first place to its last."""
+        down, across = ((size - 1) * rate + 1 for size, rate in zip(self.sizes, self.dilation, strict=True))
+        return down, across
 
     def places(self, shape: Shape) -> Shape:
         """The places that the window leaves of a signal or an image, without the channels."""
-        axes = zip(as_image(shape)[:2], self.sizes, self.strides, strict=True)
-        rows, columns = (window_output_size(*axis, self.padding) for axis in axes)
+        axes = zip(as_image(shape)[:2], self.extents, self.strides, (0, 1), strict=True)
+        rows, columns = (window_output_size(*axis, along(self.padding, number)) for *axis, number in axes)
         return (columns,) if len(shape) == 2 else (rows, columns)
 
 
@@ -91,10 +129,8 @@ def sliding(size_key: str, default: Any = None, rank: int | None = None) -> Call
     """The window that a configuration writes down, over inputs of `rank` axes (None: signals and images)."""
 
     def window(config: Config, shape: Shape) -> Slide:
-        if len(rank_checked(shape, rank)) == 3:
-            return Slide(*read_window(config, size_key, default))
-        size, stride, padding = read_signal_window(config, size_key, default)
-        return Slide((1, size), (1, stride), padding)
+        read = read_window if len(rank_checked(shape, rank)) == 3 else read_signal_window
+        return read(config, size_key, default)
 
     return window
 
@@ -103,7 +139,7 @@ def whole_map(rank: int | None = None) -> Callable[[Config, Shape], Slide]:
     """The window that covers all places of an input at once."""
 
     def window(config: Config, shape: Shape) -> Slide:
-        refuse_what_is_not_modelled(config)
+        check_channels_last(config)
         places = as_image(rank_checked(shape, rank))[:2]
         return Slide(places, places, "valid")
 
@@ -130,4 +166,5 @@ def rank_checked(shape: Shape, rank: int | None) -> Shape:
 def window_step(slide: Slide, source: FeatureMap, target: FeatureMap, by_channel: bool, scratch: int = 0) -> Step:
     """The step of a window. `by_channel`: each channel is computed from itself alone."""
     one_to_one = by_channel and source.shape[-1] == target.shape[-1]
-    return WindowStep(source.as_image, target.as_image, *slide, one_to_one, scratch=scratch)
+    window = (slide.extents, slide.strides, slide.padding)
+    return WindowStep(source.as_image, target.as_image, *window, one_to_one, scratch=scratch)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from keras_efficient.kinds.fields import is_integer
-from keras_efficient.kinds.windows import window_output_size
+from keras_efficient.kinds.windows import Padding, along, read_border, read_ends, window_output_size
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.type_aliases import Shape
 
@@ -58,6 +58,27 @@ def padding_name(padding: Any) -> str:
     raise ValueError(f"`padding` must be 'valid' or 'same'. Received: padding={padding!r}")
 
 
+def window_padding(padding: Any) -> Padding:
+    """`padding` of images as a layer keeps it: "valid", "same" or zeros ((above, below), (left, right))."""
+    return padding_name(padding) if isinstance(padding, str) else read_border(padding)
+
+
+def signal_padding(padding: Any) -> str | tuple[int, int]:
+    """`padding` of signals as a layer keeps it: "valid", "same", "causal" or zeros (before, after)."""
+    if isinstance(padding, str) and padding.lower() == "causal":
+        return "causal"
+    return padding_name(padding) if isinstance(padding, str) else read_ends(padding)
+
+
+def check_dilation(dilation_rate: tuple[int, ...], strides: tuple[int, ...]) -> None:
+    """A ValueError if both are above 1, which no backend computes."""
+    if max(dilation_rate) > 1 and max(strides) > 1:
+        raise ValueError(
+            "`dilation_rate` must be 1 where `strides` is not. "
+            f"Received: dilation_rate={dilation_rate}, strides={strides}"
+        )
+
+
 def optional_bits(bits: int | None, name: str) -> int | None:
     """A width of 1 to 16 bits, or None for a float part; a ValueError for anything else."""
     return None if bits is None else check_bits(bits, name)
@@ -84,7 +105,7 @@ def image_channels(input_shape: Shape, layer_name: str) -> int:
 
 
 def window_sizes(
-    input_shape: Shape, window: tuple[int, int], strides: tuple[int, int], padding: str, layer_name: str
+    input_shape: Shape, window: tuple[int, int], strides: tuple[int, int], padding: Padding, layer_name: str
 ) -> list[int | None]:
     """Rows and columns of what a sliding window makes of (batch, rows, columns, channels).
 
@@ -92,10 +113,10 @@ def window_sizes(
     """
     image_channels(input_shape, layer_name)
     axes = zip(input_shape[1:3], window, strides, strict=True)
-    sizes = [window_output_size(*axis, padding) for axis in axes]
+    sizes = [window_output_size(*axis, along(padding, number)) for number, axis in enumerate(axes)]
     if any(size is not None and size < 1 for size in sizes):
         raise ValueError(
-            f"Layer '{layer_name}' with a window of {window} and padding '{padding}' leaves nothing of its input. "
+            f"Layer '{layer_name}' with a window of {window} and padding {padding!r} leaves nothing of its input. "
             f"Received: input shape {tuple(input_shape)}"
         )
     return sizes
@@ -111,13 +132,15 @@ def signal_channels(input_shape: Shape, layer_name: str) -> int:
     )
 
 
-def signal_steps(input_shape: Shape, window: int, stride: int, padding: str, layer_name: str) -> int | None:
+def signal_steps(
+    input_shape: Shape, window: int, stride: int, padding: str | tuple[int, int], layer_name: str
+) -> int | None:
     """Steps of what a sliding window makes of (batch, steps, channels), or a ValueError."""
     signal_channels(input_shape, layer_name)
     steps = window_output_size(input_shape[1], window, stride, padding)
     if steps is not None and steps < 1:
         raise ValueError(
-            f"Layer '{layer_name}' with a window of {window} and padding '{padding}' leaves nothing of its input. "
+            f"Layer '{layer_name}' with a window of {window} and padding {padding!r} leaves nothing of its input. "
             f"Received: input shape {tuple(input_shape)}"
         )
     return steps

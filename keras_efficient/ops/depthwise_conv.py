@@ -7,7 +7,9 @@ from keras import ops
 from keras_efficient.type_aliases import Tensor
 
 
-def depthwise_conv(x: Tensor, kernel: Tensor, strides: tuple[int, int], padding: str) -> Tensor:
+def depthwise_conv(
+    x: Tensor, kernel: Tensor, strides: tuple[int, int], padding: str, dilation_rate: tuple[int, int] = (1, 1)
+) -> Tensor:
     """Depthwise 2-D convolution, channels last, also for unequal strides.
 
         y[b, i, j, c m + d] = sum_rs x[b, i sr + r, j sc + s, c] kernel[r, s, c, d]
@@ -21,6 +23,7 @@ def depthwise_conv(x: Tensor, kernel: Tensor, strides: tuple[int, int], padding:
         kernel: Tensor (kernel rows, kernel columns, channels, depth multiplier m).
         strides: Pair of integers (sr, sc).
         padding: `"valid"` or `"same"`.
+        dilation_rate: Pair of integers; with strides of 1 only.
 
     Returns:
         Tensor (batch, new rows, new columns, channels m).
@@ -29,7 +32,7 @@ def depthwise_conv(x: Tensor, kernel: Tensor, strides: tuple[int, int], padding:
         ValueError: If the rows or columns would have to be known and are not.
     """
     if strides[0] == strides[1]:
-        return ops.depthwise_conv(x, kernel, strides=strides[0], padding=padding, data_format="channels_last")
+        return ops.depthwise_conv(x, kernel, strides[0], padding, "channels_last", dilation_rate)
     if padding == "same":
         x = ops.pad(x, _same_padding(x.shape, kernel.shape, strides))
     common = math.gcd(*strides)

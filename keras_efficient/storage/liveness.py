@@ -29,7 +29,7 @@ class Axis(NamedTuple):
     outputs: int
     kernel: int
     stride: int
-    padding: str
+    padding: str | tuple[int, int]
 
 
 class Slacks(NamedTuple):
@@ -114,6 +114,8 @@ class Deaths(NamedTuple):
 
 def leading_padding(axis: Axis) -> int:
     """Zeros before the first position: the smaller half, as TensorFlow and Keras pad."""
+    if not isinstance(axis.padding, str):
+        return axis.padding[0]
     if axis.padding == "valid":
         return 0
     return max((axis.outputs - 1) * axis.stride + axis.kernel - axis.size, 0) // 2

@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from keras_efficient.kinds.steps import Step, WindowStep
+from keras_efficient.kinds.windows import along
 from keras_efficient.storage.liveness import CACHE_SIZE, Axis, leading_padding
 
 
@@ -38,7 +39,7 @@ def cells_need(step: Step, deaths: np.ndarray) -> int:
 def axes(step: WindowStep) -> tuple[Axis, Axis]:
     """The window's way down and across."""
     down, across = (
-        Axis(step.source.shape[d], step.target.shape[d], step.kernel_size[d], step.strides[d], step.padding)
+        Axis(step.source.shape[d], step.target.shape[d], step.kernel_size[d], step.strides[d], along(step.padding, d))
         for d in (0, 1)
     )
     return down, across

@@ -159,7 +159,7 @@ class ConvolutionWriter:
             return self._run_lines(group, "0", self.layer.source.cells)
         if self.layer.depthwise:
             return self._depthwise_lines(group)
-        if self.runs and window.covers_all:
+        if self.runs and window.covers_all and window.dilation == (1, 1):
             first = self.place(corner("row", window, 0), corner("column", window, 1))
             run = self._run_lines(group, first, self.channels * window.sizes[1], offset="down", step=self._row_cells)
             return counting("down", window.sizes[0], run)

@@ -19,11 +19,17 @@ def window_place(window: Window) -> tuple[str, str]:
     for axis, (name, offset) in enumerate(names):
         place = corner(name, window, axis) if window.target[axis] > 1 else ""
         if window.sizes[axis] > 1:
-            place = f"{place} + {offset}" if place else offset
+            place = f"{place} + {within(offset, window, axis)}" if place else within(offset, window, axis)
         if window.before[axis]:
             place += f" - {window.before[axis]}"
         parts.append(f"({place})" if " " in place else place or "0")
     return parts[0], parts[1]
+
+
+def within(name: str, window: Window, axis: int) -> str:
+    """Rows or columns from the start of the window to its place `name`."""
+    rate = window.dilation[axis]
+    return name if rate == 1 else f"{name} * {rate}"
 
 
 def window_loop(window: Window, lines: list[str], skip: str = "", skip_row: str = "") -> list[str]:
@@ -36,10 +42,9 @@ def window_loop(window: Window, lines: list[str], skip: str = "", skip_row: str 
 def outside_lines(window: Window, axis: int, name: str, offset: str, skip: str) -> list[str]:
     """Leaves the loop's turn where the window is beside the map."""
     before, size = window.before[axis], window.source[axis]
-    reach = (window.target[axis] - 1) * window.strides[axis] + window.sizes[axis]
-    place = f"{corner(name, window, axis)} + {offset}"
+    place = f"{corner(name, window, axis)} + {within(offset, window, axis)}"
     conditions = [f"{place} < {before}"] if before else []
-    conditions += [f"{place} >= {size + before}"] if reach > size + before else []
+    conditions += [f"{place} >= {size + before}"] if window.reach[axis] > size + before else []
     if not conditions:
         return []
     return braces(f"if ({' || '.join(conditions)})", [*([skip] if skip else []), "continue;"])

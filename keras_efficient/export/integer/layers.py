@@ -37,7 +37,7 @@ from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.kind import THIN
 from keras_efficient.kinds.measures import LOGIT_BITS
-from keras_efficient.kinds.windows import MEAN_DIGITS, mean_reciprocal
+from keras_efficient.kinds.windows import MEAN_DIGITS, ONE_PLACE, Slide, mean_reciprocal
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.reading.network import Call
@@ -66,7 +66,7 @@ def window_of(call: Call, source: IntegerMap) -> Window:
     except ValueError as error:
         raise UnsupportedLayerError(call.node.name, str(error)) from None
     rows, columns = slide.places(source.shape)
-    return Window(source.shape[:2], (rows, columns), *slide)
+    return Window(source.shape[:2], (rows, columns), slide)
 
 
 def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
@@ -76,8 +76,12 @@ def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Co
     if call.kind.window is not None:
         window = window_of(call, source)
     else:
-        sizes = source.shape[:2] if context.flat else (1, 1)
-        window = Window(source.shape[:2], (1, 1) if context.flat else source.shape[:2], sizes, (1, 1), "valid")
+        places = source.shape[:2]
+        window = (
+            Window(places, (1, 1), Slide(places, (1, 1), "valid"))
+            if context.flat
+            else Window(places, places, ONE_PLACE)
+        )
     depthwise = call.kind.prunes == THIN
     kernel = kernel.reshaped(*window.sizes, source.shape[2], -1)
     filters = kernel.integers.shape[3] * (source.shape[2] if depthwise else 1)
@@ -132,7 +136,7 @@ def make_convolution(
 def read_residual(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     (source,) = sources
     shape = source.shape
-    window = Window(shape[:2], shape[:2], (3, 3), (1, 1), "same")
+    window = Window(shape[:2], shape[:2], Slide((3, 3), (1, 1), "same"))
     first, second = layer.quantizers[:3], layer.quantizers[3:]
     relu = keras.activations.relu
     kernels = [kernel_codes(layer, quantizers[0]) for quantizers in (first, second)]

@@ -96,7 +96,7 @@ class Convolution(WindowOperation):
     @property
     def is_whole(self) -> bool:
         """Whether the window is the whole map: every output reads every input."""
-        return self.window.target == (1, 1) and self.window.sizes == self.window.source and not self.depthwise
+        return self.window.is_whole and not self.depthwise
 
     def run(self, x: np.ndarray) -> np.ndarray:
         biases = self.products.biases(self.target.shape[2])

@@ -8,31 +8,54 @@ from functools import reduce
 
 import numpy as np
 
+from keras_efficient.kinds.windows import Slide, along
 from keras_efficient.storage.liveness import Axis, leading_padding
 
 
 @dataclass(frozen=True)
 class Window:
-    """A window that slides over maps of (rows, columns): sizes, strides, padding "valid" or "same"."""
+    """The window `slide` over maps of (rows, columns)."""
 
     source: tuple[int, int]
     target: tuple[int, int]
-    sizes: tuple[int, int]
-    strides: tuple[int, int]
-    padding: str
+    slide: Slide
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        return self.slide.sizes
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        return self.slide.strides
+
+    @property
+    def dilation(self) -> tuple[int, int]:
+        return self.slide.dilation
 
     @property
     def before(self) -> tuple[int, int]:
         """Zeros above and left of the map."""
-        axes = zip(self.source, self.target, self.sizes, self.strides, strict=True)
-        above, left = (leading_padding(Axis(*axis, self.padding)) for axis in axes)
+        axes = zip(self.source, self.target, self.slide.extents, self.strides, strict=True)
+        above, left = (leading_padding(Axis(*axis, along(self.slide.padding, d))) for d, axis in enumerate(axes))
         return above, left
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Rows and columns from the first window's start to the last one's end."""
+        axes = zip(self.target, self.strides, self.slide.extents, strict=True)
+        down, across = ((target - 1) * stride + extent for target, stride, extent in axes)
+        return down, across
 
     @property
     def covers_all(self) -> bool:
         """Whether no window reaches over an edge."""
-        last = ((t - 1) * s + k for t, s, k in zip(self.target, self.strides, self.sizes, strict=True))
-        return self.before == (0, 0) and all(end <= size for end, size in zip(last, self.source, strict=True))
+        ends = zip(self.reach, self.source, strict=True)
+        return self.before == (0, 0) and all(reach <= size for reach, size in ends)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is one window, and it is the whole map."""
+        return self.target == (1, 1) and self.sizes == self.slide.extents == self.source and self.before == (0, 0)
 
     def offsets(self) -> Iterator[tuple[int, int]]:
         """Places within the window, row by row."""
@@ -44,11 +67,11 @@ class Window:
         """For each place within the window, the (n, target rows, target columns, channels) numbers
         that the windows read there; `padding_value` outside of the map."""
         top, left = self.before
-        reach = [(t - 1) * s + k for t, s, k in zip(self.target, self.strides, self.sizes, strict=True)]
-        after = [max(r - b - size, 0) for r, b, size in zip(reach, (top, left), self.source, strict=True)]
+        after = [max(r - b - size, 0) for r, b, size in zip(self.reach, (top, left), self.source, strict=True)]
         x = np.pad(x, ((0, 0), (top, after[0]), (left, after[1]), (0, 0)), constant_values=padding_value)
         (down, across), (rows, columns) = self.strides, self.target
-        for row, column in self.offsets():
+        for place in self.offsets():
+            row, column = (k * rate for k, rate in zip(place, self.dilation, strict=True))
             yield x[:, row : row + down * (rows - 1) + 1 : down, column : column + across * (columns - 1) + 1 : across]
 
     def counts(self) -> np.ndarray:

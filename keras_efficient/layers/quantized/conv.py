@@ -5,33 +5,43 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_efficient.kinds.windows import Padding, Slide
 from keras_efficient.layers.arguments import (
+    check_dilation,
     image_channels,
     integer_pair,
-    padding_name,
     positive_integer,
+    window_padding,
     window_sizes,
 )
 from keras_efficient.layers.quantized.folding import FoldingLayer
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
+from keras_efficient.ops.padding import pad_places
 from keras_efficient.type_aliases import Activation, Config, Shape, SignedOutput, Tensor
 
 
 class WindowLayer(KernelLayer):
-    """A kernel layer that slides over images: kernel size, strides and padding."""
+    """A kernel layer that slides over images: kernel size, strides, padding and dilation."""
 
     def __init__(
         self,
         kernel_size: int | tuple[int, int],
         strides: int | tuple[int, int],
-        padding: str,
+        padding: Padding,
         *args: Any,
+        dilation_rate: int | tuple[int, int] = 1,
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
         self.kernel_size = integer_pair(kernel_size, "kernel_size")
         self.strides = integer_pair(strides, "strides")
-        self.padding = padding_name(padding)
+        self.padding = window_padding(padding)
+        self.dilation_rate = integer_pair(dilation_rate, "dilation_rate")
+        check_dilation(self.dilation_rate, self.strides)
+
+    def padded(self, x: Tensor) -> tuple[Tensor, str]:
+        """The input with the zeros that the layer was given, and the padding that is left for the operation."""
+        return (x, self.padding) if isinstance(self.padding, str) else (pad_places(x, self.padding), "valid")
 
     def fix_channels(self, input_shape: Shape) -> int:
         """The channels of the input, which every later input must have, too."""
@@ -45,7 +55,8 @@ class WindowLayer(KernelLayer):
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        sizes = window_sizes(input_shape, self.kernel_size, self.strides, self.padding, self.name)
+        extents = Slide(self.kernel_size, self.strides, self.padding, self.dilation_rate).extents
+        sizes = window_sizes(input_shape, extents, self.strides, self.padding, self.name)
         return (input_shape[0], *sizes, self.output_channels(image_channels(input_shape, self.name)))
 
     def get_config(self) -> Config:
@@ -54,6 +65,7 @@ class WindowLayer(KernelLayer):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": self.padding,
+            "dilation_rate": self.dilation_rate,
         }
 
 
@@ -64,14 +76,16 @@ class ConvQ(WindowLayer, FoldingLayer):
         y[b, i, j, f] = q_a(activation(sum_rsc x[b, i sr + r, j sc + s, c] q_k(kernel)[r, s, c, f]
                                        + q_b(bias)[f]))
 
-    with q_k, q_b, q_a as in `keras_efficient.ops.quantize`. In float mode it is
-    `keras.layers.Conv2D`. Source: Gural & Murmann, ICML 2019.
+    with q_k, q_b, q_a as in `keras_efficient.ops.quantize`; of dilated windows x[b, i sr + r dr, j sc + s dc, c].
+    In float mode it is `keras.layers.Conv2D`. Source: Gural & Murmann, ICML 2019.
 
     Args:
         filters: Number of output channels.
         kernel_size: Integer or pair (rows, columns).
         strides: Integer or pair (sr, sc).
-        padding: `"valid"` or `"same"`.
+        padding: `"valid"`, `"same"`, or the zeros around the map as `keras.layers.ZeroPadding2D` takes them,
+            such as `((above, below), (left, right))`.
+        dilation_rate: Integer or pair (dr, dc); with strides of 1 only.
         activation, signed_output, use_bias: See `KernelLayer`.
         per_channel, batch_norm: See `FoldingLayer`.
         kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
@@ -93,7 +107,7 @@ class ConvQ(WindowLayer, FoldingLayer):
         filters: int,
         kernel_size: int | tuple[int, int],
         strides: int | tuple[int, int] = 1,
-        padding: str = "valid",
+        padding: Padding = "valid",
         activation: Activation = None,
         kernel_bits: int = 4,
         bias_bits: int = 8,
@@ -111,7 +125,8 @@ class ConvQ(WindowLayer, FoldingLayer):
         self.add_weights((*self.kernel_size, channels, self.filters), self.filters, len(input_shape))
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
-        return ops.conv(x, kernel, strides=self.strides, padding=self.padding, data_format="channels_last")
+        x, padding = self.padded(x)
+        return ops.conv(x, kernel, self.strides, padding, "channels_last", self.dilation_rate)
 
     def output_channels(self, input_channels: int) -> int:
         return self.filters

@@ -5,8 +5,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import padding_name, positive_integer, signal_channels, signal_steps
+from keras_efficient.layers.arguments import (
+    check_dilation,
+    positive_integer,
+    signal_channels,
+    signal_padding,
+    signal_steps,
+)
 from keras_efficient.layers.quantized.folding import FoldingLayer
+from keras_efficient.ops.padding import pad_places
 from keras_efficient.type_aliases import Activation, Config, Shape, SignedOutput, Tensor
 
 
@@ -16,13 +23,15 @@ class Conv1DQ(FoldingLayer):
 
         y[b, i, f] = q_a(activation(sum_rc x[b, i s + r, c] q_k(kernel)[r, c, f] + q_b(bias)[f]))
 
-    with q_k, q_b, q_a as in `keras_efficient.ops.quantize`. In float mode it is `keras.layers.Conv1D`.
+    with q_k, q_b, q_a as in `keras_efficient.ops.quantize`; of dilated windows x[b, i s + r d, c]. In float mode it is
+    `keras.layers.Conv1D`.
 
     Args:
         filters: Number of output channels.
         kernel_size: Steps that a window covers.
         strides: Steps from window to window (s).
-        padding: `"valid"` or `"same"`.
+        padding: `"valid"`, `"same"`, `"causal"` (all zeros come before) or the zeros (before, after).
+        dilation_rate: Steps between the places of a window (d); with strides of 1 only.
         activation, signed_output, use_bias: See `KernelLayer`.
         per_channel, batch_norm: See `FoldingLayer`.
         kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
@@ -44,20 +53,23 @@ class Conv1DQ(FoldingLayer):
         filters: int,
         kernel_size: int,
         strides: int = 1,
-        padding: str = "valid",
+        padding: str | tuple[int, int] = "valid",
         activation: Activation = None,
         kernel_bits: int = 4,
         bias_bits: int = 8,
         activation_bits: int = 4,
         signed_output: SignedOutput = "auto",
         mode: str = "float",
+        dilation_rate: int = 1,
         **kwargs: Any,
     ):
         super().__init__(activation, kernel_bits, bias_bits, activation_bits, signed_output, mode, **kwargs)
         self.filters = positive_integer(filters, "filters")
         self.kernel_size = positive_integer(kernel_size, "kernel_size")
         self.strides = positive_integer(strides, "strides")
-        self.padding = padding_name(padding)
+        self.padding = signal_padding(padding)
+        self.dilation_rate = positive_integer(dilation_rate, "dilation_rate")
+        check_dilation((self.dilation_rate,), (self.strides,))
 
     def build(self, input_shape: Shape) -> None:
         channels = signal_channels(input_shape, self.name)
@@ -66,10 +78,20 @@ class Conv1DQ(FoldingLayer):
         self.add_weights((self.kernel_size, channels, self.filters), self.filters, len(input_shape))
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
-        return ops.conv(x, kernel, strides=self.strides, padding=self.padding, data_format="channels_last")
+        padding = self._zeros
+        x, padding = (x, padding) if isinstance(padding, str) else (pad_places(x, [padding]), "valid")
+        return ops.conv(x, kernel, self.strides, padding, "channels_last", self.dilation_rate)
+
+    @property
+    def _extent(self):
+        return (self.kernel_size - 1) * self.dilation_rate + 1
+
+    @property
+    def _zeros(self):
+        return (self._extent - 1, 0) if self.padding == "causal" else self.padding
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        steps = signal_steps(input_shape, self.kernel_size, self.strides, self.padding, self.name)
+        steps = signal_steps(input_shape, self._extent, self.strides, self._zeros, self.name)
         return (input_shape[0], steps, self.filters)
 
     def get_config(self) -> Config:
@@ -79,4 +101,5 @@ class Conv1DQ(FoldingLayer):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": self.padding,
+            "dilation_rate": self.dilation_rate,
         }

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_efficient.kinds.windows import Padding
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.conv import WindowLayer
 from keras_efficient.layers.quantized.folding import FoldingLayer
@@ -21,14 +22,16 @@ class DepthwiseConvQ(WindowLayer, FoldingLayer):
             sum_rs x[b, i sr + r, j sc + s, c] q_k(kernel)[r, s, c, d] + q_b(bias)[c m + d]))
 
     with q_k, q_b, q_a as in `keras_efficient.ops.quantize`. In float mode it is
-    `keras.layers.DepthwiseConv2D`, but strides may differ. Source: Gural & Murmann, ICML 2019
-    (their `ThinConvQ`).
+    `keras.layers.DepthwiseConv2D`, but strides may differ; of dilated windows it reads
+    x[b, i sr + r dr, j sc + s dc, c]. Source: Gural & Murmann, ICML 2019 (their `ThinConvQ`).
 
     Args:
         kernel_size: Integer or pair (rows, columns).
         depth_multiplier: Kernels for each input channel.
         strides: Integer or pair (sr, sc).
-        padding: `"valid"` or `"same"`.
+        padding: `"valid"`, `"same"`, or the zeros around the map as `keras.layers.ZeroPadding2D` takes them,
+            such as `((above, below), (left, right))`.
+        dilation_rate: Integer or pair (dr, dc); with strides of 1 only.
         activation, signed_output, use_bias: See `KernelLayer`.
         per_channel, batch_norm: See `FoldingLayer`.
         kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
@@ -52,7 +55,7 @@ class DepthwiseConvQ(WindowLayer, FoldingLayer):
         kernel_size: int | tuple[int, int],
         depth_multiplier: int = 1,
         strides: int | tuple[int, int] = 1,
-        padding: str = "valid",
+        padding: Padding = "valid",
         activation: Activation = None,
         kernel_bits: int = 4,
         bias_bits: int = 8,
@@ -71,7 +74,8 @@ class DepthwiseConvQ(WindowLayer, FoldingLayer):
         self.add_weights(kernel_shape, self.output_channels(channels), len(input_shape))
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
-        return depthwise_conv(x, kernel, self.strides, self.padding)
+        x, padding = self.padded(x)
+        return depthwise_conv(x, kernel, self.strides, padding, self.dilation_rate)
 
     def output_channels(self, input_channels: int) -> int:
         return input_channels * self.depth_multiplier

@@ -35,6 +35,7 @@ class Request:
         choice: Widths of the layer.
         batch_norm: A Keras batch normalization to fold, or None.
         frozen_statistics: Whether that is called with `training=False`.
+        padding: Of the zero padding before a convolution, or None.
         activation: Name of the activation that follows, or None for the layer's own.
         is_output: Whether the model ends with this layer, but for a head.
         non_negative: Whether all inputs are known to be non-negative.
@@ -44,6 +45,7 @@ class Request:
     choice: Choice
     batch_norm: Any = None
     frozen_statistics: bool = False
+    padding: Any = None
     activation: str | None = None
     is_output: bool = False
     non_negative: bool = False
@@ -95,34 +97,27 @@ def dense(layer: Any, request: Request) -> list:
 
 
 def convolution(layer: Any, request: Request) -> list:
-    window = read_convolution(layer)
-    return with_head(layer, request, lambda **config: layers.ConvQ(layer.filters, *window, **config))
+    window = read_convolution(layer, request)
+    return with_head(layer, request, lambda **config: layers.ConvQ(layer.filters, **window, **config))
 
 
 def signal_convolution(layer: Any, request: Request) -> list:
-    (size, stride, padding) = read_convolution(layer)
-    window = (size[0], stride[0], padding)
-    return with_head(layer, request, lambda **config: layers.Conv1DQ(layer.filters, *window, **config))
+    window = read_convolution(layer, request)
+    return with_head(layer, request, lambda **config: layers.Conv1DQ(layer.filters, **window, **config))
 
 
 def depthwise(layer: Any, request: Request) -> list:
-    size, strides, padding = read_convolution(layer)
-    return with_head(
-        layer, request, lambda **config: layers.DepthwiseConvQ(size, layer.depth_multiplier, strides, padding, **config)
-    )
+    window = {**read_convolution(layer, request), "depth_multiplier": layer.depth_multiplier}
+    return with_head(layer, request, lambda **config: layers.DepthwiseConvQ(**window, **config))
 
 
 def separable(layer: Any, request: Request) -> list:
     """A depthwise convolution without bias, and a 1x1 convolution."""
-    size, strides, padding = read_convolution(layer)
-    settings = request.settings
     first = layers.DepthwiseConvQ(
-        size,
-        layer.depth_multiplier,
-        strides,
-        padding,
+        **read_convolution(layer, request),
+        depth_multiplier=layer.depth_multiplier,
         **{**shared_config(layer), "name": f"{layer.name}_depthwise"},
-        **asdict(settings),
+        **asdict(request.settings),
         use_bias=False,
         **parts_config(layer, {"kernel": "depthwise"}),
     )
@@ -132,17 +127,15 @@ def separable(layer: Any, request: Request) -> list:
     return [first, *second]
 
 
-def read_convolution(layer: Any) -> tuple[tuple, tuple, str]:
-    """(kernel size, strides, padding), or a ValueError that names what has no quantized form."""
+def read_convolution(layer: Any, request: Request) -> dict:
+    """The window of a convolution, or a ValueError that names what has no quantized form."""
     if layer.data_format != "channels_last":
         raise refusal(layer, f"data_format={layer.data_format!r}", "channels must come last")
-    if any(rate != 1 for rate in layer.dilation_rate):
-        raise refusal(layer, f"dilation_rate={layer.dilation_rate}", "windows must not be dilated")
     if getattr(layer, "groups", 1) != 1:
         raise refusal(layer, f"groups={layer.groups}", "filters must not be in groups")
-    if layer.padding not in ("valid", "same"):
-        raise refusal(layer, f"padding={layer.padding!r}", "padding must be 'valid' or 'same'")
-    return layer.kernel_size, layer.strides, layer.padding
+    pairs = {name: getattr(layer, name) for name in ("kernel_size", "strides", "dilation_rate")}
+    window = {name: pair[0] if len(pair) == 1 else pair for name, pair in pairs.items()}
+    return {**window, "padding": layer.padding if request.padding is None else request.padding}
 
 
 def with_head(layer: Any, request: Request, make: Callable, names: dict | None = None) -> list:
@@ -239,7 +232,7 @@ def mean_pooling(layer: Any, request: Request) -> list:
     if config["data_format"] != "channels_last":
         raise refusal(layer, f"data_format={config['data_format']!r}", "channels must come last")
     flat = {key: config[key][0] if len(config[key]) == 1 else config[key] for key in ("pool_size", "strides")}
-    sizes, strides, padding = read_window({**config, **flat}, "pool_size")
+    sizes, strides, padding, _ = read_window({**config, **flat}, "pool_size")
     places = request.node.inputs[0].shape[:-1]
     if padding == "same" and not fits_without_padding(places, sizes, strides):
         raise refusal(

@@ -1,24 +1,32 @@
-"""Which layers become one: a kernel with the batch normalization and the relu after it."""
+"""Which layers become one: a kernel with the zeros before it, and the batch normalization and the relu after it."""
 
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from keras_efficient.kinds import Key
 from keras_efficient.quantization.own_model.kinds import BATCH_NORM, is_linear, relu_name
 from keras_efficient.reading.graph import ModelGraph, Node
+
+PADDINGS = (Key("layers", "ZeroPadding1D"), Key("layers", "ZeroPadding2D"))
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """What a layer takes in: the batch normalization and the relu after it."""
+    """What a layer takes in: the zero padding before it, the batch normalization and the relu after it."""
 
     batch_norm: Node | None = None
     activation: Node | None = None
+    padding: Node | None = None
+
+    @property
+    def after(self) -> list[Node]:
+        return [node for node in (self.batch_norm, self.activation) if node is not None]
 
     @property
     def absorbed(self) -> list[Node]:
-        return [node for node in (self.batch_norm, self.activation) if node is not None]
+        return [*([] if self.padding is None else [self.padding]), *self.after]
 
 
 def leads_out(graph: ModelGraph, node: Node) -> bool:
@@ -40,11 +48,25 @@ def plan_fusions(graph: ModelGraph, stays_float: Container[Node], fold: bool) ->
     """The fusions by the node that takes others in."""
     fusions: dict[Node, Fusion] = {}
     absorbed: set[Node] = set()
+    paddings: dict[Node, Node] = {}
     for node in graph.nodes:
-        if node not in absorbed and node not in stays_float:
-            fusions[node] = fusion_of(graph, node, stays_float, fold)
-            absorbed.update(fusions[node].absorbed)
+        if node in absorbed or node in stays_float:
+            continue
+        padded = padded_reader(graph, node)
+        if padded is not None and padded not in stays_float:
+            paddings[padded] = node
+            continue
+        fusions[node] = replace(fusion_of(graph, node, stays_float, fold), padding=paddings.get(node))
+        absorbed.update(fusions[node].absorbed)
     return fusions
+
+
+def padded_reader(graph: ModelGraph, node: Node) -> Node | None:
+    """The convolution that takes in a zero padding."""
+    if node.form.key not in PADDINGS or node.form.config.get("data_format") == "channels_first":
+        return None
+    reader = next_alone(graph, node)
+    return reader if reader and "padding" in reader.kind.absorbs and reader.layer.padding == "valid" else None
 
 
 def fusion_of(graph: ModelGraph, node: Node, stays_float: Container[Node], fold: bool) -> Fusion:

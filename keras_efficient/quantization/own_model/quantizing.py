@@ -143,7 +143,7 @@ class Walk(Rebuilder):
 
     def request(self, node: Node, known: bool) -> Request:
         choice, fusion = self.choice_of(node), self.fusions[node]
-        is_output = leads_out(self.graph, [node, *fusion.absorbed][-1]) and not self.is_inner
+        is_output = leads_out(self.graph, [node, *fusion.after][-1]) and not self.is_inner
         if is_output and choice.settings is not None and "activation_bits" not in choice.given:
             settings = replace(choice.settings, activation_bits=LOGIT_BITS)
             choice = replace(choice, settings=settings, asked=choice.asked - {"activation_bits"})
@@ -153,6 +153,7 @@ class Walk(Rebuilder):
             choice,
             batch_norm=norm and norm.operation,
             frozen_statistics=norm is not None and norm.kwargs.get("training") is False,
+            padding=None if fusion.padding is None else fusion.padding.form.config["padding"],
             activation=None if relu is None else relu_name(*relu.form),
             is_output=is_output,
             non_negative=known,

@@ -83,6 +83,10 @@ def _unknown_settings(layer):
         yield "a scale a filter"
     if getattr(layer, "batch_norm", None) is not None:
         yield "a batch normalization"
+    if not isinstance(getattr(layer, "padding", ""), str):
+        yield "zeros around its input"
+    if max(getattr(layer, "dilation_rate", (1,))) > 1:
+        yield "dilated windows"
     known = [keras.activations.relu, keras.activations.linear]
     if isinstance(layer, keras.layers.Activation):
         known.append(keras.activations.softmax)
