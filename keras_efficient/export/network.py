@@ -13,6 +13,7 @@ from keras_efficient.export.integer import (
     Convolution,
     IntegerMap,
     MaxPooling,
+    Move,
     Operation,
     Rescale,
     Residual,
@@ -20,7 +21,7 @@ from keras_efficient.export.integer import (
 )
 from keras_efficient.export.integer.reading import IntegerNetwork
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
-from keras_efficient.kinds.steps import CellStep, ResidualStep, Step, WholeStep
+from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WholeStep
 from keras_efficient.kinds.windows import ONE_PLACE, window_step
 from keras_efficient.storage.graphs import Node
 from keras_efficient.storage.planner.arrival import line_bits, sum_bits
@@ -103,6 +104,8 @@ def planner_step(operation: Operation, is_last: bool) -> Step:
     target = feature_map(operation.target, is_last)
     if isinstance(operation, Rescale):
         return CellStep(source, target)
+    if isinstance(operation, Move):
+        return MoveStep(source, target, operation.ways)
     if isinstance(operation, Residual):
         return ResidualStep(source, target, operation.first.target.codes.bits)
     if isinstance(operation, Convolution) and operation.is_whole:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
-from keras_efficient.kinds.fields import check_integer, required
-from keras_efficient.kinds.kind import CHANNELS, COMPUTES, MOVES, RENAMES, Kind, Price
+from keras_efficient.kinds.fields import check_integer, check_pair, check_size, required
+from keras_efficient.kinds.kind import CHANNELS, MOVES, RENAMES, Kind, Price
 from keras_efficient.kinds.measures import Config, FeatureMap, Shape, same_bits
-from keras_efficient.kinds.steps import CellStep, Step
-from keras_efficient.kinds.windows import rank_checked, read_border
+from keras_efficient.kinds.steps import CellStep, MoveStep, Step, Way
+from keras_efficient.kinds.windows import check_channels_last, first_of, rank_checked, read_border, read_ends
+
+IMAGE_AXES = 3
+# Along each axis of an input: the way, and the places of the output (None: unknown; 0: the axis is dropped).
+Ways = tuple[tuple[Way, int | None], ...]
 
 
 def flatten_shape(config: Config, shape: Shape) -> Shape:
@@ -31,18 +36,85 @@ def reshape_shape(config: Config, shape: Shape) -> Shape:
     return target
 
 
-def zero_padding_shape(config: Config, shape: Shape) -> Shape:
-    rows, columns, channels = rank_checked(shape, 3)
-    (top, bottom), (left, right) = read_border(config.get("padding", 1))
-    return widened(rows, top + bottom), widened(columns, left + right), channels
+def bordered(key: str, sign: int, rank: int) -> Callable[[Config, Shape], Ways]:
+    """Zeros around the places (sign 1), or places that are cut off (-1)."""
+
+    def ways(config: Config, shape: Shape) -> Ways:
+        rank_checked(shape, rank)
+        check_channels_last(config)
+        value = config.get(key, 1 if sign > 0 else 0)
+        border: Sequence = read_border(value, key) if rank == IMAGE_AXES else (read_ends(value, key),)
+        sides = zip(shape, border, strict=False)
+        return tuple(
+            (Way(axis, -sign * before), None if size is None else size + sign * (before + after))
+            for axis, (size, (before, after)) in enumerate(sides)
+        ) + unmoved(shape, rank - 1)
+
+    return ways
 
 
-def widened(size: int | None, border: int) -> int | None:
-    return None if size is None else size + border
+def repeated(rank: int) -> Callable[[Config, Shape], Ways]:
+    """Each place several times, as nearest up-sampling does."""
+
+    def ways(config: Config, shape: Shape) -> Ways:
+        rank_checked(shape, rank)
+        check_channels_last(config)
+        size = config.get("size", 2)
+        times = check_pair(size, "size") if rank == IMAGE_AXES else (check_size(first_of(size), "size"),)
+        counted = zip(shape, times, strict=False)
+        return tuple(
+            (Way(axis, repeat=count), None if places is None else places * count)
+            for axis, (places, count) in enumerate(counted)
+        ) + unmoved(shape, rank - 1)
+
+    return ways
 
 
-def from_the_end(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
-    """Where a map widens, its cells move from its end on."""
+def permuted(config: Config, shape: Shape) -> Ways:
+    dims = tuple(required(config, "dims"))
+    if sorted(dims) != list(range(1, len(shape) + 1)):
+        raise ValueError(f"dims must hold each of the axes 1 to {len(shape)} once. Received: {dims}")
+    return tuple((Way(axis - 1), shape[axis - 1]) for axis in dims)
+
+
+def sliced(config: Config, shape: Shape) -> Ways:
+    """`slices`: (first place, step, places) along each axis; of no places, the axis is dropped."""
+    slices = required(config, "slices")
+    return tuple((Way(axis, first, step), count) for axis, (first, step, count) in enumerate(slices))
+
+
+def unmoved(shape: Shape, axis: int) -> Ways:
+    return ((Way(axis), shape[axis]),)
+
+
+def shape_of(ways: Callable[[Config, Shape], Ways]) -> Callable[[Config, Shape], Shape]:
+    return lambda config, shape: tuple(size for _, size in ways(config, shape) if size != 0)
+
+
+def image_ways(ways: Ways, shape: Shape) -> tuple[Way, ...]:
+    """The ways along rows, columns and channels: signals are images of one row, vectors of one pixel. An axis of the
+    input that is dropped goes before all others, where the output has one place."""
+    added = IMAGE_AXES - len(shape)
+    moved = [(way._replace(source=way.source + added), size) for way, size in ways]
+    dropped = [Way(axis) for axis in range(added)] + [way for way, size in moved if size == 0]
+    return (*dropped, *(way for way, size in moved if size != 0))
+
+
+def move(ways: Callable[[Config, Shape], Ways], prunes: str | None = CHANNELS) -> Kind:
+    """A kind of layer that moves cells."""
+
+    def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+        down, across, through = image_ways(ways(config, source.shape), source.shape)
+        return (MoveStep(source.as_image, target.as_image, (down, across, through)),)
+
+    return Kind(MOVES, shape_of(ways), price=Price(same_bits, steps), form="Move", prunes=prunes)
+
+
+def renamed_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+    return (MoveStep(source.as_image, target.as_image, None),)
+
+
+def in_place(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     return (CellStep(source.as_image, target.as_image),)
 
 
@@ -50,14 +122,26 @@ def passed_on(config: Config) -> str:
     return "pixels"
 
 
-RENAMED = Price(same_bits, from_the_end, streams=passed_on)
+def repeated_vector(config: Config, shape: Shape) -> Shape:
+    if len(shape) != 1:
+        raise ValueError(f"the layer needs an input (features,). Received: {shape}")
+    return (check_size(required(config, "n"), "n"), *shape)
+
+
+def repeated_vector_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+    return (MoveStep(source.as_image, target.as_image, (Way(0), Way(1, repeat=config["n"]), Way(2))),)
+
+
+UNMOVED = Price(same_bits, in_place, streams=passed_on)
 LAYERS = {
-    "Flatten": Kind(RENAMES, flatten_shape, price=RENAMED, form="", is_head=True),
-    "Reshape": Kind(RENAMES, reshape_shape, price=RENAMED, is_head=True),
-    "Permute": Kind(MOVES),
-    "ZeroPadding2D": Kind(MOVES, zero_padding_shape, price=Price(same_bits, from_the_end), prunes=CHANNELS),
-    **dict.fromkeys(("ZeroPadding1D", "Cropping1D", "Cropping2D", "UpSampling1D"), Kind(MOVES, prunes=CHANNELS)),
-    # It may interpolate.
-    "UpSampling2D": Kind(COMPUTES, prunes=CHANNELS),
+    "Flatten": Kind(RENAMES, flatten_shape, price=UNMOVED, form="", is_head=True),
+    "Reshape": Kind(RENAMES, reshape_shape, price=Price(same_bits, renamed_steps), form="Move", is_head=True),
+    "Permute": move(permuted, prunes=None),
+    **{f"ZeroPadding{d}D": move(bordered("padding", 1, d + 1)) for d in (1, 2)},
+    **{f"Cropping{d}D": move(bordered("cropping", -1, d + 1)) for d in (1, 2)},
+    **{f"UpSampling{d}D": move(repeated(d + 1)) for d in (1, 2)},
+    "RepeatVector": Kind(MOVES, repeated_vector, price=Price(same_bits, repeated_vector_steps), form="Move"),
     **dict.fromkeys(("ZeroPadding3D", "Cropping3D", "UpSampling3D"), Kind(MOVES, prunes=CHANNELS)),
 }
+# Slices, and the functions that are written down as slices.
+OPS = {"GetItem": move(sliced, prunes=None)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from keras_efficient.kinds.measures import FeatureMap
 
@@ -46,6 +47,24 @@ class WindowStep(Step):
 class CellStep(Step):
     """Cell k of the target comes from cell k of the source alone: same shape, other bits perhaps. Where the map
     widens, the cells are made from its end."""
+
+
+class Way(NamedTuple):
+    """Where the places along an axis of a target come from: place k from `first + k // repeat * step` along the axis
+    `source` of the source; a place that this does not have is filled with zeros."""
+
+    source: int
+    first: int = 0
+    step: int = 1
+    repeat: int = 1
+
+
+@dataclass(frozen=True)
+class MoveStep(Step):
+    """Cells move to other places, by rows in both maps: `ways` says so along rows, columns and channels; None: cell k
+    of the target is cell k of the source."""
+
+    ways: tuple[Way, Way, Way] | None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ _LAYERS = (products, pooling, combining, elementwise, moves, training_only)
 KINDS: Mapping[Key, Kind] = {
     **{Key("own", name): kind for family in _OWN for name, kind in family.OWN.items()},
     **{Key("layers", name): kind for family in _LAYERS for name, kind in family.LAYERS.items()},
+    **{Key("ops", name): kind for name, kind in moves.OPS.items()},
 }
 
 
@@ -38,8 +39,8 @@ def kind_of(operation: Any) -> Kind:
 @lru_cache(maxsize=1 << 10)
 def kind_of_class(class_name: str) -> Kind:
     """The kind of a layer that is written down by the name of its class: of this package, or of Keras."""
-    own = KINDS.get(Key("own", class_name))
-    return own or KINDS.get(Key("layers", class_name), UNKNOWN)
+    found = (KINDS.get(Key(origin, class_name)) for origin in ("own", "layers", "ops"))
+    return next(filter(None, found), UNKNOWN)
 
 
 def output_shape(spec: Any, input_shape: Shape) -> Shape:

@@ -9,7 +9,7 @@ from keras_efficient.kinds.elementwise import unchanged_shape
 from keras_efficient.kinds.fields import check_deviation, check_rate
 from keras_efficient.kinds.kind import CHANNELS, TRAINING_ONLY, Kind
 from keras_efficient.kinds.measures import Config, Shape
-from keras_efficient.kinds.moves import RENAMED
+from keras_efficient.kinds.moves import UNMOVED
 from keras_efficient.kinds.windows import unchanged_image
 
 
@@ -26,7 +26,7 @@ def training_only(
         shape,
         settings={setting: check} if setting else {},
         required=(setting,) if setting else (),
-        price=RENAMED,
+        price=UNMOVED,
         form="",
         prunes=prunes,
         prepares=prepares,

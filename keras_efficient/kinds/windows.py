@@ -39,21 +39,21 @@ def along(padding: Padding, axis: int) -> str | tuple[int, int]:
     return padding if isinstance(padding, str) else padding[axis]
 
 
-def read_border(padding: Any) -> Border:
-    """Padding as Keras's ZeroPadding2D writes it: n, (rows, columns) or ((top, bottom), (left, right))."""
+def read_border(padding: Any, key: str = "padding") -> Border:
+    """Padding (or cropping) as ZeroPadding2D writes it: n, (rows, columns) or ((top, bottom), (left, right))."""
     sides = padding if isinstance(padding, (list, tuple)) else (padding, padding)
     pairs = [tuple(side) if isinstance(side, (list, tuple)) else (side, side) for side in sides]
     if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs):
-        raise ValueError(f"padding must be n, (rows, columns) or ((top, bottom), (left, right)). Received: {padding!r}")
-    top, bottom, left, right = (check_integer(size, "padding") for pair in pairs for size in pair)
+        raise ValueError(f"{key} must be n, (rows, columns) or ((top, bottom), (left, right)). Received: {padding!r}")
+    top, bottom, left, right = (check_integer(size, key) for pair in pairs for size in pair)
     if min(top, bottom, left, right) < 0:
-        raise ValueError(f"padding must be at least 0. Received: {padding!r}")
+        raise ValueError(f"{key} must be at least 0. Received: {padding!r}")
     return (top, bottom), (left, right)
 
 
-def read_ends(padding: Any) -> tuple[int, int]:
-    """Padding as Keras's ZeroPadding1D writes it: n or (before, after)."""
-    return read_border((0, first_of(padding)))[1]
+def read_ends(padding: Any, key: str = "padding") -> tuple[int, int]:
+    """Padding (or cropping) as ZeroPadding1D writes it: n or (before, after)."""
+    return read_border((0, first_of(padding)), key)[1]
 
 
 def mean_reciprocal(count: int) -> float:

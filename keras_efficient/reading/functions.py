@@ -14,6 +14,8 @@ import numpy as np
 from keras_efficient.kinds import Key
 from keras_efficient.reading.value import Value
 
+MANY = 1 << 30  # more than any batch has
+_RESIZE = Key("ops", "Resize")
 Node = Any  # of `reading.graph`, which imports this module
 
 
@@ -38,7 +40,9 @@ def layer_form(node: Node) -> LayerForm:
     """The layer that a node is, or that computes what its function does; of pruned layers the one inside."""
     key = node.layer_key
     if key is not None and key.origin in ("layers", "own"):
-        return LayerForm(key, node.layer.get_config())
+        config = node.layer.get_config()
+        # Up-sampling that interpolates is another function.
+        return LayerForm(key if config.get("interpolation", "nearest") == "nearest" else _RESIZE, config)
     make = _FORMS.get(key) if key else None
     return (make(node) if make else None) or LayerForm(key, {})
 
@@ -79,6 +83,58 @@ def _reshape(node: Node) -> LayerForm | None:
     if not known or math.prod(rest) != math.prod(shape) or first not in (-1, None):
         return None
     return layer("Reshape", target_shape=tuple(rest))
+
+
+def _slices(node: Node) -> LayerForm | None:
+    """What `x[:, 2:5, ::2, 0]` reads along each axis but the first, the batch: (first place, step, places)."""
+    shape, key = node.inputs[0].shape, node.args[1] if len(node.args) > 1 else node.kwargs.get("key")
+    key = key if isinstance(key, tuple) else (key,)
+    if any(each is Ellipsis for each in key):
+        place = key.index(Ellipsis)
+        key = (*key[:place], *(slice(None),) * (len(shape) + 2 - len(key)), *key[place + 1 :])
+    batch, *rest = (*key, *(slice(None),) * (len(shape) + 1 - len(key)))
+    whole = isinstance(batch, slice) and batch.indices(MANY) == (0, MANY, 1)
+    if not whole or None in shape or len(rest) != len(shape):
+        return None
+    slices = []
+    for each, size in zip(rest, shape, strict=True):
+        if isinstance(each, slice):
+            first, end, step = each.indices(size)
+            slices.append((first, step, len(range(first, end, step))))
+        elif isinstance(each, int) and -size <= each < size:
+            slices.append((each % size, 1, 0))
+        else:
+            return None
+    kept = [count for each, (_, _, count) in zip(rest, slices, strict=True) if isinstance(each, slice)]
+    return LayerForm(Key("ops", "GetItem"), {"slices": slices}) if kept and min(kept) > 0 else None
+
+
+def _flip(node: Node) -> LayerForm | None:
+    shape, axes = node.inputs[0].shape, node.operation.axis
+    axes = (axes,) if isinstance(axes, int) else axes
+    if axes is None or None in shape:
+        return None
+    flipped = {axis % (len(shape) + 1) - 1 for axis in axes}
+    slices = [(size - 1, -1, size) if axis in flipped else (0, 1, size) for axis, size in enumerate(shape)]
+    return LayerForm(Key("ops", "GetItem"), {"slices": slices}) if -1 not in flipped else None
+
+
+def _pad(node: Node) -> LayerForm | None:
+    """Zeros around a map: slices that begin before it."""
+    operation, shape = node.operation, node.inputs[0].shape
+    value = node.kwargs.get("constant_values", node.args[1] if len(node.args) > 1 else None)
+    width = np.broadcast_to(np.asarray(operation.pad_width), (len(shape) + 1, 2)).tolist()
+    if operation.mode != "constant" or value not in (None, 0) or any(width[0]) or None in shape:
+        return None
+    slices = [(-before, 1, size + before + after) for (before, after), size in zip(width[1:], shape, strict=True)]
+    return LayerForm(Key("ops", "GetItem"), {"slices": slices})
+
+
+def _same_cells(node: Node) -> LayerForm | None:
+    """A function that only renames places."""
+    shape, after = node.inputs[0].shape, node.outputs[0].shape
+    known = None not in shape and None not in after and math.prod(shape) == math.prod(after)
+    return layer("Reshape", target_shape=after) if known else None
 
 
 def _transpose(node: Node) -> LayerForm | None:
@@ -140,7 +196,12 @@ _FORMS: dict[Key, Callable[[Node], LayerForm | None]] = {
         Mean=_over_places("Average"),
         Max=_over_places("Max"),
         Reshape=_reshape,
+        Squeeze=_same_cells,
+        ExpandDims=_same_cells,
         Transpose=_transpose,
+        GetItem=_slices,
+        Flip=_flip,
+        Pad=_pad,
         Concatenate=lambda node: layer("Concatenate", axis=node.operation.axis),
         Add=_binary("Add", lambda number, comes_first: (1.0, number)),
         Multiply=_binary("Multiply", lambda number, comes_first: (number, 0.0)),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from keras_efficient.kinds.steps import CellStep, ResidualStep, Step, WindowStep
+from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WindowStep
 from keras_efficient.storage.liveness import window_slacks
+from keras_efficient.storage.moves import move_need
 from keras_efficient.storage.prefix import axes
 from keras_efficient.storage.residual_slack import residual_slack
 
@@ -38,4 +39,7 @@ def live_maps(step: Step, order: str) -> Working:
         return Working(source.total_bits + max(slack, 0), chosen)
     if isinstance(step, CellStep):  # cells replace cells: where they widen, from the end of the map
         return Working(max(source.total_bits, target.total_bits))
+    if isinstance(step, MoveStep):
+        need = move_need(step)
+        return Working(max(source.total_bits, target.total_bits, need.offset + need.kept * source.bits))
     return Working(source.total_bits + target.total_bits)

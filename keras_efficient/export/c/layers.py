@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from keras_efficient.export.c import merging, pooling
 from keras_efficient.export.c.cells import Cells
 from keras_efficient.export.c.convolution import ConvolutionWriter, store_weights
-from keras_efficient.export.c.moves import move_up, permute
+from keras_efficient.export.c.moves import move_cells, move_up, permute
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.residual import residual
@@ -22,6 +22,7 @@ from keras_efficient.export.integer import (
     Convolution,
     MaxPooling,
     MeanPooling,
+    Move,
     Operation,
     Rescale,
     Residual,
@@ -172,6 +173,10 @@ def write_concatenation(program: Program, name: str, layer: PlacedLayer[Concaten
     merging.concatenation(program, name, layer.operation, merged_cells(layer), layer.target)
 
 
+def write_move(program: Program, name: str, layer: PlacedLayer[Move]) -> None:
+    move_cells(program, name, layer.operation, layer.source, layer.target)
+
+
 def write_rescale(program: Program, name: str, layer: PlacedLayer[Rescale]) -> None:
     pooling.rescale(program, name, layer.operation, layer.source, layer.target)
 
@@ -183,6 +188,7 @@ WRITERS: dict[type[Operation], Callable[[Program, str, Any], None]] = {
     AveragePooling: write_average_pooling,
     Rescale: write_rescale,
     MeanPooling: write_mean_pooling,
+    Move: write_move,
     Addition: write_addition,
     Concatenation: write_concatenation,
 }

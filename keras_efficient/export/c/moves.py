@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from keras_efficient.export.c.cells import Cells, index_type
+from keras_efficient.export.c.cells import Cells, index_type, stored
 from keras_efficient.export.c.places import table
 from keras_efficient.export.c.program import Program
-from keras_efficient.export.c.text import braces, count_type, function
+from keras_efficient.export.c.text import braces, count_type, counting, function, plus, plus_text, times, wrapped
+from keras_efficient.export.integer.operations import Move
 from keras_efficient.kinds.measures import whole_bytes
 from keras_efficient.storage.planner.layouts import Layout
 
+AXES = ("row", "column", "channel")
 SHIFT = """/* Moves bytes of the arena up, the last one first. */
 static void network_shift(network_index first, network_index bytes, network_index by)
 {
@@ -99,3 +101,55 @@ def permute(program: Program, name: str, cells: Cells, channels: int, old: Layou
     ]
     program.add(function(f"static void {name}(void)", lines))
     return f"{name}();"
+
+
+def move_cells(program: Program, name: str, layer: Move, source: Cells, target: Cells) -> None:
+    """Each cell of the target from its place in the source, in order: none lies over what is still to be read."""
+    if layer.ways is None:
+        same_place = source.offset == target.offset and not target.is_logits
+        copied = ["network_index made;", *_copied(program, source, target, "made")]
+        loop = braces(f"for (made = 0; made < {layer.target.cells}u; made++)", copied[1:])
+        lines = ["/* The cells stay where they are. */"] if same_place else [copied[0], *loop]
+        program.add(function(f"static void {name}(void)", lines))
+        return
+    kind, fill = index_type(source.codes.bits), int(source.codes.indices(0))
+    axes = list(zip(AXES, layer.ways, layer.target.shape, strict=True))
+    conditions = [text for axis in axes for text in _outside(*axis, layer.source.shape)]
+    cell = _source_cell(axes, layer.source.shape)
+    if conditions:
+        read = [f"index = {program.get(source, source.place(cell))};"]
+        inside = braces(f"if (!({' || '.join(conditions)}))", read)
+        lines = [f"{kind} index = {fill};", *inside, program.put(target, "made", stored(target, "index"))]
+    else:
+        lines = _copied(program, source, target, cell)
+    lines.append("made++;")
+    for axis, _, size in reversed(axes):
+        lines = counting(axis, size, lines)
+    program.add(function(f"static void {name}(void)", ["network_index made = 0;", *lines]))
+
+
+def _copied(program, source, target, cell):
+    read = program.get(source, source.place(cell))
+    kind = index_type(source.codes.bits)
+    return [f"const {kind} index = {read};", program.put(target, "made", stored(target, "index"))]
+
+
+def _source_cell(axes, shape):
+    """The cell of the source, as a C expression."""
+    strides = (shape[1] * shape[2], shape[2], 1)
+    text, first = "0", 0
+    for axis, way, size in axes:
+        stride, place = strides[way.source], axis if way.repeat == 1 else f"{axis} / {way.repeat}"
+        first += way.first * stride
+        if size > 1:
+            factor = times(wrapped(place), abs(way.step) * stride)
+            text = f"{text} - {factor}" if way.step < 0 else plus_text(text, factor)
+    return f"(network_index)({plus(text, first)})"
+
+
+def _outside(axis, way, size, shape):
+    """Where the place along an axis is not on the source."""
+    places = way.first + np.arange(size) // way.repeat * way.step
+    (inside,) = np.nonzero((places >= 0) & (places < shape[way.source]))
+    first, end = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (size, size)
+    return [*([f"{axis} < {first}"] if first else []), *([f"{axis} >= {end}"] if end < size else [])]

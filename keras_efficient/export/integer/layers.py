@@ -28,6 +28,7 @@ from keras_efficient.export.integer.operations import (
     IntegerMap,
     MaxPooling,
     MeanPooling,
+    Move,
     Operation,
     Products,
     Rescale,
@@ -36,7 +37,9 @@ from keras_efficient.export.integer.operations import (
 from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.kind import THIN
-from keras_efficient.kinds.measures import LOGIT_BITS
+from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
+from keras_efficient.kinds.moves import IMAGE_AXES
+from keras_efficient.kinds.steps import MoveStep
 from keras_efficient.kinds.windows import MEAN_DIGITS, ONE_PLACE, Slide, mean_reciprocal
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.quantizer import Quantizer
@@ -187,6 +190,21 @@ def read_concatenation(call: Call, layer: Any, sources: list[IntegerMap], contex
     return Concatenation(layer.name, sources[0], IntegerMap(shape, output), tuple(sources), tuple(roundings))
 
 
+def read_move(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+    (source,), shapes = sources, (call.node.data[0].shape, call.node.outputs[0].shape)
+    if any(None in shape or len(shape) > IMAGE_AXES for shape in shapes):
+        raise UnsupportedLayerError(layer.name, f"maps have up to three axes, of known sizes. Received: {shapes}")
+    assert call.kind.price is not None
+    (step,) = call.kind.price.steps(call.config, *(FeatureMap(shape, source.codes.bits) for shape in shapes))
+    assert isinstance(step, MoveStep)
+    move = Move(layer.name, source, IntegerMap(step.target.shape, source.codes), step.ways)
+    if source.codes.midrise and (move.cells < 0).any():
+        raise UnsupportedLayerError(
+            layer.name, "grids of one or two signed bits have no zero, which it adds"
+        )
+    return move
+
+
 def read_max_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     (source,) = sources
     window = window_of(call, source)
@@ -229,6 +247,7 @@ READERS: dict[str, Callable[..., Operation | None]] = {
     "MaxPooling": read_max_pooling,
     "AveragePooling": read_average_pooling,
     "MeanPooling": read_mean_pooling,
+    "Move": read_move,
     "Rescale": read_rescale,
     "Addition": read_addition,
     "Concatenation": read_concatenation,

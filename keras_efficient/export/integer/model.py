@@ -113,7 +113,9 @@ class IntegerModel:
     def _run(self, maps):
         maps = [maps.astype(np.int64)]
         for operation, sources in zip(self.operations, self.sources, strict=True):
-            maps.append(operation.run(*(maps[number] for number in sources)))
+            views = getattr(operation, "sources", (operation.source,))
+            read = [maps[number].reshape(-1, *view.shape) for number, view in zip(sources, views, strict=True)]
+            maps.append(operation.run(*read))
         return np.clip(maps[-1], *LOGIT_RANGE).astype(np.int16).reshape(len(maps[-1]), -1)
 
     def _as_maps(self, x):

@@ -16,6 +16,8 @@ import numpy as np
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.rounding import Rounding
 from keras_efficient.export.integer.windows import Window, total
+from keras_efficient.kinds.steps import Way
+from keras_efficient.storage.moves import source_cells
 
 EXACT_IN_FLOAT32 = 2**24
 EXACT_IN_FLOAT64 = 2**53
@@ -145,6 +147,22 @@ class Rescale(Operation):
 
     def run(self, x: np.ndarray) -> np.ndarray:
         return self.rounding.apply(x)
+
+
+@dataclass(frozen=True, eq=False)
+class Move(Operation):
+    """Cells at other places, and zeros where there is none; `ways` as of a `MoveStep`."""
+
+    ways: tuple[Way, Way, Way] | None
+
+    @property
+    def cells(self) -> np.ndarray:
+        """For each cell of the target the cell of the source; -1: a zero."""
+        return source_cells(self.ways, self.source.shape, self.target.shape)
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        filled = np.concatenate([x.reshape(len(x), -1), np.zeros((len(x), 1), x.dtype)], axis=1)
+        return filled[:, self.cells].reshape(len(x), *self.target.shape)
 
 
 @dataclass(frozen=True, eq=False)

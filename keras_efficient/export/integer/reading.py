@@ -13,8 +13,9 @@ from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.context import Context
 from keras_efficient.export.integer.grids import UnsupportedLayerError, codes_of
 from keras_efficient.export.integer.layers import read_layer
-from keras_efficient.export.integer.operations import IntegerMap, Operation
+from keras_efficient.export.integer.operations import IntegerMap, Move, Operation
 from keras_efficient.kinds import Key
+from keras_efficient.kinds.kind import RENAMES
 from keras_efficient.kinds.measures import as_image
 from keras_efficient.reading.network import Call, Network, read_network, some_names
 
@@ -25,9 +26,14 @@ ADVICE = "keras_efficient.support_report(model) says what each layer can do"
 
 
 class Wire(NamedTuple):
-    """What flows between two layers: the number of a map, and whether it is a vector."""
+    """What flows between two layers: the number of a map, its shape there, and whether it is a vector.
+
+    In a network with branches all maps lie by rows, so that a flatten or reshape is another view of the same memory.
+    In a chain a dense layer reads what was flattened in the order in which it lies.
+    """
 
     number: int
+    shape: tuple[int, int, int]
     flat: bool
 
 
@@ -91,30 +97,39 @@ def image_shape(network: Network) -> tuple[int, int, int]:
 def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
     """Add the operations of all layers. What has none is refused, and read on as if it kept its input."""
     network, refusals = found.network, []
-    maps, wires = [found.input], [Wire(0, len(network.input_shape) == 1)]
+    maps, wires = [found.input], [Wire(0, found.input.shape, len(network.input_shape) == 1)]
     for position, call in enumerate(network.calls, start=1):
         sources = [wires[place] for place in call.sources]
+        views = [IntegerMap(wire.shape, maps[wire.number].codes) for wire in sources]
         flat = sources[0].flat or call.node.form.key == FLATTEN
         is_last = position == len(network.calls)
         context = Context(flat, is_last and network.grid is None, is_last, not network.is_chain)
         layer, operation = as_layer(call.node) if call.layer is call.node.operation else call.layer, None
+        if context.in_graph and call.kind.codes == RENAMES:
+            wires.append(Wire(sources[0].number, shape_after(call), flat))
+            continue
         try:
-            operation = read_layer(call, layer, [maps[wire.number] for wire in sources], context)
+            operation = read_layer(call, layer, views, context)
         except UnsupportedLayerError as error:
             refusals.append(error)
             error.operation = call.node.operation
-            maps.append(IntegerMap(shape_after(call), maps[sources[0].number].codes))
-            wires.append(Wire(len(maps) - 1, flat))
+            maps.append(IntegerMap(shape_after(call), views[0].codes))
+            wires.append(Wire(len(maps) - 1, maps[-1].shape, flat))
             continue
         if operation is None:
-            wires.append(Wire(sources[0].number, flat))
+            wires.append(sources[0]._replace(flat=flat))
             continue
-        found.operations.append(replace(operation, compute_dtype=layer.compute_dtype))
+        found.operations.append(replace(operation, compute_dtype=_compute_dtype(layer, call)))
         found.sources.append(tuple(wire.number for wire in sources))
         found.layers.append(layer)
         maps.append(operation.target)
-        wires.append(Wire(len(maps) - 1, flat))
+        wires.append(Wire(len(maps) - 1, operation.target.shape, flat and not isinstance(operation, Move)))
     return refusals
+
+
+def _compute_dtype(layer: Any, call: Call) -> str:
+    """A function computes in what it gives."""
+    return getattr(layer, "compute_dtype", None) or call.node.outputs[0].dtype
 
 
 def shape_after(call: Call) -> tuple[int, int, int]:

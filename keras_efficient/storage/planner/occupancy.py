@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_efficient.kinds.measures import FeatureMap
-from keras_efficient.kinds.steps import CellStep, ResidualStep, Step, WholeStep, WindowStep
+from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WholeStep, WindowStep
+from keras_efficient.storage.moves import move_need
 from keras_efficient.storage.planner.layouts import Layout
 from keras_efficient.storage.prefix import axes, cells_need, last_readers, pixels_need, row_ring
 
@@ -54,6 +55,9 @@ def step_need(step: Step, source: Layout, target: Layout, from_the_end: bool = F
         return Need(step.target.total_bits, source.rows * source.columns)
     if isinstance(step, CellStep):
         return Need(max(step.target.total_bits - step.source.total_bits, 0), source.rows * source.columns)
+    if isinstance(step, MoveStep):
+        offset, kept = move_need(step)
+        return Need(offset, -(-kept // step.source.shape[-1]))
     if not isinstance(step, (WindowStep, ResidualStep)):
         raise TypeError(f"cannot plan a {type(step).__name__}")
     deaths = deaths_by_pixel(step, target, from_the_end)[source.order]

@@ -8,7 +8,7 @@ from itertools import product
 from typing import NamedTuple
 
 from keras_efficient.kinds.measures import FeatureMap
-from keras_efficient.kinds.steps import CellStep, ResidualStep, Step, WindowStep
+from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WindowStep
 from keras_efficient.storage.live_bits import live_bits
 from keras_efficient.storage.planner.candidates import families
 from keras_efficient.storage.planner.layouts import Layout
@@ -110,9 +110,11 @@ def pairs_of(step: Step) -> Iterator[tuple[Layout, Layout]]:
 
 
 def allowed(step: Step, used: Layout, made: Layout) -> bool:
-    """A step cell by cell keeps the layout; a residual block goes by rows or by columns."""
+    """A step cell by cell keeps the layout; a move goes by rows; a residual block goes by rows or by columns."""
     if isinstance(step, CellStep):
         return used == made
+    if isinstance(step, MoveStep):
+        return used.pattern == made.pattern == "row"
     return not isinstance(step, ResidualStep) or made.pattern in ("row", "column")
 
 
