@@ -12,6 +12,7 @@ from keras_efficient.export.integer import (
     Concatenation,
     Convolution,
     IntegerMap,
+    Lookup,
     MaxPooling,
     Move,
     Operation,
@@ -102,7 +103,7 @@ def planner_steps(operations: list[Operation]) -> list[Step]:
 def planner_step(operation: Operation, is_last: bool) -> Step:
     source = feature_map(operation.source)
     target = feature_map(operation.target, is_last)
-    if isinstance(operation, Rescale):
+    if isinstance(operation, (Rescale, Lookup)):
         return CellStep(source, target)
     if isinstance(operation, Move):
         return MoveStep(source, target, operation.ways)

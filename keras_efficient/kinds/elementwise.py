@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from keras_efficient.kinds.combining import cell_by_cell
 from keras_efficient.kinds.fields import check_bits
@@ -13,10 +15,11 @@ from keras_efficient.kinds.measures import (
     FeatureMap,
     Shape,
     Weights,
-    declared_bits,
     float_bits,
 )
 from keras_efficient.kinds.moves import passed_on
+
+TABLE_BITS = 8  # of the codes that a table has an entry for
 
 
 def unchanged_shape(config: Config, shape: Shape) -> Shape:
@@ -57,32 +60,67 @@ def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -
     return target.cells
 
 
+def slopes(config: Config, source: FeatureMap) -> Weights:
+    """The slopes of a PReLU: one for each cell, but for the axes that share them."""
+    shared = config.get("shared_axes") or ()
+    count = math.prod(size for axis, size in enumerate(source.shape, start=1) if axis not in shared)
+    return Weights(count, count * FLOAT_BITS)
+
+
 def function(bits: Callable[[Config, int], int], form: str | None = None) -> Kind:
     """A function of each number by itself, which may end a network."""
     price = Price(bits, cell_by_cell, streams=passed_on)
-    return Kind(shape=unchanged_shape, price=price, form=form, prunes=CHANNELS, is_head=True)
+    return Kind(shape=unchanged_shape, price=price, form=form, twin="ActivationQ", prunes=CHANNELS, is_head=True)
+
+
+def has_table(config: Config) -> bool:
+    """Whether the C looks the function up: rounding alone does it for the others."""
+    return config.get("activation") not in (None, "linear", "relu", "relu6")
+
+
+def table_weights(config: Config, source: FeatureMap) -> Weights:
+    """A table holds an output for each code of the input; of a PReLU there is one for each slope."""
+    if not has_table(config):
+        return Weights()
+    slopes = source.shape[-1] if class_of(config["activation"]) == "PReLU" else 0
+    return Weights(slopes, max(slopes, 1) * config["bits"] << min(source.bits, TABLE_BITS))
+
+
+def class_of(activation: Any) -> str | None:
+    return activation.get("class_name") if isinstance(activation, Mapping) else None
 
 
 OWN = {
     "ActivationQ": Kind(
         shape=unchanged_shape,
         settings={"bits": check_bits},
-        price=Price(declared_bits, cell_by_cell, streams=passed_on),
-        form="Rescale",
+        price=Price(
+            lambda config, input_bits: config.get("bits", 4),
+            cell_by_cell,
+            weights=table_weights,
+            streams=lambda config: "no" if has_table(config) else "pixels",
+        ),
+        form="Lookup",
         prunes=CHANNELS,
     ),
     "InputQ": Kind(
         shape=unchanged_shape,
         settings={"bits": check_bits},
         price=Price(lambda config, input_bits: config.get("bits", 8), cell_by_cell, streams=passed_on),
-        form="Rescale",  # where it is not the grid of the input
+        form="Lookup",  # where it is not the grid of the input
     ),
 }
 LAYERS = {
     "Activation": function(activation_bits, form="Rescale"),
     "ReLU": function(relu_bits, form="Rescale"),
     "LeakyReLU": function(float_bits),
-    "ELU": Kind(prunes=CHANNELS),
+    "ELU": function(float_bits),
+    "PReLU": Kind(
+        shape=unchanged_shape,
+        price=Price(float_bits, cell_by_cell, weights=slopes, streams=passed_on),
+        twin="ActivationQ",
+        prunes=CHANNELS,
+    ),
     "Softmax": Kind(shape=unchanged_shape, price=Price(float_bits, cell_by_cell), is_head=True),
     "BatchNormalization": Kind(
         shape=unchanged_shape,

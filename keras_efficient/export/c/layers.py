@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from keras_efficient.export.c import merging, pooling
+from keras_efficient.export.c import lookup, merging, pooling
 from keras_efficient.export.c.cells import Cells
 from keras_efficient.export.c.convolution import ConvolutionWriter, store_weights
 from keras_efficient.export.c.moves import move_cells, move_up, permute
@@ -20,6 +20,7 @@ from keras_efficient.export.integer import (
     AveragePooling,
     Concatenation,
     Convolution,
+    Lookup,
     MaxPooling,
     MeanPooling,
     Move,
@@ -48,10 +49,13 @@ class PlacedLayer(Generic[Layer]):
         self.weights = tuple(
             store_weights(part, self.read_layout, self.sparse) for part in convolutions_of(self.operation)
         )
+        is_table = isinstance(self.operation, Lookup)
+        self.table = lookup.stored_table(self.operation) if is_table else None
 
     @property
     def segments(self) -> list[Segment]:
-        return [segment for weights in self.weights for segment in weights.segments]
+        tables = [] if self.table is None else [self.table]
+        return [*tables, *(segment for weights in self.weights for segment in weights.segments)]
 
     @property
     def weight_formats(self) -> list[str]:
@@ -177,6 +181,11 @@ def write_move(program: Program, name: str, layer: PlacedLayer[Move]) -> None:
     move_cells(program, name, layer.operation, layer.source, layer.target)
 
 
+def write_lookup(program: Program, name: str, layer: PlacedLayer[Lookup]) -> None:
+    assert layer.table is not None
+    lookup.look_up(program, name, layer.operation, layer.table, layer.source, layer.target)
+
+
 def write_rescale(program: Program, name: str, layer: PlacedLayer[Rescale]) -> None:
     pooling.rescale(program, name, layer.operation, layer.source, layer.target)
 
@@ -186,6 +195,7 @@ WRITERS: dict[type[Operation], Callable[[Program, str, Any], None]] = {
     Residual: write_residual,
     MaxPooling: write_max_pooling,
     AveragePooling: write_average_pooling,
+    Lookup: write_lookup,
     Rescale: write_rescale,
     MeanPooling: write_mean_pooling,
     Move: write_move,

@@ -17,6 +17,7 @@ from keras_efficient.export.integer.operations import (
     AveragePooling,
     Concatenation,
     Convolution,
+    Lookup,
     MeanPooling,
     Operation,
     Residual,
@@ -54,6 +55,8 @@ def is_exact(operation: Operation) -> bool:
         return means_are_exact(operation, numbers)
     if isinstance(operation, (Addition, MeanPooling)):
         return terms_are_exact(operation.rounding, numbers) and codes_are_exact(operation.target.codes, numbers)
+    if isinstance(operation, Lookup) and operation.near_ties:
+        return False
     if isinstance(operation, Concatenation):
         return all(codes_are_exact(each.codes, numbers) for each in (*operation.sources, operation.target))
     return codes_are_exact(operation.source.codes, numbers) and codes_are_exact(operation.target.codes, numbers)

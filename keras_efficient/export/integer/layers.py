@@ -12,6 +12,7 @@ import numpy as np
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.context import Context, output_codes
 from keras_efficient.export.integer.grids import (
+    RELUS,
     KernelCodes,
     UnsupportedLayerError,
     codes_of,
@@ -20,6 +21,7 @@ from keras_efficient.export.integer.grids import (
     read_activation,
     weight_codes,
 )
+from keras_efficient.export.integer.lookup import read_lookup
 from keras_efficient.export.integer.operations import (
     Addition,
     AveragePooling,
@@ -41,7 +43,7 @@ from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
 from keras_efficient.kinds.moves import IMAGE_AXES
 from keras_efficient.kinds.steps import MoveStep
 from keras_efficient.kinds.windows import MEAN_DIGITS, ONE_PLACE, Slide, mean_reciprocal
-from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.reading.network import Call
 
@@ -149,10 +151,8 @@ def read_residual(call: Call, layer: Any, sources: list[IntegerMap], context: Co
 
 
 def read_rescale(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation | None:
-    """A grid of its own, or a relu: nothing where the codes can not be negative."""
+    """A relu: nothing where the codes can not be negative."""
     (source,) = sources
-    if isinstance(layer, QuantizedLayer):
-        return rescale(layer, source, output_codes(layer, layer.activation_quantizer, context))
     if isinstance(layer, keras.layers.ReLU):
         plain = not layer.negative_slope and not layer.threshold and layer.max_value is None
         relu = True
@@ -170,8 +170,19 @@ def read_rescale(call: Call, layer: Any, sources: list[IntegerMap], context: Con
     return rescale(layer, source, output, relu=True)
 
 
-def rescale(layer: Any, source: IntegerMap, output: Codes, relu: bool = False) -> Rescale:
-    rounding = plan_rounding([Term(source.codes.bound, source.codes.exponent)], output, relu=relu)
+def read_grid(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+    """A grid of its own, for a function of the numbers: those that rounding alone computes have no table."""
+    (source,) = sources
+    output = output_codes(layer, layer.activation_quantizer, context)
+    activation = getattr(layer, "activation", keras.activations.linear)
+    if activation_name(activation) not in (*RELUS, "relu6"):
+        return read_lookup(layer, source, output)
+    relu, limit = read_activation(layer, activation, layer.activation_quantizer)
+    return rescale(layer, source, output, relu, limit)
+
+
+def rescale(layer: Any, source: IntegerMap, output: Codes, relu: bool = False, limit: int | None = None) -> Rescale:
+    rounding = plan_rounding([Term(source.codes.bound, source.codes.exponent)], output, relu=relu, highest=limit)
     return Rescale(layer.name, source, IntegerMap(source.shape, output), rounding)
 
 
@@ -199,9 +210,7 @@ def read_move(call: Call, layer: Any, sources: list[IntegerMap], context: Contex
     assert isinstance(step, MoveStep)
     move = Move(layer.name, source, IntegerMap(step.target.shape, source.codes), step.ways)
     if source.codes.midrise and (move.cells < 0).any():
-        raise UnsupportedLayerError(
-            layer.name, "grids of one or two signed bits have no zero, which it adds"
-        )
+        raise UnsupportedLayerError(layer.name, "grids of one or two signed bits have no zero, which it adds")
     return move
 
 
@@ -248,6 +257,7 @@ READERS: dict[str, Callable[..., Operation | None]] = {
     "AveragePooling": read_average_pooling,
     "MeanPooling": read_mean_pooling,
     "Move": read_move,
+    "Lookup": read_grid,
     "Rescale": read_rescale,
     "Addition": read_addition,
     "Concatenation": read_concatenation,

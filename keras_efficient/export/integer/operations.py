@@ -150,6 +150,21 @@ class Rescale(Operation):
 
 
 @dataclass(frozen=True, eq=False)
+class Lookup(Operation):
+    """Each number through a table: (1, or one for each channel; codes of the source) integers of the target.
+
+    `near_ties`: whether floats may round an entry to another integer.
+    """
+
+    table: np.ndarray
+    near_ties: bool
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        channels = np.arange(x.shape[-1]) if len(self.table) > 1 else 0
+        return self.table[channels, self.source.codes.indices(x)]
+
+
+@dataclass(frozen=True, eq=False)
 class Move(Operation):
     """Cells at other places, and zeros where there is none; `ways` as of a `MoveStep`."""
 

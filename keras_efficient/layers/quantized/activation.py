@@ -1,47 +1,57 @@
-"""ActivationQ: a quantizer as a layer."""
+"""ActivationQ: a quantizer as a layer, of its input or of a function of that."""
 
 from typing import Any
 
 import keras
+from keras import activations
 
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import check_bits
-from keras_efficient.type_aliases import Config, Shape, Tensor
+from keras_efficient.type_aliases import Activation, Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
 class ActivationQ(QuantizedLayer):
-    """Rounds its input to a grid of `bits` bits: `y = ops.quantize(x, bits, scale, signed)`.
+    """Rounds a function of its input to a grid of `bits` bits: `y = ops.quantize(f(x), bits, scale, signed)`.
 
-    In float mode it passes its input on. Source: Gural & Murmann, ICML 2019 (their `QuantQ`).
+    In float mode it is `f`. In C any function is a table with an entry for each code of its input, which therefore has
+    at most 8 bits. Source: Gural & Murmann, ICML 2019 (their `QuantQ`, without a function).
 
     Args:
         bits: Width in bits, 1 to 16.
         signed: Whether the grid has negative codes.
         mode: See `QuantizedLayer`.
+        activation: The function f of each number by itself: a Keras activation (name or function) or a layer such as
+            `keras.layers.LeakyReLU(0.1)`; None is linear.
 
     Input shape: any. Output shape: the same.
 
-    Weights: the log2 scale (a scalar).
+    Weights: the log2 scale (a scalar), then those of a layer `activation` (the slopes of a PReLU).
 
     Raises:
         ValueError: If `bits` or `mode` is something else.
     """
 
-    def __init__(self, bits: int = 4, signed: bool = True, mode: str = "float", **kwargs: Any):
+    def __init__(
+        self, bits: int = 4, signed: bool = True, mode: str = "float", activation: Activation = None, **kwargs: Any
+    ):
         super().__init__(mode=mode, **kwargs)
         self.bits = check_bits(bits)
         self.signed = bool(signed)
+        self.activation = activations.get(activation)
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
         self.activation_quantizer = self.add_quantizer("activation", self.bits, self.signed)
+        if isinstance(self.activation, keras.layers.Layer):
+            self.activation.build(input_shape)
 
     def call(self, inputs: Tensor) -> Tensor:
-        return self.activation_quantizer(inputs, self.current_mode)
+        return self.activation_quantizer(self.activation(inputs), self.current_mode)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def get_config(self) -> Config:
-        return {**super().get_config(), "bits": self.bits, "signed": self.signed}
+        activation = None if self.activation is activations.linear else activations.serialize(self.activation)
+        return {**super().get_config(), "bits": self.bits, "signed": self.signed, "activation": activation}

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_efficient import layers
 from keras_efficient.copies.layers import as_layer
 from keras_efficient.kinds import Key
+from keras_efficient.kinds.elementwise import TABLE_BITS
 from keras_efficient.kinds.windows import read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.fusion import is_depthwise
-from keras_efficient.quantization.own_model.kinds import BATCH_NORM, activation_name
+from keras_efficient.quantization.own_model.kinds import (
+    ACTIVATION,
+    BATCH_NORM,
+    TABLE_LAYERS,
+    TABLES,
+    activation_name,
+    relu_name,
+)
 from keras_efficient.quantization.own_model.settings import Choice, Settings
 from keras_efficient.reading.graph import Node
 
 GRIDS = ("relu", "relu6", "linear")
+# Where a function must show whether it gives negative numbers.
+SHOWN = np.linspace(-64, 64, 2**12 + 1, dtype="float32")
 SHARED = ("name", "trainable", "dtype")
 PARTS = ("kernel", "bias")
 PRUNABLE = Key("own", "Prunable")
@@ -139,12 +150,13 @@ def read_convolution(layer: Any, request: Request) -> dict:
 
 
 def with_head(layer: Any, request: Request, make: Callable, names: dict | None = None) -> list:
-    """The layer that `make` makes. An activation without a grid of its own moves behind an output layer."""
+    """The layer that `make` makes. An activation that rounding alone does not compute becomes a layer after it."""
     activation = request.activation or activation_name(layer)
-    split = activation == "softmax" or (request.is_output and activation not in GRIDS)
+    split = activation not in GRIDS
+    is_table = split and not request.is_output and activation in TABLES
     made = make(
         **shared_config(layer),
-        **asdict(request.settings),
+        **asdict(for_table(request.settings) if is_table else request.settings),
         activation=None if split else request.activation or layer.activation,
         use_bias=layer.use_bias,
         batch_norm=request.batch_norm,
@@ -155,10 +167,45 @@ def with_head(layer: Any, request: Request, make: Callable, names: dict | None =
     )
     if not split:
         return [made]
+    shared = {"name": f"{layer.name}_{activation}", "dtype": layer.dtype_policy}
     return [
         made,
-        keras.layers.Activation(layer.activation, name=f"{layer.name}_{activation}", dtype=layer.dtype_policy),
+        grid_of(layer.activation, request, shared) if is_table else keras.layers.Activation(layer.activation, **shared),
     ]
+
+
+def reads_through_table(node: Node) -> bool:
+    """Whether a node becomes a table of all codes of its input."""
+    if node.form.key == ACTIVATION:
+        return node.form.config["activation"] in TABLES
+    return node.form.key in TABLE_LAYERS and relu_name(*node.form) is None
+
+
+def for_table(settings: Settings) -> Settings:
+    """The widths of a layer before a table, which has an entry for each code."""
+    return replace(settings, activation_bits=min(settings.activation_bits, TABLE_BITS))
+
+
+def grid_of(activation: Callable, request: Request, shared: dict) -> keras.layers.Layer:
+    """A function on a grid of its own, signed where it gives negative numbers."""
+    slopes = isinstance(activation, keras.layers.PReLU)
+    signed = slopes or bool(np.min(keras.ops.convert_to_numpy(activation(keras.ops.convert_to_tensor(SHOWN)))) < 0)
+    return layers.ActivationQ(request.settings.activation_bits, signed, activation=activation, **shared)
+
+
+def activation_function(layer: Any, request: Request) -> list | None:
+    """A function between two layers; a head stays as it is."""
+    if request.is_output or activation_name(layer) not in TABLES:
+        return None
+    return [grid_of(layer.activation, request, shared_config(layer))]
+
+
+def activation_layer(layer: Any, request: Request) -> list | None:
+    """A layer that is a function, such as a LeakyReLU: an activation object within the quantized one."""
+    if request.is_output or relu_name(*request.node.form):
+        return None
+    inner = type(layer).from_config({**layer.get_config(), "name": f"{layer.name}_function"})
+    return [grid_of(inner, request, shared_config(layer))]
 
 
 def shared_config(layer: Any) -> dict:
@@ -280,5 +327,7 @@ CONVERTERS: dict[Key, Callable[[Any, Request], list | None]] = {
     Key("layers", "Concatenate"): concatenation,
     **{Key("layers", f"AveragePooling{d}D"): mean_pooling for d in (1, 2)},
     **{Key("layers", f"GlobalAveragePooling{d}D"): global_mean for d in (1, 2)},
+    ACTIVATION: activation_function,
+    **dict.fromkeys(TABLE_LAYERS, activation_layer),
     BATCH_NORM: lone_batch_norm,
 }

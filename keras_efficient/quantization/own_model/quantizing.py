@@ -15,7 +15,13 @@ from keras_efficient.kinds import Key
 from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.layers.quantized.input import InputQ
 from keras_efficient.layers.quantized.merging import MergingLayer
-from keras_efficient.quantization.own_model.conversions import Request, StaysFloatError, convert
+from keras_efficient.quantization.own_model.conversions import (
+    Request,
+    StaysFloatError,
+    convert,
+    for_table,
+    reads_through_table,
+)
 from keras_efficient.quantization.own_model.fusion import leads_out, plan_fusions
 from keras_efficient.quantization.own_model.kinds import relu_name
 from keras_efficient.quantization.own_model.settings import Choice
@@ -147,6 +153,10 @@ class Walk(Rebuilder):
         if is_output and choice.settings is not None and "activation_bits" not in choice.given:
             settings = replace(choice.settings, activation_bits=LOGIT_BITS)
             choice = replace(choice, settings=settings, asked=choice.asked - {"activation_bits"})
+        if choice.settings is not None and "activation_bits" not in choice.given:
+            readers = self.graph.readers([node, *fusion.after][-1].outputs[0])
+            if not is_output and any(map(reads_through_table, readers)):
+                choice = replace(choice, settings=for_table(choice.settings))
         norm, relu = fusion.batch_norm, fusion.activation
         return Request(
             node,

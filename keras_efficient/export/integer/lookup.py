@@ -1,0 +1,59 @@
+"""The table of a function: what it gives for each code of its input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_efficient.export.integer.codes import Codes
+from keras_efficient.export.integer.grids import UnsupportedLayerError
+from keras_efficient.export.integer.operations import IntegerMap, Lookup
+from keras_efficient.kinds.elementwise import TABLE_BITS
+
+# Of a step of the target: as far apart as floats may come out that several programs compute for one number.
+NEAR = 2.0**-12
+
+
+def read_lookup(layer: Any, source: IntegerMap, output: Codes) -> Lookup:
+    """The function of an `ActivationQ`, called on all codes of its input."""
+    if source.codes.bits > TABLE_BITS:
+        raise UnsupportedLayerError(
+            layer.name,
+            f"a function has a table of up to 2^{TABLE_BITS} entries. Received: an input of {source.codes.bits} bits; "
+            f"right would be a layer before it with activation_bits={TABLE_BITS} or less",
+        )
+    values = values_of(layer, source)
+    if not np.isfinite(values).all():
+        raise UnsupportedLayerError(layer.name, "its function must be finite for all codes of its input")
+    table = output.nearest(values)
+    return Lookup(layer.name, source, IntegerMap(source.shape, output), table, near_ties(values, output))
+
+
+def values_of(layer: Any, source: IntegerMap) -> np.ndarray:
+    """(1 or channels, codes) floats."""
+    codes = source.codes
+    integers = codes.low + codes.step * np.arange(2**codes.bits)
+    x = np.ldexp(integers.astype("float32"), codes.exponent)
+    alpha = getattr(layer.activation, "alpha", None)
+    slopes = None if not isinstance(layer.activation, keras.layers.PReLU) else keras.ops.convert_to_numpy(alpha)
+    if slopes is None:
+        return keras.ops.convert_to_numpy(layer.activation(keras.ops.convert_to_tensor(x)))[None].astype("float64")
+    if slopes.size not in (1, source.shape[-1]) or slopes.shape[-1] != slopes.size:
+        raise UnsupportedLayerError(
+            layer.name, f"slopes must be one for each channel. Received: slopes of shape {slopes.shape}"
+        )
+    return np.where(x < 0, slopes.reshape(-1, 1) * x, x).astype("float64")
+
+
+def near_ties(values: np.ndarray, output: Codes) -> bool:
+    """Whether a value lies so near to the border of two codes that another program may round it the other way.
+
+    On the border itself lie numbers that are exact in floats, which all programs compute alike.
+    """
+    scaled = np.ldexp(values, -output.exponent)
+    inside = (scaled > output.low - 1) & (scaled < output.high + 1)
+    border = np.rint(scaled / 2) * 2 if output.midrise else np.floor(scaled) + 0.5
+    away = np.abs(scaled - border)
+    return bool((inside & (away > 0) & (away < NEAR)).any())
