@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from keras_efficient.export.integer import (
-    Addition,
     AveragePooling,
+    Combination,
     Concatenation,
     Convolution,
     IntegerMap,
@@ -21,6 +21,7 @@ from keras_efficient.export.integer import (
     WindowOperation,
 )
 from keras_efficient.export.integer.reading import IntegerNetwork
+from keras_efficient.kinds.combining import combined_step
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
 from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WholeStep
 from keras_efficient.kinds.windows import ONE_PLACE, window_step
@@ -85,8 +86,8 @@ def graph_nodes(network: IntegerNetwork) -> list[Node]:
     for number, (operation, sources) in enumerate(zip(network.operations, network.sources, strict=True)):
         is_last = number == len(network.operations) - 1
         target = feature_map(operation.target, is_last)
-        if isinstance(operation, Addition):
-            steps: list[Step] = [CellStep(feature_map(source), target) for source in operation.sources]
+        if isinstance(operation, Combination):
+            steps: list[Step] = [combined_step(feature_map(source), target) for source in operation.sources]
         elif isinstance(operation, Concatenation):
             sources_of = map(feature_map, operation.sources)
             steps = [window_step(ONE_PLACE, source, target, by_channel=False) for source in sources_of]

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from keras_efficient.kinds.fields import check_bits
 from keras_efficient.kinds.kind import Kind, Price
 from keras_efficient.kinds.measures import Config, FeatureMap, Shape, float_bits, quantized_output_bits
-from keras_efficient.kinds.steps import CellStep, Step
+from keras_efficient.kinds.steps import CellStep, Step, WholeStep
 from keras_efficient.kinds.windows import ONE_PLACE, window_step
 
 
-def one_shape(config: Config, *shapes: Shape) -> Shape:
-    """The shape of a sum, say, of maps of one shape."""
-    if len(set(shapes)) != 1:
-        raise ValueError(f"its inputs must have one shape. Received: {list(shapes)}")
-    return shapes[0]
+def repeated_shape(shapes: Sequence[Shape], same_rank: bool = True) -> Shape:
+    """The shape of a sum, say, of maps whose axes have one length or 1."""
+    if same_rank and len({len(shape) for shape in shapes}) == 1:
+        lengths = [{size for size in sizes if size != 1} for sizes in zip(*shapes, strict=True)]
+        if all(len(found) <= 1 for found in lengths):
+            return tuple(found.pop() if found else 1 for found in lengths)
+    raise ValueError(f"its inputs must have one shape, or axes of length 1. Received: {list(shapes)}")
+
+
+def combined_shape(config: Config, *shapes: Shape) -> Shape:
+    return repeated_shape(shapes)
+
+
+def pair_shape(config: Config, *shapes: Shape) -> Shape:
+    if len(shapes) != 2:
+        raise ValueError(f"it takes two inputs. Received: {len(shapes)}")
+    return repeated_shape(shapes)
 
 
 def side_by_side(config: Config, *shapes: Shape) -> Shape:
@@ -27,23 +41,51 @@ def cell_by_cell(config: Config, source: FeatureMap, target: FeatureMap) -> tupl
     return (CellStep(source.as_image, target.as_image),)
 
 
+def combined_step(source: FeatureMap, target: FeatureMap) -> Step:
+    """A map that is repeated along an axis is read again and again."""
+    same = source.as_image.shape == target.as_image.shape
+    return (CellStep if same else WholeStep)(source.as_image, target.as_image)
+
+
+def combined_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+    return (combined_step(source, target),)
+
+
 def place_by_place(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     """The channels of a place lie side by side in the target."""
     return (window_step(ONE_PLACE, source, target, by_channel=False),)
 
 
 BITS = {"activation_bits": check_bits}
+# Keras's name, and the shape that it gives.
+COMBINING = {
+    "Add": combined_shape,
+    "Average": combined_shape,
+    "Maximum": combined_shape,
+    "Minimum": combined_shape,
+    "Multiply": pair_shape,
+    "Subtract": pair_shape,
+}
 OWN = {
-    "AddQ": Kind(shape=one_shape, settings=BITS, price=Price(quantized_output_bits, cell_by_cell), form="Addition"),
+    **{
+        f"{name}Q": Kind(
+            shape=shape, settings=BITS, price=Price(quantized_output_bits, combined_steps), form="Combination"
+        )
+        for name, shape in COMBINING.items()
+    },
     "ConcatenateQ": Kind(
         shape=side_by_side, settings=BITS, price=Price(quantized_output_bits, place_by_place), form="Concatenation"
     ),
 }
 LAYERS = {
-    "Add": Kind(shape=one_shape, price=Price(float_bits, cell_by_cell), twin="AddQ", absorbs=("relu",)),
-    **dict.fromkeys(
-        ("Subtract", "Multiply", "Maximum", "Minimum", "Average"),
-        Kind(shape=one_shape, price=Price(float_bits, cell_by_cell)),
-    ),
+    **{
+        name: Kind(
+            shape=combined_shape,
+            price=Price(float_bits, combined_steps),
+            twin=f"{name}Q",
+            absorbs=("relu",) if name == "Add" else (),
+        )
+        for name in COMBINING
+    },
     "Concatenate": Kind(shape=side_by_side, price=Price(float_bits, place_by_place), twin="ConcatenateQ"),
 }

@@ -143,6 +143,7 @@ LAYERS = {
     "Rescaling": Kind(
         shape=unchanged_shape,
         price=Price(float_bits, cell_by_cell, products=one_product_a_cell, streams=passed_on),
+        twin="ActivationQ",
         prepares=True,
     ),
     "Normalization": Kind(prepares=True),

@@ -21,7 +21,15 @@ from keras_efficient.layers.quantized.dense import DenseQ
 from keras_efficient.layers.quantized.depthwise_conv import DepthwiseConvQ
 from keras_efficient.layers.quantized.input import InputQ
 from keras_efficient.layers.quantized.mean_pooling import GlobalMeanPoolingQ, MeanPoolingQ
-from keras_efficient.layers.quantized.merging import AddQ, ConcatenateQ
+from keras_efficient.layers.quantized.merging import (
+    AddQ,
+    AverageQ,
+    ConcatenateQ,
+    MaximumQ,
+    MinimumQ,
+    MultiplyQ,
+    SubtractQ,
+)
 from keras_efficient.layers.quantized.residual import ResidualQ
 from keras_efficient.layers.random_basis.conv import RandomBasisConv2D
 from keras_efficient.layers.random_basis.dense import RandomBasisDense
@@ -34,6 +42,7 @@ __all__ = [
     "ActivationQ",
     "AddQ",
     "AveragePoolingQ",
+    "AverageQ",
     "BlockACDC",
     "BlockAFDF",
     "ConcatenateQ",
@@ -47,11 +56,15 @@ __all__ = [
     "InputQ",
     "LPHMDense",
     "LowRankDense",
+    "MaximumQ",
     "MeanPoolingQ",
+    "MinimumQ",
+    "MultiplyQ",
     "PHMConv2D",
     "PHMDense",
     "RandomBasisConv2D",
     "RandomBasisDense",
     "ResidualQ",
+    "SubtractQ",
     "TaylorDualLPHM",
 ]

@@ -16,8 +16,8 @@ from keras_efficient.export.c.residual import residual
 from keras_efficient.export.c.text import function
 from keras_efficient.export.c.weights import Segment
 from keras_efficient.export.integer import (
-    Addition,
     AveragePooling,
+    Combination,
     Concatenation,
     Convolution,
     Lookup,
@@ -83,7 +83,7 @@ def convolutions_of(operation: Operation) -> list[Convolution]:
     return [operation] if isinstance(operation, Convolution) else []
 
 
-def merged_cells(layer: PlacedLayer[Addition | Concatenation]) -> list[Cells]:
+def merged_cells(layer: PlacedLayer[Combination | Concatenation]) -> list[Cells]:
     """The sources of a layer with several of them."""
     pairs = zip(layer.operation.sources, layer.source_offsets, strict=True)
     return [Cells(source.codes, offset) for source, offset in pairs]
@@ -169,8 +169,8 @@ def write_mean_pooling(program: Program, name: str, layer: PlacedLayer[MeanPooli
     pooling.mean_pooling(program, name, layer.operation, layer.source, layer.target, places)
 
 
-def write_addition(program: Program, name: str, layer: PlacedLayer[Addition]) -> None:
-    merging.addition(program, name, layer.operation, merged_cells(layer), layer.target)
+def write_combination(program: Program, name: str, layer: PlacedLayer[Combination]) -> None:
+    merging.combination(program, name, layer.operation, merged_cells(layer), layer.target)
 
 
 def write_concatenation(program: Program, name: str, layer: PlacedLayer[Concatenation]) -> None:
@@ -199,6 +199,6 @@ WRITERS: dict[type[Operation], Callable[[Program, str, Any], None]] = {
     Rescale: write_rescale,
     MeanPooling: write_mean_pooling,
     Move: write_move,
-    Addition: write_addition,
+    Combination: write_combination,
     Concatenation: write_concatenation,
 }

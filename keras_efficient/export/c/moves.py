@@ -7,12 +7,11 @@ import numpy as np
 from keras_efficient.export.c.cells import Cells, index_type, stored
 from keras_efficient.export.c.places import table
 from keras_efficient.export.c.program import Program
-from keras_efficient.export.c.text import braces, count_type, counting, function, plus, plus_text, times, wrapped
+from keras_efficient.export.c.text import AXES, braces, count_type, counting, function, plus, plus_text, times, wrapped
 from keras_efficient.export.integer.operations import Move
 from keras_efficient.kinds.measures import whole_bytes
 from keras_efficient.storage.planner.layouts import Layout
 
-AXES = ("row", "column", "channel")
 SHIFT = """/* Moves bytes of the arena up, the last one first. */
 static void network_shift(network_index first, network_index bytes, network_index by)
 {

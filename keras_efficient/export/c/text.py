@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 INDENT = "    "
+AXES = ("row", "column", "channel")  # of a map, by the names of their counters
 
 
 def braces(head: str, lines: Iterable[str]) -> list[str]:

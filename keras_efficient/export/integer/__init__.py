@@ -3,8 +3,8 @@
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.model import IntegerModel
 from keras_efficient.export.integer.operations import (
-    Addition,
     AveragePooling,
+    Combination,
     Concatenation,
     Convolution,
     IntegerMap,
@@ -19,9 +19,9 @@ from keras_efficient.export.integer.operations import (
 )
 
 __all__ = [
-    "Addition",
     "AveragePooling",
     "Codes",
+    "Combination",
     "Concatenation",
     "Convolution",
     "IntegerMap",

@@ -13,8 +13,8 @@ import numpy as np
 
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.operations import (
-    Addition,
     AveragePooling,
+    Combination,
     Concatenation,
     Convolution,
     Lookup,
@@ -53,8 +53,10 @@ def is_exact(operation: Operation) -> bool:
         return sums_are_exact(operation, numbers)
     if isinstance(operation, AveragePooling):
         return means_are_exact(operation, numbers)
-    if isinstance(operation, (Addition, MeanPooling)):
-        return terms_are_exact(operation.rounding, numbers) and codes_are_exact(operation.target.codes, numbers)
+    if isinstance(operation, (Combination, MeanPooling)):
+        roundings = operation.roundings if isinstance(operation, Combination) else (operation.rounding,)
+        exact = all(terms_are_exact(rounding, numbers) for rounding in roundings)
+        return exact and codes_are_exact(operation.target.codes, numbers)
     if isinstance(operation, Lookup) and operation.near_ties:
         return False
     if isinstance(operation, Concatenation):

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_efficient import layers
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.context import Context, output_codes
 from keras_efficient.export.integer.grids import (
@@ -23,8 +24,8 @@ from keras_efficient.export.integer.grids import (
 )
 from keras_efficient.export.integer.lookup import read_lookup
 from keras_efficient.export.integer.operations import (
-    Addition,
     AveragePooling,
+    Combination,
     Concatenation,
     Convolution,
     IntegerMap,
@@ -38,6 +39,7 @@ from keras_efficient.export.integer.operations import (
 )
 from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
+from keras_efficient.kinds.combining import repeated_shape
 from keras_efficient.kinds.kind import THIN
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
 from keras_efficient.kinds.moves import IMAGE_AXES
@@ -186,12 +188,23 @@ def rescale(layer: Any, source: IntegerMap, output: Codes, relu: bool = False, l
     return Rescale(layer.name, source, IntegerMap(source.shape, output), rounding)
 
 
-def read_addition(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
-    relu, limit = read_activation(layer, layer.activation, layer.activation_quantizer)
+def read_combination(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+    relu, limit = read_activation(layer, getattr(layer, "activation", None), layer.activation_quantizer)
     output = output_codes(layer, layer.activation_quantizer, context)
+    function, factor = FUNCTIONS[type(layer)], 1
     terms = [Term(source.codes.bound, source.codes.exponent) for source in sources]
-    rounding = plan_rounding(terms, output, relu=relu, highest=limit)
-    return Addition(layer.name, sources[0], IntegerMap(sources[0].shape, output), tuple(sources), rounding)
+    if function == "multiply":
+        first, second = terms
+        terms = [Term(first.bound * second.bound, first.exponent + second.exponent)]
+    if function == "mean":
+        digits, exponent = math.frexp(mean_reciprocal(len(sources)))
+        factor = int(digits * 2**MEAN_DIGITS)
+        terms = [Term(term.bound * factor, term.exponent + exponent - MEAN_DIGITS) for term in terms]
+    once = function not in ("maximum", "minimum")
+    summed = [terms] if once else [[term] for term in terms]
+    roundings = tuple(plan_rounding(each, output, relu=relu, highest=limit) for each in summed)
+    shape = repeated_shape([source.shape for source in sources])
+    return Combination(layer.name, sources[0], IntegerMap(shape, output), tuple(sources), function, roundings, factor)
 
 
 def read_concatenation(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
@@ -249,6 +262,14 @@ def sum_bounds(kernel: np.ndarray, codes: Codes, depthwise: bool) -> np.ndarray:
     return np.maximum(up, down).ravel()
 
 
+FUNCTIONS = {
+    layers.AddQ: "add",
+    layers.AverageQ: "mean",
+    layers.MaximumQ: "maximum",
+    layers.MinimumQ: "minimum",
+    layers.MultiplyQ: "multiply",
+    layers.SubtractQ: "subtract",
+}
 # By the form of a kind: the operation that it gives.
 READERS: dict[str, Callable[..., Operation | None]] = {
     "Convolution": read_products,
@@ -259,6 +280,6 @@ READERS: dict[str, Callable[..., Operation | None]] = {
     "Move": read_move,
     "Lookup": read_grid,
     "Rescale": read_rescale,
-    "Addition": read_addition,
+    "Combination": read_combination,
     "Concatenation": read_concatenation,
 }

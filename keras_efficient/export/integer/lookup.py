@@ -12,8 +12,8 @@ from keras_efficient.export.integer.grids import UnsupportedLayerError
 from keras_efficient.export.integer.operations import IntegerMap, Lookup
 from keras_efficient.kinds.elementwise import TABLE_BITS
 
-# Of a step of the target: as far apart as floats may come out that several programs compute for one number.
-NEAR = 2.0**-12
+# How far apart floats may come out that several programs compute for one number, relative to it: some last digits.
+NEAR = 2.0**-21
 
 
 def read_lookup(layer: Any, source: IntegerMap, output: Codes) -> Lookup:
@@ -56,4 +56,4 @@ def near_ties(values: np.ndarray, output: Codes) -> bool:
     inside = (scaled > output.low - 1) & (scaled < output.high + 1)
     border = np.rint(scaled / 2) * 2 if output.midrise else np.floor(scaled) + 0.5
     away = np.abs(scaled - border)
-    return bool((inside & (away > 0) & (away < NEAR)).any())
+    return bool((inside & (away > 0) & (away < NEAR * np.abs(scaled))).any())

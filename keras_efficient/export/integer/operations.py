@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -181,14 +182,27 @@ class Move(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Addition(Operation):
-    """The sum of several maps of one shape, rounded to the target's grid; `source` is the first of them."""
+class Combination(Operation):
+    """Several maps become one, cell by cell; axes of length 1 are repeated. `source` is the first of them.
+
+    function: "add", "subtract", "multiply" or "mean": rounded once; "maximum" or "minimum": each map is rounded to the
+        target's grid, which keeps the order of numbers. factor: of a mean.
+    """
 
     sources: tuple[IntegerMap, ...]
-    rounding: Rounding
+    function: str
+    roundings: tuple[Rounding, ...]
+    factor: int = 1
 
     def run(self, *x: np.ndarray) -> np.ndarray:
-        return self.rounding.apply(*x)
+        (first, *more) = self.roundings
+        if self.function in ("maximum", "minimum"):
+            parts = [rounding.apply(part) for rounding, part in zip(self.roundings, x, strict=True)]
+            return reduce(getattr(np, self.function), parts)
+        if self.function == "multiply":
+            return first.apply(x[0] * x[1])
+        signs = (1, -1) if self.function == "subtract" else (self.factor,) * len(x)
+        return first.apply(*(part * sign for part, sign in zip(x, signs, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,14 @@
-"""AddQ and ConcatenateQ: several maps become one, on one grid."""
+"""Several maps become one, on one grid: sums, products and the like, and maps side by side."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import keras
 from keras import activations, ops
 
+from keras_efficient.kinds.combining import repeated_shape
+from keras_efficient.kinds.windows import mean_reciprocal
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.kernel_layer import check_signed_output, may_be_negative
 from keras_efficient.ops.quantize import check_bits
@@ -21,13 +24,63 @@ class MergingLayer(QuantizedLayer):
         self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.output_is_signed)
 
 
+class CombiningLayer(MergingLayer):
+    """Maps that become one, number by number. Axes of length 1 are repeated, as everywhere in Keras.
+
+    Args:
+        activation_bits: Width of the output in bits, 1 to 16.
+        signed_output: Whether the grid of the output has negative codes; `"auto"` is True.
+        mode: See `QuantizedLayer`.
+
+    Input: a list of two or more tensors (batch, ...) of one rank, whose axes have one length or 1. Output shape: the
+    longest of each axis.
+
+    Weights: the log2 scale of the output (a scalar).
+
+    Raises:
+        ValueError: If it is built on one tensor, or on shapes that do not fit; for wrong bits, mode or
+            `signed_output`.
+
+    Source: this package; the grid is that of Gural & Murmann, ICML 2019.
+    """
+
+    def __init__(
+        self, activation_bits: int = 4, signed_output: SignedOutput = "auto", mode: str = "float", **kwargs: Any
+    ):
+        super().__init__(mode=mode, **kwargs)
+        self.activation_bits = check_bits(activation_bits, "activation_bits")
+        self.signed_output = check_signed_output(signed_output)
+
+    @property
+    def output_is_signed(self) -> bool:
+        """Whether the grid of the output has negative codes."""
+        return self.signed_output in ("auto", True)
+
+    def combined(self, inputs: Sequence[Tensor]) -> Tensor:
+        """The output before it is rounded."""
+        raise NotImplementedError
+
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
+        return self.activation_quantizer(self.combined(inputs), self.current_mode)
+
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        try:
+            ranks = {len(shape) for shape in input_shape}
+            return (input_shape[0][0], *repeated_shape([tuple(shape[1:]) for shape in input_shape], len(ranks) == 1))
+        except ValueError as error:
+            raise ValueError(f"Layer '{self.name}': {error}") from None
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "activation_bits": self.activation_bits, "signed_output": self.signed_output}
+
+
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class AddQ(MergingLayer):
-    """The sum of maps of one shape, with a quantized output.
+class AddQ(CombiningLayer):
+    """The sum of maps, with a quantized output.
 
         y = q_a(activation(x_1 + x_2 + ...))
 
-    with q_a as in `keras_efficient.ops.quantize`. In float mode it is `keras.layers.Add`.
+    with q_a as in `keras_efficient.ops.quantize`. In float mode it is `keras.layers.Add`. See `CombiningLayer`.
 
     Args:
         activation: Keras activation (name or function); None is linear.
@@ -36,15 +89,7 @@ class AddQ(MergingLayer):
             value), True or False.
         mode: See `QuantizedLayer`.
 
-    Input: a list of two or more tensors of one shape (batch, ...). Output shape: the same.
-
     Weights: the log2 scale of the output (a scalar).
-
-    Raises:
-        ValueError: If it is built on one tensor, or on tensors of several shapes; for wrong bits, mode or
-            `signed_output`.
-
-    Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
     def __init__(
@@ -55,37 +100,64 @@ class AddQ(MergingLayer):
         mode: str = "float",
         **kwargs: Any,
     ):
-        super().__init__(mode=mode, **kwargs)
+        super().__init__(activation_bits, signed_output, mode, **kwargs)
         self.activation = activations.get(activation)
-        self.activation_bits = check_bits(activation_bits, "activation_bits")
-        self.signed_output = check_signed_output(signed_output)
 
     @property
     def output_is_signed(self) -> bool:
         """Whether the grid of the output has negative codes."""
         return may_be_negative(self.activation) if self.signed_output == "auto" else self.signed_output
 
-    def call(self, inputs: Sequence[Tensor]) -> Tensor:
-        first, *others = inputs
-        for other in others:
-            first = ops.add(first, other)
-        return self.activation_quantizer(self.activation(first), self.current_mode)
-
-    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
-        shapes = {tuple(shape) for shape in input_shape}
-        if len(shapes) > 1:
-            raise ValueError(
-                f"Layer '{self.name}' adds tensors of one shape. Received: input shapes {list(map(tuple, input_shape))}"
-            )
-        return shapes.pop()
+    def combined(self, inputs: Sequence[Tensor]) -> Tensor:
+        return self.activation(reduce(ops.add, inputs))
 
     def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "activation": activations.serialize(self.activation),
-            "activation_bits": self.activation_bits,
-            "signed_output": self.signed_output,
-        }
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class SubtractQ(CombiningLayer):
+    """`y = q_a(x_1 - x_2)`, with a quantized output; in float mode `keras.layers.Subtract`. See `CombiningLayer`."""
+
+    def combined(self, inputs: Sequence[Tensor]) -> Tensor:
+        return ops.subtract(*inputs)
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class MultiplyQ(CombiningLayer):
+    """`y = q_a(x_1 * x_2)`, with a quantized output; in float mode `keras.layers.Multiply`. See `CombiningLayer`."""
+
+    def combined(self, inputs: Sequence[Tensor]) -> Tensor:
+        return ops.multiply(*inputs)
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class MaximumQ(CombiningLayer):
+    """`y = q_a(max(x_1, x_2, ...))`, with a quantized output; in float mode `keras.layers.Maximum`. See
+    `CombiningLayer`."""
+
+    def combined(self, inputs: Sequence[Tensor]) -> Tensor:
+        return reduce(ops.maximum, inputs)
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class MinimumQ(CombiningLayer):
+    """`y = q_a(min(x_1, x_2, ...))`, with a quantized output; in float mode `keras.layers.Minimum`. See
+    `CombiningLayer`."""
+
+    def combined(self, inputs: Sequence[Tensor]) -> Tensor:
+        return reduce(ops.minimum, inputs)
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class AverageQ(CombiningLayer):
+    """`y = q_a((x_1 + ... + x_n) r)`, r = 1 / n to eight binary digits, with a quantized output; in float mode
+    `keras.layers.Average`. See `CombiningLayer`."""
+
+    def combined(self, inputs: Sequence[Tensor]) -> Tensor:
+        total = reduce(ops.add, inputs)
+        share = mean_reciprocal(len(inputs)) if self.current_mode.quantized else 1 / len(inputs)
+        return ops.multiply(total, share)
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")

@@ -13,6 +13,7 @@ import numpy as np
 from keras_efficient import layers
 from keras_efficient.copies.layers import as_layer
 from keras_efficient.kinds import Key
+from keras_efficient.kinds.combining import COMBINING, repeated_shape
 from keras_efficient.kinds.elementwise import TABLE_BITS
 from keras_efficient.kinds.windows import read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
@@ -204,6 +205,8 @@ def activation_layer(layer: Any, request: Request) -> list | None:
     """A layer that is a function, such as a LeakyReLU: an activation object within the quantized one."""
     if request.is_output or relu_name(*request.node.form):
         return None
+    if isinstance(layer, keras.layers.Rescaling) and np.ndim(layer.scale) + np.ndim(layer.offset):
+        raise refusal(layer, "several scales or offsets", "it must scale all channels alike")
     inner = type(layer).from_config({**layer.get_config(), "name": f"{layer.name}_function"})
     return [grid_of(inner, request, shared_config(layer))]
 
@@ -251,12 +254,23 @@ def lone_batch_norm(layer: Any, request: Request) -> list | None:
     return [made]
 
 
-def addition(layer: Any, request: Request) -> list:
-    shapes = [value.shape for value in check_several(layer, request)]
-    if len(set(shapes)) > 1:
-        raise refusal(layer, f"inputs of shapes {shapes}", "the maps of a sum must have one shape")
-    signed = request.is_output or not (request.activation or request.non_negative)
-    return [layers.AddQ(request.activation, request.settings.activation_bits, signed, **shared_config(layer))]
+def combination(layer: Any, request: Request) -> list:
+    """A sum, product or the like; of numbers that can not be negative a difference can be."""
+    key = request.node.form.key
+    assert key is not None
+    values = check_several(layer, request)
+    if len(values) > 2 and key.name in ("Multiply", "Subtract"):
+        raise refusal(layer, f"{len(values)} inputs", "it must have two inputs")
+    try:
+        repeated_shape([value.shape for value in values])
+    except ValueError as error:
+        raise StaysFloatError(str(error)) from None
+    known = request.non_negative and key.name != "Subtract"
+    signed = request.is_output or not (request.activation or known)
+    config: dict[str, Any] = {"activation_bits": request.settings.activation_bits, "signed_output": signed}
+    if key.name == "Add":
+        config["activation"] = request.activation
+    return [getattr(layers, f"{key.name}Q")(**config, **shared_config(layer))]
 
 
 def check_several(layer: Any, request: Request) -> tuple:
@@ -323,7 +337,7 @@ CONVERTERS: dict[Key, Callable[[Any, Request], list | None]] = {
     Key("layers", "Conv1D"): signal_convolution,
     Key("layers", "DepthwiseConv2D"): depthwise,
     Key("layers", "SeparableConv2D"): separable,
-    Key("layers", "Add"): addition,
+    **{Key("layers", name): combination for name in COMBINING},
     Key("layers", "Concatenate"): concatenation,
     **{Key("layers", f"AveragePooling{d}D"): mean_pooling for d in (1, 2)},
     **{Key("layers", f"GlobalAveragePooling{d}D"): global_mean for d in (1, 2)},

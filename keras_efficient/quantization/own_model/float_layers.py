@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_efficient.layers.quantized.activation import ActivationQ
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.fusion import leads_out
 from keras_efficient.quantization.own_model.kinds import ACTIVATION, activation_name, relu_name
@@ -52,6 +53,8 @@ def keeps_codes(node: Node) -> bool:
 def missing_parts(layer: Any) -> list[str]:
     """The parts of a layer of this package that compute in float."""
     missing = [name for name in WIDTHS if getattr(layer, name, 0) is None]
+    if isinstance(layer, ActivationQ):
+        return missing  # its grid is that of its function
     name = activation_name(layer)
     return missing if name in GRIDS else [*missing, f"a grid for its {name}"]
 

@@ -144,7 +144,8 @@ class Walk(Rebuilder):
         """What takes the place of the operation of a node."""
         if is_connected(node.operation):
             return [self.settings.copy(node.operation, is_inner=True)]
-        made = convert(self.request(node, known)) if node in self.fusions else None
+        prepares = node.kind.prepares and self.outside.issuperset(node.outputs)
+        made = convert(self.request(node, known)) if node in self.fusions and not prepares else None
         return made or [copy_of(node.operation)]
 
     def request(self, node: Node, known: bool) -> Request:
