@@ -63,13 +63,12 @@ class Places:
         """Rows peeled before a column."""
         return f"{column} + 1" if self.is_alternating else f"NETWORK_TABLE(network_first_rows_{self.name}, {column})"
 
-    def tables(self) -> list[str]:
+    def tables(self, is_looked_up: bool) -> list[str]:
+        """The tables of the loop; of the function, where pixels are looked up, one more."""
         if not self.needs_tables:
             return []
-        return [
-            table(f"network_first_columns_{self.name}", self.layout.first_columns),
-            table(f"network_first_rows_{self.name}", self.layout.first_rows),
-        ]
+        columns = table(f"network_first_columns_{self.name}", self.layout.first_columns)
+        return [columns, *([table(f"network_first_rows_{self.name}", self.layout.first_rows)] if is_looked_up else [])]
 
     def function_lines(self) -> list[str]:
         """`network_place_NAME(row, column)`: pixels before the strip, and place in the strip."""

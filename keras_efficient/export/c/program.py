@@ -51,7 +51,8 @@ class Program:
         return places
 
     def all_tables(self) -> list[str]:
-        return [*self.tables, *(line for places in self.places.values() for line in places.tables())]
+        looked_up = ((each, f"place_{each.name}" in self.helpers) for each in self.places.values())
+        return [*self.tables, *(line for places, is_looked_up in looked_up for line in places.tables(is_looked_up))]
 
     def _use_cells(self, bits: int, access: str) -> None:
         if bits not in (*cells.WITHIN_BYTES, 16):

@@ -14,7 +14,6 @@ from keras_efficient.copies.rebuild import Rebuilder
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.layers.quantized.input import InputQ
-from keras_efficient.layers.quantized.merging import MergingLayer
 from keras_efficient.quantization.own_model.conversions import (
     Request,
     StaysFloatError,
@@ -119,8 +118,9 @@ class Walk(Rebuilder):
         first, *others = self.made[id(node.operation)][1]
         if type(first) is type(node.operation):
             y = first(*args, **kwargs)
-        else:  # x + y calls the operation with two tensors; the layer takes a list
-            y = first(list(args) if isinstance(first, MergingLayer) and len(args) > 1 else args[0])
+        else:  # x + y calls the operation with two tensors, 1 - x with a number and a tensor; the layer takes a list
+            tensors = [each for each in (*args, *kwargs.values()) if isinstance(each, keras.KerasTensor)]
+            y = first(tensors if len(tensors) > 1 else tensors[0] if tensors else args[0])
         for layer in others:
             y = layer(y)
         if self.keeps_sign(node, [first, *others][-1], known):

@@ -1,0 +1,186 @@
+"""Windows, moves, tables and combinations: integers, C and Keras agree, in the arena that was priced."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_efficient as ke
+from keras_efficient.export.integer.codes import Codes
+from keras_efficient.export.integer.lookup import near_ties
+from keras_efficient.export.reference import keras_logits
+from keras_efficient.export.verify import run_on_host
+
+IMAGE, SIGNAL, VECTOR = (7, 9, 3), (12, 3), (9,)
+# In turn, one for each case.
+SETTINGS = [
+    {},
+    {"kernel_bits": 4, "activation_bits": 4, "bias_bits": 8, "per_channel": False},
+    {"kernel_bits": 3, "activation_bits": 5, "input_bits": 16},
+    {"kernel_bits": 4, "activation_bits": 3},
+]
+
+
+def conv(filters=4, **config):
+    return layers.Conv2D(filters, 3, padding="same", **config)
+
+
+def squeezed(y):
+    s = conv(2, activation="relu")(layers.GlobalAveragePooling2D(keepdims=True)(y))
+    return layers.Multiply()([y, layers.Conv2D(4, 1, activation="hard_sigmoid")(s)])
+
+
+def densely_squeezed(y):
+    s = layers.Reshape((1, 1, 4))(layers.GlobalAveragePooling2D()(y))
+    return layers.Multiply()([layers.Dense(4, activation="sigmoid")(s), y])
+
+
+def causal(y):
+    y = layers.Conv1D(5, 2, padding="causal")(y)
+    return layers.Conv1D(3, 3, padding="causal", dilation_rate=4)(y)
+
+
+def moved(y):
+    y = layers.UpSampling1D(2)(layers.ZeroPadding1D(2)(y))
+    return layers.Permute((2, 1))(layers.Cropping1D((1, 0))(y))
+
+
+def moved_branches(y):
+    half = layers.MaxPooling2D(2)(y)
+    return layers.Concatenate()([layers.UpSampling2D(2)(half), layers.Cropping2D(((1, 0), (1, 0)))(y)])
+
+
+def flat_branches(y):
+    return layers.Concatenate()([layers.Flatten()(y), layers.Flatten()(layers.MaxPooling2D(2)(y))])
+
+
+CASES = {
+    "zeros before a convolution": (IMAGE, lambda y: layers.Conv2D(3, 3, 2)(layers.ZeroPadding2D(((2, 1), (1, 3)))(y))),
+    "zeros before a depthwise one": (IMAGE, lambda y: layers.DepthwiseConv2D(3, strides=2)(layers.ZeroPadding2D(1)(y))),
+    "zeros before a separable one": (IMAGE, lambda y: layers.SeparableConv2D(3, 3)(layers.ZeroPadding2D((0, 2))(y))),
+    "more zeros than a window": (IMAGE, lambda y: layers.Conv2D(3, 2, strides=3)(layers.ZeroPadding2D(5)(y))),
+    "one window of zeros and all": (IMAGE, lambda y: layers.Conv2D(3, (7, 9), strides=9)(layers.ZeroPadding2D(1)(y))),
+    "dilated": (IMAGE, lambda y: layers.Conv2D(3, 3, dilation_rate=(2, 3))(y)),
+    "dilated depthwise": (IMAGE, lambda y: layers.DepthwiseConv2D(3, dilation_rate=2, padding="same")(y)),
+    "causal": (SIGNAL, causal),
+    "zeros before a signal's": (SIGNAL, lambda y: layers.Conv1D(3, 5, strides=2)(layers.ZeroPadding1D((2, 1))(y))),
+    "padding": (IMAGE, lambda y: layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(y))),
+    "cropping": (IMAGE, lambda y: layers.Cropping2D(((1, 0), (2, 1)))(y)),
+    "up-sampling": (IMAGE, lambda y: conv()(layers.UpSampling2D((2, 3))(y))),
+    "permute": (IMAGE, lambda y: conv()(layers.Permute((2, 3, 1))(y))),
+    "reshape": (IMAGE, lambda y: conv()(layers.Reshape((9, 7, 4))(y))),
+    "flatten and back": (IMAGE, lambda y: layers.Conv1D(3, 2)(layers.Reshape((36, 7))(layers.Flatten()(y)))),
+    "moves of signals": (SIGNAL, moved),
+    "a repeated vector": (VECTOR, lambda y: layers.Conv1D(3, 2)(layers.RepeatVector(4)(y))),
+    "slices": (IMAGE, lambda y: y[:, 1:, ::2, 1:3]),
+    "a slice that drops rows": (IMAGE, lambda y: y[:, 2, :, 1:]),
+    "a slice that drops columns": (IMAGE, lambda y: y[:, :, -1]),
+    "a slice that drops channels": (IMAGE, lambda y: y[..., 0]),
+    "backwards": (IMAGE, lambda y: ops.flip(y[:, ::-1], axis=2)),
+    "ops.pad": (IMAGE, lambda y: ops.pad(y, ((0, 0), (1, 2), (0, 1), (0, 0)))),
+    "ops.transpose": (IMAGE, lambda y: ops.transpose(y, (0, 3, 1, 2))),
+    "ops.expand_dims": (VECTOR, lambda y: ops.expand_dims(y, 1)),
+    "moves in branches": (IMAGE, moved_branches),
+    "a view in a branch": (IMAGE, lambda y: layers.Reshape((9, 7, 4))(y) + conv()(layers.Permute((2, 1, 3))(y))),
+    "flat maps side by side": (IMAGE, flat_branches),
+    "tables": (IMAGE, lambda y: conv(activation="tanh")(layers.Activation("silu")(y))),
+    "a table after a normalization": (IMAGE, lambda y: layers.Activation("gelu")(layers.BatchNormalization()(y))),
+    "leaky": (IMAGE, lambda y: layers.LeakyReLU(0.1)(y)),
+    "relu with all arguments": (IMAGE, lambda y: layers.ReLU(3.0, 0.2, 0.1)(y)),
+    "slopes": (IMAGE, lambda y: layers.PReLU(keras.initializers.RandomUniform(0, 0.5, seed=1), shared_axes=[1, 2])(y)),
+    "a constant": (IMAGE, lambda y: 1.0 - y * 0.3),
+    "product": (IMAGE, lambda y: layers.Multiply()([y, conv()(y)])),
+    "square": (IMAGE, lambda y: y * y),
+    "difference": (IMAGE, lambda y: y - conv(activation="relu")(y)),
+    "extremes": (IMAGE, lambda y: layers.Maximum()([y, ops.minimum(conv()(y), conv()(y)), conv(activation="relu")(y)])),
+    "mean of two": (IMAGE, lambda y: layers.Average()([y, conv()(y)])),
+    "mean of three": (IMAGE, lambda y: layers.Average()([y, conv()(y), conv()(y)])),
+    "repeated channels": (IMAGE, lambda y: y + layers.Dense(1)(y)),
+    "repeated places": (IMAGE, lambda y: layers.Subtract()([layers.GlobalAveragePooling2D(keepdims=True)(y), y])),
+    "squeeze and excite": (IMAGE, squeezed),
+    "squeeze and excite, dense": (IMAGE, densely_squeezed),
+}  # fmt: skip
+
+
+def network(name):
+    """A layer, the case, and a dense layer; with inputs of its own."""
+    shape, case = CASES[name]
+    number = list(CASES).index(name)
+    keras.utils.set_random_seed(number)
+    inputs = keras.Input(shape)
+    y = {1: layers.Dense(8), 2: layers.Conv1D(4, 2), 3: layers.Conv2D(4, 3, padding="same")}[len(shape)](inputs)
+    model = keras.Model(inputs, layers.Dense(4)(layers.Flatten()(case(y))))
+    x = np.random.default_rng(number).normal(size=(24, *shape)).astype("float32")
+    return model, x, SETTINGS[number % len(SETTINGS)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_integers_equal_keras_and_c(name, tmp_path, c_compiler):
+    plain, x, settings = network(name)
+    assert ke.support_report(plain).exports_c
+    model = ke.quantize_model(plain, x=x, mode="freeze_scales", **settings)
+    assert not ke.quantization.float_layers(model)
+    integers = ke.export.IntegerModel(model)
+    codes = integers.encode(x)
+    low, high = integers.input.codes.low, integers.input.codes.high
+    extremes = np.random.default_rng(0).choice([low, 0, high], (16, *codes.shape[1:]))
+    codes = np.concatenate([codes, extremes, np.full_like(codes[:1], low), np.full_like(codes[:1], high)])
+    logits = integers.predict(codes)
+    assert len(np.unique(logits)) > 1
+    if not integers.inexact_layers:
+        np.testing.assert_array_equal(keras_logits(model, integers, codes), logits)
+    report, priced = ke.export_c(model, tmp_path), ke.estimate_storage(model)
+    assert report.weight_bytes == np.ceil(priced.weight_bytes)
+    assert report.arena_bytes == report.predicted_arena_bytes == np.ceil(priced.activation_bytes)
+    np.testing.assert_array_equal(run_on_host(tmp_path, codes).logits, logits)
+
+
+def test_most_tables_are_exact():
+    """Else no comparison above would look at Keras."""
+    names = ["tables", "leaky", "relu with all arguments", "a constant", "squeeze and excite", "slopes"]
+    inexact = []
+    for name in names:
+        plain, x, settings = network(name)
+        inexact += ke.export.IntegerModel(
+            ke.quantize_model(plain, x=x, mode="freeze_scales", **settings)
+        ).inexact_layers
+    assert len(inexact) <= 1
+
+
+def test_near_ties_are_those_that_floats_may_round_either_way():
+    output = Codes(8, True, -3)
+    step = 2.0**-3
+    assert near_ties(np.array([10.5 * step * (1 + 1e-7)]), output)
+    assert not near_ties(np.array([10.5 * step, 10.5 * step * (1 + 1e-5), 500.5 * step * (1 + 1e-7)]), output)
+
+
+def test_a_padding_that_others_read_is_a_map():
+    inputs = keras.Input((5, 5, 2))
+    padded = layers.ZeroPadding2D(1)(inputs)
+    model = keras.Model(
+        inputs, layers.Dense(2)(layers.Flatten()(layers.Add()([layers.Conv2D(2, 3, padding="same")(padded), padded])))
+    )
+    names = [type(layer).__name__ for layer in ke.quantize_model(model, x=np.ones((2, 5, 5, 2))).layers]
+    assert "ZeroPadding2D" in names
+
+
+def test_zeros_that_a_grid_does_not_have_are_refused():
+    inputs = keras.Input((5, 5, 2))
+    y = layers.MaxPooling2D(2)(layers.ZeroPadding2D(1)(layers.Conv2D(2, 3)(inputs)))
+    plain = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(y)))
+    model = ke.quantize_model(plain, activation_bits=2, x=np.random.default_rng(0).normal(size=(4, 5, 5, 2)))
+    with pytest.raises(ValueError, match="'zero_padding2d.*': grids of one or two signed bits have no zero"):
+        ke.export.IntegerModel(model)
+
+
+def test_a_table_of_wide_codes_is_refused():
+    model = keras.Sequential([keras.Input((4,)), ke.InputQ(16), ke.ActivationQ(8, activation="tanh"), ke.DenseQ(2)])
+    with pytest.raises(ValueError, match=r"up to 2\^8 entries. Received: an input of 16 bits"):
+        ke.export.IntegerModel(model)
+
+
+def test_wide_activations_are_narrow_before_a_table():
+    plain = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Activation("tanh"), layers.Dense(2)])
+    model = ke.quantize_model(plain, activation_bits=16, x=np.random.default_rng(0).normal(size=(8, 4)))
+    assert [layer.activation_quantizer.bits for layer in model.layers[1:3]] == [8, 16]
+    ke.export.IntegerModel(model)
