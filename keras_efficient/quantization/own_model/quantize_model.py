@@ -38,16 +38,17 @@ def quantize_model(
 ) -> keras.Model:
     """A copy of `model` whose layers compute quantized: the same topology and weights, ready for `fit`.
 
-    Dense, Conv1D, Conv2D, DepthwiseConv2D, SeparableConv2D (as two layers), average pooling, Add and
-    Concatenate become this package's layers of the same names. A batch normalization behind a kernel
-    is folded into it, and a relu behind a kernel or a sum becomes its activation; a lone batch
-    normalization on images becomes a depthwise 1x1 convolution. Layers that keep the grid of their
-    input (max pooling, relu, flatten, dropout ...) stay as they are. Structured layers of this
-    package get the widths that they lack; pruned layers stay pruned. Everything else stays float: a
-    warning names it, and so does `keras_efficient.quantization.float_layers`.
+    Dense, Conv1D, Conv2D, DepthwiseConv2D, SeparableConv2D (as two layers), average pooling, sums, products and the
+    like of maps, and Concatenate become this package's layers of the same names. A zero padding before a convolution
+    becomes its padding, a batch normalization after a kernel is folded into it, and a relu after a kernel or a sum
+    becomes its activation; another activation becomes an `ActivationQ`; a lone batch normalization on images becomes
+    a depthwise 1x1 convolution. Layers that keep the grid of their input (max pooling, relu, moves, dropout ...) stay
+    as they are. Structured layers of this package get the widths that they lack; pruned layers stay pruned.
+    Everything else stays float: a warning names it, and so does `keras_efficient.quantization.float_layers`.
 
     Outputs get 16 bits, signed, unless `overrides` says otherwise: the logits of the generated C.
-    An activation of the last layer that has no grid (softmax, sigmoid) becomes a layer behind it.
+    An activation of the last layer (softmax, sigmoid) becomes a layer after it, outside of the integers. The input of
+    an `ActivationQ` has at most 8 bits, unless `overrides` says otherwise: its table in C has an entry for each code.
 
     A model that is quantized already (it has an `InputQ`, or no plain layer with a kernel) gets the widths that are
     given, and keeps all others; those of its outputs change by `overrides` alone. In other models a layer of this
@@ -75,7 +76,7 @@ def quantize_model(
     Raises:
         TypeError: No built Functional or Sequential model, or overrides that are no dictionary.
         ValueError: A wrong setting, a pattern that matches nothing, or a layer that can not be
-            quantized as it is set (dilated windows, groups, channels that come first ...), by its name.
+            quantized as it is set (groups, channels that come first ...), by its name.
 
     Source: the folding of batch normalizations is that of Jacob et al., CVPR 2018; the grids are those of
     Gural & Murmann, ICML 2019; the least squared error for the first scales is this package's.
