@@ -79,13 +79,9 @@ def open_directory(directory: Path, manifest: dict) -> None:
         ValueError: If it holds something else, or a run with other settings; nothing is
             touched then.
     """
-    path = directory / _NAME
-    if path.exists():
-        advice = "It says what the run is; without it, use another directory."
-        found = read_json(path, advice)
-        if not isinstance(found, dict):
-            raise damaged(path, "it holds no settings", advice)
-        _check_same(directory, {"engine": DEFAULT_ENGINE, "precision": "float32", **found}, manifest)
+    found = _read_manifest(directory)
+    if found is not None:
+        _check_same(directory, found, manifest)
         return
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"`directory` must be a directory. Received: '{directory}', a file")
@@ -94,7 +90,29 @@ def open_directory(directory: Path, manifest: dict) -> None:
             f"`directory` must be new, empty or an unfinished run. Received: '{directory}', "
             "which holds other files; nothing was touched"
         )
-    write_json(path, manifest)
+    write_json(directory / _NAME, manifest)
+
+
+def engine_of(directory: Path) -> str | None:
+    """The engine of the run that a directory holds; None where there is no run.
+
+    Raises:
+        ValueError: If the manifest is damaged.
+    """
+    found = _read_manifest(directory)
+    return None if found is None else found["engine"]
+
+
+def _read_manifest(directory):
+    """The manifest of a directory, complete with what runs of earlier versions do not say; None where there is none."""
+    path = directory / _NAME
+    if not path.exists():
+        return None
+    advice = "It says what the run is; without it, use another directory."
+    found = read_json(path, advice)
+    if not isinstance(found, dict):
+        raise damaged(path, "it holds no settings", advice)
+    return {"engine": DEFAULT_ENGINE, "precision": "float32", **found}
 
 
 def keep_choice(directory: Path, chosen: int) -> None:
