@@ -112,7 +112,11 @@ def _read_manifest(directory):
     found = read_json(path, advice)
     if not isinstance(found, dict):
         raise damaged(path, "it holds no settings", advice)
-    return {"engine": DEFAULT_ENGINE, "precision": "float32", **found}
+    found = {"engine": DEFAULT_ENGINE, "precision": "float32", **found}
+    if isinstance(found.get("stages"), list):
+        defaults = Stage.describe_defaults()
+        found["stages"] = [{**defaults, **stage} if isinstance(stage, dict) else stage for stage in found["stages"]]
+    return found
 
 
 def keep_choice(directory: Path, chosen: int) -> None:
