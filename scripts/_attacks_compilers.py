@@ -14,7 +14,7 @@ from _attacks_litert import LITERT
 
 _SECONDS = 120
 _COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-_NAMELESS = 54_321  # a user without a name
+_ANOTHER_USER = 54_321
 _TRAIN = """
 import json, os, sys, warnings
 {before}
@@ -134,7 +134,7 @@ def _give_away(what):
     def damage(path):
         target = {"file": path, "folder": path.parent, "cache": path.parent.parent}[what]
         if os.geteuid() == 0:
-            shutil.chown(target, _NAMELESS)
+            shutil.chown(target, _ANOTHER_USER)
         else:
             target.chmod(0o777)
 
@@ -182,16 +182,18 @@ def _spoiled(spoil, engine="compiled", before="", **environment):
 
 
 def _nameless(folder):
-    """No HOME, and (for root) a user without a name."""
-    folder.chmod(0o777)
-    become = f"os.setuid({_NAMELESS})" if os.geteuid() == 0 else ""
-    names = ("HOME", "USER", "LOGNAME", "USERNAME", "XDG_CACHE_HOME", "TMPDIR")
-    before = f"[os.environ.pop(name, None) for name in {names}]\n{become}"
-    found = _trained(folder, before)
-    check(found["engines"] in (["compiled"] * 2, ["keras"] * 2), found)
+    """No HOME, and a user whom the system knows by no name."""
+    names = ("HOME", "USER", "LOGNAME", "USERNAME", "XDG_CACHE_HOME")
+    before = f"[os.environ.pop(name, None) for name in {names}]\nimport pwd\npwd.getpwuid = dict().__getitem__"
+    _check_engine(_trained(folder, before, MPLCONFIGDIR=str(folder)), "compiled")
 
 
-_SMALL_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))"
+def _circle(cache):
+    cache.mkdir()
+    (cache / "keras_efficient").symlink_to("keras_efficient")
+
+
+_SMALL_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))"
 
 
 def _two_at_once(folder):
@@ -229,7 +231,7 @@ ATTACKS = [
     *(Attack(f"a library {what}", _damaged(damage), what == "cut to half") for what, damage in _DAMAGES.items()),
     Attack("a cache that is a file", _spoiled(lambda cache: cache.write_text("a file"))),
     Attack("a cache that cannot be written", _spoiled(lambda cache: cache.mkdir(mode=0o500))),
-    Attack("a cache that is a link in a circle", _spoiled(lambda cache: cache.symlink_to(cache))),
+    Attack("a cache that is a link in a circle", _spoiled(_circle)),
     Attack("a cache with no room for the library", _spoiled(Path.mkdir, "keras", _SMALL_FILES)),
     Attack("a temporary folder that is not there", _spoiled(Path.mkdir, TMPDIR="/no/where")),
     Attack("no home, no name", _nameless),
