@@ -148,7 +148,7 @@ def main():
         "train_minutes": round(sum(stage["train_seconds"] for stage in result["stages"]) / 60, 1),
         "copies": arguments.copies,
         "samples_per_epoch": stages[0].samples_per_epoch,
-        "engine": arguments.engine,
+        "engine": result["engine"],
         "best": result["best"],
         "integer_test_accuracy": float((logits.argmax(axis=1) == data.y_test).mean()),
         "trials": test_accuracies(directory, stages, data),

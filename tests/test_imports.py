@@ -8,8 +8,9 @@ import pytest
 
 _ROOT = Path(__file__).parents[1] / "keras_efficient"
 # Every package may import itself and the ones listed; `descriptions`, `kinds`, `reading` and the modules
-# that lie directly in keras_efficient (files, folders, startup ...) may be imported by all.
-_EVERYONE = {"descriptions", "kinds", "reading", "files", "folders", "lazy_names", "startup", "type_aliases", "version"}
+# that lie directly in keras_efficient may be imported by all.
+_MODULES = {"files", "folders", "lazy_names", "programs", "startup", "type_aliases", "version"}
+_EVERYONE = {"descriptions", "kinds", "reading", *_MODULES}
 _ALLOWED = {
     "kinds": set(),
     "reading": set(),

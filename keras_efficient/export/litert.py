@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
-import warnings
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from keras_efficient.copies.rebuild import Rebuilder
 from keras_efficient.export.litert_layers import LitertLayers
+from keras_efficient.export.litert_process import convert_saved_model, start_converter
 from keras_efficient.export.litert_report import LitertReport, litert_report
 from keras_efficient.files import write_atomically
 from keras_efficient.reading import Node
@@ -71,7 +73,8 @@ def convert_litert(model: keras.Model, samples: np.ndarray | None = None) -> byt
         RuntimeError: If Keras runs on another backend than TensorFlow.
         TypeError: If `model` is no built Functional or Sequential model.
         ValueError: If `samples` holds none, has not the model's input shape, or numbers that are not
-            finite; if the converter cannot write a layer.
+            finite; if the converter cannot write a layer, or ends. It runs in a process of its own, which it
+            may end, and which then waits for the next model for five minutes.
     """
     check_backend()
     if not is_connected(model) or len(getattr(model, "inputs", None) or ()) != 1:
@@ -79,7 +82,7 @@ def convert_litert(model: keras.Model, samples: np.ndarray | None = None) -> byt
             f"`model` must be a built Functional or Sequential model with one input. Received: model={model!r}"
         )
     samples = None if samples is None else checked_samples(samples, model.inputs[0])
-    return converted(for_one_sample(model, samples), samples)
+    return converted(for_one_sample(model, samples), samples, model.name)
 
 
 def check_backend() -> None:
@@ -144,19 +147,26 @@ class _ForOneSample(_Plain):
         return keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype)
 
 
-def converted(model: keras.Model, samples: np.ndarray | None) -> bytes:
+def converted(model: keras.Model, samples: np.ndarray | None, name: str) -> bytes:
+    """The bytes of the .tflite file of such a model; `name` is that of the user's, for errors."""
+    start_converter()
+    with tempfile.TemporaryDirectory(prefix="keras_efficient-") as folder:
+        try:
+            _write_saved_model(model, folder)
+        except Exception as error:  # of many classes, by what TensorFlow could not trace
+            raise ValueError(f"TensorFlow cannot write the model {name!r} for LiteRT: {error}") from error
+        if samples is not None:
+            np.save(Path(folder) / "samples.npy", samples)
+        return convert_saved_model(Path(folder), name)
+
+
+def _write_saved_model(model, folder):
+    """What LiteRT's own `from_keras_model` writes, in inference."""
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    if samples is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([sample[np.newaxis]] for sample in samples)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-    # Keras prints what it exports, and the converter warns of ranges that it then measures.
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs")
-        try:
-            return converter.convert()
-        except Exception as error:  # of many classes, by what it could not do
-            raise ValueError(f"LiteRT's converter cannot write this model: {error}") from error
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    signature = [tf.TensorSpec(tensor.shape, dtype=tensor.dtype, name=tensor.name) for tensor in model.inputs]
+    archive.add_endpoint("serve", functools.partial(model.__call__, training=False), signature)
+    with contextlib.redirect_stdout(io.StringIO()):  # Keras prints what it exports
+        archive.write_out(folder)

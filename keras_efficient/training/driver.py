@@ -64,8 +64,10 @@ def train_network(
         save_seconds: How much time passes between two saves of a running trial's state, at
             least; 0 saves after every epoch.
         engine: What computes the epochs: `"keras"`, or `"compiled"`, C code for networks of the
-            description language, several times faster; where it cannot (another layer, optimizer
-            or loss, no C compiler) a warning says why, and Keras does it.
+            description language, several times faster; where it cannot compute all stages (another
+            layer, optimizer or loss, no C compiler) a warning says why, and Keras does it. What it
+            came to is decided before the first file and stands in the manifest and in result.json;
+            a run that continues keeps it, and fails the trials of a worker that does not have it.
 
     Returns:
         A `Selection`.

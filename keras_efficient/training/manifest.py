@@ -91,13 +91,9 @@ def opened(directory: Path, manifest: dict) -> Iterator[None]:
 
 def check_directory(directory: Path, manifest: dict) -> bool:
     """Whether `directory` is the run's already; a ValueError if it cannot become that."""
-    path = directory / _NAME
-    if path.exists():
-        advice = "It says what the run is; without it, use another directory."
-        found = read_json(path, advice)
-        if not isinstance(found, dict):
-            raise damaged(path, "it holds no settings", advice)
-        _check_same(directory, {"engine": DEFAULT_ENGINE, "precision": "float32", **found}, manifest)
+    found = _read_manifest(directory)
+    if found is not None:
+        _check_same(directory, found, manifest)
         return True
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"`directory` must be a directory. Received: '{directory}', a file")
@@ -107,6 +103,32 @@ def check_directory(directory: Path, manifest: dict) -> bool:
             "which holds other files; nothing was touched"
         )
     return False
+
+
+def engine_of(directory: Path) -> str | None:
+    """The engine of the run that a directory holds; None where there is no run.
+
+    Raises:
+        ValueError: If the manifest is damaged.
+    """
+    found = _read_manifest(directory)
+    return None if found is None else found["engine"]
+
+
+def _read_manifest(directory):
+    """The manifest of a directory, complete with what runs of earlier versions do not say; None where there is none."""
+    path = directory / _NAME
+    if not path.exists():
+        return None
+    advice = "It says what the run is; without it, use another directory."
+    found = read_json(path, advice)
+    if not isinstance(found, dict):
+        raise damaged(path, "it holds no settings", advice)
+    found = {"engine": DEFAULT_ENGINE, "precision": "float32", **found}
+    if isinstance(found.get("stages"), list):
+        defaults = Stage.describe_defaults()
+        found["stages"] = [{**defaults, **stage} if isinstance(stage, dict) else stage for stage in found["stages"]]
+    return found
 
 
 def keep_choice(directory: Path, chosen: int) -> None:

@@ -1,6 +1,7 @@
 """Where the networks of a run come from: a description, or a function that builds a model."""
 
 import hashlib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -84,7 +85,16 @@ def _anonymous(layer):
         config = layer.get_config()
     except NotImplementedError:
         config = {}
-    return repr(_without_names(config)), [tuple(weight.shape) for weight in layer.weights]
+    return repr(_without_names(_without_defaults(type(layer), config))), [tuple(w.shape) for w in layer.weights]
+
+
+def _without_defaults(kind, config):
+    """The settings that are not at their defaults: an argument that a later version adds makes no other network."""
+    defaults = {}
+    for make in filter(inspect.isfunction, (vars(base).get("__init__") for base in reversed(kind.__mro__))):
+        for name, parameter in inspect.signature(make).parameters.items():
+            defaults[name] = repr(_without_names(parameter.default))
+    return {name: value for name, value in config.items() if repr(_without_names(value)) != defaults.get(name)}
 
 
 def _without_names(value):

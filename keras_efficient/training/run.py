@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from numbers import Real
 from pathlib import Path
 from typing import Self
@@ -15,7 +15,8 @@ import numpy as np
 from keras_efficient.layers.arguments import whole_number
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.distillation import distilled
-from keras_efficient.training.engines import check_engine
+from keras_efficient.training.engine_choice import choose_engine, reason_against_stages
+from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
 from keras_efficient.training.executors.data_files import shared
 from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.trials import RemoteTrials
@@ -43,7 +44,7 @@ class Run:
     rule: str | Callable
     seed: int
     save_seconds: float = SAVE_SECONDS
-    engine: str = "keras"
+    engine: str = DEFAULT_ENGINE
     # Tells the runs apart that a worker has seen.
     token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
@@ -63,12 +64,16 @@ class Run:
         source = NetworkSource(config, samples.input_shape)
         _check_seconds(save_seconds)
         check_engine(engine)
+        directory = Path(directory)
         seed = whole_number(seed, "seed")
-        run = cls(source, samples, _check_stages(stages), Path(directory), check_rule(rule), seed, save_seconds, engine)
+        stages, rule = _check_stages(stages), check_rule(rule)
         # What is wrong with the network or the labels shows here, before a file is written.
         outputs = source.outputs()
         if outputs is not None:
             samples.check_labels(outputs)
+        against = partial(reason_against_stages, source, stages, samples.one_hot)
+        engine = choose_engine(engine, directory, against, stacklevel=4)
+        run = cls(source, samples, stages, directory, rule, seed, save_seconds, engine)
         check_directory(run.directory, run.manifest())
         return run
 
@@ -197,6 +202,12 @@ class Run:
             goal=goal,
         )
 
+    def fail_trial(self, number: int, index: int, reason: str) -> TrialResult:
+        """Write the record of a trial that cannot be computed."""
+        result = TrialResult(index, trial_seed(self.seed, number, index), status="failed", reason=reason)
+        result.write(self.trial_directory(number, index))
+        return result
+
     def _scored(self, trials):
         scores = selection_score(*candidate_values(trials), len(self.data.x_val))
         for trial, score in zip(trials, scores, strict=True):
@@ -208,7 +219,7 @@ def _check_some_finished(trials, number, mode):
     if all(trial.status == "failed" for trial in trials):
         raise ValueError(
             f"All {len(trials)} trials of stage {number} ({mode}) failed; the first: {trials[0].reason}. "
-            "Try a lower learning rate, in another directory."
+            "Mend that (with a lower learning rate where the loss is not finite), in another directory."
         )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from numbers import Real
 from pathlib import Path
 
@@ -190,6 +190,11 @@ class Stage:
             # By what they hold: another file of the same name is another teacher.
             described["teachers"] = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in self.teachers]
         return described
+
+    @classmethod
+    def describe_defaults(cls) -> dict:
+        """The settings that need not be given, as `describe` says them."""
+        return {field.name: _as_json(field.default) for field in fields(cls) if field.default is not MISSING}
 
 
 def _check_rate(name, value, minimum_is_open):

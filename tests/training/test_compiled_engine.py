@@ -1,7 +1,7 @@
 """The compiled engine computes what Keras computes, bit for bit the same every time, or leaves it to Keras."""
 
+import concurrent.futures
 import json
-import os
 import shutil
 
 import keras
@@ -10,8 +10,10 @@ import pytest
 from samples import STUDY, result_without_clocks
 
 import keras_efficient as ke
-from keras_efficient.training.engines import make_engine
-from keras_efficient.training.engines.compiled import CompiledEngine, LibraryError, library
+from keras_efficient.training.engine_choice import reason_against_stages
+from keras_efficient.training.engines import EngineError, make_engine
+from keras_efficient.training.engines.compiled import CompiledEngine, library
+from keras_efficient.training.network_source import NetworkSource
 
 pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="the compiled engine needs a C compiler"
@@ -355,8 +357,39 @@ def test_a_run_is_continued_by_the_engine_that_began_it(run, digits, tmp_path):
     assert manifest.pop("engine") == "keras"
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))  # as before there were engines to choose from
     _train(tmp_path, digits, engine="keras")
-    with pytest.raises(ValueError, match="engine is 'keras' there and 'compiled' here"):
+    with pytest.warns(UserWarning, match="Keras trains: the run in '.*' was begun with it"):
         _train(tmp_path, digits)
+
+
+def test_a_run_that_cannot_go_on_with_its_engine_says_so(run, digits, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(run[1], copy)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _train(copy, digits).best.val_loss == run[0].best.val_loss  # a finished run is only read
+    shutil.rmtree(copy / "stages/1_learn_scales/trial_000")
+    (copy / "result.json").unlink()
+    with pytest.raises(EngineError, match="The engine of this run, 'compiled', cannot be used here: no C compiler"):
+        _train(copy, digits)
+
+
+class _WorkersWithoutCompiler(concurrent.futures.ThreadPoolExecutor):
+    def submit(self, function, /, *arguments):
+        return super().submit(self._call, function, *arguments)
+
+    def _call(self, function, *arguments):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", "/nowhere")
+            return function(*arguments)
+
+
+def test_a_worker_without_the_engine_fails_its_trial(digits, tmp_path):
+    stages = [ke.Stage("float", 2, 1, batch_size=64)]
+    with _WorkersWithoutCompiler(1) as executor, pytest.raises(ValueError, match="All 2 trials .*: no C compiler"):
+        ke.train_network(_DIGITS, digits, stages, tmp_path, executor, verbose=False, engine="compiled")
+    assert json.loads((tmp_path / "manifest.json").read_text())["engine"] == "compiled"
+    records = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("stages/*/*/trial.json"))]
+    assert [record["status"] for record in records] == ["failed"] * 2
+    assert len({record["seed"] for record in records}) == 2 and "no C compiler" in records[1]["reason"]
 
 
 def test_an_unknown_engine_touches_nothing(digits, tmp_path):
@@ -382,15 +415,40 @@ def test_callbacks_of_epochs_are_called(digits, tmp_path):
 # --- What Keras does instead --------------------------------------------------------------------------------------
 
 
+def _of_the_engine(warnings):
+    return [warning for warning in warnings if "Keras trains" in str(warning.message)]
+
+
 def test_without_a_compiler_keras_trains(digits, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.warns(
-        UserWarning, match=r"Keras trains instead: no C compiler is installed \(looked for cc, gcc, clang"
-    ):
-        _train(tmp_path / "ours", digits, modes=["float"])
-    _train(tmp_path / "theirs", digits, engine="keras", modes=["float"])
+        UserWarning, match=r"^Keras trains: no C compiler is installed \(looked for cc, gcc, clang"
+    ) as said:
+        _train(tmp_path / "ours", digits)
+    assert len(_of_the_engine(said)) == 1
+    _train(tmp_path / "theirs", digits, engine="keras")
     ours, theirs = (result_without_clocks(tmp_path / name) for name in ("ours", "theirs"))
-    assert (ours.pop("engine"), theirs.pop("engine")) == ("compiled", "keras") and ours == theirs
+    assert ours["engine"] == "keras" and ours == theirs
+    manifests = [json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("ours", "theirs")]
+    assert manifests[0]["engine"] == "keras" and manifests[0] == manifests[1]
+
+
+def test_one_stage_that_is_not_supported_leaves_all_of_them_to_keras(digits, tmp_path):
+    stages = [ke.Stage("float", 1, 1), ke.Stage("learn_scales", 1, 1, optimizer="sgd")]
+    with pytest.warns(UserWarning, match=r"Keras trains: .* the optimizer SGD \(stage 1, learn_scales\)") as said:
+        ke.train_network(_DIGITS, digits, stages, tmp_path, verbose=False, engine="compiled")
+    (warning,) = _of_the_engine(said)
+    assert warning.filename == __file__
+    assert result_without_clocks(tmp_path)["engine"] == "keras"
+
+
+def test_soft_labels_are_known_before_they_are_made():
+    """Distillation turns classes into rows, which this loss does not take."""
+    source, loss = NetworkSource(_DIGITS, (8, 8, 1)), "sparse_categorical_crossentropy"
+    stages = [ke.Stage("float", 1, 1, loss=loss)]
+    assert reason_against_stages(source, stages, one_hot=False) is None
+    stages.append(ke.Stage("learn_scales", 1, 1, distillation=0.5, loss=loss))
+    assert "the loss 'sparse_categorical_crossentropy'" in reason_against_stages(source, stages, one_hot=False)
 
 
 def _batches():
@@ -463,69 +521,9 @@ def test_what_is_not_supported_is_left_to_keras(message):
     x, y = _data(model.input_shape[1:] if hasattr(model, "input_shape") else (10,))
     y = np.eye(4, dtype="float32")[y]
     settings = {"optimizer": keras.optimizers.Adam(), "loss": "categorical_crossentropy", "callbacks": (), **changes}
-    with pytest.warns(UserWarning, match=f"Keras trains instead: it does not support {message}"):
-        engine = make_engine(model, arrays=(x, y, x, y), batch_size=16, engine="compiled", **settings)
+    with pytest.raises(EngineError, match=f"cannot be used here: the compiled engine does not support {message}"):
+        make_engine(model, arrays=(x, y, x, y), batch_size=16, engine="compiled", **settings)
+    engine = make_engine(model, arrays=(x, y, x, y), batch_size=16, engine="keras", **settings)
     assert not isinstance(engine, CompiledEngine)
     engine.set_callbacks(list(settings["callbacks"]))
     assert np.isfinite(engine.train_epoch(np.arange(len(x))))
-
-
-# --- The library ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """A new cache folder; the library is built again, and again after the test."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    library._load.cache_clear()
-    yield tmp_path / "keras_efficient"
-    library._load.cache_clear()
-
-
-def _load_again():
-    library._load.cache_clear()
-    return library.load_library()
-
-
-def test_the_library_is_built_once(cache):
-    library.load_library()
-    (path,) = cache.iterdir()  # one file, nothing temporary beside it
-    built = path.stat().st_mtime_ns
-    _load_again()
-    assert [path] == list(cache.iterdir()) and path.stat().st_mtime_ns == built
-    shutil.rmtree(cache)
-    assert _load_again().ke_sizes
-
-
-def test_a_damaged_library_is_built_again(cache, monkeypatch):
-    monkeypatch.setattr(library, "_key", lambda compiler: "damaged")
-    cache.mkdir()
-    (cache / "step-damaged.so").write_text("no library")
-    assert library.load_library().ke_sizes
-    (path,) = cache.iterdir()
-    assert path.stat().st_size > 10_000
-
-
-def test_a_cache_that_cannot_be_written_does_no_harm(cache):
-    cache.write_text("a file where the folder should be")
-    assert library.load_library().ke_sizes
-    assert cache.read_text().startswith("a file")
-
-
-def test_a_compiler_that_fails_is_an_error_with_its_words(cache, tmp_path, monkeypatch):
-    compiler = tmp_path / "cc"
-    compiler.write_text("#!/bin/sh\necho 'out of cheese' >&2\nexit 1\n")
-    compiler.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(LibraryError, match="cannot compile the step: out of cheese"):
-        library.load_library()
-    assert not list(cache.iterdir())
-
-
-def test_a_change_of_source_or_compiler_is_another_library(monkeypatch, tmp_path):
-    before = library._key(shutil.which("cc") or shutil.which("gcc") or shutil.which("clang"))
-    changed = tmp_path / "sources"
-    shutil.copytree(library.SOURCES, changed)
-    (changed / "layers.h").write_text((changed / "layers.h").read_text() + "\n")
-    monkeypatch.setattr(library, "SOURCES", changed)
-    assert library._key(shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")) != before

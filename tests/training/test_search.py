@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections import Counter
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -19,6 +20,9 @@ from keras_efficient.cli import main
 from keras_efficient.descriptions import read_description
 from keras_efficient.training import search
 from keras_efficient.training.search import SearchSpace
+from keras_efficient.training.search.brief_training import Job, train_job
+from keras_efficient.training.search.driver import _candidate
+from keras_efficient.training.search.settings import Search
 
 _SPACE = SearchSpace(
     input_pooling=None, kernel_sizes={"C": [3], "DSC": [3]}, filters=[4, 6], dense_units=[8], max_layers=2
@@ -330,6 +334,23 @@ def test_wrong_arguments_touch_nothing(changes, message, data, tmp_path):
     with pytest.raises(ValueError, match=message):
         _search(tmp_path / "x", data, **changes)
     assert not (tmp_path / "x").exists()
+
+
+def test_a_search_decides_its_engine_once(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.warns(UserWarning, match="^Keras trains: no C compiler is installed"):
+        prepared = Search.prepare(data, 500, tmp_path, _SPACE, 1, (1, 1), None, None, 0, "compiled")
+    assert prepared.engine == prepared.manifest()["engine"] == "keras"
+
+
+def test_a_worker_without_the_engine_of_the_search_fails_its_candidate(data, tmp_path, monkeypatch):
+    prepared = Search.prepare(data, 500, tmp_path, _SPACE, 1, (1, 1), None, None, 0, "keras")
+    network = _REFERENCES["tiny"]
+    result = _candidate("tiny", network, ke.estimate_storage(network, (8, 8, 1)))
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = train_job(replace(prepared, engine="compiled"), Job("candidates/0000", result))
+    assert found.status == "failed" and "which this worker does not have: no C compiler" in found.reason
+    assert not (tmp_path / "candidates/0000").exists()
 
 
 def test_a_limit_that_nothing_fits_names_the_smallest(data, tmp_path):

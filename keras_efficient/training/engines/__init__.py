@@ -1,15 +1,19 @@
 """Engines: how an epoch is computed. They share the interface of `FitEngine`."""
 
-import warnings
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from keras_efficient.training.engines.engine import Arrays, Engine, Loss, Optimizer
 from keras_efficient.training.engines.fit import FitEngine
 
-DEFAULT_ENGINE = "keras"
-ENGINES = (DEFAULT_ENGINE, "compiled")
+DEFAULT_ENGINE, COMPILED_ENGINE = "keras", "compiled"
+ENGINES = (DEFAULT_ENGINE, COMPILED_ENGINE)
+
+
+class EngineError(ValueError):
+    """The engine that a run computes with cannot compute it here; the message says why."""
 
 
 def check_engine(engine: str) -> str:
@@ -28,17 +32,18 @@ def make_engine(
     callbacks: Sequence[keras.callbacks.Callback],
     engine: str = DEFAULT_ENGINE,
 ) -> Engine:
-    """The engine asked for if it can do the job, else the fastest that can.
+    """The engine that was asked for; of Keras's the fastest that can do the job.
 
     On TensorFlow a whole epoch is one graph call. A model with its own `train_step`, callbacks
     that look at batches, and the other backends go through `model.fit`.
+
+    Raises:
+        EngineError: If the engine cannot do the job here.
     """
+    if engine == COMPILED_ENGINE:
+        return _compiled_engine(model, optimizer, loss, arrays, batch_size, callbacks)
     plain = type(model).train_step is keras.Model.train_step
     every_batch = _look_at_batches(callbacks)
-    if engine == "compiled":
-        compiled = _compiled_engine(model, optimizer, loss, arrays, batch_size, every_batch)
-        if compiled is not None:
-            return compiled
     if keras.backend.backend() != "tensorflow" or not plain or every_batch:
         return FitEngine(model, optimizer, loss, arrays, batch_size, every_batch)
     # Imported here: the module needs TensorFlow.
@@ -47,19 +52,43 @@ def make_engine(
     return TensorFlowEngine(model, optimizer, loss, arrays, batch_size)
 
 
-def _compiled_engine(model, optimizer, loss, arrays, batch_size, every_batch):
-    """The engine in C; None, with a warning that says why, where it cannot do the job."""
-    from keras_efficient.training.engines.compiled import CompiledEngine, LibraryError, NotSupportedError
+def _compiled_engine(model, optimizer, loss, arrays, batch_size, callbacks):
+    from keras_efficient.training.engines.compiled import CompiledEngine
+
+    reason = reason_against_compiled(model, optimizer, loss, np.ndim(arrays[1]), callbacks)
+    if reason is not None:
+        raise EngineError(f"The engine of this run, {COMPILED_ENGINE!r}, cannot be used here: {reason}")
+    return CompiledEngine(model, optimizer, loss, arrays, batch_size)
+
+
+def reason_against_compiled(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    loss: Loss,
+    label_dimensions: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> str | None:
+    """Why the engine in C cannot train this here; None: it can."""
+    from keras_efficient.training.engines.compiled import NotSupportedError, check_support
 
     try:
-        if every_batch:
+        if _look_at_batches(callbacks):
             raise NotSupportedError("a callback that looks at batches")
-        return CompiledEngine(model, optimizer, loss, arrays, batch_size)
+        check_support(model, optimizer, loss, label_dimensions)
     except NotSupportedError as error:
-        reason = f"it does not support {error}"
+        return f"the compiled engine does not support {error}"
+    return reason_against_library()
+
+
+def reason_against_library() -> str | None:
+    """Why the engine in C cannot be had on this machine; None: it can."""
+    from keras_efficient.training.engines.compiled import LibraryError, load_library, threads
+
+    threads()  # a wrong number of them is an error, before a file is written
+    try:
+        load_library()
     except LibraryError as error:
-        reason = str(error)
-    warnings.warn(f"The compiled engine is not used, Keras trains instead: {reason}", stacklevel=2)
+        return str(error)
     return None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from keras_efficient.training.data import TrainingData
+from keras_efficient.training.engines import EngineError
 from keras_efficient.training.halving import Goal
 from keras_efficient.training.manifest import package_versions
 from keras_efficient.training.progress_file import ProgressFile
@@ -59,7 +60,10 @@ def run_trial(work: StageWork, data: TrainingData, index: int) -> TrialResult:
     stage = (work.run.token, work.number)
     if getattr(_worker, "stage", None) != stage:
         _check_surroundings(work)
-        _worker.trainer = replace(work.run, data=data).trainer(work.number, work.start)
+        try:
+            _worker.trainer = replace(work.run, data=data).trainer(work.number, work.start)
+        except EngineError as error:  # this machine lacks what the driver's has
+            return work.run.fail_trial(work.number, index, str(error))
         _worker.stage = stage
     return work.run.run_trial(_worker.trainer, work.number, index, progress, work.goal)
 

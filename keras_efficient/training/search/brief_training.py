@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from keras_efficient.files import read_json, write_json
 from keras_efficient.training.driver import train_network
+from keras_efficient.training.engines import COMPILED_ENGINE, EngineError, reason_against_library
 from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.tasks import Task, Tasks, begun
 from keras_efficient.training.progress import SilentProgress
@@ -88,6 +89,7 @@ def train_job(search: Search, job: Job) -> CandidateResult:
 
 def _train(search: Search, job: Job, directory: Path) -> dict:
     data = search.data
+    _check_engine(search.engine)
     selection = train_network(
         job.candidate.network,
         (data.x_train, data.y_train, data.x_val, data.y_val),
@@ -107,6 +109,13 @@ def _train(search: Search, job: Job, directory: Path) -> dict:
         "path": f"{job.place}/{quantized['accuracy_path']}",
         "train_seconds": sum(stage["train_seconds"] for stage in trials),
     }
+
+
+def _check_engine(engine):
+    """Candidates that this worker cannot train as the others are trained fail: Keras does not take over here."""
+    reason = reason_against_library() if engine == COMPILED_ENGINE else None
+    if reason is not None:
+        raise EngineError(f"The search computes with the engine {engine!r}, which this worker does not have: {reason}")
 
 
 def _reason(directory: Path, error: Exception) -> str:

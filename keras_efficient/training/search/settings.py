@@ -14,7 +14,8 @@ from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.storage import estimate_storage
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
+from keras_efficient.training.engine_choice import choose_engine
+from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine, reason_against_library
 from keras_efficient.training.manifest import package_versions
 from keras_efficient.training.search.candidates import Network, candidates
 from keras_efficient.training.search.pricing import PricedSpace, price_space
@@ -62,6 +63,7 @@ class Search:
         engine: str,
     ) -> "Search":
         """Check the arguments of `search_networks`; no file is touched."""
+        check_engine(engine)
         # A search chooses, so it never sees test data.
         checked = replace(TrainingData.from_arrays(data), x_test=None, y_test=None)
         if space is not None and not isinstance(space, SearchSpace):
@@ -75,9 +77,11 @@ class Search:
             stages=_stages(epochs, batch_size, len(checked.x_train)),
             references={},
             seed=_check_seed(seed),
-            engine=check_engine(engine),
+            engine=engine,
         )
         checked.check_labels(search.classes)
+        engine = choose_engine(engine, search.directory, reason_against_library, stacklevel=4)
+        search = replace(search, engine=engine)
         return replace(search, references=search.known_references() if references is None else dict(references))
 
     @property

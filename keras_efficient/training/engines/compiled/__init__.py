@@ -1,7 +1,8 @@
 """Epochs in C, for the layers of the description language: built at first use, checked against Keras in the tests."""
 
-from keras_efficient.training.engines.compiled.engine import CompiledEngine
-from keras_efficient.training.engines.compiled.library import LibraryError, load_library
+from keras_efficient.training.engines.compiled.compiler import LibraryError
+from keras_efficient.training.engines.compiled.engine import CompiledEngine, check_support
+from keras_efficient.training.engines.compiled.library import load_library, threads
 from keras_efficient.training.engines.compiled.support import NotSupportedError
 
-__all__ = ["CompiledEngine", "LibraryError", "NotSupportedError", "load_library"]
+__all__ = ["CompiledEngine", "LibraryError", "NotSupportedError", "check_support", "load_library", "threads"]

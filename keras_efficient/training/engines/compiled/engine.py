@@ -29,11 +29,7 @@ class CompiledEngine:
     """
 
     def __init__(self, model: keras.Model, optimizer: Optimizer, loss: Loss, arrays: Arrays, batch_size: int):
-        support.check_optimizer(optimizer)
-        support.check_loss(loss, np.ndim(arrays[1]))
-        prefix, body = split_prefix(model)
-        support.check_model(body)
-        self.program = Program(body)
+        prefix, self.program = check_support(model, optimizer, loss, np.ndim(arrays[1]))
         self.network = self.program.network()
         self.library = load_library()
         self.threads = threads()
@@ -142,6 +138,21 @@ class CompiledEngine:
             momentum=moments.ctypes.data,
             velocity=moments.ctypes.data + moments.nbytes // 2,
         )
+
+
+def check_support(
+    model: keras.Model, optimizer: Optimizer, loss: Loss, label_dimensions: int
+) -> tuple[keras.Model | None, Program]:
+    """The part of a model that is computed beforehand, and the program of the rest.
+
+    Raises:
+        NotSupportedError: As `CompiledEngine`.
+    """
+    support.check_optimizer(optimizer)
+    support.check_loss(loss, label_dimensions)
+    prefix, body = split_prefix(model)
+    support.check_model(body)
+    return prefix, Program(body)
 
 
 def _contiguous(x):

@@ -2,28 +2,21 @@
 
 import ctypes
 import functools
-import hashlib
 import os
-import platform
-import shutil
-import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from keras_efficient.programs import ProgramError
+from keras_efficient.training.engines.compiled.cache import LibraryCache
+from keras_efficient.training.engines.compiled.compiler import (
+    LibraryError,
+    compile_library,
+    find_compiler,
+    library_key,
+)
 from keras_efficient.training.engines.compiled.structures import STRUCTURES, Adam, Network
 from keras_efficient.training.executors.threads import available_cores
-
-SOURCES = Path(__file__).parent
-_COMPILERS = ("cc", "gcc", "clang")
-# No -ffast-math: the quantizer rounds by adding and subtracting a large number.
-_FLAGS = ("-std=gnu11", "-O3", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-w")
-_LIBRARIES = ("-lm", "-lpthread")
-_SECONDS = 300
-
-
-class LibraryError(RuntimeError):
-    """The library cannot be built or loaded here."""
 
 
 def threads() -> int:
@@ -44,33 +37,49 @@ def load_library() -> ctypes.CDLL:
     """The library, built if it is not in the cache.
 
     Raises:
-        LibraryError: Without a C compiler, or where it cannot compile the file.
+        LibraryError: If it cannot be had here, whatever the reason: no compiler or one that fails, hangs or is no
+            program, folders that cannot be written or that programs may not run from.
     """
-    compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
-    if compiler is None:
-        raise LibraryError(f"no C compiler is installed (looked for {', '.join(_COMPILERS)})")
-    return _load(compiler)
+    try:
+        return _load(find_compiler(), _cache_folder())
+    except (OSError, ProgramError, UnicodeError) as error:  # what a system that is not as it should be raises
+        raise LibraryError(str(error)) from error
+
+
+def _cache_folder():
+    """Where libraries are kept; None for a user without a home."""
+    # Unlike `Path.expanduser`, that of os leaves the path as it is where there is no home.
+    wanted = (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache"))
+    return next((Path(path) / "keras_efficient" for path in wanted if os.path.isabs(path)), None)
 
 
 @functools.cache
-def _load(compiler):
-    name = f"step-{_key(compiler)}.so"
-    for folder in _folders():
-        with suppress(OSError):  # it is not there yet, or damaged
-            return _open(folder / name)
-        try:
-            _build(compiler, folder / name)
-            return _open(folder / name)
-        except OSError as error:  # a folder that cannot be written, or that programs may not run from
-            reason = error
-    raise LibraryError(f"the compiled step cannot be stored or loaded: {reason}")
+def _load(compiler, folder):
+    cache = None if folder is None else LibraryCache(folder)
+    key = library_key(compiler)
+    found = cache and cache.find(key)
+    if found:
+        with suppress(OSError, LibraryError):  # programs may not run from there, say
+            return _open(found)
+    built = _build(compiler)
+    try:
+        opened = _open(built)
+    except OSError:
+        if cache is None:
+            raise
+        return _open(cache.store(key, built.read_bytes()))  # programs may not run from the temporary folder, say
+    with suppress(OSError):  # what cannot be kept is built by each process
+        if cache is not None:
+            cache.store(key, built.read_bytes())
+    return opened
 
 
-def _folders():
-    """Where the library may be: the user's cache, else a temporary folder of this process."""
-    cache = os.environ.get("XDG_CACHE_HOME")
-    yield (Path(cache) if cache else Path("~/.cache").expanduser()) / "keras_efficient"
-    yield Path(_temporary_folder().name)
+def _build(compiler):
+    """A new library in the temporary folder of this process."""
+    handle, path = tempfile.mkstemp(suffix=".so", dir=_temporary_folder().name)
+    os.close(handle)
+    compile_library(compiler, Path(path))
+    return Path(path)
 
 
 @functools.cache
@@ -78,48 +87,12 @@ def _temporary_folder():
     return tempfile.TemporaryDirectory(prefix="keras_efficient-")
 
 
-def _key(compiler):
-    """Hash of all that decides the machine code; the file may lie in a folder that several machines share."""
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=_SECONDS).stdout
-    texts = [path.read_text() for path in sorted(SOURCES.glob("*.[ch]"))]
-    parts = (*texts, *_FLAGS, compiler, version, platform.machine(), _processor())
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def _processor():
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return "\n".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))}))
-
-
-def _build(compiler, path):
-    """Compile beside `path`, under a name of this process's own, and put the whole file in place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(suffix=".so", dir=path.parent)
-    os.close(handle)
-    try:
-        _compile(compiler, temporary)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _compile(compiler, target):
-    for machine in (["-march=native"], []):  # some compilers do not know their own machine
-        command = [compiler, *_FLAGS, *machine, str(SOURCES / "step.c"), "-o", target, *_LIBRARIES]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise LibraryError(f"{compiler} took more than {_SECONDS} s") from None
-        if done.returncode == 0:
-            return
-    raise LibraryError(f"{compiler} cannot compile the step: {done.stderr.strip()[-500:]}")
-
-
 def _open(path):
     library = ctypes.CDLL(str(path))
+    try:
+        library.ke_sizes, library.ke_train, library.ke_predict  # noqa: B018
+    except AttributeError as error:
+        raise LibraryError(f"'{path}' is another library: {error}") from None
     sizes = (ctypes.c_int32 * len(STRUCTURES))()
     library.ke_sizes(sizes)
     if list(sizes) != [ctypes.sizeof(structure) for structure in STRUCTURES]:

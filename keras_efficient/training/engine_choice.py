@@ -1,0 +1,57 @@
+"""Which engine a run computes with: decided once, before its first file."""
+
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from keras_efficient.training.engines import (
+    COMPILED_ENGINE,
+    DEFAULT_ENGINE,
+    ENGINES,
+    check_engine,
+    reason_against_compiled,
+)
+from keras_efficient.training.manifest import engine_of
+from keras_efficient.training.network_source import NetworkSource
+from keras_efficient.training.prefix import split_prefix
+from keras_efficient.training.stage import Stage
+
+
+def choose_engine(asked: str, directory: Path, reason_against: Callable[[], str | None], stacklevel: int = 3) -> str:
+    """The engine of a run: "keras", or "compiled" where that was asked for and nothing speaks against it.
+
+    A run that has begun keeps the engine that it began with. Where Keras computes although "compiled" was asked for,
+    one warning says why.
+
+    Args:
+        asked: The argument `engine`.
+        directory: Of the run.
+        reason_against: Tells why the compiled engine cannot compute the run; None: it can.
+        stacklevel: Of the warning, as seen from the caller.
+
+    Raises:
+        ValueError: If `asked` is no engine, or the directory's manifest is damaged.
+    """
+    if check_engine(asked) == DEFAULT_ENGINE:
+        return asked
+    begun = engine_of(directory)
+    reason = reason_against() if begun not in ENGINES else None
+    if begun == DEFAULT_ENGINE:
+        reason = f"the run in '{directory}' was begun with it"
+    if reason is None:
+        return COMPILED_ENGINE
+    warnings.warn(f"Keras trains: {reason}", stacklevel=stacklevel)
+    return DEFAULT_ENGINE
+
+
+def reason_against_stages(source: NetworkSource, stages: Iterable[Stage], one_hot: bool) -> str | None:
+    """Why the compiled engine cannot compute all stages of a run here; None: it can."""
+    for number, stage in enumerate(stages):
+        callbacks = stage.make_callbacks()
+        _, body = split_prefix(source.build(stage.mode, seed=0), whole=bool(callbacks))
+        has_rows = one_hot or bool(stage.distillation)
+        loss, optimizer = stage.loss_for(has_rows), stage.make_optimizer()
+        reason = reason_against_compiled(body, optimizer, loss, 2 if has_rows else 1, callbacks)
+        if reason is not None:
+            return f"{reason} (stage {number}, {stage.mode})"
+    return None
