@@ -120,8 +120,8 @@ class Slide(NamedTuple):
 
     def places(self, shape: Shape) -> Shape:
         """The places that the window leaves of a signal or an image, without the channels."""
-        axes = zip(as_image(shape)[:2], self.extents, self.strides, (0, 1), strict=True)
-        rows, columns = (window_output_size(*axis, along(self.padding, number)) for *axis, number in axes)
+        axes = enumerate(zip(as_image(shape)[:2], self.extents, self.strides, strict=True))
+        rows, columns = (window_output_size(*axis, along(self.padding, number)) for number, axis in axes)
         return (columns,) if len(shape) == 2 else (rows, columns)
 
 

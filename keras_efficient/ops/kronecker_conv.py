@@ -8,7 +8,12 @@ from keras_efficient.type_aliases import Tensor
 
 
 def kronecker_conv(
-    x: Tensor, a: Tensor, b: Tensor, strides: tuple[int, int] = (1, 1), padding: str = "valid"
+    x: Tensor,
+    a: Tensor,
+    b: Tensor,
+    strides: tuple[int, int] = (1, 1),
+    padding: str = "valid",
+    dilation_rate: tuple[int, int] = (1, 1),
 ) -> Tensor:
     """2-D convolution, channels last, with the kernel `sum_i A_i kron B_i[r, c]` at each tap (r, c).
 
@@ -16,7 +21,7 @@ def kronecker_conv(
         x: Tensor (batch, rows, columns, q t).
         a: Tensor (terms, p, q).
         b: Tensor (terms, s, t, kernel rows, kernel columns).
-        strides, padding: As in `keras.ops.conv`.
+        strides, padding, dilation_rate: As in `keras.ops.conv`.
 
     Returns:
         Tensor (batch, new rows, new columns, p s).
@@ -27,7 +32,8 @@ def kronecker_conv(
     convolution takes k p q s t.
     """
     (terms, p, q), (_, s, t, *taps) = a.shape, b.shape
-    settings = {"strides": strides, "padding": padding, "data_format": "channels_last"}
+    window = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
+    settings = {**window, "data_format": "channels_last"}
     if is_second_first(FactorSizes(p, q, s, t), taps[0] * taps[1]):
         kernel = ops.reshape(ops.transpose(b, (3, 4, 2, 0, 1)), (*taps, t, terms * s))
         u = ops.conv(_groups_to_batch(x, q, t), kernel, **settings)

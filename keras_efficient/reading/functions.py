@@ -92,7 +92,8 @@ def _slices(node: Node) -> LayerForm | None:
     if any(each is Ellipsis for each in key):
         place = key.index(Ellipsis)
         key = (*key[:place], *(slice(None),) * (len(shape) + 2 - len(key)), *key[place + 1 :])
-    batch, *rest = (*key, *(slice(None),) * (len(shape) + 1 - len(key)))
+    all_axes: list[Any] = [*key, *(slice(None),) * (len(shape) + 1 - len(key))]
+    batch, rest = all_axes[0], all_axes[1:]
     whole = isinstance(batch, slice) and batch.indices(MANY) == (0, MANY, 1)
     if not whole or None in shape or len(rest) != len(shape):
         return None

@@ -49,8 +49,8 @@ class PlacedLayer(Generic[Layer]):
         self.weights = tuple(
             store_weights(part, self.read_layout, self.sparse) for part in convolutions_of(self.operation)
         )
-        is_table = isinstance(self.operation, Lookup)
-        self.table = lookup.stored_table(self.operation) if is_table else None
+        operation: Operation = self.operation
+        self.table = lookup.stored_table(operation) if isinstance(operation, Lookup) else None
 
     @property
     def segments(self) -> list[Segment]:

@@ -189,7 +189,9 @@ def rescale(layer: Any, source: IntegerMap, output: Codes, relu: bool = False, l
 
 
 def read_combination(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
-    relu, limit = read_activation(layer, getattr(layer, "activation", None), layer.activation_quantizer)
+    relu, limit = read_activation(
+        layer, getattr(layer, "activation", keras.activations.linear), layer.activation_quantizer
+    )
     output = output_codes(layer, layer.activation_quantizer, context)
     function, factor = FUNCTIONS[type(layer)], 1
     terms = [Term(source.codes.bound, source.codes.exponent) for source in sources]

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_efficient.kinds.factors import check_divisor, factor_sizes
+from keras_efficient.kinds.windows import Padding
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredLayer
 from keras_efficient.layers.quantized.conv import WindowLayer
@@ -31,7 +32,8 @@ class PHMConv2D(WindowLayer, FactoredLayer):
         p: Divisor of `filters`; None takes the largest one up to its square root.
         q: Divisor of the input channels; None in the same way.
         strides: Integer or pair.
-        padding: `"valid"` or `"same"`.
+        padding: `"valid"`, `"same"`, or the zeros around the map, as in `ConvQ`.
+        dilation_rate: Integer or pair; with strides of 1 only.
         **kwargs: `activation`, `use_bias`, `kernel_bits`, ...: see `FactoredLayer`.
 
     Input shape: (batch, rows, columns, channels).
@@ -51,7 +53,7 @@ class PHMConv2D(WindowLayer, FactoredLayer):
         p: int | None = None,
         q: int | None = None,
         strides: int | tuple[int, int] = 1,
-        padding: str = "valid",
+        padding: Padding = "valid",
         **kwargs: Any,
     ):
         super().__init__(kernel_size, strides, padding, **kwargs)
@@ -69,7 +71,8 @@ class PHMConv2D(WindowLayer, FactoredLayer):
         self.add_factors(shapes, self.filters, self.terms, fans)
 
     def product(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        return kronecker_conv(x, a, b, self.strides, self.padding)
+        x, padding = self.padded(x)
+        return kronecker_conv(x, a, b, self.strides, padding, self.dilation_rate)
 
     def dense_kernel(self) -> Tensor:
         """The kernel as `keras.layers.Conv2D` holds it, (rows, columns, channels, filters), for tests
