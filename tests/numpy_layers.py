@@ -15,8 +15,11 @@ def quantize(x, bits, log2_scale, signed=True, rounding="nearest"):
     return np.clip(code, low, resolution - 1 + half) * scale / resolution
 
 
-def windows(x, kernel_size, strides, padding):
+def windows(x, kernel_size, strides, padding, dilation=(1, 1)):
     """All windows of (batch, rows, columns, channels): (batch, i, j, kr, kc, channels)."""
+    kernel_size = tuple((size - 1) * rate + 1 for size, rate in zip(kernel_size, dilation, strict=True))
+    if not isinstance(padding, str):
+        x = np.pad(x, [(0, 0), *padding, (0, 0)])
     if padding == "same":
         pads = [(0, 0)]
         for size, k, s in zip(x.shape[1:3], kernel_size, strides, strict=True):
@@ -25,15 +28,15 @@ def windows(x, kernel_size, strides, padding):
         x = np.pad(x, [*pads, (0, 0)])
     view = np.lib.stride_tricks.sliding_window_view(x, kernel_size, axis=(1, 2))
     view = view[:, :: strides[0], :: strides[1]]
-    return np.moveaxis(view, 3, -1)
+    return np.moveaxis(view, 3, -1)[:, :, :, :: dilation[0], :: dilation[1]]
 
 
-def conv(x, kernel, strides, padding):
+def conv(x, kernel, strides, padding, dilation=(1, 1)):
     """Convolution, channels last."""
-    return np.einsum("bijrsc,rscf->bijf", windows(x, kernel.shape[:2], strides, padding), kernel)
+    return np.einsum("bijrsc,rscf->bijf", windows(x, kernel.shape[:2], strides, padding, dilation), kernel)
 
 
-def depthwise_conv(x, kernel, strides, padding):
+def depthwise_conv(x, kernel, strides, padding, dilation=(1, 1)):
     """Depthwise convolution; channel c, multiplier m gives channel c m."""
-    y = np.einsum("bijrsc,rscm->bijcm", windows(x, kernel.shape[:2], strides, padding), kernel)
+    y = np.einsum("bijrsc,rscm->bijcm", windows(x, kernel.shape[:2], strides, padding, dilation), kernel)
     return y.reshape(*y.shape[:3], -1)

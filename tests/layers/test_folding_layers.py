@@ -1,5 +1,7 @@
 """A scale a filter, and a batch normalization folded into the kernel: the contract once more, and what they mean."""
 
+import json
+
 import keras
 import numpy as np
 import numpy_layers
@@ -108,6 +110,7 @@ class TestDenseQ(FoldingContract):
 
 class TestConvQ(FoldingContract):
     layer_class = ke.ConvQ
+    left_out = ("dilation_rate",)  # in test_quantized_layers.py
     arguments = arguments(filters=5, kernel_size=(3, 2), strides=2, padding="same")
     output_shape = (4, 4, 4, 5)
 
@@ -117,6 +120,7 @@ class TestConvQ(FoldingContract):
 
 class TestDepthwiseConvQ(FoldingContract):
     layer_class = ke.DepthwiseConvQ
+    left_out = ("dilation_rate",)  # in test_quantized_layers.py
     arguments = arguments(kernel_size=3, depth_multiplier=2, strides=2, padding="same")
     output_shape = (4, 4, 4, 6)
 
@@ -129,12 +133,25 @@ class TestDepthwiseConvQ(FoldingContract):
 
 class TestConv1DQ(FoldingContract):
     layer_class = ke.Conv1DQ
+    left_out = ("dilation_rate",)  # with strides of 1 only: in test_dilated_windows
     arguments = arguments(filters=5, kernel_size=3, strides=2, padding="same")
     input_shape = (4, 9, 3)
     output_shape = (4, 5, 5)
 
     def product(self, x, kernel):
         return numpy_layers.conv(x[:, None], kernel[None], (1, 2), "same")[:, 0]
+
+    @pytest.mark.parametrize("padding, zeros", [("causal", (4, 0)), ((1, 3), (1, 3)), ("valid", (0, 0))])
+    def test_dilated_windows(self, padding, zeros):
+        layer = ke.Conv1DQ(4, 3, padding=padding, dilation_rate=2)
+        x = self.inputs()
+        y = keras.ops.convert_to_numpy(layer(x))
+        kernel = layer.get_weights()[0][None]
+        expected = numpy_layers.conv(x[:, None], kernel, (1, 1), ((0, 0), zeros), (1, 2))[:, 0]
+        np.testing.assert_allclose(y, expected, atol=1e-5)
+        assert layer.compute_output_shape(x.shape) == expected.shape
+        again = ke.Conv1DQ.from_config(json.loads(json.dumps(layer.get_config())))
+        assert (again.dilation_rate, again.padding) == (2, padding)
 
     def test_inputs_of_another_rank_are_refused(self):
         with pytest.raises(ValueError, match=r"needs inputs of shape \(batch, steps, channels\).*Received"):

@@ -96,22 +96,33 @@ class TestGlobalMeanPoolingQ(LayerContract):
             ke.GlobalMeanPoolingQ()(np.ones((2, 3), "float32"))
 
 
+_FROZEN = {"activation_bits": 5, "mode": "freeze_scales"}
+_MERGING = {
+    "AddQ": (lambda: ke.AddQ("relu", signed_output=True, **_FROZEN), lambda x, y: np.maximum(x + y, 0)),
+    "AverageQ": (lambda: ke.AverageQ(**_FROZEN), lambda x, y: (x + y) / 2),
+    "ConcatenateQ": (
+        lambda: ke.ConcatenateQ(signed_output=False, **_FROZEN),
+        lambda x, y: np.concatenate([x, y], axis=-1),
+    ),
+    "MaximumQ": (lambda: ke.MaximumQ(**_FROZEN), np.maximum),
+    "MinimumQ": (lambda: ke.MinimumQ(**_FROZEN), np.minimum),
+    "MultiplyQ": (lambda: ke.MultiplyQ(**_FROZEN), np.multiply),
+    "SubtractQ": (lambda: ke.SubtractQ(signed_output=False, **_FROZEN), np.subtract),
+}
+
+
 class TestMerging:
     """The contract's checks are for one input; these are the same for two."""
 
-    @pytest.mark.parametrize("kind", ["add", "concatenate"])
-    def test_equals_numpy_and_reloads(self, kind, tmp_path, reloader):
-        layer = (
-            ke.AddQ("relu", 5, signed_output=True, mode="freeze_scales")
-            if kind == "add"
-            else ke.ConcatenateQ(5, signed_output=False, mode="freeze_scales")
-        )
+    @pytest.mark.parametrize("name", _MERGING)
+    def test_equals_numpy_and_reloads(self, name, tmp_path, reloader):
+        layer, expected = _MERGING[name]
+        layer = layer()
         x = np.random.default_rng(1).integers(-16, 17, (3, 4, 6)).astype("float32") / 16
         inputs = keras.Input((4, 6))
         model = keras.Model(inputs, layer([inputs, -2 * inputs]))
         layer.activation_quantizer.scale.assign(0.7)
-        expected = np.maximum(x - 2 * x, 0) if kind == "add" else np.concatenate([x, -2 * x], axis=-1)
-        expected = numpy_layers.quantize(expected, 5, 0.7, signed=kind == "add")
+        expected = numpy_layers.quantize(expected(x, -2 * x), 5, 0.7, signed=layer.output_is_signed)
         np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
         again = type(layer).from_config(layer.get_config())
         assert again.get_config() == layer.get_config()
@@ -121,7 +132,7 @@ class TestMerging:
         np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected)
 
     @pytest.mark.compiles
-    @pytest.mark.parametrize("layer", [ke.AddQ, ke.ConcatenateQ])
+    @pytest.mark.parametrize("layer", [ke.AddQ, ke.ConcatenateQ, ke.MultiplyQ])
     def test_compiled_and_eager_give_the_same_numbers(self, layer):
         inputs = keras.Input((4, 6))
         model = keras.Model(inputs, layer(activation_bits=5, mode="freeze_scales")([inputs, -2 * inputs]))
@@ -138,8 +149,14 @@ class TestMerging:
         x = np.ones((2, 3, 4), "float32")
         with pytest.raises(ValueError, match="takes a list of two tensors or more. Received"):
             layer()(x)
-        with pytest.raises(ValueError, match="of one shape|in their last axis only"):
+        with pytest.raises(ValueError, match="must have one shape|in their last axis only"):
             layer()([x, x[:, :2]])
+
+    def test_axes_of_length_one_are_repeated(self):
+        x = np.random.default_rng(1).normal(size=(2, 3, 3, 4)).astype("float32")
+        y = ke.MultiplyQ()([x[:, :1, :1], x])
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(y), x[:, :1, :1] * x)
+        assert ke.MultiplyQ().compute_output_shape([(None, 1, 1, 4), (None, 3, 3, 1)]) == (None, 3, 3, 4)
 
     @pytest.mark.parametrize("activation, signed", [(None, True), ("relu", False)])
     def test_the_grid_of_a_sum(self, activation, signed):

@@ -1,5 +1,7 @@
 """The quantized layers keep the layer contract."""
 
+import json
+
 import keras
 import numpy as np
 import numpy_layers
@@ -96,8 +98,12 @@ class TestDenseQ(KernelContract):
             ke.DenseQ(units)
 
 
+_BORDER = ((1, 2), (0, 3))
+
+
 class TestConvQ(KernelContract):
     layer_class = ke.ConvQ
+    left_out = (*KernelContract.left_out, "dilation_rate")  # with strides of 1 only: in test_dilated_windows
     arguments = {**_KERNEL, "filters": 5, "kernel_size": (3, 2), "strides": (2, 1), "padding": "same"}
     input_shape = (4, 9, 8, 3)
     output_shape = (4, 5, 8, 5)
@@ -105,7 +111,7 @@ class TestConvQ(KernelContract):
     def product(self, x, kernel):
         return numpy_layers.conv(x, kernel, (2, 1), "same")
 
-    @pytest.mark.parametrize("padding", ["valid", "same"])
+    @pytest.mark.parametrize("padding", ["valid", "same", _BORDER])
     @pytest.mark.parametrize("strides", [1, 2, (1, 3)])
     def test_windows(self, padding, strides):
         layer = ke.ConvQ(4, (2, 3), strides, padding)
@@ -115,6 +121,17 @@ class TestConvQ(KernelContract):
         np.testing.assert_allclose(keras.ops.convert_to_numpy(y), expected, atol=1e-5)
         assert layer.compute_output_shape(x.shape) == expected.shape
 
+    @pytest.mark.parametrize("padding", ["valid", "same", _BORDER])
+    def test_dilated_windows(self, padding):
+        layer = ke.ConvQ(4, (2, 3), padding=padding, dilation_rate=(3, 2))
+        x = self.inputs()
+        y = layer(x)
+        expected = numpy_layers.conv(x, layer.get_weights()[0], (1, 1), padding, (3, 2))
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(y), expected, atol=1e-5)
+        assert layer.compute_output_shape(x.shape) == expected.shape
+        again = ke.ConvQ.from_config(json.loads(json.dumps(layer.get_config())))
+        assert (again.dilation_rate, again.padding) == ((3, 2), padding)
+
     @pytest.mark.parametrize(
         "arguments, message",
         [
@@ -122,6 +139,8 @@ class TestConvQ(KernelContract):
             ({"filters": 2, "kernel_size": (3, 0)}, "`kernel_size` must be a positive integer or a pair"),
             ({"filters": 2, "kernel_size": 3, "strides": (1, 2, 3)}, "`strides` must be a positive integer or a pair"),
             ({"filters": 2, "kernel_size": 3, "padding": "full"}, "`padding` must be 'valid' or 'same'"),
+            ({"filters": 2, "kernel_size": 3, "padding": (1, -1)}, "padding must be at least 0"),
+            ({"filters": 2, "kernel_size": 3, "strides": 2, "dilation_rate": 2}, "`dilation_rate` must be 1 where"),
         ],
     )
     def test_wrong_arguments_are_refused(self, arguments, message):
@@ -145,6 +164,7 @@ class TestConvQ(KernelContract):
 
 class TestDepthwiseConvQ(KernelContract):
     layer_class = ke.DepthwiseConvQ
+    left_out = (*KernelContract.left_out, "dilation_rate")
     arguments = {**_KERNEL, "kernel_size": (3, 2), "depth_multiplier": 2, "strides": (2, 1), "padding": "same"}
     input_shape = (4, 9, 8, 3)
     output_shape = (4, 5, 8, 6)
@@ -152,7 +172,7 @@ class TestDepthwiseConvQ(KernelContract):
     def product(self, x, kernel):
         return numpy_layers.depthwise_conv(x, kernel, (2, 1), "same")
 
-    @pytest.mark.parametrize("padding", ["valid", "same"])
+    @pytest.mark.parametrize("padding", ["valid", "same", _BORDER])
     @pytest.mark.parametrize("strides", [1, 2, (1, 3), (4, 2), (2, 3)])
     def test_windows(self, padding, strides):
         layer = ke.DepthwiseConvQ((2, 3), 2, strides, padding)
@@ -161,6 +181,17 @@ class TestDepthwiseConvQ(KernelContract):
         expected = numpy_layers.depthwise_conv(x, layer.get_weights()[0], layer.strides, padding)
         np.testing.assert_allclose(keras.ops.convert_to_numpy(y), expected, atol=1e-5)
         assert layer.compute_output_shape(x.shape) == expected.shape
+
+    @pytest.mark.parametrize("padding", ["valid", "same", _BORDER])
+    def test_dilated_windows(self, padding):
+        layer = ke.DepthwiseConvQ((2, 3), 2, padding=padding, dilation_rate=(3, 2))
+        x = self.inputs()
+        y = layer(x)
+        expected = numpy_layers.depthwise_conv(x, layer.get_weights()[0], (1, 1), padding, (3, 2))
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(y), expected, atol=1e-5)
+        assert layer.compute_output_shape(x.shape) == expected.shape
+        again = ke.DepthwiseConvQ.from_config(json.loads(json.dumps(layer.get_config())))
+        assert (again.dilation_rate, again.padding) == ((3, 2), padding)
 
 
 class TestResidualQ(LayerContract):
@@ -192,14 +223,29 @@ class TestResidualQ(LayerContract):
 
 class TestActivationQ(LayerContract):
     layer_class = ke.ActivationQ
-    arguments = {"bits": 3, "signed": False, "mode": "freeze_scales"}
+    arguments = {"bits": 3, "signed": False, "activation": "elu", "mode": "freeze_scales"}
     input_shape = (4, 6)
     output_shape = (4, 6)
     weight_names = ("activation_scale",)
     supports_masking = True
 
     def reference(self, x, weights):
-        return numpy_layers.quantize(x, 3, weights[0], signed=False)
+        return numpy_layers.quantize(np.where(x > 0, x, np.expm1(x)), 3, weights[0], signed=False)
+
+    @pytest.mark.parametrize("activation", [keras.layers.LeakyReLU(0.25), keras.layers.PReLU(shared_axes=[1])])
+    def test_a_layer_is_a_function(self, activation, tmp_path, reloader):
+        layer = ke.ActivationQ(5, activation=activation, mode="learn_scales")
+        model = keras.Sequential([keras.Input((3, 2)), layer])
+        if isinstance(activation, keras.layers.PReLU):
+            activation.alpha.assign([[0.25, 0.5]])
+        x = np.random.default_rng(0).normal(size=(2, 3, 2)).astype("float32")
+        slopes = [0.25, 0.5] if isinstance(activation, keras.layers.PReLU) else 0.25
+        expected = numpy_layers.quantize(np.where(x > 0, x, slopes * x), 5, 0)
+        np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-6)
+        model.save(tmp_path / "model.keras")
+        np.save(tmp_path / "x.npy", x)
+        reloader.predict(tmp_path / "model.keras", tmp_path / "x.npy", tmp_path / "y.npy")
+        np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected, atol=1e-6)
 
 
 class TestAveragePoolingQ(LayerContract):
