@@ -40,6 +40,7 @@ app = Typer(
     pretty_exceptions_enable=False,
 )
 
+_LONGEST_LINE = 5_000
 _Network = Annotated[Path | None, Option(help="JSON file with the network description.")]
 _Json = Annotated[bool, Option("--json", help="Print JSON instead of tables.")]
 _Seed = Annotated[int, Option(help="Decides everything that is random, and the validation split.")]
@@ -225,7 +226,8 @@ def experiment(
     file: Annotated[Path, Argument(help="YAML file of the study.")],
     workers: Annotated[int | None, Option(help="Processes that take the runs. Default: only this one.")] = None,
     out: Annotated[Path | None, Option(help="Folder of the runs. Default: the file's `storage`, or runs/NAME.")] = None,
-    list_runs: Annotated[bool, Option("--list", help="Show the runs and what is there of them; run nothing.")] = False,
+    list_runs: Annotated[bool, Option("--list", help="Show the runs and what is there of them; run nothing, not even the module of a `builder`: whether its "
+        "function exists is seen when it runs.")] = False,
     as_json: _Json = False,
 ) -> None:
     """Run what is missing of a study that a YAML file describes, and compare its settings.
@@ -296,4 +298,7 @@ def _fail(message, code):
 
 
 def _say(message):
-    print(f"keras-efficient: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    line = " ".join(message.split())
+    if len(line) > _LONGEST_LINE:  # it quotes what was received, whatever a file holds
+        line = f"{line[:_LONGEST_LINE]} ..."
+    print(f"keras-efficient: {line}", file=sys.stderr)  # noqa: T201

@@ -56,7 +56,7 @@ def test_the_model_is_flat_priced_and_saves(golden, tmp_path):
 
 
 def test_other_files_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="No checkpoint of the 2019 study at"):
+    with pytest.raises(FileNotFoundError, match="no checkpoint of the 2019 study at"):
         ke.compat.load_2019(tmp_path / "missing.h5")
     (tmp_path / "text.h5").write_text("no HDF5")
     with pytest.raises(ValueError, match="is no checkpoint of the 2019 study"):

@@ -387,5 +387,5 @@ def test_other_files_are_refused(tmp_path, text):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="No tinyBIG configuration at"):
+    with pytest.raises(FileNotFoundError, match="no tinyBIG configuration at"):
         tinybig.load_network(tmp_path / "none.yaml")

@@ -39,17 +39,15 @@ def load_network(path: str | Path) -> keras.Model:
         ValueError: If the file is no configuration, or names something that we do not have.
         Warns where tinyBIG itself ignores an entry.
     """
-    import yaml  # needed here only
+    from keras_efficient.outside_yaml import read_yaml  # PyYAML is needed here only
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"No tinyBIG configuration at '{path}'")
     try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        config = read_yaml(path, "tinyBIG configuration")
         entries = _layer_entries(config)
         sizes = [_sizes(entry, number) for number, entry in enumerate(entries, 1)]
         _check_chain(sizes)
         layers = [_layer(entry, number) for number, entry in enumerate(entries, 1)]
-    except (ValueError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ValueError(f"'{path}' holds no tinyBIG network that we can build: {error}") from error
     return keras.Sequential([keras.Input((sizes[0][0],), name="input"), *layers], name="network")
 
