@@ -7,6 +7,7 @@ known before memory is taken, and what is wrong is one line.
 import json
 import os
 import stat
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ MOST_BYTES = 1_000_000
 MOST_RESULT_BYTES = 50_000_000
 # Lists and objects in one another: what goes through them calls itself, and Python does so a thousand times at most.
 MOST_DEPTH = 100
+# An archive of real numbers grows less when it is unpacked. What grows so much more is made to fill the memory.
+_MOST_GROWTH, _HARMLESS_BYTES = 100, 100_000_000
 TOO_DEEP = f"it holds more than {MOST_DEPTH} lists or objects in one another"
 
 
@@ -34,6 +37,15 @@ def check_plain_file(path: str | Path, what: str) -> None:
         raise ValueError(f"{str(path)!r} cannot be read: {error}") from None
     if not stat.S_ISREG(mode):
         raise ValueError(f"{path} cannot be read: it is no plain file")
+
+
+def check_archive_size(path: str | Path) -> None:
+    """Raise a ValueError for a zip file (.keras, .npz) that would unpack to far more than it is."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    growth = size / max(1, os.stat(path).st_size)
+    if size > _HARMLESS_BYTES and growth > _MOST_GROWTH:
+        raise ValueError(f"it unpacks to {size:,} bytes, {growth:,.0f} times what it is")
 
 
 def read_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> str:

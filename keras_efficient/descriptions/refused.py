@@ -19,7 +19,7 @@ def check_is_data(item: Any) -> None:
 
     Keras's safe mode refuses most of them, but not the same ones in each version.
     """
-    for part in _objects(item):
+    for part in objects_within(item):
         class_name, config = part.get("class_name"), part.get("config")
         name = class_name.split(">")[-1] if isinstance(class_name, str) else None
         if name in RUN_CODE:
@@ -32,8 +32,8 @@ def check_is_data(item: Any) -> None:
                 )
 
 
-def _objects(value: Any) -> Iterator[Mapping]:
-    """The mappings in a value, at any depth."""
+def objects_within(value: Any) -> Iterator[Mapping]:
+    """The mappings in a value, at any depth; a ValueError where that is too deep."""
     level = [value]
     for _ in range(MOST_DEPTH + 1):
         mappings = [part for part in level if isinstance(part, Mapping)]

@@ -6,12 +6,11 @@ from typing import Any
 import keras
 
 from keras_efficient import descriptions, layers
-from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.layers.quantized.mode import check_mode
+from keras_efficient.networks.sizes import check_weights
 from keras_efficient.quantization.modes import set_mode
 from keras_efficient.type_aliases import SignedOutput
 
-MOST_WEIGHTS = 2**28  # a GiB of float32
 _HAS_SIGNED_OUTPUT = ("DenseQ", "ConvQ", "DepthwiseConvQ")
 
 
@@ -44,7 +43,7 @@ def build_network(
     """
     check_mode(mode)
     layers_with_shapes = descriptions.expand_with_shapes(config, input_shape)
-    _check_weights(layers_with_shapes, tuple(input_shape))
+    check_weights(layers_with_shapes, tuple(input_shape))
     specs = [spec for spec, _ in layers_with_shapes]
     x = inputs = keras.Input(tuple(input_shape), name="input")
     for spec, name in zip(specs, descriptions.layer_names(specs), strict=True):
@@ -54,19 +53,6 @@ def build_network(
     model = keras.Model(inputs, x, name="network")
     set_mode(model, mode)
     return model
-
-
-def _check_weights(layers_with_shapes, shape):
-    """Refuse what would fill the memory, before any of it is taken; layers without a price say so themselves."""
-    count = 0
-    for spec, after in layers_with_shapes:
-        if spec.kind.is_priced and shape is not None:
-            count += spec.price.weights(spec.config, FeatureMap(shape, 8)).parameters
-        shape = after
-    if count > MOST_WEIGHTS:
-        raise ValueError(
-            f"the description stands for {count:,} weights; networks of more than {MOST_WEIGHTS:,} are not built"
-        )
 
 
 def _add_layer(x, spec, name, signed_output):

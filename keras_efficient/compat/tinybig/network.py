@@ -11,6 +11,7 @@ from keras_efficient.compat.tinybig.parameters import draw_parameters, make_laye
 from keras_efficient.kinds.factors import expanded_size
 from keras_efficient.kinds.fields import is_integer
 from keras_efficient.layers import TaylorDualLPHM
+from keras_efficient.networks.sizes import check_layer_weights
 
 _EPSILON = 1e-5
 _HEAD_KEYS = (
@@ -171,6 +172,7 @@ def _reconciled(entry, expansion, reconciliation, sizes, where):
         )
     rank, sizes = sizes.get("r"), {name: sizes.get(name) for name in "pq"}
     layer = TaylorDualLPHM(entry["n"], rank, **sizes, order=degree, normalize=normalize)
+    check_layer_weights("TaylorDualLPHM", layer.get_config(), entry["m"])
     layer.build((None, entry["m"]))
     draw_parameters(layer)
     return layer
