@@ -9,6 +9,7 @@ import warnings
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any
 
 from typer import Abort, Argument, Context, Exit, Option, Typer, echo
@@ -40,7 +41,6 @@ app = Typer(
     pretty_exceptions_enable=False,
 )
 
-_LONGEST_LINE = 5_000
 _Network = Annotated[Path | None, Option(help="JSON file with the network description.")]
 _Json = Annotated[bool, Option("--json", help="Print JSON instead of tables.")]
 _Seed = Annotated[int, Option(help="Decides everything that is random, and the validation split.")]
@@ -226,8 +226,10 @@ def experiment(
     file: Annotated[Path, Argument(help="YAML file of the study.")],
     workers: Annotated[int | None, Option(help="Processes that take the runs. Default: only this one.")] = None,
     out: Annotated[Path | None, Option(help="Folder of the runs. Default: the file's `storage`, or runs/NAME.")] = None,
-    list_runs: Annotated[bool, Option("--list", help="Show the runs and what is there of them; run nothing, not even the module of a `builder`: whether its "
-        "function exists is seen when it runs.")] = False,
+    list_runs: Annotated[
+        bool,
+        Option("--list", help="Show the runs and what is there of them; run nothing; a `builder` is not looked at."),
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Run what is missing of a study that a YAML file describes, and compare its settings.
@@ -298,7 +300,5 @@ def _fail(message, code):
 
 
 def _say(message):
-    line = " ".join(message.split())
-    if len(line) > _LONGEST_LINE:  # it quotes what was received, whatever a file holds
-        line = f"{line[:_LONGEST_LINE]} ..."
-    print(f"keras-efficient: {line}", file=sys.stderr)  # noqa: T201
+    # It quotes what was received, whatever a file holds.
+    print(f"keras-efficient: {shorten(message, 5_000, placeholder=' ...')}", file=sys.stderr)  # noqa: T201

@@ -91,15 +91,14 @@ def parse_json(text: str, path: str | Path, what: str) -> Any:
 def check_depth(value: Any) -> None:
     """Raise a ValueError where lists and objects lie too deep in one another."""
     level = [value]
-    for _ in range(MOST_DEPTH + 1):
-        level = [part for outer in level for part in parts_of(outer)]
+    for _ in range(MOST_DEPTH):
+        level = [part for outer in level for part in _parts(outer) if isinstance(part, (list, dict))]
         if not level:
             return
     raise ValueError(TOO_DEEP)
 
 
-def parts_of(value: Any) -> list:
-    """The values in a list or an object; of anything else none."""
+def _parts(value):
     if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+        return value.values()
+    return value if isinstance(value, list) else ()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from _attacks import Attack, check, program
+from _attacks import Attack, check, check_refused, program
 
 # Of one case; imports and the others of its batch are not counted.
 SECONDS = 25
@@ -23,7 +23,7 @@ class Case:
 
     Attributes:
         name: What it tries.
-        reader: The arguments of the command, or a Python expression over `ke`, `Path` and `path`. "FILE" stands for the file.
+        reader: The arguments of the command, "FILE" for the file; or a Python expression over `ke`, `Path` and `path`.
         content: Text, bytes, or a function that makes something at a path.
         file: Its name.
         is_harmless: A control: it must be accepted.
@@ -42,6 +42,16 @@ class Case:
             self.content(path)
         else:
             path.write_bytes(self.content.encode() if isinstance(self.content, str) else self.content)
+
+    def alone(self, kind: str) -> Attack:
+        """The same file of a command in a process of its own, in the quick run, too."""
+
+        def run(folder):
+            self.write(folder)
+            check_refused([self.file if word == "FILE" else word for word in self.reader], folder)
+            check(not list(folder.rglob("CODE_RAN")), "its code ran")
+
+        return Attack(f"{kind}, one command: {self.name}", run, is_quick=True)
 
     def check(self, outcome: dict | None) -> None:
         """Raise `NotHeldError` unless a hostile file was refused as promised, or a harmless one accepted."""
@@ -101,7 +111,8 @@ def never_ends(*_):
     raise BaseException("it does not end")
 
 def files():
-    return {str(p): p.read_bytes() if p.is_file() and p.stat().st_size < 10_000_000 else None for p in Path().rglob("*")}
+    small = lambda p: p.is_file() and p.stat().st_size < 10_000_000
+    return {str(p): p.read_bytes() if small(p) else None for p in Path().rglob("*")}
 
 def run(reader, file):
     if isinstance(reader, str):

@@ -1,10 +1,11 @@
 """Hostile descriptions, experiments, search spaces and results of runs, as text."""
 
+import base64
 import json
+import marshal
 import os
 import socket
 from pathlib import Path
-from types import FunctionType
 
 from _file_attacks import Case
 
@@ -56,11 +57,9 @@ def specials(reader: list[str], file: str) -> list[Case]:
 
 def lambda_config() -> dict:
     """A Lambda with bytecode that leaves a mark, as Keras saves it."""
-    from keras.src.utils import python_utils
-
     code = compile("lambda x: (__import__('pathlib').Path('CODE_RAN').touch(), x)[1]", "", "eval").co_consts[0]
-    bytecode, defaults, closure = python_utils.func_dump(FunctionType(code, {}))
-    value = {"code": bytecode, "defaults": defaults, "closure": closure}
+    text = base64.encodebytes(marshal.dumps(code)).decode("ascii")
+    value = {"code": text, "defaults": None, "closure": None}
     return {"function": {"class_name": "__lambda__", "config": value}, "arguments": {}}
 
 
@@ -82,13 +81,21 @@ def network(*items: object) -> str:
 def functional(inner: dict) -> dict:
     """A Functional model that holds a layer, as a layer."""
     source = {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None, "name": "i"}
-    history = {"class_name": "__keras_tensor__", "config": {"shape": [None, 8], "dtype": "float32", "keras_history": ["i", 0, 0]}}
+    history = {
+        "class_name": "__keras_tensor__",
+        "config": {"shape": [None, 8], "dtype": "float32", "keras_history": ["i", 0, 0]},
+    }
     layers = [
         {**source, "config": {"batch_shape": [None, 8], "name": "i"}, "inbound_nodes": []},
         {**inner, "name": "x", "inbound_nodes": [{"args": [history], "kwargs": {}}]},
     ]
     config = {"name": "m", "layers": layers, "input_layers": [["i", 0, 0]], "output_layers": [["x", 0, 0]]}
-    return {"module": "keras.src.models.functional", "class_name": "Functional", "config": config, "registered_name": "Functional"}
+    return {
+        "module": "keras.src.models.functional",
+        "class_name": "Functional",
+        "config": config,
+        "registered_name": "Functional",
+    }
 
 
 def descriptions() -> list[Case]:
@@ -113,7 +120,10 @@ def descriptions() -> list[Case]:
         "a pickled module": {"class_name": "TorchModuleWrapper", "config": {"module": "gASVAAAA"}},
         "a saved graph": {"class_name": "TFSMLayer", "config": {"filepath": "/tmp"}},
         "a function of JAX": {"class_name": "JaxLayer", "config": {"call_fn": code}},
-        **{f"the vocabulary of {name}": {"class_name": name, "config": vocabulary} for name in ("StringLookup", "IntegerLookup", "TextVectorization")},
+        **{
+            f"the vocabulary of {name}": {"class_name": name, "config": vocabulary}
+            for name in ("StringLookup", "IntegerLookup", "TextVectorization")
+        },
         "a vocabulary in a wrapper": wrapped(layer("StringLookup", **vocabulary)),
         "a foreign class": {"class_name": "evil>Layer", "config": {}},
         "a function as a class": {"class_name": "get_file", "config": {}},
@@ -125,7 +135,9 @@ def descriptions() -> list[Case]:
         "10^6 values": MANY,
         "50,000 items": json.dumps([["D", 0.1, 4]] * 50_000),
         "5,000 digits": f"[{'9' * 5000}]",
-        "deep lists in an object": network({"class_name": "Dense", "config": {"units": json.loads("[" * 500 + "]" * 500)}}),
+        "deep lists in an object": network(
+            {"class_name": "Dense", "config": {"units": json.loads("[" * 500 + "]" * 500)}}
+        ),
         "filters of 10^12": json.dumps([["C", 10**12, 3, 4, 8, 4], DENSE]),
         "NaN as a rate": '[["D", NaN, 4], ["S", 10, 4, 8, 8]]',
         "an input of 10^12": json.dumps({"network": [DENSE], "input_shape": [10**6, 10**6, 1]}),
@@ -143,10 +155,18 @@ BASE = "data: {dataset: digits}\nepochs: 1\nstages: [{mode: float}]\n"
 NETWORK = "network: [[S, 10, 4, 8, 8]]\n"
 
 
+def numbers(count: int) -> str:
+    """A list of so many different numbers."""
+    return json.dumps(list(range(1, count + 1)), separators=(",", ":"))
+
+
 def laughs(first: str, form: str) -> str:
     """Aliases of aliases: nine lines stand for 9^9 values."""
     names = "abcdefghij"
-    lines = [f"x{name}: &{name} {form.format(','.join(['*' + before] * 9))}" for before, name in zip(names, names[1:], strict=False)]
+    lines = [
+        f"x{name}: &{name} {form.format(','.join(['*' + before] * 9))}"
+        for before, name in zip(names, names[1:], strict=False)
+    ]
     return f"xa: &a {first}\n" + "\n".join(lines)
 
 
@@ -156,10 +176,10 @@ def experiments() -> list[Case]:
         "merges of merges": laughs("{x: 1}", "{{<<: [{}]}}"),
         "an alias of itself": f"{BASE}network: &a [*a]\n",
         "10^6 values": f"{BASE}{NETWORK}seeds: [{'1,' * 400_000}1]\n",
-        "100,000 seeds": f"{BASE}{NETWORK}seeds: [{','.join(map(str, range(99_000)))}]\n",
-        "30,000 seeds": f"{BASE}{NETWORK}seeds: [{','.join(map(str, range(30_000)))}]\n",
+        "100,000 seeds": f"{BASE}{NETWORK}seeds: {numbers(99_000)}\n",
+        "30,000 seeds": f"{BASE}{NETWORK}seeds: {numbers(30_000)}\n",
         "10^12 combinations": f"{BASE}{NETWORK}"
-        + "".join(f"{name}: [{','.join(map(str, range(1, 1001)))}]\n" for name in ("batch_size", "trials", "patience", "seed")),
+        + "".join(f"{name}: {numbers(1000)}\n" for name in ("batch_size", "trials", "patience", "seed")),
         "variants of variants": f"{BASE}{NETWORK}variants:\n  ~a: {{epochs: 2}}\n"
         + "".join(f"  ~{b}: [{','.join(['~' + a] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
         + "methods: {m: [~i]}\n",
@@ -169,15 +189,22 @@ def experiments() -> list[Case]:
         "numbers of base 60": f"{BASE}{NETWORK}seeds: [{'1:' * 100_000}1]\n",
         "a network in a device": f"{BASE}network: /dev/zero\n",
         "a builder without a module": f"{BASE}network: {{builder: evil}}\n",
-        "an optimizer of bytecode": f"{BASE}{NETWORK}optimizer: {{class_name: Lambda, config: {json.dumps(lambda_config())}}}\n",
-        "a space of 40,000 choices": f"{BASE}{NETWORK}search: {{configurations: 1, max_epochs: 2, space: {{learning_rate: [{','.join(map(str, range(1, 40_000)))}]}}}}\n",
+        "an optimizer of bytecode": f"{BASE}{NETWORK}optimizer: "
+        f"{{class_name: Lambda, config: {json.dumps(lambda_config())}}}\n",
+        "a space of 40,000 choices": f"{BASE}{NETWORK}search: {{configurations: 1, max_epochs: 2, "
+        f"space: {{learning_rate: {numbers(40_000)}}}}}\n",
     }
     return [
         Case("a study", LIST, BASE + NETWORK, "file.yaml", is_harmless=True),
         Case("a builder that is only listed", LIST, builder, "file.yaml", is_harmless=True),
         *specials(LIST, "file.yaml"),
         *(Case(name, LIST, text, "file.yaml") for name, text in texts.items()),
-        Case("a Lambda in the network", RUN, f"{BASE}network: {network({'class_name': 'Lambda', 'config': lambda_config()})}\n", "file.yaml"),
+        Case(
+            "a Lambda in the network",
+            RUN,
+            f"{BASE}network: {network({'class_name': 'Lambda', 'config': lambda_config()})}\n",
+            "file.yaml",
+        ),
     ]
 
 
@@ -204,14 +231,29 @@ def spaces() -> list[Case]:
     ]
 
 
-RESULT = {"format": "keras_efficient result 1", "best": {"path": "best.keras", "val_loss": 0.1}, "stages": [{"mode": "float", "trials": [{"trial": 0}]}]}
+RESULT = {
+    "format": "keras_efficient result 1",
+    "best": {"path": "best.keras", "val_loss": 0.1},
+    "stages": [{"mode": "float", "trials": [{"trial": 0}]}],
+}
 
 
 def results() -> list[Case]:
     huge = 10**400
     harmless = {
         "a result": RESULT,
-        "integers of 400 digits": {**RESULT, "best": {"val_loss": huge, "total_bytes": huge, "val_accuracy": huge}, "seed": huge, "stages": [{"mode": "float", "train_seconds": huge, "trials": [{"trial": 0, "val_loss": huge, "history": {"val_loss": [huge, huge], "loss": [huge]}}]}]},
+        "integers of 400 digits": {
+            **RESULT,
+            "best": {"val_loss": huge, "total_bytes": huge, "val_accuracy": huge},
+            "seed": huge,
+            "stages": [
+                {
+                    "mode": "float",
+                    "train_seconds": huge,
+                    "trials": [{"trial": 0, "val_loss": huge, "history": {"val_loss": [huge, huge], "loss": [huge]}}],
+                }
+            ],
+        },
     }
     nonsense = {
         "another format": {**RESULT, "format": 3},

@@ -9,7 +9,19 @@ import pytest
 _ROOT = Path(__file__).parents[1] / "keras_efficient"
 # Every package may import itself and the ones listed; `descriptions`, `kinds`, `reading` and the modules
 # that lie directly in keras_efficient (files, outside_files ...) may be imported by all.
-_EVERYONE = {"descriptions", "kinds", "reading", "files", "lazy_names", "outside_files", "outside_models", "outside_yaml", "startup", "type_aliases", "version"}
+_EVERYONE = {
+    "descriptions",
+    "kinds",
+    "reading",
+    "files",
+    "lazy_names",
+    "outside_files",
+    "outside_models",
+    "outside_yaml",
+    "startup",
+    "type_aliases",
+    "version",
+}
 _ALLOWED = {
     "kinds": set(),
     "reading": set(),

@@ -1,4 +1,4 @@
-"""Arrays in HDF5 files of strangers: nothing outside of the file is opened, and sizes are known before memory is taken."""
+"""Arrays in HDF5 files of strangers: no other file is opened, and sizes are known before memory is taken."""
 
 import math
 from typing import Any

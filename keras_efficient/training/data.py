@@ -117,10 +117,10 @@ def _distributions(rows):
     """Rows of probabilities: of others the cross-entropy is no measure, and may fall without end."""
     wrong = ~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) <= ROUNDING))
     if wrong.any():
-        number = int(wrong.argmax())
+        first = int(wrong.argmax())
         raise ValueError(
             "One-hot labels must be rows of probabilities, from 0 to 1 and 1 in sum. Received: "
-            f"{int(wrong.sum())} rows of {len(rows)} that are not, the first of them row {number}, {rows[number].tolist()}"
+            f"{int(wrong.sum())} rows of {len(rows)} that are not, the first: row {first}, {rows[first].tolist()}"
         )
     return rows
 

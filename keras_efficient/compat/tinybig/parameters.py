@@ -52,8 +52,8 @@ def make_layer(
         release: tinyBIG's, for the storage order of `parameters`.
 
     Raises:
-        ValueError: For an unknown reconciliation, a wrong, missing or superfluous size, a vector of another length, or more than
-            2^28 weights.
+        ValueError: For an unknown reconciliation, a wrong, missing or superfluous size, a vector of another length, or
+            more than 2^28 weights.
     """
     inputs, outputs = positive_integer(inputs, "inputs"), positive_integer(outputs, "outputs")
     layer = _unbuilt_layer(reconciliation, outputs, {"p": p, "q": q, "rank": r})

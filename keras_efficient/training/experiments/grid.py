@@ -5,7 +5,6 @@ from itertools import islice
 from typing import Any
 
 from keras_efficient.training.experiments.resolve import MOST_RUNS
-
 from keras_efficient.training.experiments.updates import is_grid
 
 

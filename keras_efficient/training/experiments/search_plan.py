@@ -86,7 +86,6 @@ class PlannedSearch:
         settings = merge_all(self.base, map(nested, updates))
         return plan_run(resolve(settings, self.folder), self.seed, self.folder, self.storage)
 
-
     def ends(self) -> Iterator[PlannedRun]:
         """The trainings at one corner of the space, and at all choices and ends of ranges beside it."""
         corner = {name: values[0] for name, values in self._ends().items()}
@@ -95,20 +94,19 @@ class PlannedSearch:
 
     def check_space(self) -> dict:
         """The settings at one corner of the space. Each setting of the space must be right, and change something."""
-        ends = self._ends()
-        found, corner = self.ends(), None
-        for name, values in ends.items():
+        found, settings = self.ends(), []
+        for name, values in self._ends().items():
             runs = list(islice(found, len(values)))
-            corner = corner or runs[0].settings
+            settings.append(runs[0].settings)
             if len({run.sha256 for run in runs}) == 1 and any(value != values[0] for value in values):
                 raise ValueError(
                     f"`search.space.{name}` changes nothing: the stages, or the rungs, state it themselves"
                 )
-        if "halving" in corner["stages"][0]:
+        if "halving" in settings[0]["stages"][0]:
             raise ValueError(
                 "`search` stops configurations early by itself; `halving` of the first stage goes without it"
             )
-        return corner
+        return settings[0]
 
     def _ends(self):
         """The choices of each setting of the space, or the ends of its range."""
