@@ -27,6 +27,7 @@ def test_aliases_of_aliases_are_refused(form, first, tmp_path):
 
 def test_values_are_counted_while_they_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(outside_yaml, "MOST_VALUES", 10)
+    monkeypatch.setattr(outside_yaml, "_written_out", lambda *arguments: 0)  # which counts them, too, but later
     assert read(tmp_path, "[1, 2, 3, 4, 5, 6, 7, 8, 9]")
     with pytest.raises(ValueError, match="it holds more than"):
         read(tmp_path, "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]")
