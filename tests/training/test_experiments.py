@@ -661,6 +661,17 @@ def test_a_folder_of_other_settings_is_left_alone(study, copy):
     assert _times(copy) == before
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["[1]", "{}", '{"best": 3}', '{"best": {"val_accuracy": "x"}}', '{"best": {"val_accuracy": 1' + 400 * "0" + "}}"],
+)
+def test_a_result_that_no_run_wrote_is_damaged(text, study, copy):
+    (run, *_) = plan_experiment(study, copy).runs
+    (run.folder / "training/result.json").write_text(text)
+    with pytest.raises(ValueError, match=f"{run.folder.name}' is damaged: it holds what no run writes.* Delete it"):
+        run_experiment(study, copy, verbose=False)
+
+
 def test_the_command_lists_runs_and_shows_the_table(study, copy, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "study.yaml").write_text(json.dumps({**study, "seeds": [0, 8], "storage": "storage"}))
