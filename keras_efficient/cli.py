@@ -9,6 +9,7 @@ import warnings
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any
 
 from typer import Abort, Argument, Context, Exit, Option, Typer, echo
@@ -225,7 +226,10 @@ def experiment(
     file: Annotated[Path, Argument(help="YAML file of the study.")],
     workers: Annotated[int | None, Option(help="Processes that take the runs. Default: only this one.")] = None,
     out: Annotated[Path | None, Option(help="Folder of the runs. Default: the file's `storage`, or runs/NAME.")] = None,
-    list_runs: Annotated[bool, Option("--list", help="Show the runs and what is there of them; run nothing.")] = False,
+    list_runs: Annotated[
+        bool,
+        Option("--list", help="Show the runs and what is there of them; run nothing; a `builder` is not looked at."),
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Run what is missing of a study that a YAML file describes, and compare its settings.
@@ -296,4 +300,5 @@ def _fail(message, code):
 
 
 def _say(message):
-    print(f"keras-efficient: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    # It quotes what was received, whatever a file holds.
+    print(f"keras-efficient: {shorten(message, 5_000, placeholder=' ...')}", file=sys.stderr)  # noqa: T201

@@ -21,6 +21,8 @@ from keras_efficient.export import (
 from keras_efficient.export.firmware import TARGETS, check_choice
 from keras_efficient.export.litert import check_backend
 from keras_efficient.export.litert_report import litert_outputs
+from keras_efficient.outside_files import check_plain_file
+from keras_efficient.outside_models import check_model_file
 from keras_efficient.reading.network import model_input_shape
 from keras_efficient.startup import held_back_errors
 
@@ -114,10 +116,11 @@ def compare_litert(network: keras.Model, path: Path, samples: np.ndarray) -> Lit
 
 
 def load_model(path: Path) -> keras.Model:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file '{path}'")
     try:
+        check_model_file(path)
         return keras.saving.load_model(path, compile=False)
+    except FileNotFoundError:
+        raise
     except Exception as error:  # whatever a file that is no model makes Keras say
         raise ValueError(f"'{path}' cannot be loaded as a Keras model: {error}") from error
 
@@ -139,9 +142,11 @@ def representative_samples(network: keras.Model, arguments: ExportArguments) -> 
 
 
 def read_samples(path: Path) -> np.ndarray:
+    check_plain_file(path, ".npy file")
     try:
-        samples = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:  # what a file that is no array makes numpy say
+        # Mapped, the file cannot be shorter than its header says: no memory is asked for that no number fills.
+        samples = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # what a file that is no array makes numpy say
         raise ValueError(f"'{path}' is no .npy file with an array of numbers: {error}") from error
     if not isinstance(samples, np.ndarray) or not samples.ndim:
         found = "one number" if isinstance(samples, np.ndarray) else type(samples).__name__

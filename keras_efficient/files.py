@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from keras_efficient import outside_files
+
 # Folders of the package's own, which hold what is not whole yet; nobody else has a reason to make one.
 _TEMPORARY = re.compile(r"\.keras_efficient-[a-z0-9_]{8}")
 
@@ -132,8 +134,8 @@ def json_value(value: Any) -> Any:
 def read_json(path: Path, advice: str = "") -> Any:
     """The value in a JSON file; a ValueError names a file that is damaged and gives the advice."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # the second for lists in lists in lists ...
+        return outside_files.read_json(path, "file of a run", outside_files.MOST_RESULT_BYTES)
+    except ValueError as error:
         raise damaged(path, error, advice) from error
 
 

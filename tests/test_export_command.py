@@ -1,6 +1,7 @@
 """The command `keras-efficient export`: its targets, and what it refuses."""
 
 import json
+import os
 import warnings
 
 import keras
@@ -34,6 +35,11 @@ def models(tmp_path_factory):
     np.save(folder / "number.npy", np.float32(4))
     np.save(folder / "objects.npy", np.array([None]), allow_pickle=True)
     np.savez(folder / "several.npz", a=np.zeros(3))
+    np.save(folder / "cut.npy", np.zeros(1000))
+    whole = (folder / "cut.npy").read_bytes()
+    (folder / "cut.npy").write_bytes(whole.replace(b"(1000,), }    ", b"(99999999,), }"))
+    os.mkfifo(folder / "pipe.npy")
+    os.mkfifo(folder / "pipe.keras")
     (folder / "text.npy").write_text("no array")
     return folder
 
@@ -95,6 +101,9 @@ def test_a_warning_is_one_line(models, command):
         ("five", ["--target", "litert", "--samples", "{models}/none.npy"], "none.npy"),
         ("five", ["--target", "litert", "--samples", "{models}/text.npy"], "is no .npy file"),
         ("five", ["--target", "litert", "--samples", "{models}/objects.npy"], "is no .npy file"),
+        ("five", ["--target", "litert", "--samples", "{models}/cut.npy"], "mmap length is greater than file size"),
+        ("five", ["--target", "litert", "--samples", "{models}/pipe.npy"], "it is no plain file"),
+        ("pipe", [], "it is no plain file"),
         ("five", ["--target", "litert", "--samples", "{models}/several.npz"], "must hold one array"),
         ("five", ["--target", "litert", "--samples", "{models}/number.npy"], "Received: one number"),
         ("two", ["--target", "litert"], "must have one input"),

@@ -1,12 +1,13 @@
 """The .h5 files of the 2019 study (Keras 2.1, "Memory-Optimal Direct Convolutions")."""
 
-import json
 from pathlib import Path
 
 import h5py
 import keras
 
+from keras_efficient.compat.hdf5 import entry_within, read_array
 from keras_efficient.networks import build_network
+from keras_efficient.outside_files import check_plain_file, parse_json
 from keras_efficient.quantization import quantized_layers
 
 # The order of a layer's arrays in the file and of the contract are the same, the names are not.
@@ -28,24 +29,22 @@ def load_2019(path: str | Path) -> keras.Model:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no checkpoint of the study.
+        ValueError: If the file is no checkpoint of the study, its numbers lie in another file, or are not finite.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"No checkpoint of the 2019 study at '{path}'")
+    check_plain_file(path, "checkpoint of the 2019 study")
     try:
         with h5py.File(path, "r") as file:
-            layers = _layer_configs(file)
+            layers = _layer_configs(file, path)
             model = _build(layers)
-            _copy_weights(file["model_weights"], layers, model)
-    except (OSError, LookupError, TypeError, ValueError) as error:
+            _copy_weights(file, layers, model)
+    except Exception as error:  # whatever a file of another content makes h5py and Keras say
         raise ValueError(f"'{path}' is no checkpoint of the 2019 study: {error}") from error
     return model
 
 
-def _layer_configs(file):
-    text = file.attrs["model_config"]
-    text = text.decode() if isinstance(text, bytes) else text
-    return [(entry["class_name"], entry["config"]) for entry in json.loads(text)["config"]["layers"]]
+def _layer_configs(file, path):
+    config = parse_json(_text(file.attrs["model_config"]), path, "checkpoint of the 2019 study")
+    return [(entry["class_name"], entry["config"]) for entry in config["config"]["layers"]]
 
 
 def _build(layers):
@@ -99,12 +98,23 @@ _TRANSLATIONS = {
 }
 
 
-def _copy_weights(groups, layers, model):
+def _copy_weights(file, layers, model):
     names = [config["name"] for config in _configs_of(layers, "ConvQ", "DenseQ")]
     ours = [layer for layer in quantized_layers(model) if layer.weights]
     for layer, name in zip(ours, names, strict=True):
-        group = groups[name]
-        paths = [path.decode() for path in group.attrs["weight_names"]]
+        group = entry_within(file, f"model_weights/{name}")
+        paths = [_text(path) for path in group.attrs["weight_names"]]
         # The folder within the group is not always the layer's name; the last part is fixed.
-        by_name = {path.split("/")[-1].split(":")[0]: group[path][()] for path in paths}
-        layer.set_weights([by_name[array] for array in _ARRAYS])
+        by_name = {path.split("/")[-1].split(":")[0]: path for path in paths}
+        arrays = [
+            read_array(entry_within(group, by_name[name]), weight.shape)
+            for name, weight in zip(_ARRAYS, layer.weights, strict=True)
+        ]
+        layer.set_weights(arrays)
+
+
+def _text(value):
+    """Text; the study's files hold bytes, those that were saved again text."""
+    if not isinstance(value, str | bytes):
+        raise ValueError(f"{value!r} is no text")
+    return value.decode() if isinstance(value, bytes) else value

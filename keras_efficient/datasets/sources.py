@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_efficient.datasets.downloads import downloading, existing_file
 from keras_efficient.datasets.splits import drawn_mask
+from keras_efficient.outside_files import check_archive_size
 
 CIFAR10_FILE = "cifar10_jpeg.npz"
 
@@ -95,6 +96,7 @@ def read_npz(data_dir: Path, filename: str, keys: tuple[str, ...]) -> list[np.nd
     """
     path = existing_file(data_dir, filename)
     try:
+        check_archive_size(path)
         with np.load(path, allow_pickle=False) as archive:
             return [archive[key] for key in keys]
     except Exception as error:  # numpy raises half a dozen kinds for what is not its file

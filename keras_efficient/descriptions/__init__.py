@@ -1,7 +1,7 @@
 """The network description language: items, their layers, their shapes. Nothing here imports
 Keras."""
 
-from keras_efficient.descriptions.expand import check_input_shape, expand
+from keras_efficient.descriptions.expand import check_input_shape, expand, expand_with_shapes
 from keras_efficient.descriptions.files import Description, read_description
 from keras_efficient.descriptions.letters import LETTERS
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
@@ -14,6 +14,7 @@ __all__ = [
     "LayerSpec",
     "check_input_shape",
     "expand",
+    "expand_with_shapes",
     "layer_names",
     "output_shape",
     "read_description",

@@ -14,6 +14,7 @@ from keras_efficient.kinds.measures import Shape
 from keras_efficient.kinds.table import output_shape
 
 SHOWN_CHARACTERS = 200
+MOST_ITEMS = 10_000
 
 
 def expand(config: Sequence[Any], input_shape: Sequence[int]) -> list[LayerSpec]:
@@ -56,6 +57,8 @@ def check_items(config: Any) -> None:
         raise TypeError(f"config must be a list or tuple of items. Received: {shown(config)} ({type(config).__name__})")
     if not config:
         raise ValueError(f"config must hold at least one item, such as {forms_text('S')}. Received: {config!r}")
+    if len(config) > MOST_ITEMS:
+        raise ValueError(f"config must hold at most {MOST_ITEMS:,} items. Received: {len(config):,} items")
 
 
 def check_input_shape(input_shape: Any) -> Shape:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from keras_efficient.descriptions.expand import check_input_shape, shown
+from keras_efficient.outside_files import read_json
 
 KEYS = ("network", "input_shape")
 FORM = '[["A", 2, 4], ["S", 10, 4, 8, 8]] or {"network": [...], "input_shape": [28, 28, 1]}'
@@ -29,9 +29,9 @@ def read_description(path: str | Path) -> Description:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not JSON, or holds something else; one line says what.
+        ValueError: the file is not JSON, holds something else or is above 1 MB; one line says what.
     """
-    content = parse(Path(path), read_text(Path(path)))
+    content = read_json(path, "network description")
     if isinstance(content, list):
         return Description(content)
     if not isinstance(content, dict) or not isinstance(content.get("network"), list):
@@ -40,26 +40,6 @@ def read_description(path: str | Path) -> Description:
     if unknown:
         raise ValueError(f"{path} has unknown keys {unknown}; it may hold {FORM}")
     return Description(content["network"], read_input_shape(path, content.get("input_shape")))
-
-
-def read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no network description at {path}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text file in UTF-8") from None
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def parse(path: Path, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
-    except (RecursionError, ValueError) as error:
-        raise ValueError(f"{path} is not a network description: {type(error).__name__}, {error}") from None
 
 
 def read_input_shape(path: str | Path, input_shape: Any) -> tuple | None:

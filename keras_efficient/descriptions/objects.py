@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from keras_efficient.descriptions.refused import check_is_data
 from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.kinds.fields import required
 from keras_efficient.kinds.table import kind_of_class
@@ -28,6 +29,7 @@ def read_object(item: Mapping[str, Any]) -> LayerSpec:
         raise ValueError(f'"class_name" must be the name of a layer class. Received: {class_name!r}')
     if not isinstance(config, Mapping) or not all(isinstance(key, str) for key in config):
         raise ValueError(f'"config" must be an object of the layer\'s arguments. Received: {config!r}')
+    check_is_data(item)
     class_name = class_name.removeprefix(PACKAGE_PREFIX)
     check_settings(class_name, config)
     return LayerSpec(class_name, dict(config))

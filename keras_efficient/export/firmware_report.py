@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from keras_efficient.outside_files import read_json
 from keras_efficient.version import __version__
 
 # Stack to allow for while nobody has measured it: 17 to 70 bytes were measured on the ATmega328P.
@@ -92,7 +93,7 @@ def firmware_report(directory: str | Path) -> FirmwareReport:
     path = Path(directory) / "report.json"
     try:
         header = path.with_name("network.h").read_text(encoding="utf-8")
-        numbers = json.loads(path.read_text(encoding="utf-8"))
+        numbers = read_json(path, "report of an export")
         known = {"network_id": None, **numbers}
         values: dict[str, Any] = {field.name: known[field.name] for field in fields(FirmwareReport)}
     except (OSError, ValueError, KeyError, TypeError) as error:

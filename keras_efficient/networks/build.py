@@ -7,6 +7,7 @@ import keras
 
 from keras_efficient import descriptions, layers
 from keras_efficient.layers.quantized.mode import check_mode
+from keras_efficient.networks.sizes import check_weights
 from keras_efficient.quantization.modes import set_mode
 from keras_efficient.type_aliases import SignedOutput
 
@@ -38,10 +39,12 @@ def build_network(
 
     Raises:
         ValueError: If the description, its shapes or an argument are wrong; the text shows the
-            item, its position and the right form.
+            item, its position and the right form. If the network would have more than 2^28 weights.
     """
     check_mode(mode)
-    specs = descriptions.expand(config, input_shape)
+    layers_with_shapes = descriptions.expand_with_shapes(config, input_shape)
+    check_weights(layers_with_shapes, tuple(input_shape))
+    specs = [spec for spec, _ in layers_with_shapes]
     x = inputs = keras.Input(tuple(input_shape), name="input")
     for spec, name in zip(specs, descriptions.layer_names(specs), strict=True):
         x = _add_layer(x, spec, name, signed_output)
@@ -66,7 +69,10 @@ def _make_layer(spec, name, signed_output):
     config = {**spec.config, "name": name}
     if spec.class_name in _HAS_SIGNED_OUTPUT:
         config.setdefault("signed_output", signed_output)
-    return _layer_class(spec.class_name).from_config(config)
+    # Not by the class's own `from_config`: only Keras's reader opens the safe mode, on every version of it.
+    described = {"class_name": spec.class_name, "registered_name": spec.class_name, "config": config}
+    known = {spec.class_name: _layer_class(spec.class_name)}
+    return keras.saving.deserialize_keras_object(described, custom_objects=known, safe_mode=True)
 
 
 def _layer_class(class_name):

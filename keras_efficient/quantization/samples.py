@@ -126,9 +126,17 @@ def _fits(shape: tuple, wanted: tuple) -> bool:
 
 
 def _finite(part: Any) -> np.ndarray:
+    if isinstance(part, np.ma.MaskedArray):
+        raise ValueError("`x` must hold numbers, all of them. Received: a masked array; fill it first")
     part = keras.ops.convert_to_numpy(part)
-    if part.dtype.kind == "f" and not np.isfinite(part).all():
+    if part.dtype.kind in "cMm":
+        raise ValueError(f"`x` must hold real numbers. Received: an array of {part.dtype}")
+    if part.dtype.kind not in "fV":  # "V" is bfloat16
+        return part
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(part.astype("float32", copy=False))  # as the model computes with them
+    if not finite.all():
         raise ValueError(
-            f"`x` must hold finite numbers. Received: {int((~np.isfinite(part)).sum())} that are not, among {part.size}"
+            f"`x` must hold finite numbers. Received: {int((~finite).sum())} that are not, among {part.size}"
         )
     return part

@@ -7,8 +7,11 @@ DASH = "–"
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """True for a finite int or float."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """True for a float that is finite, or an int that a float can hold."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an int of hundreds of digits
+        return False
 
 
 def percent(value: float | None, decimals: int = 2) -> str:

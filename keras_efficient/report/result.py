@@ -1,9 +1,10 @@
 """Reading result.json, and the few questions every part of the report asks about it."""
 
-import json
 import os
 from pathlib import Path
 from typing import TypeGuard
+
+from keras_efficient.outside_files import MOST_RESULT_BYTES, read_json
 
 # What training writes into result.json, and the report reads.
 FORMAT = "keras_efficient result 1"
@@ -31,10 +32,9 @@ def _refuse(requirement: str, directory: object, error: type[Exception] = ValueE
 
 def _read_json(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are both ValueErrors
-        message = f"result.json must be a JSON file. Received: {str(path)!r}, which is not"
-        raise ValueError(f"{message} ({error})") from error
+        return read_json(path, "result of a run", MOST_RESULT_BYTES)
+    except ValueError as error:
+        raise ValueError(f"result.json must be a JSON file. Received: {str(path)!r}, which is not ({error})") from error
 
 
 def check_result(result: object, place: str = "") -> dict:

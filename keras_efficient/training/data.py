@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Of the sum of a row, which may have been smoothed, mixed or stored in 16 bits.
+ROUNDING = 0.01
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -82,21 +85,44 @@ def class_rows(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def _as_inputs(x):
-    x = np.asarray(x, dtype="float32")
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused as not finite
+        x = _numbers(x, "`x` must hold numbers").astype("float32", copy=False)
     # Gray images may come without their channel.
     return x[..., np.newaxis] if x.ndim == 3 else x
 
 
 def _as_labels(y):
-    y = np.asarray(y)
+    y = _numbers(y, "Labels must be integers (samples,) or one-hot rows")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim == 2:
-        return y.astype("float32")
-    labels = y.astype("int64")
-    if y.ndim != 1 or not np.array_equal(labels, y):
+        return _distributions(y.astype("float32"))
+    if y.ndim != 1 or not np.isfinite(y).all() or not np.array_equal(y.astype("int64"), y):
         raise ValueError(f"Labels must be integers (samples,) or one-hot rows. Received: shape {y.shape}, {y.dtype}")
-    return labels
+    return y.astype("int64")
+
+
+def _numbers(values, requirement):
+    """An array of real numbers. A mask, an imaginary part or a unit of time would be dropped without a word."""
+    if any(isinstance(part, np.ma.MaskedArray) for part in (values, *(values if isinstance(values, list) else ()))):
+        raise ValueError(f"{requirement}, all of them. Received: a masked array; fill it first, with x.filled(value)")
+    array = np.asarray(values)
+    # "V": what JAX and TensorFlow add to NumPy's types, such as bfloat16.
+    if array.dtype.kind not in "biufV" or array.dtype.type is np.void:
+        raise ValueError(f"{requirement}. Received: an array of {array.dtype}, shape {array.shape}")
+    return array
+
+
+def _distributions(rows):
+    """Rows of probabilities: of others the cross-entropy is no measure, and may fall without end."""
+    wrong = ~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) <= ROUNDING))
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise ValueError(
+            "One-hot labels must be rows of probabilities, from 0 to 1 and 1 in sum. Received: "
+            f"{int(wrong.sum())} rows of {len(rows)} that are not, the first: row {first}, {rows[first].tolist()}"
+        )
+    return rows
 
 
 def _check_pair(part, x, y, first_x, first_y):

@@ -6,6 +6,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from _hostile_arrays import KERNEL, checkpoints, write_2019
 
 import keras_efficient as ke
 
@@ -56,7 +57,7 @@ def test_the_model_is_flat_priced_and_saves(golden, tmp_path):
 
 
 def test_other_files_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="No checkpoint of the 2019 study at"):
+    with pytest.raises(FileNotFoundError, match="no checkpoint of the 2019 study at"):
         ke.compat.load_2019(tmp_path / "missing.h5")
     (tmp_path / "text.h5").write_text("no HDF5")
     with pytest.raises(ValueError, match="is no checkpoint of the 2019 study"):
@@ -79,3 +80,49 @@ def test_a_file_without_input_or_quantized_layers_is_refused(layers, tmp_path):
         file.attrs["model_config"] = json.dumps({"config": {"layers": layers}})
     with pytest.raises(ValueError, match="is no checkpoint of the 2019 study"):
         ke.compat.load_2019(tmp_path / "short.h5")
+
+
+def test_names_may_be_bytes_or_text(tmp_path):
+    write_2019(tmp_path / "bytes.h5")
+    write_2019(tmp_path / "text.h5", as_text=True)
+    first, second = (ke.compat.load_2019(tmp_path / name) for name in ("bytes.h5", "text.h5"))
+    assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# Each of them was read, or ended in a traceback, before it was refused.
+_HOSTILE = {
+    "numbers in another file": "lie in another file",
+    "a link into another file": "is a link to somewhere else",
+    "a link within the file": "is a link to somewhere else",
+    "the folder of weights in another file": "is a link to somewhere else",
+    "a virtual array of other files": "lie in another file",
+    "NaN": "numbers that are not finite",
+    "infinity": "numbers that are not finite",
+    "2.5 TiB": r"must have the shape \(4, 10\). Received: \(1000000, 687195\)",
+    "chunks of 2 GiB": "is stored in chunks of",
+    "text as numbers": "is no array of numbers",
+    "a group as an array": "is no array of numbers",
+    "deep JSON": "more than 100 lists or objects in one another",
+    "10^12 units": "networks of more than 268,435,456 are not built",
+    "an input of 10^12 pixels": "networks of more than 268,435,456 are not built",
+}
+
+
+@pytest.mark.parametrize("name", _HOSTILE)
+def test_hostile_files_are_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (case,) = [case for case in checkpoints() if case.name == name]
+    case.write(tmp_path)
+    with pytest.raises(ValueError, match=f"is no checkpoint of the 2019 study: .*{_HOSTILE[name]}"):
+        ke.compat.load_2019(tmp_path / case.file)
+
+
+def test_a_soft_link_to_right_numbers_is_refused_too(tmp_path):
+    write_2019(
+        tmp_path / "file.h5",
+        lambda file: (file.move(KERNEL, "kernel"), file.__setitem__(KERNEL, h5py.SoftLink("/kernel"))),
+    )
+    with pytest.raises(ValueError, match="is a link to somewhere else"):
+        ke.compat.load_2019(tmp_path / "file.h5")

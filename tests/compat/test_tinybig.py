@@ -387,5 +387,15 @@ def test_other_files_are_refused(tmp_path, text):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="No tinyBIG configuration at"):
+    with pytest.raises(FileNotFoundError, match="no tinyBIG configuration at"):
         tinybig.load_network(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "reconciliation, sizes",
+    [("identity", {}), ("lorr", {"r": 10_000}), ("hm", {"p": 2, "q": 2}), ("lphm", {"p": 2, "q": 2, "r": 10_000})],
+)
+def test_what_would_fill_the_memory_is_refused_first(reconciliation, sizes, monkeypatch):
+    monkeypatch.setattr(keras.Layer, "build", lambda *arguments: pytest.fail("memory was asked for"))
+    with pytest.raises(ValueError, match="networks of more than 268,435,456 are not built"):
+        tinybig.make_layer(reconciliation, 10**5, 10**5, **sizes)

@@ -212,12 +212,44 @@ def test_a_zero_bias_has_the_steps_of_the_products():
     assert bias - 7 == (grid - 7) + (kernel - 3)
 
 
-@pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_samples_that_are_not_finite_are_refused(wrong):
+_RULES = [{}, {"rule": "least_error"}, {"rule": "percentile"}, {"percentile": 5}]
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("rule", _RULES, ids=str)
+@pytest.mark.parametrize("as_batches", [False, True])
+def test_samples_that_are_not_finite_are_refused(wrong, rule, as_batches):
     model = keras.Sequential([keras.Input((6,)), ke.DenseQ(3)])
-    x = np.ones((4, 6), "float32")
+    x = np.ones((4, 6), "float64" if wrong == 1e300 else "float32")
     x[2, 3] = wrong
+    before = model.get_weights()
     with pytest.raises(ValueError, match="`x` must hold finite numbers. Received: 1 that are not, among 24"):
+        ke.calibrate(model, x=iter([x]) if as_batches else x, **rule)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_pixel_that_is_no_number_is_refused_before_max_pooling():
+    """Max pooling hides a NaN, and a scale of 2^118 came of it."""
+    layers = [keras.layers.Conv2D(2, 3, activation="relu"), keras.layers.MaxPooling2D(2), keras.layers.Flatten()]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *layers, keras.layers.Dense(2)])
+    x = np.ones((4, 8, 8, 1), "float32")
+    x[1, 2, 3, 0] = np.nan
+    with pytest.raises(ValueError, match="`x` must hold finite numbers. Received: 1 that are not, among 256"):
+        ke.quantize_model(model, x=x)
+
+
+@pytest.mark.parametrize(
+    "x, message",
+    [
+        (np.ones((4, 6)) + 1j, "`x` must hold real numbers. Received: an array of complex128"),
+        (np.ones((4, 6)).astype("datetime64[s]"), "`x` must hold real numbers. Received: an array of datetime64"),
+        (np.ma.masked_equal(np.ones((4, 6)), 1), "Received: a masked array"),
+    ],
+)
+def test_samples_that_would_lose_something_are_refused(x, message):
+    model = keras.Sequential([keras.Input((6,)), ke.DenseQ(3)])
+    with pytest.raises(ValueError, match=message):
         ke.calibrate(model, x=x)
 
 

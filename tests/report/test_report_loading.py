@@ -93,3 +93,28 @@ def test_an_error_is_one_line(tmp_path):
     with pytest.raises(ValueError) as caught:
         load_result(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_integers_of_400_digits_do_no_harm(full_result, tmp_path):
+    def huge(value):
+        if isinstance(value, dict):
+            return {key: huge(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [huge(item) for item in value]
+        return 10**400 if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+    kept = {"format": full_result["format"]}
+    save(json.dumps({**huge(full_result), **kept}), tmp_path)
+    write_report(load_result(tmp_path), tmp_path / "report.html")
+
+
+def test_refuses_what_is_no_plain_file(tmp_path):
+    os.mkfifo(tmp_path / "result.json")
+    with pytest.raises(ValueError, match="`directory` must hold result.json"):
+        load_result(tmp_path)
+
+
+def test_refuses_deep_lists(tmp_path):
+    save("[" * 200_000, tmp_path)
+    with pytest.raises(ValueError, match="more than 100 lists or objects in one another"):
+        load_result(tmp_path)

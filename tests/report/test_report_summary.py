@@ -84,3 +84,11 @@ def test_numbers(write, value, text):
 @pytest.mark.parametrize("name", ["percent", "loss", "signed", "size", "count", "duration"])
 def test_missing_numbers(name, missing):
     assert getattr(numbers, name)(missing) == "–"
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("nan"), float("inf"), True, "1", None, [1]])
+@pytest.mark.parametrize(
+    "write", [numbers.percent, numbers.loss, numbers.signed, numbers.size, numbers.count, numbers.duration]
+)
+def test_what_is_no_number_is_a_dash(write, value):
+    assert write(value) == numbers.DASH

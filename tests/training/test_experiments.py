@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import keras_efficient as ke
 from keras_efficient.cli import main
 from keras_efficient.training import plan_experiment, run_experiment
-from keras_efficient.training.experiments import execution
+from keras_efficient.training.experiments import execution, planned
 from keras_efficient.training.experiments.grid import points
 from keras_efficient.training.experiments.resolve import settings_hash
 from keras_efficient.training.experiments.stages import make_stages
@@ -304,11 +304,7 @@ def test_what_changes_the_result_changes_the_hash(changes):
         ({"network": None}, "`network` must be a description, a JSON file"),
         ({"network": 5}, "`network` must be a description, a JSON file"),
         ({"network": ["a.json", "b.json"]}, "for choices write {grid: ['a.json', 'b.json']}"),
-        ({"network": {"builder": "no_such_module:f"}}, "`no_such_module:f` cannot be imported: ModuleNotFoundError"),
-        ({"network": {"builder": "json:no_such"}}, "`json:no_such` cannot be imported: AttributeError"),
         ({"network": {"builder": "json"}}, "`builder` must be 'module:function'"),
-        ({"network": {"builder": "json:__name__"}}, "must be a function"),
-        ({"network": {"builder": "json:dumps", "arguments": {}}}, "cannot take the arguments {}"),
         ({"network": {"builder": "json:dumps", "arguments": [1]}}, "`arguments` must be names and values"),
         ({"stages": []}, "`stages` must be a list such as"),
         ({"stages": {"mode": "float"}}, "`stages` must be a list such as"),
@@ -364,6 +360,74 @@ def test_refusals(changes, message):
     with pytest.raises(ValueError) as refused:
         _plan(**changes)
     assert message in str(refused.value)
+
+
+_MANY = list(range(1, 1001))
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"seeds": list(range(10_001))}, "`seeds` must be at most 10,000. Received: 10,001"),
+        ({"batch_size": _MANY, "patience": _MANY}, "stand for more than 10,000 combinations"),
+        ({"batch_size": _MANY, "seeds": list(range(11))}, "stands for more than 10,000 runs"),
+        ({"network": [["S", 10, 4, 8, 8]] * 9_000, "seeds": list(range(9_000))}, "more than 50,000,000 characters"),
+        (
+            {"variants": {f"~{n + 1}": [f"~{n}"] * 9 for n in range(9)} | {"~0": {}}},
+            "stands for more than 1,000 updates",
+        ),
+        ({"a." * 200 + "b": 1}, "with dots only between names"),
+        (
+            {"search": {"configurations": 1, "max_epochs": 2, "space": {"learning_rate": list(range(1, 1_002))}}},
+            "must list at most 1,000 choices. Received: 1,001",
+        ),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else "",
+)
+def test_more_than_anybody_trains_is_refused_first(changes, message, monkeypatch):
+    monkeypatch.setattr(planned, "settings_hash", lambda settings: "no hash was needed")
+    with pytest.raises(ValueError) as refused:
+        _plan(**changes)
+    assert message in str(refused.value)
+
+
+def test_depth_of_a_mapping():
+    deep = {"a": 1}
+    for _ in range(150):
+        deep = {"a": deep}
+    with pytest.raises(ValueError, match="holds more than 100 lists or objects in one another"):
+        _plan(**deep)
+
+
+@pytest.mark.parametrize(
+    "network, message",
+    [
+        ({"builder": "no_such_module:f"}, "`no_such_module:f` cannot be imported: ModuleNotFoundError"),
+        ({"builder": "json:no_such"}, "`json:no_such` cannot be imported: AttributeError"),
+        ({"builder": "json:__name__"}, "must be a function"),
+        ({"builder": "json:dumps", "arguments": {}}, "cannot take the arguments {}"),
+    ],
+)
+@pytest.mark.parametrize("in_a_search", [False, True])
+def test_a_builder_is_checked_before_anything_is_written(network, message, in_a_search, tmp_path):
+    study = {**_BASE, "network": network}
+    if in_a_search:
+        pytest.importorskip("optuna")
+        choices = {"space": {"network.builder": ["json:dumps", network["builder"]]}}
+        study["network"] = {"builder": "json:dumps", "arguments": network.get("arguments", {"obj": 1})}
+        study["search"] = {"configurations": 1, "max_epochs": 2, **choices}
+    with pytest.raises(ValueError) as refused:
+        run_experiment(study, tmp_path / "out", verbose=False)
+    assert message in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_imports_nothing(tmp_path):
+    (tmp_path / "planted_module.py").write_text("raise SystemExit('code ran')")
+    study = {**_BASE, "network": {"builder": "planted_module:f"}}
+    (tmp_path / "study.yaml").write_text(json.dumps(study))
+    (run,) = plan_experiment(tmp_path / "study.yaml").runs
+    assert run.settings["network"]["builder"] == "planted_module:f"
 
 
 def _yaml(**changes):
@@ -595,6 +659,17 @@ def test_a_folder_of_other_settings_is_left_alone(study, copy):
     with pytest.raises(ValueError, match="holds a run with other settings"):
         run_experiment(study, copy, verbose=False)
     assert _times(copy) == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[1]", "{}", '{"best": 3}', '{"best": {"val_accuracy": "x"}}', '{"best": {"val_accuracy": 1' + 400 * "0" + "}}"],
+)
+def test_a_result_that_no_run_wrote_is_damaged(text, study, copy):
+    (run, *_) = plan_experiment(study, copy).runs
+    (run.folder / "training/result.json").write_text(text)
+    with pytest.raises(ValueError, match=f"{run.folder.name}' is damaged: it holds what no run writes.* Delete it"):
+        run_experiment(study, copy, verbose=False)
 
 
 def test_the_command_lists_runs_and_shows_the_table(study, copy, tmp_path, monkeypatch, capsys):

@@ -11,6 +11,7 @@ from keras_efficient.compat.tinybig.parameters import draw_parameters, make_laye
 from keras_efficient.kinds.factors import expanded_size
 from keras_efficient.kinds.fields import is_integer
 from keras_efficient.layers import TaylorDualLPHM
+from keras_efficient.networks.sizes import check_layer_weights
 
 _EPSILON = 1e-5
 _HEAD_KEYS = (
@@ -39,17 +40,15 @@ def load_network(path: str | Path) -> keras.Model:
         ValueError: If the file is no configuration, or names something that we do not have.
         Warns where tinyBIG itself ignores an entry.
     """
-    import yaml  # needed here only
+    from keras_efficient.outside_yaml import read_yaml  # PyYAML is needed here only
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"No tinyBIG configuration at '{path}'")
     try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        config = read_yaml(path, "tinyBIG configuration")
         entries = _layer_entries(config)
         sizes = [_sizes(entry, number) for number, entry in enumerate(entries, 1)]
         _check_chain(sizes)
         layers = [_layer(entry, number) for number, entry in enumerate(entries, 1)]
-    except (ValueError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ValueError(f"'{path}' holds no tinyBIG network that we can build: {error}") from error
     return keras.Sequential([keras.Input((sizes[0][0],), name="input"), *layers], name="network")
 
@@ -173,6 +172,7 @@ def _reconciled(entry, expansion, reconciliation, sizes, where):
         )
     rank, sizes = sizes.get("r"), {name: sizes.get(name) for name in "pq"}
     layer = TaylorDualLPHM(entry["n"], rank, **sizes, order=degree, normalize=normalize)
+    check_layer_weights("TaylorDualLPHM", layer.get_config(), entry["m"])
     layer.build((None, entry["m"]))
     draw_parameters(layer)
     return layer

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 
 from keras_efficient.layers import DualLPHMDense, LowRankDense, LPHMDense, PHMDense, TaylorDualLPHM
 from keras_efficient.layers.arguments import one_of, positive_integer
+from keras_efficient.networks.sizes import check_layer_weights
 
 # The factors that releases from 0.2.0 store transposed.
 _TRANSPOSED = {LPHMDense: "T", DualLPHMDense: "QT", TaylorDualLPHM: "QT", LowRankDense: "B", PHMDense: ""}
@@ -51,10 +52,12 @@ def make_layer(
         release: tinyBIG's, for the storage order of `parameters`.
 
     Raises:
-        ValueError: For an unknown reconciliation, a wrong, missing or superfluous size, or a vector of another length.
+        ValueError: For an unknown reconciliation, a wrong, missing or superfluous size, a vector of another length, or
+            more than 2^28 weights.
     """
     inputs, outputs = positive_integer(inputs, "inputs"), positive_integer(outputs, "outputs")
     layer = _unbuilt_layer(reconciliation, outputs, {"p": p, "q": q, "rank": r})
+    check_layer_weights(type(layer).__name__, layer.get_config(), inputs)
     layer.build((None, inputs))
     if parameters is None:
         draw_parameters(layer)

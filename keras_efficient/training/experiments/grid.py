@@ -1,8 +1,10 @@
 """Lists of choices: a list as the value of a single setting stands for one point an item."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
+from keras_efficient.training.experiments.resolve import MOST_RUNS
 from keras_efficient.training.experiments.updates import is_grid
 
 
@@ -16,12 +18,21 @@ def points(settings: dict) -> list[dict]:
     [{'epochs': 5, 'rule': 'score'}, {'epochs': 10, 'rule': 'score'}]
 
     Raises:
-        ValueError: A list of choices is empty.
+        ValueError: A list of choices is empty, or they have more than 10,000 combinations.
     """
+    found = list(islice(_points(settings), MOST_RUNS + 1))
+    if len(found) > MOST_RUNS:
+        raise ValueError(f"the lists of choices stand for more than {MOST_RUNS:,} combinations")
+    return found
+
+
+def _points(settings: dict) -> Iterator[dict]:
     place, choices = next(_grids(settings), ((), None))
     if choices is None:
-        return [settings]
-    return [point for choice in choices for point in points(_replaced(settings, place, choice))]
+        yield settings
+    else:
+        for choice in choices:
+            yield from _points(_replaced(settings, place, choice))
 
 
 def place_text(place: tuple) -> str:

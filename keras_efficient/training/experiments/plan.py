@@ -3,17 +3,20 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from keras_efficient.training.experiments.grid import place_text, points
 from keras_efficient.training.experiments.keys import FILE_SETTINGS, check_keys
 from keras_efficient.training.experiments.planned import PlannedRun, plan_run
-from keras_efficient.training.experiments.resolve import resolve, resolve_seeds
+from keras_efficient.training.experiments.resolve import MOST_RUNS, resolve, resolve_seeds
 from keras_efficient.training.experiments.search_plan import plan_searches
 from keras_efficient.training.experiments.updates import merge_all, nested
 from keras_efficient.training.experiments.variants import check_methods, check_variants, updates_of
 from keras_efficient.training.experiments.yaml_file import read_experiment
 
+_MOST_UPDATES = 1_000
+_MOST_CHARACTERS = 50_000_000
 METRICS = ("val_accuracy", "val_loss", "test_accuracy")
 
 
@@ -84,34 +87,54 @@ def _plan(content, name, folder, storage):
         _updates(variants[variant], variants, f"variants.{variant}")
     methods = check_methods(whole_file["methods"], name)
     storage = _storage(whole_file["storage"], storage, folder, name)
-    planned = []
+    planned, size = [], _Size()
     for method, items in methods.items():
         settings = merge_all(base, _updates(items, variants, f"methods.{method}"))
-        planned += _points(method if whole_file["methods"] else None, method, settings, folder, storage)
+        planned += _points(method if whole_file["methods"] else None, method, settings, folder, storage, size)
     return Plan(_metric(whole_file["metric"]), storage, tuple(planned))
 
 
+class _Size:
+    """How much a plan holds so far. It refuses more runs than anybody trains, and so many settings that their hashes
+    would take minutes."""
+
+    runs = characters = 0
+
+    def add(self, seeds, settings):
+        self.runs += len(seeds)
+        self.characters += len(seeds) * len(_text(settings))
+        if self.runs > MOST_RUNS:
+            raise ValueError(f"the file stands for more than {MOST_RUNS:,} runs")
+        if self.characters > _MOST_CHARACTERS:
+            raise ValueError(f"the settings of all runs have more than {_MOST_CHARACTERS:,} characters")
+
+
 def _updates(items, variants, place):
-    updates = [(where, nested(update)) for where, update in updates_of(items, variants, place)]
+    found = list(islice(updates_of(items, variants, place), _MOST_UPDATES + 1))
+    if len(found) > _MOST_UPDATES:
+        raise ValueError(f"`{place}` stands for more than {_MOST_UPDATES:,} updates: variants of variants")
+    updates = [(where, nested(update)) for where, update in found]
     for where, update in updates:
         check_keys(update, where)
     return [update for _, update in updates]
 
 
-def _points(stated_method, method, settings, folder, storage):
+def _points(stated_method, method, settings, folder, storage, size):
     try:
-        return [_point(method, point, folder, storage) for point in points(settings)]
+        return [_point(method, point, folder, storage, size) for point in points(settings)]
     except ValueError as error:
         where = "" if stated_method is None else f" (method {method!r})"
         raise ValueError(f"{error}{where}") from error
 
 
-def _point(method, settings, folder, storage):
+def _point(method, settings, folder, storage, size):
     if settings.get("search") is None:
         seeds, resolved = resolve_seeds(settings.get("seeds")), resolve(settings, folder)
+        size.add(seeds, resolved)
         runs = [plan_run(resolved, seed, folder, storage) for seed in seeds]
     else:
         runs = plan_searches(settings, folder, storage)
+        size.add(runs, settings)
     named = {name: value for name, value in settings.items() if name != "seeds"}
     return Point(method, dict(_flat(named)), tuple(runs))
 

@@ -13,6 +13,9 @@ from keras_efficient.training.experiments.network import resolve_network
 from keras_efficient.training.experiments.stages import resolve_stages
 from keras_efficient.training.selection import RULES
 
+# Of an experiment. Each has a folder and a line in the table.
+MOST_RUNS = 10_000
+
 
 def resolve(settings: dict, folder: Path) -> dict:
     """The settings that decide the runs of a point, checked, in one form.
@@ -39,6 +42,8 @@ def resolve(settings: dict, folder: Path) -> dict:
 def resolve_seeds(seeds: Any) -> list[int]:
     """The section `seeds`; [0] without it."""
     seeds = [0] if seeds is None else seeds
+    if isinstance(seeds, list) and len(seeds) > MOST_RUNS:
+        raise ValueError(f"`seeds` must be at most {MOST_RUNS:,}. Received: {len(seeds):,}")
     try:
         if isinstance(seeds, list) and seeds and len({*map(random_seed, seeds)}) == len(seeds):
             return seeds

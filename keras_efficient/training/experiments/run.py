@@ -8,7 +8,7 @@ from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.tasks import Task, Tasks, begun
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.execution import execute, say, status
-from keras_efficient.training.experiments.network import check_shapes
+from keras_efficient.training.experiments.network import check_builder, check_shapes
 from keras_efficient.training.experiments.plan import plan_experiment
 from keras_efficient.training.experiments.resolve import settings_hash
 from keras_efficient.training.experiments.search_run import execute_search
@@ -79,6 +79,7 @@ def run_experiment(
     """
     plan = plan_experiment(experiment, storage)
     missing = [run for run in plan.runs if status(run) != "done"]
+    _check_builders(missing)
     _check_data(missing)
     if not missing:
         return write_summary(plan)
@@ -113,6 +114,21 @@ def _spread(runs, executor, verbose):
     for number, (index, _) in enumerate(Tasks(executor, tasks).results(), start=1):
         run = runs[index]
         say(f"run {number}/{len(runs)}  {run.folder.name}  {status(run)}", verbose)
+
+
+def _check_builders(runs):
+    """Raise an error where a function cannot be imported or called so, before anything is written.
+
+    A plan only names them: whoever lists the runs of a file that he was sent runs no code of it.
+    """
+    networks = {}
+    for run in runs:
+        for each in [run] if run.search is None else run.search.ends():
+            network = each.settings["network"]
+            if not isinstance(network, list):
+                networks[settings_hash(network)] = network, each.modules
+    for network, folder in networks.values():
+        check_builder(network, folder)
 
 
 def _check_data(runs):

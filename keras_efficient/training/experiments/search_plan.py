@@ -1,6 +1,8 @@
 """The setting `search`: the space that Optuna draws configurations from, and how far it trains them."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +16,7 @@ from keras_efficient.training.experiments.updates import merge_all, nested
 from keras_efficient.training.halving import Halving
 
 _FORM = "{configurations: 40, max_epochs: 27, space: {learning_rate: {log_uniform: [1e-4, 1e-1]}}}"
+_MOST_CHOICES = 1_000  # each of them is tried for being right
 _RANGES = ("uniform", "log_uniform", "integers")
 _DOMAIN = "a list of choices, {uniform: [low, high]}, {log_uniform: [low, high]} or {integers: [low, high]}"
 
@@ -83,6 +86,34 @@ class PlannedSearch:
         settings = merge_all(self.base, map(nested, updates))
         return plan_run(resolve(settings, self.folder), self.seed, self.folder, self.storage)
 
+    def ends(self) -> Iterator[PlannedRun]:
+        """The trainings at one corner of the space, and at all choices and ends of ranges beside it."""
+        corner = {name: values[0] for name, values in self._ends().items()}
+        for name, values in self._ends().items():
+            yield from (self.run({**corner, name: value}) for value in values)
+
+    def check_space(self) -> dict:
+        """The settings at one corner of the space. Each setting of the space must be right, and change something."""
+        found, settings = self.ends(), []
+        for name, values in self._ends().items():
+            runs = list(islice(found, len(values)))
+            settings.append(runs[0].settings)
+            if len({run.sha256 for run in runs}) == 1 and any(value != values[0] for value in values):
+                raise ValueError(
+                    f"`search.space.{name}` changes nothing: the stages, or the rungs, state it themselves"
+                )
+        if "halving" in settings[0]["stages"][0]:
+            raise ValueError(
+                "`search` stops configurations early by itself; `halving` of the first stage goes without it"
+            )
+        return settings[0]
+
+    def _ends(self):
+        """The choices of each setting of the space, or the ends of its range."""
+        return {
+            name: item if isinstance(item, list) else next(iter(item.values())) for name, item in self.space.items()
+        }
+
 
 def plan_searches(settings: dict, folder: Path, storage: Path) -> list[PlannedRun]:
     """The searches of a point, one a seed.
@@ -94,7 +125,7 @@ def plan_searches(settings: dict, folder: Path, storage: Path) -> list[PlannedRu
     beside, space = _read_search(settings["search"])
     seeds = resolve_seeds(settings.get("seeds"))
     searches = [PlannedSearch(beside, space, settings, seed, folder, storage) for seed in seeds]
-    point = {**_check_space(searches[0]), "search": {**asdict(beside), "space": space}}
+    point = {**searches[0].check_space(), "search": {**asdict(beside), "space": space}}
     return [plan_run(point, search.seed, folder, storage, search) for search in searches]
 
 
@@ -129,6 +160,9 @@ def _read_search(search):
     space = dict(sorted(_domains(given.pop("space", None))))
     for name, domain in space.items():
         distribution(name, domain)
+    choices = sum(len(domain) for domain in space.values() if isinstance(domain, list))
+    if choices > _MOST_CHOICES:
+        raise ValueError(f"`search.space` must list at most {_MOST_CHOICES:,} choices. Received: {choices:,}")
     known = {name: within for name, within in SETTINGS.items() if name not in ("search", "seeds")}
     check_keys(nested(dict.fromkeys(space)), "search.space", known)
     try:
@@ -143,17 +177,3 @@ def _domains(space, place=()):
     else:
         for key, value in space.items():
             yield from _domains(value, (*place, key))
-
-
-def _check_space(search):
-    """The settings at one corner of the space. Each setting of the space must be right, and change something there."""
-    ends = {name: item if isinstance(item, list) else next(iter(item.values())) for name, item in search.space.items()}
-    corner = {name: values[0] for name, values in ends.items()}
-    for name, values in ends.items():
-        found = {search.run({**corner, name: value}).sha256 for value in values}
-        if len(found) == 1 and any(value != values[0] for value in values):
-            raise ValueError(f"`search.space.{name}` changes nothing: the stages, or the rungs, state it themselves")
-    settings = search.run(corner).settings
-    if "halving" in settings["stages"][0]:
-        raise ValueError("`search` stops configurations early by itself; `halving` of the first stage goes without it")
-    return settings

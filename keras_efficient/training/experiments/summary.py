@@ -1,11 +1,16 @@
 """What an experiment found: the rows of experiment.json."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import mean, stdev
 
-from keras_efficient.files import json_value, read_json, write_json
+from keras_efficient.descriptions.expand import shown
+from keras_efficient.files import damaged, json_value, read_json, write_json
+from keras_efficient.report.numbers import is_number
 from keras_efficient.training.experiments.execution import failure, result, search_result, status
 from keras_efficient.training.experiments.plan import Plan, PlannedRun, Point
 from keras_efficient.training.experiments.tables import as_text, plan_table, result_table, search_table
@@ -94,14 +99,41 @@ def _bytes(point):
 
 def _run_json(plan, run):
     row = {**_identity(plan, run), "status": status(run)}
-    if row["status"] == "failed":
-        return {**row, "reason": failure(run)}
-    found = result(run)
-    row[plan.metric] = found["best"][plan.metric]
-    if run.search is not None:
-        search = search_result(run)
-        return {**row, "train_seconds": search["train_seconds"], "search": search}
-    return {**row, "train_seconds": sum(stage["train_seconds"] for stage in found["stages"])}
+    with _made_by_a_run(run):
+        if row["status"] == "failed":
+            return {**row, "reason": failure(run)}
+        found = result(run)
+        row[plan.metric] = _number(found["best"][plan.metric])
+        if run.search is not None:
+            search = search_result(run)
+            _check_search(search)
+            return {**row, "train_seconds": search["train_seconds"], "search": search}
+        return {**row, "train_seconds": sum(_number(stage["train_seconds"]) for stage in found["stages"])}
+
+
+@contextmanager
+def _made_by_a_run(run: PlannedRun) -> Iterator[None]:
+    """Files of another content than a run writes are damaged, whatever they make the reader say."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError) as error:
+        reason = f"it holds what no run writes ({type(error).__name__}: {error})"
+        raise damaged(run.folder, reason, "Delete it, and it is trained again.") from error
+
+
+def _number(value):
+    if not is_number(value):
+        raise TypeError(f"{shown(value)} is no number")
+    return value
+
+
+def _check_search(search):
+    """Raise an error unless there is all that the table shows."""
+    _number(search["train_seconds"])
+    search["configurations"][search["best"]]["values"].keys()
+    for row in search["configurations"]:
+        [row[name] for name in ("sha256", "status", "total_bytes", "val_loss", "val_accuracy", search["measure"])]
+        Path(row["path"]), row["values"].keys(), _number(row["epochs"])
 
 
 def _identity(plan: Plan, run: PlannedRun) -> dict:

@@ -8,10 +8,14 @@ from typing import Any
 
 import yaml
 
+from keras_efficient.descriptions.expand import shown
+from keras_efficient.outside_files import MOST_DEPTH, TOO_DEEP
+from keras_efficient.outside_yaml import SizedLoader, read_yaml
+
 _TAG = "tag:yaml.org,2002:"
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SizedLoader):
     """Safe YAML with the words and numbers of YAML 1.2: `1e-3` is a number, `no` and dates are text."""
 
     yaml_implicit_resolvers = {}
@@ -44,7 +48,7 @@ def read_experiment(experiment: str | Path | Mapping) -> tuple[dict, str, Path]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is not YAML, or does not hold a mapping.
+        ValueError: It is not YAML, too large, or does not hold a mapping.
         TypeError: Neither a path nor a mapping.
     """
     if isinstance(experiment, Mapping):
@@ -52,37 +56,23 @@ def read_experiment(experiment: str | Path | Mapping) -> tuple[dict, str, Path]:
     if not isinstance(experiment, str | Path):
         raise TypeError(f"`experiment` must be a YAML file or a mapping. Received: experiment={experiment!r}")
     path = Path(experiment)
-    content = plain(_parse(path), path.name)
+    content = plain(read_yaml(path, "experiment", _Loader), path.name)
     if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold settings such as `stages: [...]`. Received: {content!r}")
+        raise ValueError(f"{path} must hold settings such as `stages: [...]`. Received: {shown(content)}")
     return content, path.stem, path.resolve().parent
-
-
-def _parse(path):
-    try:
-        return yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no experiment at {path}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text file in UTF-8") from None
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = "" if mark is None else f" in line {mark.line + 1}, column {mark.column + 1}"
-        raise ValueError(f"{path} is not YAML: {error.problem}{place}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ValueError(f"{path} is not YAML: {error}") from None
 
 
 def plain(value: Any, place: str, above: tuple = ()) -> Any:
     """A copy in dicts, lists and single values.
 
     Raises:
-        ValueError: Something else is in it, a number that is not finite, or itself (by an alias).
+        ValueError: Something else is in it, a number that is not finite, itself (by an alias), or too many mappings in
+            one another.
     """
     if any(value is outer for outer in above):
         raise ValueError(f"`{place}` holds itself")
+    if len(above) > MOST_DEPTH:
+        raise ValueError(f"`{place[:40]} ...`: {TOO_DEEP}")
     if isinstance(value, Mapping):
         return {_key(key, place): plain(item, f"{place}.{key}", (*above, value)) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -95,6 +85,6 @@ def plain(value: Any, place: str, above: tuple = ()) -> Any:
 
 
 def _key(key, place):
-    if isinstance(key, str) and all(key.split(".")):
+    if isinstance(key, str) and all(key.split(".")) and key.count(".") < MOST_DEPTH:
         return key
-    raise ValueError(f"the keys of `{place}` must be text, with dots only between names. Received: {key!r}")
+    raise ValueError(f"the keys of `{place}` must be text, with dots only between names. Received: {shown(key)}")

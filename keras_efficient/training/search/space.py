@@ -10,6 +10,8 @@ CONVOLUTION_LETTERS = ("C", "CN", "DSC")
 POOLING_LETTERS = ("A", "M")
 # Where halving the input leaves at least as much as the smallest kernels of the study need.
 _SMALLEST_POOLED_INPUT = 20
+# Counting the candidates takes time in proportion to its square.
+_MOST_LAYERS = 100
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class SearchSpace:
                 f"Received: min_layers={self.min_layers}, max_layers={self.max_layers}"
             )
         _check_letter(self.pool_letter, "pool_letter", POOLING_LETTERS)
+        if self.max_layers > _MOST_LAYERS:
+            raise ValueError(f"max_layers must be at most {_MOST_LAYERS}. Received: max_layers={self.max_layers}")
         for name in ("kernel_bits", "bias_bits", "activation_bits", "logit_bits"):
             check_bits(getattr(self, name), name)
 

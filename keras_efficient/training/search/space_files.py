@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from keras_efficient.files import read_json
+from keras_efficient.descriptions.expand import shown
+from keras_efficient.outside_files import read_json
 from keras_efficient.training.search.space import SearchSpace
 
 
@@ -15,14 +16,11 @@ def read_space(path: str | Path, default: SearchSpace | None = None) -> SearchSp
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not JSON or holds something else; the text names the file.
+        ValueError: The file is not JSON, holds something else or is above 1 MB; the text names the file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no search space at {path}")
-    content = read_json(path)
+    content = read_json(path, "search space")
     if not isinstance(content, dict):
-        raise ValueError(f'{path} must hold an object such as {{"filters": [4, 8]}}. Received: {content!r}')
+        raise ValueError(f'{path} must hold an object such as {{"filters": [4, 8]}}. Received: {shown(content)}')
     try:
         return (default or SearchSpace()).with_changes(content)
     except ValueError as error:

@@ -1,0 +1,104 @@
+"""Files that somebody else may have written: data, whatever they hold.
+
+Every reader of such a file begins here: only plain files are opened (a pipe or a device may never end), sizes are
+known before memory is taken, and what is wrong is one line.
+"""
+
+import json
+import os
+import stat
+import zipfile
+from pathlib import Path
+from typing import Any
+
+# Descriptions, experiments and search spaces. What a run leaves may be larger.
+MOST_BYTES = 1_000_000
+MOST_RESULT_BYTES = 50_000_000
+# Lists and objects in one another: what goes through them calls itself, and Python does so a thousand times at most.
+MOST_DEPTH = 100
+# An archive of real numbers grows less when it is unpacked. What grows so much more is made to fill the memory.
+_MOST_GROWTH, _HARMLESS_BYTES = 100, 100_000_000
+TOO_DEEP = f"it holds more than {MOST_DEPTH} lists or objects in one another"
+
+
+def check_plain_file(path: str | Path, what: str) -> None:
+    """Raise an error unless `path` is a plain file (or a link to one).
+
+    Raises:
+        FileNotFoundError: There is nothing; the text says of what.
+        ValueError: It is a folder, a pipe, a socket or a device.
+        OSError: The system refuses.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no {what} at {path}") from None
+    except ValueError as error:  # a name with a zero byte
+        raise ValueError(f"{str(path)!r} cannot be read: {error}") from None
+    if not stat.S_ISREG(mode):
+        raise ValueError(f"{path} cannot be read: it is no plain file")
+
+
+def check_archive_size(path: str | Path) -> None:
+    """Raise a ValueError for a zip file (.keras, .npz) that would unpack to far more than it is."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    growth = size / max(1, os.stat(path).st_size)
+    if size > _HARMLESS_BYTES and growth > _MOST_GROWTH:
+        raise ValueError(f"it unpacks to {size:,} bytes, {growth:,.0f} times what it is")
+
+
+def read_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> str:
+    """The text of a plain file in UTF-8, of at most so many bytes.
+
+    Raises:
+        OSError, ValueError: As `check_plain_file`, and where the file is too large or no text.
+    """
+    check_plain_file(path, what)
+    with open(path, "rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"{path} is too large for a {what}: it must not be above {most_bytes:,} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a text file in UTF-8") from None
+
+
+def read_json(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        OSError, ValueError: As `read_text`, and where the text is not JSON or nested too deeply.
+    """
+    return parse_json(read_text(path, what, most_bytes), path, what)
+
+
+def parse_json(text: str, path: str | Path, what: str) -> Any:
+    """The value that a text in JSON stands for; a ValueError names the file that it is from."""
+    try:
+        value = json.loads(text)
+        check_depth(value)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise ValueError(f"{path} is no {what}: {TOO_DEEP}") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is no {what}: {error}") from None
+    return value
+
+
+def check_depth(value: Any) -> None:
+    """Raise a ValueError where lists and objects lie too deep in one another."""
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        level = [part for outer in level for part in _parts(outer) if isinstance(part, (list, dict))]
+        if not level:
+            return
+    raise ValueError(TOO_DEEP)
+
+
+def _parts(value):
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
