@@ -9,7 +9,7 @@ import keras
 
 from keras_efficient.export.c.readme import readme
 from keras_efficient.export.c.sketch import check_sketch_folder, write_sketch
-from keras_efficient.export.c.writer import Network, write_network
+from keras_efficient.export.c.writer import AVR_ARRAY_BYTES, Network, too_large_for_avr, write_network
 from keras_efficient.export.firmware_report import MARK, STACK_MARGIN, FirmwareReport
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.files import write_text
@@ -59,8 +59,10 @@ def export_c(
 
     Raises:
         ValueError: Wrong arguments; a model with layers that have no integer form; a network that
-            does not fit `ram`; a file that this function did not write where the folder or one of its files
-            goes; a folder that can be no sketch, by its name or by the main of another target in it.
+            does not fit `ram`; weights of more than 32,767 bytes for the target "avr", whose compiler has no larger
+            arrays (with "arduino" the compiler of such a board says so); a file that this function did not write
+            where the folder or one of its files goes; a folder that can be no sketch, by its name or by the main
+            of another target in it.
     """
     check_choice("weights", weights, WEIGHT_PLACES)
     check_choice("target", target, tuple(TARGETS))
@@ -69,6 +71,8 @@ def export_c(
     integer_model = IntegerModel(model)
     predicted = math.ceil(estimate_storage(model).activation_bytes)
     network = write_network(integer_model, weights, sparse)
+    if target == "avr" and network.weight_bytes > AVR_ARRAY_BYTES:
+        raise ValueError(f"{too_large_for_avr(network.weight_bytes)}. Received: target='avr'")
     report = new_report(integer_model, network, weights, predicted)
     if ram is not None and not report.fits(ram):
         raise ValueError(

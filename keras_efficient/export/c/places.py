@@ -62,7 +62,9 @@ class Places:
 
     def first_row(self, column: str) -> str:
         """Rows peeled before a column."""
-        return f"(network_index)({column} + 1u)" if self.is_alternating else f"NETWORK_TABLE(network_first_rows_{self.name}, {column})"
+        if self.is_alternating:
+            return f"(network_index)({column} + 1u)"
+        return f"NETWORK_TABLE(network_first_rows_{self.name}, {column})"
 
     def tables(self) -> list[str]:
         if not self.needs_tables:

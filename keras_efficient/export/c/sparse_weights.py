@@ -114,7 +114,11 @@ class RelativeGroup(Group):
         lines = []
         for number in range(self.width):
             stored = [
-                self.add(sum_type, number, f"network_weight_bits((network_index)(weight + {self.gap_bits}u), {self.codes.bits})"),
+                self.add(
+                    sum_type,
+                    number,
+                    f"network_weight_bits((network_index)(weight + {self.gap_bits}u), {self.codes.bits})",
+                ),
                 f"weight = (network_index)(weight + {self._entry_bits}u);",
                 f"gap = (uint8_t)network_weight_bits(weight, {self.gap_bits});",
             ]
