@@ -51,8 +51,8 @@ class RandomNetwork:
         return np.clip(noise * gain, 0, 255).astype(np.uint8)
 
     def adversarial_images(self, shape):
-        """What drives sums to their ends: black, white, stripes and a checkerboard with their negatives, one bright number,
-        slopes, and random numbers that are 0 or 255, as bytes."""
+        """What drives sums to their ends, as bytes: black, white, stripes and a checkerboard with their negatives, one
+        bright number, slopes, and random numbers that are 0 or 255."""
         place = np.indices(shape)
         number = np.arange(np.prod(shape)).reshape(shape)
         binary = [number >= 0, place[0] % 2 == 0, place[-2 % len(shape)] % 2 == 0, place.sum(axis=0) % 2 == 0]
