@@ -98,11 +98,17 @@ class IntegerModel:
 
         Args:
             x: Numbers (n, rows, columns[, channels]) or (n, numbers), as the Keras model takes them.
+
+        Raises:
+            ValueError: Another shape, or what is no finite number.
         """
         network = self.network.network
         source, _ = network.inputs
         last = network.preparation[-1].outputs[0] if network.preparation else source
+        x = _samples(x, tuple(source.shape))
         y = keras.ops.convert_to_numpy(run_nodes(network.preparation, {source: x})[last])
+        if not np.isfinite(y).all():
+            raise ValueError(f"the layers before the input's grid make of x numbers that are not finite: {_range(x)}")
         return self.input.codes.nearest(y).reshape(len(x), *self.input.shape)
 
     def classify(self, x: np.ndarray) -> np.ndarray:
@@ -133,6 +139,28 @@ class IntegerModel:
                 f"x must hold integers from {low} to {high}. Received: dtype {x.dtype}, values {_range(x)}"
             )
         return x.reshape(len(x), *self.input.shape)
+
+
+def _samples(x, shape):
+    """x as an array (n, *shape) of finite numbers; a single channel may be left out."""
+    try:
+        numbers = np.ma.asarray(x) if np.ma.isMaskedArray(x) else np.asarray(keras.ops.convert_to_numpy(x))
+    except (ValueError, TypeError):  # rows of several lengths, objects
+        numbers = np.asarray(None)
+    if numbers.dtype.name == "bfloat16":
+        numbers = numbers.astype(np.float32)
+    if numbers.dtype.kind not in "biuf" or np.ma.isMaskedArray(numbers) or not np.isfinite(numbers).all():
+        raise ValueError(
+            f"x must hold finite numbers, with nothing masked. Received: {type(x).__name__} of dtype {numbers.dtype}"
+        )
+    if shape[-1:] == (1,) and numbers.ndim == len(shape):
+        numbers = numbers[..., None]
+    fits = numbers.ndim == len(shape) + 1 and all(
+        size in (None, given) for size, given in zip(shape, numbers.shape[1:], strict=True)
+    )
+    if not fits:
+        raise ValueError(f"x must have the shape (n, {', '.join(map(str, shape))}). Received: shape {np.shape(x)}")
+    return numbers
 
 
 def _range(x):
