@@ -1,7 +1,7 @@
 """Wrong arguments of the public functions and classes: each is refused in words, and nothing is written.
 
-A row of the tables is (call, argument, right, wrong ones): in the call `_` stands for `argument=value`. The right
-value must be taken, each wrong one must end in a ValueError or TypeError that names the argument or quotes the value.
+A row of the tables is (call, argument, right, wrong ones): in the call `...` stands for `argument=value`. The right
+value (None: there is no plain one) must be taken, each wrong one must end in a ValueError or TypeError that names the argument or quotes the value.
 """
 
 import json
@@ -25,6 +25,7 @@ TABLES = {
     "data": DATA,
 }
 QUICK = ("operations",)  # whose first rows the quick run tries
+PLACE = "..."
 SECONDS = 60  # in which a process must tell of its next call
 CHILD = Path(__file__).with_name("_attacks_arguments_child.py")
 
@@ -32,9 +33,9 @@ CHILD = Path(__file__).with_name("_attacks_arguments_child.py")
 def calls_of(table):
     """(text of the call, argument, value, whether it is right) for every value of a table."""
     return [
-        (call.replace("_", f"{argument}={value}", 1), argument, value, value == right)
+        (call.replace(PLACE, f"{argument}={value}"), argument, value, value == right)
         for call, argument, right, wrong in TABLES[table]
-        for value in (right, *wrong)
+        for value in ((right, *wrong) if right is not None else wrong)
     ]
 
 

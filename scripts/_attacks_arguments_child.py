@@ -84,7 +84,7 @@ def seen_of_error(error, argument, value):
         return f"{kind} of {place[-40:]}: {message[:150]}"
     if not place.startswith(str(PACKAGE)) and any(f"/{name}/" in place for name in INNER):
         return f"{kind} of {place[-40:]}: {message[:150]}"
-    if re.search(rf"\b{argument}\b", message) or value in message:
+    if re.search(rf"\b{argument}\b|Received: ", message) or value in message:
         return "held"
     return f"{kind} names neither argument nor value: {message[:150]}"
 

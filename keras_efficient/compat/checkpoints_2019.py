@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import keras
 
+from keras_efficient.kinds.arguments import path_of
 from keras_efficient.networks import build_network
 from keras_efficient.quantization import quantized_layers
 
@@ -30,7 +31,7 @@ def load_2019(path: str | Path) -> keras.Model:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is no checkpoint of the study.
     """
-    if not Path(path).is_file():
+    if not path_of(path, "path").is_file():
         raise FileNotFoundError(f"No checkpoint of the 2019 study at '{path}'")
     try:
         with h5py.File(path, "r") as file:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_efficient.descriptions.expand import check_input_shape, shown
+from keras_efficient.kinds.arguments import path_of
 
 KEYS = ("network", "input_shape")
 FORM = '[["A", 2, 4], ["S", 10, 4, 8, 8]] or {"network": [...], "input_shape": [28, 28, 1]}'
@@ -31,7 +32,8 @@ def read_description(path: str | Path) -> Description:
         FileNotFoundError: there is no such file.
         ValueError: the file is not JSON, or holds something else; one line says what.
     """
-    content = parse(Path(path), read_text(Path(path)))
+    path = path_of(path, "path")
+    content = parse(path, read_text(path))
     if isinstance(content, list):
         return Description(content)
     if not isinstance(content, dict) or not isinstance(content.get("network"), list):

@@ -13,6 +13,7 @@ from keras_efficient.export.c.writer import AVR_ARRAY_BYTES, Network, too_large_
 from keras_efficient.export.firmware_report import MARK, STACK_MARGIN, FirmwareReport
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.files import write_text
+from keras_efficient.kinds.arguments import flag, path_of
 from keras_efficient.storage import estimate_storage
 
 WEIGHT_PLACES = ("flash", "ram")
@@ -66,6 +67,7 @@ def export_c(
     """
     check_choice("weights", weights, WEIGHT_PLACES)
     check_choice("target", target, tuple(TARGETS))
+    directory, sparse = path_of(directory, "directory"), flag(sparse, "sparse")
     if ram is not None and (not isinstance(ram, int) or isinstance(ram, bool) or ram < 1):
         raise ValueError(f"`ram` must be a positive number of bytes, or None. Received: ram={ram!r}")
     integer_model = IntegerModel(model)

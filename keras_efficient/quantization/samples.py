@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_efficient.kinds.arguments import real_numbers
+
 BATCH = 256
 # A batch as a model takes it: one array, or a list or dictionary of them.
 Batch = Any
@@ -126,7 +128,7 @@ def _fits(shape: tuple, wanted: tuple) -> bool:
 
 
 def _finite(part: Any) -> np.ndarray:
-    part = keras.ops.convert_to_numpy(part)
+    part = real_numbers(part if np.ma.isMaskedArray(part) else keras.ops.convert_to_numpy(part), "x")
     if part.dtype.kind == "f" and not np.isfinite(part).all():
         raise ValueError(
             f"`x` must hold finite numbers. Received: {int((~np.isfinite(part)).sum())} that are not, among {part.size}"

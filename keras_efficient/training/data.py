@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_efficient.kinds.arguments import real_numbers
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -26,11 +28,11 @@ class TrainingData:
     @classmethod
     def from_arrays(cls, data: Sequence[np.ndarray]) -> "TrainingData":
         """From the tuple (x_train, y_train, x_val, y_val[, x_test, y_test])."""
-        arrays = tuple(data)
+        arrays = tuple(data) if isinstance(data, (list, tuple)) else ()
         if len(arrays) not in (4, 6):
             raise ValueError(
                 "`data` must be (x_train, y_train, x_val, y_val) or these and (x_test, y_test). "
-                f"Received: {len(arrays)} items"
+                f"Received: {f'{len(arrays)} items' if arrays else f'{data=}'}"
             )
         images = [_as_inputs(x) for x in arrays[0::2]]
         labels = [_as_labels(y) for y in arrays[1::2]]
@@ -82,7 +84,7 @@ def class_rows(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def _as_inputs(x):
-    x = np.asarray(x, dtype="float32")
+    x = real_numbers(np.asanyarray(x), "x").astype("float32")
     # Gray images may come without their channel.
     return x[..., np.newaxis] if x.ndim == 3 else x
 

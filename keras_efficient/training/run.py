@@ -12,6 +12,7 @@ from typing import Self
 import keras
 import numpy as np
 
+from keras_efficient.kinds.arguments import path_of
 from keras_efficient.layers.arguments import whole_number
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.distillation import distilled
@@ -64,7 +65,16 @@ class Run:
         _check_seconds(save_seconds)
         check_engine(engine)
         seed = whole_number(seed, "seed")
-        run = cls(source, samples, _check_stages(stages), Path(directory), check_rule(rule), seed, save_seconds, engine)
+        run = cls(
+            source,
+            samples,
+            _check_stages(stages),
+            path_of(directory, "directory"),
+            check_rule(rule),
+            seed,
+            save_seconds,
+            engine,
+        )
         # What is wrong with the network or the labels shows here, before a file is written.
         outputs = source.outputs()
         if outputs is not None:
@@ -200,6 +210,8 @@ def _check_seconds(seconds):
 
 
 def _check_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    if not isinstance(stages, (list, tuple)):
+        raise ValueError(f"`stages` must be a list of keras_efficient.Stage, at least one. Received: {stages=}")
     stages = tuple(stages)
     if not stages or not all(isinstance(stage, Stage) for stage in stages):
         raise ValueError(f"`stages` must be a list of keras_efficient.Stage, at least one. Received: {stages!r}")

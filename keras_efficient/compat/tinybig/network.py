@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 
 from keras_efficient.compat.tinybig.parameters import draw_parameters, make_layer
+from keras_efficient.kinds.arguments import path_of
 from keras_efficient.kinds.factors import expanded_size
 from keras_efficient.kinds.fields import is_integer
 from keras_efficient.layers import TaylorDualLPHM
@@ -41,7 +42,7 @@ def load_network(path: str | Path) -> keras.Model:
     """
     import yaml  # needed here only
 
-    if not Path(path).is_file():
+    if not path_of(path, "path").is_file():
         raise FileNotFoundError(f"No tinyBIG configuration at '{path}'")
     try:
         config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))

@@ -123,7 +123,7 @@ class IntegerModel:
         return np.clip(maps[-1], *LOGIT_RANGE).astype(np.int16).reshape(len(maps[-1]), -1)
 
     def _as_maps(self, x):
-        x = np.asarray(x)
+        x = _as_array(x)
         rows, columns, channels = self.input.shape
         fitting: set[tuple[int, ...]] = {(rows, columns, channels)}
         fitting |= {(rows, columns)} if channels == 1 else set()
@@ -141,12 +141,17 @@ class IntegerModel:
         return x.reshape(len(x), *self.input.shape)
 
 
+def _as_array(x):
+    """An array of anything: of rows of several lengths, or of objects, one that holds no numbers."""
+    try:
+        return x if np.ma.isMaskedArray(x) else np.asarray(keras.ops.convert_to_numpy(x))
+    except (ValueError, TypeError):
+        return np.asarray(None)
+
+
 def _samples(x, shape):
     """x as an array (n, *shape) of finite numbers; a single channel may be left out."""
-    try:
-        numbers = np.ma.asarray(x) if np.ma.isMaskedArray(x) else np.asarray(keras.ops.convert_to_numpy(x))
-    except (ValueError, TypeError):  # rows of several lengths, objects
-        numbers = np.asarray(None)
+    numbers = _as_array(x)
     if numbers.dtype.name == "bfloat16":
         numbers = numbers.astype(np.float32)
     if numbers.dtype.kind not in "biuf" or np.ma.isMaskedArray(numbers) or not np.isfinite(numbers).all():

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_efficient.kinds.arguments import flag
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.type_aliases import Config, Shape, Tensor
@@ -31,7 +32,7 @@ class ActivationQ(QuantizedLayer):
     def __init__(self, bits: int = 4, signed: bool = True, mode: str = "float", **kwargs: Any):
         super().__init__(mode=mode, **kwargs)
         self.bits = check_bits(bits)
-        self.signed = bool(signed)
+        self.signed = flag(signed, "signed")
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
