@@ -1,7 +1,8 @@
 """Wrong arguments of the public functions and classes: each is refused in words, and nothing is written.
 
 A row of the tables is (call, argument, right, wrong ones): in the call `...` stands for `argument=value`. The right
-value (None: there is no plain one) must be taken, each wrong one must end in a ValueError or TypeError that names the argument or quotes the value.
+value (None: there is no plain one) must be taken, each wrong one must end in a ValueError or TypeError that names the
+argument or quotes the value.
 """
 
 import json

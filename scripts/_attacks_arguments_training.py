@@ -93,13 +93,13 @@ TRAINING = [
     (
         "ke.training.search_networks(data, 9999, 'out', samples=2, verbose=False, ...)",
         "epochs",
-        "(1,)",
+        "(1, 1)",
         ("()", "(0,)", "'5'", "(1.5,)"),
     ),
     (
         "ke.training.plan_experiment(...)",
         "experiment",
-        "{'data': 'digits', 'network': [['A', 2, 4], ['S', 10, 4, 8, 8]], 'stages': ['float']}",
+        None,
         ("3", "None", "{}", "{'nosuch': 1}"),
     ),
     (
@@ -120,9 +120,9 @@ TRAINING = [
     ("ke.training.AttentionTransfer(small, small, ['conv'], ...)", "beta", "3.0", ("-1.0", "'x'", "nan")),
     ("ke.training.AttentionTransfer(small, small, ...)", "layers", "['conv']", ("['nosuch']", "3", "[]")),
     (
-        "ke.training.one_shot(lambda: keras.models.clone_model(small), seeds=1, epochs=1, batch_size=8, ...)",
+        "ke.training.one_shot(lambda: small, ...)",
         "data",
-        "data",
+        None,
         ("None", "3", "(x,)"),
     ),
 ]

@@ -113,4 +113,4 @@ def _check_pair(part, x, y, first_x, first_y):
             f"{first_x.shape[1:]}, {first_y.shape[1:]}. Received: {x.shape[1:]}, {y.shape[1:]}"
         )
     if not np.isfinite(x).all():
-        raise ValueError(f"`x_{part}` holds numbers that are not finite")
+        raise ValueError(f"`x_{part}` of `data` holds numbers that are not finite")
