@@ -6,7 +6,7 @@ behaviour sanitizers, and run on random images. Then once more with an arena one
 should be noticed. A share of the networks has extreme scales and wide activations, beyond what
 float32 computes exactly; there Keras is compared only where it can be exact.
 
-    python scripts/fuzz_firmware.py [--networks 500] [--workers 2] [--quick]
+    python scripts/fuzz_firmware.py [--networks 500] [--workers 2] [--adversarial] [--quick]
 """
 
 import argparse
@@ -15,6 +15,7 @@ import json
 import tempfile
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 
 from _results import write_results
@@ -23,8 +24,8 @@ IMAGES = 16
 EXTREME_EVERY = 5
 
 
-def check_network(seed):
-    """What became of one network, as a dict of numbers; None if the draw holds no layer."""
+def check_network(seed, adversarial=False):
+    """What became of one network, as a dict of numbers."""
     import numpy as np
     from random_networks import RandomNetwork
 
@@ -36,6 +37,8 @@ def check_network(seed):
     network = RandomNetwork(seed, extreme=seed % EXTREME_EVERY == 0)
     model = network.model()
     images = network.images(IMAGES, model.input_shape[1:])
+    if adversarial:
+        images = np.concatenate([network.adversarial_images(model.input_shape[1:]), images])
     integers = ke.export.IntegerModel(model)
     expected = integers.predict(images)
     with tempfile.TemporaryDirectory() as directory:
@@ -48,6 +51,7 @@ def check_network(seed):
             smaller_is_noticed = True
     return {
         "seed": seed,
+        "images": len(images),
         "float32_is_exact": not integers.inexact_layers,
         "keras_equal": bool(np.array_equal(keras_logits(model, integers, images), expected)),
         "c_equal": bool(np.array_equal(run.logits, expected)),
@@ -64,7 +68,7 @@ def summary(rows):
     above = [row["above_prediction"] for row in rows]
     return {
         "networks": len(rows),
-        "images_each": IMAGES,
+        "images_each": rows[0]["images"],
         "sanitized": all(row["sanitized"] for row in rows),
         "c_equals_integer_model": sum(row["c_equal"] for row in rows),
         "float32_is_exact": len(exact),
@@ -84,16 +88,21 @@ def main():
     parser.add_argument("--networks", type=int, default=500)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--adversarial", action="store_true", help="also black, white and alternating images, as they are"
+    )
     parser.add_argument("--quick", action="store_true", help="10 networks, one process")
     arguments = parser.parse_args()
     count = 10 if arguments.quick else arguments.networks
     workers = 1 if arguments.quick else arguments.workers
     seeds = list(itertools.islice(itertools.count(arguments.first_seed), count))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        rows = [row for row in executor.map(check_network, seeds, chunksize=5) if row]
+        check = partial(check_network, adversarial=arguments.adversarial)
+        rows = list(executor.map(check, seeds, chunksize=5))
     figures = summary(rows)
     print(json.dumps(figures, indent=1))
-    write_results("fuzz_firmware", figures, seeds=[seeds[0], seeds[-1]], quick=arguments.quick)
+    name = "fuzz_firmware_adversarial" if arguments.adversarial else "fuzz_firmware"
+    write_results(name, figures, seeds=[seeds[0], seeds[-1]], quick=arguments.quick)
     wrong = figures["different_seeds"] or figures["arena_equals_prediction"] < figures["networks"]
     raise SystemExit(1 if wrong else 0)
 

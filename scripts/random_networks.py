@@ -50,6 +50,18 @@ class RandomNetwork:
         gain = self.random.choice([0, 1 / 16, 1 / 4, 1, 4], (count, *[1] * len(shape)))
         return np.clip(noise * gain, 0, 255).astype(np.uint8)
 
+    def adversarial_images(self, shape):
+        """What drives sums to their ends, as bytes: black, white, stripes and a checkerboard with their negatives, one
+        bright number, slopes, and random numbers that are 0 or 255."""
+        place = np.indices(shape)
+        number = np.arange(np.prod(shape)).reshape(shape)
+        binary = [number >= 0, place[0] % 2 == 0, place[-2 % len(shape)] % 2 == 0, place.sum(axis=0) % 2 == 0]
+        binary += [number % 2 == 0, number == 0, number < number.size // 2, *(self.random.random((3, *shape)) < 0.5)]
+        slope = (255 * number // max(number.size - 1, 1)).astype(np.uint8)
+        return np.stack(
+            [255 * each.astype(np.uint8) for part in binary for each in (part, ~part)] + [slope, 255 - slope]
+        )
+
     def _input_shape(self):
         if self.random.random() < 0.1:
             return (int(self.random.integers(1, 40)),)

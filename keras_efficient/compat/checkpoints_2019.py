@@ -6,6 +6,7 @@ import h5py
 import keras
 
 from keras_efficient.compat.hdf5 import entry_within, read_array
+from keras_efficient.kinds.arguments import path_of
 from keras_efficient.networks import build_network
 from keras_efficient.outside_files import check_plain_file, parse_json
 from keras_efficient.quantization import quantized_layers
@@ -31,7 +32,7 @@ def load_2019(path: str | Path) -> keras.Model:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is no checkpoint of the study, its numbers lie in another file, or are not finite.
     """
-    check_plain_file(path, "checkpoint of the 2019 study")
+    check_plain_file(path_of(path, "path"), "checkpoint of the 2019 study")
     try:
         with h5py.File(path, "r") as file:
             layers = _layer_configs(file, path)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_efficient.descriptions.expand import check_input_shape, shown
+from keras_efficient.kinds.arguments import path_of
 from keras_efficient.outside_files import read_json
 
 KEYS = ("network", "input_shape")
@@ -31,7 +32,7 @@ def read_description(path: str | Path) -> Description:
         FileNotFoundError: there is no such file.
         ValueError: the file is not JSON, holds something else or is above 1 MB; one line says what.
     """
-    content = read_json(path, "network description")
+    content = read_json(path_of(path, "path"), "network description")
     if isinstance(content, list):
         return Description(content)
     if not isinstance(content, dict) or not isinstance(content.get("network"), list):

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_efficient.files import damaged, write_atomically
+from keras_efficient.kinds.arguments import path_of
 from keras_efficient.kinds.coordinate_file import FLOAT_BITS, HEADER_BYTES, HEADER_FORMAT, packed_bytes
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
 from keras_efficient.ops.covering import covering_log2_scale
@@ -52,7 +53,7 @@ def write_coordinates(
         ValueError: A layer with other weights, or no random-basis layer at all.
     """
     content = b"".join(coordinate_records(model, bits, bias_bits))
-    write_atomically(Path(path), lambda temporary: temporary.write_bytes(content))
+    write_atomically(path_of(path, "path"), lambda temporary: temporary.write_bytes(content))
     return len(content)
 
 
@@ -75,15 +76,16 @@ def read_coordinates(path: str | Path) -> list[LayerCoordinates]:
     Raises:
         ValueError: The file is no such file, cut off or changed.
     """
-    content, records = Path(path).read_bytes(), []
+    path = path_of(path, "path")
+    content, records = path.read_bytes(), []
     while content:
         try:
             record, content = _read_record(content)
         except (struct.error, ValueError) as error:
-            raise damaged(Path(path), error, _ADVICE) from error
+            raise damaged(path, error, _ADVICE) from error
         records.append(record)
     if not records:
-        raise damaged(Path(path), "it is empty", _ADVICE)
+        raise damaged(path, "it is empty", _ADVICE)
     return records
 
 
@@ -111,6 +113,8 @@ def load_coordinates(model: keras.Model, path: str | Path) -> None:
 
 def random_basis_layers(model: keras.Model) -> list[RandomBasisLayer]:
     """The random-basis layers of a model, in order; a ValueError if it has other weights or none of them."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
     found = []
     for layer in _leaves(model):
         if isinstance(layer, RandomBasisLayer):

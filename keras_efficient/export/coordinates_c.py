@@ -10,6 +10,7 @@ from keras_efficient.export.coordinates import coordinate_records, random_basis_
 from keras_efficient.export.firmware import C_FOLDER, check_folder, check_own
 from keras_efficient.export.firmware_report import MARK
 from keras_efficient.folders import write_together
+from keras_efficient.kinds.arguments import path_of
 from keras_efficient.version import __version__
 
 BYTES_A_LINE = 24
@@ -34,7 +35,7 @@ def export_coordinates_c(
         ValueError: As `write_coordinates`; a file where the folder goes, or a coordinates.h that this function did
             not write.
     """
-    directory = Path(directory)
+    directory = path_of(directory, "directory")
     layers, records = random_basis_layers(model), coordinate_records(model, bits, bias_bits)
     check_folder(directory)
     check_own(directory / DATA)

@@ -9,10 +9,11 @@ import keras
 
 from keras_efficient.export.c.readme import readme
 from keras_efficient.export.c.sketch import check_sketch_folder, sketch
-from keras_efficient.export.c.writer import Network, write_network
+from keras_efficient.export.c.writer import AVR_ARRAY_BYTES, Network, too_large_for_avr, write_network
 from keras_efficient.export.firmware_report import MARK, STACK_MARGIN, FirmwareReport
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.folders import write_together
+from keras_efficient.kinds.arguments import flag, path_of
 from keras_efficient.storage import estimate_storage
 
 WEIGHT_PLACES = ("flash", "ram")
@@ -60,17 +61,22 @@ def export_c(
 
     Raises:
         ValueError: Wrong arguments; a model with layers that have no integer form; a network that
-            does not fit `ram`; a file that this function did not write where the folder or one of its files
-            goes; a folder that can be no sketch, by its name or by the main of another target in it.
+            does not fit `ram`; weights of more than 32,767 bytes for the target "avr", whose compiler has no larger
+            arrays (with "arduino" the compiler of such a board says so); a file that this function did not write
+            where the folder or one of its files goes; a folder that can be no sketch, by its name or by the main
+            of another target in it.
         OSError: If a file cannot be written, or another process writes into the folder (BlockingIOError).
     """
     check_choice("weights", weights, WEIGHT_PLACES)
     check_choice("target", target, tuple(TARGETS))
+    directory, sparse = path_of(directory, "directory"), flag(sparse, "sparse")
     if ram is not None and (not isinstance(ram, int) or isinstance(ram, bool) or ram < 1):
         raise ValueError(f"`ram` must be a positive number of bytes, or None. Received: ram={ram!r}")
     integer_model = IntegerModel(model)
     predicted = math.ceil(estimate_storage(model).activation_bytes)
     network = write_network(integer_model, weights, sparse)
+    if target == "avr" and network.weight_bytes > AVR_ARRAY_BYTES:
+        raise ValueError(f"{too_large_for_avr(network.weight_bytes)}. Received: target='avr'")
     report = new_report(integer_model, network, weights, predicted)
     if ram is not None and not report.fits(ram):
         raise ValueError(

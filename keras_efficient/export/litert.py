@@ -17,6 +17,7 @@ from keras_efficient.export.litert_layers import LitertLayers
 from keras_efficient.export.litert_process import convert_saved_model, start_converter
 from keras_efficient.export.litert_report import LitertReport, litert_report
 from keras_efficient.files import write_atomically
+from keras_efficient.kinds.arguments import path_of
 from keras_efficient.reading import Node
 from keras_efficient.reading.read import is_connected
 
@@ -39,7 +40,7 @@ def export_litert(model: keras.Model, path: str | Path, samples: np.ndarray | No
         RuntimeError, TypeError, ValueError: As `convert_litert`.
         ValueError: If `path` is a file that is no .tflite file. Nothing is written then.
     """
-    path = Path(path)
+    path = path_of(path, "path")
     if path.exists() and not (path.is_file() and path.read_bytes()[MARK_PLACE] == FILE_MARK):
         raise ValueError(f"'{path}' exists and is no .tflite file: nothing was written")
     content = convert_litert(model, samples)

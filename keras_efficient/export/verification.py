@@ -14,6 +14,7 @@ from keras_efficient.export.firmware_report import FirmwareReport, firmware_repo
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.reference import keras_logits
 from keras_efficient.export.verify import ToolFailedError, ToolMissingError, run_on_arm, run_on_avr, run_on_host
+from keras_efficient.kinds.arguments import path_of
 
 # A simulated microcontroller takes seconds for as many images; its bytes and cycles need no more.
 IMAGES_ON_DEVICE = 32
@@ -83,6 +84,7 @@ def verify_c(model: keras.Model, directory: str | Path, images: np.ndarray, targ
         ValueError: Wrong arguments, no images, or no exported network in `directory`.
     """
     check_choice("target", target, tuple(DEVICES))
+    directory = path_of(directory, "directory")
     if not len(images):
         raise ValueError("`images` must hold at least one image. Received: none")
     integer_model = IntegerModel(model)

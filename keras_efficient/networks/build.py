@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_efficient import descriptions, layers
+from keras_efficient.kinds.arguments import flag
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.networks.sizes import check_weights
 from keras_efficient.quantization.modes import set_mode
@@ -48,7 +49,7 @@ def build_network(
     x = inputs = keras.Input(tuple(input_shape), name="input")
     for spec, name in zip(specs, descriptions.layer_names(specs), strict=True):
         x = _add_layer(x, spec, name, signed_output)
-    if softmax:
+    if flag(softmax, "softmax"):
         x = keras.layers.Activation("softmax", name="softmax")(x)
     model = keras.Model(inputs, x, name="network")
     set_mode(model, mode)

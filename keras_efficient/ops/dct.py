@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from keras import KerasTensor, ops
 
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.ops.permute import permute
 from keras_efficient.type_aliases import Tensor
 
@@ -52,9 +53,13 @@ def idct(x: Tensor) -> Tensor:
     return _in_float(lambda v: permute(fft_signal(v), np.argsort(fft_order(v.shape[-1]))), x)
 
 
-@lru_cache(maxsize=32)
 def dct_matrix(size: int) -> np.ndarray:
     """The matrix C (size, size), float32, with `dct(x) = x C` and `idct(x) = x C'`."""
+    return _matrix(integer(size, "size", 1))
+
+
+@lru_cache(maxsize=32)
+def _matrix(size):
     n, k = np.arange(size)[:, None], np.arange(size)
     return (_scale(size) * np.cos(np.pi * (2 * n + 1) * k / (2 * size))).astype("float32")
 

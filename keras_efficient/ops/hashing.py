@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.kinds.fields import is_integer
 from keras_efficient.type_aliases import Tensor
 
@@ -36,6 +37,7 @@ def hashed_words(seed: int, salt: int, count: int) -> np.ndarray:
         salt: Integer that tells the uses of one seed apart.
         count: Number of words, up to 2^32.
     """
+    seed, salt, count = integer(seed, "seed"), integer(salt, "salt"), integer(count, "count", 0)
     key = mix(np.array([(int(seed) ^ (_GOLDEN_RATIO * (int(salt) + 1))) & 0xFFFFFFFF]))
     return mix(np.arange(count, dtype=np.uint32) + key)
 
@@ -60,7 +62,7 @@ def hashed_signs(seed: int | Tensor, salt: int | Tensor, n: int, dtype: str = "i
     Raises:
         ValueError: If `n` is no integer or negative.
     """
-    words = _tensor_words(seed, salt, -(-check_count(n) // _WORD_BITS))
+    words = _tensor_words(_word(seed, "seed"), _word(salt, "salt"), -(-check_count(n) // _WORD_BITS))
     shifts = ops.expand_dims(ops.arange(_WORD_BITS, dtype="int32"), 0)
     bits = ops.bitwise_and(ops.right_shift(ops.expand_dims(words, 1), shifts), 1)
     return 1 - 2 * ops.cast(ops.reshape(bits, (-1,))[:n], dtype)
@@ -73,7 +75,8 @@ def hashed_uniform(seed: int | Tensor, salt: int | Tensor, n: int) -> Tensor:
 
     with the words of `hashed_signs`; every step of it is exact in float32. Arguments as there.
     """
-    low = ops.bitwise_and(_tensor_words(seed, salt, check_count(n)), 0xFFFFFF)
+    words = _tensor_words(_word(seed, "seed"), _word(salt, "salt"), check_count(n))
+    low = ops.bitwise_and(words, 0xFFFFFF)
     return ops.cast(low, "float32") * _SMALLEST_STEP - 1.0
 
 
@@ -96,6 +99,14 @@ def check_count(n: Any) -> int:
     if is_integer(n) and n >= 0:
         return int(n)
     raise ValueError(f"`n` must be an integer that is not negative. Received: n={n!r}")
+
+
+def _word(value, name):
+    """An integer, or an integer tensor as it is."""
+    is_tensor = (
+        hasattr(value, "dtype") and hasattr(value, "shape") and "int" in keras.backend.standardize_dtype(value.dtype)
+    )
+    return value if is_tensor else integer(value, name)
 
 
 def _tensor_words(seed, salt, count):

@@ -3,12 +3,14 @@
 import numpy as np
 from keras import KerasTensor, ops
 
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.ops.hashing import hashed_words
 from keras_efficient.type_aliases import Tensor
 
 
 def riffle_order(size: int) -> np.ndarray:
     """The even entries first, then the odd ones: 0, 2, 4 ... 1, 3, 5."""
+    size = integer(size, "size", 1)
     return np.concatenate([np.arange(0, size, 2), np.arange(1, size, 2)])
 
 
@@ -18,7 +20,7 @@ def random_order(size: int, seed: int = 0, salt: int = 0) -> np.ndarray:
     The indices sorted by their hashes, `hashed_words(seed, salt, size)`. No two hashes are equal,
     so the order depends on nothing else.
     """
-    return np.argsort(hashed_words(seed, salt, size))
+    return np.argsort(hashed_words(seed, salt, integer(size, "size", 1)))
 
 
 def permute(x: Tensor, order: np.ndarray) -> Tensor:
@@ -30,7 +32,13 @@ def permute(x: Tensor, order: np.ndarray) -> Tensor:
     Args:
         x: Tensor (..., N).
         order: Every integer from 0 to N - 1, once.
+
+    Raises:
+        ValueError: If `order` is no such order.
     """
+    order = np.asarray(order)
+    if order.ndim != 1 or order.dtype.kind not in "iu" or not np.array_equal(np.sort(order), np.arange(len(order))):
+        raise ValueError(f"`order` must hold every integer from 0 to N - 1, once. Received: order={order}")
     if np.array_equal(order, np.arange(len(order))):
         return x
     if isinstance(x, KerasTensor):

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.ops.hashing import hashed_signs
 from keras_efficient.type_aliases import Tensor
 
@@ -31,6 +32,7 @@ def strided_project(
     Returns:
         Tensor (d,) of the dtype of `x`.
     """
+    dimensions = integer(dimensions, "dimensions", 1)
     rows = -(-x.shape[0] // dimensions)
     gap = rows * dimensions - x.shape[0]
     x = ops.pad(x, ((0, gap),)) if gap else x
@@ -46,7 +48,7 @@ def strided_expand(
 
     Arguments as in `strided_project`; entries in gaps mean nothing.
     """
-    dimensions = coordinates.shape[0]
+    n, dimensions = integer(n, "n", 1), coordinates.shape[0]
     rows = -(-n // dimensions)
     scaled = coordinates * _scales(n, dimensions, sizes, coordinates.dtype)
     matrix = _sign_rows(rows, dimensions, seed, salt, coordinates.dtype) * _repeat_rows(scaled, rows)

@@ -7,6 +7,7 @@ T (t, rank) with q t = D.
 
 from keras import ops
 
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.ops.correlation import block_correlation
 from keras_efficient.ops.kronecker import kronecker_dual_low_rank, low_rank
 from keras_efficient.ops.tinybig_layout import spread_products, spread_sums
@@ -25,7 +26,7 @@ def taylor_moments(x: Tensor, order: int) -> tuple[Tensor, Tensor]:
 
     The last difference is computed as `v sum_(j<i) a^j u^(2 (i-1-j))`: nothing cancels.
     """
-    size = x.shape[1]
+    size, order = x.shape[1], integer(order, "order", 1)
     counts = [size**degree for degree in range(1, order + 1)]
     shares = [count / sum(counts) for count in counts]
     center = ops.mean(x, axis=1, keepdims=True)

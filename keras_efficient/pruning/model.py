@@ -73,6 +73,8 @@ def _chosen(model: keras.Model, layers: Choice, structure: Structure) -> dict[in
     if layers is None:
         last = _last(model) if structure.prunes_bias else set()
         found = [layer for layer in every if _can_be_pruned(layer, structure) and id(layer) not in last]
+    elif not isinstance(layers, Iterable) and not callable(layers):
+        raise TypeError(f"`layers` must be names, layers, a function or None. Received: layers={layers!r}")
     elif callable(layers):
         found = [layer for layer in every if layers(layer)]
     else:

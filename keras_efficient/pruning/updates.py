@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.prunable import Prunable
@@ -25,6 +26,7 @@ def update_masks(model: keras.layers.Layer, step: int) -> bool:
     Returns:
         Whether a mask was updated.
     """
+    step = integer(step, "step")
     layers = [layer for layer in prunable_layers(model) if int(keras.ops.convert_to_numpy(layer.step)) < step]
     due = [layer for layer in layers if layer.schedule.updates_at(step)]
     for group in _groups(due):

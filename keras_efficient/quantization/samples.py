@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_efficient.kinds.arguments import real_numbers
+
 BATCH = 256
 # A batch as a model takes it: one array, or a list or dictionary of them.
 Batch = Any
@@ -126,11 +128,8 @@ def _fits(shape: tuple, wanted: tuple) -> bool:
 
 
 def _finite(part: Any) -> np.ndarray:
-    if isinstance(part, np.ma.MaskedArray):
-        raise ValueError("`x` must hold numbers, all of them. Received: a masked array; fill it first")
-    part = keras.ops.convert_to_numpy(part)
-    if part.dtype.kind in "cMm":
-        raise ValueError(f"`x` must hold real numbers. Received: an array of {part.dtype}")
+    masked = isinstance(part, np.ma.MaskedArray)
+    part = real_numbers(part if masked else keras.ops.convert_to_numpy(part), "`x` must hold real numbers")
     if part.dtype.kind not in "fV":  # "V" is bfloat16
         return part
     with np.errstate(over="ignore"):

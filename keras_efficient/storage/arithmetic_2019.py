@@ -65,7 +65,7 @@ def compute_storage(
         ValueError: unknown letter or strategy, or an item whose length fits no form.
         ZeroDivisionError: "transpose" on a map without columns.
     """
-    if convolution_strategy not in STRATEGIES:
+    if not isinstance(convolution_strategy, str) or convolution_strategy not in STRATEGIES:
         known = ", ".join(map(repr, STRATEGIES))
         raise ValueError(f"convolution_strategy must be one of {known}. Received: {convolution_strategy!r}")
     state = State(list(input_dimensions), input_bits / BITS_PER_BYTE, convolution_strategy)

@@ -76,7 +76,7 @@ def convolution_slack(
 
     Source: Gural & Murmann, ICML 2019.
     """
-    if convolution_strategy not in STRATEGIES:
+    if not isinstance(convolution_strategy, str) or convolution_strategy not in STRATEGIES:
         known = ", ".join(map(repr, STRATEGIES))
         raise ValueError(f"convolution_strategy must be one of {known}. Received: {convolution_strategy!r}")
     sizes = Convolution(*input_shape, *output_shape, *kernel_size, *strides)

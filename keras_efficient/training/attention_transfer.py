@@ -150,7 +150,8 @@ def _pairs_of(layers: Sequence[str | Pair] | None, student: keras.Model, teacher
                 f"Received: layers=None, stages {names[0]} of the student and {names[1]} of the teacher"
             )
         layers = names[0]
-    pairs = [(each, each) if isinstance(each, str) else tuple(each) for each in layers]
+    given = layers if isinstance(layers, (list, tuple)) else ()
+    pairs = [(each, each) if isinstance(each, str) else tuple(each) for each in given]
     if not pairs or any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"`layers` must hold names or pairs of names, at least one. Received: layers={layers!r}")
     return [(one, other) for one, other in pairs]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_efficient.kinds.arguments import real_numbers
+
 # Of the sum of a row, which may have been smoothed, mixed or stored in 16 bits.
 ROUNDING = 0.01
 
@@ -29,11 +31,11 @@ class TrainingData:
     @classmethod
     def from_arrays(cls, data: Sequence[np.ndarray]) -> "TrainingData":
         """From the tuple (x_train, y_train, x_val, y_val[, x_test, y_test])."""
-        arrays = tuple(data)
+        arrays = tuple(data) if isinstance(data, (list, tuple)) else ()
         if len(arrays) not in (4, 6):
             raise ValueError(
                 "`data` must be (x_train, y_train, x_val, y_val) or these and (x_test, y_test). "
-                f"Received: {len(arrays)} items"
+                f"Received: {f'{len(arrays)} items' if arrays else f'{data=}'}"
             )
         images = [_as_inputs(x) for x in arrays[0::2]]
         labels = [_as_labels(y) for y in arrays[1::2]]
@@ -86,13 +88,13 @@ def class_rows(labels: np.ndarray, classes: int) -> np.ndarray:
 
 def _as_inputs(x):
     with np.errstate(over="ignore"):  # what float32 cannot hold is refused as not finite
-        x = _numbers(x, "`x` must hold numbers").astype("float32", copy=False)
+        x = real_numbers(x, "`x` must hold real numbers").astype("float32", copy=False)
     # Gray images may come without their channel.
     return x[..., np.newaxis] if x.ndim == 3 else x
 
 
 def _as_labels(y):
-    y = _numbers(y, "Labels must be integers (samples,) or one-hot rows")
+    y = real_numbers(y, "Labels must be integers (samples,) or one-hot rows")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim == 2:
@@ -100,17 +102,6 @@ def _as_labels(y):
     if y.ndim != 1 or not np.isfinite(y).all() or not np.array_equal(y.astype("int64"), y):
         raise ValueError(f"Labels must be integers (samples,) or one-hot rows. Received: shape {y.shape}, {y.dtype}")
     return y.astype("int64")
-
-
-def _numbers(values, requirement):
-    """An array of real numbers. A mask, an imaginary part or a unit of time would be dropped without a word."""
-    if any(isinstance(part, np.ma.MaskedArray) for part in (values, *(values if isinstance(values, list) else ()))):
-        raise ValueError(f"{requirement}, all of them. Received: a masked array; fill it first, with x.filled(value)")
-    array = np.asarray(values)
-    # "V": what JAX and TensorFlow add to NumPy's types, such as bfloat16.
-    if array.dtype.kind not in "biufV" or array.dtype.type is np.void:
-        raise ValueError(f"{requirement}. Received: an array of {array.dtype}, shape {array.shape}")
-    return array
 
 
 def _distributions(rows):
@@ -137,4 +128,4 @@ def _check_pair(part, x, y, first_x, first_y):
             f"{first_x.shape[1:]}, {first_y.shape[1:]}. Received: {x.shape[1:]}, {y.shape[1:]}"
         )
     if not np.isfinite(x).all():
-        raise ValueError(f"`x_{part}` holds numbers that are not finite")
+        raise ValueError(f"`x_{part}` of `data` holds numbers that are not finite")

@@ -79,6 +79,8 @@ def train_network(
             in the directory (BlockingIOError).
         ChildProcessError: If a trial loses its worker again and again.
     """
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise TypeError(f"`executor` must be None, or have `submit` as process_pool(2) has. Received: {executor=}")
     run = Run.prepare(config, data, stages, directory, rule, seed, save_seconds, engine)
     if is_complete(run):
         return Selection.from_json(read_result(run), run.directory)

@@ -12,6 +12,7 @@ from typing import Self
 import keras
 import numpy as np
 
+from keras_efficient.kinds.arguments import path_of
 from keras_efficient.layers.arguments import whole_number
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.distillation import distilled
@@ -64,7 +65,7 @@ class Run:
         source = NetworkSource(config, samples.input_shape)
         _check_seconds(save_seconds)
         check_engine(engine)
-        directory = Path(directory)
+        directory = path_of(directory, "directory")
         seed = whole_number(seed, "seed")
         stages, rule = _check_stages(stages), check_rule(rule)
         # What is wrong with the network or the labels shows here, before a file is written.
@@ -229,6 +230,8 @@ def _check_seconds(seconds):
 
 
 def _check_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    if not isinstance(stages, (list, tuple)):
+        raise ValueError(f"`stages` must be a list of keras_efficient.Stage, at least one. Received: {stages=}")
     stages = tuple(stages)
     if not stages or not all(isinstance(stage, Stage) for stage in stages):
         raise ValueError(f"`stages` must be a list of keras_efficient.Stage, at least one. Received: {stages!r}")

@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from keras_efficient.kinds.arguments import integer
+
 RULES = ("score", "val_loss", "val_accuracy")
 # The name of a rule, or a function from the list of trials to an index.
 Rule: TypeAlias = str | Callable[[list], int]
@@ -136,8 +138,7 @@ def _check_trials(losses: Any, accuracies: Any, samples: int) -> tuple[np.ndarra
             "`losses` and `accuracies` must be two lists of the same length, at least 1. "
             f"Received: shapes {losses.shape} and {accuracies.shape}"
         )
-    if samples < 1:
-        raise ValueError(f"`samples` must be at least 1. Received: samples={samples!r}")
+    integer(samples, "samples", 1)
     return losses, accuracies
 
 

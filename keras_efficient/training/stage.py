@@ -15,6 +15,13 @@ from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.training.engines.engine import Loss
 from keras_efficient.training.halving import Halving
+from keras_efficient.training.stage_checks import (
+    check_callbacks,
+    check_loss,
+    check_optimizer,
+    check_rate,
+    check_schedule,
+)
 
 # The study's factors a epoch: fast while the network is float, slow while it is quantized.
 _DECAYS = {"float": 0.95, "learn_scales": 0.98, "freeze_scales": 0.98}
@@ -94,15 +101,16 @@ class Stage:
         if self.decay is None:
             object.__setattr__(self, "decay", _DECAYS[self.mode])
         for name in ("learning_rate", "decay", "min_learning_rate"):
-            _check_rate(name, getattr(self, name), minimum_is_open=name != "min_learning_rate")
+            check_rate(name, getattr(self, name), may_be_zero=name == "min_learning_rate")
         if self.weight_decay is not None:
-            _check_rate("weight_decay", self.weight_decay, minimum_is_open=False)
+            check_rate("weight_decay", self.weight_decay, may_be_zero=True)
         for name in ("samples_per_epoch", "patience"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, positive_integer(getattr(self, name), name))
-        if not (self.schedule is None or self.schedule == COSINE or callable(self.schedule)):
-            raise ValueError(f"`schedule` must be 'cosine', a function or None. Received: schedule={self.schedule!r}")
-
+        check_schedule(self.schedule, (COSINE,))
+        check_loss(self.loss)
+        check_optimizer(self.optimizer)
+        check_callbacks(self.callbacks)
         self._check_halving()
         self._check_distillation()
 
@@ -135,8 +143,9 @@ class Stage:
             raise ValueError(f"`distillation` must be a number from 0 to 1, or None. Received: distillation={share!r}")
         if self.teachers is None:
             return
-        teachers = (self.teachers,) if isinstance(self.teachers, (str, Path)) else tuple(self.teachers)
-        if not share or not teachers:
+        is_one = isinstance(self.teachers, (str, Path))
+        teachers = (self.teachers,) if is_one else tuple(self.teachers if isinstance(self.teachers, Sequence) else ())
+        if not share or not teachers or not all(isinstance(path, (str, Path)) for path in teachers):
             raise ValueError(
                 "`teachers` must name one or more Keras files, together with a `distillation` above 0. "
                 f"Received: teachers={self.teachers!r}, distillation={share!r}"
@@ -195,14 +204,6 @@ class Stage:
     def describe_defaults(cls) -> dict:
         """The settings that need not be given, as `describe` says them."""
         return {field.name: _as_json(field.default) for field in fields(cls) if field.default is not MISSING}
-
-
-def _check_rate(name, value, minimum_is_open):
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if is_number and math.isfinite(value) and (value > 0 or (value == 0 and not minimum_is_open)):
-        return
-    bound = "positive" if minimum_is_open else "zero or positive"
-    raise ValueError(f"`{name}` must be a {bound} number. Received: {name}={value!r}")
 
 
 def _as_json(value):

@@ -149,7 +149,7 @@ def test_foreign_classes_stay_float_and_subclasses_that_change_nothing_do_not():
 def test_what_cannot_be_quantized_as_it_is_set_stays_float():
     x = np.random.default_rng(0).normal(size=(8, 9, 9, 2)).astype("float32")
     inputs = keras.Input((9, 9, 2))
-    y = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 3, dilation_rate=2, name="wide")(inputs)))
+    y = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 3, groups=2, name="wide")(inputs)))
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(y)))
     with pytest.warns(UserWarning, match=r"wide \(Conv2D\)"):
         small = ke.quantize_model(model, x=x, mode="float")

@@ -75,8 +75,8 @@ WRONG_ITEMS = [
         ["padding must be 'valid' or 'same'", "'full'"],
     ),
     (
-        {"class_name": "Conv2D", "config": {"filters": 2, "kernel_size": 3, "dilation_rate": 2}},
-        ["dilation_rate must be 1"],
+        {"class_name": "Conv2D", "config": {"filters": 2, "kernel_size": 3, "data_format": "channels_first"}},
+        ["data_format must be 'channels_last'"],
     ),
     (
         {"class_name": "MaxPooling2D", "config": {"data_format": "channels_first"}},

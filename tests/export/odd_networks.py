@@ -101,3 +101,13 @@ def network(name, seed=3):
     images = random.integers(0, 256, (6, *model.input_shape[1:]), dtype=np.uint8)
     images[0], images[1] = 255, 0
     return model, images
+
+
+def pruned(name, sparsity, seed=5):
+    """(model with zeros in its kernels, images)"""
+    model, images = network(name)
+    random = np.random.default_rng(seed)
+    for weight in model.weights:
+        if weight.name.startswith("kernel") and "scale" not in weight.name and len(weight.shape) > 1:
+            weight.assign(np.where(random.random(weight.shape) < sparsity, 0, np.asarray(weight.numpy())))
+    return model, images

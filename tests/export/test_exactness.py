@@ -84,3 +84,29 @@ def test_last_layers_in_every_policy():
     model = with_weights(sequential((3,), ke.DenseQ(2, dtype="float16", kernel_initializer="zeros")))
     names, equal = compare(model)
     assert equal or names
+
+
+@pytest.mark.parametrize("number, name", [(0, "kernel"), (1, "bias")])
+@pytest.mark.parametrize(
+    ("value", "scale", "bits", "named"),
+    [
+        (-1e-42, 0.0, 1, True),
+        (-1e-42, 0.0, 2, True),
+        (1e-42, 0.0, 2, False),  # 0 lies on the same side
+        (0.0, 0.0, 1, False),
+        (-1e-42, 0.0, 3, False),  # a grid with a zero
+        (-1e-30, 0.0, 2, False),
+        (-1e-30, 60.0, 2, True),  # in steps of the grid it is too small
+        (-1e-42, -30.0, 2, True),
+    ],
+)
+def test_signs_that_keras_may_lose_are_named(number, name, value, scale, bits, named):
+    """Keras flushes numbers below the normal ones to 0: the code above 0 where a grid has no zero."""
+    layer = ke.DenseQ(3, kernel_bits=bits, bias_bits=bits, name="tiny")
+    model = with_weights(sequential((4,), layer, ke.DenseQ(2)))
+    weights = layer.get_weights()
+    weights[number][..., 0], weights[number + 2] = value, np.float32(scale)
+    layer.set_weights(weights)
+    names, equal = compare(model)
+    assert names == (("tiny",) if named else ())
+    assert equal or named

@@ -147,3 +147,55 @@ def test_codes_are_those_of_the_quantizer(bits, signed, integers):
     with_ties = np.arange(-80, 81, dtype="float32") / 4
     values = keras.ops.convert_to_numpy(ke.ops.quantize(with_ties, bits, 3.0, signed))
     np.testing.assert_array_equal(codes.nearest(with_ties) * 2.0**codes.exponent, values)
+
+
+def _grid(shape=(2, 3, 1), before=()):
+    model = keras.Sequential([keras.Input(shape), *before, ke.InputQ(8), keras.layers.Flatten(), ke.DenseQ(2)])
+    ke.set_mode(model, "freeze_scales")
+    return ke.export.IntegerModel(model)
+
+
+_NUMBERS = np.zeros((2, 2, 3, 1))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.where(np.arange(12) == 5, np.nan, 0).reshape(_NUMBERS.shape),
+        np.full_like(_NUMBERS, np.inf),
+        np.full(_NUMBERS.shape, "1"),
+        np.full(_NUMBERS.shape, None),
+        _NUMBERS + 1j,
+        _NUMBERS.astype("datetime64[s]"),
+        np.ma.masked_equal(_NUMBERS, 0),
+        None,
+        "numbers",
+        [[1.0], [1.0, 2.0]],
+        object(),
+    ],
+    ids=["nan", "inf", "text", "objects", "complex", "dates", "masked", "None", "a name", "ragged", "an object"],
+)
+def test_what_is_no_number_is_not_encoded(x):
+    with pytest.raises(ValueError, match="x must hold finite numbers, with nothing masked. Received: "):
+        _grid().encode(x)
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3, 1), (1, 3, 2, 1), (1, 2, 3, 2), (1, 6)])
+def test_samples_of_another_shape_are_not_encoded(shape):
+    with pytest.raises(ValueError, match=r"x must have the shape \(n, 2, 3, 1\). Received: shape "):
+        _grid().encode(np.zeros(shape))
+
+
+def test_what_overflows_before_the_grid_is_not_encoded():
+    with pytest.raises(ValueError, match="make of x numbers that are not finite"):
+        _grid(before=[keras.layers.Rescaling(1e30)]).encode(np.full_like(_NUMBERS, 1e30))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int8", "uint8", "bool"])
+def test_numbers_of_every_type_are_encoded(dtype):
+    x = np.arange(6).reshape(1, 2, 3, 1).astype(dtype)
+    expected = _grid().encode(x.astype("float32"))
+    np.testing.assert_array_equal(_grid().encode(x), expected)
+    np.testing.assert_array_equal(_grid().encode(x[..., 0]), expected)
+    np.testing.assert_array_equal(_grid().encode(keras.ops.convert_to_tensor(x)), expected)
+    np.testing.assert_array_equal(_grid().encode(x.tolist()), expected)

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from export.odd_networks import NETWORKS, network, sequential
+from export.odd_networks import NETWORKS, pruned, sequential
 from keras.layers import Flatten
 
 import keras_efficient as ke
@@ -24,16 +24,6 @@ KINDS = (
     "dense on a map",
     "nested",
 )
-
-
-def pruned(name, sparsity, seed=5):
-    """(model with zeros in its kernels, images)"""
-    model, images = network(name)
-    random = np.random.default_rng(seed)
-    for weight in model.weights:
-        if weight.name.startswith("kernel") and "scale" not in weight.name and len(weight.shape) > 1:
-            weight.assign(np.where(random.random(weight.shape) < sparsity, 0, np.asarray(weight.numpy())))
-    return model, images
 
 
 def formats(report):

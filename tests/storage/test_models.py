@@ -145,22 +145,25 @@ class Subclassed(keras.Model):
 
 
 REFUSED = [
-    (lambda: sequential((4,), layers.PReLU(name="odd")), "not known: 'odd' .PReLU.. keras_efficient.support_report"),
+    (
+        lambda: sequential((4,), layers.UnitNormalization(name="odd")),
+        "not known: 'odd' .UnitNormalization.. keras_efficient.support_report",
+    ),
     (
         lambda: sequential((4, 4), layers.TimeDistributed(layers.Dense(2), name="wrapper")),
         r"not known: 'wrapper' \(TimeDistributed\)",
     ),
     (
-        lambda: sequential((4,), *(layers.PReLU(name=f"odd_{number}") for number in range(12))),
-        r"'odd_9' \(PReLU\) and 2 more",
+        lambda: sequential((4,), *(layers.UnitNormalization(name=f"odd_{number}") for number in range(12))),
+        r"'odd_9' \(UnitNormalization\) and 2 more",
     ),
     (used_twice, "calls layers with weights more than once.*shared"),
     (two_outputs, "must have one output. Received: 2 outputs"),
     (lambda: keras.Sequential([layers.Dense(3)]), "is not built"),
     (Subclassed, "Subclassed.*does not say how its layers are connected"),
     (
-        lambda: sequential((8, 8, 3), layers.Conv2D(4, 3, dilation_rate=2)),
-        "dilation_rate must be 1",
+        lambda: sequential((8, 8, 3), layers.Conv2D(4, 3, data_format="channels_first")),
+        "data_format must be 'channels_last'",
     ),
     (lambda: sequential((8, 8, 3), layers.BatchNormalization(axis=1)), "axis must be the last"),
     (nothing, "holds no layer"),

@@ -41,7 +41,7 @@ def test_numbers_of_machine_learning_are_taken():
     ],
 )
 def test_what_would_lose_something_is_refused(x, received):
-    with pytest.raises(ValueError, match=f"`x` must hold numbers.*Received: {received}"):
+    with pytest.raises(ValueError, match=f"`x` must hold real numbers.*Received: {received}"):
         read(x)
     with pytest.raises(ValueError, match=f"Labels must be .*Received: {received}"):
         read(y=x[0] if not isinstance(x, list) else x)

@@ -76,7 +76,7 @@ def test_the_order_of_trials_does_not_matter(n, seed):
         ([np.nan, np.nan], [0.9, 0.9], 10, "All trials failed"),
         ([0.1], [0.9, 0.8], 10, "same length, at least 1. Received: shapes"),
         ([], [], 10, "same length, at least 1"),
-        ([0.1], [0.9], 0, "`samples` must be at least 1"),
+        ([0.1], [0.9], 0, "`samples` must be an integer of at least 1"),
     ],
 )
 def test_wrong_input_is_refused(losses, accuracies, samples, message):

@@ -86,3 +86,42 @@ def test_names_that_are_not_decayed_are_copied():
     given.exclude_from_weight_decay(var_names=["bias"])
     made = ke.Stage("float", 1, 1, optimizer=given).make_optimizer()
     assert not made._use_weight_decay(keras.Variable([0.0], name="bias"))
+
+
+def _mean(y, predicted):
+    return predicted
+
+
+RIGHT = {
+    "loss": [None, "mse", keras.losses.Huber(), _mean, {"class_name": "Huber", "config": {}}, ["mse", None]],
+    "optimizer": ["sgd", keras.optimizers.SGD(), {"class_name": "SGD", "config": {"momentum": 0.5}}],
+    "callbacks": [(), [keras.callbacks.TerminateOnNaN()], lambda: []],
+    "schedule": [None, "cosine", lambda epoch: 0.1, keras.optimizers.schedules.CosineDecay(0.1, 5)],
+}
+WRONG = {
+    "loss": [
+        "nosuch",
+        3,
+        keras.losses.Huber,
+        keras.optimizers.SGD(),
+        {"class_name": "nosuch"},
+        ["mse", "nosuch"],
+        [],
+        {},
+    ],
+    "optimizer": ["nosuch", None, 3, keras.optimizers.SGD, {"class_name": "SGD", "config": {"nosuch": 1}}, _mean],
+    "callbacks": [None, "EarlyStopping", 3, keras.callbacks.TerminateOnNaN, [keras.callbacks.TerminateOnNaN], [3]],
+    "schedule": ["linear", 3, lambda: 0.1, lambda epoch: "fast", lambda epoch: float("nan"), lambda epoch: -1.0],
+    "teachers": [3, [3], {"a": 1}, b"x"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in RIGHT for value in RIGHT[name]])
+def test_names_configurations_and_objects_are_taken(name, value):
+    ke.Stage("float", 1, 2, **{name: value})
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
+def test_what_keras_would_not_find_is_refused_when_the_stage_is_made(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must .*Received: "):
+        ke.Stage("float", 1, 2, distillation=0.5, **{name: value})

@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 
 from keras_efficient.compat.tinybig.parameters import draw_parameters, make_layer
+from keras_efficient.kinds.arguments import path_of
 from keras_efficient.kinds.factors import expanded_size
 from keras_efficient.kinds.fields import is_integer
 from keras_efficient.layers import TaylorDualLPHM
@@ -43,7 +44,7 @@ def load_network(path: str | Path) -> keras.Model:
     from keras_efficient.outside_yaml import read_yaml  # PyYAML is needed here only
 
     try:
-        config = read_yaml(path, "tinyBIG configuration")
+        config = read_yaml(path_of(path, "path"), "tinyBIG configuration")
         entries = _layer_entries(config)
         sizes = [_sizes(entry, number) for number, entry in enumerate(entries, 1)]
         _check_chain(sizes)

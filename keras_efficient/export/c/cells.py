@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keras_efficient.export.c.text import plus, times, wrapped
+from keras_efficient.export.c.text import as_index, plus, times, wrapped
 from keras_efficient.export.integer.codes import Codes
 
 LARGEST_LOGIT = 2**15 - 1
@@ -36,24 +36,25 @@ class Cells:
         return 1 if bits in WITHIN_BYTES else 2 if bits == 16 else bits
 
     def place(self, cell: str) -> str:
-        """The place of a cell. `cell` is a C expression."""
-        return plus(times(wrapped(cell), self.stride), self.first)
+        """The place of a cell. `cell` is a C expression; a product of it must not leave a narrow `int`."""
+        place = wrapped(cell) if self.stride == 1 else times(f"(network_index){wrapped(cell)}", self.stride)
+        return plus(place, self.first)
 
     def get(self, place: str) -> str:
         """The index at a place."""
-        return f"network_get_{self.codes.bits}({place})"
+        return f"network_get_{self.codes.bits}({as_index(place)})"
 
     def put(self, cell: str, index: str) -> str:
         """The statement that stores an index (of logits: the integer)."""
         if self.is_logits:
             return f"network_arena.logits[{cell}] = {index};"
-        return f"network_put_{self.codes.bits}({self.place(cell)}, {index});"
+        return f"network_put_{self.codes.bits}({as_index(self.place(cell))}, {index});"
 
 
 def integer_of(index: str, codes: Codes) -> str:
     """The integer of an index, as a C expression."""
     index = f"2 * {index}" if codes.midrise else index
-    return plus(index, codes.low)
+    return plus(index, codes.low, "")
 
 
 def integer_type(codes: Codes) -> str:

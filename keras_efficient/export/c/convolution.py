@@ -176,7 +176,9 @@ class ConvolutionWriter:
         if offset:
             first = f"{first} + {times(offset, step)}"
         place = f"network_index place = (network_index)({self.source.place(first)});"
-        body = [*self._cell_lines(group), f"place = (network_index)(place + {self.source.stride});"]
+        if cells == 1:
+            return [f"const {place}", *self._cell_lines(group)]
+        body = [*self._cell_lines(group), f"place = (network_index)(place + {self.source.stride}u);"]
         return [place, *counting("cell", cells, body)]
 
     def _cell_lines(self, group: Group) -> list[str]:

@@ -140,7 +140,7 @@ def write_convolution(program: Program, name: str, layer: PlacedLayer[Convolutio
     )
     writer.write_rounding()
     filters = operation.target.shape[2]
-    pixel = [*writer.pixel_lines(), f"made = (network_index)(made + {filters});"]
+    pixel = [*writer.pixel_lines(), f"made = (network_index)(made + {filters}u);"]
     program.add(function(f"static void {name}(void)", ["network_index made = 0;", *target.loop(pixel)]))
 
 

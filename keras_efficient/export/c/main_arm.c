@@ -147,7 +147,7 @@ static void run_image(uint32_t results, uint32_t counts) {
     const uint32_t *top = stack_pointer();
     paint_free_stack();
     start_ticks();
-    for (uint32_t i = 0; i < NETWORK_INPUTS - 1; ++i) {
+    for (uint32_t i = 0; i + 1 < NETWORK_INPUTS; ++i) {
         network_push(number_at(i));
     }
     const uint32_t last_pixel = SYSTICK_VALUE;
@@ -182,10 +182,10 @@ int main(void) {
 
 void reset(void) {
     const uint32_t *from = data_in_flash;
-    for (uint32_t *to = data_start; to < data_end; ++to) {
+    for (uint32_t *to = data_start; to != data_end; ++to) {
         *to = *from++;
     }
-    for (uint32_t *to = bss_start; to < bss_end; ++to) {
+    for (uint32_t *to = bss_start; to != bss_end; ++to) {
         *to = 0;
     }
     main();

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keras_efficient.export.c.text import braces, count_type, function
+from keras_efficient.export.c.text import as_index, as_kind, braces, count_type, function, wrapped
 from keras_efficient.storage.planner.layouts import Layout
 
 
@@ -50,10 +50,11 @@ class Places:
         if rows == columns == 1:
             return "0"
         if self.is_row_order:
-            return f"(network_index){column}" if rows == 1 else f"(network_index){row} * {columns}u + {column}"
+            return place_of(column) if rows == 1 else f"{place_of(row)} * {columns}u + {as_index(column)}"
         if self.is_column_order:
-            return f"(network_index){row}" if columns == 1 else f"(network_index){column} * {rows}u + {row}"
-        return f"network_place_{self.name}({row}, {column})"
+            return place_of(row) if columns == 1 else f"{place_of(column)} * {rows}u + {as_index(row)}"
+        size = count_type(max(rows, columns))
+        return f"network_place_{self.name}({as_kind(size, row)}, {as_kind(size, column)})"
 
     def first_column(self, row: str) -> str:
         """Columns peeled before a row."""
@@ -61,7 +62,9 @@ class Places:
 
     def first_row(self, column: str) -> str:
         """Rows peeled before a column."""
-        return f"{column} + 1" if self.is_alternating else f"NETWORK_TABLE(network_first_rows_{self.name}, {column})"
+        if self.is_alternating:
+            return f"(network_index)({column} + 1u)"
+        return f"NETWORK_TABLE(network_first_rows_{self.name}, {column})"
 
     def tables(self, is_looked_up: bool) -> list[str]:
         """The tables of the loop; of the function, where pixels are looked up, one more."""
@@ -110,6 +113,11 @@ class Places:
         ]
         head = f"while (top < {rows} && left < {columns})"
         return [f"{size} top = 0, left = 0; /* rows and columns that are done */", *braces(head, strip)]
+
+
+def place_of(line: str) -> str:
+    """A row or column in the type of places, which holds its products."""
+    return f"(network_index){wrapped(line)}"
 
 
 def table(name: str, numbers: tuple[int, ...]) -> str:

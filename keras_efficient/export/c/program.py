@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from keras_efficient.export.c import cells, weights
 from keras_efficient.export.c.cells import Cells
 from keras_efficient.export.c.places import Places
 from keras_efficient.storage.planner.layouts import Layout
+
+# The name of a function where it is defined.
+DEFINED = re.compile(r"^(?:static|NETWORK_INLINE) \w+ (network_\w+)\(", re.MULTILINE)
 
 
 @dataclass
@@ -53,6 +57,17 @@ class Program:
     def all_tables(self) -> list[str]:
         looked_up = ((each, f"place_{each.name}" in self.helpers) for each in self.places.values())
         return [*self.tables, *(line for places, is_looked_up in looked_up for line in places.tables(is_looked_up))]
+
+    def used_helpers(self) -> list[list[str]]:
+        """The helpers that are called by functions, or by other helpers; each of them stands after those it calls."""
+        text = "\n".join("\n".join(lines) for lines in self.functions)
+        used: list[list[str]] = []
+        for lines in reversed(self.helpers.values()):
+            block = "\n".join(lines)
+            if any(f"{name}(" in text for name in DEFINED.findall(block)):
+                used.insert(0, lines)
+                text += block
+        return used
 
     def _use_cells(self, bits: int, access: str) -> None:
         if bits not in (*cells.WITHIN_BYTES, 16):

@@ -19,7 +19,7 @@ static NETWORK_INPUT_TYPE next_input() {
     }
     uint16_t number = (uint8_t)Serial.read();
     if (NETWORK_INPUT_BYTES > 1) {
-        number |= (uint16_t)(uint8_t)Serial.read() << 8;
+        number = (uint16_t)(number | (uint16_t)(uint8_t)Serial.read() << 8);
     }
     return (NETWORK_INPUT_TYPE)number;
 }

@@ -67,7 +67,7 @@ class BitmaskGroup(Group):
         for number in range(self.width):
             stored = [
                 self.add(sum_type, number, f"network_weight_bits(weight, {self.codes.bits})"),
-                f"weight = (network_index)(weight + {self.codes.bits});",
+                f"weight = (network_index)(weight + {self.codes.bits}u);",
             ]
             lines += [*braces("if (network_weight_bit(mask))", stored), "mask++;"]
         return lines
@@ -114,8 +114,12 @@ class RelativeGroup(Group):
         lines = []
         for number in range(self.width):
             stored = [
-                self.add(sum_type, number, f"network_weight_bits(weight + {self.gap_bits}, {self.codes.bits})"),
-                f"weight = (network_index)(weight + {self._entry_bits});",
+                self.add(
+                    sum_type,
+                    number,
+                    f"network_weight_bits((network_index)(weight + {self.gap_bits}u), {self.codes.bits})",
+                ),
+                f"weight = (network_index)(weight + {self._entry_bits}u);",
                 f"gap = (uint8_t)network_weight_bits(weight, {self.gap_bits});",
             ]
             lines += [*braces("if (gap)", ["gap--;"]), *braces("else", stored)]

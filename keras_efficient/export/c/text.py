@@ -25,18 +25,21 @@ def count_type(limit: int) -> str:
 
 def counting(name: str, limit: int, lines: Iterable[str], first: int = 0, step: int = 1) -> list[str]:
     """A loop from `first` up to below `limit`, with its counter."""
-    advance = f"{name}++" if step == 1 else f"{name} += {step}"
+    kind = count_type(limit + step - 1)
+    advance = f"{name}++" if step == 1 else f"{name} = ({kind})({name} + {step}u)"
     return [
-        f"{count_type(limit + step - 1)} {name};",
-        *braces(f"for ({name} = {first}; {name} < {limit}; {advance})", lines),
+        f"{kind} {name};",
+        *braces(f"for ({name} = {first}; {name} < {limit}u; {advance})", lines),
     ]
 
 
-def plus(text: str, number: int) -> str:
-    """`text + number`, shorter where one of them is nothing."""
+def plus(text: str, number: int, suffix: str = "") -> str:
+    """`text + number`, shorter where one of them is nothing; `suffix` is that of an unsigned number."""
     if number == 0:
         return text
-    return str(number) if text == "0" else f"{text} + {number}" if number > 0 else f"{text} - {-number}"
+    if text == "0":
+        return str(number)
+    return f"{text} {'+' if number > 0 else '-'} {abs(number)}{suffix}"
 
 
 def plus_text(first: str, second: str) -> str:
@@ -54,4 +57,24 @@ def is_plain(text: str) -> bool:
 
 
 def wrapped(text: str) -> str:
-    return text if is_plain(text) else f"({text})"
+    return text if is_plain(text) or is_wrapped(text) else f"({text})"
+
+
+def as_kind(kind: str, text: str) -> str:
+    """`text` as an argument of type `kind`: a sum or product has the type `int` or wider, a name or number its own."""
+    return text if is_plain(text) else f"({kind}){wrapped(text)}"
+
+
+def as_index(text: str) -> str:
+    """A place of the arena, or of the weights, as an argument."""
+    return as_kind("network_index", text)
+
+
+def is_wrapped(text: str) -> bool:
+    """Whether one pair of parentheses holds all of `text`."""
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0:
+            return text[0] == "(" and place == len(text) - 1
+    return False

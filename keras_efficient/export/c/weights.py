@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_efficient.export.c.cells import index_type, integer_of, integer_type
-from keras_efficient.export.c.text import braces, plus, times
+from keras_efficient.export.c.text import as_index, braces, plus, times, wrapped
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.storage.sparse import group_order
 
@@ -46,7 +46,8 @@ class Segment:
         if bits == BYTE:
             index = f"NETWORK_WEIGHT({plus(number, self.start // BYTE)})"
         else:
-            index = f"network_weight_bits({plus(times(f'(network_index)({number})', bits), self.start)}, {bits})"
+            place = plus(times(f"(network_index){wrapped(number)}", bits), self.start)
+            index = f"network_weight_bits({as_index(place)}, {bits})"
         return integer_of(index, self.codes)
 
 
@@ -91,7 +92,7 @@ class Group(Segment):
         """The statement that skips the weights of so many input cells."""
         bits = cells * self.width * self.codes.bits
         unit = BYTE if self.in_bytes else 4 if self.codes.bits == 4 else 1
-        return f"weight = (network_index)(weight + {bits // unit});"
+        return f"weight = (network_index)(weight + {bits // unit}u);"
 
     def cell_lines(self, sum_type: str) -> list[str]:
         """sum_0 += x times the first weight, and so on; `weight` goes on to the next cell."""
@@ -117,9 +118,9 @@ class Group(Segment):
         lines = []
         for number in range(self.width):
             if bits == 4:
-                index = f"network_weight_4({plus('weight', number)})"
+                index = f"network_weight_4({as_index(plus('weight', number))})"
             else:
-                index = f"network_weight_bits({plus('weight', number * bits)}, {bits})"
+                index = f"network_weight_bits({as_index(plus('weight', number * bits))}, {bits})"
             lines.append(self.add(sum_type, number, index))
         return lines
 

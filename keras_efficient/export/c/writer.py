@@ -33,6 +33,7 @@ from keras_efficient.storage.prefix import row_ring
 from keras_efficient.version import __version__
 
 NUMBERS_A_LINE = 24
+AVR_ARRAY_BYTES = 2**15 - 1
 CLASSES = 256  # that a byte can name
 # A compiler may take an array that is never written for a constant.
 RAM_LINES = [
@@ -213,12 +214,12 @@ def write_interface(program: Program, model: IntegerModel) -> None:
 
 def assemble(program: Program, packed: np.ndarray, weights: str, static_lines: list[str]) -> str:
     """All of the source but its top."""
-    in_flash = weights == "flash"
+    in_flash, helpers = weights == "flash", program.used_helpers()
     blocks = [
         machine_lines(
             in_flash,
-            bool(len(packed)),
-            any("NO_LIBRARY" in line for lines in program.helpers.values() for line in lines),
+            len(packed),
+            any("NO_LIBRARY" in line for lines in helpers for line in lines),
         ),
         [f"typedef {program.index_type} network_index; /* cells, bytes and bits of arena and weights */"],
         [
@@ -230,18 +231,20 @@ def assemble(program: Program, packed: np.ndarray, weights: str, static_lines: l
         ],
         *([weight_lines(packed, in_flash)] if len(packed) else []),
         *([program.all_tables()] if program.all_tables() else []),
-        *program.helpers.values(),
+        *helpers,
         *program.functions,
     ]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
-def machine_lines(in_flash: bool, has_weights: bool, moves_bytes: bool) -> list[str]:
+def machine_lines(in_flash: bool, weight_bytes: int, moves_bytes: bool) -> list[str]:
+    has_weights = weight_bytes > 0
     why = "/* or the loop becomes a call of memmove */"
     weight = "NETWORK_TABLE(network_weights, place)" if in_flash else "network_weights[place]"
     return [
         "#ifdef __AVR__ /* constants stay in flash only if they are read by an instruction of their own */",
         "#include <avr/pgmspace.h>",
+        *([f'#error "{too_large_for_avr(weight_bytes)}"'] if weight_bytes > AVR_ARRAY_BYTES else []),
         "#define NETWORK_FLASH PROGMEM",
         "#define NETWORK_TABLE(table, place) \\",
         "    (sizeof(table[0]) == 1 ? pgm_read_byte(&table[place]) : pgm_read_word(&table[place]))",
@@ -259,6 +262,11 @@ def machine_lines(in_flash: bool, has_weights: bool, moves_bytes: bool) -> list[
         *(["#define NETWORK_NO_LIBRARY"] if moves_bytes else []),
         "#endif",
     ]
+
+
+def too_large_for_avr(weight_bytes: int) -> str:
+    """Smaller ones lie in the first 64 KB of flash, where the linker puts constants and short reads reach."""
+    return f"the weights take {weight_bytes} bytes: an array of an AVR has at most {AVR_ARRAY_BYTES}"
 
 
 def weight_lines(packed: np.ndarray, in_flash: bool) -> list[str]:

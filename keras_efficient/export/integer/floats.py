@@ -7,11 +7,12 @@ summand, and no number leaves the format's range. Elsewhere Keras may differ fro
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_efficient.export.integer.codes import Codes
+from keras_efficient.export.integer.grids import exponents_of, finite_values
 from keras_efficient.export.integer.operations import (
     AveragePooling,
     Combination,
@@ -47,6 +48,8 @@ QUANTIZER_RANGE = FORMATS["float32"]
 def is_exact(operation: Operation) -> bool:
     """Whether the Keras layer gives the operation's integers for every input."""
     numbers = FORMATS[operation.compute_dtype]
+    if operation.loses_signs:
+        return False
     if isinstance(operation, Residual):
         return all(sums_are_exact(part, numbers) for part in (operation.first, operation.second))
     if isinstance(operation, Convolution):
@@ -62,6 +65,23 @@ def is_exact(operation: Operation) -> bool:
     if isinstance(operation, Concatenation):
         return all(codes_are_exact(each.codes, numbers) for each in (*operation.sources, operation.target))
     return codes_are_exact(operation.source.codes, numbers) and codes_are_exact(operation.target.codes, numbers)
+
+
+def loses_signs(layer: Any) -> bool:
+    """Whether Keras may flush a negative weight of the layer to 0, and a grid without a zero gives 0 the code above it.
+
+    What is smaller than the normal numbers may be flushed, as it is or in steps of the grid.
+    """
+    lowest = max(FORMATS[layer.compute_dtype].lowest, QUANTIZER_RANGE.lowest)
+    for quantizer in getattr(layer, "quantizers", ()):
+        if quantizer.weight is None or not quantizer.grid.is_mid_rise:
+            continue
+        values = finite_values(layer, quantizer)
+        in_steps = np.ldexp(values, quantizer.bits - 1 - exponents_of(layer, quantizer))
+        flushed = np.minimum(np.abs(values) * 2.0**-lowest, np.abs(in_steps) * 2.0**-QUANTIZER_RANGE.lowest) < 1
+        if np.any(flushed & (values < 0)):
+            return True
+    return False
 
 
 def terms_are_exact(rounding: Rounding, numbers: FloatFormat) -> bool:

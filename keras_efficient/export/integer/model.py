@@ -99,11 +99,17 @@ class IntegerModel:
 
         Args:
             x: Numbers (n, rows, columns[, channels]) or (n, numbers), as the Keras model takes them.
+
+        Raises:
+            ValueError: Another shape, or what is no finite number.
         """
         network = self.network.network
         source, _ = network.inputs
         last = network.preparation[-1].outputs[0] if network.preparation else source
+        x = _samples(x, tuple(source.shape))
         y = keras.ops.convert_to_numpy(run_nodes(network.preparation, {source: x})[last])
+        if not np.isfinite(y).all():
+            raise ValueError(f"the layers before the input's grid make of x numbers that are not finite: {_range(x)}")
         return self.input.codes.nearest(y).reshape(len(x), *self.input.shape)
 
     def classify(self, x: np.ndarray) -> np.ndarray:
@@ -120,7 +126,7 @@ class IntegerModel:
         return np.clip(maps[-1], *LOGIT_RANGE).astype(np.int16).reshape(len(maps[-1]), -1)
 
     def _as_maps(self, x):
-        x = np.asarray(x)
+        x = _as_array(x)
         rows, columns, channels = self.input.shape
         fitting: set[tuple[int, ...]] = {(rows, columns, channels)}
         fitting |= {(rows, columns)} if channels == 1 else set()
@@ -136,6 +142,33 @@ class IntegerModel:
                 f"x must hold integers from {low} to {high}. Received: dtype {x.dtype}, values {_range(x)}"
             )
         return x.reshape(len(x), *self.input.shape)
+
+
+def _as_array(x):
+    """An array of anything: of rows of several lengths, or of objects, one that holds no numbers."""
+    try:
+        return x if np.ma.isMaskedArray(x) else np.asarray(keras.ops.convert_to_numpy(x))
+    except (ValueError, TypeError):
+        return np.asarray(None)
+
+
+def _samples(x, shape):
+    """x as an array (n, *shape) of finite numbers; a single channel may be left out."""
+    numbers = _as_array(x)
+    if numbers.dtype.name == "bfloat16":
+        numbers = numbers.astype(np.float32)
+    if numbers.dtype.kind not in "biuf" or np.ma.isMaskedArray(numbers) or not np.isfinite(numbers).all():
+        raise ValueError(
+            f"x must hold finite numbers, with nothing masked. Received: {type(x).__name__} of dtype {numbers.dtype}"
+        )
+    if shape[-1:] == (1,) and numbers.ndim == len(shape):
+        numbers = numbers[..., None]
+    fits = numbers.ndim == len(shape) + 1 and all(
+        size in (None, given) for size, given in zip(shape, numbers.shape[1:], strict=True)
+    )
+    if not fits:
+        raise ValueError(f"x must have the shape (n, {', '.join(map(str, shape))}). Received: shape {np.shape(x)}")
+    return numbers
 
 
 def _range(x):

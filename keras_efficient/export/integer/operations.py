@@ -41,12 +41,17 @@ class IntegerMap:
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One layer. `compute_dtype` is what the Keras layer computes in."""
+    """One layer.
+
+    compute_dtype: What the Keras layer computes in. loses_signs: Whether it holds weights that Keras may flush to 0
+    where the sign decides.
+    """
 
     name: str
     source: IntegerMap
     target: IntegerMap
     compute_dtype: str = field(default="float32", kw_only=True)
+    loses_signs: bool = field(default=False, kw_only=True)
 
     def run(self, *x: Any) -> np.ndarray:
         """Integers of the target map from those of the source map, or of all sources."""

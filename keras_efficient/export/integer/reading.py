@@ -11,6 +11,7 @@ import keras
 from keras_efficient.copies.layers import as_layer
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.context import Context
+from keras_efficient.export.integer.floats import loses_signs
 from keras_efficient.export.integer.grids import UnsupportedLayerError, codes_of
 from keras_efficient.export.integer.layers import read_layer
 from keras_efficient.export.integer.operations import IntegerMap, Move, Operation
@@ -119,7 +120,8 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
         if operation is None:
             wires.append(sources[0]._replace(flat=flat))
             continue
-        found.operations.append(replace(operation, compute_dtype=_compute_dtype(layer, call)))
+        dtype, signs = _compute_dtype(layer, call), loses_signs(layer)
+        found.operations.append(replace(operation, compute_dtype=dtype, loses_signs=signs))
         found.sources.append(tuple(wire.number for wire in sources))
         found.layers.append(layer)
         maps.append(operation.target)

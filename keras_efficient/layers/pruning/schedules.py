@@ -127,7 +127,7 @@ class PolynomialDecay(PeriodicSchedule):
         self.power = _number(power, "power")
         if self.end_step <= self.begin_step:
             raise ValueError(f"`end_step` must be larger than begin_step={begin_step}. Received: {end_step=}")
-        if self.power <= 0:
+        if not 0 < self.power < float("inf"):
             raise ValueError(f"`power` must be above 0. Received: power={power!r}")
 
     def updates_at(self, step: int) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import activations
 
+from keras_efficient.kinds.arguments import flag
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.type_aliases import Activation, Config, Shape, Tensor
@@ -37,7 +38,7 @@ class ActivationQ(QuantizedLayer):
     ):
         super().__init__(mode=mode, **kwargs)
         self.bits = check_bits(bits)
-        self.signed = bool(signed)
+        self.signed = flag(signed, "signed")
         self.activation = activations.get(activation)
         self.supports_masking = True
 

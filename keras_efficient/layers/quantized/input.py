@@ -33,4 +33,8 @@ class InputQ(ActivationQ):
     """
 
     def __init__(self, bits: int = 8, signed: bool = False, mode: str = "float", **kwargs: Any):
+        if kwargs.get("activation") is not None:
+            raise ValueError(
+                f"`activation` must be None: a device pushes plain numbers. Received: activation={kwargs['activation']!r}"
+            )
         super().__init__(bits=bits, signed=signed, mode=mode, **kwargs)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import keras
 
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.kinds.fields import check_size
 from keras_efficient.networks.architectures.convolutions import acdc_convolution, bottleneck_convolution
 from keras_efficient.networks.architectures.keras_builder import KerasBuilder
@@ -65,6 +66,7 @@ def wide_resnet(
 
     >>> model = wide_resnet(16, 2, convolution=acdc_convolution(depth=4))
     """
+    depth, widen_factor = integer(depth, "depth"), integer(widen_factor, "widen_factor", 1)
     draw, _ = find_architecture(name := f"wrn_{depth}_{widen_factor}")
     return _model(draw, name, input_shape, classes, convolution, softmax)
 

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from keras_efficient.copies.rebuild import check_model
+from keras_efficient.kinds.arguments import flag
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.quantization.calibration import calibrate, set_scales
@@ -97,7 +98,9 @@ def quantize_model(
     operations = read_model(model).operations
     asked = frozenset(given if is_quantized(operations) else ())
     chosen = choices(operations, replace(COMMON, **given), overrides, asked, width)
-    quantizing = Quantizing(chosen, fold_batch_norm, INPUT_BITS if input_bits == "auto" else width, samples)
+    quantizing = Quantizing(
+        chosen, flag(fold_batch_norm, "fold_batch_norm"), INPUT_BITS if input_bits == "auto" else width, samples
+    )
     copy = quantizing.copy(model)
     if samples is None and len(activation_quantizers(copy)) == len(activation_quantizers(model)):
         set_scales(copy, None)  # those of activations came along

@@ -1,5 +1,6 @@
 """What an optimizer around another one cannot do, refused with the reason."""
 
+import contextlib
 from collections.abc import Callable
 
 import keras
@@ -17,7 +18,8 @@ def check_inner_optimizer(inner_optimizer: Optimizer, redraw: int) -> keras.opti
         ValueError: It moves weights in a way that would leave the basis.
     """
     if isinstance(inner_optimizer, str):
-        inner_optimizer = keras.optimizers.get(inner_optimizer)
+        with contextlib.suppress(ValueError):  # no optimizer of this name
+            inner_optimizer = keras.optimizers.get(inner_optimizer)
     if not isinstance(inner_optimizer, keras.optimizers.Optimizer):
         raise TypeError(
             "`inner_optimizer` must be a Keras optimizer, such as keras.optimizers.SGD(1.0). "

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import ops
 
+from keras_efficient.kinds.arguments import flag
 from keras_efficient.layers.arguments import positive_integer, whole_number
 from keras_efficient.ops.hashing import add_words, multiply_words
 from keras_efficient.ops.sketches import strided_expand, strided_project
@@ -84,7 +85,7 @@ class RandomBases(WrappedOptimizer):
         self.dimensions = positive_integer(dimensions, "dimensions")
         self.seed = whole_number(seed, "seed")
         self.redraw = redraw
-        self.layer_wise = bool(layer_wise)
+        self.layer_wise = flag(layer_wise, "layer_wise")
         check_exchange(reduce, worker, redraw)
         self.reduce, self.worker = reduce, worker
 

@@ -1,0 +1,79 @@
+"""What a stage is made of, checked when it is made: before a run writes its first file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import keras
+
+
+def check_loss(loss: Any) -> None:
+    """A ValueError unless Keras finds the loss; a list or dictionary holds one for each output."""
+    is_config = isinstance(loss, Mapping) and "class_name" in loss
+    if isinstance(loss, Mapping) and loss and not is_config:
+        parts = list(loss.values())
+    else:
+        parts = list(loss) if isinstance(loss, (list, tuple)) and loss else [loss]
+    if not all(part is None or _is_found(part, keras.losses.get, callable) for part in parts):
+        raise ValueError(
+            "`loss` must be the name of a Keras loss, such as 'mse', a loss, a function or None. "
+            f"Received: loss={loss!r}"
+        )
+
+
+def check_optimizer(optimizer: Any) -> None:
+    """A ValueError unless it is an optimizer of Keras, or the name of one."""
+    if not _is_found(optimizer, keras.optimizers.get, lambda found: isinstance(found, keras.optimizers.Optimizer)):
+        raise ValueError(
+            "`optimizer` must be the name of a Keras optimizer, such as 'adam', or an optimizer. "
+            f"Received: optimizer={optimizer!r}"
+        )
+
+
+def _is_found(given: Any, get: Callable[[Any], Any], is_right: Callable[[Any], bool]) -> bool:
+    """Whether Keras makes something right of a name, a configuration or an object; a class is none yet."""
+    if isinstance(given, type) or not (isinstance(given, (str, Mapping)) or is_right(given)):
+        return False
+    try:
+        return is_right(get(given))
+    except Exception:  # whatever a configuration makes of itself
+        return False
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """A ValueError unless they are callbacks of Keras, or a function that makes some."""
+    if callable(callbacks) and not isinstance(callbacks, type):
+        return
+    if isinstance(callbacks, Sequence) and all(isinstance(each, keras.callbacks.Callback) for each in callbacks):
+        return
+    raise ValueError(
+        "`callbacks` must be a list of Keras callbacks, or a function that makes one. "
+        f"Received: callbacks={callbacks!r}"
+    )
+
+
+def check_schedule(schedule: Any, named: Sequence[str]) -> None:
+    """A ValueError unless it is None, one of those that have a name, or gives the learning rate of epoch 0."""
+    if schedule is None or (isinstance(schedule, str) and schedule in named):
+        return
+    if not callable(schedule) or isinstance(schedule, type):
+        names = ", ".join(map(repr, named))
+        raise ValueError(f"`schedule` must be {names}, a function or None. Received: schedule={schedule!r}")
+    try:
+        rate = float(schedule(0))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`schedule` must give a number for an epoch. Received: schedule(0) ends in {error}") from None
+    if not (math.isfinite(rate) and rate >= 0):
+        raise ValueError(f"`schedule` must give a learning rate of at least 0. Received: schedule(0)={rate}")
+
+
+def check_rate(name: str, value: Any, may_be_zero: bool = False) -> None:
+    """A ValueError unless it is a positive number, or 0 where it may be."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if is_number and math.isfinite(value) and (value > 0 or (value == 0 and may_be_zero)):
+        return
+    bound = "zero or positive" if may_be_zero else "positive"
+    raise ValueError(f"`{name}` must be a {bound} number. Received: {name}={value!r}")
