@@ -30,7 +30,7 @@ CASES = {
     "batch norm": (layers.BatchNormalization(), ("folded", True, True)),
     "dropout": (layers.Dropout(0.5), ("training only", True, True)),
     "mean": (lambda x: ops.mean(x, (1, 2), keepdims=True), ("quantized", True, True)),
-    "zero padding": (layers.ZeroPadding2D(1), ("folded", True, True)),
+    "zero padding": (layers.ZeroPadding2D(1), ("keeps codes", True, True)),
     "scaled": (lambda x: x * 0.5, ("quantized", True, True)),
     "power": (lambda x: x**2, ("float", False, False)),
     "slice": (lambda x: x[:, 1:], ("keeps codes", True, True)),

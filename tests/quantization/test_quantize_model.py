@@ -135,7 +135,6 @@ def test_wrong_arguments(arguments, kind, message):
     "layer, shape, message",
     [
         (L.Conv2D(2, 3, groups=2, name="bad"), (8, 8, 2), "bad.*filters must not be in groups. Received: groups=2"),
-        (L.Rescaling([1, 2], name="bad"), (8, 2), "bad.*must scale all channels alike"),
         (L.AveragePooling2D(3, padding="same", name="bad"), (8, 8, 2), "bad.*must not reach over the edge"),
         (L.Conv2D(2, 3, data_format="channels_first", name="bad"), (2, 8, 8), "bad.*channels must come last"),
     ],
@@ -282,13 +281,13 @@ def test_inputs_by_keyword_and_dictionary():
     np.testing.assert_allclose(outputs_of(smaller, x), outputs_of(model, x), rtol=1e-4, atol=1e-5)
 
 
-def test_a_sum_that_repeats_a_map_stays_float():
+def test_a_product_of_three_stays_float():
     inputs = keras.Input((6, 6, 2))
-    model = keras.Model(inputs, L.Add(name="sum")([inputs, L.GlobalAveragePooling2D(keepdims=True)(inputs)]))
-    with pytest.warns(UserWarning, match=r"sum \(Add\): the maps of a sum must have one shape. Received"):
+    model = keras.Model(inputs, L.Multiply(name="product")([inputs, inputs, inputs]))
+    with pytest.warns(UserWarning, match=r"product \(Multiply\): it must have two inputs. Received: 3 inputs"):
         ke.quantize_model(model)
-    with pytest.warns(UserWarning, match="stay float.*sum"):
-        ke.quantize_model(model, overrides={"sum": None})
+    with pytest.warns(UserWarning, match="stay float.*product"):
+        ke.quantize_model(model, overrides={"product": None})
 
 
 def test_layers_without_weights_keep_their_dtype_and_stay_frozen():

@@ -147,7 +147,7 @@ class Subclassed(keras.Model):
 REFUSED = [
     (
         lambda: sequential((4,), layers.UnitNormalization(name="odd")),
-        "not known: 'odd' .UnitNormalization.. keras_efficient.support_report",
+        "not known: 'odd' .UnitNormalization.. keras_effic",
     ),
     (
         lambda: sequential((4, 4), layers.TimeDistributed(layers.Dense(2), name="wrapper")),

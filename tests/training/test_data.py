@@ -51,7 +51,7 @@ def test_what_would_lose_something_is_refused(x, received):
 def test_numbers_that_are_not_finite_in_float32_are_refused(value):
     x = X.copy()
     x[1, 1] = value
-    with pytest.raises(ValueError, match="`x_train` holds numbers that are not finite"):
+    with pytest.raises(ValueError, match="`x_train` of `data` holds numbers that are not finite"):
         read(x)
 
 

@@ -67,12 +67,12 @@ def is_exact(operation: Operation) -> bool:
     return codes_are_exact(operation.source.codes, numbers) and codes_are_exact(operation.target.codes, numbers)
 
 
-def loses_signs(layer: Any) -> bool:
+def loses_signs(layer: Any, compute_dtype: str) -> bool:
     """Whether Keras may flush a negative weight of the layer to 0, and a grid without a zero gives 0 the code above it.
 
     What is smaller than the normal numbers may be flushed, as it is or in steps of the grid.
     """
-    lowest = max(FORMATS[layer.compute_dtype].lowest, QUANTIZER_RANGE.lowest)
+    lowest = max(FORMATS[compute_dtype].lowest, QUANTIZER_RANGE.lowest)
     for quantizer in getattr(layer, "quantizers", ()):
         if quantizer.weight is None or not quantizer.grid.is_mid_rise:
             continue

@@ -120,8 +120,8 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
         if operation is None:
             wires.append(sources[0]._replace(flat=flat))
             continue
-        dtype, signs = _compute_dtype(layer, call), loses_signs(layer)
-        found.operations.append(replace(operation, compute_dtype=dtype, loses_signs=signs))
+        dtype = _compute_dtype(layer, call)
+        found.operations.append(replace(operation, compute_dtype=dtype, loses_signs=loses_signs(layer, dtype)))
         found.sources.append(tuple(wire.number for wire in sources))
         found.layers.append(layer)
         maps.append(operation.target)

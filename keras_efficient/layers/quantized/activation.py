@@ -44,7 +44,7 @@ class ActivationQ(QuantizedLayer):
 
     def build(self, input_shape: Shape) -> None:
         self.activation_quantizer = self.add_quantizer("activation", self.bits, self.signed)
-        if isinstance(self.activation, keras.layers.Layer):
+        if isinstance(self.activation, keras.layers.Layer) and not self.activation.built:
             self.activation.build(input_shape)
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -33,8 +33,7 @@ class InputQ(ActivationQ):
     """
 
     def __init__(self, bits: int = 8, signed: bool = False, mode: str = "float", **kwargs: Any):
-        if kwargs.get("activation") is not None:
-            raise ValueError(
-                f"`activation` must be None: a device pushes plain numbers. Received: activation={kwargs['activation']!r}"
-            )
+        function = kwargs.get("activation")
+        if function is not None:
+            raise ValueError(f"`activation` must be None: a device pushes numbers. Received: activation={function!r}")
         super().__init__(bits=bits, signed=signed, mode=mode, **kwargs)
