@@ -26,14 +26,16 @@ def main():
     parser.add_argument("--only", default=",".join(AREAS), help=f"areas, of {', '.join(AREAS)}")
     parser.add_argument("--name", help="only the attacks with this in their name; writes no results")
     options = parser.parse_args()
-    figures = earlier_figures("attacks", options.quick) or {}
+    not_held = []
     for area in options.only.split(","):
         attacks = importlib.import_module(f"_attacks_{area}").ATTACKS
         chosen = [a for a in attacks if (a.is_quick or not options.quick) and (options.name or "") in a.name]
-        figures[area] = run_all(area, chosen)
-    if options.name is None:
-        write_results("attacks", figures, quick=options.quick)
-    not_held = [f"{area}: {name}" for area in figures for name in figures[area]["not_held"]]
+        figures = run_all(area, chosen)
+        not_held += [f"{area}: {name}" for name in figures["not_held"]]
+        if options.name is None:  # beside those of other areas
+            write_results(
+                "attacks", {**(earlier_figures("attacks", options.quick) or {}), area: figures}, quick=options.quick
+            )
     if not_held:
         sys.exit("Not held: " + "; ".join(not_held))
 
