@@ -20,6 +20,12 @@ from keras_efficient.kinds.measures import (
 from keras_efficient.kinds.moves import passed_on
 
 TABLE_BITS = 8  # of the codes that a table has an entry for
+# Keras's functions of a number by itself, which a table can hold.
+TABLES = (
+    *("celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu"),
+    *("log_sigmoid", "mish", "selu", "sigmoid", "silu", "soft_shrink", "softplus", "softsign", "sparse_plus"),
+    *("sparse_sigmoid", "squareplus", "tanh", "tanh_shrink", "threshold"),
+)
 
 
 def unchanged_shape(config: Config, shape: Shape) -> Shape:
@@ -119,7 +125,6 @@ LAYERS = {
         shape=unchanged_shape,
         price=Price(float_bits, cell_by_cell, weights=slopes, streams=passed_on),
         twin="ActivationQ",
-        prunes=CHANNELS,
     ),
     "Softmax": Kind(shape=unchanged_shape, price=Price(float_bits, cell_by_cell), is_head=True),
     "BatchNormalization": Kind(

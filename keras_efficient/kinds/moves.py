@@ -59,6 +59,8 @@ def repeated(rank: int) -> Callable[[Config, Shape], Ways]:
     def ways(config: Config, shape: Shape) -> Ways:
         rank_checked(shape, rank)
         check_channels_last(config)
+        if config.get("interpolation", "nearest") != "nearest":
+            raise ValueError(f"interpolation must be 'nearest'. Received: {config['interpolation']!r}")
         size = config.get("size", 2)
         times = check_pair(size, "size") if rank == IMAGE_AXES else (check_size(first_of(size), "size"),)
         counted = zip(shape, times, strict=False)

@@ -47,7 +47,9 @@ def passes_channels(node: Node) -> bool:
         return folds(node)
     if node.form.key == ACTIVATION:
         return _is_elementwise(node.form.config["activation"])
-    return node.kind.prunes == CHANNELS or is_thin(node)
+    # The slopes of a PReLU may be one for each cell.
+    has_slopes = any(len(variable.shape) > 1 for variable in getattr(node.operation, "variables", ()))
+    return is_thin(node) or (node.kind.prunes == CHANNELS and not has_slopes)
 
 
 def is_thin(node: Node) -> bool:

@@ -184,3 +184,10 @@ def test_wide_activations_are_narrow_before_a_table():
     model = ke.quantize_model(plain, activation_bits=16, x=np.random.default_rng(0).normal(size=(8, 4)))
     assert [layer.activation_quantizer.bits for layer in model.layers[1:3]] == [8, 16]
     ke.export.IntegerModel(model)
+
+
+@pytest.mark.parametrize("activation", ["softmax", lambda x: x * x, layers.Softmax()])
+def test_functions_of_several_numbers_and_unknown_ones_have_no_table(activation):
+    model = keras.Sequential([keras.Input((4,)), ke.InputQ(8), ke.ActivationQ(8, activation=activation), ke.DenseQ(2)])
+    with pytest.raises(ValueError, match="only functions of a number by itself have a table. Received: activation="):
+        ke.export.IntegerModel(model)

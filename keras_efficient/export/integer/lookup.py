@@ -10,14 +10,22 @@ import numpy as np
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.grids import UnsupportedLayerError
 from keras_efficient.export.integer.operations import IntegerMap, Lookup
-from keras_efficient.kinds.elementwise import TABLE_BITS
+from keras_efficient.kinds.elementwise import TABLE_BITS, TABLES
+from keras_efficient.layers.activation_names import activation_name
 
+# Layers that are such functions; PReLU of a number and its channel.
+LAYERS = (keras.layers.ELU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ReLU, keras.layers.Rescaling)
 # How far apart floats may come out that several programs compute for one number, relative to it: some last digits.
 NEAR = 2.0**-21
 
 
 def read_lookup(layer: Any, source: IntegerMap, output: Codes) -> Lookup:
     """The function of an `ActivationQ`, called on all codes of its input."""
+    name = activation_name(layer.activation)
+    if name not in TABLES and not isinstance(layer.activation, LAYERS):
+        raise UnsupportedLayerError(
+            layer.name, f"only functions of a number by itself have a table. Received: activation={name!r}"
+        )
     if source.codes.bits > TABLE_BITS:
         raise UnsupportedLayerError(
             layer.name,

@@ -14,7 +14,7 @@ from keras_efficient import layers
 from keras_efficient.copies.layers import as_layer
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.combining import COMBINING, repeated_shape
-from keras_efficient.kinds.elementwise import TABLE_BITS
+from keras_efficient.kinds.elementwise import TABLE_BITS, TABLES
 from keras_efficient.kinds.windows import read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.fusion import is_depthwise
@@ -22,7 +22,6 @@ from keras_efficient.quantization.own_model.kinds import (
     ACTIVATION,
     BATCH_NORM,
     TABLE_LAYERS,
-    TABLES,
     activation_name,
     relu_name,
 )

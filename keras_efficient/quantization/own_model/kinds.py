@@ -12,12 +12,6 @@ BATCH_NORM, ACTIVATION, RELU = (Key("layers", name) for name in ("BatchNormaliza
 RELU_6 = 6.0
 # Layers that are functions of a number by itself, but for a plain relu.
 TABLE_LAYERS = tuple(Key("layers", name) for name in ("ReLU", "LeakyReLU", "ELU", "PReLU", "Rescaling"))
-# Keras's functions of a number by itself, which a table can hold.
-TABLES = (
-    *("celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu"),
-    *("log_sigmoid", "mish", "selu", "sigmoid", "silu", "soft_shrink", "softplus", "softsign", "sparse_plus"),
-    *("sparse_sigmoid", "squareplus", "tanh", "tanh_shrink", "threshold"),
-)
 
 
 def activation_name(layer: Any) -> str:

@@ -92,6 +92,8 @@ def _unknown_settings(layer):
         known.append(keras.activations.softmax)
     if hasattr(layer, "activation") and layer.activation not in known:
         yield f"the activation {getattr(layer.activation, '__name__', layer.activation)}"
+    if isinstance(layer, layers.ActivationQ) and layer.activation is not keras.activations.linear:
+        yield "a function on a grid of its own"
     if getattr(layer, "noise_shape", None) is not None:
         yield "a noise_shape"
     if getattr(layer, "rate", 0) == 1:
