@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from keras_efficient.files import put, refusals_name, remove_temporary, temporary_folder
+from keras_efficient.files import is_temporary, put, refusals_name, remove_temporary, temporary_folder
 
 try:
     import fcntl
@@ -16,6 +16,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".keras_efficient.lock"
+_held: set[Path] = set()  # by this process
 
 
 @contextmanager
@@ -24,8 +25,8 @@ def locked(directory: Path) -> Iterator[None]:
 
     A process that was killed holds nothing any more.
 
-    A folder that may not be written is not held: nobody can disturb anything there. Nor is one where the system has
-    no locks.
+    Who holds a folder holds those within it, too. A folder that may not be written is not held: nobody can disturb
+    anything there. Nor is one where the system has no locks.
 
     Raises:
         BlockingIOError: Another process holds it; the text says which one.
@@ -33,13 +34,22 @@ def locked(directory: Path) -> Iterator[None]:
     path = directory / LOCK
     with refusals_name(path):
         directory.mkdir(parents=True, exist_ok=True)
-        descriptor = _acquire(path) if os.access(directory, os.W_OK) and fcntl else None
+        place = directory.resolve()
+        free = fcntl and os.access(directory, os.W_OK) and _held.isdisjoint(place.parents)
+        descriptor = _acquire(path) if free else None
     try:
+        _held.add(place)
         remove_temporary(directory)
         yield
     finally:
+        _held.discard(place)
         if descriptor is not None:
             _release(path, descriptor)
+
+
+def is_tidy(directory: Path) -> bool:
+    """Whether nobody holds a folder, and no killed process left anything in it."""
+    return not (directory.is_dir() and any(entry.name == LOCK or is_temporary(entry) for entry in directory.iterdir()))
 
 
 def write_together(directory: Path, texts: Mapping[str, str], outdated: Sequence[str] = ()) -> None:

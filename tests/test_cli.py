@@ -108,7 +108,10 @@ def test_help_shows_an_example(name, command):
         (["report", "nowhere"], "nowhere"),
         (["report", "nested"], "must be a JSON file"),
         (["report", "changed"], "`result` must hold what a run writes"),
-        (["search", "--max-bytes", "1000", "--space", "nested/result.json"], "nested/result.json' is damaged"),
+        (
+            ["search", "--max-bytes", "1000", "--space", "nested/result.json"],
+            "nested/result.json is no search space: it holds more than 100 lists",
+        ),
         (["report"], "directory"),
         (["fly"], "fly"),
     ],

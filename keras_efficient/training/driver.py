@@ -83,6 +83,7 @@ def train_network(
         raise TypeError(f"`executor` must be None, or have `submit` as process_pool(2) has. Received: {executor=}")
     run = Run.prepare(config, data, stages, directory, rule, seed, save_seconds, engine)
     if is_complete(run):
+        run.tidy()
         return Selection.from_json(read_result(run), run.directory)
     with without_retracing_warnings(), run.opened():
         with make_progress(verbose) as progress:

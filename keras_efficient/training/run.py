@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from numbers import Real
@@ -12,6 +12,7 @@ from typing import Self
 import keras
 import numpy as np
 
+from keras_efficient.folders import is_tidy
 from keras_efficient.kinds.arguments import path_of
 from keras_efficient.layers.arguments import whole_number
 from keras_efficient.training.data import TrainingData
@@ -89,6 +90,12 @@ class Run:
             self._remove_leftovers()
             yield
             self._remove_leftovers()
+
+    def tidy(self) -> None:
+        """Remove what a process left that was killed at the end of the run."""
+        if not is_tidy(self.directory):
+            with suppress(OSError), self.opened():  # of a folder that is held the holder takes care
+                pass
 
     def _remove_leftovers(self):
         numbered = enumerate(self.stages)

@@ -289,5 +289,5 @@ def test_importing_the_data_sets_imports_nothing_heavy():
                 assert {name.name.split(".")[0] for name in node.names} <= light, path.name
             if isinstance(node, ast.ImportFrom):
                 assert node.module.split(".")[0] in light, path.name
-                inside = node.module.startswith("keras_efficient.datasets")
+                inside = node.module.startswith(("keras_efficient.datasets", "keras_efficient.outside_files"))
                 assert inside or not node.module.startswith("keras_efficient"), path.name

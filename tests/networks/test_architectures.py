@@ -157,7 +157,10 @@ def test_chains_can_be_priced_in_bytes(name):
     [
         (lambda: ke.networks.build_architecture("vgg"), "name must be one of tiny_convnet, .*Received: name='vgg'"),
         (lambda: ke.networks.wide_resnet(12, 1), r"a depth of 6 n \+ 4. Received: name='wrn_12_1'"),
-        (lambda: ke.networks.wide_resnet(16, 0.5), "Received: name='wrn_16_0.5'"),
+        (
+            lambda: ke.networks.wide_resnet(16, 0.5),
+            "`widen_factor` must be an integer of at least 1",
+        ),
         (lambda: ke.networks.resnet18((32, 32)), r"input_shape must be \(rows, columns, channels\)"),
         (lambda: ke.networks.mobilenet(classes=0), "classes must be at least 1. Received: 0"),
     ],

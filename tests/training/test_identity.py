@@ -6,7 +6,7 @@ import keras
 import pytest
 
 import keras_efficient as ke
-from keras_efficient.training.manifest import open_directory
+from keras_efficient.training.manifest import check_directory
 from keras_efficient.training.network_source import NetworkSource
 
 
@@ -59,7 +59,7 @@ def test_a_new_setting_of_a_stage_at_its_default_makes_no_other_run(tmp_path, mi
     earlier = json.loads(json.dumps(manifest))
     del earlier["stages"][0][missing]
     (tmp_path / "manifest.json").write_text(json.dumps(earlier))
-    open_directory(tmp_path, manifest)
+    check_directory(tmp_path, manifest)
     manifest["stages"][0][missing] = "another"
     with pytest.raises(ValueError, match=rf"other settings: stages\[0\]\.{missing}"):
-        open_directory(tmp_path, manifest)
+        check_directory(tmp_path, manifest)

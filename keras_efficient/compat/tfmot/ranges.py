@@ -10,6 +10,8 @@ import keras
 from keras_efficient.compat.tfmot.layers import tfmot_class
 from keras_efficient.compat.tfmot.models import convert_model
 from keras_efficient.compat.tfmot.quantized import QUANTIZE_LAYER, QUANTIZE_WRAPPERS, range_of, roundings
+from keras_efficient.layers.activation_names import activation_name
+from keras_efficient.layers.quantized.activation import ActivationQ
 from keras_efficient.layers.quantized.input import InputQ
 from keras_efficient.quantization.modes import quantized_layers
 from keras_efficient.quantization.own_model.fusion import next_alone
@@ -69,9 +71,13 @@ def copy_ranges(model: Any, quantized_model: keras.Model) -> list[str]:
     graph = read_model(convert_model(model, quantizers=False))
     quantized = quantized_layers(quantized_model)
     kept, done = {node.layer.name for node in read_model(quantized_model).nodes}, []
+    functions = {name: layer for layer in quantized for name in kept if layer.name == _function_after(name, layer)}
+    ends = {layer.name: name for name, layer in functions.items()}
     for layer in quantized:
         is_input = isinstance(layer, InputQ)
-        limits = next(inputs, None) if is_input else ranges.get(_last_absorbed(layer.name, graph, kept))
+        name = _last_absorbed(ends.get(layer.name, layer.name), graph, kept)
+        # The range is of what comes after the function, which is a layer of its own now.
+        limits = next(inputs, None) if is_input else None if layer.name in functions else ranges.get(name)
         quantizers = [quantizer for quantizer in layer.quantizers if quantizer.weight is None]
         if limits is not None and len(quantizers) == 1 and max(-limits[0], limits[1]) > 0:
             quantizers[0].scale.assign(math.ceil(math.log2(max(-limits[0], limits[1]))))
@@ -88,6 +94,11 @@ def copy_ranges(model: Any, quantized_model: keras.Model) -> list[str]:
 def _input_ranges(model):
     layers = [each for each in model.layers if tfmot_class(each) == QUANTIZE_LAYER and each.quantizer is not None]
     return iter([range_of(layer.quantizer, layer.quantizer_vars, layer) for layer in layers])
+
+
+def _function_after(name: str, layer: keras.layers.Layer) -> str | None:
+    """What `quantize_model` calls the function that it splits off from the layer `name`, if `layer` is one."""
+    return f"{name}_{activation_name(layer.activation)}" if isinstance(layer, ActivationQ) else None
 
 
 def _last_absorbed(name: str, graph: ModelGraph, kept: set[str]) -> str:

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#define NETWORK_ID 0x790f69d3 /* network.c takes no other network.h */
 #define NETWORK_INPUTS 64
 #define NETWORK_INPUT_TYPE uint8_t
 #define NETWORK_INPUT_BYTES 1

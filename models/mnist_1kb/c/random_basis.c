@@ -69,7 +69,7 @@ const uint8_t *random_basis_read(random_basis_record *record, const uint8_t *fil
     bytes = packed_bytes(record->coordinates, record->bits);
     total = HEADER_BYTES + bytes + packed_bytes(record->biases, record->bias_bits);
     if ((uint64_t)(end - file) < total) return NULL;
-    if (checksum(file, total) != (file[18] | file[19] << 8)) return NULL;
+    if (checksum(file, total) != (uint16_t)(file[18] | (uint16_t)file[19] << 8)) return NULL;
     record->codes = file + HEADER_BYTES;
     record->bias_codes = record->codes + bytes;
     return file + total;
@@ -86,7 +86,7 @@ static float number(const uint8_t *codes, uint32_t index, uint8_t bits, int8_t e
         memcpy(&value, &word, sizeof value);
         return value;
     }
-    for (i = 0; i < bits; i++) code |= (uint32_t)((codes[(first + i) / 8u] >> ((first + i) % 8u)) & 1u) << i;
+    for (i = 0; i < bits; i++) code |= ((uint32_t)codes[(first + i) / 8u] >> ((first + i) % 8u) & 1u) << i;
     /* One or two bits stand for the middles between the steps: there is no zero among them. */
     return ldexpf((float)((int32_t)code - (1L << (bits - 1))) + (bits <= 2 ? 0.5f : 0.0f), exponent - bits + 1);
 }
