@@ -168,6 +168,15 @@ def test_leftovers_of_finished_trials_are_removed(whole, data, copy):
     assert all(path.read_text() == "mine" for path in mine)
 
 
+def test_a_finished_run_is_tidied_up(data, tmp_path):
+    directory = tmp_path / "run"
+    _train(directory, data)
+    (directory / LOCK).write_text("of a process that was killed")
+    half = make_temporary_folder(directory)
+    _train(directory, data)
+    assert not half.exists() and not (directory / LOCK).exists()
+
+
 def test_a_second_process_says_who_is_at_work(copy, data):
     with (
         locked(copy),

@@ -71,13 +71,14 @@ def copy_ranges(model: Any, quantized_model: keras.Model) -> list[str]:
     graph = read_model(convert_model(model, quantizers=False))
     quantized = quantized_layers(quantized_model)
     kept, done = {node.layer.name for node in read_model(quantized_model).nodes}, []
-    functions = {name: layer for layer in quantized for name in kept if layer.name == _function_after(name, layer)}
-    ends = {layer.name: name for name, layer in functions.items()}
+    starts = {
+        str(layer.name): name for layer in quantized for name in kept if layer.name == _function_after(name, layer)
+    }
     for layer in quantized:
         is_input = isinstance(layer, InputQ)
-        name = _last_absorbed(ends.get(layer.name, layer.name), graph, kept)
+        name = _last_absorbed(starts.get(layer.name, layer.name), graph, kept)
         # The range is of what comes after the function, which is a layer of its own now.
-        limits = next(inputs, None) if is_input else None if layer.name in functions else ranges.get(name)
+        limits = next(inputs, None) if is_input else None if layer.name in starts.values() else ranges.get(name)
         quantizers = [quantizer for quantizer in layer.quantizers if quantizer.weight is None]
         if limits is not None and len(quantizers) == 1 and max(-limits[0], limits[1]) > 0:
             quantizers[0].scale.assign(math.ceil(math.log2(max(-limits[0], limits[1]))))
