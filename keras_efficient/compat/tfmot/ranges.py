@@ -70,7 +70,8 @@ def copy_ranges(model: Any, quantized_model: keras.Model) -> list[str]:
     ranges, inputs = activation_ranges(model), _input_ranges(model)
     graph = read_model(convert_model(model, quantizers=False))
     quantized = quantized_layers(quantized_model)
-    kept, done = {node.layer.name for node in read_model(quantized_model).nodes}, []
+    kept: set[str] = {node.layer.name for node in read_model(quantized_model).nodes}
+    done = []
     starts = {
         str(layer.name): name for layer in quantized for name in kept if layer.name == _function_after(name, layer)
     }
