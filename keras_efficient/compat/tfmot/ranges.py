@@ -77,7 +77,7 @@ def copy_ranges(model: Any, quantized_model: keras.Model) -> list[str]:
     }
     for layer in quantized:
         is_input = isinstance(layer, InputQ)
-        name = _last_absorbed(starts.get(layer.name, layer.name), graph, kept)
+        name = _last_absorbed(starts.get(str(layer.name), str(layer.name)), graph, kept)
         # The range is of what comes after the function, which is a layer of its own now.
         limits = next(inputs, None) if is_input else None if layer.name in starts.values() else ranges.get(name)
         quantizers = [quantizer for quantizer in layer.quantizers if quantizer.weight is None]
