@@ -35,7 +35,7 @@ demo: $(VENV)/.base
 	$(VENV)/bin/keras-efficient export --model $$out/best.keras --out $$out/firmware --verify
 
 test: $(VENV)/.dev
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(FORGIVING)
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q $(FORGIVING)
 
 # The same with the lowest Keras and TensorFlow, in an environment of its own.
 test-oldest:
@@ -47,7 +47,7 @@ test-backends: test-jax test-torch
 
 test-jax test-torch: test-%: $(VENV)/.backends
 	XLA_FLAGS=--xla_backend_optimization_level=0 KERAS_BACKEND=$* \
-		$(RUN) -m pytest -n $(WORKERS) --dist loadfile -q $(BACKEND_TESTS) \
+		$(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q $(BACKEND_TESTS) \
 		-m "not scripts and not one_backend$(if $(filter torch,$*), and not compiles)"
 
 # Each layer once more as torch compiles it: in C++, which takes seven minutes. COMPILED=RandomBasis: those alone.
@@ -56,7 +56,7 @@ test-compiled: $(VENV)/.backends
 
 # Parity with TensorFlow Model Optimization: without it these tests skip.
 test-tfmot: $(VENV)/.tfmot
-	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile -q tests/compat/test_tfmot.py tests/compat/test_tfmot_parity.py
+	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q tests/compat/test_tfmot.py tests/compat/test_tfmot_parity.py
 
 # The notebooks, and each script of scripts/ with --quick; with the data beside the repository, else most of them skip.
 test-scripts: $(VENV)/.backends

@@ -10,7 +10,14 @@ from hypothesis import settings
 settings.register_profile("keras_efficient", deadline=None, derandomize=True)
 settings.load_profile("keras_efficient")
 
+# The tests of a file run on one worker: files of few long tests begin first, else the last of them would run alone.
+_LONG = ("training/", "kinds/", "pruning/", "test_cli.py", "test_docs.py", "test_readme.py", "test_start.py", "compat/")
+
 _SHARED = Path(__file__).parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(_LONG))
 
 
 @pytest.fixture(autouse=True, scope="module")

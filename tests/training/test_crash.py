@@ -5,12 +5,11 @@ import hashlib
 import os
 import resource
 import shutil
-import time
 
 import keras
 import numpy as np
 import pytest
-from check_crashes import ARGUMENTS, check_whole, contents, finish, start
+from check_crashes import check_whole, contents
 
 import keras_efficient as ke
 from keras_efficient import files
@@ -351,19 +350,3 @@ def test_the_system_refuses_in_the_middle_of_a_file(tmp_path, name):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert raised.value.filename == str(path)
     assert path.read_text() == "the last good state" and list(tmp_path.iterdir()) == [path]
-
-
-def test_kill_minus_nine_in_the_middle_of_a_trial(tmp_path):
-    arguments = [*ARGUMENTS, "--trials", "1,0,0", "--epochs", "15,0,0"]
-    finish(tmp_path / "whole", arguments)
-    process = start(tmp_path / "killed", arguments)
-    state = tmp_path / "killed/stages/0_float/trial_000/state.npz"
-    deadline = time.monotonic() + 120
-    while not state.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
-    assert state.exists() and not (tmp_path / "killed/result.json").exists()
-    check_whole(tmp_path / "killed")
-    finish(tmp_path / "killed", arguments)
-    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
