@@ -227,7 +227,7 @@ def _healthy(folder):
 
 ATTACKS = [
     *(Attack(f"a compiler that {what}", _broken_compiler(text)) for what, text in _COMPILERS.items()),
-    Attack("no compiler", _no_compiler, is_quick=True),
+    Attack("no compiler", _no_compiler),
     *(Attack(f"a library {what}", _damaged(damage), what == "cut to half") for what, damage in _DAMAGES.items()),
     Attack("a cache that is a file", _spoiled(lambda cache: cache.write_text("a file"))),
     Attack("a cache that cannot be written", _spoiled(lambda cache: cache.mkdir(mode=0o500))),

@@ -97,7 +97,7 @@ def _is_gone(pid):
 
 
 LITERT = [
-    Attack("LiteRT: an LSTM in int8", _refused("keras.layers.LSTM(4)"), is_quick=True),
+    Attack("LiteRT: an LSTM in int8", _refused("keras.layers.LSTM(4)")),
     Attack("LiteRT: a GRU in int8", _refused("keras.layers.GRU(4)")),
     Attack("LiteRT: two LSTMs", _goes_on("keras.layers.Bidirectional(keras.layers.LSTM(4))")),
     Attack("LiteRT: floats that overflow", _goes_on(after=_HUGE)),
