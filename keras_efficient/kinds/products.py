@@ -115,50 +115,54 @@ def convolution_price(widths: Callable[[Config], Widths], rank: int) -> Price:
     )
 
 
-def depthwise_shape(config: Config, shape: Shape) -> Shape:
-    places = KERNEL[3](config, shape).places(shape)
-    return (*places, None if shape[2] is None else shape[2] * multiplier_of(config))
+def depthwise_shape(rank: int) -> Callable[[Config, Shape], Shape]:
+    def shape(config: Config, shape: Shape) -> Shape:
+        places = KERNEL[rank](config, shape).places(shape)
+        return (*places, None if shape[-1] is None else shape[-1] * multiplier_of(config))
+
+    return shape
 
 
 def multiplier_of(config: Config) -> int:
     return check_size(config.get("depth_multiplier", 1), "depth_multiplier")
 
 
-def depthwise_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
-    return (window_step(KERNEL[3](config, source.shape), source, target, by_channel=True),)
+def depthwise_step(rank: int, config: Config, source: FeatureMap, target: FeatureMap) -> Step:
+    return window_step(KERNEL[rank](config, source.shape), source, target, by_channel=True)
 
 
-def depthwise_price(widths: Callable[[Config], Widths]) -> Price:
+def depthwise_price(widths: Callable[[Config], Widths], rank: int) -> Price:
     def weights(config: Config, source: FeatureMap) -> Weights:
-        outputs = source.shape[2] * multiplier_of(config)
-        kernels = kernel_cells(config) * outputs
+        outputs = source.shape[-1] * multiplier_of(config)
+        kernels = kernel_cells(config, rank) * outputs
         return kernel_and_bias(widths(config), kernels, biases_of(config, outputs), shifts_of(config, outputs))
 
     return Price(
         bits=lambda config, input_bits: widths(config).activation,
-        steps=depthwise_steps,
+        steps=lambda config, source, target: (depthwise_step(rank, config, source, target),),
         weights=weights,
-        products=lambda config, source, target: target.cells * kernel_cells(config),
+        products=lambda config, source, target: target.cells * kernel_cells(config, rank),
     )
 
 
-def separable_price() -> Price:
-    """A depthwise convolution without bias, its float map, and a 1x1 convolution."""
+def separable_price(rank: int) -> Price:
+    """A depthwise convolution without bias, its float map, and a convolution of one place."""
     widths = float_widths({})
 
     def between(config: Config, source: FeatureMap, target: FeatureMap) -> FeatureMap:
-        return FeatureMap((*target.shape[:2], source.shape[2] * multiplier_of(config)), widths.activation)
+        return FeatureMap((*target.shape[:-1], source.shape[-1] * multiplier_of(config)), widths.activation)
 
     def weights(config: Config, source: FeatureMap) -> Weights:
-        channels, filters = source.shape[2] * multiplier_of(config), config["filters"]
-        return kernel_and_bias(widths, channels * (kernel_cells(config) + filters), biases_of(config, filters))
+        channels, filters = source.shape[-1] * multiplier_of(config), config["filters"]
+        return kernel_and_bias(widths, channels * (kernel_cells(config, rank) + filters), biases_of(config, filters))
 
     def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
         middle = between(config, source, target)
-        return (*depthwise_steps(config, source, middle), window_step(ONE_PLACE, middle, target, by_channel=False))
+        first = depthwise_step(rank, config, source, middle)
+        return (first, window_step(ONE_PLACE, middle, target, by_channel=False))
 
     def products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
-        return between(config, source, target).cells * (kernel_cells(config) + config["filters"])
+        return between(config, source, target).cells * (kernel_cells(config, rank) + config["filters"])
 
     return Price(lambda config, input_bits: widths.activation, steps, weights, products)
 
@@ -196,14 +200,17 @@ OWN = {
         )
         for name, rank in (("Conv1DQ", 2), ("ConvQ", 3))
     },
-    "DepthwiseConvQ": Kind(
-        shape=depthwise_shape,
-        settings=QUANTIZED,
-        price=depthwise_price(quantized_widths),
-        form="Convolution",
-        window=KERNEL[3],
-        prunes=THIN,
-    ),
+    **{
+        name: Kind(
+            shape=depthwise_shape(rank),
+            settings=QUANTIZED,
+            price=depthwise_price(quantized_widths, rank),
+            form="Convolution",
+            window=KERNEL[rank],
+            prunes=THIN,
+        )
+        for name, rank in (("DepthwiseConv1DQ", 2), ("DepthwiseConvQ", 3))
+    },
     "ResidualQ": Kind(shape=unchanged_image, settings=QUANTIZED, price=RESIDUAL, form="Residual"),
 }
 LAYERS = {
@@ -220,19 +227,24 @@ LAYERS = {
     },
     "Conv3D": Kind(prunes=FILTERS),
     **{f"Conv{d}DTranspose": Kind(prunes=TRANSPOSED) for d in (1, 2, 3)},
-    "DepthwiseConv1D": Kind(prunes=THIN),
-    "DepthwiseConv2D": Kind(
-        shape=depthwise_shape,
-        price=depthwise_price(float_widths),
-        twin="DepthwiseConvQ",
-        absorbs=CONVOLUTIONS_TAKE_IN,
-        prunes=THIN,
-    ),
-    "SeparableConv2D": Kind(
-        shape=convolution_shape(3),
-        settings={"depth_multiplier": check_size},
-        price=separable_price(),
-        twin="ConvQ",
-        absorbs=CONVOLUTIONS_TAKE_IN,
-    ),
+    **{
+        name: Kind(
+            shape=depthwise_shape(rank),
+            price=depthwise_price(float_widths, rank),
+            twin=twin,
+            absorbs=CONVOLUTIONS_TAKE_IN,
+            prunes=THIN,
+        )
+        for name, rank, twin in (("DepthwiseConv1D", 2, "DepthwiseConv1DQ"), ("DepthwiseConv2D", 3, "DepthwiseConvQ"))
+    },
+    **{
+        name: Kind(
+            shape=convolution_shape(rank),
+            settings={"depth_multiplier": check_size},
+            price=separable_price(rank),
+            twin=twin,
+            absorbs=CONVOLUTIONS_TAKE_IN,
+        )
+        for name, rank, twin in (("SeparableConv1D", 2, "Conv1DQ"), ("SeparableConv2D", 3, "ConvQ"))
+    },
 }

@@ -16,7 +16,7 @@ from keras_efficient.layers.kronecker.taylor_dual_lphm import TaylorDualLPHM
 from keras_efficient.layers.quantized.activation import ActivationQ
 from keras_efficient.layers.quantized.average_pooling import AveragePoolingQ
 from keras_efficient.layers.quantized.conv import ConvQ
-from keras_efficient.layers.quantized.conv1d import Conv1DQ
+from keras_efficient.layers.quantized.conv1d import Conv1DQ, DepthwiseConv1DQ
 from keras_efficient.layers.quantized.dense import DenseQ
 from keras_efficient.layers.quantized.depthwise_conv import DepthwiseConvQ
 from keras_efficient.layers.quantized.input import InputQ
@@ -49,6 +49,7 @@ __all__ = [
     "Conv1DQ",
     "ConvQ",
     "DenseQ",
+    "DepthwiseConv1DQ",
     "DepthwiseConvQ",
     "DualLPHMDense",
     "GlobalMeanPoolingQ",

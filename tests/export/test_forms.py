@@ -40,6 +40,11 @@ def causal(y):
     return layers.Conv1D(3, 3, padding="causal", dilation_rate=4)(y)
 
 
+def thin(y):
+    y = layers.DepthwiseConv1D(3, depth_multiplier=2)(y)
+    return layers.SeparableConv1D(3, 3, strides=2)(y)
+
+
 def moved(y):
     y = layers.UpSampling1D(2)(layers.ZeroPadding1D(2)(y))
     return layers.Permute((2, 1))(layers.Cropping1D((1, 0))(y))
@@ -63,6 +68,7 @@ CASES = {
     "dilated": (IMAGE, lambda y: layers.Conv2D(3, 3, dilation_rate=(2, 3))(y)),
     "dilated depthwise": (IMAGE, lambda y: layers.DepthwiseConv2D(3, dilation_rate=2, padding="same")(y)),
     "causal": (SIGNAL, causal),
+    "thin signals": (SIGNAL, thin),
     "zeros before a signal's": (SIGNAL, lambda y: layers.Conv1D(3, 5, strides=2)(layers.ZeroPadding1D((2, 1))(y))),
     "padding": (IMAGE, lambda y: layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(y))),
     "cropping": (IMAGE, lambda y: layers.Cropping2D(((1, 0), (2, 1)))(y)),

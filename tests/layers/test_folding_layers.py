@@ -131,6 +131,28 @@ class TestDepthwiseConvQ(FoldingContract):
         return numbers.reshape(kernel_shape[-2:])
 
 
+class TestDepthwiseConv1DQ(FoldingContract):
+    layer_class = ke.DepthwiseConv1DQ
+    left_out = ("dilation_rate",)
+    arguments = arguments(kernel_size=3, depth_multiplier=2, strides=2, padding="same")
+    input_shape = (4, 9, 3)
+    output_shape = (4, 5, 6)
+
+    def product(self, x, kernel):
+        return numpy_layers.depthwise_conv(x[:, None], kernel[None], (1, 2), "same")[:, 0]
+
+    def by_output(self, numbers, kernel_shape):
+        return numbers.reshape(kernel_shape[-2:])
+
+    def test_dilated_windows(self):
+        layer = ke.DepthwiseConv1DQ(3, 2, padding="causal", dilation_rate=2)
+        x = self.inputs()
+        y = keras.ops.convert_to_numpy(layer(x))
+        kernel = layer.get_weights()[0][None]
+        expected = numpy_layers.depthwise_conv(x[:, None], kernel, (1, 1), ((0, 0), (4, 0)), (1, 2))[:, 0]
+        np.testing.assert_allclose(y, expected, atol=1e-5)
+
+
 class TestConv1DQ(FoldingContract):
     layer_class = ke.Conv1DQ
     left_out = ("dilation_rate",)  # with strides of 1 only: in test_dilated_windows

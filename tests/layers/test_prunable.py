@@ -152,6 +152,7 @@ LAYERS = {
     "DenseQ": (lambda: ke.DenseQ(6, mode="learn_scales"), ROW),
     "ConvQ": (lambda: ke.ConvQ(3, 3, mode="learn_scales"), IMAGE),
     "ConvQ of 1 bit": (lambda: ke.ConvQ(3, 3, kernel_bits=1, mode="learn_scales"), IMAGE),
+    "DepthwiseConv1DQ": (lambda: ke.DepthwiseConv1DQ(3, mode="learn_scales"), SERIES),
     "Conv1DQ": (lambda: ke.Conv1DQ(3, 2, mode="learn_scales"), SERIES),
     "ConvQ with batch normalization": (lambda: ke.ConvQ(3, 3, batch_norm=L.BatchNormalization()), IMAGE),
     "DepthwiseConvQ": (lambda: ke.DepthwiseConvQ(3, mode="learn_scales"), IMAGE),

@@ -150,7 +150,7 @@ def divide(layer: keras.layers.Layer, variable: keras.Variable, structure: Struc
         raise ValueError(
             f"`structure` does not fit the {variable.name} of layer {described(layer)}: {error}. "
             "Filters are those of Dense, Conv, DepthwiseConv, Conv*Transpose, DenseQ, Conv1DQ, ConvQ and "
-            "DepthwiseConvQ. "
+            "DepthwiseConvQ, DepthwiseConv1DQ. "
             f"Received: structure={structure!r}"
         ) from None
 

@@ -119,12 +119,16 @@ def signal_convolution(layer: Any, request: Request) -> list:
 
 def depthwise(layer: Any, request: Request) -> list:
     window = {**read_convolution(layer, request), "depth_multiplier": layer.depth_multiplier}
-    return with_head(layer, request, lambda **config: layers.DepthwiseConvQ(**window, **config))
+    kind = layers.DepthwiseConvQ if len(layer.kernel_size) == 2 else layers.DepthwiseConv1DQ
+    return with_head(layer, request, lambda **config: kind(**window, **config))
 
 
 def separable(layer: Any, request: Request) -> list:
-    """A depthwise convolution without bias, and a 1x1 convolution."""
-    first = layers.DepthwiseConvQ(
+    """A depthwise convolution without bias, and a convolution of one place."""
+    is_signal = len(layer.kernel_size) == 1
+    thin: Any = layers.DepthwiseConv1DQ if is_signal else layers.DepthwiseConvQ
+    mixing: Any = layers.Conv1DQ if is_signal else layers.ConvQ
+    first = thin(
         **read_convolution(layer, request),
         depth_multiplier=layer.depth_multiplier,
         **{**shared_config(layer), "name": f"{layer.name}_depthwise"},
@@ -132,9 +136,7 @@ def separable(layer: Any, request: Request) -> list:
         use_bias=False,
         **parts_config(layer, {"kernel": "depthwise"}),
     )
-    second = with_head(
-        layer, request, lambda **config: layers.ConvQ(layer.filters, 1, **config), {"kernel": "pointwise"}
-    )
+    second = with_head(layer, request, lambda **config: mixing(layer.filters, 1, **config), {"kernel": "pointwise"})
     return [first, *second]
 
 
@@ -334,8 +336,8 @@ CONVERTERS: dict[Key, Callable[[Any, Request], list | None]] = {
     Key("layers", "Dense"): dense,
     Key("layers", "Conv2D"): convolution,
     Key("layers", "Conv1D"): signal_convolution,
-    Key("layers", "DepthwiseConv2D"): depthwise,
-    Key("layers", "SeparableConv2D"): separable,
+    **{Key("layers", f"DepthwiseConv{d}D"): depthwise for d in (1, 2)},
+    **{Key("layers", f"SeparableConv{d}D"): separable for d in (1, 2)},
     **{Key("layers", name): combination for name in COMBINING},
     Key("layers", "Concatenate"): concatenation,
     **{Key("layers", f"AveragePooling{d}D"): mean_pooling for d in (1, 2)},

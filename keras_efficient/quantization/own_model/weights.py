@@ -17,7 +17,7 @@ def carry_over(old: Any, new: list[Any], batch_norm: Any = None) -> None:
     batch normalization that is folded into it."""
     if isinstance(old, Prunable):
         carry_wrapper(old, new)
-    elif isinstance(old, keras.layers.SeparableConv2D) and len(new) > 1:
+    elif isinstance(old, keras.layers.SeparableConv1D | keras.layers.SeparableConv2D) and len(new) > 1:
         assign(new[0].kernel, old.depthwise_kernel)
         assign(new[1].kernel, old.pointwise_kernel)
         carry_bias(old, new[1])
