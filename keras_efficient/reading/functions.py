@@ -15,7 +15,7 @@ from keras_efficient.kinds import Key
 from keras_efficient.reading.value import Value
 
 MANY = 1 << 30  # more than any batch has
-_RESIZE = Key("ops", "Resize")
+_UP_SAMPLING, _RESIZE = Key("layers", "UpSampling2D"), Key("ops", "Resize")
 Node = Any  # of `reading.graph`, which imports this module
 
 
@@ -41,8 +41,8 @@ def layer_form(node: Node) -> LayerForm:
     key = node.layer_key
     if key is not None and key.origin in ("layers", "own"):
         config = node.layer.get_config()
-        # Up-sampling that interpolates is another function.
-        return LayerForm(key if config.get("interpolation", "nearest") == "nearest" else _RESIZE, config)
+        interpolates = key == _UP_SAMPLING and config["interpolation"] != "nearest"
+        return LayerForm(_RESIZE if interpolates else key, config)
     make = _FORMS.get(key) if key else None
     return (make(node) if make else None) or LayerForm(key, {})
 

@@ -41,7 +41,7 @@ def quantize_model(
 
     Dense, Conv1D, Conv2D, DepthwiseConv1D and 2D, SeparableConv1D and 2D (as two layers), average pooling, sums,
     products and the like of maps, and Concatenate become this package's layers of the same names. A zero padding
-    before a convolution becomes its padding, a batch normalization after a kernel is folded into it, and a relu after a kernel or a sum
+    before a convolution becomes its padding, a batch normalization after a kernel is folded into it, and a relu after a kernel or sum
     becomes its activation; another activation becomes an `ActivationQ`; a lone batch normalization on images becomes
     a depthwise 1x1 convolution. Layers that keep the grid of their input (max pooling, relu, moves, dropout ...) stay
     as they are. Structured layers of this package get the widths that they lack; pruned layers stay pruned.
