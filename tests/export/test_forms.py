@@ -197,3 +197,12 @@ def test_functions_of_several_numbers_and_unknown_ones_have_no_table(activation)
     model = keras.Sequential([keras.Input((4,)), ke.InputQ(8), ke.ActivationQ(8, activation=activation), ke.DenseQ(2)])
     with pytest.raises(ValueError, match="only functions of a number by itself have a table. Received: activation="):
         ke.export.IntegerModel(model)
+
+
+@pytest.mark.filterwarnings("ignore:These layers stay float")
+def test_what_interpolates_is_no_move():
+    inputs = keras.Input((4, 4, 2))
+    y = layers.UpSampling2D(2, interpolation="bilinear")(layers.RandomRotation(0.1)(inputs))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(y)))
+    rows = {row.kind: row for row in ke.support_report(model).rows}
+    assert not rows["UpSampling2D"].c and rows["RandomRotation"].quantize == "outside"
