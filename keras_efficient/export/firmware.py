@@ -13,10 +13,11 @@ from keras_efficient.export.c.writer import AVR_ARRAY_BYTES, Network, too_large_
 from keras_efficient.export.firmware_report import MARK, STACK_MARGIN, FirmwareReport
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.folders import write_together
-from keras_efficient.kinds.arguments import flag, path_of
+from keras_efficient.kinds.arguments import flag, integer, path_of
 from keras_efficient.storage import estimate_storage
 
 WEIGHT_PLACES = ("flash", "ram")
+MAX_WEIGHT_BYTES = 4_000_000
 C_FOLDER = Path(__file__).parent / "c"
 # The files a target needs besides network.c and network.h.
 TARGETS = {
@@ -36,6 +37,7 @@ def export_c(
     target: str = "host",
     ram: int | None = None,
     sparse: bool = True,
+    max_weight_bytes: int = MAX_WEIGHT_BYTES,
 ) -> FirmwareReport:
     """Write a quantized network as C99: network.c, network.h, a small main, report.json, README.md.
 
@@ -55,6 +57,7 @@ def export_c(
             bitmask or by relative indices where that takes fewer bytes; the `layers` of the report name
             the format. Their decoder is code, some 100 bytes, which `weight_bytes` does not count. False
             stores them densely.
+        max_weight_bytes: Networks with more bytes of weights are refused before anything is written.
 
     Returns:
         A `FirmwareReport`.
@@ -73,7 +76,13 @@ def export_c(
     if ram is not None and (not isinstance(ram, int) or isinstance(ram, bool) or ram < 1):
         raise ValueError(f"`ram` must be a positive number of bytes, or None. Received: ram={ram!r}")
     integer_model = IntegerModel(model)
-    predicted = math.ceil(estimate_storage(model).activation_bytes)
+    storage, most = estimate_storage(model), integer(max_weight_bytes, "max_weight_bytes", least=0)
+    if storage.weight_bytes > most:
+        raise ValueError(
+            f"the network has {math.ceil(storage.weight_bytes):,} bytes of weights, which is more than "
+            f"`max_weight_bytes`={most:,}: its C would be about five times as long. Nothing was written"
+        )
+    predicted = math.ceil(storage.activation_bytes)
     network = write_network(integer_model, weights, sparse)
     if target == "avr" and network.weight_bytes > AVR_ARRAY_BYTES:
         raise ValueError(f"{too_large_for_avr(network.weight_bytes)}. Received: target='avr'")

@@ -182,3 +182,11 @@ def test_the_readme_leaves_to_the_header_what_a_number_stands_for(tmp_path):
     ke.export_c(model, tmp_path)
     assert "void network_push(uint16_t pixel)" in (tmp_path / "network.h").read_text()
     assert "byte /" not in (tmp_path / "README.md").read_text()
+
+
+def test_a_network_of_too_many_weights_is_refused(tmp_path):
+    model = ke.build_network([["S", 10, 4, 8, 8]], (8, 8, 1), mode="freeze_scales")
+    with pytest.raises(ValueError, match="has 330 bytes of weights, which is more than `max_weight_bytes`=329"):
+        ke.export_c(model, tmp_path / "c", max_weight_bytes=329)
+    assert not (tmp_path / "c").exists()
+    ke.export_c(model, tmp_path / "c", max_weight_bytes=330)
