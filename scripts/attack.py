@@ -8,6 +8,7 @@ as promised, and neither loses nor writes what it should not. results/attacks.js
 
 import argparse
 import importlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -48,7 +49,7 @@ def run_all(area, attacks):
         with tempfile.TemporaryDirectory(prefix="attack-") as folder:
             try:
                 attack.run(Path(folder))
-            except NotHeldError as seen:
+            except (NotHeldError, subprocess.TimeoutExpired) as seen:
                 not_held[attack.name] = str(seen).replace(folder, "FOLDER")
         seen = not_held.get(attack.name, "held")
         print(f"{area}: {attack.name}: {seen} ({time.perf_counter() - started:.1f} s)", flush=True)
