@@ -47,6 +47,13 @@ def locked(directory: Path) -> Iterator[None]:
             _release(path, descriptor)
 
 
+def tidy_up(directory: Path) -> None:
+    """Remove what a killed process left in a folder; of one that is held the holder takes care."""
+    if not is_tidy(directory):
+        with suppress(OSError), locked(directory):
+            pass
+
+
 def is_tidy(directory: Path) -> bool:
     """Whether nobody holds a folder, and no killed process left anything in it."""
     return not (directory.is_dir() and any(entry.name == LOCK or is_temporary(entry) for entry in directory.iterdir()))

@@ -11,9 +11,9 @@ from keras_efficient.kinds.steps import CellStep, Step, WholeStep
 from keras_efficient.kinds.windows import ONE_PLACE, window_step
 
 
-def repeated_shape(shapes: Sequence[Shape], same_rank: bool = True) -> Shape:
+def repeated_shape(shapes: Sequence[Shape]) -> Shape:
     """The shape of a sum, say, of maps whose axes have one length or 1."""
-    if same_rank and len({len(shape) for shape in shapes}) == 1:
+    if len({len(shape) for shape in shapes}) == 1:
         lengths = [{size for size in sizes if size != 1} for sizes in zip(*shapes, strict=True)]
         if all(len(found) <= 1 for found in lengths):
             return tuple(found.pop() if found else 1 for found in lengths)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from keras_efficient.kinds.combining import cell_by_cell
 from keras_efficient.kinds.fields import check_bits
+from keras_efficient.kinds.identity import Key
 from keras_efficient.kinds.kind import CHANNELS, Kind, Price
 from keras_efficient.kinds.measures import (
     FLOAT_BITS,
@@ -20,6 +20,8 @@ from keras_efficient.kinds.measures import (
 from keras_efficient.kinds.moves import passed_on
 
 TABLE_BITS = 8  # of the codes that a table has an entry for
+# Layers of Keras that are functions of a number by itself; a PReLU of a number and its channel.
+TABLE_LAYERS = tuple(Key("layers", name) for name in ("ELU", "LeakyReLU", "PReLU", "ReLU", "Rescaling"))
 # Keras's functions of a number by itself, which a table can hold.
 TABLES = (
     *("celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu"),
@@ -66,17 +68,17 @@ def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -
     return target.cells
 
 
+def function(bits: Callable[[Config, int], int], form: str | None = None) -> Kind:
+    """A function of each number by itself, which may end a network."""
+    price = Price(bits, cell_by_cell, streams=passed_on)
+    return Kind(shape=unchanged_shape, price=price, form=form, twin="ActivationQ", prunes=CHANNELS, is_head=True)
+
+
 def slopes(config: Config, source: FeatureMap) -> Weights:
     """The slopes of a PReLU: one for each cell, but for the axes that share them."""
     shared = config.get("shared_axes") or ()
     count = math.prod(size for axis, size in enumerate(source.shape, start=1) if axis not in shared)
     return Weights(count, count * FLOAT_BITS)
-
-
-def function(bits: Callable[[Config, int], int], form: str | None = None) -> Kind:
-    """A function of each number by itself, which may end a network."""
-    price = Price(bits, cell_by_cell, streams=passed_on)
-    return Kind(shape=unchanged_shape, price=price, form=form, twin="ActivationQ", prunes=CHANNELS, is_head=True)
 
 
 def has_table(config: Config) -> bool:
@@ -88,12 +90,10 @@ def table_weights(config: Config, source: FeatureMap) -> Weights:
     """A table holds an output for each code of the input; of a PReLU there is one for each slope."""
     if not has_table(config):
         return Weights()
-    slopes = source.shape[-1] if class_of(config["activation"]) == "PReLU" else 0
-    return Weights(slopes, max(slopes, 1) * config["bits"] << min(source.bits, TABLE_BITS))
-
-
-def class_of(activation: Any) -> str | None:
-    return activation.get("class_name") if isinstance(activation, Mapping) else None
+    activation, count = config["activation"], 0
+    if isinstance(activation, Mapping) and activation.get("class_name") == "PReLU":
+        count = slopes(activation["config"], source).parameters
+    return Weights(count, max(count, 1) * config["bits"] << min(source.bits, TABLE_BITS))
 
 
 OWN = {

@@ -49,8 +49,9 @@ def pooling_steps(window: Window) -> Callable[[Config, FeatureMap, FeatureMap], 
 def without_overlap(config: Config) -> str:
     """Every pixel belongs to one output at most, so pixels can be summed up as they come."""
     flat = {key: first_of(config[key]) for key in ("pool_size", "strides") if key in config}
-    sizes, strides, _, _ = read_window({**config, **flat}, "pool_size", default=2)
-    return "windows" if strides[0] >= sizes[0] and strides[1] >= sizes[1] else "no"
+    window = read_window({**config, **flat}, "pool_size", default=2)
+    apart = all(stride >= size for size, stride in zip(window.sizes, window.strides, strict=True))
+    return "windows" if apart else "no"
 
 
 def in_sums(config: Config) -> str:

@@ -217,3 +217,31 @@ def test_moves_of_flattened_maps_are_refused(move):
     with pytest.raises(ValueError, match="a map that was flattened can only be reshaped"):
         ke.export.IntegerModel(model)
     assert not ke.support_report(plain).exports_c
+
+
+def test_a_subclass_that_changes_nothing_is_its_base(tmp_path):
+    class Sum(ke.AddQ):
+        pass
+
+    class Leaky(layers.LeakyReLU):
+        def call(self, x):
+            return ops.softmax(x)
+
+    inputs = keras.Input((4,))
+    y = ke.InputQ(8)(inputs)
+    model = keras.Model(inputs, ke.DenseQ(2)(Sum(activation_bits=8)([y, ke.ActivationQ(8, activation="tanh")(y)])))
+    assert ke.export.IntegerModel(model).operations[1].function == "add"
+    other = keras.Model(inputs, ke.DenseQ(2)(ke.ActivationQ(8, activation=Leaky())(y)))
+    with pytest.raises(ValueError, match="only functions of a number by itself"):
+        ke.export.IntegerModel(other)
+
+
+@pytest.mark.parametrize(("shared_axes", "slopes"), [([1, 2], 3), ([1, 2, 3], 1)])
+def test_each_slope_has_a_table(shared_axes, slopes, tmp_path):
+    slope = layers.PReLU(shared_axes=shared_axes, alpha_initializer="ones")
+    inputs = keras.Input((4, 4, 3))
+    y = ke.ActivationQ(8, activation=slope)(ke.InputQ(8)(inputs))
+    model = keras.Model(inputs, ke.DenseQ(2, kernel_bits=8)(layers.Flatten()(y)))
+    ke.set_mode(model, "freeze_scales")
+    weights = slopes * 256 + 48 * 2 + 2
+    assert ke.estimate_storage(model).weight_bytes == ke.export_c(model, tmp_path).weight_bytes == weights

@@ -153,6 +153,11 @@ class TestMerging:
         with pytest.raises(ValueError, match="must have one shape|in their last axis only"):
             layer()([x, x[:, :2]])
 
+    @pytest.mark.parametrize("layer", [ke.MultiplyQ, ke.SubtractQ])
+    def test_two_inputs_and_no_more(self, layer):
+        with pytest.raises(ValueError, match="takes two tensors. Received: input shapes"):
+            layer()([np.ones((2, 3), "float32")] * 3)
+
     def test_axes_of_length_one_are_repeated(self):
         x = np.random.default_rng(1).normal(size=(2, 3, 3, 4)).astype("float32")
         y = ke.MultiplyQ()([x[:, :1, :1], x])

@@ -9,7 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient import layers
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.context import Context, output_codes
 from keras_efficient.export.integer.grids import (
@@ -193,7 +192,7 @@ def read_combination(call: Call, layer: Any, sources: list[IntegerMap], context:
         layer, getattr(layer, "activation", keras.activations.linear), layer.activation_quantizer
     )
     output = output_codes(layer, layer.activation_quantizer, context)
-    function, factor = FUNCTIONS[type(layer)], 1
+    function, factor = FUNCTIONS[call.node.form.class_name], 1
     terms = [Term(source.codes.bound, source.codes.exponent) for source in sources]
     if function == "multiply":
         first, second = terms
@@ -268,13 +267,14 @@ def sum_bounds(kernel: np.ndarray, codes: Codes, depthwise: bool) -> np.ndarray:
     return np.maximum(up, down).ravel()
 
 
+# By the name of a kind of this package.
 FUNCTIONS = {
-    layers.AddQ: "add",
-    layers.AverageQ: "mean",
-    layers.MaximumQ: "maximum",
-    layers.MinimumQ: "minimum",
-    layers.MultiplyQ: "multiply",
-    layers.SubtractQ: "subtract",
+    "AddQ": "add",
+    "AverageQ": "mean",
+    "MaximumQ": "maximum",
+    "MinimumQ": "minimum",
+    "MultiplyQ": "multiply",
+    "SubtractQ": "subtract",
 }
 # By the form of a kind: the operation that it gives.
 READERS: dict[str, Callable[..., Operation | None]] = {

@@ -10,11 +10,10 @@ import numpy as np
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.grids import UnsupportedLayerError
 from keras_efficient.export.integer.operations import IntegerMap, Lookup
-from keras_efficient.kinds.elementwise import TABLE_BITS, TABLES
+from keras_efficient.kinds import key_of
+from keras_efficient.kinds.elementwise import TABLE_BITS, TABLE_LAYERS, TABLES
 from keras_efficient.layers.activation_names import activation_name
 
-# Layers that are such functions; PReLU of a number and its channel.
-LAYERS = (keras.layers.ELU, keras.layers.LeakyReLU, keras.layers.PReLU, keras.layers.ReLU, keras.layers.Rescaling)
 # How far apart floats may come out that several programs compute for one number, relative to it: some last digits.
 NEAR = 2.0**-21
 
@@ -22,7 +21,7 @@ NEAR = 2.0**-21
 def read_lookup(layer: Any, source: IntegerMap, output: Codes) -> Lookup:
     """The function of an `ActivationQ`, called on all codes of its input."""
     name = activation_name(layer.activation)
-    if name not in TABLES and not isinstance(layer.activation, LAYERS):
+    if name not in TABLES and key_of(layer.activation) not in TABLE_LAYERS:
         raise UnsupportedLayerError(
             layer.name, f"only functions of a number by itself have a table. Received: activation={name!r}"
         )
@@ -44,10 +43,9 @@ def values_of(layer: Any, source: IntegerMap) -> np.ndarray:
     codes = source.codes
     integers = codes.low + codes.step * np.arange(2**codes.bits)
     x = np.ldexp(integers.astype("float32"), codes.exponent)
-    alpha = getattr(layer.activation, "alpha", None)
-    slopes = None if not isinstance(layer.activation, keras.layers.PReLU) else keras.ops.convert_to_numpy(alpha)
-    if slopes is None:
+    if not isinstance(layer.activation, keras.layers.PReLU):
         return keras.ops.convert_to_numpy(layer.activation(keras.ops.convert_to_tensor(x)))[None].astype("float64")
+    slopes = keras.ops.convert_to_numpy(layer.activation.alpha)
     if slopes.size not in (1, source.shape[-1]) or slopes.shape[-1] != slopes.size:
         raise UnsupportedLayerError(
             layer.name, f"slopes must be one for each channel. Received: slopes of shape {slopes.shape}"

@@ -15,8 +15,9 @@ from keras_efficient.type_aliases import Activation, Config, Shape, Tensor
 class ActivationQ(QuantizedLayer):
     """Rounds a function of its input to a grid of `bits` bits: `y = ops.quantize(f(x), bits, scale, signed)`.
 
-    In float mode it is `f`. In C any function is a table with an entry for each code of its input, which therefore has
-    at most 8 bits. Source: Gural & Murmann, ICML 2019 (their `QuantQ`, without a function).
+    In float mode it is `f`. In C the functions that Keras knows are tables with an entry for each code of the input,
+    which therefore has at most 8 bits; others are refused there. Source: Gural & Murmann, ICML 2019 (their `QuantQ`,
+    without a function).
 
     Args:
         bits: Width in bits, 1 to 16.

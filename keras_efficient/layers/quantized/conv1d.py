@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_efficient.kinds.windows import Slide, along, read_signal_window
 from keras_efficient.layers.arguments import (
     check_dilation,
     positive_integer,
@@ -38,18 +39,14 @@ class SignalLayer(KernelLayer):
         check_dilation((self.dilation_rate,), (self.strides,))
 
     @property
-    def extent(self) -> int:
-        """Steps from a window's first place to its last."""
-        return (self.kernel_size - 1) * self.dilation_rate + 1
-
-    @property
-    def zeros(self) -> str | tuple[int, int]:
-        """The padding, of a causal one the zeros."""
-        return (self.extent - 1, 0) if self.padding == "causal" else self.padding
+    def window(self) -> Slide:
+        """As the price and the integers read it: over images of one row, with the zeros of a causal padding."""
+        names = ("kernel_size", "strides", "padding", "dilation_rate")
+        return read_signal_window({name: getattr(self, name) for name in names}, "kernel_size")
 
     def padded(self, x: Tensor) -> tuple[Tensor, str]:
         """The input with the zeros that the layer was given, and the padding that is left for the operation."""
-        zeros = self.zeros
+        zeros = along(self.window.padding, 1)
         return (x, zeros) if isinstance(zeros, str) else (pad_places(x, [zeros]), "valid")
 
     def fix_channels(self, input_shape: Shape) -> int:
@@ -64,7 +61,8 @@ class SignalLayer(KernelLayer):
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        steps = signal_steps(input_shape, self.extent, self.strides, self.zeros, self.name)
+        window = self.window
+        steps = signal_steps(input_shape, window.extents[1], self.strides, along(window.padding, 1), self.name)
         return (input_shape[0], steps, self.output_channels(signal_channels(input_shape, self.name)))
 
     def get_config(self) -> Config:

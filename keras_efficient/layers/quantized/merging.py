@@ -44,6 +44,8 @@ class CombiningLayer(MergingLayer):
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
+    takes_two = False  # and no more
+
     def __init__(
         self, activation_bits: int = 4, signed_output: SignedOutput = "auto", mode: str = "float", **kwargs: Any
     ):
@@ -64,9 +66,10 @@ class CombiningLayer(MergingLayer):
         return self.activation_quantizer(self.combined(inputs), self.current_mode)
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        if self.takes_two and len(input_shape) != 2:
+            raise ValueError(f"Layer '{self.name}' takes two tensors. Received: input shapes {list(input_shape)}")
         try:
-            ranks = {len(shape) for shape in input_shape}
-            return (input_shape[0][0], *repeated_shape([tuple(shape[1:]) for shape in input_shape], len(ranks) == 1))
+            return (input_shape[0][0], *repeated_shape([tuple(shape[1:]) for shape in input_shape]))
         except ValueError as error:
             raise ValueError(f"Layer '{self.name}': {error}") from None
 
@@ -117,7 +120,10 @@ class AddQ(CombiningLayer):
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
 class SubtractQ(CombiningLayer):
-    """`y = q_a(x_1 - x_2)`, with a quantized output; in float mode `keras.layers.Subtract`. See `CombiningLayer`."""
+    """`y = q_a(x_1 - x_2)` of two maps, with a quantized output; in float mode `keras.layers.Subtract`. See
+    `CombiningLayer`."""
+
+    takes_two = True
 
     def combined(self, inputs: Sequence[Tensor]) -> Tensor:
         return ops.subtract(*inputs)
@@ -125,7 +131,10 @@ class SubtractQ(CombiningLayer):
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
 class MultiplyQ(CombiningLayer):
-    """`y = q_a(x_1 * x_2)`, with a quantized output; in float mode `keras.layers.Multiply`. See `CombiningLayer`."""
+    """`y = q_a(x_1 * x_2)` of two maps, with a quantized output; in float mode `keras.layers.Multiply`. See
+    `CombiningLayer`."""
+
+    takes_two = True
 
     def combined(self, inputs: Sequence[Tensor]) -> Tensor:
         return ops.multiply(*inputs)

@@ -14,14 +14,13 @@ from keras_efficient import layers
 from keras_efficient.copies.layers import as_layer
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.combining import COMBINING, repeated_shape
-from keras_efficient.kinds.elementwise import TABLE_BITS, TABLES
+from keras_efficient.kinds.elementwise import TABLE_BITS, TABLE_LAYERS, TABLES
 from keras_efficient.kinds.windows import read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.fusion import is_depthwise
 from keras_efficient.quantization.own_model.kinds import (
     ACTIVATION,
     BATCH_NORM,
-    TABLE_LAYERS,
     activation_name,
     relu_name,
 )
@@ -294,9 +293,9 @@ def mean_pooling(layer: Any, request: Request) -> list:
     if config["data_format"] != "channels_last":
         raise refusal(layer, f"data_format={config['data_format']!r}", "channels must come last")
     flat = {key: config[key][0] if len(config[key]) == 1 else config[key] for key in ("pool_size", "strides")}
-    sizes, strides, padding, _ = read_window({**config, **flat}, "pool_size")
+    window = read_window({**config, **flat}, "pool_size")
     places = request.node.inputs[0].shape[:-1]
-    if padding == "same" and not fits_without_padding(places, sizes, strides):
+    if window.padding == "same" and not fits_without_padding(places, window.sizes, window.strides):
         raise refusal(
             layer, "padding='same'", "windows must not reach over the edge, as they count other numbers there"
         )

@@ -10,8 +10,6 @@ from keras_efficient.layers.activation_names import activation_name as name_of_a
 
 BATCH_NORM, ACTIVATION, RELU = (Key("layers", name) for name in ("BatchNormalization", "Activation", "ReLU"))
 RELU_6 = 6.0
-# Layers that are functions of a number by itself, but for a plain relu.
-TABLE_LAYERS = tuple(Key("layers", name) for name in ("ReLU", "LeakyReLU", "ELU", "PReLU", "Rescaling"))
 
 
 def activation_name(layer: Any) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from keras_efficient.folders import is_tidy, locked
+from keras_efficient.folders import locked, tidy_up
 from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.executors.tasks import Task, Tasks, begun
 from keras_efficient.training.experiments.data import DataSettings
@@ -81,7 +81,8 @@ def run_experiment(
     missing = [run for run in plan.runs if status(run) != "done"]
     _check_builders(missing)
     _check_data(missing)
-    if not missing and is_tidy(plan.storage):
+    if not missing:
+        tidy_up(plan.storage)
         return write_summary(plan)
     with locked(plan.storage):
         _run(missing, executor, verbose)

@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from keras_efficient.files import read_json, remove_temporary
-from keras_efficient.folders import is_tidy, locked
+from keras_efficient.folders import tidy_up
 from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.manifest import check_directory, opened
 from keras_efficient.training.progress import make_progress
@@ -76,9 +75,8 @@ def search_networks(
     check_directory(search.directory, search.manifest())
     if not is_complete(search):
         _run(search, executor, verbose)
-    elif not is_tidy(search.directory):
-        with suppress(OSError), locked(search.directory):
-            pass
+    else:
+        tidy_up(search.directory)
     return SearchResult.from_json(read_json(search.directory / RESULT), search.directory)
 
 
