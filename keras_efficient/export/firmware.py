@@ -7,9 +7,10 @@ from pathlib import Path
 
 import keras
 
+from keras_efficient.export.c.assembly import AVR_ARRAY_BYTES, too_large_for_avr
 from keras_efficient.export.c.readme import readme
 from keras_efficient.export.c.sketch import check_sketch_folder, sketch
-from keras_efficient.export.c.writer import AVR_ARRAY_BYTES, Network, too_large_for_avr, write_network
+from keras_efficient.export.c.writer import Network, write_network
 from keras_efficient.export.firmware_report import MARK, STACK_MARGIN, FirmwareReport
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.folders import write_together

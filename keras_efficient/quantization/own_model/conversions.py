@@ -4,66 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_efficient import layers
 from keras_efficient.copies.layers import as_layer
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.combining import COMBINING, repeated_shape
-from keras_efficient.kinds.elementwise import TABLE_BITS, TABLE_LAYERS, TABLES
+from keras_efficient.kinds.elementwise import TABLE_LAYERS, TABLES
 from keras_efficient.kinds.windows import read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.quantization.own_model.functions import activation_function, activation_layer, for_table, grid_of
 from keras_efficient.quantization.own_model.fusion import is_depthwise
 from keras_efficient.quantization.own_model.kinds import (
     ACTIVATION,
     BATCH_NORM,
     activation_name,
-    relu_name,
 )
-from keras_efficient.quantization.own_model.settings import Choice, Settings
-from keras_efficient.reading.graph import Node
+from keras_efficient.quantization.own_model.request import Request, StaysFloatError, refusal, shared_config
+from keras_efficient.quantization.own_model.settings import Choice
 
 GRIDS = ("relu", "relu6", "linear")
-# Where a function must show whether it gives negative numbers.
-SHOWN = np.linspace(-64, 64, 2**12 + 1, dtype="float32")
-SHARED = ("name", "trainable", "dtype")
 PARTS = ("kernel", "bias")
 PRUNABLE = Key("own", "Prunable")
 ROLES = ("initializer", "regularizer", "constraint")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of a conversion.
-
-    Attributes:
-        node: Where the layer stands.
-        choice: Widths of the layer.
-        batch_norm: A Keras batch normalization to fold, or None.
-        frozen_statistics: Whether that is called with `training=False`.
-        padding: Of the zero padding before a convolution, or None.
-        activation: Name of the activation that follows, or None for the layer's own.
-        is_output: Whether the model ends with this layer, but for a head.
-        non_negative: Whether all inputs are known to be non-negative.
-    """
-
-    node: Node
-    choice: Choice
-    batch_norm: Any = None
-    frozen_statistics: bool = False
-    padding: Any = None
-    activation: str | None = None
-    is_output: bool = False
-    non_negative: bool = False
-
-    @property
-    def settings(self) -> Settings:
-        assert self.choice.settings is not None  # of a layer that stays float no conversion is asked
-        return self.choice.settings
 
 
 def convert(request: Request) -> list[keras.layers.Layer] | None:
@@ -175,51 +141,6 @@ def with_head(layer: Any, request: Request, make: Callable, names: dict | None =
     ]
 
 
-def reads_through_table(node: Node) -> bool:
-    """Whether a node becomes a table of all codes of its input."""
-    if node.form.key == ACTIVATION:
-        return node.form.config["activation"] in TABLES
-    return node.form.key in TABLE_LAYERS and relu_name(*node.form) is None
-
-
-def for_table(settings: Settings) -> Settings:
-    """The widths of a layer before a table, which has an entry for each code."""
-    return replace(settings, activation_bits=min(settings.activation_bits, TABLE_BITS))
-
-
-def grid_of(activation: Callable, request: Request, shared: dict) -> keras.layers.Layer:
-    """A function on a grid of its own, signed where it gives negative numbers."""
-    slopes = isinstance(activation, keras.layers.PReLU)
-    signed = slopes or bool(np.min(keras.ops.convert_to_numpy(activation(keras.ops.convert_to_tensor(SHOWN)))) < 0)
-    return layers.ActivationQ(request.settings.activation_bits, signed, activation=activation, **shared)
-
-
-def activation_function(layer: Any, request: Request) -> list | None:
-    """A function between two layers; a head stays as it is."""
-    if request.is_output or activation_name(layer) not in TABLES:
-        return None
-    return [grid_of(layer.activation, request, shared_config(layer))]
-
-
-def activation_layer(layer: Any, request: Request) -> list | None:
-    """A layer that is a function, such as a LeakyReLU: an activation object within the quantized one."""
-    if request.is_output or relu_name(*request.node.form):
-        return None
-    if isinstance(layer, keras.layers.Rescaling) and np.ndim(layer.scale) + np.ndim(layer.offset):
-        raise refusal(layer, "several scales or offsets", "it must scale all channels alike")
-    inner = type(layer).from_config({**layer.get_config(), "name": f"{layer.name}_function"})
-    return [grid_of(inner, request, shared_config(layer))]
-
-
-def shared_config(layer: Any) -> dict:
-    """What every layer has: of an operation such as x + y, the name alone."""
-    if not isinstance(layer, keras.layers.Layer):
-        return {"name": layer.name}
-    config = layer.get_config()
-    regularizer = getattr(layer, "activity_regularizer", None)
-    return {**{key: config[key] for key in SHARED}, **({"activity_regularizer": regularizer} if regularizer else {})}
-
-
 def parts_config(layer: Any, names: dict) -> dict:
     """Initializers, regularizers and constraints. `names`: what the layer calls its kernel."""
     config = {}
@@ -320,14 +241,6 @@ def global_mean(layer: Any, request: Request) -> list:
     signed = request.is_output or not request.non_negative
     bits = request.settings.activation_bits
     return [layers.GlobalMeanPoolingQ(bits, signed, layer.keepdims, **shared_config(layer))]
-
-
-class StaysFloatError(ValueError):
-    """A layer that has a quantized form, but not as it is set."""
-
-
-def refusal(layer: Any, received: str, rule: str) -> StaysFloatError:
-    return StaysFloatError(f"{rule}. Received: {received}")
 
 
 # What makes the `Kind.twin` of a kind.

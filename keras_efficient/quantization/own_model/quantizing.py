@@ -14,15 +14,11 @@ from keras_efficient.copies.rebuild import Rebuilder
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.layers.quantized.input import InputQ
-from keras_efficient.quantization.own_model.conversions import (
-    Request,
-    StaysFloatError,
-    convert,
-    for_table,
-    reads_through_table,
-)
+from keras_efficient.quantization.own_model.conversions import convert
+from keras_efficient.quantization.own_model.functions import for_table, reads_through_table
 from keras_efficient.quantization.own_model.fusion import leads_out, plan_fusions
 from keras_efficient.quantization.own_model.kinds import relu_name
+from keras_efficient.quantization.own_model.request import Request, StaysFloatError
 from keras_efficient.quantization.own_model.settings import Choice
 from keras_efficient.quantization.own_model.weights import carry_over
 from keras_efficient.quantization.samples import Samples, parts_of

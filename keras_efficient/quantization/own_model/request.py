@@ -1,0 +1,60 @@
+"""What is asked of the conversion of a layer, and how it is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_efficient.quantization.own_model.settings import Choice, Settings
+from keras_efficient.reading.graph import Node
+
+SHARED = ("name", "trainable", "dtype")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a conversion.
+
+    Attributes:
+        node: Where the layer stands.
+        choice: Widths of the layer.
+        batch_norm: A Keras batch normalization to fold, or None.
+        frozen_statistics: Whether that is called with `training=False`.
+        padding: Of the zero padding before a convolution, or None.
+        activation: Name of the activation that follows, or None for the layer's own.
+        is_output: Whether the model ends with this layer, but for a head.
+        non_negative: Whether all inputs are known to be non-negative.
+    """
+
+    node: Node
+    choice: Choice
+    batch_norm: Any = None
+    frozen_statistics: bool = False
+    padding: Any = None
+    activation: str | None = None
+    is_output: bool = False
+    non_negative: bool = False
+
+    @property
+    def settings(self) -> Settings:
+        assert self.choice.settings is not None  # of a layer that stays float no conversion is asked
+        return self.choice.settings
+
+
+def shared_config(layer: Any) -> dict:
+    """What every layer has: of an operation such as x + y, the name alone."""
+    if not isinstance(layer, keras.layers.Layer):
+        return {"name": layer.name}
+    config = layer.get_config()
+    regularizer = getattr(layer, "activity_regularizer", None)
+    return {**{key: config[key] for key in SHARED}, **({"activity_regularizer": regularizer} if regularizer else {})}
+
+
+class StaysFloatError(ValueError):
+    """A layer that has a quantized form, but not as it is set."""
+
+
+def refusal(layer: Any, received: str, rule: str) -> StaysFloatError:
+    return StaysFloatError(f"{rule}. Received: {received}")
