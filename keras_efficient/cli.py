@@ -155,6 +155,9 @@ def export(
     data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
     samples: Annotated[Path | None, Option(help="Inputs that show litert the ranges: a .npy file.")] = None,
     images: Annotated[int, Option(help="Images for --verify, at most.")] = 10_000,
+    prefix: Annotated[
+        str, Option(help="What stands for network in the names of files, functions, macros.")
+    ] = "network",
     as_json: _Json = False,
 ) -> None:
     """Write a trained network as C99, with the bytes it takes; check it bit for bit.
@@ -167,7 +170,7 @@ def export(
     leaves model.tflite, int8, and says its bytes beside those of the C; it takes plain Keras models, too.
     """
     report, verification = run_export(
-        ExportArguments(model, out, weights, target, ram, verify, dataset, data_dir, samples, images)
+        ExportArguments(model, out, weights, target, ram, verify, dataset, data_dir, samples, images, prefix)
     )
     echo(report.to_json() if as_json else f"{report}\n{verification or ''}".rstrip(), nl=not as_json)
     if isinstance(verification, ke.export.Verification) and not verification.passed:

@@ -45,6 +45,7 @@ class ExportArguments:
     data_dir: Path | None
     samples: Path | None
     images: int
+    prefix: str = "network"
 
     def check(self) -> None:
         """A ValueError for options that cannot be meant, before anything is read."""
@@ -87,7 +88,9 @@ def run_export(
         return run_litert(arguments)
     network = load_model(arguments.model)
     pixels = verification_images(network, arguments) if arguments.verify else None
-    report = export_c(network, arguments.out, arguments.weights, arguments.target, arguments.ram)
+    report = export_c(
+        network, arguments.out, arguments.weights, arguments.target, arguments.ram, prefix=arguments.prefix
+    )
     if pixels is None:
         return report, None
     verification = verify_c(network, arguments.out, pixels, arguments.target)
@@ -154,12 +157,14 @@ def read_samples(path: Path) -> np.ndarray:
     return samples
 
 
-def verification_images(network: keras.Model, arguments: ExportArguments) -> np.ndarray:
+def verification_images(network: keras.Model, arguments: ExportArguments) -> np.ndarray | list[np.ndarray]:
     """Integers (n, rows, columns, channels): validation images, or noise where there are none."""
-    shape, integers, count = model_input_shape(network), IntegerModel(network), arguments.images
-    if arguments.dataset is None and shape != DIGITS_SHAPE:
-        codes = integers.input.codes
-        return np.random.default_rng(0).integers(codes.low, codes.high + 1, (min(count, 256), *shape))
+    integers, count = IntegerModel(network), arguments.images
+    if arguments.dataset is None and (len(integers.inputs) > 1 or model_input_shape(network) != DIGITS_SHAPE):
+        random, samples = np.random.default_rng(0), min(count, 256)
+        ranges = [(each.codes.low, each.codes.high + 1, (samples, *each.shape)) for each in integers.inputs]
+        noise = [random.integers(*each) for each in ranges]
+        return noise if len(noise) > 1 else noise[0]
     return integers.encode(fitting_dataset(arguments.dataset or DIGITS, arguments.data_dir, network).x_val[:count])
 
 

@@ -19,7 +19,7 @@ LAYERS = [
     ("ke.ConvQ(..., kernel_size=3)", "filters", "3", COUNT),
     ("ke.ConvQ(3, ...)", "kernel_size", "(3, 2)", SIZE),
     ("ke.ConvQ(3, 3, ...)", "strides", "2", SIZE),
-    ("ke.ConvQ(3, 3, ...)", "padding", "'same'", ("'nosuch'", "3", "None")),
+    ("ke.ConvQ(3, 3, ...)", "padding", "'same'", ("'nosuch'", "-3", "None")),
     ("ke.ConvQ(3, 3, ...)", "kernel_bits", "2", SOME_BITS),
     ("ke.Conv1DQ(..., kernel_size=3)", "filters", "3", SOME_COUNT),
     ("ke.Conv1DQ(3, ...)", "kernel_size", "3", ("0", "(3, 2)", "'3'")),

@@ -117,14 +117,14 @@ def integer_figures(model, data):
     with tempfile.TemporaryDirectory() as folder:
         report = ke.export_c(model, folder)
     network = read_network(model)
-    graph = read_graph(network, network.input_shape, numbers.input.codes.bits)
+    graph = read_graph(network, [entry.shape for entry in network.entries], numbers.input.codes.bits)
     price = ke.estimate_storage(model)
     return {
         "accuracy": accuracy(logits, data[5]),
         "weight_bytes": report.weight_bytes,
         "arena_bytes": report.arena_bytes,
         "priced_bytes": price.activation_bytes,
-        "greedy_bytes": greedy_arena(graph.first, graph.nodes),
+        "greedy_bytes": greedy_arena(graph.inputs, graph.nodes),
         "ram_bytes": report.ram_bytes,
         "mult_adds": price.mult_adds,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import keras
@@ -10,8 +11,9 @@ import keras
 from keras_efficient.export.c.assembly import AVR_ARRAY_BYTES, too_large_for_avr
 from keras_efficient.export.c.readme import readme
 from keras_efficient.export.c.sketch import check_sketch_folder, sketch
+from keras_efficient.export.c.text import renamed
 from keras_efficient.export.c.writer import Network, write_network
-from keras_efficient.export.firmware_report import MARK, STACK_MARGIN, FirmwareReport
+from keras_efficient.export.firmware_report import STACK_MARGIN, FirmwareReport, is_own
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.folders import write_together
 from keras_efficient.kinds.arguments import flag, integer, path_of
@@ -28,7 +30,7 @@ TARGETS = {
     "arduino": (),  # the sketch, which is named after its folder
 }
 REPORTS = ("report.json", "README.md")
-OWN_FILES = ("network.c", "network.h", *REPORTS)
+PREFIX = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def export_c(
@@ -39,6 +41,7 @@ def export_c(
     ram: int | None = None,
     sparse: bool = True,
     max_weight_bytes: int = MAX_WEIGHT_BYTES,
+    prefix: str = "network",
 ) -> FirmwareReport:
     """Write a quantized network as C99: network.c, network.h, a small main, report.json, README.md.
 
@@ -59,16 +62,18 @@ def export_c(
             the format. Their decoder is code, some 100 bytes, which `weight_bytes` does not count. False
             stores them densely.
         max_weight_bytes: Networks with more bytes of weights are refused before anything is written.
+        prefix: What stands for "network" in the names of files, functions and macros, so that several networks link
+            into one program: lower-case letters, digits and "_". A folder holds one network.
 
     Returns:
         A `FirmwareReport`.
 
     Raises:
         ValueError: Wrong arguments; a model with layers that have no integer form; a network that
-            does not fit `ram`; weights of more than 32,767 bytes for the target "avr", whose compiler has no larger
-            arrays (with "arduino" the compiler of such a board says so); a file that this function did not write
-            where the folder or one of its files goes; a folder that can be no sketch, by its name or by the main
-            of another target in it.
+            does not fit `ram`; a folder with a network of another prefix; weights of more than 32,767 bytes for the
+            target "avr", whose compiler has no larger arrays (with "arduino" the compiler of such a board says so); a
+            file that this function did not write where the folder or one of its files goes; a folder that can be no
+            sketch, by its name or by the main of another target in it.
         OSError: If a file cannot be written, or another process writes into the folder (BlockingIOError).
     """
     check_choice("weights", weights, WEIGHT_PLACES)
@@ -76,6 +81,10 @@ def export_c(
     directory, sparse = path_of(directory, "directory"), flag(sparse, "sparse")
     if ram is not None and (not isinstance(ram, int) or isinstance(ram, bool) or ram < 1):
         raise ValueError(f"`ram` must be a positive number of bytes, or None. Received: ram={ram!r}")
+    if not isinstance(prefix, str) or not PREFIX.fullmatch(prefix):
+        raise ValueError(
+            f"`prefix` must be lower-case letters, digits and '_', a letter first. Received: prefix={prefix!r}"
+        )
     integer_model = IntegerModel(model)
     storage, most = estimate_storage(model), integer(max_weight_bytes, "max_weight_bytes", least=0)
     if storage.weight_bytes > most:
@@ -87,7 +96,7 @@ def export_c(
     network = write_network(integer_model, weights, sparse)
     if target == "avr" and network.weight_bytes > AVR_ARRAY_BYTES:
         raise ValueError(f"{too_large_for_avr(network.weight_bytes)}. Received: target='avr'")
-    report = new_report(integer_model, network, weights, predicted)
+    report = new_report(integer_model, network, weights, predicted, prefix)
     if ram is not None and not report.fits(ram):
         raise ValueError(
             f"the network does not fit `ram`={ram} bytes: it needs {report.ram_bytes} ({' + '.join(needs(report))})"
@@ -101,7 +110,7 @@ def needs(report: FirmwareReport) -> list[str]:
     return parts + ([f"{report.weight_bytes} weights"] if report.weights == "ram" else [])
 
 
-def new_report(model: IntegerModel, network: Network, weights: str, predicted: int) -> FirmwareReport:
+def new_report(model: IntegerModel, network: Network, weights: str, predicted: int, prefix: str) -> FirmwareReport:
     return FirmwareReport(
         weight_bytes=network.weight_bytes,
         arena_bytes=network.arena_bytes,
@@ -113,6 +122,8 @@ def new_report(model: IntegerModel, network: Network, weights: str, predicted: i
         inexact_layers=model.inexact_layers,
         layers=network.layers,
         network_id=network.network_id,
+        prefix=prefix,
+        logit_exponents=model.logit_exponents,
     )
 
 
@@ -122,16 +133,19 @@ def write_firmware(directory: Path, network: Network, report: FirmwareReport, ta
     Where a process dies between two of them, the folder holds the old network or the new one, perhaps without its
     report, or a header that the source refuses: the reports go first and come last.
     """
+    prefix = report.prefix
     check_folder(directory)
-    for name in OWN_FILES:
+    check_alone(directory, prefix)
+    for name in (f"{prefix}.c", f"{prefix}.h", *REPORTS):
         check_own(directory / name)
     mains = {name: (C_FOLDER / name).read_text(encoding="utf-8") for name in TARGETS[target]}
     if target == "arduino":
         check_sketch_folder(directory)
         mains |= sketch(directory)
+    mains = {name: renamed(text, prefix) for name, text in mains.items()}
     # A main is meant to be changed: the user's version stays.
     new = {name: text for name, text in mains.items() if not (directory / name).exists()}
-    code = {"network.h": network.header, "network.c": network.source}
+    code = {f"{prefix}.h": renamed(network.header, prefix), f"{prefix}.c": renamed(network.source, prefix)}
     write_together(directory, {**new, **code, **_reports(report, target)}, outdated=REPORTS)
 
 
@@ -151,8 +165,18 @@ def check_folder(directory: Path) -> None:
         )
 
 
+def check_alone(directory: Path, prefix: str) -> None:
+    """Refuse a folder that holds a network of another name."""
+    others = [path.stem for path in directory.glob("*.h") if path.stem != prefix and is_own(path)]
+    if others:
+        raise ValueError(
+            f"'{directory}' holds the network {others[0]!r}: a folder holds one. Received: prefix={prefix!r}. "
+            "Nothing was written"
+        )
+
+
 def check_own(path: Path) -> None:
-    if path.exists() and not (path.is_file() and MARK in path.read_text(encoding="utf-8", errors="replace")[:200]):
+    if path.exists() and not is_own(path):
         raise ValueError(f"'{path}' exists and is not an export of keras_efficient: nothing was written")
 
 

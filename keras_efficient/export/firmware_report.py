@@ -35,6 +35,8 @@ class FirmwareReport:
             order of its output pixels ("row", "column", "alternating", "strips"), bytes its input is
             moved by.
         network_id: NETWORK_ID of the C that this is true of; None in files of version 0.1.0.
+        prefix: What the files, functions and macros begin with.
+        logit_exponents: Of each output; None in files of version 0.1.0.
     """
 
     weight_bytes: int
@@ -49,6 +51,8 @@ class FirmwareReport:
     stack_bytes: int | None = None
     flash_bytes: int | None = None
     network_id: str | None = None
+    prefix: str = "network"
+    logit_exponents: tuple[int, ...] | None = None
 
     @property
     def ram_bytes(self) -> int:
@@ -84,6 +88,11 @@ class FirmwareReport:
         )
 
 
+def is_own(path: Path) -> bool:
+    """Whether this package wrote a file."""
+    return path.is_file() and MARK in path.read_text(encoding="utf-8", errors="replace")[:200]
+
+
 def firmware_report(directory: str | Path) -> FirmwareReport:
     """The report of an exported network, from its report.json.
 
@@ -92,16 +101,17 @@ def firmware_report(directory: str | Path) -> FirmwareReport:
     """
     path = Path(directory) / "report.json"
     try:
-        header = path.with_name("network.h").read_text(encoding="utf-8")
         numbers = read_json(path, "report of an export")
-        known = {"network_id": None, **numbers}
+        known = {"network_id": None, "prefix": "network", "logit_exponents": None, **numbers}
+        header = path.with_name(f"{Path(known['prefix']).name}.h").read_text(encoding="utf-8")
         values: dict[str, Any] = {field.name: known[field.name] for field in fields(FirmwareReport)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"'{directory}' holds no network exported by keras_efficient: {error!r}") from None
     values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     report = FirmwareReport(**values)
-    if report.network_id is not None and f"NETWORK_ID {report.network_id}" not in header:
+    if report.network_id is not None and f"{report.prefix.upper()}_ID {report.network_id}" not in header:
         raise ValueError(
-            f"'{path}' is of network {report.network_id}, which is not that of the network.h beside it: export again"
+            f"'{path}' is of network {report.network_id}, which is not that of the {report.prefix}.h beside it: "
+            "export again"
         )
     return report

@@ -16,6 +16,7 @@ from keras_efficient.export.integer import (
     MaxPooling,
     Move,
     Operation,
+    Outputs,
     Rescale,
     Residual,
     WindowOperation,
@@ -25,7 +26,7 @@ from keras_efficient.kinds.combining import combined_step
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
 from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WholeStep
 from keras_efficient.kinds.windows import ONE_PLACE, window_step
-from keras_efficient.storage.graphs import Node
+from keras_efficient.storage.graphs import Node, gathering
 from keras_efficient.storage.planner.arrival import line_bits, sum_bits
 
 
@@ -82,10 +83,13 @@ def pools_on_arrival(operation: Operation) -> TypeGuard[MaxPooling | AveragePool
 
 def graph_nodes(network: IntegerNetwork) -> list[Node]:
     """The nodes of a network with branches, as the storage report has them."""
-    nodes = []
+    nodes: list[Node] = []
     for number, (operation, sources) in enumerate(zip(network.operations, network.sources, strict=True)):
         is_last = number == len(network.operations) - 1
         target = feature_map(operation.target, is_last)
+        if isinstance(operation, Outputs):
+            nodes.append(gathering(sources, [feature_map(source) for source in operation.sources]))
+            continue
         if isinstance(operation, Combination):
             steps: list[Step] = [combined_step(feature_map(source), target) for source in operation.sources]
         elif isinstance(operation, Concatenation):

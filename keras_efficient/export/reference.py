@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ from keras_efficient.reading.run import run_nodes
 IMAGES_AT_ONCE = 500
 
 
-def keras_logits(model: keras.Model, integer_model: IntegerModel, x: np.ndarray) -> np.ndarray:
+def keras_logits(model: keras.Model, integer_model: IntegerModel, x: Any) -> np.ndarray:
     """The logits of `integer_model`, computed by the Keras layers in floating point.
 
     The layers run in their quantized form; the last one gives its sums, before activation and
@@ -31,27 +32,37 @@ def keras_logits(model: keras.Model, integer_model: IntegerModel, x: np.ndarray)
         float64 (n, outputs).
     """
     network = integer_model.network.network
-    x = np.asarray(x).reshape(len(x), *network.input_shape) * 2.0**integer_model.input.codes.exponent
+    given = x if isinstance(x, (list, tuple)) else [x]
+    triples = zip(given, network.entries, integer_model.inputs, strict=True)
+    inputs = [
+        np.asarray(part).reshape(len(part), *entry.shape) * 2.0**integers.codes.exponent
+        for part, entry, integers in triples
+    ]
+    count = len(inputs[0])
     with quantized_mode(model):
-        starts = range(0, len(x), IMAGES_AT_ONCE)
-        parts = [run_network(network, x[start : start + IMAGES_AT_ONCE].astype("float32")) for start in starts]
-    logits = np.concatenate(parts).reshape(len(x), -1).astype(np.float64)
-    return np.clip(logits * 2.0**-integer_model.logit_exponent, *LOGIT_RANGE)
+        starts = range(0, count, IMAGES_AT_ONCE)
+        batches = [[each[start : start + IMAGES_AT_ONCE].astype("float32") for each in inputs] for start in starts]
+        parts = zip(*(run_network(network, batch) for batch in batches), strict=True)
+        outputs = [np.concatenate(part).reshape(count, -1).astype(np.float64) for part in parts]
+    pairs = zip(outputs, integer_model.logit_exponents, strict=True)
+    return np.concatenate([np.clip(y * 2.0**-exponent, *LOGIT_RANGE) for y, exponent in pairs], axis=1)
 
 
-def run_network(network: Network, x: np.ndarray) -> np.ndarray:
-    """The last layer's outputs, or its sums where those are the logits."""
-    _, first = network.inputs
-    if not network.calls:
-        return x
-    *before, last = [call.node for call in network.calls]
-    if network.grid is not None or not hasattr(last.layer, "weighted_sums"):
-        y = run_nodes([*before, last], {first: x})[last.outputs[0]]
-    else:
-        # Called beside the layer's __call__, which would cast and, on torch, drop the gradient.
-        source = run_nodes(before, {first: x})[last.inputs[0]]
-        y = last.layer.weighted_sums(keras.ops.cast(source, last.layer.compute_dtype))
-    return keras.ops.convert_to_numpy(keras.ops.stop_gradient(y))
+def run_network(network: Network, x: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The outputs of the last layers, or their sums where those are the logits."""
+    known = {entry.first: part for entry, part in zip(network.entries, x, strict=True)}
+    first, nodes = len(network.entries), [call.node for call in network.calls]
+    known = run_nodes(nodes, known)
+    values = [entry.first for entry in network.entries] + [node.outputs[0] for node in nodes]
+    found = []
+    for number in network.outputs:
+        y = known[values[number]]
+        if number >= first and network.is_sum(number - first) and hasattr(nodes[number - first].layer, "weighted_sums"):
+            # Called beside the layer's __call__, which would cast and, on torch, drop the gradient.
+            node = nodes[number - first]
+            y = node.layer.weighted_sums(keras.ops.cast(known[node.inputs[0]], node.layer.compute_dtype))
+        found.append(keras.ops.convert_to_numpy(keras.ops.stop_gradient(keras.ops.convert_to_tensor(y))))
+    return found
 
 
 @contextmanager

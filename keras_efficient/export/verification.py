@@ -14,6 +14,7 @@ from keras_efficient.export.firmware_report import FirmwareReport, firmware_repo
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.reference import keras_logits
 from keras_efficient.export.verify import ToolFailedError, ToolMissingError, run_on_arm, run_on_avr, run_on_host
+from keras_efficient.export.verify.interface import one_after_another
 from keras_efficient.kinds.arguments import path_of
 
 # A simulated microcontroller takes seconds for as many images; its bytes and cycles need no more.
@@ -64,7 +65,9 @@ class Verification:
         return "\n".join(str(comparison) for comparison in self.comparisons)
 
 
-def verify_c(model: keras.Model, directory: str | Path, images: np.ndarray, target: str = "host") -> Verification:
+def verify_c(
+    model: keras.Model, directory: str | Path, images: np.ndarray | list[np.ndarray], target: str = "host"
+) -> Verification:
     """Run the C code in `directory` and compare every logit with the integer model and with Keras.
 
     On the host the code is compiled with warnings as errors and, where the compiler has them, the
@@ -77,7 +80,7 @@ def verify_c(model: keras.Model, directory: str | Path, images: np.ndarray, targ
     Args:
         model: The Keras model that the code was made of.
         directory: The folder that `export_c` wrote.
-        images: Bytes (n, rows, columns[, channels]).
+        images: Integers (n, rows, columns[, channels]), as `IntegerModel.encode` gives them; of several inputs a list.
         target: "host", "avr", "arduino" or "arm".
 
     Raises:
@@ -85,22 +88,22 @@ def verify_c(model: keras.Model, directory: str | Path, images: np.ndarray, targ
     """
     check_choice("target", target, tuple(DEVICES))
     directory = path_of(directory, "directory")
-    if not len(images):
-        raise ValueError("`images` must hold at least one image. Received: none")
     integer_model = IntegerModel(model)
+    if not len(one_after_another(images)):
+        raise ValueError("`images` must hold at least one image. Received: none")
     expected = integer_model.predict(images)
     report = firmware_report(directory)
     comparisons = [compare_keras(model, integer_model, images, expected), compare_host(directory, images, expected)]
     on_device = DEVICES[target]
     if on_device is not None:
-        comparison, report = on_device(directory, images[:IMAGES_ON_DEVICE], expected, report)
+        comparison, report = on_device(directory, one_after_another(images)[:IMAGES_ON_DEVICE], expected, report)
         comparisons.append(comparison)
         save_report(directory, report, target)
     return Verification(tuple(comparisons), report)
 
 
 def compare_keras(
-    model: keras.Model, integer_model: IntegerModel, images: np.ndarray, expected: np.ndarray
+    model: keras.Model, integer_model: IntegerModel, images: np.ndarray | list[np.ndarray], expected: np.ndarray
 ) -> Comparison:
     logits = keras_logits(model, integer_model, images)
     inexact = integer_model.inexact_layers
@@ -108,9 +111,9 @@ def compare_keras(
     return compare(f"Keras on {keras.backend.backend()}", logits, expected, note, must_be_equal=not inexact)
 
 
-def compare_host(directory: str | Path, images: np.ndarray, expected: np.ndarray) -> Comparison:
+def compare_host(directory: str | Path, images: np.ndarray | list[np.ndarray], expected: np.ndarray) -> Comparison:
     try:
-        run = run_on_host(directory, images)
+        run = run_on_host(directory, one_after_another(images))
     except (ToolMissingError, ToolFailedError) as error:
         return did_not_run("C on this computer", error)
     return compare(f"C on this computer, sanitizers {'on' if run.sanitized else 'missing'}", run.logits, expected)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.kind import Kind
+from keras_efficient.kinds.measures import FLOAT_BITS
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
 from keras_efficient.reading.value import Value
@@ -20,7 +21,7 @@ class Call(NamedTuple):
 
     name: Of the layer, without a wrapper that prunes it; of one in inner models after theirs: "block/conv".
     config: Of the layer; of a function that of the layer that computes the same (see `Node.form`).
-    sources: What it reads: 0 is the input, k + 1 what call k computes.
+    sources: What it reads, by number: the inputs come first, then what each call computes.
     node: Where it stands in the graph.
     """
 
@@ -38,56 +39,107 @@ class Call(NamedTuple):
         return self.node.kind
 
 
-class Network(NamedTuple):
-    """A model with one input and one output as a device runs it.
+class Entry(NamedTuple):
+    """An input as a device takes it.
 
-    name: Of the model.
-    input_shape: Without the batch; sizes may be None.
+    shape: Without the batch; sizes may be None.
     preparation: What stands before the grid of the input, in order: no part of the network.
     grid: The `InputQ`, or None: then the input is the model's.
-    calls: The layers behind it, up to the last one that works.
-    inputs: What goes into the preparation, and what into the first call.
+    given, first: What goes into the preparation, and what the calls read.
+    """
+
+    shape: tuple
+    preparation: tuple[Node, ...]
+    grid: Call | None
+    given: Value
+    first: Value
+
+
+class Network(NamedTuple):
+    """A model as a device runs it.
+
+    name: Of the model.
+    entries: The inputs, in the order of the model's.
+    calls: The layers after their grids, up to the last ones that work.
+    outputs: The numbers of the maps that the outputs are, in the order of the model's: see `Call.sources`.
     """
 
     name: str
-    input_shape: tuple
-    preparation: tuple[Node, ...]
-    grid: Call | None
+    entries: tuple[Entry, ...]
     calls: tuple[Call, ...]
-    inputs: tuple[Value, Value]
+    outputs: tuple[int, ...]
+
+    @property
+    def has_grid(self) -> bool:
+        """Whether the inputs have grids of their own; all have, or none."""
+        return self.entries[0].grid is not None
+
+    @property
+    def gives_all(self) -> bool:
+        """Whether there are several outputs, which are copied together at the end."""
+        return len(self.outputs) > 1
+
+    @property
+    def twice(self) -> frozenset[int]:
+        """The positions of calls of layers with weights that were called before: they share these."""
+        seen: set[int] = set()
+        found = []
+        for position, call in enumerate(self.calls):
+            if id(call.node.operation) in seen and getattr(call.node.operation, "weights", None):
+                found.append(position)
+            seen.add(id(call.node.operation))
+        return frozenset(found)
 
     @property
     def is_chain(self) -> bool:
-        """Whether each layer is fed by the one before."""
-        return all(call.sources == (number,) for number, call in enumerate(self.calls))
+        """Whether each layer is fed by the one before, from one input to one output, with weights of its own."""
+        fed = all(call.sources == (number,) for number, call in enumerate(self.calls))
+        return fed and len(self.entries) == len(self.outputs) == 1 and not self.twice
+
+    def is_sum(self, position: int) -> bool:
+        """Whether the sums of a call are logits: without input grids, those of layers that nobody else reads."""
+        number = len(self.entries) + position
+        read = any(number in call.sources for call in self.calls)
+        return not self.has_grid and number in self.outputs and not read
 
 
 def read_network(model: Any) -> Network:
     """The network within a built Functional or Sequential model; inner models are written out.
 
     Raises:
-        ValueError: Another model, one that is not built, or one of several inputs or outputs; a layer with weights
-            that is called twice; a branch that starts before the grid of the input; nothing that works.
+        ValueError: Another model, or one that is not built; an input that nothing reads; inputs with a grid and without
+            one; a branch that starts before the grid of its input; nothing that works.
     """
-    graph = _one_input_and_output(read_model(model))
-    nodes = list(graph.working)
-    start, preparation, nodes = _from_grid(graph, nodes)
-    last = graph.makers.get(_last_value(graph, nodes))
-    kept = {*_before(graph, last), last} if last else set()
+    graph = read_model(model)
+    entries = _entries(graph)
+    prepared = {node for entry in entries for node in entry.preparation}
+    prepared |= {entry.grid.node for entry in entries if entry.grid}
+    nodes = [node for node in graph.working if node not in prepared]
+    values = [_last_value(graph, value, set(nodes)) for value in graph.outputs]
+    kept = {node for value in values for node in _before(graph, [value])}
     nodes = [node for node in nodes if node in kept]
-    if not nodes and start is None:
+    if not nodes and entries[0].grid is None:
         raise ValueError(f"the model {graph.name!r} holds no layer")
-    _refuse_shared_weights(graph, nodes)
-    first = start.outputs[0] if start else graph.inputs[0]
-    numbers = {first: 0, **{value: number for number, node in enumerate(nodes, start=1) for value in node.outputs}}
-    grid = _call(start, ()) if start else None
+    firsts = [entry.first for entry in entries]
+    made = [*([first] for first in firsts), *(node.outputs for node in nodes)]
+    numbers = {value: number for number, values_of in enumerate(made) for value in values_of}
+    outside = {entry.given for entry in entries} | {value for node in prepared for value in node.outputs}
+    for node in nodes:
+        if not (outside - set(firsts)).isdisjoint(node.inputs):
+            raise ValueError(
+                f"the layer {node.name!r} ({node.described}) of the model {graph.name!r} reads what stands before the "
+                "grid of the input: all branches must start after it"
+            )
     calls = tuple(_call(node, tuple(numbers[value] for value in node.data)) for node in nodes)
-    return Network(graph.name, graph.inputs[0].shape, preparation, grid, calls, (graph.inputs[0], first))
+    return Network(graph.name, entries, calls, tuple(numbers[value] for value in values))
 
 
 def model_input_shape(model: Any) -> tuple:
     """The shape of the one input of a built model, without the batch; sizes may be None."""
-    return _one_input_and_output(read_model(model)).inputs[0].shape
+    inputs = read_model(model).inputs
+    if len(inputs) != 1:
+        raise ValueError(f"the model {model.name!r} must have one input. Received: {len(inputs)} inputs")
+    return inputs[0].shape
 
 
 def some_names(names: list[str], separator: str = ", ") -> str:
@@ -96,38 +148,38 @@ def some_names(names: list[str], separator: str = ", ") -> str:
     return separator.join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _one_input_and_output(graph: ModelGraph) -> ModelGraph:
-    for ends, what in ((graph.inputs, "input"), (graph.outputs, "output")):
-        if len(ends) != 1:
-            raise ValueError(f"the model {graph.name!r} must have one {what}. Received: {len(ends)} {what}s")
-    return graph
-
-
 def _call(node: Node, sources: tuple[int, ...]) -> Call:
     *path, _ = node.name.split("/")
     return Call("/".join([*path, node.layer.name]), node.form.config, sources, node)
 
 
-def _from_grid(graph: ModelGraph, nodes: list[Node]) -> tuple[Node | None, tuple[Node, ...], list[Node]]:
-    """The grid of the input, what prepares the input, and the rest; without a grid all nodes are the rest."""
-    start = next((node for node in nodes if node.form.key == INPUT_GRID), None)
-    before = _before(graph, start) if start else []
-    if start is None or not all(node.kind.prepares for node in before):
-        return None, (), nodes
-    outside = {value for node in before for value in node.outputs} | set(graph.inputs)
-    rest = [node for node in nodes if node not in before and node is not start]
-    for node in rest:
-        if not outside.isdisjoint(node.inputs):
+def _entries(graph: ModelGraph) -> tuple[Entry, ...]:
+    """The inputs, each up to its grid where all have one."""
+    grids: dict[Value, tuple[Node, tuple[Node, ...]]] = {}
+    for node in [node for node in graph.working if node.form.key == INPUT_GRID]:
+        before = _before(graph, node.inputs)
+        roots = {value for each in (node, *before) for value in each.inputs if value in graph.inputs}
+        if len(roots) == 1 and all(each.kind.prepares for each in before):
+            grids.setdefault(roots.pop(), (node, tuple(before)))
+    entries = []
+    for value, name in zip(graph.inputs, graph.input_names, strict=True):
+        if not any(value in node.inputs for node in graph.working) and value not in graph.outputs:
             raise ValueError(
-                f"the layer {node.name!r} ({node.described}) of the model {graph.name!r} reads what stands before the "
-                f"grid of the input, {start.name!r}: all branches must start after it"
+                f"the model {graph.name!r} must read all of its inputs. Received: {name!r}, which it does not"
             )
-    return start, tuple(before), rest
+        if grids and value not in grids:
+            raise ValueError(f"the model {graph.name!r} must have a grid for each input. Received: none for {name!r}")
+        if value in grids:
+            node, preparation = grids[value]
+            entries.append(Entry(value.shape, preparation, _call(node, ()), value, node.outputs[0]))
+        else:
+            entries.append(Entry(value.shape, (), None, value, value))
+    return tuple(entries)
 
 
-def _before(graph: ModelGraph, node: Node) -> list[Node]:
-    """All nodes that a node depends on, in order."""
-    found, waiting = set(), list(node.inputs)
+def _before(graph: ModelGraph, values: Iterable[Value]) -> list[Node]:
+    """All nodes that values depend on, in order."""
+    found, waiting = set(), list(values)
     while waiting:
         maker = graph.makers.get(waiting.pop())
         if maker is not None and maker not in found:
@@ -136,27 +188,21 @@ def _before(graph: ModelGraph, node: Node) -> list[Node]:
     return [each for each in graph.nodes if each in found]
 
 
-def _last_value(graph: ModelGraph, nodes: list[Node]) -> Value:
-    """What the last layer that works computes: heads behind it act on the outputs in place."""
-    value, inside = graph.outputs[0], set(nodes)
+def _last_value(graph: ModelGraph, value: Value, inside: set[Node]) -> Value:
+    """What the last layer that works computes: heads after it act on the outputs in place.
+
+    Where others read that, too, only heads in floats are none of the network: they would not be in integers.
+    """
     while True:
         maker = graph.makers.get(value)
         if maker not in inside or not maker.kind.is_head or len(maker.inputs) != 1:
             return value
         source = maker.inputs[0]
-        if graph.makers.get(source) not in inside or graph.only_reader(source) is None:
+        alone = graph.only_reader(source) is not None or _computes_floats(maker)
+        if graph.makers.get(source) not in inside or not alone:
             return value
         value = source
 
 
-def _refuse_shared_weights(graph: ModelGraph, nodes: list[Node]) -> None:
-    twice = [node.name for node in graph.operations if len(graph.calls_of(node.operation)) > 1 and _weights(node)]
-    if twice:
-        raise ValueError(
-            f"the model {graph.name!r} calls layers with weights more than once, which has no form on a device yet: "
-            f"{some_names(twice)}"
-        )
-
-
-def _weights(node: Node) -> list:
-    return list(getattr(node.operation, "weights", ()))
+def _computes_floats(node: Node) -> bool:
+    return node.kind.price is not None and node.kind.price.bits(node.form.config, 8) == FLOAT_BITS

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
 from keras_efficient.kinds.fields import check_bits
-from keras_efficient.kinds.measures import BITS_PER_BYTE, FLOAT_BITS, LOGIT_BITS, FeatureMap
+from keras_efficient.kinds.measures import BITS_PER_BYTE, FLOAT_BITS, LOGIT_BITS, FeatureMap, Weights
 from keras_efficient.kinds.steps import Step, WindowStep
 from keras_efficient.reading.network import Network, read_network
 from keras_efficient.reading.read import is_model
@@ -19,7 +19,7 @@ from keras_efficient.storage.graphs import plan_order
 from keras_efficient.storage.graphs.reading import read_graph
 from keras_efficient.storage.live_bits import Working, live_bits
 from keras_efficient.storage.liveness import CACHE_SIZE
-from keras_efficient.storage.models import fixed_shape, layer_spec, refuse_unknown, shape_behind
+from keras_efficient.storage.models import fixed_shape, fixed_shapes, layer_spec, refuse_unknown, shape_behind
 from keras_efficient.storage.planner.arrival import arrival_bits, line_bits
 from keras_efficient.storage.planner.search import step_bits
 from keras_efficient.storage.report import LayerStorage, StorageReport
@@ -42,7 +42,7 @@ def estimate_storage(
         config_or_model: a network description (list or tuple), or a built Keras model of known layers.
             Models inside are written out. Quantized layers are priced as quantized in every mode.
         input_shape: without the batch. (28, 28, 1) when None and a description is given; a model
-            knows its own, and needs it only for sizes that it leaves open.
+            knows its own, and needs it only for sizes that it leaves open; of several inputs a list.
         input_bits: bits of an input number, 1 to 16.
         streaming: whether pixels arrive one by one. Then the input map is not stored where pooling
             without overlap comes first (quantizers and the like may stand before it); a convolution
@@ -70,14 +70,15 @@ def estimate_storage(
         - One arena holds all maps that somebody still reads, each from a whole byte on, in row order.
           They may be moved before a layer runs. A layer writes over the source that dies with it, as
           far after its start as `storage.prefix` says, or else needs a place of its own.
+        - Several outputs are copied together at the end, which is a step of its own, "outputs". Weights of a layer that
+          is called twice are stored once.
         - The layers run in the order that needs the smallest arena (see `storage.graphs.plan_order`);
           `order_is_exact` says whether that is proven. The rows are in that order, and their working
           bytes count the maps that stand by. The input is stored.
 
     Raises:
         ValueError: what `expand` refuses; a model that is not built, or holds an unknown layer; a
-            model with branches and a pixel order other than "best" and "row", several inputs or
-            outputs, or layers with weights that are called twice.
+            model with branches and a pixel order other than "best" and "row".
         TypeError: neither a description nor a model.
     """
     check_bits(input_bits, "input_bits")
@@ -89,9 +90,9 @@ def estimate_storage(
         refuse_unknown(
             f"the model {network.name!r}", [(call.name, call.node.described, call.kind) for call in network.calls]
         )
-        source_shape = fixed_shape(network.input_shape, input_shape)
         if not network.is_chain:
-            return estimate_graph(network, source_shape, input_bits, order)
+            return estimate_graph(network, fixed_shapes(network, input_shape), input_bits, order)
+        source_shape = fixed_shape(network.entries[0].shape, input_shape)
         layers = read_chain(network, source_shape)
     else:
         layers, source_shape = read_description(config_or_model, input_shape)
@@ -108,23 +109,24 @@ def estimate_storage(
     )
 
 
-def estimate_graph(network: Network, input_shape: tuple, input_bits: int, order: str) -> StorageReport:
+def estimate_graph(network: Network, shapes: Sequence[tuple], input_bits: int, order: str) -> StorageReport:
     """The report of a network with branches."""
     if order not in ("best", "row"):
         raise ValueError(f"order must be 'best' or 'row' in a model with branches. Received: {order!r}")
-    graph = read_graph(network, input_shape, input_bits)
-    plan = plan_order(graph.first, graph.nodes)
+    graph = read_graph(network, shapes, input_bits)
+    plan = plan_order(graph.inputs, graph.nodes)
     rows = []
     for number, cost in zip(plan.order, plan.costs, strict=True):
-        rows.append(layer_row(*graph.layers[number], Working(cost * BITS_PER_BYTE, "row")))
+        name, spec, source, target, shares = graph.layers[number]
+        rows.append(layer_row(name, spec, source, target, Working(cost * BITS_PER_BYTE, "row"), shares))
     return StorageReport(
         weight_bytes=sum(row.weight_bytes for row in rows),
         activation_bytes=plan.arena_bytes,
         parameters=sum(row.parameters for row in rows),
         mult_adds=sum(row.mult_adds for row in rows),
         layers=tuple(rows),
-        input_shape=input_shape,
-        input_bits=graph.first.bits,
+        input_shape=shapes[0] if len(shapes) == 1 else tuple(shapes),
+        input_bits=max(each.bits for each in graph.inputs),
         streaming=False,
         order_is_exact=plan.exact,
     )
@@ -159,7 +161,8 @@ def read_description(config: Any, input_shape: Sequence[int] | None) -> tuple[li
 def read_chain(network: Network, shape: tuple) -> list[ShapedLayer]:
     """The layers of a network without branches, the grid of its input among them."""
     layers = []
-    for call in [*([network.grid] if network.grid else []), *network.calls]:
+    grid = network.entries[0].grid
+    for call in [*([grid] if grid else []), *network.calls]:
         spec = layer_spec(call)
         shape = shape_behind(call.name, spec, [shape])
         layers.append(ShapedLayer(call.name, spec, shape))
@@ -218,9 +221,12 @@ def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, is_last: bool)
     return FeatureMap(shape, LOGIT_BITS if is_last and bits != FLOAT_BITS else bits)
 
 
-def layer_row(name: str, spec: LayerSpec, source: FeatureMap, target: FeatureMap, working: Working) -> LayerStorage:
-    weights = spec.price.weights(spec.config, source)
-    saved = sum(kernel.saved_bits for kernel in spec.kernels)
+def layer_row(
+    name: str, spec: LayerSpec, source: FeatureMap, target: FeatureMap, working: Working, shares: bool = False
+) -> LayerStorage:
+    """`shares`: its weights are stored already."""
+    weights = Weights() if shares else spec.price.weights(spec.config, source)
+    saved = 0 if shares else sum(kernel.saved_bits for kernel in spec.kernels)
     return LayerStorage(
         name=name,
         kind=spec.class_name,

@@ -8,7 +8,7 @@ from typing import Any
 from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.kinds.fields import is_integer
 from keras_efficient.kinds.kind import Kind
-from keras_efficient.reading.network import Call, some_names
+from keras_efficient.reading.network import Call, Network, some_names
 from keras_efficient.storage.pruned import stored_kernels
 
 
@@ -52,6 +52,16 @@ def fixed_shape(model_shape: tuple, input_shape: Sequence[int] | None) -> tuple:
     if not is_shape or not all(map(_completes, wanted, model_shape)):
         raise ValueError(f"input_shape must complete the model's {model_shape}. Received: input_shape={input_shape!r}")
     return tuple(wanted)
+
+
+def fixed_shapes(network: Network, input_shape: Any) -> list[tuple]:
+    """The shape of each input, with open sizes taken from `input_shape`: of several inputs a list of shapes."""
+    entries = network.entries
+    if input_shape is None or len(entries) == 1:
+        return [fixed_shape(entry.shape, input_shape) for entry in entries]
+    if not isinstance(input_shape, (list, tuple)) or len(input_shape) != len(entries):
+        raise ValueError(f"input_shape must be a list of {len(entries)} shapes. Received: input_shape={input_shape!r}")
+    return [fixed_shape(entry.shape, shape) for entry, shape in zip(entries, input_shape, strict=True)]
 
 
 def _completes(size: Any, model_size: int | None) -> bool:

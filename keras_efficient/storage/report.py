@@ -63,7 +63,7 @@ class StorageReport:
     parameters: int
     mult_adds: int
     layers: tuple[LayerStorage, ...]
-    input_shape: tuple[int, ...]
+    input_shape: tuple  # of sizes; of several inputs a tuple of shapes
     input_bits: int
     streaming: bool
     order_is_exact: bool | None = None

@@ -37,7 +37,7 @@ def selection_score(
         Array (trials,); the largest is the best.
 
     Raises:
-        ValueError: If the lengths differ, there are no trials, or none is finite.
+        ValueError: If the lengths differ, there are no trials, none is finite, or an accuracy is not within 0 and 1.
     """
     all_losses, all_accuracies = _check_trials(losses, accuracies, samples)
     usable = np.isfinite(all_losses) & np.isfinite(all_accuracies)
@@ -139,6 +139,8 @@ def _check_trials(losses: Any, accuracies: Any, samples: int) -> tuple[np.ndarra
             f"Received: shapes {losses.shape} and {accuracies.shape}"
         )
     integer(samples, "samples", 1)
+    if (abs(accuracies[np.isfinite(accuracies)] - 0.5) > 0.5).any():
+        raise ValueError(f"`accuracies` must lie between 0 and 1. Received: {accuracies.tolist()}")
     return losses, accuracies
 
 

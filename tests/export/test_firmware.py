@@ -54,7 +54,7 @@ def test_c_is_plain_and_keeps_to_its_names(study, tmp_path, c_compiler):
     subprocess.run(command, check=True, capture_output=True)
     symbols = subprocess.run(["nm", "-g", tmp_path / "network.o"], check=True, capture_output=True, text=True).stdout
     names = {line.split()[-1].lstrip("_") for line in symbols.splitlines() if " U " not in line}
-    assert names == {"network_push", "network_logits", "network_classify"}
+    assert names == {f"network_{name}" for name in ("classify", "logits", "push", "reset", "run")}
 
 
 def test_images_follow_each_other_without_a_reset(study, tmp_path, c_compiler):
@@ -180,7 +180,7 @@ def test_the_readme_leaves_to_the_header_what_a_number_stands_for(tmp_path):
     model = keras.Sequential([keras.Input((5,)), ke.InputQ(bits=16), ke.DenseQ(3)])
     ke.set_mode(model, "freeze_scales")
     ke.export_c(model, tmp_path)
-    assert "void network_push(uint16_t pixel)" in (tmp_path / "network.h").read_text()
+    assert "typedef uint16_t network_input;" in (tmp_path / "network.h").read_text()
     assert "byte /" not in (tmp_path / "README.md").read_text()
 
 

@@ -3,13 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from export.agreement import assert_agree
 from keras import layers, ops
 
 import keras_efficient as ke
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.lookup import near_ties
-from keras_efficient.export.reference import keras_logits
-from keras_efficient.export.verify import run_on_host
 
 IMAGE, SIGNAL, VECTOR = (7, 9, 3), (12, 3), (9,)
 # In turn, one for each case.
@@ -126,19 +125,7 @@ def test_integers_equal_keras_and_c(name, tmp_path, c_compiler):
     assert ke.support_report(plain).exports_c
     model = ke.quantize_model(plain, x=x, mode="freeze_scales", **settings)
     assert not ke.quantization.float_layers(model)
-    integers = ke.export.IntegerModel(model)
-    codes = integers.encode(x)
-    low, high = integers.input.codes.low, integers.input.codes.high
-    extremes = np.random.default_rng(0).choice([low, 0, high], (16, *codes.shape[1:]))
-    codes = np.concatenate([codes, extremes, np.full_like(codes[:1], low), np.full_like(codes[:1], high)])
-    logits = integers.predict(codes)
-    assert len(np.unique(logits)) > 1
-    if not integers.inexact_layers:
-        np.testing.assert_array_equal(keras_logits(model, integers, codes), logits)
-    report, priced = ke.export_c(model, tmp_path), ke.estimate_storage(model)
-    assert report.weight_bytes == np.ceil(priced.weight_bytes)
-    assert report.arena_bytes == report.predicted_arena_bytes == np.ceil(priced.activation_bytes)
-    np.testing.assert_array_equal(run_on_host(tmp_path, codes).logits, logits)
+    assert_agree(model, x, tmp_path)
 
 
 def test_most_tables_are_exact():

@@ -105,17 +105,6 @@ def float_branch():
     return keras.Model(inputs, ke.AddQ()([ke.DenseQ(4)(inputs), keras.layers.Dense(4, name="plain")(inputs)]))
 
 
-def two_outputs():
-    inputs = keras.Input((4,))
-    return keras.Model(inputs, [ke.DenseQ(4)(inputs), ke.DenseQ(2)(inputs)])
-
-
-def used_twice():
-    inputs = keras.Input((4,))
-    shared = ke.DenseQ(4, name="shared")
-    return keras.Model(inputs, ke.AddQ()([shared(inputs), shared(ke.ActivationQ()(inputs))]))
-
-
 def wide_input():
     inputs = keras.Input((4,))
     return keras.Model(inputs, ke.DenseQ(2)(ke.InputQ(12, name="grid")(inputs)))
@@ -125,8 +114,6 @@ def wide_input():
     "make, message",
     [
         (float_branch, "'plain': Dense has no integer form"),
-        (two_outputs, "must have one output. Received: 2 outputs"),
-        (used_twice, "calls layers with weights more than once.*shared"),
         (wide_input, "'grid': inputs have 8 or 16 bits. Received: bits=12"),
     ],
 )

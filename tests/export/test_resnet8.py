@@ -22,8 +22,8 @@ def test_the_arena_is_the_priced_one(bits, tmp_path, c_compiler):
     report, price = ke.export_c(model, tmp_path), ke.estimate_storage(model)
     assert price.order_is_exact and report.arena_bytes == price.activation_bytes == PEAK_CELLS * bits // 8
     assert report.weight_bytes == price.weight_bytes
-    graph = read_graph(read_network(model), (32, 32, 3), 8)
-    assert greedy_arena(graph.first, graph.nodes) == 3 * 32 * 32 + 3 * 32 * 32 * 16 * bits // 8
+    graph = read_graph(read_network(model), [(32, 32, 3)], 8)
+    assert greedy_arena(graph.inputs, graph.nodes) == 3 * 32 * 32 + 3 * 32 * 32 * 16 * bits // 8
     numbers = ke.export.IntegerModel(model)
     codes = numbers.encode(x)
     logits = numbers.predict(codes)

@@ -151,8 +151,9 @@ def test_what_a_device_runs():
     x = ke.InputQ(8)(layers.RandomFlip()(inputs) / 255)
     x = ke.DenseQ(3)(layers.Flatten()(layers.Dropout(0.5)(x)))
     network = read_network(keras.Model(inputs, ops.softmax(x)))
-    assert [node.kind_name for node in network.preparation] == ["RandomFlip", "true_divide"]
-    assert network.grid.node.form.class_name == "InputQ"
+    (entry,) = network.entries
+    assert [node.kind_name for node in entry.preparation] == ["RandomFlip", "true_divide"]
+    assert entry.grid.node.form.class_name == "InputQ"
     assert [call.node.form.class_name for call in network.calls] == [
         "Dropout",
         "Flatten",
@@ -160,12 +161,20 @@ def test_what_a_device_runs():
     ] and network.is_chain
 
 
-def test_weights_that_are_used_twice_are_refused():
-    shared, inputs = layers.Dense(4, name="shared"), keras.Input((4,))
-    with pytest.raises(ValueError, match="calls layers with weights more than once.*shared"):
-        read_network(keras.Model(inputs, shared(shared(inputs))))
-    relu = layers.ReLU()
-    assert len(read_network(keras.Model(inputs, relu(layers.Dense(2)(relu(inputs))))).calls) == 2
+def test_calls_of_layers_that_share_weights():
+    shared, relu, inputs = layers.Dense(4), layers.ReLU(), keras.Input((4,))
+    network = read_network(keras.Model(inputs, shared(relu(shared(relu(inputs))))))
+    assert network.twice == {3} and not network.is_chain
+    assert not read_network(keras.Model(inputs, relu(layers.Dense(2)(relu(inputs))))).twice
+
+
+def test_a_device_has_the_ends_of_the_model():
+    """The softmax is no part of an output that is also read before it; a relu is."""
+    first, second = keras.Input((4,)), keras.Input((3,))
+    y = layers.Dense(3)(first)
+    model = keras.Model([first, second], [ops.softmax(y), y, layers.ReLU()(y), second, layers.Dense(2)(y + second)])
+    network = read_network(model)
+    assert network.outputs == (2, 2, 5, 1, 4) and [entry.shape for entry in network.entries] == [(4,), (3,)]
 
 
 class Subclassed(keras.Model):

@@ -15,7 +15,7 @@ from keras_efficient.storage.planner.graph import place_graph
 
 def best_arena(graph):
     """The smallest peak over all orders, by trying them all."""
-    memory, peaks = Memory(graph.first, graph.nodes), []
+    memory, peaks = Memory([graph.first], graph.nodes), []
     for numbers in permutations(range(len(graph.nodes))):
         done = 0
         for number in numbers:
@@ -30,7 +30,7 @@ def best_arena(graph):
 @pytest.mark.parametrize("seed", range(40))
 def test_the_order_is_the_best(seed):
     graph = RandomGraph(seed, 2 + seed % 5)
-    plan = plan_order(graph.first, graph.nodes)
+    plan = plan_order([graph.first], graph.nodes)
     assert plan.exact and plan.arena_bytes == best_arena(graph)
 
 
@@ -39,15 +39,15 @@ def test_the_greedy_arena_by_hand():
     maps = [FeatureMap((1, 1, cells), 8) for cells in (8, 4, 16, 2, 20)]
     edges = [((0,), 1), ((0, 1), 2), ((2,), 3), ((2, 3), 4)]
     nodes = [Node(str(to), sources, tuple(WholeStep(maps[s], maps[to]) for s in sources)) for sources, to in edges]
-    assert [greedy_arena(maps[0], nodes[:count]) for count in range(5)] == [8, 12, 28, 28, 48]
+    assert [greedy_arena(maps[:1], nodes[:count]) for count in range(5)] == [8, 12, 28, 28, 48]
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_never_above_the_greedy_arena(seed, monkeypatch):
     graph = RandomGraph(seed, 9)
-    greedy, exact = greedy_arena(graph.first, graph.nodes), plan_order(graph.first, graph.nodes)
+    greedy, exact = greedy_arena([graph.first], graph.nodes), plan_order([graph.first], graph.nodes)
     monkeypatch.setattr(order, "EXACT_STATES", 3)
-    heuristic = plan_order(graph.first, graph.nodes)
+    heuristic = plan_order([graph.first], graph.nodes)
     assert exact.exact and not heuristic.exact and exact.arena_bytes <= heuristic.arena_bytes
     assert graph.has_residual or heuristic.arena_bytes <= greedy
 
@@ -56,11 +56,11 @@ class Simulation:
     """An arena whose bytes know which byte of which map they hold."""
 
     def __init__(self, graph, plan):
-        self.graph, self.memory = graph, Memory(graph.first, graph.nodes)
-        self.placement = place_graph(graph.first, graph.nodes, plan)
+        self.graph, self.memory = graph, Memory([graph.first], graph.nodes)
+        self.placement = place_graph([graph.first], graph.nodes, plan)
         self.arena = [None] * plan.arena_bytes
         self.places = {}
-        self.put(0, self.placement.first)
+        self.put(0, self.placement.inputs[0])
 
     def bytes_of(self, number):
         return [(number, byte) for byte in range(self.memory.bytes[number])]
@@ -101,7 +101,7 @@ class Simulation:
 @pytest.mark.parametrize("seed", range(120))
 def test_everything_has_its_place(seed):
     graph = RandomGraph(1000 + seed, 2 + seed % 8)
-    Simulation(graph, plan_order(graph.first, graph.nodes)).run()
+    Simulation(graph, plan_order([graph.first], graph.nodes)).run()
 
 
 def test_a_skip_is_added_in_place():
@@ -114,7 +114,7 @@ def test_a_skip_is_added_in_place():
         Node("add", (1, 0), (CellStep(x, x), CellStep(x, x))),
         Node("dense", (2,), (WholeStep(x, logits),)),
     ]
-    plan = plan_order(x, nodes)
+    plan = plan_order([x], nodes)
     assert (plan.order, plan.costs, plan.arena_bytes) == ((0, 1, 2), (64, 64, 38), 64)
 
 
@@ -127,14 +127,14 @@ def test_the_cheaper_branch_first():
         Node("narrow", (1,), (WholeStep(large, small),)),
         Node("end", (2, 3), (WholeStep(small, small), WholeStep(small, small))),
     ]
-    plan = plan_order(x, nodes)
+    plan = plan_order([x], nodes)
     assert plan.order == (1, 0, 2, 3) and plan.arena_bytes == 112 and plan.exact
 
 
 def test_layers_that_wait_for_each_other_are_refused():
     x = FeatureMap((1, 1, 4), 8)
     with pytest.raises(ValueError, match="wait for each other in a circle"):
-        plan_order(x, [Node("a", (2,), (CellStep(x, x),)), Node("b", (1,), (CellStep(x, x),))])
+        plan_order([x], [Node("a", (2,), (CellStep(x, x),)), Node("b", (1,), (CellStep(x, x),))])
 
 
 @pytest.mark.parametrize(

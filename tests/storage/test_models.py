@@ -157,8 +157,6 @@ REFUSED = [
         lambda: sequential((4,), *(layers.UnitNormalization(name=f"odd_{number}") for number in range(12))),
         r"'odd_9' \(UnitNormalization\) and 2 more",
     ),
-    (used_twice, "calls layers with weights more than once.*shared"),
-    (two_outputs, "must have one output. Received: 2 outputs"),
     (lambda: keras.Sequential([layers.Dense(3)]), "is not built"),
     (Subclassed, "Subclassed.*does not say how its layers are connected"),
     (
@@ -176,9 +174,17 @@ def test_what_it_cannot_price_it_refuses(make, message):
         estimate_storage(make())
 
 
-def test_a_branch_of_known_layers_is_refused():
-    with pytest.raises(ValueError, match="one output|only a chain"):
-        estimate_storage(nested_branch())
+def test_weights_that_are_used_twice_are_stored_once():
+    report = estimate_storage(used_twice())
+    assert [row.parameters for row in report.layers] == [20, 0] and report.parameters == 20
+    assert [row.mult_adds for row in report.layers] == [16, 16]
+
+
+@pytest.mark.parametrize(("make", "outputs"), [(two_outputs, 4 + 2), (nested_branch, 4 + 4)])
+def test_outputs_are_copied_together(make, outputs):
+    """Maps of floats, and 16 bits for each of their numbers."""
+    report = estimate_storage(make())
+    assert report.layers[-1].name == "outputs" and report.layers[-1].working_bytes == outputs * (4 + 2)
 
 
 def test_a_layer_is_no_model():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from keras_efficient.export.c.cells import Cells, index_type, integer_of, number_line, stored
 from keras_efficient.export.c.places import Places
@@ -10,10 +11,12 @@ from keras_efficient.export.c.pooling import mean_lines, mean_type
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import braces, count_type, function, plus, plus_text, times, wrapped
-from keras_efficient.export.integer import AveragePooling, Codes, MaxPooling
-from keras_efficient.export.integer.reading import PIXEL
+from keras_efficient.export.integer import AveragePooling, Codes, IntegerMap, MaxPooling
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.export.network import Arrival
+
+TITLE = "/* Takes a number of the input; after the last one the layers run. */"
+HEAD = "void network_push(network_input pixel)"
 
 
 class ArrivalWriter:
@@ -39,22 +42,22 @@ class ArrivalWriter:
     def static_bytes(self) -> int:
         return sum({"uint8_t": 1, "uint16_t": 2, "uint32_t": 4}[count_type(size)] for _, size in self.counters)
 
+    @property
+    def resets(self) -> list[str]:
+        return [f"{name} = 0;" for name, _ in self.counters]
+
     def write(self) -> None:
         lines = [*self._rescaling_lines(), *self._storing_lines()]
         for name, size in self.counters:
             lines += [f"if (++{name} < {size})", "    return;", f"{name} = 0;"]
-        what = "a byte" if self.arrival.input.codes == PIXEL else "a number"
-        title = f"/* Takes {what} of the input; after the last one the layers run. */"
-        head = f"void network_push({input_type(self.arrival.input.codes)} pixel)"
-        self.program.add([title, *function(head, [*lines, "network_run();"])])
+        self.program.add([TITLE, *function(HEAD, [*lines, "network_compute();"])])
 
     def _rescaling_lines(self) -> list[str]:
         """`index`: the cell on the grid that the first map, or its pooling, takes."""
-        lines, index, codes = [], "pixel", self.arrival.input.codes
+        lines, codes = [], self.arrival.input.codes
+        index = "code" if codes.signed else "pixel"
         if codes.signed:
-            kind = f"uint{codes.bits}_t"
-            lines.append(f"const {kind} code = ({kind})(({kind})pixel + {-codes.low}u);")
-            index = "code"
+            lines.append(f"const {index_type(codes.bits)} code = {code_of(codes)};")
         for number, layer in enumerate(self.arrival.rescales):
             lines += [
                 number_line(f"x_{number}", index, codes),
@@ -175,6 +178,42 @@ class ArrivalWriter:
             first = f"({name} * {window.strides[axis]} > {before} ? {name} * {window.strides[axis]} - {before} : 0)"
             factors.append(f"(uint32_t)({last} - {first} + 1)")
         return [f"const uint32_t count = {' * '.join(factors)};"]
+
+
+class InputsWriter:
+    """Writes `network_push` for several inputs, which arrive one after another and are stored by rows."""
+
+    def __init__(self, program: Program, inputs: Sequence[IntegerMap], targets: Sequence[Cells]):
+        self.program, self.inputs, self.targets = program, inputs, targets
+        self.count = sum(each.cells for each in inputs)
+
+    def static_lines(self) -> list[str]:
+        return [f"static {count_type(self.count)} network_arrived;"]
+
+    @property
+    def static_bytes(self) -> int:
+        return {"uint8_t": 1, "uint16_t": 2, "uint32_t": 4}[count_type(self.count)]
+
+    @property
+    def resets(self) -> list[str]:
+        return ["network_arrived = 0;"]
+
+    def write(self) -> None:
+        first, lines = 0, []
+        for integers, target in zip(self.inputs, self.targets, strict=True):
+            last = first + integers.cells
+            head = f"{'else ' if first else ''}if (network_arrived < {last}u)" if last < self.count else "else"
+            cell = plus("network_arrived", -first, "u")
+            lines += braces(head, [self.program.put(target, cell, code_of(integers.codes))])
+            first = last
+        lines += [f"if (++network_arrived < {self.count}u)", "    return;", "network_arrived = 0;"]
+        self.program.add([TITLE, *function(HEAD, [*lines, "network_compute();"])])
+
+
+def code_of(codes: Codes) -> str:
+    """The code of the number that has arrived, as it lies in the arena."""
+    kind = index_type(codes.bits)
+    return f"({kind})(({kind})pixel + {-codes.low}u)" if codes.signed else f"({kind})pixel"
 
 
 def input_type(codes: Codes) -> str:

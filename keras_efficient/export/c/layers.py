@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from keras_efficient.export.c import lookup, merging, pooling
 from keras_efficient.export.c.cells import Cells
-from keras_efficient.export.c.convolution import ConvolutionWriter, store_weights
+from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, store_weights
 from keras_efficient.export.c.moves import move_cells, move_up, permute
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
@@ -25,6 +25,7 @@ from keras_efficient.export.integer import (
     MeanPooling,
     Move,
     Operation,
+    Outputs,
     Rescale,
     Residual,
 )
@@ -44,9 +45,11 @@ class PlacedLayer(Generic[Layer]):
     sparse: bool = True  # pruned kernels in their smallest encoding
     # Where all sources of a layer with several of them start, in bits.
     source_offsets: tuple[int, ...] = ()
+    # Those of an earlier call of the same Keras layer, which are stored once; maps lie by rows there.
+    weights: tuple[StoredWeights, ...] = ()
 
     def __post_init__(self):
-        self.weights = tuple(
+        self.weights = self.weights or tuple(
             store_weights(part, self.read_layout, self.sparse) for part in convolutions_of(self.operation)
         )
         operation: Operation = self.operation
@@ -83,7 +86,7 @@ def convolutions_of(operation: Operation) -> list[Convolution]:
     return [operation] if isinstance(operation, Convolution) else []
 
 
-def merged_cells(layer: PlacedLayer[Combination | Concatenation]) -> list[Cells]:
+def merged_cells(layer: PlacedLayer[Combination | Concatenation | Outputs]) -> list[Cells]:
     """The sources of a layer with several of them."""
     pairs = zip(layer.operation.sources, layer.source_offsets, strict=True)
     return [Cells(source.codes, offset) for source, offset in pairs]
@@ -105,7 +108,8 @@ def write_layer(program: Program, layer: PlacedLayer) -> None:
     name = f"network_layer_{layer.number}"
     WRITERS[type(operation)](program, name, layer)
     program.functions[-1].insert(0, f"/* {title} */")
-    program.calls.append(f"{name}();")
+    program.calls += [f"{name}();", f"NETWORK_HOOK({program.computed});"]
+    program.computed += 1
 
 
 def size(shape: tuple[int, int, int]) -> str:
@@ -177,6 +181,10 @@ def write_concatenation(program: Program, name: str, layer: PlacedLayer[Concaten
     merging.concatenation(program, name, layer.operation, merged_cells(layer), layer.target)
 
 
+def write_outputs(program: Program, name: str, layer: PlacedLayer[Outputs]) -> None:
+    merging.outputs(program, name, layer.operation, merged_cells(layer), layer.target)
+
+
 def write_move(program: Program, name: str, layer: PlacedLayer[Move]) -> None:
     move_cells(program, name, layer.operation, layer.source, layer.target)
 
@@ -201,4 +209,5 @@ WRITERS: dict[type[Operation], Callable[[Program, str, Any], None]] = {
     Move: write_move,
     Combination: write_combination,
     Concatenation: write_concatenation,
+    Outputs: write_outputs,
 }

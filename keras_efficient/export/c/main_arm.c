@@ -23,6 +23,9 @@
 #define NETWORK_INPUT_BYTES 1
 #define NETWORK_INPUT_TYPE uint8_t
 #endif
+#ifndef NETWORK_CLASSES /* one from before there were several outputs */
+#define NETWORK_CLASSES NETWORK_LOGITS
+#endif
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 #define SYSTICK_CONTROL REGISTER(0xE000E010)
@@ -155,7 +158,7 @@ static void run_image(uint32_t results, uint32_t counts) {
     const int16_t *logits = network_logits();
     const uint32_t end = SYSTICK_VALUE;
     const uint32_t wrapped = SYSTICK_CONTROL & SYSTICK_WRAPPED;
-    const uint8_t class_index = network_classify();
+    const uint16_t class_index = network_classify();
     numbers[0] = wrapped ? TOO_MANY : SYSTICK_LARGEST - end;
     numbers[1] = wrapped ? TOO_MANY : last_pixel - end;
     numbers[2] = used_stack(top);
@@ -164,7 +167,7 @@ static void run_image(uint32_t results, uint32_t counts) {
     }
     write_bytes(counts, numbers, sizeof numbers);
     write_bytes(results, logits, NETWORK_LOGITS * sizeof *logits);
-    write_bytes(results, &class_index, 1);
+    write_bytes(results, &class_index, NETWORK_CLASSES > 256 ? 2 : 1);
 }
 
 int main(void) {

@@ -20,6 +20,9 @@
 #define NETWORK_INPUT_BYTES 1
 #define NETWORK_INPUT_TYPE uint8_t
 #endif
+#ifndef NETWORK_CLASSES /* one from before there were several outputs */
+#define NETWORK_CLASSES NETWORK_LOGITS
+#endif
 
 /* Counters as small as they may be. */
 #if NETWORK_INPUTS > 65535
@@ -60,6 +63,10 @@ int main(void) {
             send((uint8_t)((uint16_t)logits[i] & 0xFF));
             send((uint8_t)((uint16_t)logits[i] >> 8));
         }
-        send(network_classify());
+        const uint16_t class_index = network_classify();
+        send((uint8_t)(class_index & 0xFF));
+#if NETWORK_CLASSES > 256
+        send((uint8_t)(class_index >> 8));
+#endif
     }
 }

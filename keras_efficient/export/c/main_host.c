@@ -1,7 +1,8 @@
 /* The network on a computer: images from standard input, logits and classes to standard output.
  *
  * In: NETWORK_INPUTS numbers of NETWORK_INPUT_BYTES bytes per image, low byte first, until the end of the input.
- * Out, per image: NETWORK_LOGITS numbers of 16 bits, low byte first, then the class as one byte.
+ * Out, per image: NETWORK_LOGITS numbers of 16 bits, low byte first, then the class: one byte, or two for more than
+ * 256 classes.
  *
  *     cc -O2 network.c main_host.c -o network && ./network < images.bin > logits.bin
  */
@@ -14,6 +15,9 @@
 #define NETWORK_INPUT_BYTES 1
 #define NETWORK_INPUT_TYPE uint8_t
 #endif
+#ifndef NETWORK_CLASSES /* one from before there were several outputs */
+#define NETWORK_CLASSES NETWORK_LOGITS
+#endif
 
 static void write_result(void) {
     const int16_t *logits = network_logits();
@@ -22,7 +26,11 @@ static void write_result(void) {
         putchar(bits & 0xFF);
         putchar(bits >> 8);
     }
-    putchar(network_classify());
+    const unsigned class_index = network_classify();
+    putchar((int)(class_index & 0xFF));
+#if NETWORK_CLASSES > 256
+    putchar((int)(class_index >> 8));
+#endif
 }
 
 int main(void) {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from keras_efficient.export.c.cells import Cells, index_type, number_line, stored, sum_type
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import AXES, braces, counting, function, plus, plus_text, times
-from keras_efficient.export.integer.operations import Combination, Concatenation
+from keras_efficient.export.integer.operations import Combination, Concatenation, Outputs
 from keras_efficient.export.integer.rounding import Rounding
 
 
@@ -88,6 +89,17 @@ def concatenation(program: Program, name: str, layer: Concatenation, sources: Se
         lines += braces("", counting("channel", channels, body))
         made += channels
     program.add(function(f"static void {name}(void)", counting("pixel", pixels, lines)))
+
+
+def outputs(program: Program, name: str, layer: Outputs, sources: Sequence[Cells], target: Cells) -> None:
+    """The integers of one map after those of the other."""
+    lines, first = [], 0
+    for source, each in zip(sources, layer.sources, strict=True):
+        index = program.get(source, source.place("cell"))
+        body = [program.put(target, plus("cell", first), stored(replace(source, is_logits=True), index))]
+        lines += braces("", counting("cell", each.cells, body))
+        first += each.cells
+    program.add(function(f"static void {name}(void)", lines))
 
 
 def cell_lines(program: Program, name: str, source: Cells, cell: str) -> list[str]:

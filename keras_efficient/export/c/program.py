@@ -24,6 +24,7 @@ class Program:
     functions: list[list[str]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     places: dict[Layout, Places] = field(default_factory=dict)
+    computed: int = 0  # layers that have been written
 
     def add(self, lines: list[str]) -> None:
         self.functions.append(lines)

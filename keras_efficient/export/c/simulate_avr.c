@@ -23,9 +23,12 @@
 #define NETWORK_INPUT_BYTES 1
 #define NETWORK_INPUT_TYPE uint8_t
 #endif
+#ifndef NETWORK_CLASSES /* one from before there were several outputs */
+#define NETWORK_CLASSES NETWORK_LOGITS
+#endif
 
 enum { PIXEL_REGISTER = 0x4A, RESULT_REGISTER = 0x4B };  /* GPIOR1, GPIOR2 as data addresses */
-enum { RESULT_BYTES = 2 * NETWORK_LOGITS + 1, DATA_ADDRESS = 0x800000 };
+enum { RESULT_BYTES = 2 * NETWORK_LOGITS + (NETWORK_CLASSES > 256 ? 2 : 1), DATA_ADDRESS = 0x800000 };
 enum { IMAGE_BYTES = NETWORK_INPUTS * NETWORK_INPUT_BYTES };
 
 typedef struct {

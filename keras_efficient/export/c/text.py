@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 INDENT = "    "
 AXES = ("row", "column", "channel")  # of a map, by the names of their counters
+
+
+def renamed(text: str, prefix: str) -> str:
+    """A C text of this package for a network of another name than "network"."""
+    if prefix == "network":
+        return text
+    text = re.sub(r"\bNETWORK_", f"{prefix.upper()}_", text)
+    return re.sub(r"\bnetwork(?=_|\.[ch]\b)", prefix, text)
 
 
 def braces(head: str, lines: Iterable[str]) -> list[str]:

@@ -147,7 +147,8 @@ def pack(segments: Iterable[Segment]) -> np.ndarray:
     Segments of whole bytes come first, so that all of them start at a byte; then those of whole
     half-bytes, then the others, without gaps: at most 7 bits are lost in all.
     """
-    ordered = sorted(segments, key=lambda segment: (segment.bits % BYTE != 0, segment.bits % HALF_BYTE != 0))
+    once = dict.fromkeys(segments)  # layers may share them
+    ordered = sorted(once, key=lambda segment: (segment.bits % BYTE != 0, segment.bits % HALF_BYTE != 0))
     starts = itertools.accumulate((segment.bits for segment in ordered), initial=0)
     parts = []
     for segment, start in zip(ordered, starts, strict=False):  # the last start is the end

@@ -6,9 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_efficient.export.c.arrival import ArrivalWriter
-from keras_efficient.export.c.assembly import CLASSES, assemble, header, header_top, identifier, source_top
+from keras_efficient.export.c.arrival import ArrivalWriter, InputsWriter
+from keras_efficient.export.c.assembly import (
+    assemble,
+    class_type,
+    header,
+    header_top,
+    identifier,
+    input_cells,
+    source_top,
+)
 from keras_efficient.export.c.cells import Cells
+from keras_efficient.export.c.convolution import StoredWeights
 from keras_efficient.export.c.layers import PlacedLayer, write_layer
 from keras_efficient.export.c.moves import move_bytes, permute
 from keras_efficient.export.c.program import Program
@@ -76,25 +85,36 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
 
 def write_graph(model: IntegerModel, weights: str, sparse: bool) -> Network:
     """The C code of a network with branches: the layers in the planned order, with moves between."""
-    nodes, first = graph_nodes(model.network), feature_map(model.input)
-    plan = plan_order(first, nodes)
-    placement = place_graph(first, nodes, plan)
-    layers = [graph_layer(model, nodes[placed.number], placed, sparse) for placed in placement.nodes]
+    nodes, inputs = graph_nodes(model.network), [feature_map(each) for each in model.inputs]
+    plan = plan_order(inputs, nodes)
+    placement = place_graph(inputs, nodes, plan)
+    stored: dict[int, tuple] = {}
+    layers = []
+    for placed in placement.nodes:
+        owner = id(model.network.owners[placed.number])
+        layers.append(graph_layer(model, nodes[placed.number], placed, sparse, stored.get(owner, ())))
+        stored.setdefault(owner, layers[-1].weights)
     packed = pack(segment for layer in layers for segment in layer.segments)
     program = new_program(model, plan.arena_bytes, len(packed))
     for placed, layer in zip(placement.nodes, layers, strict=True):
         program.calls += [move_bytes(program, move.first, move.bytes, move.to) for move in placed.moves]
         write_layer(program, layer)
-    program.add(function("static void network_run(void)", program.calls))
-    stored = Cells(model.input.codes, 8 * placement.first)
-    places = program.use_places(program.places_of(Layout.by_rows(*model.input.shape[:2])))
-    push = ArrivalWriter(program, Arrival(model.input, (), None, model.input), stored, places, 0)
+    program.add(function("static void network_compute(void)", program.calls))
+    cells = [Cells(each.codes, 8 * at) for each, at in zip(model.inputs, placement.inputs, strict=True)]
+    push: ArrivalWriter | InputsWriter
+    if len(cells) > 1:
+        push = InputsWriter(program, model.inputs, cells)
+    else:
+        places = program.use_places(program.places_of(Layout.by_rows(*model.input.shape[:2])))
+        push = ArrivalWriter(program, Arrival(model.input, (), None, model.input), cells[0], places, 0)
     rows = tuple(layer_row(program, layer, cost) for layer, cost in zip(layers, plan.costs, strict=True))
     return finished(model, program, push, packed, weights, rows, plan.arena_bytes)
 
 
-def graph_layer(model: IntegerModel, node: Node, placed: PlacedNode, sparse: bool) -> PlacedLayer:
-    """A layer at its places, all maps in row order."""
+def graph_layer(
+    model: IntegerModel, node: Node, placed: PlacedNode, sparse: bool, weights: tuple[StoredWeights, ...]
+) -> PlacedLayer:
+    """A layer at its places, all maps in row order, with the weights that are stored for it already, if any."""
     operation, step = model.operations[placed.number], node.steps[0]
     offset = 8 * placed.sources[0]
     source, target = (Layout.by_rows(*each.shape[:2]) for each in (step.source, step.target))
@@ -113,19 +133,19 @@ def graph_layer(model: IntegerModel, node: Node, placed: PlacedNode, sparse: boo
     )
     is_last = placed.number == len(model.operations) - 1
     offsets = tuple(8 * place for place in placed.sources)
-    return PlacedLayer(str(placed.number + 1), operation, placed_step, is_last, sparse, offsets)
+    return PlacedLayer(str(placed.number + 1), operation, placed_step, is_last, sparse, offsets, weights)
 
 
 def new_program(model: IntegerModel, arena_bytes: int, weight_bytes: int) -> Program:
-    program = Program(count_type(max(8 * arena_bytes, 8 * weight_bytes, model.input.cells, model.output.cells)))
-    program.add(["static void network_run(void);"])
+    program = Program(count_type(max(8 * arena_bytes, 8 * weight_bytes, input_cells(model), model.output.cells)))
+    program.add(["static void network_compute(void);"])
     return program
 
 
 def finished(
     model: IntegerModel,
     program: Program,
-    push: ArrivalWriter,
+    push: ArrivalWriter | InputsWriter,
     packed: np.ndarray,
     weights: str,
     rows: tuple[dict, ...],
@@ -133,7 +153,7 @@ def finished(
 ) -> Network:
     """The files of a program whose layers are written."""
     push.write()
-    write_interface(program, model)
+    write_interface(program, model, push.resets)
     body = assemble(program, packed, weights, push.static_lines())
     interface = header(model, arena_bytes, len(packed))
     network_id = identifier(body + interface)
@@ -156,28 +176,31 @@ def layer_row(program: Program, layer: PlacedLayer, arena_bytes: int) -> dict:
 
 
 def write_end(program: Program, model: IntegerModel, plan: ArenaPlan) -> None:
-    """`network_run`: all layers, once the image is there."""
+    """`network_compute`: all layers, once the image is there."""
     if plan.final_relayout:
         rows, columns, channels = model.output.shape
         logits = Cells(model.output.codes, 0, is_logits=True)
         old, new = plan.steps[-1].target_layout, Layout(columns, (0,) * rows)
         program.calls.append(permute(program, "network_permute_logits", logits, channels, old, new))
-    program.add(function("static void network_run(void)", program.calls))
+    program.add(function("static void network_compute(void)", program.calls))
 
 
-def write_interface(program: Program, model: IntegerModel) -> None:
-    outputs = min(model.output.cells, CLASSES)
-    index = count_type(outputs)
-    program.add(
-        function("const int16_t *network_logits(void)", ["return network_arena.logits;"]),
-    )
+def write_interface(program: Program, model: IntegerModel, resets: list[str]) -> None:
+    """What users call beside `network_push`. `resets`: the statements after which the next input starts."""
+    outputs = model.outputs[0].cells
+    index, kind = count_type(outputs), class_type(outputs)
+    program.add(function("void network_reset(void)", resets))
+    lines = ["network_index number;", *(["network_reset();"] if resets else [])]
+    lines += ["for (number = 0; number < NETWORK_INPUTS; number++)", "    network_push(input[number]);"]
+    run = "const int16_t *network_run(const network_input *input)"
+    program.add(function(run, [*lines, "return network_arena.logits;"]))
+    program.add(function("const int16_t *network_logits(void)", ["return network_arena.logits;"]))
     lines = [
         f"{index} output, largest = 0;",
         f"for (output = 1; output < {outputs}; output++)",
         "    if (network_arena.logits[output] > network_arena.logits[largest])",
         "        largest = output;",
-        "return (uint8_t)largest;",
+        f"return ({kind})largest;",
     ]
-    program.add(
-        function("uint8_t network_classify(void)", lines if outputs > 1 else ["return network_arena.logits[0] > 0;"])
-    )
+    head = f"{kind} network_classify(void)"
+    program.add(function(head, lines if outputs > 1 else ["return network_arena.logits[0] > 0;"]))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_efficient.export.integer.floats import is_exact
-from keras_efficient.export.integer.operations import IntegerMap
+from keras_efficient.export.integer.operations import IntegerMap, Outputs
 from keras_efficient.export.integer.reading import read_integers
 from keras_efficient.quantization.modes import quantized_layers
+from keras_efficient.reading.network import Entry
 from keras_efficient.reading.run import run_nodes
 
 IMAGES_AT_ONCE = 256
@@ -27,6 +29,8 @@ class IntegerModel:
 
     A model that starts with an `InputQ` (as those of `quantize_model` do) takes the integers of its grid,
     8 or 16 bits, signed or not: `encode` gives them. Its logits are the output codes of the last layer.
+    Several inputs are taken in the order of `model.inputs`; several outputs follow one another in the order of
+    `model.outputs`, and the class is that of the first.
 
     Elsewhere logits are integers of 16 bits, saturated: the last layer's sums (kernel and bias) before its
     activation and its output quantizer, in the finer of the bias step and the product step;
@@ -41,22 +45,23 @@ class IntegerModel:
             quantized. In float mode a warning says so.
 
     Attributes:
-        input: The `IntegerMap` of the input.
+        inputs: The `IntegerMap` of each input. `input` is the first of them.
         operations: The layers as `Operation` objects.
-        sources: For each of them the maps that it reads: 0 is the input, k + 1 what operation k makes.
-        logit_exponent: log2 of the step of the logits.
+        sources: For each of them the maps that it reads: the inputs come first, then what each operation makes.
+        outputs: The `IntegerMap` of each output.
+        logit_exponents: log2 of the step of each output. `logit_exponent` is the first of them.
         inexact_layers: Names of layers whose numbers may leave what the layer's float type holds: 24
             bits in float32, 11 in float16, 8 in bfloat16, or its range. There the Keras model itself
             rounds, and may differ; the integers do not.
 
     Raises:
         ValueError: A model that holds other layers, or is not built; weights that are not finite;
-            several inputs or outputs; layers with weights that are called twice.
+            inputs of which some are signed and others have 16 bits without a sign.
     """
 
     def __init__(self, model: keras.Model):
         network = read_integers(model)
-        self.input, self.operations, self.sources = network.input, network.operations, network.sources
+        self.inputs, self.operations, self.sources = network.inputs, network.operations, network.sources
         self.network = network
         if any(layer.mode == "float" for layer in quantized_layers(model)):
             warnings.warn(
@@ -66,82 +71,120 @@ class IntegerModel:
             )
 
     @property
+    def input(self) -> IntegerMap:
+        return self.inputs[0]
+
+    @property
     def output(self) -> IntegerMap:
+        """The map of the logits."""
         return self.operations[-1].target if self.operations else self.input
 
     @property
+    def outputs(self) -> tuple[IntegerMap, ...]:
+        last = self.operations[-1] if self.operations else None
+        return last.sources if isinstance(last, Outputs) else (self.output,)
+
+    @property
+    def logit_exponents(self) -> tuple[int, ...]:
+        return tuple(output.codes.exponent for output in self.outputs)
+
+    @property
     def logit_exponent(self) -> int:
-        return self.output.codes.exponent
+        return self.logit_exponents[0]
 
     @property
     def inexact_layers(self) -> tuple[str, ...]:
         return tuple(operation.name for operation in self.operations if not is_exact(operation))
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
+    def predict(self, x: Any) -> np.ndarray:
         """Integer logits, (n, outputs) int16.
 
         Args:
             x: Integers (n, rows, columns[, channels]) or (n, numbers): bytes from 0 to 255, or what
-                `encode` gives.
+                `encode` gives. Of several inputs a list.
 
         Raises:
             ValueError: Wrong shape, or numbers that the input's grid does not have.
         """
-        x = self._as_maps(x)
-        parts = [self._run(x[start : start + IMAGES_AT_ONCE]) for start in range(0, len(x), IMAGES_AT_ONCE)]
-        return np.concatenate(parts) if parts else np.zeros((0, self.output.cells), np.int16)
+        parts = [_as_map(part, each) for part, each in zip(self._parts(x), self.inputs, strict=True)]
+        count = _samples_of(parts)
+        starts = range(0, count, IMAGES_AT_ONCE)
+        logits = [self._run([part[start : start + IMAGES_AT_ONCE] for part in parts]) for start in starts]
+        return np.concatenate(logits) if logits else np.zeros((0, self.output.cells), np.int16)
 
-    def encode(self, x: np.ndarray) -> np.ndarray:
+    def encode(self, x: Any) -> Any:
         """The integers that stand for the model's inputs `x`: what `predict` takes and a device pushes.
 
         They are the codes of the `InputQ` at the start, behind the layers that prepare its input; without
         one the bytes of x, a byte for byte / 256.
 
         Args:
-            x: Numbers (n, rows, columns[, channels]) or (n, numbers), as the Keras model takes them.
+            x: Numbers (n, rows, columns[, channels]) or (n, numbers), as the Keras model takes them. Of several inputs
+                a list, in the order of `model.inputs`; the integers are a list, too.
 
         Raises:
             ValueError: Another shape, or what is no finite number.
         """
-        network = self.network.network
-        source, _ = network.inputs
-        last = network.preparation[-1].outputs[0] if network.preparation else source
-        x = _samples(x, tuple(source.shape))
-        y = keras.ops.convert_to_numpy(run_nodes(network.preparation, {source: x})[last])
-        if not np.isfinite(y).all():
-            raise ValueError(f"the layers before the input's grid make of x numbers that are not finite: {_range(x)}")
-        return self.input.codes.nearest(y).reshape(len(x), *self.input.shape)
+        entries = self.network.network.entries
+        triples = zip(entries, self._parts(x), self.inputs, strict=True)
+        codes = [_encoded(entry, part, integers) for entry, part, integers in triples]
+        _samples_of(codes)
+        return codes[0] if len(codes) == 1 else codes
 
     def classify(self, x: np.ndarray) -> np.ndarray:
-        """The class of each image: the first largest logit. Of one output 1 where it is above 0, else 0."""
-        logits = self.predict(x)
+        """The class of each image: the first largest logit. Of one logit 1 where it is above 0, else 0."""
+        logits = self.predict(x)[:, : self.outputs[0].cells]
         return (logits[:, 0] > 0).astype(np.int64) if logits.shape[1] == 1 else logits.argmax(axis=1)
 
-    def _run(self, maps):
-        maps = [maps.astype(np.int64)]
+    def _run(self, inputs):
+        maps = [each.astype(np.int64) for each in inputs]
         for operation, sources in zip(self.operations, self.sources, strict=True):
             views = getattr(operation, "sources", (operation.source,))
             read = [maps[number].reshape(-1, *view.shape) for number, view in zip(sources, views, strict=True)]
             maps.append(operation.run(*read))
         return np.clip(maps[-1], *LOGIT_RANGE).astype(np.int16).reshape(len(maps[-1]), -1)
 
-    def _as_maps(self, x):
-        x = _as_array(x)
-        rows, columns, channels = self.input.shape
-        fitting: set[tuple[int, ...]] = {(rows, columns, channels)}
-        fitting |= {(rows, columns)} if channels == 1 else set()
-        fitting |= {(columns, channels)} if rows == 1 else set()
-        fitting |= {(channels,)} if rows == columns == 1 else set()
-        if x.ndim < 2 or x.shape[1:] not in fitting:
-            raise ValueError(
-                f"x must have the shape (n, {', '.join(map(str, self.input.shape))}). Received: shape {x.shape}"
-            )
-        low, high = self.input.codes.low, self.input.codes.high
-        if not np.issubdtype(x.dtype, np.integer) or (x.size and not low <= x.min() <= x.max() <= high):
-            raise ValueError(
-                f"x must hold integers from {low} to {high}. Received: dtype {x.dtype}, values {_range(x)}"
-            )
-        return x.reshape(len(x), *self.input.shape)
+    def _parts(self, x):
+        """What is given for each input."""
+        if len(self.inputs) == 1:
+            return [x]
+        if not isinstance(x, (list, tuple)) or len(x) != len(self.inputs):
+            given = f"{type(x).__name__} of {len(x)}" if isinstance(x, (list, tuple)) else type(x).__name__
+            raise ValueError(f"x must be a list of {len(self.inputs)} arrays, one for each input. Received: {given}")
+        return list(x)
+
+
+def _samples_of(parts):
+    """How many samples there are."""
+    if len({len(part) for part in parts}) > 1:
+        raise ValueError(f"all inputs must have as many samples. Received: {[len(part) for part in parts]}")
+    return len(parts[0])
+
+
+def _encoded(entry: Entry, x: Any, integers: IntegerMap) -> np.ndarray:
+    """The codes of one input."""
+    last = entry.preparation[-1].outputs[0] if entry.preparation else entry.given
+    x = _samples(x, tuple(entry.shape))
+    y = keras.ops.convert_to_numpy(run_nodes(entry.preparation, {entry.given: x})[last])
+    if not np.isfinite(y).all():
+        raise ValueError(f"the layers before the input's grid make of x numbers that are not finite: {_range(x)}")
+    return integers.codes.nearest(y).reshape(len(x), *integers.shape)
+
+
+def _as_map(x: Any, integers: IntegerMap) -> np.ndarray:
+    """x as (n, rows, columns, channels) of numbers that the grid has."""
+    x = _as_array(x)
+    rows, columns, channels = integers.shape
+    fitting: set[tuple[int, ...]] = {(rows, columns, channels)}
+    fitting |= {(rows, columns)} if channels == 1 else set()
+    fitting |= {(columns, channels)} if rows == 1 else set()
+    fitting |= {(channels,)} if rows == columns == 1 else set()
+    if x.ndim < 2 or x.shape[1:] not in fitting:
+        raise ValueError(f"x must have the shape (n, {', '.join(map(str, integers.shape))}). Received: shape {x.shape}")
+    low, high = integers.codes.low, integers.codes.high
+    if not np.issubdtype(x.dtype, np.integer) or (x.size and not low <= x.min() <= x.max() <= high):
+        raise ValueError(f"x must hold integers from {low} to {high}. Received: dtype {x.dtype}, values {_range(x)}")
+    return x.reshape(len(x), *integers.shape)
 
 
 def _as_array(x):

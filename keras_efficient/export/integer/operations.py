@@ -7,7 +7,7 @@ map. `Codes` says what an integer stands for.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.rounding import Rounding
 from keras_efficient.export.integer.windows import Window, total
+from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.kinds.steps import Way
 from keras_efficient.storage.moves import source_cells
 
@@ -220,6 +221,23 @@ class Concatenation(Operation):
     def run(self, *x: np.ndarray) -> np.ndarray:
         parts = [rounding.apply(part) for rounding, part in zip(self.roundings, x, strict=True)]
         return np.concatenate(parts, axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs(Operation):
+    """The maps that users read, one after another as logits; `source` is the first of them."""
+
+    sources: tuple[IntegerMap, ...]
+
+    @classmethod
+    def of(cls, sources: Sequence[IntegerMap]) -> Outputs:
+        """Of several maps. The target's grid is that of the first."""
+        codes = Codes(LOGIT_BITS, True, sources[0].codes.exponent)
+        target = IntegerMap((1, 1, sum(source.cells for source in sources)), codes)
+        return cls("outputs", sources[0], target, tuple(sources))
+
+    def run(self, *x: np.ndarray) -> np.ndarray:
+        return np.concatenate([part.reshape(len(part), -1) for part in x], axis=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -14,11 +15,11 @@ from keras_efficient.export.integer.context import Context
 from keras_efficient.export.integer.floats import loses_signs
 from keras_efficient.export.integer.grids import UnsupportedLayerError, codes_of
 from keras_efficient.export.integer.layers import read_layer
-from keras_efficient.export.integer.operations import IntegerMap, Move, Operation
+from keras_efficient.export.integer.operations import IntegerMap, Move, Operation, Outputs
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.kind import RENAMES
 from keras_efficient.kinds.measures import as_image
-from keras_efficient.reading.network import Call, Network, read_network, some_names
+from keras_efficient.reading.network import Call, Entry, Network, read_network, some_names
 
 PIXEL = Codes(bits=8, signed=False, exponent=-8)  # a byte stands for byte / 256
 INPUT_WIDTHS = (8, 16)
@@ -40,22 +41,24 @@ class Wire(NamedTuple):
 
 @dataclass(frozen=True)
 class IntegerNetwork:
-    """The input map and the operations, up to the last layer that works.
+    """The input maps and the operations, up to the last layers that work; several outputs end in an `Outputs`.
 
-    sources: for each operation the maps that it reads: 0 is the input, k + 1 what operation k makes.
-    layers: the Keras layer of each operation. network: what they were read from; what stands before
-    the grid of its input (`preparation`) is no part of the integers.
+    sources: for each operation the maps that it reads: the inputs come first, then what each operation makes.
+    owners: the Keras layer of each operation: those of one layer share its kernel and bias. None of an `Outputs`.
+    network: what they were read from; what stands before the grid of an input (`preparation`) is no part of the
+    integers.
     """
 
-    input: IntegerMap
+    inputs: tuple[IntegerMap, ...]
     operations: list[Operation]
     sources: list[tuple[int, ...]]
-    layers: list[keras.layers.Layer]
+    owners: list[keras.layers.Layer | None]
     network: Network
 
     @property
     def is_chain(self) -> bool:
-        return all(sources == (number,) for number, sources in enumerate(self.sources))
+        fed = all(sources == (number,) for number, sources in enumerate(self.sources))
+        return fed and len(self.inputs) == 1 and not self.network.twice
 
 
 def read_integers(model: keras.Model) -> IntegerNetwork:
@@ -63,7 +66,7 @@ def read_integers(model: keras.Model) -> IntegerNetwork:
 
     Raises:
         ValueError: A model that is not built, layers without integer form, a weight or scale that is
-            not a finite number; several inputs or outputs, layers with weights that are called twice.
+            not a finite number; inputs that no integer type holds.
     """
     found = empty_network(model)
     refusals = read_layers(found)
@@ -80,13 +83,16 @@ def layers_without_integers(model: keras.Model) -> list[UnsupportedLayerError]:
 def empty_network(model: keras.Model) -> IntegerNetwork:
     """A network whose layers are not read yet."""
     network = without_heads(read_network(model))
-    first = IntegerMap(image_shape(network), input_codes(network.grid and network.grid.layer))
-    return IntegerNetwork(first, [], [], [], network)
+    inputs = tuple(
+        IntegerMap(image_shape(entry), input_codes(entry.grid and entry.grid.layer)) for entry in network.entries
+    )
+    input_width([each.codes for each in inputs])
+    return IntegerNetwork(inputs, [], [], [], network)
 
 
-def image_shape(network: Network) -> tuple[int, int, int]:
-    """(rows, columns, channels) of the input: a signal is an image of one row, a vector one pixel."""
-    shape = network.input_shape
+def image_shape(entry: Entry) -> tuple[int, int, int]:
+    """(rows, columns, channels) of an input: a signal is an image of one row, a vector one pixel."""
+    shape = entry.shape
     if None in shape or len(shape) not in (1, 2, 3):
         raise ValueError(
             "the model's input must be (numbers,), (steps, channels) or (rows, columns, channels), of fixed size. "
@@ -95,16 +101,31 @@ def image_shape(network: Network) -> tuple[int, int, int]:
     return as_image(shape)
 
 
+def input_width(codes: Sequence[Codes]) -> Codes:
+    """The narrowest type that holds the numbers of all inputs, as codes of exponent 0."""
+    signed = any(each.signed for each in codes)
+    bits = max(each.bits + (signed and not each.signed) for each in codes)
+    if bits > max(INPUT_WIDTHS):
+        raise ValueError(
+            "inputs of 16 bits must be all signed or all unsigned. Received: one signed beside one unsigned"
+        )
+    return Codes(min(width for width in INPUT_WIDTHS if width >= bits), signed, 0)
+
+
 def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
     """Add the operations of all layers. What has none is refused, and read on as if it kept its input."""
-    network, refusals = found.network, []
-    maps, wires = [found.input], [Wire(0, found.input.shape, len(network.input_shape) == 1)]
-    for position, call in enumerate(network.calls, start=1):
+    network, refusals, count = found.network, [], len(found.inputs)
+    maps = list(found.inputs)
+    wires = [
+        Wire(number, integers.shape, len(entry.shape) == 1)
+        for number, (entry, integers) in enumerate(zip(network.entries, found.inputs, strict=True))
+    ]
+    for position, call in enumerate(network.calls):
         sources = [wires[place] for place in call.sources]
         views = [IntegerMap(wire.shape, maps[wire.number].codes) for wire in sources]
         flat = sources[0].flat or call.node.form.key == FLATTEN
-        is_last = position == len(network.calls)
-        context = Context(flat, is_last and network.grid is None, is_last, not network.is_chain)
+        is_last = (count + position,) == network.outputs
+        context = Context(flat, network.is_sum(position), is_last, not network.is_chain)
         layer, operation = as_layer(call.node) if call.layer is call.node.operation else call.layer, None
         if context.in_graph and call.kind.codes == RENAMES:
             wires.append(Wire(sources[0].number, shape_after(call), flat))
@@ -121,12 +142,20 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
             wires.append(sources[0]._replace(flat=flat))
             continue
         dtype = _compute_dtype(layer, call)
-        found.operations.append(replace(operation, compute_dtype=dtype, loses_signs=loses_signs(layer, dtype)))
-        found.sources.append(tuple(wire.number for wire in sources))
-        found.layers.append(layer)
+        operation = replace(operation, compute_dtype=dtype, loses_signs=loses_signs(layer, dtype))
+        _add(found, operation, tuple(wire.number for wire in sources), layer)
         maps.append(operation.target)
         wires.append(Wire(len(maps) - 1, operation.target.shape, flat and not isinstance(operation, Move)))
+    if network.gives_all:
+        ends = [wires[number].number for number in network.outputs]
+        _add(found, Outputs.of([maps[number] for number in ends]), tuple(ends), None)
     return refusals
+
+
+def _add(found: IntegerNetwork, operation: Operation, sources: tuple[int, ...], layer: Any) -> None:
+    found.operations.append(operation)
+    found.sources.append(sources)
+    found.owners.append(layer)
 
 
 def _compute_dtype(layer: Any, call: Call) -> str:
@@ -152,11 +181,11 @@ def refusal_of(network: Network, refusals: list[UnsupportedLayerError]) -> Unsup
 def without_heads(network: Network) -> Network:
     """Up to the last layer that works, which a network of heads alone does not have."""
     calls = list(network.calls)
-    while calls and calls[-1].kind.is_head:
+    while network.is_chain and calls and calls[-1].kind.is_head:
         calls.pop()
-    if not calls and network.grid is None:
+    if not calls and not network.has_grid:
         raise ValueError(f"the model {network.name!r} holds no layer that could be exported")
-    return network._replace(calls=tuple(calls))
+    return network if len(calls) == len(network.calls) else network._replace(calls=tuple(calls), outputs=(len(calls),))
 
 
 def input_codes(grid: Any) -> Codes:

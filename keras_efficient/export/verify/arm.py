@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_efficient.export.verify.compilers import ARM_INSTALL, C_FOLDER, STRICT, find_tool, run_tool
-from keras_efficient.export.verify.interface import Interface, Spread
+from keras_efficient.export.verify.interface import Interface, Spread, one_after_another
 
 _MACHINE = ("-mcpu=cortex-m3", "-mthumb", "-ffreestanding")
 # 4 ns an instruction in qemu; a SysTick tick of mps2-an385 (25 MHz) is 40 ns.
@@ -68,13 +68,15 @@ def run_on_arm(
     packed = interface.pack(images)
     with tempfile.TemporaryDirectory() as name:
         temporary = Path(name)
-        program = _compile(Path(folder).resolve(), (optimization, *flags), ram_bytes, temporary)
+        source = Path(folder).resolve() / f"{interface.prefix}.c"
+        main = interface.own_program("main_arm.c", temporary)
+        program = _compile(source, main, (optimization, *flags), ram_bytes, temporary)
         sections, alone = _sections(program), _sections(temporary / "network.o")
         (temporary / "images.bin").write_bytes(packed)
         _run(program, seconds)
         results = (temporary / "results.bin").read_bytes()
         counts = np.fromfile(temporary / "counts.bin", "<u4").reshape(-1, 3)
-    logits, classes = interface.unpack(results, len(images))
+    logits, classes = interface.unpack(results, len(one_after_another(images)))
     return ArmRun(
         flash_bytes=sum(size for name, size in alone.items() if name.startswith((".text", ".rodata", ".data"))),
         program_flash_bytes=sections[".text"] + sections[".data"],
@@ -88,14 +90,14 @@ def run_on_arm(
     )
 
 
-def _compile(folder: Path, options: tuple[str, ...], ram_bytes: int, temporary: Path) -> Path:
+def _compile(source: Path, main: Path, options: tuple[str, ...], ram_bytes: int, temporary: Path) -> Path:
     """Make network.o and the program network.elf; GCC's libgcc is the only library."""
     compiler = find_tool("arm-none-eabi-gcc", install=ARM_INSTALL)
     network, program = temporary / "network.o", temporary / "network.elf"
-    command: list[str | Path] = [compiler, *STRICT, *_MACHINE, *options, "-I", folder]
-    run_tool([*command, "-c", folder / "network.c", "-o", network], purpose="Compiling network.c for ARM")
+    command: list[str | Path] = [compiler, *STRICT, *_MACHINE, *options, "-I", source.parent]
+    run_tool([*command, "-c", source, "-o", network], purpose=f"Compiling {source.name} for ARM")
     link = ("-nostdlib", "-T", C_FOLDER / "cortex_m3.ld", f"-Wl,--defsym=RAM_BYTES={ram_bytes}")
-    sources = (network, C_FOLDER / "main_arm.c", "-lgcc")
+    sources = (network, main, "-lgcc")
     run_tool([*command, *link, *sources, "-o", program], purpose="Linking for ARM")
     return program
 

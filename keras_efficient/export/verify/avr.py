@@ -12,7 +12,6 @@ import numpy as np
 
 from keras_efficient.export.verify.compilers import (
     AVR_INSTALL,
-    C_FOLDER,
     HOST_INSTALL,
     STRICT,
     ToolFailedError,
@@ -20,7 +19,7 @@ from keras_efficient.export.verify.compilers import (
     find_tool,
     run_tool,
 )
-from keras_efficient.export.verify.interface import Interface, Spread
+from keras_efficient.export.verify.interface import Interface, Spread, one_after_another
 
 FLASH_BYTES, RAM_BYTES, CLOCK_HZ = 32768, 2048, 16_000_000  # ATmega328P
 # The linker's own check of the sizes does not say how many bytes there are; `_sizes` does.
@@ -77,19 +76,21 @@ def run_on_avr(
     packed = interface.pack(images)
     with tempfile.TemporaryDirectory() as temporary:
         program = Path(temporary) / "network.elf"
-        _compile(Path(folder).resolve(), (optimization, *flags), program)
+        source = Path(folder).resolve() / f"{interface.prefix}.c"
+        _compile(source, interface.own_program("main_avr.c", Path(temporary)), (optimization, *flags), program)
         flash_bytes, static_bytes = _sizes(program)
         sizes = (flash_bytes, static_bytes, interface.arena_bytes)
         if not can_simulate_avr():
             return AvrRun(*sizes)
-        simulator = _build_simulator(Path(folder).resolve(), program.with_name("simulate_avr"))
+        code = interface.own_program("simulate_avr.c", Path(temporary))
+        simulator = _build_simulator(source.parent, code, program.with_name("simulate_avr"))
         report = program.with_name("report.json")
         command: list[str | Path] = [simulator, program, report, str(cycle_limit)]
         purpose = "The network on the simulated ATmega328P"
         results = run_tool(command, purpose=purpose, stdin=packed, seconds=seconds)
         measured = json.loads(report.read_text(encoding="utf-8"))
     image, inference = (Spread(**measured[name]) for name in ("image_cycles", "inference_cycles"))
-    logits, classes = interface.unpack(results, len(images))
+    logits, classes = interface.unpack(results, len(one_after_another(images)))
     return AvrRun(*sizes, measured["stack_bytes"], image, inference, logits, classes)
 
 
@@ -106,10 +107,10 @@ def can_simulate_avr() -> bool:
     return True
 
 
-def _compile(folder: Path, options: tuple[str, ...], program: Path) -> None:
+def _compile(source: Path, main: Path, options: tuple[str, ...], program: Path) -> None:
     """The network as a part of main: with one unit and no other, GCC needs the least stack."""
     compiler = find_tool("avr-gcc", install=AVR_INSTALL)
-    unit = ("-fwhole-program", "-I", folder, "-include", folder / "network.c", C_FOLDER / "main_avr.c")
+    unit = ("-fwhole-program", "-I", source.parent, "-include", source, main)
     command: list[str | Path] = [
         compiler,
         "-mmcu=atmega328p",
@@ -120,7 +121,7 @@ def _compile(folder: Path, options: tuple[str, ...], program: Path) -> None:
         "-o",
         program,
     ]
-    run_tool(command, purpose="Compiling network.c for AVR")
+    run_tool(command, purpose=f"Compiling {source.name} for AVR")
 
 
 def _sizes(program: Path) -> tuple[int, int]:
@@ -134,7 +135,7 @@ def _sizes(program: Path) -> tuple[int, int]:
     return text + data, data + bss
 
 
-def _build_simulator(folder: Path, program: Path) -> Path:
+def _build_simulator(folder: Path, code: Path, program: Path) -> Path:
     compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
     command: list[str | Path] = [
         compiler,
@@ -142,7 +143,7 @@ def _build_simulator(folder: Path, program: Path) -> Path:
         "-O2",
         "-I",
         folder,
-        C_FOLDER / "simulate_avr.c",
+        code,
         "-lsimavr",
         "-o",
         program,

@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from keras_efficient.export.verify.compilers import (
-    C_FOLDER,
     HOST_INSTALL,
     STRICT,
     ToolFailedError,
     find_tool,
     run_tool,
 )
-from keras_efficient.export.verify.interface import Interface
+from keras_efficient.export.verify.interface import Interface, one_after_another
 
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g")
 
@@ -47,7 +46,8 @@ def run_on_host(
 ) -> HostRun:
     """Compile the network.c in `folder`, run it on every image and return all logits.
 
-    `images` are bytes of shape (n, ...); `flags` go to the compiler; `seconds` limits the run.
+    `images` are integers of shape (n, ...), of several inputs a list of arrays; `flags` go to the compiler; `seconds`
+    limits the run.
     Raises `ToolMissingError` without a compiler, and `ToolFailedError` with its messages when the
     code has warnings or the program accesses memory it should not.
     """
@@ -58,18 +58,19 @@ def run_on_host(
         program = Path(temporary) / "network"
         sanitized = sanitize and _can_sanitize(compiler)
         options = (*STRICT, optimization, *(SANITIZERS if sanitized else ()), *flags)
-        _compile(compiler, options, Path(folder).resolve(), program)  # a name may begin like an option
+        main = interface.own_program("main_host.c", Path(temporary))
+        source = Path(folder).resolve() / f"{interface.prefix}.c"  # a name may begin like an option
+        _compile(compiler, options, source, main, program)
         # Leaks cannot be: there is no malloc. Their check fails where a process may not be traced.
         environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
         purpose = "The network on this computer"
         results = run_tool([program], purpose=purpose, stdin=packed, seconds=seconds, env=environment)
-    return HostRun(*interface.unpack(results, len(images)), sanitized)
+    return HostRun(*interface.unpack(results, len(one_after_another(images))), sanitized)
 
 
-def _compile(compiler: str, options: tuple[str, ...], folder: Path, program: Path) -> None:
-    sources = (folder / "network.c", C_FOLDER / "main_host.c")
-    command: list[str | Path] = [compiler, *options, "-I", folder, *sources, "-o", program]
-    run_tool(command, purpose="Compiling network.c")
+def _compile(compiler: str, options: tuple[str, ...], source: Path, main: Path, program: Path) -> None:
+    command: list[str | Path] = [compiler, *options, "-I", source.parent, source, main, "-o", program]
+    run_tool(command, purpose=f"Compiling {source.name}")
 
 
 @cache

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from keras_efficient.export.c.text import renamed
+from keras_efficient.export.firmware_report import is_own
+from keras_efficient.export.verify.compilers import C_FOLDER
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,8 @@ class Interface:
     """What network.h defines.
 
     inputs: numbers of an image. logits: number of logits. arena_bytes: bytes of the activation buffer.
-    input_bytes, input_signed: what a number of the input is.
+    input_bytes, input_signed: what a number of the input is. class_bytes: of the class in a program's results.
+    prefix: what names begin with.
     """
 
     inputs: int
@@ -31,26 +37,41 @@ class Interface:
     arena_bytes: int
     input_bytes: int = 1
     input_signed: bool = False
+    class_bytes: int = 1
+    prefix: str = "network"
 
     @classmethod
     def read(cls, folder: Path | str) -> Interface:
-        """From the network.h in a folder."""
-        header = (Path(folder) / "network.h").read_text(encoding="utf-8")
-        names = ("NETWORK_INPUTS", "NETWORK_LOGITS", "NETWORK_ARENA_BYTES")
+        """From the header in a folder: that of `export_c`, or network.h."""
+        prefix = next((path.stem for path in Path(folder).glob("*.h") if is_own(path)), "network")
+        header, macro = (Path(folder) / f"{prefix}.h").read_text(encoding="utf-8"), prefix.upper()
+        names = (f"{macro}_INPUTS", f"{macro}_LOGITS", f"{macro}_ARENA_BYTES")
         inputs, logits, arena_bytes = (_defined_number(header, name) for name in names)
-        if "NETWORK_INPUT_BYTES" not in header:  # written by hand, or by an earlier version
+        if f"{macro}_INPUT_BYTES" not in header:  # written by hand, or by an earlier version
             return cls(inputs, logits, arena_bytes)
-        size, signed = (_defined_number(header, f"NETWORK_INPUT_{name}") for name in ("BYTES", "SIGNED"))
-        return cls(inputs, logits, arena_bytes, size, bool(signed))
+        size, signed = (_defined_number(header, f"{macro}_INPUT_{name}") for name in ("BYTES", "SIGNED"))
+        classes = _defined_number(header, f"{macro}_CLASSES") if f"{macro}_CLASSES" in header else logits
+        return cls(inputs, logits, arena_bytes, size, bool(signed), 2 if classes > 256 else 1, prefix)
+
+    def own_program(self, name: str, temporary: Path) -> Path:
+        """A C file of this package, for the network's names."""
+        if self.prefix == "network":
+            return C_FOLDER / name
+        path = temporary / name
+        path.write_text(renamed((C_FOLDER / name).read_text(encoding="utf-8"), self.prefix), encoding="utf-8")
+        return path
 
     @property
     def result_bytes(self) -> int:
         """Bytes a program writes per image: logits of 16 bits, and the class."""
-        return 2 * self.logits + 1
+        return 2 * self.logits + self.class_bytes
 
     def pack(self, images: np.ndarray) -> bytes:
-        """Images of shape (n, ...) with `inputs` whole numbers each, as bytes, low byte first."""
-        images = np.asarray(images)
+        """Images of shape (n, ...) with `inputs` whole numbers each, as bytes, low byte first.
+
+        Of several inputs a list: their numbers follow one another.
+        """
+        images = one_after_another(images)
         if images.ndim < 2 or images[0].size != self.inputs:
             raise ValueError(f"`images` must have the shape (n, {self.inputs}). Received: images.shape={images.shape}")
         kind = np.dtype(f"<{'i' if self.input_signed else 'u'}{self.input_bytes}")
@@ -68,8 +89,15 @@ class Interface:
             expected = f"{count} results of {self.result_bytes} bytes"
             raise ValueError(f"The program must write {expected}. Received: {len(results)} bytes")
         rows = np.frombuffer(results, np.uint8).reshape(count, self.result_bytes)
-        logits = np.ascontiguousarray(rows[:, :-1]).view("<i2").astype(np.int16)
-        return logits, rows[:, -1].copy()
+        logits = np.ascontiguousarray(rows[:, : -self.class_bytes]).view("<i2").astype(np.int16)
+        return logits, np.ascontiguousarray(rows[:, -self.class_bytes :]).view(f"<u{self.class_bytes}")[:, 0]
+
+
+def one_after_another(images: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+    """The numbers of several inputs as one array (n, numbers); an array stays as it is."""
+    if not isinstance(images, (list, tuple)):
+        return np.asarray(images)
+    return np.concatenate([np.asarray(part).reshape(len(part), -1).astype(np.int64) for part in images], axis=1)
 
 
 def _defined_number(header: str, name: str) -> int:

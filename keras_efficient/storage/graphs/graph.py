@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from keras_efficient.kinds.measures import FeatureMap, whole_bytes
-from keras_efficient.kinds.steps import ResidualStep, Step
+from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap, whole_bytes
+from keras_efficient.kinds.steps import ResidualStep, Step, WholeStep
 from keras_efficient.storage.planner.layouts import Layout
 from keras_efficient.storage.planner.occupancy import grid, step_need
 from keras_efficient.storage.prefix import row_ring
@@ -18,7 +18,7 @@ from keras_efficient.storage.prefix import row_ring
 class Node:
     """A layer that reads some maps and makes one.
 
-    sources: numbers of the maps it reads: 0 is the input, k + 1 what node k makes.
+    sources: numbers of the maps it reads: the inputs come first, then what each node makes.
     steps: for each source, how the target may be written over it.
     """
 
@@ -29,6 +29,12 @@ class Node:
     @property
     def target(self) -> FeatureMap:
         return self.steps[0].target
+
+
+def gathering(sources: Sequence[int], maps: Sequence[FeatureMap]) -> Node:
+    """What copies several outputs together for users, at the end."""
+    target = FeatureMap((1, 1, sum(each.cells for each in maps)), LOGIT_BITS)
+    return Node("outputs", tuple(sources), tuple(WholeStep(each.as_image, target) for each in maps))
 
 
 class Region(NamedTuple):
@@ -53,9 +59,9 @@ class Memory:
     before a layer runs, so only their sizes count: a layer needs them, and its region.
     """
 
-    def __init__(self, first: FeatureMap, nodes: Sequence[Node]):
-        self.nodes = tuple(nodes)
-        self.maps = (first, *(node.target for node in nodes))
+    def __init__(self, inputs: Sequence[FeatureMap], nodes: Sequence[Node]):
+        self.nodes, self.inputs = tuple(nodes), len(inputs)
+        self.maps = (*inputs, *(node.target for node in nodes))
         self.bytes = tuple(whole_bytes(each.total_bits) for each in self.maps)
 
     @cached_property
@@ -70,20 +76,25 @@ class Memory:
     @cached_property
     def needs(self) -> tuple[int, ...]:
         """For each node those that must be done before it, as bits."""
-        return tuple(sum(1 << (s - 1) for s in set(node.sources) if s) for node in self.nodes)
+        made = [{source - self.inputs for source in node.sources} for node in self.nodes]
+        return tuple(sum(1 << maker for maker in makers if maker >= 0) for makers in made)
+
+    def target(self, number: int) -> int:
+        """The number of the map that a node makes."""
+        return number + self.inputs
 
     def live(self, done: int) -> list[int]:
         """The maps that somebody still reads when the nodes in `done` (bits) are done."""
         return [
             number
             for number, readers in enumerate(self.readers)
-            if readers & ~done and (number == 0 or done >> (number - 1) & 1)
+            if readers & ~done and (number < self.inputs or done >> (number - self.inputs) & 1)
         ]
 
     def region(self, number: int, done: int) -> Region:
         """The region of node `number`, run after those in `done`: over the source that saves most."""
         node, after = self.nodes[number], done | 1 << number
-        is_last = not self.readers[number + 1]
+        is_last = not self.readers[self.target(number)]
         choices = [own_place(node)]
         for source, step in zip(node.sources, node.steps, strict=True):
             # Outputs are read from the arena's start: several sources would have to change places.

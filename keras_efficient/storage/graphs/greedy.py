@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.storage.graphs.graph import Memory, Node
 
 
-def greedy_arena(first: FeatureMap, nodes: Sequence[Node]) -> int:
+def greedy_arena(inputs: Sequence[FeatureMap], nodes: Sequence[Node]) -> int:
     """Bytes of the arena when layers run in the given order, to compare `plan_order` with.
 
     Each map goes to the lowest bytes that are free while its layer runs, none over another, and stays
     there until its last reader is done. `plan_order` never needs more, but for the rows that a residual
     block keeps, which are not counted here.
     """
-    memory = Memory(first, nodes)
-    places, top, done = {0: 0}, memory.bytes[0], 0
+    memory = Memory(inputs, nodes)
+    starts = itertools.accumulate(memory.bytes[: len(inputs)], initial=0)
+    places, top, done = dict(zip(range(len(inputs)), starts, strict=False)), sum(memory.bytes[: len(inputs)]), 0
     for number in range(len(nodes)):
         live = set(memory.live(done))
         places = {each: at for each, at in places.items() if each in live}
-        target = number + 1
+        target = memory.target(number)
         places[target] = lowest_gap(memory.bytes[target], sorted((at, memory.bytes[m]) for m, at in places.items()))
         top = max(top, places[target] + memory.bytes[target])
         done |= 1 << number

@@ -33,7 +33,7 @@ class Plan:
     exact: bool
 
 
-def plan_order(first: FeatureMap, nodes: Sequence[Node]) -> Plan:
+def plan_order(inputs: Sequence[FeatureMap], nodes: Sequence[Node]) -> Plan:
     """The order that needs the smallest arena.
 
     For up to `EXACT_STATES` sets of finished layers (a chain of n layers has n + 1, a residual network
@@ -41,11 +41,11 @@ def plan_order(first: FeatureMap, nodes: Sequence[Node]) -> Plan:
     `BEAM` best partial orders of each length are followed, and the given order is never worse than
     what is chosen.
     """
-    memory = Memory(first, nodes)
+    memory = Memory(inputs, nodes)
     exact = exact_order(memory)
     order = followed_order(memory) if exact is None else exact
     costs = costs_of(memory, order)
-    return Plan(order, costs, max(costs, default=memory.bytes[0]), exact is not None)
+    return Plan(order, costs, max(costs, default=sum(memory.bytes)), exact is not None)
 
 
 def followed_order(memory: Memory) -> tuple[int, ...]:

@@ -2,55 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.kinds.measures import FLOAT_BITS, LOGIT_BITS, FeatureMap
 from keras_efficient.kinds.steps import Step, WholeStep
 from keras_efficient.reading.network import Network
-from keras_efficient.storage.graphs.graph import Node
+from keras_efficient.storage.graphs.graph import Node, gathering
 from keras_efficient.storage.live_bits import live_bits
 from keras_efficient.storage.models import layer_spec, shape_behind
 
+# The forms of layers that sum products up.
+SUMS = ("Convolution", "Residual")
+
 
 class PricedLayer(NamedTuple):
-    """A layer that works: its name, what it is priced by, and the maps around it without the batch."""
+    """A layer that works: its name, what it is priced by, and the maps around it without the batch.
+
+    shares: Whether it was called before, so that its kernel and bias are stored.
+    """
 
     name: str
     spec: LayerSpec
     source: FeatureMap
     target: FeatureMap
+    shares: bool = False
 
 
 class PricedGraph(NamedTuple):
-    """The first map, and for each layer that works a node and the layer."""
+    """The input maps, and for each layer that works a node and the layer; several outputs end in a node more."""
 
-    first: FeatureMap
+    inputs: tuple[FeatureMap, ...]
     nodes: list[Node]
     layers: list[PricedLayer]
 
 
-def read_graph(network: Network, input_shape: tuple, input_bits: int) -> PricedGraph:
+def read_graph(network: Network, input_shapes: Sequence[tuple], input_bits: int) -> PricedGraph:
     """The nodes of a network whose layers are all known."""
-    bits = network.grid.config["bits"] if network.grid else input_bits
-    wires = [Wire(FeatureMap(tuple(input_shape), bits), 0)]
-    graph = PricedGraph(wires[0].map.as_image, [], [])
-    read = {source for call in network.calls for source in call.sources}
-    for number, call in enumerate(network.calls, start=1):
+    wires = [
+        Wire(FeatureMap(tuple(shape), entry.grid.config["bits"] if entry.grid else input_bits), number)
+        for number, (entry, shape) in enumerate(zip(network.entries, input_shapes, strict=True))
+    ]
+    graph, twice = PricedGraph(tuple(wire.map.as_image for wire in wires), [], []), network.twice
+    for position, call in enumerate(network.calls):
         sources, spec = [wires[source] for source in call.sources], layer_spec(call)
         shape = shape_behind(call.name, spec, [each.map.shape for each in sources])
         if spec.kind.needs_no_memory:
             wires.append(Wire(FeatureMap(shape, sources[0].map.bits), sources[0].number))
             continue
-        width = spec.price.bits(call.config, sources[0].map.bits)
-        target = FeatureMap(shape, LOGIT_BITS if number not in read and width != FLOAT_BITS else width)
+        target = FeatureMap(shape, width_of(network, position, spec, sources[0].map.bits))
         steps = tuple(step_of(spec, source.map, target) for source in sources)
         graph.nodes.append(Node(call.name, tuple(source.number for source in sources), steps))
-        graph.layers.append(PricedLayer(call.name, spec, sources[0].map, target))
-        wires.append(Wire(target, len(graph.nodes)))
+        shares = position in twice and spec.kind.form != "Lookup"  # tables are as their inputs are
+        graph.layers.append(PricedLayer(call.name, spec, sources[0].map, target, shares))
+        wires.append(Wire(target, len(graph.inputs) + len(graph.nodes) - 1))
+    if network.gives_all:
+        ends = [wires[number] for number in network.outputs]
+        node = gathering([end.number for end in ends], [end.map for end in ends])
+        graph.nodes.append(node)
+        graph.layers.append(PricedLayer("outputs", LayerSpec("Concatenate", {}), ends[0].map, node.target))
     if not graph.nodes:
         raise ValueError(f"the model {network.name!r} holds no layer that works")
     return graph
+
+
+def width_of(network: Network, position: int, spec: LayerSpec, input_bits: int) -> int:
+    """Bits of a cell that a call makes: users read 16, and sums that are copied for them have as many."""
+    width, number = spec.price.bits(spec.config, input_bits), len(network.entries) + position
+    is_read = network.gives_all or any(number in call.sources for call in network.calls)
+    is_sum = network.is_sum(position) and spec.kind.form in SUMS
+    return width if width == FLOAT_BITS or (is_read and not is_sum) else LOGIT_BITS
 
 
 class Wire(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,22 +36,23 @@ class PlacedNode:
 
 @dataclass(frozen=True)
 class GraphPlacement:
-    """`first`: the byte where the input is filled in; `nodes`: in the order in which they run."""
+    """`inputs`: the bytes where the inputs are filled in; `nodes`: in the order in which they run."""
 
-    first: int
+    inputs: tuple[int, ...]
     nodes: tuple[PlacedNode, ...]
 
 
-def place_graph(first: FeatureMap, nodes: Sequence[Node], plan: Plan) -> GraphPlacement:
+def place_graph(inputs: Sequence[FeatureMap], nodes: Sequence[Node], plan: Plan) -> GraphPlacement:
     """Places within `plan.arena_bytes` for everything.
 
     The maps keep their order in the arena: those below the one that is written over are packed to the
     bottom, those above it to the top, and only where there is not room enough. So no two maps ever
     change places, and the moves need no memory of their own. The last map starts at byte 0.
     """
-    memory = Memory(first, nodes)
-    places = {0: plan.arena_bytes - memory.bytes[0]}
-    start, done, placed = places[0], 0, []
+    memory = Memory(inputs, nodes)
+    ends = itertools.accumulate(reversed(memory.bytes[: len(inputs)]))
+    starts = tuple(plan.arena_bytes - end for end in ends)[::-1]
+    places, done, placed = dict(enumerate(starts)), 0, []
     for number in plan.order:
         node, region = memory.nodes[number], memory.region(number, done)
         places = {m: places[m] for m in sorted(memory.live(done), key=places.__getitem__)}
@@ -61,11 +63,11 @@ def place_graph(first: FeatureMap, nodes: Sequence[Node], plan: Plan) -> GraphPl
             room, target = arena.with_room(region)
             moves, places = arena.moves_to(room), room
         source = region.in_place
-        ring = target + memory.bytes[number + 1] if source is None else places[source] + memory.bytes[source]
+        ring = target + memory.bytes[memory.target(number)] if source is None else places[source] + memory.bytes[source]
         placed.append(PlacedNode(number, moves, tuple(places[m] for m in node.sources), target, ring))
         done |= 1 << number
-        places = {**places, number + 1: target}
-    return GraphPlacement(start, tuple(placed))
+        places = {**places, memory.target(number): target}
+    return GraphPlacement(starts, tuple(placed))
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ class Arena:
 
     def free_place(self, number: int, region: Region) -> int | None:
         """Where the target of node `number` can go without a move; None: nowhere."""
-        target = self.memory.bytes[number + 1]
-        is_last = not self.memory.readers[number + 1]
+        made = self.memory.target(number)
+        target, is_last = self.memory.bytes[made], not self.memory.readers[made]
         order = list(self.places)
         ends = [0, *map(self.end, order)]
         starts = [*self.places.values(), self.size]

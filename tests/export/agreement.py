@@ -1,0 +1,33 @@
+"""What every network in C must show: integers, C and Keras agree, and it takes what was priced."""
+
+import numpy as np
+
+import keras_efficient as ke
+from keras_efficient.export.reference import keras_logits
+from keras_efficient.export.verify import run_on_host
+
+
+def assert_agree(model, x, folder, **options):
+    """The integers of `model`, and codes of the samples `x` (of several inputs a list) and of extremes."""
+    integers = ke.export.IntegerModel(model)
+    samples = integers.encode(x)
+    parts = samples if isinstance(samples, list) else [samples]
+    parts = [with_extremes(part, each.codes) for part, each in zip(parts, integers.inputs, strict=True)]
+    codes = parts if isinstance(samples, list) else parts[0]
+    logits = integers.predict(codes)
+    assert len(np.unique(logits)) > 1
+    if not integers.inexact_layers:
+        np.testing.assert_array_equal(keras_logits(model, integers, codes), logits)
+    report, priced = ke.export_c(model, folder, **options), ke.estimate_storage(model)
+    assert report.weight_bytes == np.ceil(priced.weight_bytes)
+    assert report.arena_bytes == report.predicted_arena_bytes == np.ceil(priced.activation_bytes)
+    run = run_on_host(folder, codes)
+    np.testing.assert_array_equal(run.logits, logits)
+    np.testing.assert_array_equal(run.classes, integers.classify(codes))
+    return integers, codes
+
+
+def with_extremes(codes, grid):
+    low, high = grid.low, grid.high
+    extremes = np.random.default_rng(0).choice([low, 0, high], (16, *codes.shape[1:]))
+    return np.concatenate([codes, extremes, np.full_like(codes[:1], low), np.full_like(codes[:1], high)])
