@@ -17,6 +17,7 @@ from keras_efficient.export.firmware_report import STACK_MARGIN, FirmwareReport,
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.folders import write_together
 from keras_efficient.kinds.arguments import flag, integer, path_of
+from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.storage import estimate_storage
 
 WEIGHT_PLACES = ("flash", "ram")
@@ -42,6 +43,7 @@ def export_c(
     sparse: bool = True,
     max_weight_bytes: int = MAX_WEIGHT_BYTES,
     prefix: str = "network",
+    logits_bits: int = LOGIT_BITS,
 ) -> FirmwareReport:
     """Write a quantized network as C99: network.c, network.h, a small main, report.json, README.md.
 
@@ -64,6 +66,7 @@ def export_c(
         max_weight_bytes: Networks with more bytes of weights are refused before anything is written.
         prefix: What stands for "network" in the names of files, functions and macros, so that several networks link
             into one program: lower-case letters, digits and "_". A folder holds one network.
+        logits_bits: Bits of an output, 16 or 8, as of `IntegerModel`.
 
     Returns:
         A `FirmwareReport`.
@@ -85,8 +88,11 @@ def export_c(
         raise ValueError(
             f"`prefix` must be lower-case letters, digits and '_', a letter first. Received: prefix={prefix!r}"
         )
-    integer_model = IntegerModel(model)
-    storage, most = estimate_storage(model), integer(max_weight_bytes, "max_weight_bytes", least=0)
+    integer_model = IntegerModel(model, logits_bits)
+    storage, most = (
+        estimate_storage(model, logits_bits=logits_bits),
+        integer(max_weight_bytes, "max_weight_bytes", least=0),
+    )
     if storage.weight_bytes > most:
         raise ValueError(
             f"the network has {math.ceil(storage.weight_bytes):,} bytes of weights, which is more than "
@@ -124,6 +130,7 @@ def new_report(model: IntegerModel, network: Network, weights: str, predicted: i
         network_id=network.network_id,
         prefix=prefix,
         logit_exponents=model.logit_exponents,
+        logits_bits=model.network.logits_bits,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.outside_files import read_json
 from keras_efficient.version import __version__
 
@@ -37,6 +38,7 @@ class FirmwareReport:
         network_id: NETWORK_ID of the C that this is true of; None in files of version 0.1.0.
         prefix: What the files, functions and macros begin with.
         logit_exponents: Of each output; None in files of version 0.1.0.
+        logits_bits: Of a logit.
     """
 
     weight_bytes: int
@@ -53,6 +55,7 @@ class FirmwareReport:
     network_id: str | None = None
     prefix: str = "network"
     logit_exponents: tuple[int, ...] | None = None
+    logits_bits: int = LOGIT_BITS
 
     @property
     def ram_bytes(self) -> int:
@@ -102,7 +105,7 @@ def firmware_report(directory: str | Path) -> FirmwareReport:
     path = Path(directory) / "report.json"
     try:
         numbers = read_json(path, "report of an export")
-        known = {"network_id": None, "prefix": "network", "logit_exponents": None, **numbers}
+        known = {"network_id": None, "prefix": "network", "logit_exponents": None, "logits_bits": LOGIT_BITS, **numbers}
         header = path.with_name(f"{Path(known['prefix']).name}.h").read_text(encoding="utf-8")
         values: dict[str, Any] = {field.name: known[field.name] for field in fields(FirmwareReport)}
     except (OSError, ValueError, KeyError, TypeError) as error:

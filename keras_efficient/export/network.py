@@ -85,10 +85,10 @@ def graph_nodes(network: IntegerNetwork) -> list[Node]:
     """The nodes of a network with branches, as the storage report has them."""
     nodes: list[Node] = []
     for number, (operation, sources) in enumerate(zip(network.operations, network.sources, strict=True)):
-        is_last = number == len(network.operations) - 1
-        target = feature_map(operation.target, is_last)
+        bits = network.logits_bits if number == len(network.operations) - 1 else None
+        target = feature_map(operation.target, bits)
         if isinstance(operation, Outputs):
-            nodes.append(gathering(sources, [feature_map(source) for source in operation.sources]))
+            nodes.append(gathering(sources, [feature_map(source) for source in operation.sources], network.logits_bits))
             continue
         if isinstance(operation, Combination):
             steps: list[Step] = [combined_step(feature_map(source), target) for source in operation.sources]
@@ -96,18 +96,19 @@ def graph_nodes(network: IntegerNetwork) -> list[Node]:
             sources_of = map(feature_map, operation.sources)
             steps = [window_step(ONE_PLACE, source, target, by_channel=False) for source in sources_of]
         else:
-            steps = [planner_step(operation, is_last)]
+            steps = [planner_step(operation, bits)]
         nodes.append(Node(operation.name, sources, tuple(steps)))
     return nodes
 
 
-def planner_steps(operations: list[Operation]) -> list[Step]:
-    return [planner_step(operation, operation is operations[-1]) for operation in operations]
+def planner_steps(operations: list[Operation], logits_bits: int = LOGIT_BITS) -> list[Step]:
+    return [planner_step(each, logits_bits if each is operations[-1] else None) for each in operations]
 
 
-def planner_step(operation: Operation, is_last: bool) -> Step:
+def planner_step(operation: Operation, bits: int | None) -> Step:
+    """How an operation works its way through its source. `bits`: of a logit, where it gives the logits."""
     source = feature_map(operation.source)
-    target = feature_map(operation.target, is_last)
+    target = feature_map(operation.target, bits)
     if isinstance(operation, (Rescale, Lookup)):
         return CellStep(source, target)
     if isinstance(operation, Move):
@@ -122,6 +123,6 @@ def planner_step(operation: Operation, is_last: bool) -> Step:
     return window_step(operation.window.slide, source, target, one_to_one)
 
 
-def feature_map(integers: IntegerMap, is_last: bool = False) -> FeatureMap:
-    """A map as the planner sees it; users read the last one as logits."""
-    return FeatureMap(integers.shape, LOGIT_BITS if is_last else integers.codes.bits)
+def feature_map(integers: IntegerMap, bits: int | None = None) -> FeatureMap:
+    """A map as the planner sees it; users read the last one as logits, which have `bits` of their own."""
+    return FeatureMap(integers.shape, bits or integers.codes.bits)

@@ -88,11 +88,11 @@ def verify_c(
     """
     check_choice("target", target, tuple(DEVICES))
     directory = path_of(directory, "directory")
-    integer_model = IntegerModel(model)
+    report = firmware_report(directory)
+    integer_model = IntegerModel(model, report.logits_bits)
     if not len(one_after_another(images)):
         raise ValueError("`images` must hold at least one image. Received: none")
     expected = integer_model.predict(images)
-    report = firmware_report(directory)
     comparisons = [compare_keras(model, integer_model, images, expected), compare_host(directory, images, expected)]
     on_device = DEVICES[target]
     if on_device is not None:

@@ -9,9 +9,21 @@ from typing import Any, NamedTuple
 BITS_PER_BYTE = 8
 FLOAT_BITS = 32
 LOGIT_BITS = 16  # what the C keeps of each output
+LOGIT_WIDTHS = (8, LOGIT_BITS)
 SHIFT_BITS = 4
 Config = Mapping[str, Any]
 Shape = tuple  # of int | None, without the batch
+
+
+def check_logits(name: str, bits: int, logits_bits: int, signed: bool = True) -> None:
+    """Refuse outputs of `bits` that logits of `logits_bits` do not hold."""
+    if logits_bits not in LOGIT_WIDTHS:
+        raise ValueError(f"`logits_bits` must be 8 or 16. Received: logits_bits={logits_bits!r}")
+    if logits_bits < LOGIT_BITS and bits + (not signed) > logits_bits:
+        raise ValueError(
+            f"`logits_bits`=8 needs outputs of at most 8 bits with a sign, or 7 without: quantize_model(..., "
+            f"overrides={{{name!r}: {{'activation_bits': {8 if signed else 7}}}}}). Received: {name!r} with {bits} bits"
+        )
 
 
 def whole_bytes(bits: int) -> int:

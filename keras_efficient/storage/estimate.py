@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
 from keras_efficient.kinds.fields import check_bits
-from keras_efficient.kinds.measures import BITS_PER_BYTE, FLOAT_BITS, LOGIT_BITS, FeatureMap, Weights
+from keras_efficient.kinds.measures import BITS_PER_BYTE, FLOAT_BITS, LOGIT_BITS, FeatureMap, Weights, check_logits
 from keras_efficient.kinds.steps import Step, WindowStep
-from keras_efficient.reading.network import Network, read_network
+from keras_efficient.reading.network import INPUT_GRID, Network, read_network
 from keras_efficient.reading.read import is_model
 from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.graphs import plan_order
-from keras_efficient.storage.graphs.reading import read_graph
+from keras_efficient.storage.graphs.reading import grid_bits, read_graph
 from keras_efficient.storage.live_bits import Working, live_bits
 from keras_efficient.storage.liveness import CACHE_SIZE
 from keras_efficient.storage.models import fixed_shape, fixed_shapes, layer_spec, refuse_unknown, shape_behind
@@ -33,6 +33,7 @@ def estimate_storage(
     input_bits: int = 8,
     streaming: bool = True,
     order: str = "best",
+    logits_bits: int = LOGIT_BITS,
 ) -> StorageReport:
     """Weight bytes, activation bytes, parameters and multiply-adds of a network before it is trained.
 
@@ -49,6 +50,7 @@ def estimate_storage(
             stores all of it.
         order: order of the output pixels of every sliding window: "row", "column", "transpose",
             "herringbone" or "best" (see `exact_slack`).
+        logits_bits: bits of an output in the C, 16 or 8; 8 need outputs of at most 8 bits.
 
     How bytes are counted:
         - A cell of a map has the bits of the quantizer that made it: the bits that "M" and "D"
@@ -91,12 +93,12 @@ def estimate_storage(
             f"the model {network.name!r}", [(call.name, call.node.described, call.kind) for call in network.calls]
         )
         if not network.is_chain:
-            return estimate_graph(network, fixed_shapes(network, input_shape), input_bits, order)
+            return estimate_graph(network, fixed_shapes(network, input_shape), input_bits, order, logits_bits)
         source_shape = fixed_shape(network.entries[0].shape, input_shape)
         layers = read_chain(network, source_shape)
     else:
         layers, source_shape = read_description(config_or_model, input_shape)
-    rows = price_layers(without_head(layers), FeatureMap(source_shape, input_bits), streaming, order)
+    rows = price_layers(without_head(layers), FeatureMap(source_shape, input_bits), streaming, order, logits_bits)
     return StorageReport(
         weight_bytes=sum(row.weight_bytes for row in rows),
         activation_bytes=max(row.working_bytes for row in rows),
@@ -109,11 +111,13 @@ def estimate_storage(
     )
 
 
-def estimate_graph(network: Network, shapes: Sequence[tuple], input_bits: int, order: str) -> StorageReport:
+def estimate_graph(
+    network: Network, shapes: Sequence[tuple], input_bits: int, order: str, logits_bits: int
+) -> StorageReport:
     """The report of a network with branches."""
     if order not in ("best", "row"):
         raise ValueError(f"order must be 'best' or 'row' in a model with branches. Received: {order!r}")
-    graph = read_graph(network, shapes, input_bits)
+    graph = read_graph(network, shapes, input_bits, logits_bits)
     plan = plan_order(graph.inputs, graph.nodes)
     rows = []
     for number, cost in zip(plan.order, plan.costs, strict=True):
@@ -177,12 +181,16 @@ def without_head(layers: list[ShapedLayer]) -> list[ShapedLayer]:
     return layers[:count] or layers
 
 
-def price_layers(layers: list[ShapedLayer], source: FeatureMap, streaming: bool, order: str) -> list[LayerStorage]:
+def price_layers(
+    layers: list[ShapedLayer], source: FeatureMap, streaming: bool, order: str, logits_bits: int = LOGIT_BITS
+) -> list[LayerStorage]:
     """One row a layer. `streaming` says whether the map before the layer arrives pixel by pixel."""
-    rows = []
+    rows, gives_sums = [], not any(spec.class_name == INPUT_GRID.name for _, spec, _ in layers)
     for position, (name, spec, shape) in enumerate(layers, start=1):
         is_last = position == len(layers)
-        target = target_map(spec, source, shape, is_last)
+        if is_last:
+            check_logits(name, grid_bits(spec, source.bits, gives_sums), logits_bits)
+        target = target_map(spec, source, shape, logits_bits if is_last else None)
         way = spec.price.streams(spec.config) if streaming else "no"
         if way == "no":
             working = working_of(spec, source, target, order)
@@ -216,9 +224,10 @@ def running_sums(spec: LayerSpec, source: FeatureMap, target: FeatureMap) -> int
     return line_bits(source.bits, math.prod(step.kernel_size), target)
 
 
-def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, is_last: bool) -> FeatureMap:
+def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, logits_bits: int | None) -> FeatureMap:
+    """What a layer makes. `logits_bits`: of the last one."""
     bits = spec.price.bits(spec.config, source.bits)
-    return FeatureMap(shape, LOGIT_BITS if is_last and bits != FLOAT_BITS else bits)
+    return FeatureMap(shape, logits_bits if logits_bits and bits != FLOAT_BITS else bits)
 
 
 def layer_row(

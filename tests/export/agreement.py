@@ -9,7 +9,8 @@ from keras_efficient.export.verify import run_on_host
 
 def assert_agree(model, x, folder, **options):
     """The integers of `model`, and codes of the samples `x` (of several inputs a list) and of extremes."""
-    integers = ke.export.IntegerModel(model)
+    bits = {key: value for key, value in options.items() if key == "logits_bits"}
+    integers = ke.export.IntegerModel(model, **bits)
     samples = integers.encode(x)
     parts = samples if isinstance(samples, list) else [samples]
     parts = [with_extremes(part, each.codes) for part, each in zip(parts, integers.inputs, strict=True)]
@@ -18,7 +19,7 @@ def assert_agree(model, x, folder, **options):
     assert len(np.unique(logits)) > 1
     if not integers.inexact_layers:
         np.testing.assert_array_equal(keras_logits(model, integers, codes), logits)
-    report, priced = ke.export_c(model, folder, **options), ke.estimate_storage(model)
+    report, priced = ke.export_c(model, folder, **options), ke.estimate_storage(model, **bits)
     assert report.weight_bytes == np.ceil(priced.weight_bytes)
     assert report.arena_bytes == report.predicted_arena_bytes == np.ceil(priced.activation_bytes)
     run = run_on_host(folder, codes)

@@ -279,3 +279,32 @@ def test_more_classes_than_a_byte_names(tmp_path, c_compiler):
     model, x = quantized(many)
     integers, codes = assert_agree(model, x, tmp_path)
     assert integers.classify(codes).max() > 255
+
+
+@pytest.mark.parametrize("make", [siamese, two_heads, called_twice_in_a_chain])
+def test_logits_of_a_byte(make, tmp_path, c_compiler):
+    keras.utils.set_random_seed(3)
+    plain, random = make(), np.random.default_rng(3)
+    x = [random.normal(size=(24, *each.shape[1:])).astype("float32") for each in plain.inputs]
+    x = x if len(x) > 1 else x[0]
+    wide = ke.quantize_model(plain, x=x, mode="freeze_scales")
+    for tool in (ke.export.IntegerModel, ke.estimate_storage):
+        with pytest.raises(ValueError, match=r"needs outputs of at most 8 bits .*overrides=.*'activation_bits': 8"):
+            tool(wide, logits_bits=8)
+    rows = ke.support_report(plain).rows
+    overrides = {row.name: {"activation_bits": 8} for row in rows if row.quantize == "quantized"}
+    model = ke.quantize_model(plain, x=x, mode="freeze_scales", overrides=overrides)
+    bytes_of = {bits: ke.estimate_storage(model, logits_bits=bits).activation_bytes for bits in (8, 16)}
+    integers, codes = assert_agree(model, x, tmp_path, logits_bits=8)
+    assert integers.predict(codes).dtype == np.int8 and bytes_of[8] <= bytes_of[16]
+    np.testing.assert_array_equal(integers.predict(codes), ke.export.IntegerModel(model).predict(codes))
+    assert "const int8_t *network_logits(void);" in (tmp_path / "network.h").read_text()
+    assert ke.export.verify_c(model, tmp_path, codes).passed
+
+
+def test_a_sign_needs_a_bit_of_a_byte():
+    positive = keras.Sequential([Input(VECTOR), ke.InputQ(8), ke.DenseQ(3, activation="relu", activation_bits=8)])
+    with pytest.raises(ValueError, match=r"or 7 without.*'activation_bits': 7.*Received: 'dense_q.*' with 8 bits"):
+        ke.export.IntegerModel(positive, logits_bits=8)
+    with pytest.raises(ValueError, match="`logits_bits` must be 8 or 16. Received: logits_bits=12"):
+        ke.export.IntegerModel(positive, logits_bits=12)

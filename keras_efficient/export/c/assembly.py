@@ -55,7 +55,7 @@ def assemble(program: Program, packed: np.ndarray, weights: str, static_lines: l
         [
             "static union {",
             "    uint8_t bytes[NETWORK_ARENA_BYTES];",
-            "    int16_t logits[NETWORK_LOGITS];",
+            "    network_logit logits[NETWORK_LOGITS];",
             "} network_arena;",
             *static_lines,
         ],
@@ -138,7 +138,7 @@ def header_top(model: IntegerModel, network_id: str) -> str:
 def header(model: IntegerModel, arena_bytes: int, weight_bytes: int) -> str:
     """The numbers and functions of network.h."""
     codes = input_width([each.codes for each in model.inputs])
-    classes = model.outputs[0].cells
+    classes, logits_bits = model.outputs[0].cells, model.network.logits_bits
     which = "1 where the one logit is above 0, else 0" if classes == 1 else "the first largest logit"
     which += " of the first output" if len(model.outputs) > 1 else ""
     exponents = [
@@ -151,6 +151,8 @@ def header(model: IntegerModel, arena_bytes: int, weight_bytes: int) -> str:
 #define NETWORK_INPUT_SIGNED {int(codes.signed)}
 #define NETWORK_OUTPUTS {model.output.cells}
 #define NETWORK_LOGITS {model.output.cells}
+#define NETWORK_LOGIT_TYPE network_logit
+#define NETWORK_LOGIT_BYTES {logits_bits // 8}
 #define NETWORK_CLASSES {classes} /* numbers of the first output */
 {chr(10).join(exponents)}
 #define NETWORK_WEIGHT_BYTES {weight_bytes}
@@ -163,11 +165,12 @@ extern "C" {{
 #endif
 
 typedef {input_type(codes)} network_input;
+typedef int{logits_bits}_t network_logit;
 
 void network_reset(void); /* the next push is the first number of an input */
 void network_push(network_input number);
-const int16_t *network_logits(void); /* NETWORK_OUTPUTS numbers, after a whole input and until the next push */
-const int16_t *network_run(const network_input *input); /* the same, of NETWORK_INPUTS numbers */
+const int{logits_bits}_t *network_logits(void); /* NETWORK_OUTPUTS numbers, after a whole input and until the next push */
+const int{logits_bits}_t *network_run(const network_input *input); /* the same, of NETWORK_INPUTS numbers */
 {class_type(classes)} network_classify(void); /* {which} */
 
 #ifdef __cplusplus

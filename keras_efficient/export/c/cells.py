@@ -85,7 +85,7 @@ def stored(target: Cells, index: str) -> str:
         return index
     if target.codes.high > LARGEST_LOGIT:
         index = f"{index} > {LARGEST_LOGIT} ? {LARGEST_LOGIT} : {index}"
-    return f"(int16_t)({integer_of(index, target.codes)})"
+    return f"(network_logit)({integer_of(index, target.codes)})"
 
 
 def get_function(bits: int) -> list[str]:

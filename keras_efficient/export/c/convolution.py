@@ -98,7 +98,7 @@ class ConvolutionWriter:
         if self.extra:
             arguments += f", {self.extra[0]} {self.extra[1]}"
             terms.append(self.extra[1])
-        result = "int16_t" if self.target.is_logits else count_type(2**self.target.codes.bits - 1)
+        result = "network_logit" if self.target.is_logits else count_type(2**self.target.codes.bits - 1)
         rounding = rounding_lines(self.layer.rounding, terms, "result", as_index=not self.target.is_logits)
         lines = [*self._bias_lines(rounding, terms), f"{result} result;", *rounding, "return result;"]
         head = f"static {result} network_round_{self.number}({arguments})"

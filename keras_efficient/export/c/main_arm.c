@@ -23,7 +23,8 @@
 #define NETWORK_INPUT_BYTES 1
 #define NETWORK_INPUT_TYPE uint8_t
 #endif
-#ifndef NETWORK_CLASSES /* one from before there were several outputs */
+#ifndef NETWORK_LOGIT_BYTES /* one from before there were logits of 8 bits, and several outputs */
+#define NETWORK_LOGIT_TYPE int16_t
 #define NETWORK_CLASSES NETWORK_LOGITS
 #endif
 
@@ -155,7 +156,7 @@ static void run_image(uint32_t results, uint32_t counts) {
     }
     const uint32_t last_pixel = SYSTICK_VALUE;
     network_push(number_at(NETWORK_INPUTS - 1));
-    const int16_t *logits = network_logits();
+    const NETWORK_LOGIT_TYPE *logits = network_logits();
     const uint32_t end = SYSTICK_VALUE;
     const uint32_t wrapped = SYSTICK_CONTROL & SYSTICK_WRAPPED;
     const uint16_t class_index = network_classify();
@@ -166,7 +167,10 @@ static void run_image(uint32_t results, uint32_t counts) {
         fail("The stack reaches the variables.\n");
     }
     write_bytes(counts, numbers, sizeof numbers);
-    write_bytes(results, logits, NETWORK_LOGITS * sizeof *logits);
+    for (uint32_t i = 0; i < NETWORK_LOGITS; ++i) {
+        const int16_t logit = logits[i];
+        write_bytes(results, &logit, sizeof logit);
+    }
     write_bytes(results, &class_index, NETWORK_CLASSES > 256 ? 2 : 1);
 }
 

@@ -20,7 +20,8 @@
 #define NETWORK_INPUT_BYTES 1
 #define NETWORK_INPUT_TYPE uint8_t
 #endif
-#ifndef NETWORK_CLASSES /* one from before there were several outputs */
+#ifndef NETWORK_LOGIT_BYTES /* one from before there were logits of 8 bits, and several outputs */
+#define NETWORK_LOGIT_TYPE int16_t
 #define NETWORK_CLASSES NETWORK_LOGITS
 #endif
 
@@ -58,7 +59,7 @@ int main(void) {
         for (input_count left = NETWORK_INPUTS; left != 0; --left) {
             network_push(next_pixel());
         }
-        const int16_t *logits = network_logits();
+        const NETWORK_LOGIT_TYPE *logits = network_logits();
         for (logit_count i = 0; i < NETWORK_LOGITS; ++i) {
             send((uint8_t)((uint16_t)logits[i] & 0xFF));
             send((uint8_t)((uint16_t)logits[i] >> 8));

@@ -15,12 +15,13 @@
 #define NETWORK_INPUT_BYTES 1
 #define NETWORK_INPUT_TYPE uint8_t
 #endif
-#ifndef NETWORK_CLASSES /* one from before there were several outputs */
+#ifndef NETWORK_LOGIT_BYTES /* one from before there were logits of 8 bits, and several outputs */
+#define NETWORK_LOGIT_TYPE int16_t
 #define NETWORK_CLASSES NETWORK_LOGITS
 #endif
 
 static void write_result(void) {
-    const int16_t *logits = network_logits();
+    const NETWORK_LOGIT_TYPE *logits = network_logits();
     for (int i = 0; i < NETWORK_LOGITS; ++i) {
         const uint16_t bits = (uint16_t)logits[i];
         putchar(bits & 0xFF);

@@ -65,7 +65,7 @@ def permute(program: Program, name: str, cells: Cells, channels: int, old: Layou
     goes_to = np.empty(old.rows * old.columns, dtype=int)
     goes_to[old.addresses.ravel()] = new.addresses.ravel()
     program.tables.append(table(f"{name}_to", tuple(goes_to.tolist())))
-    kind = "int16_t" if cells.is_logits else index_type(cells.codes.bits)
+    kind = "network_logit" if cells.is_logits else index_type(cells.codes.bits)
 
     def read(cell: str) -> str:
         return f"network_arena.logits[{cell}]" if cells.is_logits else program.get(cells, cells.place(cell))

@@ -23,7 +23,8 @@
 #define NETWORK_INPUT_BYTES 1
 #define NETWORK_INPUT_TYPE uint8_t
 #endif
-#ifndef NETWORK_CLASSES /* one from before there were several outputs */
+#ifndef NETWORK_LOGIT_BYTES /* one from before there were logits of 8 bits, and several outputs */
+#define NETWORK_LOGIT_TYPE int16_t
 #define NETWORK_CLASSES NETWORK_LOGITS
 #endif
 

@@ -41,7 +41,7 @@ void loop() {
         network_push(input); /* the last one runs the layers */
         spent = micros() - start;
     }
-    const int16_t *logits = network_logits();
+    const NETWORK_LOGIT_TYPE *logits = network_logits();
     Serial.print(F("class "));
     Serial.print(network_classify());
     Serial.print(F(" micros "));

@@ -64,8 +64,9 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
     if not model.network.is_chain:
         return write_graph(model, weights, sparse)
     arrival, operations = split_arrival(model.input, model.operations)
-    steps = planner_steps(operations)
-    first = feature_map(arrival.stored, is_last=not operations)
+    bits = model.network.logits_bits
+    steps = planner_steps(operations, bits)
+    first = feature_map(arrival.stored, None if operations else bits)
     plan = plan_arena(first, steps, arrival.line_bits)
     layers = [
         PlacedLayer(str(number), operation, placed, operation is operations[-1], sparse)
@@ -192,9 +193,9 @@ def write_interface(program: Program, model: IntegerModel, resets: list[str]) ->
     program.add(function("void network_reset(void)", resets))
     lines = ["network_index number;", *(["network_reset();"] if resets else [])]
     lines += ["for (number = 0; number < NETWORK_INPUTS; number++)", "    network_push(input[number]);"]
-    run = "const int16_t *network_run(const network_input *input)"
+    run = "const network_logit *network_run(const network_input *input)"
     program.add(function(run, [*lines, "return network_arena.logits;"]))
-    program.add(function("const int16_t *network_logits(void)", ["return network_arena.logits;"]))
+    program.add(function("const network_logit *network_logits(void)", ["return network_arena.logits;"]))
     lines = [
         f"{index} output, largest = 0;",
         f"for (output = 1; output < {outputs}; output++)",

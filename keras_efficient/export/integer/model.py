@@ -9,8 +9,9 @@ import keras
 import numpy as np
 
 from keras_efficient.export.integer.floats import is_exact
-from keras_efficient.export.integer.operations import IntegerMap, Outputs
+from keras_efficient.export.integer.operations import IntegerMap
 from keras_efficient.export.integer.reading import read_integers
+from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.quantization.modes import quantized_layers
 from keras_efficient.reading.network import Entry
 from keras_efficient.reading.run import run_nodes
@@ -43,6 +44,7 @@ class IntegerModel:
     Args:
         model: A built Keras model. Its mode does not matter: quantized layers are taken as
             quantized. In float mode a warning says so.
+        logits_bits: Bits of an output, 16 or 8; 8 need outputs of at most 8 bits with a sign, or 7 without.
 
     Attributes:
         inputs: The `IntegerMap` of each input. `input` is the first of them.
@@ -59,8 +61,8 @@ class IntegerModel:
             inputs of which some are signed and others have 16 bits without a sign.
     """
 
-    def __init__(self, model: keras.Model):
-        network = read_integers(model)
+    def __init__(self, model: keras.Model, logits_bits: int = LOGIT_BITS):
+        network = read_integers(model, logits_bits)
         self.inputs, self.operations, self.sources = network.inputs, network.operations, network.sources
         self.network = network
         if any(layer.mode == "float" for layer in quantized_layers(model)):
@@ -81,8 +83,7 @@ class IntegerModel:
 
     @property
     def outputs(self) -> tuple[IntegerMap, ...]:
-        last = self.operations[-1] if self.operations else None
-        return last.sources if isinstance(last, Outputs) else (self.output,)
+        return self.network.outputs
 
     @property
     def logit_exponents(self) -> tuple[int, ...]:
@@ -93,11 +94,15 @@ class IntegerModel:
         return self.logit_exponents[0]
 
     @property
+    def logit_type(self) -> type[np.signedinteger]:
+        return np.int16 if self.network.logits_bits == LOGIT_BITS else np.int8
+
+    @property
     def inexact_layers(self) -> tuple[str, ...]:
         return tuple(operation.name for operation in self.operations if not is_exact(operation))
 
     def predict(self, x: Any) -> np.ndarray:
-        """Integer logits, (n, outputs) int16.
+        """Integer logits, (n, outputs) int16, or int8.
 
         Args:
             x: Integers (n, rows, columns[, channels]) or (n, numbers): bytes from 0 to 255, or what
@@ -110,7 +115,7 @@ class IntegerModel:
         count = _samples_of(parts)
         starts = range(0, count, IMAGES_AT_ONCE)
         logits = [self._run([part[start : start + IMAGES_AT_ONCE] for part in parts]) for start in starts]
-        return np.concatenate(logits) if logits else np.zeros((0, self.output.cells), np.int16)
+        return np.concatenate(logits) if logits else np.zeros((0, self.output.cells), self.logit_type)
 
     def encode(self, x: Any) -> Any:
         """The integers that stand for the model's inputs `x`: what `predict` takes and a device pushes.
@@ -142,7 +147,7 @@ class IntegerModel:
             views = getattr(operation, "sources", (operation.source,))
             read = [maps[number].reshape(-1, *view.shape) for number, view in zip(sources, views, strict=True)]
             maps.append(operation.run(*read))
-        return np.clip(maps[-1], *LOGIT_RANGE).astype(np.int16).reshape(len(maps[-1]), -1)
+        return np.clip(maps[-1], *LOGIT_RANGE).astype(self.logit_type).reshape(len(maps[-1]), -1)
 
     def _parts(self, x):
         """What is given for each input."""

@@ -18,7 +18,7 @@ from keras_efficient.export.integer.layers import read_layer
 from keras_efficient.export.integer.operations import IntegerMap, Move, Operation, Outputs
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.kind import RENAMES
-from keras_efficient.kinds.measures import as_image
+from keras_efficient.kinds.measures import LOGIT_BITS, as_image, check_logits
 from keras_efficient.reading.network import Call, Entry, Network, read_network, some_names
 
 PIXEL = Codes(bits=8, signed=False, exponent=-8)  # a byte stands for byte / 256
@@ -46,7 +46,7 @@ class IntegerNetwork:
     sources: for each operation the maps that it reads: the inputs come first, then what each operation makes.
     owners: the Keras layer of each operation: those of one layer share its kernel and bias. None of an `Outputs`.
     network: what they were read from; what stands before the grid of an input (`preparation`) is no part of the
-    integers.
+    integers. logits_bits: of a number that users read.
     """
 
     inputs: tuple[IntegerMap, ...]
@@ -54,6 +54,13 @@ class IntegerNetwork:
     sources: list[tuple[int, ...]]
     owners: list[keras.layers.Layer | None]
     network: Network
+    logits_bits: int = LOGIT_BITS
+
+    @property
+    def outputs(self) -> tuple[IntegerMap, ...]:
+        """The maps that users read."""
+        last = self.operations[-1] if self.operations else None
+        return last.sources if isinstance(last, Outputs) else (last.target if last else self.inputs[0],)
 
     @property
     def is_chain(self) -> bool:
@@ -61,17 +68,21 @@ class IntegerNetwork:
         return fed and len(self.inputs) == 1 and not self.network.twice
 
 
-def read_integers(model: keras.Model) -> IntegerNetwork:
+def read_integers(model: keras.Model, logits_bits: int = LOGIT_BITS) -> IntegerNetwork:
     """A network in integers.
 
     Raises:
         ValueError: A model that is not built, layers without integer form, a weight or scale that is
-            not a finite number; inputs that no integer type holds.
+            not a finite number; inputs that no integer type holds; outputs that do not fit `logits_bits`.
     """
-    found = empty_network(model)
+    found = replace(empty_network(model), logits_bits=logits_bits)
     refusals = read_layers(found)
     if refusals:
         raise refusal_of(found.network, refusals)
+    for number, output in zip(found.network.outputs, found.outputs, strict=True):
+        position = number - len(found.inputs)
+        name = found.network.calls[position].name if position >= 0 else "input"
+        check_logits(name, output.codes.bits, logits_bits, output.codes.signed)
     return found
 
 

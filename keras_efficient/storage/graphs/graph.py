@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap, whole_bytes
+from keras_efficient.kinds.measures import FeatureMap, whole_bytes
 from keras_efficient.kinds.steps import ResidualStep, Step, WholeStep
 from keras_efficient.storage.planner.layouts import Layout
 from keras_efficient.storage.planner.occupancy import grid, step_need
@@ -31,9 +31,9 @@ class Node:
         return self.steps[0].target
 
 
-def gathering(sources: Sequence[int], maps: Sequence[FeatureMap]) -> Node:
-    """What copies several outputs together for users, at the end."""
-    target = FeatureMap((1, 1, sum(each.cells for each in maps)), LOGIT_BITS)
+def gathering(sources: Sequence[int], maps: Sequence[FeatureMap], bits: int) -> Node:
+    """What copies several outputs together for users, at the end, as logits of `bits`."""
+    target = FeatureMap((1, 1, sum(each.cells for each in maps)), bits)
     return Node("outputs", tuple(sources), tuple(WholeStep(each.as_image, target) for each in maps))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from keras_efficient.descriptions.specs import LayerSpec
-from keras_efficient.kinds.measures import FLOAT_BITS, LOGIT_BITS, FeatureMap
+from keras_efficient.kinds.measures import FLOAT_BITS, LOGIT_BITS, FeatureMap, check_logits
 from keras_efficient.kinds.steps import Step, WholeStep
 from keras_efficient.reading.network import Network
 from keras_efficient.storage.graphs.graph import Node, gathering
@@ -38,7 +38,9 @@ class PricedGraph(NamedTuple):
     layers: list[PricedLayer]
 
 
-def read_graph(network: Network, input_shapes: Sequence[tuple], input_bits: int) -> PricedGraph:
+def read_graph(
+    network: Network, input_shapes: Sequence[tuple], input_bits: int, logits_bits: int = LOGIT_BITS
+) -> PricedGraph:
     """The nodes of a network whose layers are all known."""
     wires = [
         Wire(FeatureMap(tuple(shape), entry.grid.config["bits"] if entry.grid else input_bits), number)
@@ -51,7 +53,7 @@ def read_graph(network: Network, input_shapes: Sequence[tuple], input_bits: int)
         if spec.kind.needs_no_memory:
             wires.append(Wire(FeatureMap(shape, sources[0].map.bits), sources[0].number))
             continue
-        target = FeatureMap(shape, width_of(network, position, spec, sources[0].map.bits))
+        target = FeatureMap(shape, width_of(network, position, spec, sources[0].map.bits, logits_bits))
         steps = tuple(step_of(spec, source.map, target) for source in sources)
         graph.nodes.append(Node(call.name, tuple(source.number for source in sources), steps))
         shares = position in twice and spec.kind.form != "Lookup"  # tables are as their inputs are
@@ -59,7 +61,7 @@ def read_graph(network: Network, input_shapes: Sequence[tuple], input_bits: int)
         wires.append(Wire(target, len(graph.inputs) + len(graph.nodes) - 1))
     if network.gives_all:
         ends = [wires[number] for number in network.outputs]
-        node = gathering([end.number for end in ends], [end.map for end in ends])
+        node = gathering([end.number for end in ends], [end.map for end in ends], logits_bits)
         graph.nodes.append(node)
         graph.layers.append(PricedLayer("outputs", LayerSpec("Concatenate", {}), ends[0].map, node.target))
     if not graph.nodes:
@@ -67,12 +69,20 @@ def read_graph(network: Network, input_shapes: Sequence[tuple], input_bits: int)
     return graph
 
 
-def width_of(network: Network, position: int, spec: LayerSpec, input_bits: int) -> int:
-    """Bits of a cell that a call makes: users read 16, and sums that are copied for them have as many."""
-    width, number = spec.price.bits(spec.config, input_bits), len(network.entries) + position
+def width_of(network: Network, position: int, spec: LayerSpec, input_bits: int, logits_bits: int) -> int:
+    """Bits of a cell that a call makes: users read `logits_bits`, and sums that are copied for them have 16."""
+    number = len(network.entries) + position
+    width = grid_bits(spec, input_bits, network.is_sum(position))
+    if number in network.outputs:
+        check_logits(network.calls[position].name, width, logits_bits)
     is_read = network.gives_all or any(number in call.sources for call in network.calls)
-    is_sum = network.is_sum(position) and spec.kind.form in SUMS
-    return width if width == FLOAT_BITS or (is_read and not is_sum) else LOGIT_BITS
+    return width if width == FLOAT_BITS or is_read else logits_bits
+
+
+def grid_bits(spec: LayerSpec, input_bits: int, is_sum: bool) -> int:
+    """Bits of a number that a layer gives, or of its sum where these are the logits."""
+    width = spec.price.bits(spec.config, input_bits)
+    return LOGIT_BITS if is_sum and width != FLOAT_BITS and spec.kind.form in SUMS else width
 
 
 class Wire(NamedTuple):

@@ -112,7 +112,7 @@ def _price_item(
     )
     for _, spec, shape in layers:
         streaming = streaming and spec.price.streams(spec.config) == "pixels"
-        source = target_map(spec, source, shape, is_last=False)
+        source = target_map(spec, source, shape, logits_bits=None)
     return price, source, streaming
 
 
