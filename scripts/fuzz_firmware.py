@@ -4,9 +4,10 @@ the C must be the price.
 Each network is exported, compiled with warnings as errors and with the address and undefined
 behaviour sanitizers, and run on random images. Then once more with an arena one byte smaller, which
 should be noticed. A share of the networks has extreme scales and wide activations, beyond what
-float32 computes exactly; there Keras is compared only where it can be exact.
+float32 computes exactly; there Keras is compared only where it can be exact. With --graphs they are plain
+Keras models of layers and functions of all kinds, with branches, several inputs and outputs, quantized.
 
-    python scripts/fuzz_firmware.py [--networks 500] [--workers 2] [--adversarial] [--quick]
+    python scripts/fuzz_firmware.py [--networks 500] [--workers 2] [--adversarial] [--graphs] [--quick]
 """
 
 import argparse
@@ -24,21 +25,49 @@ IMAGES = 16
 EXTREME_EVERY = 5
 
 
-def check_network(seed, adversarial=False):
-    """What became of one network, as a dict of numbers."""
+def random_layers(seed, adversarial):
+    """A network of this package's layers, and the bytes that it gets."""
     import numpy as np
     from random_networks import RandomNetwork
+
+    network = RandomNetwork(seed, extreme=seed % EXTREME_EVERY == 0)
+    model = network.model()
+    images = network.images(IMAGES, model.input_shape[1:])
+    if adversarial:
+        images = np.concatenate([network.adversarial_images(model.input_shape[1:]), images])
+    return model, images
+
+
+def random_graph(seed, adversarial):
+    """A Keras model of layers of all kinds, quantized, and what it gets: samples, and the ends of its grids."""
+    import numpy as np
+    from random_graphs import RandomGraph
+
+    import keras_efficient as ke
+
+    graph = RandomGraph(seed)
+    plain = graph.model()
+    x = graph.samples(plain, IMAGES)
+    model = ke.quantize_model(plain, x=x, mode="freeze_scales", **graph.settings())
+    integers = ke.export.IntegerModel(model)
+    codes = integers.encode(x)
+    generator, parts = np.random.default_rng(seed), []
+    for part, each in zip(codes if isinstance(codes, list) else [codes], integers.inputs, strict=True):
+        ends = generator.choice([each.codes.low, 0, each.codes.high], part.shape)
+        parts.append(np.concatenate([part, ends]))
+    return model, parts if len(parts) > 1 else parts[0]
+
+
+def check_network(seed, make=random_layers, adversarial=False):
+    """What became of one network, as a dict of numbers."""
+    import numpy as np
 
     import keras_efficient as ke
     from keras_efficient.export.reference import keras_logits
     from keras_efficient.export.verify import ToolFailedError, run_on_host
 
     warnings.simplefilter("ignore")
-    network = RandomNetwork(seed, extreme=seed % EXTREME_EVERY == 0)
-    model = network.model()
-    images = network.images(IMAGES, model.input_shape[1:])
-    if adversarial:
-        images = np.concatenate([network.adversarial_images(model.input_shape[1:]), images])
+    model, images = make(seed, adversarial)
     integers = ke.export.IntegerModel(model)
     expected = integers.predict(images)
     with tempfile.TemporaryDirectory() as directory:
@@ -51,7 +80,7 @@ def check_network(seed, adversarial=False):
             smaller_is_noticed = True
     return {
         "seed": seed,
-        "images": len(images),
+        "images": len(expected),
         "float32_is_exact": not integers.inexact_layers,
         "keras_equal": bool(np.array_equal(keras_logits(model, integers, images), expected)),
         "c_equal": bool(np.array_equal(run.logits, expected)),
@@ -91,17 +120,20 @@ def main():
     parser.add_argument(
         "--adversarial", action="store_true", help="also black, white and alternating images, as they are"
     )
+    parser.add_argument("--graphs", action="store_true", help="Keras models of all kinds of layers, with branches")
     parser.add_argument("--quick", action="store_true", help="10 networks, one process")
     arguments = parser.parse_args()
     count = 10 if arguments.quick else arguments.networks
     workers = 1 if arguments.quick else arguments.workers
     seeds = list(itertools.islice(itertools.count(arguments.first_seed), count))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        check = partial(check_network, adversarial=arguments.adversarial)
+        make = random_graph if arguments.graphs else random_layers
+        check = partial(check_network, make=make, adversarial=arguments.adversarial)
         rows = list(executor.map(check, seeds, chunksize=5))
     figures = summary(rows)
     print(json.dumps(figures, indent=1))
-    name = "fuzz_firmware_adversarial" if arguments.adversarial else "fuzz_firmware"
+    name = "fuzz_graphs" if arguments.graphs else "fuzz_firmware"
+    name += "_adversarial" if arguments.adversarial else ""
     write_results(name, figures, seeds=[seeds[0], seeds[-1]], quick=arguments.quick)
     wrong = figures["different_seeds"] or figures["arena_equals_prediction"] < figures["networks"]
     raise SystemExit(1 if wrong else 0)

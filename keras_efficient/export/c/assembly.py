@@ -169,7 +169,7 @@ typedef int{logits_bits}_t network_logit;
 
 void network_reset(void); /* the next push is the first number of an input */
 void network_push(network_input number);
-const int{logits_bits}_t *network_logits(void); /* NETWORK_OUTPUTS numbers, after a whole input and until the next push */
+const int{logits_bits}_t *network_logits(void); /* NETWORK_OUTPUTS numbers, after a whole input until the next push */
 const int{logits_bits}_t *network_run(const network_input *input); /* the same, of NETWORK_INPUTS numbers */
 {class_type(classes)} network_classify(void); /* {which} */
 
