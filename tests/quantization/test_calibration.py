@@ -6,7 +6,9 @@ import numpy_layers
 import pytest
 
 import keras_efficient as ke
-from keras_efficient.quantization import diagnose, scale_table
+from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.ops.quantize import Grid
+from keras_efficient.quantization import diagnose, scale_table, scales
 
 
 def _network(mode="float"):
@@ -129,6 +131,30 @@ def test_each_filter_gets_the_scale_of_least_error(bits):
     ]
     found = keras.ops.convert_to_numpy(layer.kernel_quantizer.scale)
     np.testing.assert_array_equal(found, [*best, max(best) - 8, max(best) - 8])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 8, 16])
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_the_errors_are_those_of_quantize(bits, signed, dtype):
+    columns = np.random.default_rng(bits).normal(size=(500, 3)).astype(dtype)
+    columns[:9, 0] = np.arange(9) / 8  # between two codes, and beyond the last one
+    exponents = np.array([-3.0, 0.0, 2.0], "float32")
+    expected = keras.ops.convert_to_numpy(ke.ops.quantize(columns, bits, exponents, signed))
+    found = scales._rounded(columns, Grid(bits, signed), exponents)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_large_kernel_gets_the_scales_of_all_its_numbers():
+    """Its errors are summed up part by part: the outlier stands in the last one."""
+    kernel = np.random.default_rng(0).normal(size=(scales._NUMBERS_AT_ONCE, 2)).astype("float32")
+    kernel[-1, 1] = 1000.0
+    quantizer = Quantizer("kernel", 8, True, keras.Variable(np.zeros(2, "float32")))
+    found = np.log2(scales.least_error_scales(kernel, quantizer))
+    exponents = np.arange(-4, 11)
+    best = [np.argmin([rounding_error(kernel[:, f].astype(float), 8, e) for e in exponents]) for f in range(2)]
+    assert list(found) == list(exponents[best]) and found[0] != found[1]
 
 
 @pytest.mark.filterwarnings("ignore:The d of layer")
