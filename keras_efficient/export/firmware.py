@@ -131,7 +131,7 @@ def write_firmware(directory: Path, network: Network, report: FirmwareReport, ta
         mains |= sketch(directory)
     # A main is meant to be changed: the user's version stays.
     new = {name: text for name, text in mains.items() if not (directory / name).exists()}
-    code = {"network.h": network.header, "network.c": network.source}
+    code = {"network.h": network.header, "network.c": network.source()}
     write_together(directory, {**new, **code, **_reports(report, target)}, outdated=REPORTS)
 
 
