@@ -8,7 +8,7 @@ import pytest
 import keras_efficient as ke
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.ops.quantize import Grid
-from keras_efficient.quantization import diagnose, scale_table, scales
+from keras_efficient.quantization import diagnose, samples, scale_table, scales
 
 
 def _network(mode="float"):
@@ -300,3 +300,17 @@ def test_branches_that_a_common_grid_swallows_are_named():
     with pytest.warns(UserWarning, match="Nothing is left of .* 'small' in 'joined'.* activation_bits"):
         ke.quantize_model(model, x=x)
     ke.quantize_model(model, x=x, overrides={"joined": {"activation_bits": 16}})  # where warnings are errors
+
+
+@pytest.mark.parametrize("rule", [{}, {"rule": "percentile"}], ids=str)
+def test_scales_do_not_depend_on_batches(rule, monkeypatch):
+    """Of 90 samples with 72 numbers each two go together, or all: more memory is not needed for more samples."""
+    x = np.random.default_rng(0).normal(0, 3, (90, 6, 6, 2)).astype("float32")
+    models = [_network("learn_scales") for _ in range(2)]
+    models[1].set_weights(models[0].get_weights())
+    for model, numbers in zip(models, (samples.BATCH_NUMBERS, 150), strict=True):
+        monkeypatch.setattr(samples, "BATCH_NUMBERS", numbers)
+        ke.calibrate(model, x=x, **rule)
+    assert [len(batch) for batch in samples.Samples(x, models[0])] == [2] * 45
+    assert [len(batch) for batch in samples.Samples(x[..., :1].repeat(200, -1), models[0]).batches] == [1] * 90
+    assert _log2(models[0]) == _log2(models[1])
