@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from keras_efficient.kinds import Key
-from keras_efficient.kinds.kind import Kind
+from keras_efficient.kinds.kind import MOVES, Kind
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
 from keras_efficient.reading.value import Value
 
 MOST_NAMED = 10
 INPUT_GRID = Key("own", "InputQ")
+FLATTEN = Key("layers", "Flatten")
 
 
 class Call(NamedTuple):
@@ -58,8 +59,10 @@ class Network(NamedTuple):
 
     @property
     def is_chain(self) -> bool:
-        """Whether each layer is fed by the one before."""
-        return all(call.sources == (number,) for number, call in enumerate(self.calls))
+        """Whether each layer is fed by the one before, and maps may lie in any order: as nothing is moved that was
+        flattened. In all other networks they lie by rows."""
+        in_line = all(call.sources == (number,) for number, call in enumerate(self.calls))
+        return in_line and not _moves_flat_maps(self.calls)
 
 
 def read_network(model: Any) -> Network:
@@ -123,6 +126,18 @@ def _from_grid(graph: ModelGraph, nodes: list[Node]) -> tuple[Node | None, tuple
                 f"grid of the input, {start.name!r}: all branches must start after it"
             )
     return start, tuple(before), rest
+
+
+def _moves_flat_maps(calls: tuple[Call, ...]) -> bool:
+    flat = False
+    for call in calls:
+        if flat and call.kind.codes == MOVES:
+            return True
+        if call.node.form.key == FLATTEN:
+            flat |= any(size != 1 for size in call.node.data[0].shape[:-1])
+        elif call.kind.form in ("Convolution", "Move"):  # makes a map that lies by rows, or a vector
+            flat = False
+    return False
 
 
 def _before(graph: ModelGraph, node: Node) -> list[Node]:

@@ -58,7 +58,7 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
         weights: "flash" or "ram", where an AVR keeps them.
         sparse: Whether pruned kernels are stored in their smallest encoding, or densely.
     """
-    if not model.network.is_chain:
+    if not model.network.network.is_chain:
         return write_graph(model, weights, sparse)
     arrival, operations = split_arrival(model.input, model.operations)
     steps = planner_steps(operations)
