@@ -3,7 +3,7 @@
 import os
 import socket
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -59,8 +59,8 @@ def is_tidy(directory: Path) -> bool:
     return not (directory.is_dir() and any(entry.name == LOCK or is_temporary(entry) for entry in directory.iterdir()))
 
 
-def write_together(directory: Path, texts: Mapping[str, str], outdated: Sequence[str] = ()) -> None:
-    """Write several texts of one folder, all of them or, as far as a file system allows, none.
+def write_together(directory: Path, texts: Mapping[str, str | Iterable[str]], outdated: Sequence[str] = ()) -> None:
+    """Write several texts, whole or in pieces, of one folder, all of them or, as far as a file system allows, none.
 
     They are on the disk before the first is put in place, in the order of `texts`. Before that the files `outdated`
     are deleted: what speaks of the others must not stand beside half of them.
@@ -71,7 +71,8 @@ def write_together(directory: Path, texts: Mapping[str, str], outdated: Sequence
     """
     with locked(directory), refusals_name(directory), temporary_folder(directory) as folder:
         for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            with open(folder / name, "w", encoding="utf-8") as file:
+                file.writelines([text] if isinstance(text, str) else text)
         put(folder, texts, directory, outdated)
 
 

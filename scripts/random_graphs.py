@@ -8,6 +8,7 @@ from keras import layers, ops
 
 FUNCTIONS = ("relu", "relu6", "tanh", "sigmoid", "silu", "hard_silu", "gelu", "softplus", "elu", "leaky_relu", "linear")
 SHAPES = {1: (9,), 2: (10, 3), 3: (7, 6, 3)}
+PADDINGS = ("valid", "same")
 MOST_CELLS = 1500
 
 
@@ -152,7 +153,7 @@ def of_signals(r, x):
             dilation_rate=r.choice((1, 1, 2)), activation=r.choice((None, "relu", "silu")),
         )(x),
         lambda: layers.Conv1D(r.randint(1, 4), 3, strides=2, padding="same")(x),
-        lambda: layers.Conv1DTranspose(r.randint(1, 4), r.randint(1, 4), strides=r.choice((1, 2)), padding=r.choice(("valid", "same")))(x),
+        lambda: layers.Conv1DTranspose(r.randint(1, 4), r.randint(1, 4), strides=r.choice((1, 2)), padding=r.choice(PADDINGS))(x),
         lambda: layers.DepthwiseConv1D(r.randint(1, 3), depth_multiplier=r.choice((1, 2)))(x),
         lambda: layers.SeparableConv1D(r.randint(1, 4), 3, padding="same")(x),
         lambda: layers.MaxPooling1D(2)(x),
@@ -181,11 +182,11 @@ def of_images(r, x):
             dilation_rate=r.choice((1, 1, 2)), activation=r.choice((None, "relu", "gelu")),
         )(x),
         lambda: layers.Conv2D(r.randint(1, 4), size, strides=r.choice((2, 3)), padding="same", use_bias=False)(x),
-        lambda: layers.Conv2DTranspose(r.randint(1, 3), size, strides=r.choice((1, 2)), padding=r.choice(("valid", "same")))(x),
+        lambda: layers.Conv2DTranspose(r.randint(1, 3), size, strides=r.choice((1, 2)), padding=r.choice(PADDINGS))(x),
         lambda: layers.DepthwiseConv2D(size, depth_multiplier=r.choice((1, 2)), activation="relu")(x),
         lambda: layers.SeparableConv2D(r.randint(1, 4), 3, padding="same")(x),
         lambda: layers.MaxPooling2D(2, padding=r.choice(("valid", "same")))(x),
-        lambda: layers.AveragePooling2D(r.choice((2, 3)), strides=r.choice((None, 1, 2)), padding=r.choice(("valid", "same")))(x),
+        lambda: layers.AveragePooling2D(r.choice((2, 3)), r.choice((None, 1, 2)), r.choice(("valid", "same")))(x),
         lambda: layers.GlobalAveragePooling2D(keepdims=True)(x),
         lambda: layers.GlobalAveragePooling2D()(x),
         lambda: layers.GlobalMaxPooling2D(keepdims=r.random() < 0.5)(x),

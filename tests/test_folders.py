@@ -84,3 +84,8 @@ def test_outdated_files_go_first(tmp_path, monkeypatch):
     monkeypatch.setattr(files.os, "replace", lambda source, target: seen.append((tmp_path / "report").exists()))
     write_together(tmp_path, {"a": "new", "report": "new"}, outdated=["report"])
     assert seen == [False, False] and not list(filter(is_temporary, tmp_path.iterdir()))
+
+
+def test_a_text_may_come_in_pieces(tmp_path):
+    write_together(tmp_path, {"a": iter(["of ", "pieces\n"]), "b": "whole"})
+    assert (tmp_path / "a").read_text() == "of pieces\n" and (tmp_path / "b").read_text() == "whole"

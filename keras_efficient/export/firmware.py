@@ -152,7 +152,8 @@ def write_firmware(directory: Path, network: Network, report: FirmwareReport, ta
     mains = {name: renamed(text, prefix) for name, text in mains.items()}
     # A main is meant to be changed: the user's version stays.
     new = {name: text for name, text in mains.items() if not (directory / name).exists()}
-    code = {f"{prefix}.h": renamed(network.header, prefix), f"{prefix}.c": renamed(network.source, prefix)}
+    source = (renamed(text, prefix) for text in network.source())
+    code = {f"{prefix}.h": renamed(network.header, prefix), f"{prefix}.c": source}
     write_together(directory, {**new, **code, **_reports(report, target)}, outdated=REPORTS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 
 from keras_efficient.kinds.arguments import real_numbers
 
+# Of a batch: a network may hold a hundred times as many numbers while it computes them.
 BATCH = 256
+BATCH_NUMBERS = 1 << 21
 # A batch as a model takes it: one array, or a list or dictionary of them.
 Batch = Any
 
@@ -44,7 +47,7 @@ class Samples:
         self.batches = self._of_arrays(x) if _is_arrays(x) else (x if hasattr(x, "__len__") else _kept(x))
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches of at most 256 samples of arrays, or as they come."""
+        """Batches of at most 256 samples and about two million numbers of arrays, or as they come."""
         empty = True
         for batch in self.batches:
             checked = keras.tree.map_structure(_finite, _first(batch))
@@ -64,8 +67,9 @@ class Samples:
         shapes = [np.shape(part) for part in parts_of(x)]
         if not shapes or any(shape[:1] in ((), (0,)) for shape in shapes):
             raise ValueError(f"`x` must hold at least one sample. Received: shapes {shapes}")
-        starts = range(0, shapes[0][0], BATCH)
-        return [_mapped(x, lambda part, at=at: part[at : at + BATCH]) for at in starts]
+        numbers = sum(math.prod(shape[1:]) for shape in shapes)
+        size = max(min(BATCH, BATCH_NUMBERS // max(numbers, 1)), 1)
+        return [_mapped(x, lambda part, at=at: part[at : at + size]) for at in range(0, shapes[0][0], size)]
 
 
 def parts_of(x: Batch, names: Sequence[str] = ()) -> list:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 
+from keras_efficient.kinds.fields import SCALE_EXPONENTS
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.ops.quantize import quantize
+from keras_efficient.ops.quantize import Grid
 
 # Filters whose kernel is smaller than this share of the largest one's share its grid: their shifts stay small.
 _FILTER_SPREAD = 8
+# So many numbers at once stay in the cache of a processor.
+_NUMBERS_AT_ONCE = 1 << 16
 
 
 def percentile_scale(values: np.ndarray, percentile: float) -> float:
@@ -37,7 +39,13 @@ def least_error_scales(columns: np.ndarray, quantizer: Quantizer) -> np.ndarray:
     covering = np.ceil(np.log2(np.where(usable, largest, 1)))
     # Two bits have no code near their scale: a constant of 1 is best at 4. Outliers are cut off at smaller ones.
     exponents = covering + np.arange(-8, 3)[:, np.newaxis]
-    errors = [np.sum((_rounded(columns, quantizer, row) - columns) ** 2, axis=0, dtype="float64") for row in exponents]
+    errors = np.zeros(exponents.shape)
+    rows = -(-_NUMBERS_AT_ONCE // columns.shape[1])
+    for first in range(0, len(columns), rows):
+        part = columns[first : first + rows]
+        errors += [
+            np.sum((_rounded(part, quantizer.grid, row) - part) ** 2, axis=0, dtype="float64") for row in exponents
+        ]
     best = 2.0 ** np.take_along_axis(exponents, np.argmin(errors, axis=0)[np.newaxis], axis=0)[0]
     return np.where(usable, best, largest)
 
@@ -49,5 +57,10 @@ def filter_scales(values: np.ndarray, quantizer: Quantizer) -> np.ndarray:
     return np.maximum(scales, scales.max() * 2.0**-_FILTER_SPREAD).reshape(shape)
 
 
-def _rounded(columns: np.ndarray, quantizer: Quantizer, exponents: np.ndarray) -> np.ndarray:
-    return keras.ops.convert_to_numpy(quantize(columns, quantizer.bits, exponents, quantizer.signed))
+def _rounded(columns: np.ndarray, grid: Grid, exponents: np.ndarray) -> np.ndarray:
+    """`ops.quantize`, without tensors: a network takes thousands of calls."""
+    powers = np.ldexp(1.0, np.clip(exponents, *SCALE_EXPONENTS).astype(int))
+    step = (powers / grid.resolution).astype(np.result_type(columns.dtype, "float32"))
+    scaled = columns / step
+    codes = np.floor(scaled) + 0.5 if grid.is_mid_rise else np.rint(scaled)
+    return (np.clip(codes, *grid.limits) * step).astype(columns.dtype)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from keras_efficient.kinds import Key
-from keras_efficient.kinds.kind import Kind
+from keras_efficient.kinds.kind import MOVES, Kind
 from keras_efficient.kinds.measures import FLOAT_BITS
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
@@ -14,6 +14,7 @@ from keras_efficient.reading.value import Value
 
 MOST_NAMED = 10
 INPUT_GRID = Key("own", "InputQ")
+FLATTEN = Key("layers", "Flatten")
 
 
 class Call(NamedTuple):
@@ -92,9 +93,11 @@ class Network(NamedTuple):
 
     @property
     def is_chain(self) -> bool:
-        """Whether each layer is fed by the one before, from one input to one output, with weights of its own."""
+        """Whether each layer is fed by the one before, from one input to one output, with weights of its own, and maps
+        may lie in any order: as nothing is moved that was flattened. In all other networks they lie by rows."""
         fed = all(call.sources == (number,) for number, call in enumerate(self.calls))
-        return fed and len(self.entries) == len(self.outputs) == 1 and not self.twice
+        own = len(self.entries) == len(self.outputs) == 1 and not self.twice
+        return fed and own and not _moves_flat_maps(self.calls)
 
     def is_sum(self, position: int) -> bool:
         """Whether the sums of a call are logits: without input grids, those of layers that nobody else reads."""
@@ -175,6 +178,18 @@ def _entries(graph: ModelGraph) -> tuple[Entry, ...]:
         else:
             entries.append(Entry(value.shape, (), None, value, value))
     return tuple(entries)
+
+
+def _moves_flat_maps(calls: tuple[Call, ...]) -> bool:
+    flat = False
+    for call in calls:
+        if flat and call.kind.codes == MOVES:
+            return True
+        if call.node.form.key == FLATTEN:
+            flat |= any(size != 1 for size in call.node.data[0].shape[:-1])
+        elif call.kind.form in ("Convolution", "Move"):  # makes a map that lies by rows, or a vector
+            flat = False
+    return False
 
 
 def _before(graph: ModelGraph, values: Iterable[Value]) -> list[Node]:

@@ -68,7 +68,7 @@ def estimate_storage(
         - The outputs of the last layer have 16 bits (the logits of the C code), or 32 if they are
           floats. A softmax, activation, dropout or flatten behind it stores nothing.
 
-    Models with branches:
+    Models with branches, and those that move what was flattened (repeat, slice or pad it):
         - One arena holds all maps that somebody still reads, each from a whole byte on, in row order.
           They may be moved before a layer runs. A layer writes over the source that dies with it, as
           far after its start as `storage.prefix` says, or else needs a place of its own.
@@ -80,7 +80,8 @@ def estimate_storage(
 
     Raises:
         ValueError: what `expand` refuses; a model that is not built, or holds an unknown layer; a
-            model with branches and a pixel order other than "best" and "row".
+            model with branches, or flattened maps that are moved, and a pixel order other than "best"
+            and "row".
         TypeError: neither a description nor a model.
     """
     check_bits(input_bits, "input_bits")
@@ -116,7 +117,10 @@ def estimate_graph(
 ) -> StorageReport:
     """The report of a network with branches."""
     if order not in ("best", "row"):
-        raise ValueError(f"order must be 'best' or 'row' in a model with branches. Received: {order!r}")
+        raise ValueError(
+            "order must be 'best' or 'row' in a model with branches, or with flattened maps that are moved. "
+            f"Received: {order!r}"
+        )
     graph = read_graph(network, shapes, input_bits, logits_bits)
     plan = plan_order(graph.inputs, graph.nodes)
     rows = []

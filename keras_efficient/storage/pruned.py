@@ -57,7 +57,8 @@ def has_codes(values: np.ndarray, quantizer: Any) -> np.ndarray:
         return np.ones(values.shape, bool)
     scales = np.nan_to_num(as_numpy(quantizer.scale))  # training may have left what is no number
     exponents = np.clip(np.rint(scales), *SCALE_EXPONENTS).astype(int)
-    return np.rint(np.ldexp(values.astype("float64"), quantizer.bits - 1 - exponents)) != 0
+    # Half a step is rounded to 0, an even code; what is no number is none.
+    return ~(np.abs(values) <= np.ldexp(1.0, exponents - quantizer.bits))
 
 
 def prunable(layer: Any) -> list:

@@ -44,9 +44,17 @@ def encodings(parts: Sequence[np.ndarray], bits: int) -> Iterator[Encoding]:
     count, stored = sum(part.size for part in parts), sum(int(np.count_nonzero(part)) for part in parts)
     yield Encoding("dense", count * bits)
     yield Encoding("bitmask", count + stored * bits)
+    runs = np.concatenate([zero_runs(part) for part in parts])
     for gap_bits in range(1, LARGEST_GAP_BITS + 1):
-        entries = sum(len(relative_entries(part, gap_bits)[0]) for part in parts)
+        entries = stored + int((runs >> gap_bits).sum())
         yield Encoding("relative index", entries * (gap_bits + bits) + len(parts) * gap_bits, gap_bits)
+
+
+def zero_runs(numbers: np.ndarray) -> np.ndarray:
+    """How many zeros stand side by side, for each place where some do."""
+    is_zero = np.concatenate(([False], np.ravel(numbers) == 0, [False]))
+    edges = np.flatnonzero(is_zero[1:] != is_zero[:-1])
+    return edges[1::2] - edges[::2]
 
 
 def relative_entries(numbers: np.ndarray, gap_bits: int) -> tuple[np.ndarray, np.ndarray]:

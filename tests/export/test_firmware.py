@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tracemalloc
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from random_networks import RandomNetwork
 
 import keras_efficient as ke
 from keras_efficient.export import verification
+from keras_efficient.export.c.writer import write_network
 from keras_efficient.export.verify import ToolFailedError, run_on_host
 
 
@@ -190,3 +192,14 @@ def test_a_network_of_too_many_weights_is_refused(tmp_path):
         ke.export_c(model, tmp_path / "c", max_weight_bytes=329)
     assert not (tmp_path / "c").exists()
     ke.export_c(model, tmp_path / "c", max_weight_bytes=330)
+
+
+def test_the_text_of_many_weights_is_never_whole():
+    model = keras.Sequential([keras.Input((1000,)), ke.DenseQ(400, kernel_bits=8, bias_bits=8)])
+    ke.set_mode(model, "freeze_scales")
+    network = write_network(ke.export.IntegerModel(model))
+    tracemalloc.start()
+    length = sum(map(len, network.source()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert network.weight_bytes == 400_400 and length > 1_000_000 and peak < 50_000

@@ -104,6 +104,9 @@ CASES = {
     "repeated places": (IMAGE, lambda y: layers.Subtract()([layers.GlobalAveragePooling2D(keepdims=True)(y), y])),
     "squeeze and excite": (IMAGE, squeezed),
     "squeeze and excite, dense": (IMAGE, densely_squeezed),
+    "a flat map, repeated": (IMAGE, lambda y: layers.RepeatVector(2)(layers.Flatten()(conv()(y)))),
+    "a flat map, sliced": (IMAGE, lambda y: layers.Activation("tanh")(layers.Flatten()(y))[:, 10:90:3]),
+    "a flat signal, backwards": (SIGNAL, lambda y: ops.flip(layers.Flatten()(layers.Conv1D(3, 2)(y)), axis=1)),
 }  # fmt: skip
 
 
@@ -193,17 +196,6 @@ def test_what_interpolates_is_no_move():
     model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(y)))
     rows = {row.kind: row for row in ke.support_report(model).rows}
     assert not rows["UpSampling2D"].c and rows["RandomRotation"].quantize == "outside"
-
-
-@pytest.mark.parametrize("move", [layers.RepeatVector(2), lambda y: y[:, 10:60:3]])
-def test_moves_of_flattened_maps_are_refused(move):
-    inputs = keras.Input((5, 5, 2))
-    y = move(layers.Flatten()(layers.Conv2D(3, 2)(inputs)))
-    plain = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(y)))
-    model = ke.quantize_model(plain, x=np.random.default_rng(0).normal(size=(4, 5, 5, 2)))
-    with pytest.raises(ValueError, match="a map that was flattened can only be reshaped"):
-        ke.export.IntegerModel(model)
-    assert not ke.support_report(plain).exports_c
 
 
 def test_a_subclass_that_changes_nothing_is_its_base(tmp_path):

@@ -6,7 +6,9 @@ import numpy_layers
 import pytest
 
 import keras_efficient as ke
-from keras_efficient.quantization import diagnose, scale_table
+from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.ops.quantize import Grid
+from keras_efficient.quantization import diagnose, samples, scale_table, scales
 
 
 def _network(mode="float"):
@@ -129,6 +131,30 @@ def test_each_filter_gets_the_scale_of_least_error(bits):
     ]
     found = keras.ops.convert_to_numpy(layer.kernel_quantizer.scale)
     np.testing.assert_array_equal(found, [*best, max(best) - 8, max(best) - 8])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 8, 16])
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_the_errors_are_those_of_quantize(bits, signed, dtype):
+    columns = np.random.default_rng(bits).normal(size=(500, 3)).astype(dtype)
+    columns[:9, 0] = np.arange(9) / 8  # between two codes, and beyond the last one
+    exponents = np.array([-3.0, 0.0, 2.0], "float32")
+    expected = keras.ops.convert_to_numpy(ke.ops.quantize(columns, bits, exponents, signed))
+    found = scales._rounded(columns, Grid(bits, signed), exponents)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_large_kernel_gets_the_scales_of_all_its_numbers():
+    """Its errors are summed up part by part: the outlier stands in the last one."""
+    kernel = np.random.default_rng(0).normal(size=(scales._NUMBERS_AT_ONCE, 2)).astype("float32")
+    kernel[-1, 1] = 1000.0
+    quantizer = Quantizer("kernel", 8, True, keras.Variable(np.zeros(2, "float32")))
+    found = np.log2(scales.least_error_scales(kernel, quantizer))
+    exponents = np.arange(-4, 11)
+    best = [np.argmin([rounding_error(kernel[:, f].astype(float), 8, e) for e in exponents]) for f in range(2)]
+    assert list(found) == list(exponents[best]) and found[0] != found[1]
 
 
 @pytest.mark.filterwarnings("ignore:The d of layer")
@@ -274,3 +300,17 @@ def test_branches_that_a_common_grid_swallows_are_named():
     with pytest.warns(UserWarning, match="Nothing is left of .* 'small' in 'joined'.* activation_bits"):
         ke.quantize_model(model, x=x)
     ke.quantize_model(model, x=x, overrides={"joined": {"activation_bits": 16}})  # where warnings are errors
+
+
+@pytest.mark.parametrize("rule", [{}, {"rule": "percentile"}], ids=str)
+def test_scales_do_not_depend_on_batches(rule, monkeypatch):
+    """Of 90 samples with 72 numbers each two go together, or all: more memory is not needed for more samples."""
+    x = np.random.default_rng(0).normal(0, 3, (90, 6, 6, 2)).astype("float32")
+    models = [_network("learn_scales") for _ in range(2)]
+    models[1].set_weights(models[0].get_weights())
+    for model, numbers in zip(models, (samples.BATCH_NUMBERS, 150), strict=True):
+        monkeypatch.setattr(samples, "BATCH_NUMBERS", numbers)
+        ke.calibrate(model, x=x, **rule)
+    assert [len(batch) for batch in samples.Samples(x, models[0])] == [2] * 45
+    assert [len(batch) for batch in samples.Samples(x[..., :1].repeat(200, -1), models[0]).batches] == [1] * 90
+    assert _log2(models[0]) == _log2(models[1])

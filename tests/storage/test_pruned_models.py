@@ -9,6 +9,8 @@ import pytest
 import keras_efficient as ke
 from keras_efficient.export import IntegerModel
 from keras_efficient.export.c.writer import write_network
+from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.storage.pruned import has_codes
 
 
 def _network(sparsity, bits=4, mode="freeze_scales"):
@@ -125,3 +127,15 @@ def test_scales_a_filter_and_folded_gains_count_as_in_c(per_channel, gains):
     predicted = ke.estimate_storage(stripped)
     assert predicted == ke.estimate_storage(pruned)
     assert write_network(IntegerModel(stripped)).weight_bytes == math.ceil(predicted.weight_bytes)
+
+
+@pytest.mark.parametrize("bits", [3, 4, 16])
+def test_codes_that_are_not_zero_are_those_of_quantize(bits):
+    """Half a step is zero, the next number above it is not."""
+    scales = np.array([-20.4, -1.0, 0.0, 9.0], "float32")
+    steps = 2.0 ** (np.round(scales) - (bits - 1))
+    factors = np.array([0, 0.5, np.nextafter(np.float32(0.5), 1), 0.49, 0.51, 1, 1e9, np.inf], "float32")
+    values = (np.concatenate([factors, -factors])[:, np.newaxis] * steps).astype("float32")
+    codes = keras.ops.convert_to_numpy(ke.ops.to_codes(values, bits, scales))
+    quantizer = Quantizer("kernel", bits, True, keras.Variable(scales))
+    np.testing.assert_array_equal(has_codes(values, quantizer), codes != 0)

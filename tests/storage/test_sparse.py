@@ -37,6 +37,8 @@ def test_relative_entries_give_the_numbers_back(count, sparsity, gap_bits):
     numbers = _random(count, sparsity)
     gaps, places = relative_entries(numbers, gap_bits)
     assert gaps.max(initial=0) < 2**gap_bits
+    counted = {e.gap_bits: e.bits for e in encodings([numbers, numbers], 3)}
+    assert counted[gap_bits] == 2 * (len(gaps) * (gap_bits + 3) + gap_bits)
     at = np.cumsum(gaps + 1) - 1
     again = np.zeros(count, int)
     again[at] = np.where(places < 0, 0, numbers[places] if count else 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -27,9 +27,12 @@ RAM_LINES = [
 ]
 
 
-def identifier(text: str) -> str:
+def identifier(texts: Iterable[str]) -> str:
     """32 bits of a hash, as C writes them: the source refuses a header that was made for other code."""
-    return f"0x{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode())
+    return f"0x{digest.hexdigest()[:8]}"
 
 
 def source_top(network_id: str) -> str:
@@ -42,10 +45,10 @@ def source_top(network_id: str) -> str:
 """
 
 
-def assemble(program: Program, packed: np.ndarray, weights: str, static_lines: list[str]) -> str:
-    """All of the source but its top."""
+def assemble(program: Program, packed: np.ndarray, weights: str, static_lines: list[str]) -> Iterator[str]:
+    """All of the source but its top, piece by piece: the weights may be millions of numbers."""
     in_flash, helpers = weights == "flash", program.used_helpers()
-    blocks = [
+    blocks: list[Iterable[str]] = [
         machine_lines(
             in_flash,
             len(packed),
@@ -64,7 +67,9 @@ def assemble(program: Program, packed: np.ndarray, weights: str, static_lines: l
         *helpers,
         *program.functions,
     ]
-    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
+    for number, block in enumerate(blocks):
+        yield "\n" if number else ""
+        yield from (f"{line}\n" for line in block)
 
 
 def machine_lines(in_flash: bool, weight_bytes: int, moves_bytes: bool) -> list[str]:
@@ -105,13 +110,14 @@ def too_large_for_avr(weight_bytes: int) -> str:
     return f"the weights take {weight_bytes} bytes: an array of an AVR has at most {AVR_ARRAY_BYTES}"
 
 
-def weight_lines(packed: np.ndarray, in_flash: bool) -> list[str]:
+def weight_lines(packed: np.ndarray, in_flash: bool) -> Iterator[str]:
     """The weights as bytes."""
-    rows = [packed[start : start + NUMBERS_A_LINE] for start in range(0, len(packed), NUMBERS_A_LINE)]
-    text = [INDENT + ", ".join(map(str, row)) + "," for row in rows]
     place = " NETWORK_FLASH" if in_flash else " NETWORK_RAM"
     const = "const " if in_flash else ""
-    return [f"static {const}uint8_t network_weights[NETWORK_WEIGHT_BYTES]{place} = {{", *text, "};"]
+    yield f"static {const}uint8_t network_weights[NETWORK_WEIGHT_BYTES]{place} = {{"
+    for start in range(0, len(packed), NUMBERS_A_LINE):
+        yield INDENT + ", ".join(map(str, packed[start : start + NUMBERS_A_LINE].tolist())) + ","
+    yield "};"
 
 
 def header_top(model: IntegerModel, network_id: str) -> str:

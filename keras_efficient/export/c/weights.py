@@ -69,7 +69,7 @@ class Group(Segment):
 
     def __init__(self, codes: Codes, kernel: np.ndarray, first: int, width: int):
         """`kernel`: (places, channels, filters) of these filters."""
-        super().__init__(codes, codes.indices(group_order(kernel, width)))
+        super().__init__(codes, codes.indices(group_order(kernel, width)).astype(np.uint16))  # there may be millions
         self.first, self.filters, self.width = first, kernel.shape[2], width
 
     def helpers(self) -> dict[str, list[str]]:
@@ -138,7 +138,8 @@ def _part(byte: str, at: int, bits: int) -> str:
 
 def bits_of(numbers: np.ndarray, width: int) -> np.ndarray:
     """The bits of numbers of `width` bits, the lowest first."""
-    return (((np.asarray(numbers).astype(np.int64)[:, None] >> np.arange(width)) & 1).ravel()).astype(np.uint8)
+    in_bytes = np.asarray(numbers).astype("<u4")[:, None].view(np.uint8)
+    return np.unpackbits(in_bytes, axis=1, count=width, bitorder="little").ravel()
 
 
 def pack(segments: Iterable[Segment]) -> np.ndarray:
@@ -150,12 +151,15 @@ def pack(segments: Iterable[Segment]) -> np.ndarray:
     once = dict.fromkeys(segments)  # layers may share them
     ordered = sorted(once, key=lambda segment: (segment.bits % BYTE != 0, segment.bits % HALF_BYTE != 0))
     starts = itertools.accumulate((segment.bits for segment in ordered), initial=0)
-    parts = []
     for segment, start in zip(ordered, starts, strict=False):  # the last start is the end
         segment.start = start
-        parts.append(segment.bit_list())
-    bits = np.concatenate(parts) if parts else np.zeros(0)
-    return np.packbits(bits.astype(np.uint8), bitorder="little")
+    parts = [_packed([segment]) for segment in ordered if segment.bits % BYTE == 0]
+    return np.concatenate([*parts, _packed([segment for segment in ordered if segment.bits % BYTE])])
+
+
+def _packed(segments: Iterable[Segment]) -> np.ndarray:
+    bits = [segment.bit_list() for segment in segments]
+    return np.packbits(np.concatenate([np.zeros(0, np.uint8), *bits]), bitorder="little")
 
 
 WEIGHT_4 = """NETWORK_INLINE uint8_t network_weight_4(network_index place)

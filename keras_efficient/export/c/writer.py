@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -42,9 +45,12 @@ from keras_efficient.storage.prefix import row_ring
 
 @dataclass(frozen=True)
 class Network:
-    """The C text of a network, and what it takes; `network_id` tells it from all others."""
+    """The C text of a network, and what it takes; `network_id` tells it from all others.
 
-    source: str
+    `source` gives the text of network.c piece by piece, as it holds all weights.
+    """
+
+    source: Callable[[], Iterator[str]]
     header: str
     network_id: str
     layers: tuple[dict, ...]
@@ -61,7 +67,7 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
         weights: "flash" or "ram", where an AVR keeps them.
         sparse: Whether pruned kernels are stored in their smallest encoding, or densely.
     """
-    if not model.network.is_chain:
+    if not model.network.network.is_chain:
         return write_graph(model, weights, sparse)
     arrival, operations = split_arrival(model.input, model.operations)
     bits = model.network.logits_bits
@@ -155,11 +161,14 @@ def finished(
     """The files of a program whose layers are written."""
     push.write()
     write_interface(program, model, push.resets)
-    body = assemble(program, packed, weights, push.static_lines())
+    body = partial(assemble, program, packed, weights, push.static_lines())
     interface = header(model, arena_bytes, len(packed))
-    network_id = identifier(body + interface)
-    source = f"{source_top(network_id)}\n{body}"
+    network_id = identifier(chain(body(), [interface]))
     text = header_top(model, network_id) + interface
+
+    def source() -> Iterator[str]:
+        return chain([source_top(network_id), "\n"], body())
+
     return Network(source, text, network_id, rows, arena_bytes, len(packed), push.static_bytes)
 
 

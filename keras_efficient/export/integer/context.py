@@ -15,7 +15,7 @@ class Context(NamedTuple):
     """Where a layer stands.
 
     flat: behind a flatten. gives_sums: its sums are the logits. is_last: its outputs are read by
-    users. in_graph: in a model with branches, where a layer that changes nothing is one of its own.
+    users. in_graph: in a network that is no chain, where a layer that changes nothing is one of its own.
     """
 
     flat: bool = False

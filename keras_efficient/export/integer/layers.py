@@ -222,10 +222,6 @@ def read_move(call: Call, layer: Any, sources: list[IntegerMap], context: Contex
     assert call.kind.price is not None
     (step,) = call.kind.price.steps(call.config, *(FeatureMap(shape, source.codes.bits) for shape in shapes))
     assert isinstance(step, MoveStep)
-    if step.ways is not None and step.source.shape != source.shape:  # in a chain a flattened map keeps its places
-        raise UnsupportedLayerError(
-            layer.name, "a map that was flattened can only be reshaped, or read by a dense layer"
-        )
     move = Move(layer.name, source, IntegerMap(step.target.shape, source.codes), step.ways)
     if source.codes.midrise and (move.cells < 0).any():
         raise UnsupportedLayerError(layer.name, "grids of one or two signed bits have no zero, which it adds")

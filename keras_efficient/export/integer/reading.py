@@ -16,21 +16,19 @@ from keras_efficient.export.integer.floats import loses_signs
 from keras_efficient.export.integer.grids import UnsupportedLayerError, codes_of
 from keras_efficient.export.integer.layers import read_layer
 from keras_efficient.export.integer.operations import IntegerMap, Move, Operation, Outputs
-from keras_efficient.kinds import Key
 from keras_efficient.kinds.kind import RENAMES
 from keras_efficient.kinds.measures import LOGIT_BITS, as_image, check_logits
-from keras_efficient.reading.network import Call, Entry, Network, read_network, some_names
+from keras_efficient.reading.network import FLATTEN, Call, Entry, Network, read_network, some_names
 
 PIXEL = Codes(bits=8, signed=False, exponent=-8)  # a byte stands for byte / 256
 INPUT_WIDTHS = (8, 16)
-FLATTEN = Key("layers", "Flatten")
 ADVICE = "keras_efficient.support_report(model) says what each layer can do"
 
 
 class Wire(NamedTuple):
     """What flows between two layers: the number of a map, its shape there, and whether it is a vector.
 
-    In a network with branches all maps lie by rows, so that a flatten or reshape is another view of the same memory.
+    In a network that is no chain all maps lie by rows, so that a flatten or reshape is another view of the same memory.
     In a chain a dense layer reads what was flattened in the order in which it lies.
     """
 
@@ -61,11 +59,6 @@ class IntegerNetwork:
         """The maps that users read."""
         last = self.operations[-1] if self.operations else None
         return last.sources if isinstance(last, Outputs) else (last.target if last else self.inputs[0],)
-
-    @property
-    def is_chain(self) -> bool:
-        fed = all(sources == (number,) for number, sources in enumerate(self.sources))
-        return fed and len(self.inputs) == 1 and not self.network.twice
 
 
 def read_integers(model: keras.Model, logits_bits: int = LOGIT_BITS) -> IntegerNetwork:
