@@ -18,6 +18,7 @@ from keras_efficient.export.integer import (
     Operation,
     Rescale,
     Residual,
+    Scale,
     WindowOperation,
 )
 from keras_efficient.export.integer.reading import IntegerNetwork
@@ -104,7 +105,7 @@ def planner_steps(operations: list[Operation]) -> list[Step]:
 def planner_step(operation: Operation, is_last: bool) -> Step:
     source = feature_map(operation.source)
     target = feature_map(operation.target, is_last)
-    if isinstance(operation, (Rescale, Lookup)):
+    if isinstance(operation, (Rescale, Lookup, Scale)):
         return CellStep(source, target)
     if isinstance(operation, Move):
         return MoveStep(source, target, operation.ways)

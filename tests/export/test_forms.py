@@ -59,6 +59,26 @@ def flat_branches(y):
     return layers.Concatenate()([layers.Flatten()(y), layers.Flatten()(layers.MaxPooling2D(2)(y))])
 
 
+def uniform(low, high):
+    return keras.initializers.RandomUniform(low, high, seed=1)
+
+
+def normalized(y):
+    """A batch normalization with other statistics than new ones have."""
+    statistics = {"moving_mean_initializer": uniform(-0.5, 1), "moving_variance_initializer": uniform(0.2, 3)}
+    return layers.BatchNormalization(beta_initializer=uniform(-1, 1), gamma_initializer=uniform(-1, 2), **statistics)(y)
+
+
+def thrice_normalized(y):
+    y = layers.Dense(6, activation="relu")(normalized(y))
+    return normalized(layers.Dense(7)(layers.ReLU()(normalized(y))))
+
+
+def flat_normalized(y):
+    """A flattened map whose pixels do not lie by rows."""
+    return normalized(layers.Flatten()(layers.Conv2D(6, 3, activation="relu")(y)))
+
+
 CASES = {
     "zeros before a convolution": (IMAGE, lambda y: layers.Conv2D(3, 3, 2)(layers.ZeroPadding2D(((2, 1), (1, 3)))(y))),
     "zeros before a depthwise one": (IMAGE, lambda y: layers.DepthwiseConv2D(3, strides=2)(layers.ZeroPadding2D(1)(y))),
@@ -105,6 +125,13 @@ CASES = {
     "repeated places": (IMAGE, lambda y: layers.Subtract()([layers.GlobalAveragePooling2D(keepdims=True)(y), y])),
     "squeeze and excite": (IMAGE, squeezed),
     "squeeze and excite, dense": (IMAGE, densely_squeezed),
+    "normalized vectors": (VECTOR, thrice_normalized),
+    "normalized signals": (SIGNAL, lambda y: normalized(layers.Conv1D(5, 3, activation="relu")(y))),
+    "normalized images": (IMAGE, lambda y: layers.ReLU()(normalized(conv(activation="relu")(y)))),
+    "a normalized flattened map": (IMAGE, flat_normalized),
+    "normalized in a branch": (IMAGE, lambda y: layers.Flatten()(y) - normalized(layers.Flatten()(y))),
+    "Normalization": (SIGNAL, lambda y: layers.Normalization(mean=[0.1, 0.2, -3, 0], variance=[0.5, 2, 3, 0.1])(y)),
+    "Normalization of all": (IMAGE, lambda y: layers.Normalization(None, mean=0.7, variance=0.4, invert=True)(y)),
 }  # fmt: skip
 
 
@@ -118,6 +145,27 @@ def network(name):
     model = keras.Model(inputs, layers.Dense(4)(layers.Flatten()(case(y))))
     x = np.random.default_rng(number).normal(size=(24, *shape)).astype("float32")
     return model, x, SETTINGS[number % len(SETTINGS)]
+
+
+def test_a_normalized_flattened_map_lies_otherwise(tmp_path):
+    """Else the case above would not show that its numbers are stored as its cells lie."""
+    plain, x, settings = network("a normalized flattened map")
+    report = ke.export_c(ke.quantize_model(plain, x=x, mode="freeze_scales", **settings), tmp_path)
+    layer = next(layer for layer in report.layers if "batch_norm" in layer["name"])
+    assert layer["order"] != "row"
+
+
+def test_a_normalization_at_the_end(tmp_path, c_compiler):
+    inputs = keras.Input((5,))
+    plain = keras.Model(inputs, normalized(layers.Dense(3, activation="relu")(inputs)))
+    x = np.random.default_rng(0).normal(size=(16, 5)).astype("float32")
+    model = ke.quantize_model(plain, x=x, mode="freeze_scales")
+    integers = ke.export.IntegerModel(model)
+    codes, report = integers.encode(x), ke.export_c(model, tmp_path)
+    logits = integers.predict(codes)
+    np.testing.assert_array_equal(keras_logits(model, integers, codes), logits)
+    np.testing.assert_array_equal(run_on_host(tmp_path, codes).logits, logits)
+    assert report.arena_bytes == np.ceil(ke.estimate_storage(model).activation_bytes)
 
 
 @pytest.mark.parametrize("name", CASES)

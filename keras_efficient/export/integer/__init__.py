@@ -15,6 +15,7 @@ from keras_efficient.export.integer.operations import (
     Operation,
     Rescale,
     Residual,
+    Scale,
     WindowOperation,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "Operation",
     "Rescale",
     "Residual",
+    "Scale",
     "WindowOperation",
 ]

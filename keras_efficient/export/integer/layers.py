@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -35,6 +36,7 @@ from keras_efficient.export.integer.operations import (
     Products,
     Rescale,
     Residual,
+    Scale,
 )
 from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
@@ -94,6 +96,26 @@ def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Co
     quantizers = (layer.bias_quantizer, layer.activation_quantizer)
     shape = (*window.target, filters)
     return make_convolution(layer, source, shape, window, kernel, quantizers, layer.activation, context, depthwise)
+
+
+def read_scale(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+    """A number for each channel, or for each cell of a flattened map. Pruning makes no zeros among them."""
+    (source,) = sources
+    kernel = replace(kernel_codes(layer, layer.kernel_quantizer), pruned=False)
+    shape = (1, source.cells // kernel.integers.size, kernel.integers.size)
+    window = Window(shape[:2], shape[:2], ONE_PLACE)
+    places = make_convolution(
+        layer,
+        IntegerMap(shape, source.codes),
+        shape,
+        window,
+        kernel.reshaped(1, 1, -1, 1),
+        (layer.bias_quantizer, layer.activation_quantizer),
+        layer.activation,
+        context,
+        depthwise=True,
+    )
+    return Scale(layer.name, source, IntegerMap(source.shape, places.target.codes), places)
 
 
 def make_convolution(
@@ -280,6 +302,7 @@ FUNCTIONS = {
 READERS: dict[str, Callable[..., Operation | None]] = {
     "Convolution": read_products,
     "Residual": read_residual,
+    "Scale": read_scale,
     "MaxPooling": read_max_pooling,
     "AveragePooling": read_average_pooling,
     "MeanPooling": read_mean_pooling,

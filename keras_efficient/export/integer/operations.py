@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -130,6 +130,27 @@ def multiply_depthwise(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Channel c of x times kernel[c, d], as output channel c m + d."""
     products = x[..., None] * kernel
     return products.reshape(*x.shape[:-1], -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Scale(Operation):
+    """Cells times a number of their channel, or, of a flattened map, of their own. `places` is the depthwise
+    convolution of one place that does so: over (1, places, channels), or over all cells as the channels of one."""
+
+    places: Convolution
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        return self.places.run(x.reshape(-1, *self.places.source.shape)).reshape(-1, *self.target.shape)
+
+    def as_it_lies(self, cells: np.ndarray) -> Convolution:
+        """The same over memory that holds these cells, counted by rows."""
+        places = self.places
+        if places.source.cells != places.source.shape[2]:
+            return places
+        products = places.products
+        bias, shifts = (None if each is None else each[cells] for each in (products.bias, places.shifts))
+        products = replace(products, kernel=products.kernel[:, :, cells], bias=bias)
+        return replace(places, products=products, shifts=shifts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from keras_efficient.kinds.elementwise import TABLE_LAYERS, TABLES
 from keras_efficient.kinds.windows import read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.functions import activation_function, activation_layer, for_table, grid_of
-from keras_efficient.quantization.own_model.fusion import is_depthwise
+from keras_efficient.quantization.own_model.fusion import folds
 from keras_efficient.quantization.own_model.kinds import (
     ACTIVATION,
     BATCH_NORM,
@@ -157,22 +157,24 @@ def default_part(part: str, role: str) -> str | None:
     return {("kernel", "initializer"): "orthogonal", ("bias", "initializer"): "zeros"}.get((part, role))
 
 
-def lone_batch_norm(layer: Any, request: Request) -> list | None:
-    """On images: a depthwise 1x1 convolution whose kernel is the gain. Elsewhere there is no layer for it."""
-    if not is_depthwise(request.node):
-        return None
-    made = layers.DepthwiseConvQ(
-        1,
-        **shared_config(layer),
-        **asdict(request.settings),
-        activation=request.activation,
-        use_bias=False,
-        kernel_initializer="ones",
-        batch_norm=layer,
-        frozen_statistics=request.node.kwargs.get("training") is False,
-        signed_output=True if request.is_output else "auto",
-    )
-    return [made]
+def lone_batch_norm(layer: Any, request: Request) -> list:
+    """Without a kernel before it that takes it in, its gain is one."""
+    if not folds(request.node):
+        raise refusal(layer, f"axis={layer.axis}", "channels must come last")
+    frozen = request.node.kwargs.get("training") is False
+    return scale(layer, request, use_bias=False, batch_norm=layer, frozen_statistics=frozen)
+
+
+def normalization(layer: Any, request: Request) -> list:
+    if layer.axis not in ((), (-1,), (len(request.node.inputs[0].shape),)):
+        raise refusal(layer, f"axis={layer.axis}", "axis must be the last one, or None")
+    return scale(layer, request)
+
+
+def scale(layer: Any, request: Request, **config: Any) -> list:
+    signed = True if request.is_output else "auto"
+    shared = {**shared_config(layer), **asdict(request.settings), "activation": request.activation}
+    return [layers.ScaleQ(**shared, signed_output=signed, **config)]
 
 
 def combination(layer: Any, request: Request) -> list:
@@ -257,4 +259,5 @@ CONVERTERS: dict[Key, Callable[[Any, Request], list | None]] = {
     ACTIVATION: activation_function,
     **dict.fromkeys(TABLE_LAYERS, activation_layer),
     BATCH_NORM: lone_batch_norm,
+    Key("layers", "Normalization"): normalization,
 }
