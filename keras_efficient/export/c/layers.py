@@ -47,11 +47,9 @@ class PlacedLayer(Generic[Layer]):
     source_offsets: tuple[int, ...] = ()
 
     def __post_init__(self):
-        self.weights = tuple(
-            store_weights(part, self.read_layout, self.sparse)
-            for part in convolutions_of(self.operation, self.read_layout)
-        )
         operation: Operation = self.operation
+        parts = convolutions_of(operation, self.read_layout)
+        self.weights = tuple(store_weights(part, self.read_layout, self.sparse) for part in parts)
         self.table = lookup.stored_table(operation) if isinstance(operation, Lookup) else None
 
     @property

@@ -172,9 +172,8 @@ def normalization(layer: Any, request: Request) -> list:
 
 
 def scale(layer: Any, request: Request, **config: Any) -> list:
-    signed = True if request.is_output else "auto"
     shared = {**shared_config(layer), **asdict(request.settings), "activation": request.activation}
-    return [layers.ScaleQ(**shared, signed_output=signed, **config)]
+    return [layers.ScaleQ(**shared, signed_output=True if request.is_output else "auto", **config)]
 
 
 def combination(layer: Any, request: Request) -> list:
