@@ -79,6 +79,11 @@ def flat_normalized(y):
     return normalized(layers.Flatten()(layers.Conv2D(6, 3, activation="relu")(y)))
 
 
+def each_step(y):
+    y = layers.TimeDistributed(layers.Flatten())(layers.TimeDistributed(layers.Dense(5, activation="tanh"))(y))
+    return layers.TimeDistributed(layers.ReLU())(layers.Conv1D(4, 2)(layers.TimeDistributed(layers.Dropout(0.5))(y)))
+
+
 CASES = {
     "zeros before a convolution": (IMAGE, lambda y: layers.Conv2D(3, 3, 2)(layers.ZeroPadding2D(((2, 1), (1, 3)))(y))),
     "zeros before a depthwise one": (IMAGE, lambda y: layers.DepthwiseConv2D(3, strides=2)(layers.ZeroPadding2D(1)(y))),
@@ -130,6 +135,7 @@ CASES = {
     "normalized images": (IMAGE, lambda y: layers.ReLU()(normalized(conv(activation="relu")(y)))),
     "a normalized flattened map": (IMAGE, flat_normalized),
     "normalized in a branch": (IMAGE, lambda y: layers.Flatten()(y) - normalized(layers.Flatten()(y))),
+    "each step": (IMAGE, each_step),
     "Normalization": (SIGNAL, lambda y: layers.Normalization(mean=[0.1, 0.2, -3, 0], variance=[0.5, 2, 3, 0.1])(y)),
     "Normalization of all": (IMAGE, lambda y: layers.Normalization(None, mean=0.7, variance=0.4, invert=True)(y)),
 }  # fmt: skip

@@ -70,6 +70,39 @@ def test_normalizations_of_other_axes_stay_float(layer, message):
     assert "Received: axis" in str(ke.support_report(model))
 
 
+def test_what_is_done_at_each_step_needs_no_loop():
+    """A TimeDistributed(Dense) is a DenseQ of its name; its own activation comes before the relu that follows."""
+    each = L.TimeDistributed
+    inputs = keras.Input((6, 5))
+    y = each(L.ReLU(), name="relu")(each(L.Dense(7, "tanh"), name="steps")(inputs))
+    y = each(L.BatchNormalization(), name="other")(each(L.Dense(4, use_bias=False), name="last")(y))
+    plain = with_random_weights(keras.Model(inputs, each(L.Dense(3, "softmax"), name="classes")(y)))
+    x = inputs_of(plain)
+    with pytest.warns(UserWarning, match=r"other \(TimeDistributed\)$"):
+        quantized = ke.quantize_model(plain, x=x, mode="float", overrides={"last": {"kernel_bits": 4}})
+    np.testing.assert_allclose(outputs_of(quantized, x), outputs_of(plain, x), rtol=1e-5, atol=1e-5)
+    kinds = {layer.name: type(layer).__name__ for layer in quantized.layers[2:]}
+    dense = dict.fromkeys(("steps", "last", "classes"), "DenseQ")
+    assert kinds == {
+        **dense,
+        "steps_tanh": "ActivationQ",
+        "relu": "TimeDistributed",
+        "other": "TimeDistributed",
+        "classes_softmax": "Activation",
+    }
+    assert quantized.get_layer("last").kernel_bits == 4 and not quantized.get_layer("last").use_bias
+
+
+def test_a_pruned_dense_layer_of_each_step_stays_pruned():
+    layers = [L.TimeDistributed(L.Dense(7, "relu"), name="steps"), L.Flatten(), L.Dense(3)]
+    pruned = ke.prune_model(keras.Sequential([keras.Input((6, 5)), *layers]), ke.ConstantSparsity(0.5))
+    quantized = ke.quantize_model(pruned, x=inputs_of(pruned), mode="float")
+    np.testing.assert_allclose(outputs_of(quantized, inputs_of(pruned)), outputs_of(pruned, inputs_of(pruned)), 1e-4)
+    assert type(quantized.layers[1].layer) is ke.DenseQ
+    kept = ke.remove_filters(pruned)
+    np.testing.assert_allclose(outputs_of(kept, inputs_of(pruned)), outputs_of(pruned, inputs_of(pruned)), 1e-4)
+
+
 def test_a_relu_behind_what_stays_float_is_kept():
     inputs = keras.Input((6, 3))
     x = L.BatchNormalization(axis=1)(L.ReLU()(inputs + 0.5))

@@ -38,7 +38,7 @@ def convert(request: Request) -> list[keras.layers.Layer] | None:
     if node.kwargs.get("mask") is not None:
         return None  # no quantized layer knows masks
     if node.key == PRUNABLE:
-        parts = convert_layer(node.layer, request) or [node.layer]
+        parts = convert_layer(as_layer(node), request) or [node.layer]
         place = max(k for k, part in enumerate(parts) if part is node.layer or isinstance(part, QuantizedLayer))
         config = {**node.operation.get_config(), "layer": keras.saving.serialize_keras_object(parts[place])}
         parts[place] = type(node.operation).from_config(config)
