@@ -22,10 +22,10 @@ from keras_efficient.export.integer import (
     WindowOperation,
 )
 from keras_efficient.export.integer.reading import IntegerNetwork
-from keras_efficient.kinds.combining import combined_step
+from keras_efficient.kinds.combining import combined_step, joined_step
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
 from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WholeStep
-from keras_efficient.kinds.windows import ONE_PLACE, window_step
+from keras_efficient.kinds.windows import window_step
 from keras_efficient.storage.graphs import Node
 from keras_efficient.storage.planner.arrival import line_bits, sum_bits
 
@@ -90,8 +90,7 @@ def graph_nodes(network: IntegerNetwork) -> list[Node]:
         if isinstance(operation, Combination):
             steps: list[Step] = [combined_step(feature_map(source), target) for source in operation.sources]
         elif isinstance(operation, Concatenation):
-            sources_of = map(feature_map, operation.sources)
-            steps = [window_step(ONE_PLACE, source, target, by_channel=False) for source in sources_of]
+            steps = [joined_step(operation.axis, feature_map(source), target) for source in operation.sources]
         else:
             steps = [planner_step(operation, is_last)]
         nodes.append(Node(operation.name, sources, tuple(steps)))

@@ -17,7 +17,9 @@ from keras_efficient.reading.value import Value
 MANY = 1 << 30  # more than any batch has
 _TIME_DISTRIBUTED, _FLATTEN = Key("layers", "TimeDistributed"), Key("layers", "Flatten")
 # They compute each place from itself alone: with steps before the places they compute the same.
-_BY_PLACE = {Key("layers", name) for name in ("Activation", "Dense", "Dropout", "ELU", "LeakyReLU", "ReLU", "Rescaling")}
+_BY_PLACE = {
+    Key("layers", name) for name in ("Activation", "Dense", "Dropout", "ELU", "LeakyReLU", "ReLU", "Rescaling")
+}
 _UP_SAMPLING, _RESIZE = Key("layers", "UpSampling2D"), Key("ops", "Resize")
 Node = Any  # of `reading.graph`, which imports this module
 

@@ -84,6 +84,12 @@ def each_step(y):
     return layers.TimeDistributed(layers.ReLU())(layers.Conv1D(4, 2)(layers.TimeDistributed(layers.Dropout(0.5))(y)))
 
 
+def above_and_beside(y):
+    """Two rows more, then columns on both sides."""
+    y = layers.Concatenate(axis=1)([conv()(y), layers.MaxPooling2D((3, 1))(y)])
+    return layers.Concatenate(axis=-2)([conv(activation="relu")(y), y, conv()(y)[:, :, 2:]])
+
+
 CASES = {
     "zeros before a convolution": (IMAGE, lambda y: layers.Conv2D(3, 3, 2)(layers.ZeroPadding2D(((2, 1), (1, 3)))(y))),
     "zeros before a depthwise one": (IMAGE, lambda y: layers.DepthwiseConv2D(3, strides=2)(layers.ZeroPadding2D(1)(y))),
@@ -135,6 +141,11 @@ CASES = {
     "normalized images": (IMAGE, lambda y: layers.ReLU()(normalized(conv(activation="relu")(y)))),
     "a normalized flattened map": (IMAGE, flat_normalized),
     "normalized in a branch": (IMAGE, lambda y: layers.Flatten()(y) - normalized(layers.Flatten()(y))),
+    "above and beside": (IMAGE, above_and_beside),
+    "one after the other": (
+        SIGNAL,
+        lambda y: layers.Concatenate(axis=1)([y, layers.Conv1D(4, 3)(y), layers.MaxPooling1D(2)(y)]),
+    ),
     "each step": (IMAGE, each_step),
     "Normalization": (SIGNAL, lambda y: layers.Normalization(mean=[0.1, 0.2, -3, 0], variance=[0.5, 2, 3, 0.1])(y)),
     "Normalization of all": (IMAGE, lambda y: layers.Normalization(None, mean=0.7, variance=0.4, invert=True)(y)),

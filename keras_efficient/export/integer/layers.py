@@ -40,9 +40,9 @@ from keras_efficient.export.integer.operations import (
 )
 from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
-from keras_efficient.kinds.combining import repeated_shape
+from keras_efficient.kinds.combining import place_of_axis, repeated_shape
 from keras_efficient.kinds.kind import THIN
-from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
+from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap, as_image
 from keras_efficient.kinds.moves import IMAGE_AXES
 from keras_efficient.kinds.steps import MoveStep
 from keras_efficient.kinds.windows import MEAN_DIGITS, ONE_PLACE, Slide, mean_reciprocal
@@ -232,9 +232,13 @@ def read_combination(call: Call, layer: Any, sources: list[IntegerMap], context:
 
 def read_concatenation(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     output = output_codes(layer, layer.activation_quantizer, context)
-    shape = (*sources[0].shape[:2], sum(source.shape[2] for source in sources))
-    roundings = [plan_rounding([Term(s.codes.bound, s.codes.exponent)], output) for s in sources]
-    return Concatenation(layer.name, sources[0], IntegerMap(shape, output), tuple(sources), tuple(roundings))
+    shape = call.node.outputs[0].shape
+    if None in shape or len(shape) > IMAGE_AXES:
+        raise UnsupportedLayerError(layer.name, f"maps have up to three axes, of known sizes. Received: {shape}")
+    axis = place_of_axis(call.config, shape) + IMAGE_AXES - len(shape)
+    roundings = tuple(plan_rounding([Term(s.codes.bound, s.codes.exponent)], output) for s in sources)
+    target = IntegerMap(as_image(shape), output)
+    return Concatenation(layer.name, sources[0], target, tuple(sources), roundings, axis)
 
 
 def read_move(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:

@@ -233,14 +233,16 @@ class Combination(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Concatenation(Operation):
-    """Maps side by side along the channels, each rounded to the target's grid; `source` is the first."""
+    """Maps side by side along an axis (0 rows, 1 columns, 2 channels), each rounded to the target's grid; `source` is
+    the first."""
 
     sources: tuple[IntegerMap, ...]
     roundings: tuple[Rounding, ...]
+    axis: int
 
     def run(self, *x: np.ndarray) -> np.ndarray:
         parts = [rounding.apply(part) for rounding, part in zip(self.roundings, x, strict=True)]
-        return np.concatenate(parts, axis=-1)
+        return np.concatenate(parts, axis=self.axis + 1)
 
 
 @dataclass(frozen=True, eq=False)

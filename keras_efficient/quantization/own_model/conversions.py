@@ -204,10 +204,8 @@ def check_several(layer: Any, request: Request) -> tuple:
 
 def concatenation(layer: Any, request: Request) -> list:
     check_several(layer, request)
-    if layer.axis not in (-1, len(request.node.outputs[0].shape)):
-        raise refusal(layer, f"axis={layer.axis}", "maps must lie side by side along the last axis")
     signed = request.is_output or not request.non_negative
-    return [layers.ConcatenateQ(request.settings.activation_bits, signed, **shared_config(layer))]
+    return [layers.ConcatenateQ(request.settings.activation_bits, signed, axis=layer.axis, **shared_config(layer))]
 
 
 def mean_pooling(layer: Any, request: Request) -> list:
