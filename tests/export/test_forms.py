@@ -86,8 +86,12 @@ def each_step(y):
 
 def above_and_beside(y):
     """Two rows more, then columns on both sides."""
-    y = layers.Concatenate(axis=1)([conv()(y), layers.MaxPooling2D((3, 1))(y)])
+    y = layers.Concatenate(axis=1)([layers.MaxPooling2D((3, 1))(y), conv()(y)])
     return layers.Concatenate(axis=-2)([conv(activation="relu")(y), y, conv()(y)[:, :, 2:]])
+
+
+def sloped(y, shared_axes=None):
+    return layers.PReLU(uniform(-0.5, 1), shared_axes=shared_axes)(y)
 
 
 CASES = {
@@ -146,6 +150,9 @@ CASES = {
         SIGNAL,
         lambda y: layers.Concatenate(axis=1)([y, layers.Conv1D(4, 3)(y), layers.MaxPooling1D(2)(y)]),
     ),
+    "a slope for each cell": (IMAGE, lambda y: sloped(layers.Conv2D(6, 3)(y))),
+    "a slope for each number": (IMAGE, lambda y: sloped(layers.Flatten()(layers.Conv2D(6, 3)(y)))),
+    "slopes of steps": (SIGNAL, lambda y: sloped(layers.MaxPooling1D(2)(y) - sloped(layers.Conv1D(4, 7)(y)))),
     "each step": (IMAGE, each_step),
     "Normalization": (SIGNAL, lambda y: layers.Normalization(mean=[0.1, 0.2, -3, 0], variance=[0.5, 2, 3, 0.1])(y)),
     "Normalization of all": (IMAGE, lambda y: layers.Normalization(None, mean=0.7, variance=0.4, invert=True)(y)),
@@ -301,7 +308,7 @@ def test_a_subclass_that_changes_nothing_is_its_base(tmp_path):
         ke.export.IntegerModel(other)
 
 
-@pytest.mark.parametrize(("shared_axes", "slopes"), [([1, 2], 3), ([1, 2, 3], 1)])
+@pytest.mark.parametrize(("shared_axes", "slopes"), [([1, 2], 3), ([1, 2, 3], 1), (None, 48)])
 def test_each_slope_has_a_table(shared_axes, slopes, tmp_path):
     slope = layers.PReLU(shared_axes=shared_axes, alpha_initializer="ones")
     inputs = keras.Input((4, 4, 3))

@@ -50,7 +50,7 @@ class PlacedLayer(Generic[Layer]):
         operation: Operation = self.operation
         parts = convolutions_of(operation, self.read_layout)
         self.weights = tuple(store_weights(part, self.read_layout, self.sparse) for part in parts)
-        self.table = lookup.stored_table(operation) if isinstance(operation, Lookup) else None
+        self.table = lookup.stored_table(operation, self.read_layout) if isinstance(operation, Lookup) else None
 
     @property
     def segments(self) -> list[Segment]:

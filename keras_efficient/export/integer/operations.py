@@ -178,7 +178,7 @@ class Rescale(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Lookup(Operation):
-    """Each number through a table: (1, or one for each channel; codes of the source) integers of the target.
+    """Each number through a table: (1, or one for each channel or cell; codes of the source) integers of the target.
 
     `near_ties`: whether floats may round an entry to another integer.
     """
@@ -187,8 +187,12 @@ class Lookup(Operation):
     near_ties: bool
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        channels = np.arange(x.shape[-1]) if len(self.table) > 1 else 0
-        return self.table[channels, self.source.codes.indices(x)]
+        indices = self.source.codes.indices(x).reshape(len(x), -1, len(self.table))
+        return self.table[np.arange(len(self.table)), indices].reshape(x.shape)
+
+    def as_it_lies(self, cells: np.ndarray) -> np.ndarray:
+        """The table for memory that holds these cells, counted by rows."""
+        return self.table[cells] if len(self.table) == len(cells) else self.table
 
 
 @dataclass(frozen=True, eq=False)
