@@ -12,8 +12,9 @@ import keras
 from keras_efficient import layers
 from keras_efficient.copies.layers import as_layer
 from keras_efficient.kinds import Key
-from keras_efficient.kinds.combining import COMBINING, repeated_shape
+from keras_efficient.kinds.combining import COMBINING
 from keras_efficient.kinds.elementwise import TABLE_LAYERS, TABLES
+from keras_efficient.kinds.table import KINDS
 from keras_efficient.kinds.windows import read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.functions import activation_function, activation_layer, for_table, grid_of
@@ -180,13 +181,7 @@ def combination(layer: Any, request: Request) -> list:
     """A sum, product or the like; of numbers that can not be negative a difference can be."""
     key = request.node.form.key
     assert key is not None
-    values = check_several(layer, request)
-    if len(values) > 2 and key.name in ("Multiply", "Subtract"):
-        raise refusal(layer, f"{len(values)} inputs", "it must have two inputs")
-    try:
-        repeated_shape([value.shape for value in values])
-    except ValueError as error:
-        raise StaysFloatError(str(error)) from None
+    check_several(layer, request)
     known = request.non_negative and key.name != "Subtract"
     signed = request.is_output or not (request.activation or known)
     config: dict[str, Any] = {"activation_bits": request.settings.activation_bits, "signed_output": signed}
@@ -195,11 +190,17 @@ def combination(layer: Any, request: Request) -> list:
     return [getattr(layers, f"{key.name}Q")(**config, **shared_config(layer))]
 
 
-def check_several(layer: Any, request: Request) -> tuple:
-    """The inputs of a node, which Keras lets be one."""
-    if len(request.node.inputs) < 2:
+def check_several(layer: Any, request: Request) -> None:
+    """Refuse one input, which Keras takes, and what the quantized layer does not."""
+    node = request.node
+    twin = KINDS[Key("own", str(node.kind.twin))]
+    if len(node.inputs) < 2:
         raise refusal(layer, "one input", "it must have two inputs or more")
-    return request.node.inputs
+    assert twin.shape is not None
+    try:
+        twin.shape(node.form.config, *(value.shape for value in node.inputs))
+    except ValueError as error:
+        raise StaysFloatError(str(error)) from None
 
 
 def concatenation(layer: Any, request: Request) -> list:
