@@ -51,6 +51,7 @@ from keras_efficient.layers import (
     RandomBasisConv2D,
     RandomBasisDense,
     ResidualQ,
+    ScaleQ,
     SubtractQ,
     TaylorDualLPHM,
 )
@@ -118,6 +119,7 @@ __all__ = [
     "RandomBasisConv2D",
     "RandomBasisDense",
     "ResidualQ",
+    "ScaleQ",
     "Selection",
     "Stage",
     "StepSparsity",

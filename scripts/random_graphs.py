@@ -153,7 +153,7 @@ def of_signals(r, x):
             dilation_rate=r.choice((1, 1, 2)), activation=r.choice((None, "relu", "silu")),
         )(x),
         lambda: layers.Conv1D(r.randint(1, 4), 3, strides=2, padding="same")(x),
-        lambda: layers.Conv1DTranspose(r.randint(1, 4), r.randint(1, 4), strides=r.choice((1, 2)), padding=r.choice(PADDINGS))(x),
+        lambda: layers.Conv1DTranspose(r.randint(1, 4), r.randint(1, 4), r.choice((1, 2)), r.choice(PADDINGS))(x),
         lambda: layers.DepthwiseConv1D(r.randint(1, 3), depth_multiplier=r.choice((1, 2)))(x),
         lambda: layers.SeparableConv1D(r.randint(1, 4), 3, padding="same")(x),
         lambda: layers.MaxPooling1D(2)(x),

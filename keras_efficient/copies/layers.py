@@ -23,11 +23,12 @@ def copy_of(operation: Any) -> Any:
 
 
 def as_layer(node: Node) -> Any:
-    """The operation of a node; in the place of a function the layer that computes the same, where Keras has one."""
-    operation, key = node.operation, node.form.key
-    if isinstance(operation, keras.layers.Layer) or key is None or key.origin != "layers":
-        return operation
-    return getattr(keras.layers, key.name)(**node.form.config, name=operation.name)
+    """The layer of a node; in the place of a function or a wrapper the one that computes the same, where Keras has one:
+    of the same name, and without weights."""
+    key = node.form.key
+    if key is None or key.origin != "layers" or key == node.layer_key:
+        return node.layer
+    return getattr(keras.layers, key.name).from_config({**node.form.config, "name": node.layer.name})
 
 
 def carry_weights(source: Any, target: Any) -> None:

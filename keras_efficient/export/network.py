@@ -19,13 +19,14 @@ from keras_efficient.export.integer import (
     Outputs,
     Rescale,
     Residual,
+    Scale,
     WindowOperation,
 )
 from keras_efficient.export.integer.reading import IntegerNetwork
-from keras_efficient.kinds.combining import combined_step
+from keras_efficient.kinds.combining import combined_step, joined_step
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
 from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WholeStep
-from keras_efficient.kinds.windows import ONE_PLACE, window_step
+from keras_efficient.kinds.windows import window_step
 from keras_efficient.storage.graphs import Node, gathering
 from keras_efficient.storage.planner.arrival import line_bits, sum_bits
 
@@ -93,8 +94,7 @@ def graph_nodes(network: IntegerNetwork) -> list[Node]:
         if isinstance(operation, Combination):
             steps: list[Step] = [combined_step(feature_map(source), target) for source in operation.sources]
         elif isinstance(operation, Concatenation):
-            sources_of = map(feature_map, operation.sources)
-            steps = [window_step(ONE_PLACE, source, target, by_channel=False) for source in sources_of]
+            steps = [joined_step(operation.axis, feature_map(source), target) for source in operation.sources]
         else:
             steps = [planner_step(operation, bits)]
         nodes.append(Node(operation.name, sources, tuple(steps)))
@@ -109,7 +109,7 @@ def planner_step(operation: Operation, bits: int | None) -> Step:
     """How an operation works its way through its source. `bits`: of a logit, where it gives the logits."""
     source = feature_map(operation.source)
     target = feature_map(operation.target, bits)
-    if isinstance(operation, (Rescale, Lookup)):
+    if isinstance(operation, (Rescale, Lookup, Scale)):
         return CellStep(source, target)
     if isinstance(operation, Move):
         return MoveStep(source, target, operation.ways)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from keras_efficient.kinds.fields import check_bits
@@ -31,10 +32,23 @@ def pair_shape(config: Config, *shapes: Shape) -> Shape:
 
 
 def side_by_side(config: Config, *shapes: Shape) -> Shape:
-    """The shape of maps that lie side by side along the last axis."""
-    if config.get("axis", -1) not in (-1, len(shapes[0])) or len({shape[:-1] for shape in shapes}) != 1:
-        raise ValueError(f"its inputs must fit along the last axis. Received: {list(shapes)}")
-    return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
+    """The shape of maps that lie side by side along an axis."""
+    place = place_of_axis(config, shapes[0])
+    if len({(len(shape), shape[:place], shape[place + 1 :]) for shape in shapes}) != 1:
+        raise ValueError(
+            f"its inputs must differ along axis {config.get('axis', -1)} only. Received: {list(map(tuple, shapes))}"
+        )
+    sizes = [shape[place] for shape in shapes]
+    return (*shapes[0][:place], None if None in sizes else sum(sizes), *shapes[0][place + 1 :])
+
+
+def place_of_axis(config: Config, shape: Shape) -> int:
+    """The `axis` of a configuration, which counts the batch, in a shape without it."""
+    axis, rank = config.get("axis", -1), len(shape)
+    place = axis + rank if axis < 0 else axis - 1
+    if not 0 <= place < rank:
+        raise ValueError(f"axis must be one of the {rank} after the batch. Received: axis={axis}")
+    return place
 
 
 def cell_by_cell(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
@@ -51,9 +65,17 @@ def combined_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tu
     return (combined_step(source, target),)
 
 
-def place_by_place(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
-    """The channels of a place lie side by side in the target."""
-    return (window_step(ONE_PLACE, source, target, by_channel=False),)
+def joined_step(place: int, source: FeatureMap, target: FeatureMap) -> Step:
+    """What lies along an axis and those after it counts as the channels of a place: it lies side by side in memory."""
+
+    def joined(each: FeatureMap) -> FeatureMap:
+        return FeatureMap((1, math.prod(each.shape[:place]), math.prod(each.shape[place:])), each.bits)
+
+    return window_step(ONE_PLACE, joined(source), joined(target), by_channel=False)
+
+
+def joined_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+    return (joined_step(place_of_axis(config, target.shape), source, target),)
 
 
 BITS = {"activation_bits": check_bits}
@@ -74,7 +96,7 @@ OWN = {
         for name, shape in COMBINING.items()
     },
     "ConcatenateQ": Kind(
-        shape=side_by_side, settings=BITS, price=Price(quantized_output_bits, place_by_place), form="Concatenation"
+        shape=side_by_side, settings=BITS, price=Price(quantized_output_bits, joined_steps), form="Concatenation"
     ),
 }
 LAYERS = {
@@ -87,5 +109,5 @@ LAYERS = {
         )
         for name in COMBINING
     },
-    "Concatenate": Kind(shape=side_by_side, price=Price(float_bits, place_by_place), twin="ConcatenateQ"),
+    "Concatenate": Kind(shape=side_by_side, price=Price(float_bits, joined_steps), twin="ConcatenateQ"),
 }

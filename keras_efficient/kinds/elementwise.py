@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from keras_efficient.kinds.combining import cell_by_cell
-from keras_efficient.kinds.fields import check_bits
+from keras_efficient.kinds.fields import QUANTIZER_BITS, check_bits
 from keras_efficient.kinds.identity import Key
 from keras_efficient.kinds.kind import CHANNELS, Kind, Price
 from keras_efficient.kinds.measures import (
@@ -15,7 +15,12 @@ from keras_efficient.kinds.measures import (
     FeatureMap,
     Shape,
     Weights,
+    biases_of,
     float_bits,
+    kernel_and_bias,
+    quantized_output_bits,
+    quantized_widths,
+    shifts_of,
 )
 from keras_efficient.kinds.moves import passed_on
 
@@ -43,6 +48,20 @@ def activation_bits(config: Config, input_bits: int) -> int:
 def relu_bits(config: Config, input_bits: int) -> int:
     keeps_codes = not config.get("negative_slope") and not config.get("threshold") and config.get("max_value") is None
     return input_bits if keeps_codes else FLOAT_BITS
+
+
+def scale_weights(config: Config, source: FeatureMap) -> Weights:
+    """Two numbers for each channel."""
+    channels = source.shape[-1]
+    return kernel_and_bias(quantized_widths(config), channels, biases_of(config, channels), shifts_of(config, channels))
+
+
+def statistics_weights(config: Config, source: FeatureMap) -> Weights:
+    """Mean and variance along the axes that are not reduced."""
+    axis = config.get("axis", -1)
+    axes = () if axis is None else axis if isinstance(axis, (list, tuple)) else (axis,)
+    parameters = 2 * math.prod(source.shape[each - (each > 0)] for each in axes)
+    return Weights(parameters, parameters * FLOAT_BITS)
 
 
 def normalization_weights(config: Config, source: FeatureMap) -> Weights:
@@ -109,6 +128,13 @@ OWN = {
         form="Lookup",
         prunes=CHANNELS,
     ),
+    "ScaleQ": Kind(
+        shape=unchanged_shape,
+        settings=dict.fromkeys(QUANTIZER_BITS, check_bits),
+        price=Price(quantized_output_bits, cell_by_cell, weights=scale_weights, products=one_product_a_cell),
+        form="Scale",
+        prunes=CHANNELS,
+    ),
     "InputQ": Kind(
         shape=unchanged_shape,
         settings={"bits": check_bits},
@@ -132,7 +158,7 @@ LAYERS = {
         price=Price(
             float_bits, cell_by_cell, weights=normalization_weights, products=one_product_a_cell, streams=passed_on
         ),
-        twin="DepthwiseConvQ",
+        twin="ScaleQ",
         absorbs=("relu",),
         prunes=CHANNELS,
     ),
@@ -151,5 +177,10 @@ LAYERS = {
         twin="ActivationQ",
         prepares=True,
     ),
-    "Normalization": Kind(prepares=True),
+    "Normalization": Kind(
+        shape=unchanged_shape,
+        price=Price(float_bits, cell_by_cell, weights=statistics_weights, products=one_product_a_cell),
+        twin="ScaleQ",
+        prepares=True,
+    ),
 }

@@ -31,6 +31,7 @@ from keras_efficient.layers.quantized.merging import (
     SubtractQ,
 )
 from keras_efficient.layers.quantized.residual import ResidualQ
+from keras_efficient.layers.quantized.scale import ScaleQ
 from keras_efficient.layers.random_basis.conv import RandomBasisConv2D
 from keras_efficient.layers.random_basis.dense import RandomBasisDense
 
@@ -66,6 +67,7 @@ __all__ = [
     "RandomBasisConv2D",
     "RandomBasisDense",
     "ResidualQ",
+    "ScaleQ",
     "SubtractQ",
     "TaylorDualLPHM",
 ]

@@ -59,7 +59,8 @@ def is_thin(node: Node) -> bool:
 
 def is_producer(node: Node) -> bool:
     """Whether a node has a kernel (..., inputs, outputs) whose inputs and outputs can be taken out."""
-    return node.kind.prunes == FILTERS and _channels_last(node) and node.form.config.get("groups", 1) == 1
+    has_kernel = node.kind.prunes == FILTERS and node.form.key == node.layer_key  # a wrapper has none of its own
+    return has_kernel and _channels_last(node) and node.form.config.get("groups", 1) == 1
 
 
 def _channels_last(node: Node) -> bool:

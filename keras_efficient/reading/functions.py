@@ -11,10 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_efficient.kinds import Key
+from keras_efficient.kinds import Key, key_of
 from keras_efficient.reading.value import Value
 
 MANY = 1 << 30  # more than any batch has
+_TIME_DISTRIBUTED, _FLATTEN = Key("layers", "TimeDistributed"), Key("layers", "Flatten")
+# They compute each place from itself alone: with steps before the places they compute the same.
+_BY_PLACE = {
+    Key("layers", name) for name in ("Activation", "Dense", "Dropout", "ELU", "LeakyReLU", "ReLU", "Rescaling")
+}
 _UP_SAMPLING, _RESIZE = Key("layers", "UpSampling2D"), Key("ops", "Resize")
 Node = Any  # of `reading.graph`, which imports this module
 
@@ -39,12 +44,22 @@ def layer(name: str, **config: Any) -> LayerForm:
 def layer_form(node: Node) -> LayerForm:
     """The layer that a node is, or that computes what its function does; of pruned layers the one inside."""
     key = node.layer_key
+    if key == _TIME_DISTRIBUTED:
+        return _each_step(node.layer.layer, node.inputs[0].shape) or LayerForm(key, {})
     if key is not None and key.origin in ("layers", "own"):
         config = node.layer.get_config()
         interpolates = key == _UP_SAMPLING and config["interpolation"] != "nearest"
         return LayerForm(_RESIZE if interpolates else key, config)
     make = _FORMS.get(key) if key else None
     return (make(node) if make else None) or LayerForm(key, {})
+
+
+def _each_step(inner: Any, shape: tuple) -> LayerForm | None:
+    """What a TimeDistributed is, where it needs no loop over the steps."""
+    key = key_of(inner)
+    if key == _FLATTEN and inner.data_format == "channels_last" and shape[0]:
+        return layer("Reshape", target_shape=(shape[0], -1))
+    return LayerForm(key, inner.get_config()) if key in _BY_PLACE else None
 
 
 def _relu(node: Node) -> LayerForm:

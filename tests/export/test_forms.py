@@ -58,6 +58,41 @@ def flat_branches(y):
     return layers.Concatenate()([layers.Flatten()(y), layers.Flatten()(layers.MaxPooling2D(2)(y))])
 
 
+def uniform(low, high):
+    return keras.initializers.RandomUniform(low, high, seed=1)
+
+
+def normalized(y):
+    """A batch normalization with other statistics than new ones have."""
+    statistics = {"moving_mean_initializer": uniform(-0.5, 1), "moving_variance_initializer": uniform(0.2, 3)}
+    return layers.BatchNormalization(beta_initializer=uniform(-1, 1), gamma_initializer=uniform(-1, 2), **statistics)(y)
+
+
+def thrice_normalized(y):
+    y = layers.Dense(6, activation="relu")(normalized(y))
+    return normalized(layers.Dense(7)(layers.ReLU()(normalized(y))))
+
+
+def flat_normalized(y):
+    """A flattened map whose pixels do not lie by rows."""
+    return normalized(layers.Flatten()(layers.Conv2D(6, 3, activation="relu")(y)))
+
+
+def each_step(y):
+    y = layers.TimeDistributed(layers.Flatten())(layers.TimeDistributed(layers.Dense(5, activation="tanh"))(y))
+    return layers.TimeDistributed(layers.ReLU())(layers.Conv1D(4, 2)(layers.TimeDistributed(layers.Dropout(0.5))(y)))
+
+
+def above_and_beside(y):
+    """Two rows more, then columns on both sides."""
+    y = layers.Concatenate(axis=1)([layers.MaxPooling2D((3, 1))(y), conv()(y)])
+    return layers.Concatenate(axis=-2)([conv(activation="relu")(y), y, conv()(y)[:, :, 2:]])
+
+
+def sloped(y, shared_axes=None):
+    return layers.PReLU(uniform(-0.5, 1), shared_axes=shared_axes)(y)
+
+
 CASES = {
     "zeros before a convolution": (IMAGE, lambda y: layers.Conv2D(3, 3, 2)(layers.ZeroPadding2D(((2, 1), (1, 3)))(y))),
     "zeros before a depthwise one": (IMAGE, lambda y: layers.DepthwiseConv2D(3, strides=2)(layers.ZeroPadding2D(1)(y))),
@@ -107,6 +142,22 @@ CASES = {
     "a flat map, repeated": (IMAGE, lambda y: layers.RepeatVector(2)(layers.Flatten()(conv()(y)))),
     "a flat map, sliced": (IMAGE, lambda y: layers.Activation("tanh")(layers.Flatten()(y))[:, 10:90:3]),
     "a flat signal, backwards": (SIGNAL, lambda y: ops.flip(layers.Flatten()(layers.Conv1D(3, 2)(y)), axis=1)),
+    "normalized vectors": (VECTOR, thrice_normalized),
+    "normalized signals": (SIGNAL, lambda y: normalized(layers.Conv1D(5, 3, activation="relu")(y))),
+    "normalized images": (IMAGE, lambda y: layers.ReLU()(normalized(conv(activation="relu")(y)))),
+    "a normalized flattened map": (IMAGE, flat_normalized),
+    "normalized in a branch": (IMAGE, lambda y: layers.Flatten()(y) - normalized(layers.Flatten()(y))),
+    "above and beside": (IMAGE, above_and_beside),
+    "one after the other": (
+        SIGNAL,
+        lambda y: layers.Concatenate(axis=1)([y, layers.Conv1D(4, 3)(y), layers.MaxPooling1D(2)(y)]),
+    ),
+    "a slope for each cell": (IMAGE, lambda y: sloped(layers.Conv2D(6, 3)(y))),
+    "a slope for each number": (IMAGE, lambda y: sloped(layers.Flatten()(layers.Conv2D(6, 3)(y)))),
+    "slopes of steps": (SIGNAL, lambda y: sloped(layers.MaxPooling1D(2)(y) - sloped(layers.Conv1D(4, 7)(y)))),
+    "each step": (IMAGE, each_step),
+    "Normalization": (SIGNAL, lambda y: layers.Normalization(mean=[0.1, 0.2, -3, 0], variance=[0.5, 2, 3, 0.1])(y)),
+    "Normalization of all": (IMAGE, lambda y: layers.Normalization(None, mean=0.7, variance=0.4, invert=True)(y)),
 }  # fmt: skip
 
 
@@ -120,6 +171,27 @@ def network(name):
     model = keras.Model(inputs, layers.Dense(4)(layers.Flatten()(case(y))))
     x = np.random.default_rng(number).normal(size=(24, *shape)).astype("float32")
     return model, x, SETTINGS[number % len(SETTINGS)]
+
+
+def test_a_normalized_flattened_map_lies_otherwise(tmp_path):
+    """Else the case above would not show that its numbers are stored as its cells lie."""
+    plain, x, settings = network("a normalized flattened map")
+    report = ke.export_c(ke.quantize_model(plain, x=x, mode="freeze_scales", **settings), tmp_path)
+    layer = next(layer for layer in report.layers if "batch_norm" in layer["name"])
+    assert layer["order"] != "row"
+
+
+def test_a_normalization_at_the_end(tmp_path, c_compiler):
+    inputs = keras.Input((5,))
+    plain = keras.Model(inputs, normalized(layers.Dense(3, activation="relu")(inputs)))
+    x = np.random.default_rng(0).normal(size=(16, 5)).astype("float32")
+    model = ke.quantize_model(plain, x=x, mode="freeze_scales")
+    integers = ke.export.IntegerModel(model)
+    codes, report = integers.encode(x), ke.export_c(model, tmp_path)
+    logits = integers.predict(codes)
+    np.testing.assert_array_equal(keras_logits(model, integers, codes), logits)
+    np.testing.assert_array_equal(run_on_host(tmp_path, codes).logits, logits)
+    assert report.arena_bytes == np.ceil(ke.estimate_storage(model).activation_bytes)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -215,7 +287,7 @@ def test_a_subclass_that_changes_nothing_is_its_base(tmp_path):
         ke.export.IntegerModel(other)
 
 
-@pytest.mark.parametrize(("shared_axes", "slopes"), [([1, 2], 3), ([1, 2, 3], 1)])
+@pytest.mark.parametrize(("shared_axes", "slopes"), [([1, 2], 3), ([1, 2, 3], 1), (None, 48)])
 def test_each_slope_has_a_table(shared_axes, slopes, tmp_path):
     slope = layers.PReLU(shared_axes=shared_axes, alpha_initializer="ones")
     inputs = keras.Input((4, 4, 3))

@@ -108,6 +108,24 @@ class TestDenseQ(FoldingContract):
         return x @ kernel
 
 
+class TestScaleQ(FoldingContract):
+    layer_class = ke.ScaleQ
+    arguments = arguments()
+    input_shape = (4, 2, 12)  # with few channels relu may leave none
+    output_shape = (4, 2, 12)
+    supports_masking = True
+
+    def product(self, x, kernel):
+        return x * kernel
+
+    def test_starts_as_its_input_and_takes_any_rank(self):
+        for shape in ((2, 3), (2, 4, 4, 3), (2, 2, 2, 4, 3)):
+            x = np.random.default_rng(0).normal(size=shape).astype("float32")
+            np.testing.assert_array_equal(keras.ops.convert_to_numpy(ke.ScaleQ()(x)), x)
+        with pytest.raises(ValueError, match=r"needs inputs of shape \(batch, ..., inputs\) with a known"):
+            ke.ScaleQ()(keras.Input((None,)))
+
+
 class TestConvQ(FoldingContract):
     layer_class = ke.ConvQ
     left_out = ("dilation_rate",)  # in test_quantized_layers.py

@@ -105,6 +105,10 @@ _MERGING = {
         lambda: ke.ConcatenateQ(signed_output=False, **_FROZEN),
         lambda x, y: np.concatenate([x, y], axis=-1),
     ),
+    "ConcatenateQ along steps": (
+        lambda: ke.ConcatenateQ(axis=1, **_FROZEN),
+        lambda x, y: np.concatenate([x, y], axis=1),
+    ),
     "MaximumQ": (lambda: ke.MaximumQ(**_FROZEN), np.maximum),
     "MinimumQ": (lambda: ke.MinimumQ(**_FROZEN), np.minimum),
     "MultiplyQ": (lambda: ke.MultiplyQ(**_FROZEN), np.multiply),
@@ -150,8 +154,20 @@ class TestMerging:
         x = np.ones((2, 3, 4), "float32")
         with pytest.raises(ValueError, match="takes a list of two tensors or more. Received"):
             layer()(x)
-        with pytest.raises(ValueError, match="must have one shape|in their last axis only"):
+        with pytest.raises(ValueError, match="must have one shape|must differ along axis -1 only"):
             layer()([x, x[:, :2]])
+
+    @pytest.mark.parametrize(
+        "axis, message", [(0, "axis must be one of the 2 after the batch"), ("1", "`axis` must be")]
+    )
+    def test_wrong_axes(self, axis, message):
+        with pytest.raises(ValueError, match=f"{message}.* Received: axis="):
+            ke.ConcatenateQ(axis=axis)([np.ones((2, 3, 4), "float32")] * 2)
+
+    def test_sizes_that_are_not_known_stay_so(self):
+        layer = ke.ConcatenateQ(axis=-2)
+        assert layer.compute_output_shape([(None, None, 4), (None, 3, 4)]) == (None, None, 4)
+        assert layer.compute_output_shape([(None, 2, 4), (None, 3, 4)]) == (None, 5, 4)
 
     @pytest.mark.parametrize("layer", [ke.MultiplyQ, ke.SubtractQ])
     def test_two_inputs_and_no_more(self, layer):

@@ -195,7 +195,7 @@ def _pruned(name, step=0):
 
 
 def test_no_public_layer_is_left_out():
-    weightless = {"ActivationQ", "AveragePoolingQ", "InputQ", "MeanPoolingQ", "GlobalMeanPoolingQ"}
+    weightless = {"ActivationQ", "AveragePoolingQ", "InputQ", "MeanPoolingQ", "GlobalMeanPoolingQ", "ScaleQ"}
     weightless |= {"AddQ", "AverageQ", "ConcatenateQ", "MaximumQ", "MinimumQ", "MultiplyQ", "SubtractQ"}
     assert set(ke.layers.__all__) <= {*LAYERS, *weightless}
 
@@ -290,7 +290,7 @@ def test_layers_that_can_not_be_pruned_are_refused(make, reason):
         ke.Prunable(make(), HALF)
 
 
-@pytest.mark.parametrize("make", [L.BatchNormalization, L.Flatten, ke.ActivationQ, ke.AveragePoolingQ])
+@pytest.mark.parametrize("make", [L.BatchNormalization, L.Flatten, ke.ActivationQ, ke.AveragePoolingQ, ke.ScaleQ])
 def test_layers_without_kernels_are_refused(make):
     with pytest.raises(ValueError, match="`layer` has no kernel that could be pruned. Received: layer='"):
         ke.Prunable(make(), HALF).build((None, 8, 8, 4))

@@ -5,8 +5,10 @@ from itertools import permutations
 import pytest
 from storage.random_graphs import RandomGraph
 
+from keras_efficient.kinds import Key
 from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.kinds.steps import CellStep, ResidualStep, WholeStep, WindowStep
+from keras_efficient.kinds.table import KINDS
 from keras_efficient.storage.graphs import Node, greedy_arena, order, plan_order
 from keras_efficient.storage.graphs.graph import Memory, over
 from keras_efficient.storage.graphs.order import costs_of
@@ -150,3 +152,13 @@ def test_layers_that_wait_for_each_other_are_refused():
 )
 def test_offsets_in_row_order(step, offset):
     assert over(0, step).offset == -(-offset // 8)
+
+
+@pytest.mark.parametrize(("axis", "offset"), [(1, 9 * 9 * 4), (2, 7 * 13 * 4 - 6 * 9 * 4), (3, 63 * 6 - 62 * 4)])
+def test_maps_side_by_side_are_written_over_a_source_as_they_lie(axis, offset):
+    """What lies before its own cells is made first: of rows all of the other map."""
+    shapes = {1: (9, 9, 4), 2: (7, 13, 4), 3: (7, 9, 6)}
+    (step,) = KINDS[Key("own", "ConcatenateQ")].price.steps(
+        {"axis": axis}, FeatureMap((7, 9, 4), 8), FeatureMap(shapes[axis], 8)
+    )
+    assert over(0, step).offset == offset

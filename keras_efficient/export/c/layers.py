@@ -28,6 +28,7 @@ from keras_efficient.export.integer import (
     Outputs,
     Rescale,
     Residual,
+    Scale,
 )
 from keras_efficient.storage.planner import Layout, PlacedStep
 
@@ -49,11 +50,10 @@ class PlacedLayer(Generic[Layer]):
     weights: tuple[StoredWeights, ...] = ()
 
     def __post_init__(self):
-        self.weights = self.weights or tuple(
-            store_weights(part, self.read_layout, self.sparse) for part in convolutions_of(self.operation)
-        )
         operation: Operation = self.operation
-        self.table = lookup.stored_table(operation) if isinstance(operation, Lookup) else None
+        parts = convolutions_of(operation, self.read_layout)
+        self.weights = self.weights or tuple(store_weights(part, self.read_layout, self.sparse) for part in parts)
+        self.table = lookup.stored_table(operation, self.read_layout) if isinstance(operation, Lookup) else None
 
     @property
     def segments(self) -> list[Segment]:
@@ -79,8 +79,10 @@ class PlacedLayer(Generic[Layer]):
         return Cells(self.operation.target.codes, self.placed.target_offset, is_logits=self.is_last)
 
 
-def convolutions_of(operation: Operation) -> list[Convolution]:
-    """The convolutions of a layer, whose weights it stores."""
+def convolutions_of(operation: Operation, layout: Layout) -> list[Convolution]:
+    """The convolutions of a layer, whose weights it stores. `layout`: of its source."""
+    if isinstance(operation, Scale):
+        return [operation.as_it_lies(layout.cells(operation.source.shape[2]))]
     if isinstance(operation, Residual):
         return [operation.first, operation.second]
     return [operation] if isinstance(operation, Convolution) else []
@@ -131,7 +133,21 @@ def write_convolution(program: Program, name: str, layer: PlacedLayer[Convolutio
         writer.write_rounding()
         program.add(function(f"static void {name}(void)", writer.pixel_lines(made="0")))
         return
-    source, target = layer_places(program, layer)
+    write_places(program, name, layer, operation, layer_places(program, layer))
+
+
+def write_scale(program: Program, name: str, layer: PlacedLayer[Scale]) -> None:
+    """The cells lie in the target as in the source: place by place through both, wherever those belong."""
+    operation = layer.operation.places
+    by_rows = program.places_of(Layout.by_rows(*operation.source.shape[:2]))
+    write_places(program, name, layer, operation, (by_rows, by_rows))
+
+
+def write_places(
+    program: Program, name: str, layer: PlacedLayer, operation: Convolution, places: tuple[Places, Places]
+) -> None:
+    """A window that slides over the places of a map."""
+    source, target = places
     writer = ConvolutionWriter(
         program,
         layer.number,
@@ -201,6 +217,7 @@ def write_rescale(program: Program, name: str, layer: PlacedLayer[Rescale]) -> N
 WRITERS: dict[type[Operation], Callable[[Program, str, Any], None]] = {
     Convolution: write_convolution,
     Residual: write_residual,
+    Scale: write_scale,
     MaxPooling: write_max_pooling,
     AveragePooling: write_average_pooling,
     Lookup: write_lookup,

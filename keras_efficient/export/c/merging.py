@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -75,12 +76,12 @@ def used_lines(rounding: Rounding, terms: list[str], result: str) -> list[str]:
 
 
 def concatenation(program: Program, name: str, layer: Concatenation, sources: Sequence[Cells], target: Cells) -> None:
-    """Pixel by pixel, the channels of one source after those of the other."""
-    pixels, made, lines = layer.source.cells // layer.source.shape[2], 0, []
+    """Place by place before the axis, the cells of one source after those of the other."""
+    pixels, made, lines = math.prod(layer.target.shape[: layer.axis]), 0, []
     for rounding, source, each in zip(layer.roundings, sources, layer.sources, strict=True):
-        channels = each.shape[2]
+        channels = each.cells // pixels
         cell = "channel" if pixels == 1 else f"{times('(network_index)pixel', channels)} + channel"
-        goes = "channel" if pixels == 1 else f"{times('(network_index)pixel', layer.target.shape[2])} + channel"
+        goes = "channel" if pixels == 1 else f"{times('(network_index)pixel', layer.target.cells // pixels)} + channel"
         body = [*cell_lines(program, "x", source, cell), f"{index_type(target.codes.bits)} result;"]
         body += [
             *used_lines(rounding, ["x"], "result"),

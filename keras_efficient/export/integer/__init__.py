@@ -16,6 +16,7 @@ from keras_efficient.export.integer.operations import (
     Outputs,
     Rescale,
     Residual,
+    Scale,
     WindowOperation,
 )
 
@@ -35,5 +36,6 @@ __all__ = [
     "Outputs",
     "Rescale",
     "Residual",
+    "Scale",
     "WindowOperation",
 ]

@@ -22,6 +22,7 @@ from keras_efficient.export.integer.operations import (
     MeanPooling,
     Operation,
     Residual,
+    Scale,
 )
 from keras_efficient.export.integer.rounding import Rounding
 
@@ -54,6 +55,8 @@ def is_exact(operation: Operation) -> bool:
         return all(sums_are_exact(part, numbers) for part in (operation.first, operation.second))
     if isinstance(operation, Convolution):
         return sums_are_exact(operation, numbers)
+    if isinstance(operation, Scale):
+        return sums_are_exact(operation.places, numbers)
     if isinstance(operation, AveragePooling):
         return means_are_exact(operation, numbers)
     if isinstance(operation, (Combination, MeanPooling)):

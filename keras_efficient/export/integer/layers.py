@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -35,12 +36,13 @@ from keras_efficient.export.integer.operations import (
     Products,
     Rescale,
     Residual,
+    Scale,
 )
 from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
-from keras_efficient.kinds.combining import repeated_shape
+from keras_efficient.kinds.combining import place_of_axis, repeated_shape
 from keras_efficient.kinds.kind import THIN
-from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
+from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap, as_image
 from keras_efficient.kinds.moves import IMAGE_AXES
 from keras_efficient.kinds.steps import MoveStep
 from keras_efficient.kinds.windows import MEAN_DIGITS, ONE_PLACE, Slide, mean_reciprocal
@@ -94,6 +96,26 @@ def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Co
     quantizers = (layer.bias_quantizer, layer.activation_quantizer)
     shape = (*window.target, filters)
     return make_convolution(layer, source, shape, window, kernel, quantizers, layer.activation, context, depthwise)
+
+
+def read_scale(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+    """A number for each channel, or for each cell of a flattened map. Pruning makes no zeros among them."""
+    (source,) = sources
+    kernel = replace(kernel_codes(layer, layer.kernel_quantizer), pruned=False)
+    shape = (1, source.cells // kernel.integers.size, kernel.integers.size)
+    window = Window(shape[:2], shape[:2], ONE_PLACE)
+    places = make_convolution(
+        layer,
+        IntegerMap(shape, source.codes),
+        shape,
+        window,
+        kernel.reshaped(1, 1, -1, 1),
+        (layer.bias_quantizer, layer.activation_quantizer),
+        layer.activation,
+        context,
+        depthwise=True,
+    )
+    return Scale(layer.name, source, IntegerMap(source.shape, places.target.codes), places)
 
 
 def make_convolution(
@@ -210,9 +232,13 @@ def read_combination(call: Call, layer: Any, sources: list[IntegerMap], context:
 
 def read_concatenation(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     output = output_codes(layer, layer.activation_quantizer, context)
-    shape = (*sources[0].shape[:2], sum(source.shape[2] for source in sources))
-    roundings = [plan_rounding([Term(s.codes.bound, s.codes.exponent)], output) for s in sources]
-    return Concatenation(layer.name, sources[0], IntegerMap(shape, output), tuple(sources), tuple(roundings))
+    shape = call.node.outputs[0].shape
+    if None in shape or len(shape) > IMAGE_AXES:
+        raise UnsupportedLayerError(layer.name, f"maps have up to three axes, of known sizes. Received: {shape}")
+    axis = place_of_axis(call.config, shape) + IMAGE_AXES - len(shape)
+    roundings = tuple(plan_rounding([Term(s.codes.bound, s.codes.exponent)], output) for s in sources)
+    target = IntegerMap(as_image(shape), output)
+    return Concatenation(layer.name, sources[0], target, tuple(sources), roundings, axis)
 
 
 def read_move(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
@@ -276,6 +302,7 @@ FUNCTIONS = {
 READERS: dict[str, Callable[..., Operation | None]] = {
     "Convolution": read_products,
     "Residual": read_residual,
+    "Scale": read_scale,
     "MaxPooling": read_max_pooling,
     "AveragePooling": read_average_pooling,
     "MeanPooling": read_mean_pooling,

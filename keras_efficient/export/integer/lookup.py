@@ -39,16 +39,16 @@ def read_lookup(layer: Any, source: IntegerMap, output: Codes) -> Lookup:
 
 
 def values_of(layer: Any, source: IntegerMap) -> np.ndarray:
-    """(1 or channels, codes) floats."""
+    """(1 or channels or cells, codes) floats."""
     codes = source.codes
     integers = codes.low + codes.step * np.arange(2**codes.bits)
     x = np.ldexp(integers.astype("float32"), codes.exponent)
     if not isinstance(layer.activation, keras.layers.PReLU):
         return keras.ops.convert_to_numpy(layer.activation(keras.ops.convert_to_tensor(x)))[None].astype("float64")
     slopes = keras.ops.convert_to_numpy(layer.activation.alpha)
-    if slopes.size not in (1, source.shape[-1]) or slopes.shape[-1] != slopes.size:
+    if slopes.size not in (1, source.cells, source.shape[2] if slopes.shape[-1] == slopes.size else 1):
         raise UnsupportedLayerError(
-            layer.name, f"slopes must be one for each channel. Received: slopes of shape {slopes.shape}"
+            layer.name, f"slopes must be one for each channel or cell. Received: slopes of shape {slopes.shape}"
         )
     return np.where(x < 0, slopes.reshape(-1, 1) * x, x).astype("float64")
 

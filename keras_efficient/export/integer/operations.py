@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -134,6 +134,27 @@ def multiply_depthwise(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
+class Scale(Operation):
+    """Cells times a number of their channel, or, of a flattened map, of their own. `places` is the depthwise
+    convolution of one place that does so: over (1, places, channels), or over all cells as the channels of one."""
+
+    places: Convolution
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        return self.places.run(x.reshape(-1, *self.places.source.shape)).reshape(-1, *self.target.shape)
+
+    def as_it_lies(self, cells: np.ndarray) -> Convolution:
+        """The same over memory that holds these cells, counted by rows."""
+        places = self.places
+        if places.source.cells != places.source.shape[2]:
+            return places
+        products = places.products
+        bias, shifts = (None if each is None else each[cells] for each in (products.bias, places.shifts))
+        products = replace(products, kernel=products.kernel[:, :, cells], bias=bias)
+        return replace(places, products=products, shifts=shifts)
+
+
+@dataclass(frozen=True, eq=False)
 class Residual(Operation):
     """h = round(relu(conv1(x))), y = round(relu(conv2(h) + x)): two 3x3 convolutions, padding "same"."""
 
@@ -158,7 +179,7 @@ class Rescale(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Lookup(Operation):
-    """Each number through a table: (1, or one for each channel; codes of the source) integers of the target.
+    """Each number through a table: (1, or one for each channel or cell; codes of the source) integers of the target.
 
     `near_ties`: whether floats may round an entry to another integer.
     """
@@ -167,8 +188,12 @@ class Lookup(Operation):
     near_ties: bool
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        channels = np.arange(x.shape[-1]) if len(self.table) > 1 else 0
-        return self.table[channels, self.source.codes.indices(x)]
+        indices = self.source.codes.indices(x).reshape(len(x), -1, len(self.table))
+        return self.table[np.arange(len(self.table)), indices].reshape(x.shape)
+
+    def as_it_lies(self, cells: np.ndarray) -> np.ndarray:
+        """The table for memory that holds these cells, counted by rows."""
+        return self.table[cells] if len(self.table) == len(cells) else self.table
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,14 +238,16 @@ class Combination(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Concatenation(Operation):
-    """Maps side by side along the channels, each rounded to the target's grid; `source` is the first."""
+    """Maps side by side along an axis (0 rows, 1 columns, 2 channels), each rounded to the target's grid; `source` is
+    the first."""
 
     sources: tuple[IntegerMap, ...]
     roundings: tuple[Rounding, ...]
+    axis: int
 
     def run(self, *x: np.ndarray) -> np.ndarray:
         parts = [rounding.apply(part) for rounding, part in zip(self.roundings, x, strict=True)]
-        return np.concatenate(parts, axis=-1)
+        return np.concatenate(parts, axis=self.axis + 1)
 
 
 @dataclass(frozen=True, eq=False)

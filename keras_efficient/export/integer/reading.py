@@ -130,7 +130,7 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
         flat = sources[0].flat or call.node.form.key == FLATTEN
         is_last = (count + position,) == network.outputs
         context = Context(flat, network.is_sum(position), is_last, not network.is_chain)
-        layer, operation = as_layer(call.node) if call.layer is call.node.operation else call.layer, None
+        layer, operation = as_layer(call.node), None
         if context.in_graph and call.kind.codes == RENAMES:
             wires.append(Wire(sources[0].number, shape_after(call), flat))
             continue

@@ -16,8 +16,8 @@ class ActivationQ(QuantizedLayer):
     """Rounds a function of its input to a grid of `bits` bits: `y = ops.quantize(f(x), bits, scale, signed)`.
 
     In float mode it is `f`. In C the functions that Keras knows are tables with an entry for each code of the input,
-    which therefore has at most 8 bits; others are refused there. Source: Gural & Murmann, ICML 2019 (their `QuantQ`,
-    without a function).
+    which therefore has at most 8 bits; others are refused there. Each slope of a PReLU has a table of its own. Source:
+    Gural & Murmann, ICML 2019 (their `QuantQ`, without a function).
 
     Args:
         bits: Width in bits, 1 to 16.

@@ -7,8 +7,9 @@ from typing import Any
 import keras
 from keras import activations, ops
 
-from keras_efficient.kinds.combining import repeated_shape
+from keras_efficient.kinds.combining import repeated_shape, side_by_side
 from keras_efficient.kinds.windows import mean_reciprocal
+from keras_efficient.layers.arguments import whole_number
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.kernel_layer import check_signed_output, may_be_negative
 from keras_efficient.ops.quantize import check_bits
@@ -171,7 +172,7 @@ class AverageQ(CombiningLayer):
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
 class ConcatenateQ(MergingLayer):
-    """Maps side by side along the last axis, on one grid.
+    """Maps side by side along an axis, on one grid.
 
         y = q_a([x_1, x_2, ...])
 
@@ -182,9 +183,10 @@ class ConcatenateQ(MergingLayer):
         activation_bits: Width of the output in bits, 1 to 16.
         signed_output: Whether the grid of the output has negative codes; `"auto"` is True.
         mode: See `QuantizedLayer`.
+        axis: Along which they lie: -1 (the channels), or another one than 0, the batch.
 
-    Input: a list of two or more tensors (batch, ..., channels) that differ in their channels only.
-    Output shape: (batch, ..., all channels).
+    Input: a list of two or more tensors (batch, ...) that differ along this axis only.
+    Output shape: theirs, with all of it along the axis.
 
     Weights: the log2 scale of the output (a scalar).
 
@@ -196,11 +198,17 @@ class ConcatenateQ(MergingLayer):
     """
 
     def __init__(
-        self, activation_bits: int = 4, signed_output: SignedOutput = True, mode: str = "float", **kwargs: Any
+        self,
+        activation_bits: int = 4,
+        signed_output: SignedOutput = True,
+        mode: str = "float",
+        axis: int = -1,
+        **kwargs: Any,
     ):
         super().__init__(mode=mode, **kwargs)
         self.activation_bits = check_bits(activation_bits, "activation_bits")
         self.signed_output = check_signed_output(signed_output)
+        self.axis = whole_number(axis, "axis")
 
     @property
     def output_is_signed(self) -> bool:
@@ -208,21 +216,18 @@ class ConcatenateQ(MergingLayer):
         return self.signed_output in ("auto", True)
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
-        return self.activation_quantizer(ops.concatenate(inputs, axis=-1), self.current_mode)
+        return self.activation_quantizer(ops.concatenate(inputs, axis=self.axis), self.current_mode)
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
-        places = {tuple(shape[:-1]) for shape in input_shape}
-        if len(places) > 1:
-            raise ValueError(
-                f"Layer '{self.name}' takes tensors that differ in their last axis only. "
-                f"Received: input shapes {list(map(tuple, input_shape))}"
-            )
-        channels = [shape[-1] for shape in input_shape]
-        known = [size for size in channels if size is not None]
-        return (*places.pop(), sum(known) if len(known) == len(channels) else None)
+        try:
+            shape = side_by_side({"axis": self.axis}, *(tuple(shape[1:]) for shape in input_shape))
+        except ValueError as error:
+            raise ValueError(f"Layer '{self.name}': {error}") from None
+        return (input_shape[0][0], *shape)
 
     def get_config(self) -> Config:
-        return {**super().get_config(), "activation_bits": self.activation_bits, "signed_output": self.signed_output}
+        settings = {"activation_bits": self.activation_bits, "signed_output": self.signed_output, "axis": self.axis}
+        return {**super().get_config(), **settings}
 
 
 def check_shapes(input_shape: Sequence[Shape], kind: str, name: str) -> None:

@@ -12,12 +12,13 @@ import keras
 from keras_efficient import layers
 from keras_efficient.copies.layers import as_layer
 from keras_efficient.kinds import Key
-from keras_efficient.kinds.combining import COMBINING, repeated_shape
+from keras_efficient.kinds.combining import COMBINING
 from keras_efficient.kinds.elementwise import TABLE_LAYERS, TABLES
+from keras_efficient.kinds.table import KINDS
 from keras_efficient.kinds.windows import read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.functions import activation_function, activation_layer, for_table, grid_of
-from keras_efficient.quantization.own_model.fusion import is_depthwise
+from keras_efficient.quantization.own_model.fusion import folds
 from keras_efficient.quantization.own_model.kinds import (
     ACTIVATION,
     BATCH_NORM,
@@ -38,7 +39,7 @@ def convert(request: Request) -> list[keras.layers.Layer] | None:
     if node.kwargs.get("mask") is not None:
         return None  # no quantized layer knows masks
     if node.key == PRUNABLE:
-        parts = convert_layer(node.layer, request) or [node.layer]
+        parts = convert_layer(as_layer(node), request) or [node.layer]
         place = max(k for k, part in enumerate(parts) if part is node.layer or isinstance(part, QuantizedLayer))
         config = {**node.operation.get_config(), "layer": keras.saving.serialize_keras_object(parts[place])}
         parts[place] = type(node.operation).from_config(config)
@@ -157,35 +158,30 @@ def default_part(part: str, role: str) -> str | None:
     return {("kernel", "initializer"): "orthogonal", ("bias", "initializer"): "zeros"}.get((part, role))
 
 
-def lone_batch_norm(layer: Any, request: Request) -> list | None:
-    """On images: a depthwise 1x1 convolution whose kernel is the gain. Elsewhere there is no layer for it."""
-    if not is_depthwise(request.node):
-        return None
-    made = layers.DepthwiseConvQ(
-        1,
-        **shared_config(layer),
-        **asdict(request.settings),
-        activation=request.activation,
-        use_bias=False,
-        kernel_initializer="ones",
-        batch_norm=layer,
-        frozen_statistics=request.node.kwargs.get("training") is False,
-        signed_output=True if request.is_output else "auto",
-    )
-    return [made]
+def lone_batch_norm(layer: Any, request: Request) -> list:
+    """Without a kernel before it that takes it in, its gain is one."""
+    if not folds(request.node):
+        raise refusal(layer, f"axis={layer.axis}", "channels must come last")
+    frozen = request.node.kwargs.get("training") is False
+    return scale(layer, request, use_bias=False, batch_norm=layer, frozen_statistics=frozen)
+
+
+def normalization(layer: Any, request: Request) -> list:
+    if layer.axis not in ((), (-1,), (len(request.node.inputs[0].shape),)):
+        raise refusal(layer, f"axis={layer.axis}", "axis must be the last one, or None")
+    return scale(layer, request)
+
+
+def scale(layer: Any, request: Request, **config: Any) -> list:
+    shared = {**shared_config(layer), **asdict(request.settings), "activation": request.activation}
+    return [layers.ScaleQ(**shared, signed_output=True if request.is_output else "auto", **config)]
 
 
 def combination(layer: Any, request: Request) -> list:
     """A sum, product or the like; of numbers that can not be negative a difference can be."""
     key = request.node.form.key
     assert key is not None
-    values = check_several(layer, request)
-    if len(values) > 2 and key.name in ("Multiply", "Subtract"):
-        raise refusal(layer, f"{len(values)} inputs", "it must have two inputs")
-    try:
-        repeated_shape([value.shape for value in values])
-    except ValueError as error:
-        raise StaysFloatError(str(error)) from None
+    check_several(layer, request)
     known = request.non_negative and key.name != "Subtract"
     signed = request.is_output or not (request.activation or known)
     config: dict[str, Any] = {"activation_bits": request.settings.activation_bits, "signed_output": signed}
@@ -194,19 +190,23 @@ def combination(layer: Any, request: Request) -> list:
     return [getattr(layers, f"{key.name}Q")(**config, **shared_config(layer))]
 
 
-def check_several(layer: Any, request: Request) -> tuple:
-    """The inputs of a node, which Keras lets be one."""
-    if len(request.node.inputs) < 2:
+def check_several(layer: Any, request: Request) -> None:
+    """Refuse one input, which Keras takes, and what the quantized layer does not."""
+    node = request.node
+    twin = KINDS[Key("own", str(node.kind.twin))]
+    if len(node.inputs) < 2:
         raise refusal(layer, "one input", "it must have two inputs or more")
-    return request.node.inputs
+    assert twin.shape is not None
+    try:
+        twin.shape(node.form.config, *(value.shape for value in node.inputs))
+    except ValueError as error:
+        raise StaysFloatError(str(error)) from None
 
 
 def concatenation(layer: Any, request: Request) -> list:
     check_several(layer, request)
-    if layer.axis not in (-1, len(request.node.outputs[0].shape)):
-        raise refusal(layer, f"axis={layer.axis}", "maps must lie side by side along the last axis")
     signed = request.is_output or not request.non_negative
-    return [layers.ConcatenateQ(request.settings.activation_bits, signed, **shared_config(layer))]
+    return [layers.ConcatenateQ(request.settings.activation_bits, signed, axis=layer.axis, **shared_config(layer))]
 
 
 def mean_pooling(layer: Any, request: Request) -> list:
@@ -257,4 +257,5 @@ CONVERTERS: dict[Key, Callable[[Any, Request], list | None]] = {
     ACTIVATION: activation_function,
     **dict.fromkeys(TABLE_LAYERS, activation_layer),
     BATCH_NORM: lone_batch_norm,
+    Key("layers", "Normalization"): normalization,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
+from keras_efficient.copies.layers import as_layer
 from keras_efficient.kinds import Key
 from keras_efficient.quantization.own_model.kinds import BATCH_NORM, is_linear, relu_name
 from keras_efficient.reading.graph import ModelGraph, Node
@@ -71,7 +72,7 @@ def padded_reader(graph: ModelGraph, node: Node) -> Node | None:
 
 def fusion_of(graph: ModelGraph, node: Node, stays_float: Container[Node], fold: bool) -> Fusion:
     """What one node takes in."""
-    if not node.kind.absorbs or (node.form.key == BATCH_NORM and not is_depthwise(node)) or not is_linear(node.layer):
+    if not node.kind.absorbs or (node.form.key == BATCH_NORM and not folds(node)) or not is_linear(as_layer(node)):
         return Fusion()
     batch_norm, last = None, node
     if fold and "batch_norm" in node.kind.absorbs:
@@ -81,11 +82,6 @@ def fusion_of(graph: ModelGraph, node: Node, stays_float: Container[Node], fold:
     reader = next_alone(graph, last)
     activation = reader if reader and relu_name(*reader.form) and reader not in stays_float else None
     return Fusion(batch_norm, activation)
-
-
-def is_depthwise(node: Node) -> bool:
-    """Whether a node is a batch normalization of images: a depthwise 1x1 convolution."""
-    return folds(node) and len(node.inputs[0].shape) == 3
 
 
 def folds(node: Node) -> bool:

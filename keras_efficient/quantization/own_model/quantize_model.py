@@ -42,10 +42,11 @@ def quantize_model(
     Dense, Conv1D, Conv2D, DepthwiseConv1D and 2D, SeparableConv1D and 2D (as two layers), average pooling, sums,
     products and the like of maps, and Concatenate become this package's layers of the same names. A zero padding
     before a convolution becomes its padding, a batch normalization after a kernel is folded into it, and a relu after
-    a kernel or a sum becomes its activation; another activation becomes an `ActivationQ`; a lone batch normalization on
-    images becomes a depthwise 1x1 convolution. Layers that keep the grid of their input (max pooling, relu, moves,
-    dropout ...) stay as they are. Structured layers of this package get the widths that they lack; pruned layers stay
-    pruned. Everything else stays float: a warning names it, and so does `keras_efficient.quantization.float_layers`.
+    a kernel or a sum becomes its activation; another activation becomes an `ActivationQ`; any other batch
+    normalization, and a `Normalization` inside, becomes a `ScaleQ`. Layers that keep the grid of their input (max
+    pooling, relu, moves, dropout ...) stay as they are. Structured layers of this package get the widths that they
+    lack; pruned layers stay pruned. Everything else stays float: a warning names it, and so does
+    `keras_efficient.quantization.float_layers`.
 
     Outputs get 16 bits, signed, unless `overrides` says otherwise: the logits of the generated C.
     An activation of the last layer (softmax, sigmoid) becomes a layer after it, outside of the integers. The input of

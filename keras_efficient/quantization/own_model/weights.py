@@ -22,8 +22,9 @@ def carry_over(old: Any, new: list[Any], batch_norm: Any = None) -> None:
         assign(new[1].kernel, old.pointwise_kernel)
         carry_bias(old, new[1])
     elif isinstance(old, keras.layers.BatchNormalization) and type(new[0]) is not type(old):
-        new[0].kernel.assign(np.ones(new[0].kernel.shape))
         new[0].batch_norm.set_weights(old.get_weights())
+    elif isinstance(old, keras.layers.Normalization) and type(new[0]) is not type(old):
+        carry_statistics(old, new[0])
     elif isinstance(old, keras.layers.Layer) and old.weights and not isinstance(old, keras.Model):
         carry_by_name(old, new[0])
     if batch_norm is not None:
@@ -44,6 +45,15 @@ def assign(target: keras.Variable, source: keras.Variable) -> None:
 def carry_bias(old: Any, new: Any) -> None:
     if old.use_bias:
         assign(new.bias, old.bias)
+
+
+def carry_statistics(old: Any, new: Any) -> None:
+    """A normalization as a kernel and a bias."""
+    mean, variance = (keras.ops.convert_to_numpy(each).ravel() for each in (old.mean, old.variance))
+    deviation = np.maximum(np.sqrt(variance), keras.config.epsilon())
+    values = (deviation, mean) if old.invert else (1 / deviation, -mean / deviation)
+    for target, value in zip((new.kernel, new.bias), values, strict=True):
+        target.assign(np.broadcast_to(value, target.shape))
 
 
 def carry_by_name(old: Any, new: Any) -> None:

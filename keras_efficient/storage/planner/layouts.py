@@ -75,6 +75,10 @@ class Layout:
         in_column_strip = tops * self.columns + column * (self.rows - tops) + row - tops
         return np.where(column >= lefts, in_row_strip, in_column_strip)
 
+    def cells(self, channels: int) -> np.ndarray:
+        """For each cell of a map of so many channels, as it lies, the cell by rows."""
+        return (self.order[:, None] * channels + np.arange(channels)).ravel()
+
     @cached_property
     def order(self) -> np.ndarray:
         """For each place, the pixel that lies there, counted by rows."""
