@@ -31,9 +31,14 @@ def windows(x, kernel_size, strides, padding, dilation=(1, 1)):
     return np.moveaxis(view, 3, -1)[:, :, :, :: dilation[0], :: dilation[1]]
 
 
-def conv(x, kernel, strides, padding, dilation=(1, 1)):
+def conv(x, kernel, strides, padding, dilation=(1, 1), groups=1):
     """Convolution, channels last."""
-    return np.einsum("bijrsc,rscf->bijf", windows(x, kernel.shape[:2], strides, padding, dilation), kernel)
+    parts = zip(np.split(x, groups, axis=-1), np.split(kernel, groups, axis=-1), strict=True)
+    sums = [
+        np.einsum("bijrsc,rscf->bijf", windows(part, kernel.shape[:2], strides, padding, dilation), filters)
+        for part, filters in parts
+    ]
+    return np.concatenate(sums, axis=-1)
 
 
 def depthwise_conv(x, kernel, strides, padding, dilation=(1, 1)):

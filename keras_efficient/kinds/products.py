@@ -93,7 +93,8 @@ def kernel_cells(config: Config, rank: int = 3) -> int:
 
 def convolution_steps(rank: int = 3) -> Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]]:
     def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
-        return (window_step(KERNEL[rank](config, source.shape), source, target, by_channel=False),)
+        by_channel = 1 < config.get("groups", 1) == source.shape[-1]
+        return (window_step(KERNEL[rank](config, source.shape), source, target, by_channel),)
 
     return steps
 

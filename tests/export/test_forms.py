@@ -105,6 +105,9 @@ CASES = {
     "repeated places": (IMAGE, lambda y: layers.Subtract()([layers.GlobalAveragePooling2D(keepdims=True)(y), y])),
     "squeeze and excite": (IMAGE, squeezed),
     "squeeze and excite, dense": (IMAGE, densely_squeezed),
+    "groups": (IMAGE, lambda y: layers.Conv2D(6, 3, 2, groups=2)(layers.ZeroPadding2D(1)(y))),
+    "normalized groups": (IMAGE, lambda y: layers.BatchNormalization()(layers.Conv2D(8, 2, groups=4)(y))),
+    "groups of signals": (SIGNAL, lambda y: layers.Conv1D(6, 3, padding="same", groups=2, activation="relu")(y)),
 }  # fmt: skip
 
 

@@ -111,11 +111,11 @@ class TestDenseQ(FoldingContract):
 class TestConvQ(FoldingContract):
     layer_class = ke.ConvQ
     left_out = ("dilation_rate",)  # in test_quantized_layers.py
-    arguments = arguments(filters=5, kernel_size=(3, 2), strides=2, padding="same")
-    output_shape = (4, 4, 4, 5)
+    arguments = arguments(filters=6, groups=3, kernel_size=(3, 2), strides=2, padding="same")
+    output_shape = (4, 4, 4, 6)
 
     def product(self, x, kernel):
-        return numpy_layers.conv(x, kernel, (2, 2), "same")
+        return numpy_layers.conv(x, kernel, (2, 2), "same", groups=3)
 
 
 class TestDepthwiseConvQ(FoldingContract):
@@ -156,12 +156,12 @@ class TestDepthwiseConv1DQ(FoldingContract):
 class TestConv1DQ(FoldingContract):
     layer_class = ke.Conv1DQ
     left_out = ("dilation_rate",)  # with strides of 1 only: in test_dilated_windows
-    arguments = arguments(filters=5, kernel_size=3, strides=2, padding="same")
+    arguments = arguments(filters=6, groups=3, kernel_size=3, strides=2, padding="same")
     input_shape = (4, 9, 3)
-    output_shape = (4, 5, 5)
+    output_shape = (4, 5, 6)
 
     def product(self, x, kernel):
-        return numpy_layers.conv(x[:, None], kernel[None], (1, 2), "same")[:, 0]
+        return numpy_layers.conv(x[:, None], kernel[None], (1, 2), "same", groups=3)[:, 0]
 
     @pytest.mark.parametrize("padding, zeros", [("causal", (4, 0)), ((1, 3), (1, 3)), ("valid", (0, 0))])
     def test_dilated_windows(self, padding, zeros):
@@ -180,3 +180,7 @@ class TestConv1DQ(FoldingContract):
             ke.Conv1DQ(2, 3)(np.ones((1, 8, 8, 3), "float32"))
         with pytest.raises(ValueError, match="leaves nothing of its input"):
             ke.Conv1DQ(2, 9)(np.ones((1, 8, 3), "float32"))
+
+    def test_groups_that_do_not_divide_are_refused(self):
+        with pytest.raises(ValueError, match="`groups` must divide the 3 channels .* and the 4 filters. Received: gr"):
+            ke.Conv1DQ(4, 3, groups=3)(np.ones((1, 8, 3), "float32"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -88,12 +89,13 @@ def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Co
             if context.flat
             else Window(places, places, ONE_PLACE)
         )
-    depthwise = call.kind.prunes == THIN
-    kernel = kernel.reshaped(*window.sizes, source.shape[2], -1)
-    filters = kernel.integers.shape[3] * (source.shape[2] if depthwise else 1)
+    groups = source.shape[2] if call.kind.prunes == THIN else getattr(layer, "groups", 1)
+    depthwise = call.kind.prunes == THIN or 1 < groups == source.shape[2]
+    kernel = kernel.reshaped(*window.sizes, source.shape[2] // groups, -1)
     quantizers = (layer.bias_quantizer, layer.activation_quantizer)
-    shape = (*window.target, filters)
-    return make_convolution(layer, source, shape, window, kernel, quantizers, layer.activation, context, depthwise)
+    shape = (*window.target, kernel.integers.shape[3])
+    made = make_convolution(layer, source, shape, window, kernel, quantizers, layer.activation, context)
+    return replace(made, groups=groups, depthwise=depthwise)
 
 
 def make_convolution(
@@ -105,7 +107,6 @@ def make_convolution(
     quantizers: tuple[Quantizer | None, Quantizer],
     activation: Callable,
     context: Context = Context(),  # noqa: B008 (it is never changed)
-    depthwise: bool = False,
     skip: IntegerMap | None = None,
 ) -> Convolution:
     """A convolution from its kernel and its quantizers (bias, output). Where it gives its sums, they
@@ -113,7 +114,7 @@ def make_convolution(
     bias_quantizer, output_quantizer = quantizers
     bias = None if bias_quantizer is None else weight_codes(layer, bias_quantizer)
     bias_codes = None if bias_quantizer is None else codes_of(layer, bias_quantizer)
-    bounds = sum_bounds(kernel.integers, source.codes, depthwise)
+    bounds = sum_bounds(kernel.integers, source.codes)
     shifted = bounds if kernel.shifts is None else bounds << kernel.shifts
     terms = [
         Term(int(shifted.max()), source.codes.exponent + kernel.codes.exponent),
@@ -133,7 +134,6 @@ def make_convolution(
         window,
         Products(kernel.integers, bias, kernel.codes, bias_codes, int(bounds.max()), kernel.pruned),
         plan_rounding(terms, output, relu=relu, highest=limit),
-        depthwise,
         gives_logits=context.gives_sums,
         shifts=kernel.shifts,
     )
@@ -257,14 +257,13 @@ def read_mean_pooling(call: Call, layer: Any, sources: list[IntegerMap], context
     return MeanPooling(layer.name, source, target, window, factor, rounding)
 
 
-def sum_bounds(kernel: np.ndarray, codes: Codes, depthwise: bool) -> np.ndarray:
+def sum_bounds(kernel: np.ndarray, codes: Codes) -> np.ndarray:
     """For each output channel the largest magnitude that a partial sum of products can reach, in any
     order of summation."""
     ends = np.stack([kernel * codes.low, kernel * codes.high])
-    axes = (0, 1) if depthwise else (0, 1, 2)
-    up = np.maximum(ends.max(axis=0), 0).sum(axis=axes)
-    down = np.maximum(-ends.min(axis=0), 0).sum(axis=axes)
-    return np.maximum(up, down).ravel()
+    up = np.maximum(ends.max(axis=0), 0).sum(axis=(0, 1, 2))
+    down = np.maximum(-ends.min(axis=0), 0).sum(axis=(0, 1, 2))
+    return np.maximum(up, down)
 
 
 # By the name of a kind of this package.

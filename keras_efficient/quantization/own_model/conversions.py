@@ -73,12 +73,12 @@ def dense(layer: Any, request: Request) -> list:
 
 
 def convolution(layer: Any, request: Request) -> list:
-    window = read_convolution(layer, request)
+    window = {**read_convolution(layer, request), "groups": layer.groups}
     return with_head(layer, request, lambda **config: layers.ConvQ(layer.filters, **window, **config))
 
 
 def signal_convolution(layer: Any, request: Request) -> list:
-    window = read_convolution(layer, request)
+    window = {**read_convolution(layer, request), "groups": layer.groups}
     return with_head(layer, request, lambda **config: layers.Conv1DQ(layer.filters, **window, **config))
 
 
@@ -109,8 +109,6 @@ def read_convolution(layer: Any, request: Request) -> dict:
     """The window of a convolution, or a ValueError that names what has no quantized form."""
     if layer.data_format != "channels_last":
         raise refusal(layer, f"data_format={layer.data_format!r}", "channels must come last")
-    if getattr(layer, "groups", 1) != 1:
-        raise refusal(layer, f"groups={layer.groups}", "filters must not be in groups")
     pairs = {name: getattr(layer, name) for name in ("kernel_size", "strides", "dilation_rate")}
     window = {name: pair[0] if len(pair) == 1 else pair for name, pair in pairs.items()}
     return {**window, "padding": layer.padding if request.padding is None else request.padding}
