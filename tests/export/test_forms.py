@@ -107,6 +107,8 @@ CASES = {
     "squeeze and excite, dense": (IMAGE, densely_squeezed),
     "groups": (IMAGE, lambda y: layers.Conv2D(6, 3, 2, groups=2)(layers.ZeroPadding2D(1)(y))),
     "normalized groups": (IMAGE, lambda y: layers.BatchNormalization()(layers.Conv2D(8, 2, groups=4)(y))),
+    "means over the edge": (IMAGE, lambda y: layers.AveragePooling2D(3, 2, "same")(y)),
+    "means of signals over the edge": (SIGNAL, lambda y: layers.AveragePooling1D(3, 1, "same")(y)),
     "groups of signals": (SIGNAL, lambda y: layers.Conv1D(6, 3, padding="same", groups=2, activation="relu")(y)),
 }  # fmt: skip
 

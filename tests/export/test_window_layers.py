@@ -20,6 +20,10 @@ CASES = {
     "dilated groups": (IMAGE, lambda **bits: ke.ConvQ(8, 2, dilation_rate=(2, 3), groups=2, use_bias=False, **bits)),
     "a window for all, in groups": (IMAGE, lambda **bits: ke.ConvQ(4, (7, 9), groups=2, **bits)),
     "groups of signals": (SIGNAL, lambda **bits: ke.Conv1DQ(9, 3, 2, "causal", groups=3, **bits)),
+    "means over the edge": (IMAGE, lambda **bits: ke.MeanPoolingQ(3, strides=2, padding="same", **bits)),
+    "means over all edges": (IMAGE, lambda **bits: ke.MeanPoolingQ((5, 4), strides=1, padding="same", **bits)),
+    "means of more than the map": (IMAGE, lambda **bits: ke.MeanPoolingQ(20, strides=(3, 7), padding="same", **bits)),
+    "means of signals": (SIGNAL, lambda **bits: ke.MeanPoolingQ(4, strides=3, padding="same", **bits)),
     "thin signals": (SIGNAL, lambda **bits: ke.DepthwiseConv1DQ(3, 4, padding="same", **bits)),
 }  # fmt: skip
 
@@ -30,7 +34,8 @@ def window_network(name, widths, sparsity=0.0):
     kernel, bias, source, output = widths
     random = np.random.default_rng(len(name))
     first = ke.DenseQ(shape[-1], kernel_bits=8, activation_bits=source)
-    layer = case(kernel_bits=kernel, bias_bits=bias, activation_bits=output)
+    bits = {"kernel_bits": kernel, "bias_bits": bias, "activation_bits": output}
+    layer = case(**bits) if "means" not in name else case(activation_bits=output, signed_output=kernel != 4)
     last = ke.DenseQ(3, kernel_bits=4)
     model = keras.Sequential([keras.Input(shape), first, layer, layers.Flatten(), last])
     for weight in model.weights:

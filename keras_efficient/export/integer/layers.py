@@ -248,13 +248,16 @@ def read_average_pooling(call: Call, layer: Any, sources: list[IntegerMap], cont
 def read_mean_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     (source,) = sources
     window = window_of(call, source)
-    digits, exponent = math.frexp(mean_reciprocal(math.prod(window.sizes)))
-    factor = int(digits * 2**MEAN_DIGITS)
+    counts = np.unique(window.counts())
+    reciprocals = [mean_reciprocal(int(count)) for count in counts]
+    exponent = math.frexp(reciprocals[-1])[1] - MEAN_DIGITS  # the finest
+    factors = np.zeros(counts[-1] + 1, np.int64)
+    factors[counts] = np.ldexp(reciprocals, -exponent)
+    bound = source.codes.bound * int((counts * factors[counts]).max())
     output = output_codes(layer, layer.activation_quantizer, context)
-    bound = source.codes.bound * math.prod(window.sizes) * factor
-    rounding = plan_rounding([Term(bound, source.codes.exponent + exponent - MEAN_DIGITS)], output)
+    rounding = plan_rounding([Term(bound, source.codes.exponent + exponent)], output)
     target = IntegerMap((*window.target, source.shape[2]), output)
-    return MeanPooling(layer.name, source, target, window, factor, rounding)
+    return MeanPooling(layer.name, source, target, window, factors, bound, rounding)
 
 
 def sum_bounds(kernel: np.ndarray, codes: Codes) -> np.ndarray:

@@ -225,19 +225,17 @@ class Concatenation(Operation):
 
 @dataclass(frozen=True, eq=False)
 class MeanPooling(WindowOperation):
-    """The sum of each window times `factor`, rounded to the target's grid: factor 2^exponent is nearly
-    1 / count. Windows do not reach over the edge."""
+    """The sum of each window times `factors[count]`, rounded to the target's grid: factor 2^exponent is nearly
+    1 / count, the number of places of the window on the map. `bound`: the largest magnitude of a sum times its factor.
+    """
 
-    factor: int
+    factors: np.ndarray
+    bound: int
     rounding: Rounding
 
-    @property
-    def bound(self) -> int:
-        """The largest magnitude of a sum times the factor."""
-        return self.source.codes.bound * math.prod(self.window.sizes) * self.factor
-
     def run(self, x: np.ndarray) -> np.ndarray:
-        return self.rounding.apply(total(self.window.slices(x)) * self.factor)
+        factors = self.factors[self.window.counts()][:, :, None]
+        return self.rounding.apply(total(self.window.slices(x)) * factors)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -214,21 +213,13 @@ def mean_pooling(layer: Any, request: Request) -> list:
     flat = {key: config[key][0] if len(config[key]) == 1 else config[key] for key in ("pool_size", "strides")}
     window = read_window({**config, **flat}, "pool_size")
     places = request.node.inputs[0].shape[:-1]
-    if window.padding == "same" and not fits_without_padding(places, window.sizes, window.strides):
-        raise refusal(
-            layer, "padding='same'", "windows must not reach over the edge, as they count other numbers there"
-        )
+    if window.padding == "same" and None in places and len(set(flat["strides"])) > 1:
+        raise refusal(layer, f"strides={layer.strides}", "the size of the map must be known where they differ")
     signed = request.is_output or not request.non_negative
     bits = request.settings.activation_bits
-    return [layers.MeanPoolingQ(flat["pool_size"], bits, flat["strides"], "valid", signed, **shared_config(layer))]
-
-
-def fits_without_padding(places: tuple, sizes: tuple, strides: tuple) -> bool:
-    """Whether "same" adds nothing, so that it is "valid"."""
-    return None not in places and all(
-        (math.ceil(n / stride) - 1) * stride + size <= n
-        for n, size, stride in zip(places, sizes, strides, strict=False)
-    )
+    return [
+        layers.MeanPoolingQ(flat["pool_size"], bits, flat["strides"], window.padding, signed, **shared_config(layer))
+    ]
 
 
 def global_mean(layer: Any, request: Request) -> list:
