@@ -8,9 +8,10 @@ import numpy as np
 
 from keras_efficient.descriptions.specs import KERNEL_NAMES
 from keras_efficient.kinds.fields import LARGEST_MIDRISE, SCALE_EXPONENTS
-from keras_efficient.kinds.kind import FILTERS, THIN
+from keras_efficient.kinds.kind import FILTERS, THIN, TRANSPOSED
 from keras_efficient.kinds.measures import FLOAT_BITS
 from keras_efficient.kinds.table import kind_of
+from keras_efficient.kinds.transposed import turned
 from keras_efficient.storage.sparse import Encoding, best_encoding, kernel_streams
 
 
@@ -56,6 +57,8 @@ def as_convolution(layer: Any, kernel: np.ndarray) -> tuple[np.ndarray, int]:
     prunes = kind_of(layer).prunes
     if prunes == THIN:
         return kernel.reshape(*kernel.shape[:-2], 1, -1), kernel.shape[-2]
+    if prunes == TRANSPOSED:
+        return turned(kernel), 1
     return kernel, getattr(layer, "groups", 1) if prunes == FILTERS else 1
 
 

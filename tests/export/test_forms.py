@@ -59,6 +59,11 @@ def flat_branches(y):
     return layers.Concatenate()([layers.Flatten()(y), layers.Flatten()(layers.MaxPooling2D(2)(y))])
 
 
+def up_again(y):
+    half = conv(activation="relu")(layers.MaxPooling2D(2, padding="same")(y))
+    return layers.Concatenate()([layers.Cropping2D(((1, 0), (0, 1)))(layers.Conv2DTranspose(4, 2, 2)(half)), y])
+
+
 CASES = {
     "zeros before a convolution": (IMAGE, lambda y: layers.Conv2D(3, 3, 2)(layers.ZeroPadding2D(((2, 1), (1, 3)))(y))),
     "zeros before a depthwise one": (IMAGE, lambda y: layers.DepthwiseConv2D(3, strides=2)(layers.ZeroPadding2D(1)(y))),
@@ -109,6 +114,13 @@ CASES = {
     "normalized groups": (IMAGE, lambda y: layers.BatchNormalization()(layers.Conv2D(8, 2, groups=4)(y))),
     "means over the edge": (IMAGE, lambda y: layers.AveragePooling2D(3, 2, "same")(y)),
     "means of signals over the edge": (SIGNAL, lambda y: layers.AveragePooling1D(3, 1, "same")(y)),
+    "transposed": (IMAGE, lambda y: layers.Conv2DTranspose(4, 3, 2, "same", activation="relu")(y)),
+    "normalized and transposed": (
+        IMAGE,
+        lambda y: layers.ReLU()(layers.BatchNormalization()(layers.Conv2DTranspose(4, (2, 3), (2, 1))(y))),
+    ),
+    "transposed signals": (SIGNAL, lambda y: layers.Conv1DTranspose(4, 3, 3, "same", 2)(y)),
+    "up again": (IMAGE, up_again),
     "groups of signals": (SIGNAL, lambda y: layers.Conv1D(6, 3, padding="same", groups=2, activation="relu")(y)),
 }  # fmt: skip
 

@@ -37,7 +37,7 @@ CASES = {
     "tanh": (layers.Activation("tanh"), ("quantized", True, True)),
     "own class": (Mine(), ("float", False, False)),
     "grouped": (layers.Conv2D(4, 3, groups=2), ("quantized", True, True)),
-    "transposed": (layers.Conv2DTranspose(4, 3), ("float", False, False)),
+    "transposed": (layers.Conv2DTranspose(4, 3), ("quantized", True, True)),
     "normalization": (layers.LayerNormalization(), ("float", True, False)),
 }
 

@@ -40,10 +40,11 @@ from keras_efficient.export.integer.operations import (
 from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.combining import repeated_shape
-from keras_efficient.kinds.kind import THIN
+from keras_efficient.kinds.kind import THIN, TRANSPOSED
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
 from keras_efficient.kinds.moves import IMAGE_AXES
 from keras_efficient.kinds.steps import MoveStep
+from keras_efficient.kinds.transposed import turned
 from keras_efficient.kinds.windows import MEAN_DIGITS, ONE_PLACE, Slide, mean_reciprocal
 from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.layers.quantized.quantizer import Quantizer
@@ -91,6 +92,8 @@ def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Co
         )
     groups = source.shape[2] if call.kind.prunes == THIN else getattr(layer, "groups", 1)
     depthwise = call.kind.prunes == THIN or 1 < groups == source.shape[2]
+    if call.kind.prunes == TRANSPOSED:
+        kernel = replace(kernel, integers=turned(kernel.integers))
     kernel = kernel.reshaped(*window.sizes, source.shape[2] // groups, -1)
     quantizers = (layer.bias_quantizer, layer.activation_quantizer)
     shape = (*window.target, kernel.integers.shape[3])

@@ -176,8 +176,6 @@ class DepthwiseConv1DQ(SignalLayer, FoldingLayer):
     Source: this package, after `DepthwiseConvQ`; the grid is that of Gural & Murmann, ICML 2019.
     """
 
-    output_axes = 2
-
     def __init__(
         self,
         kernel_size: int,
@@ -204,6 +202,9 @@ class DepthwiseConv1DQ(SignalLayer, FoldingLayer):
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         x, padding = self.padded(x)
         return ops.depthwise_conv(x, kernel, self.strides, padding, "channels_last", self.dilation_rate)
+
+    def outputs_of(self, kernel_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return kernel_shape[-2:]
 
     def output_channels(self, input_channels: int) -> int:
         return input_channels * self.depth_multiplier

@@ -81,6 +81,13 @@ def signal_convolution(layer: Any, request: Request) -> list:
     return with_head(layer, request, lambda **config: layers.Conv1DQ(layer.filters, **window, **config))
 
 
+def transposed(layer: Any, request: Request) -> list:
+    added = layer.output_padding
+    window = {**read_convolution(layer, request), "output_padding": added[0] if added and len(added) == 1 else added}
+    kind = layers.Conv2DTransposeQ if len(layer.kernel_size) == 2 else layers.Conv1DTransposeQ
+    return with_head(layer, request, lambda **config: kind(layer.filters, **window, **config))
+
+
 def depthwise(layer: Any, request: Request) -> list:
     window = {**read_convolution(layer, request), "depth_multiplier": layer.depth_multiplier}
     kind = layers.DepthwiseConvQ if len(layer.kernel_size) == 2 else layers.DepthwiseConv1DQ
@@ -238,6 +245,7 @@ CONVERTERS: dict[Key, Callable[[Any, Request], list | None]] = {
     Key("layers", "Conv2D"): convolution,
     Key("layers", "Conv1D"): signal_convolution,
     **{Key("layers", f"DepthwiseConv{d}D"): depthwise for d in (1, 2)},
+    **{Key("layers", f"Conv{d}DTranspose"): transposed for d in (1, 2)},
     **{Key("layers", f"SeparableConv{d}D"): separable for d in (1, 2)},
     **{Key("layers", name): combination for name in COMBINING},
     Key("layers", "Concatenate"): concatenation,
