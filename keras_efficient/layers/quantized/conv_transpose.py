@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from keras_efficient.kinds.transposed import read_transposed
-from keras_efficient.kinds.windows import Slide
+from keras_efficient.kinds.windows import Slide, read_border
 from keras_efficient.layers.arguments import image_channels, padding_name, positive_integer, signal_channels
 from keras_efficient.layers.quantized.conv import WindowLayer
 from keras_efficient.layers.quantized.conv1d import SignalLayer
@@ -34,9 +34,10 @@ class TransposedLayer(KernelLayer):
         **kwargs: Any,
     ):
         bits = (kernel_bits, bias_bits, activation_bits)
-        super().__init__(kernel_size, strides, padding, activation, *bits, signed_output, mode, **kwargs)
+        # What the next class takes, which slides over images or along time.
+        arguments: Any = (kernel_size, strides, padding_name(padding), activation, *bits, signed_output, mode)
+        super().__init__(*arguments, **kwargs)
         self.filters = positive_integer(filters, "filters")
-        self.padding = padding_name(padding)
         self.output_padding = tuple(output_padding) if isinstance(output_padding, list) else output_padding
         _ = self.window  # checks the output padding
 
@@ -58,8 +59,9 @@ class TransposedLayer(KernelLayer):
         return (kernel_shape[-2], 1)
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
-        window, axes = self.window, len(self._sizes)
-        return conv_transpose(x, kernel, window.spread[-axes:], window.padding[-axes:], window.dilation[-axes:])
+        window, first = self.window, -len(self._sizes)
+        zeros = read_border(window.padding)[first:]
+        return conv_transpose(x, kernel, window.spread[first:], zeros, window.dilation[first:])
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         check_input = image_channels if len(self._sizes) == 2 else signal_channels

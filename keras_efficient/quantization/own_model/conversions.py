@@ -225,7 +225,7 @@ def mean_pooling(layer: Any, request: Request) -> list:
     signed = request.is_output or not request.non_negative
     bits = request.settings.activation_bits
     return [
-        layers.MeanPoolingQ(flat["pool_size"], bits, flat["strides"], window.padding, signed, **shared_config(layer))
+        layers.MeanPoolingQ(flat["pool_size"], bits, flat["strides"], layer.padding, signed, **shared_config(layer))
     ]
 
 
