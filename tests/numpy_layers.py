@@ -31,12 +31,29 @@ def windows(x, kernel_size, strides, padding, dilation=(1, 1)):
     return np.moveaxis(view, 3, -1)[:, :, :, :: dilation[0], :: dilation[1]]
 
 
-def conv(x, kernel, strides, padding, dilation=(1, 1)):
+def conv(x, kernel, strides, padding, dilation=(1, 1), groups=1):
     """Convolution, channels last."""
-    return np.einsum("bijrsc,rscf->bijf", windows(x, kernel.shape[:2], strides, padding, dilation), kernel)
+    parts = zip(np.split(x, groups, axis=-1), np.split(kernel, groups, axis=-1), strict=True)
+    sums = [
+        np.einsum("bijrsc,rscf->bijf", windows(part, kernel.shape[:2], strides, padding, dilation), filters)
+        for part, filters in parts
+    ]
+    return np.concatenate(sums, axis=-1)
 
 
 def depthwise_conv(x, kernel, strides, padding, dilation=(1, 1)):
     """Depthwise convolution; channel c, multiplier m gives channel c m."""
     y = np.einsum("bijrsc,rscm->bijcm", windows(x, kernel.shape[:2], strides, padding, dilation), kernel)
     return y.reshape(*y.shape[:3], -1)
+
+
+def conv_transpose(x, kernel, strides, sizes):
+    """Transposed convolution of padding "same" to maps of `sizes`: what is too much is cut off at both ends."""
+    places = [(n - 1) * s + k for n, s, k in zip(x.shape[1:3], strides, kernel.shape, strict=False)]
+    full = np.zeros((len(x), *places, kernel.shape[2]))
+    for row, column in np.ndindex(kernel.shape[:2]):
+        part = x @ kernel[row, column].T
+        down, across = ((n - 1) * s + 1 for n, s in zip(part.shape[1:3], strides, strict=True))
+        full[:, row : row + down : strides[0], column : column + across : strides[1]] += part
+    top, left = ((place - size) // 2 for place, size in zip(places, sizes, strict=True))
+    return full[:, top : top + sizes[0], left : left + sizes[1]]

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 
 from keras_efficient.kinds.fields import QUANTIZER_BITS, check_bits, check_size, required
-from keras_efficient.kinds.kind import FILTERS, THIN, TRANSPOSED, Kind, Price
+from keras_efficient.kinds.kind import FILTERS, THIN, Kind, Price
 from keras_efficient.kinds.measures import (
     Config,
     FeatureMap,
@@ -93,7 +93,8 @@ def kernel_cells(config: Config, rank: int = 3) -> int:
 
 def convolution_steps(rank: int = 3) -> Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]]:
     def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
-        return (window_step(KERNEL[rank](config, source.shape), source, target, by_channel=False),)
+        by_channel = 1 < config.get("groups", 1) == source.shape[-1]
+        return (window_step(KERNEL[rank](config, source.shape), source, target, by_channel),)
 
     return steps
 
@@ -226,7 +227,6 @@ LAYERS = {
         for name, rank, twin in (("Conv1D", 2, "Conv1DQ"), ("Conv2D", 3, "ConvQ"))
     },
     "Conv3D": Kind(prunes=FILTERS),
-    **{f"Conv{d}DTranspose": Kind(prunes=TRANSPOSED) for d in (1, 2, 3)},
     **{
         name: Kind(
             shape=depthwise_shape(rank),

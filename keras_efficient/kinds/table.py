@@ -16,13 +16,14 @@ from keras_efficient.kinds import (
     products,
     random_basis,
     training_only,
+    transposed,
 )
 from keras_efficient.kinds.identity import Key, key_of
 from keras_efficient.kinds.kind import UNKNOWN, Kind
 from keras_efficient.kinds.measures import Shape
 
-_OWN = (products, pooling, combining, elementwise, acdc, kronecker, random_basis)
-_LAYERS = (products, pooling, combining, elementwise, moves, training_only)
+_OWN = (products, transposed, pooling, combining, elementwise, acdc, kronecker, random_basis)
+_LAYERS = (products, transposed, pooling, combining, elementwise, moves, training_only)
 KINDS: Mapping[Key, Kind] = {
     **{Key("own", name): kind for family in _OWN for name, kind in family.OWN.items()},
     **{Key("layers", name): kind for family in _LAYERS for name, kind in family.LAYERS.items()},

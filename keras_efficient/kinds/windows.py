@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from keras_efficient.kinds.fields import check_integer, check_pair, required
 from keras_efficient.kinds.measures import Config, FeatureMap, Shape, as_image
-from keras_efficient.kinds.steps import Step, WindowStep
+from keras_efficient.kinds.steps import Step, WholeStep, WindowStep
 
 PADDINGS = ("valid", "same")
 MEAN_DIGITS = 8  # of the reciprocals that quantized means multiply with, binary
@@ -104,13 +104,23 @@ def first_of(value: Any) -> Any:
     return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
 
 
+def spread_size(size: Size, spread: int) -> Size:
+    """The length of an axis whose places lie `spread` apart."""
+    return None if size is None else (size - 1) * spread + 1
+
+
 class Slide(NamedTuple):
-    """A window over images; a signal is an image of one row. Pairs are (rows, columns)."""
+    """A window over images; a signal is an image of one row. Pairs are (rows, columns).
+
+    spread: How far apart the rows and columns of the map lie, with zeros between them: over such a map a window of
+        stride 1 computes a transposed convolution.
+    """
 
     sizes: tuple[int, int]
     strides: tuple[int, int]
     padding: Padding
     dilation: tuple[int, int] = (1, 1)
+    spread: tuple[int, int] = (1, 1)
 
     @property
     def extents(self) -> tuple[int, int]:
@@ -120,7 +130,8 @@ class Slide(NamedTuple):
 
     def places(self, shape: Shape) -> Shape:
         """The places that the window leaves of a signal or an image, without the channels."""
-        axes = enumerate(zip(as_image(shape)[:2], self.extents, self.strides, strict=True))
+        sizes = map(spread_size, as_image(shape)[:2], self.spread)
+        axes = enumerate(zip(sizes, self.extents, self.strides, strict=True))
         rows, columns = (window_output_size(*axis, along(self.padding, number)) for number, axis in axes)
         return (columns,) if len(shape) == 2 else (rows, columns)
 
@@ -165,6 +176,8 @@ def rank_checked(shape: Shape, rank: int | None) -> Shape:
 
 def window_step(slide: Slide, source: FeatureMap, target: FeatureMap, by_channel: bool, scratch: int = 0) -> Step:
     """The step of a window. `by_channel`: each channel is computed from itself alone."""
+    if slide.spread != (1, 1):
+        return WholeStep(source.as_image, target.as_image)
     one_to_one = by_channel and source.shape[-1] == target.shape[-1]
     window = (slide.extents, slide.strides, slide.padding)
     return WindowStep(source.as_image, target.as_image, *window, one_to_one, scratch=scratch)

@@ -17,6 +17,7 @@ from keras_efficient.layers.quantized.activation import ActivationQ
 from keras_efficient.layers.quantized.average_pooling import AveragePoolingQ
 from keras_efficient.layers.quantized.conv import ConvQ
 from keras_efficient.layers.quantized.conv1d import Conv1DQ, DepthwiseConv1DQ
+from keras_efficient.layers.quantized.conv_transpose import Conv1DTransposeQ, Conv2DTransposeQ
 from keras_efficient.layers.quantized.dense import DenseQ
 from keras_efficient.layers.quantized.depthwise_conv import DepthwiseConvQ
 from keras_efficient.layers.quantized.input import InputQ
@@ -48,6 +49,8 @@ __all__ = [
     "BlockAFDF",
     "ConcatenateQ",
     "Conv1DQ",
+    "Conv1DTransposeQ",
+    "Conv2DTransposeQ",
     "ConvQ",
     "DenseQ",
     "DepthwiseConv1DQ",

@@ -79,6 +79,15 @@ def check_dilation(dilation_rate: tuple[int, ...], strides: tuple[int, ...]) -> 
         )
 
 
+def check_groups(groups: int, channels: int, filters: int) -> None:
+    """A ValueError unless groups divide the channels and the filters."""
+    if channels % groups or filters % groups:
+        raise ValueError(
+            f"`groups` must divide the {channels} channels of the input and the {filters} filters. "
+            f"Received: groups={groups}"
+        )
+
+
 def optional_bits(bits: int | None, name: str) -> int | None:
     """A width of 1 to 16 bits, or None for a float part; a ValueError for anything else."""
     return None if bits is None else check_bits(bits, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from keras_efficient.kinds.fields import SCALE_EXPONENTS
-from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.layers.quantized.quantizer import Quantizer, sharing_axes
 from keras_efficient.ops.quantize import Grid
 
 # Filters whose kernel is smaller than this share of the largest one's share its grid: their shifts stay small.
@@ -53,7 +53,8 @@ def least_error_scales(columns: np.ndarray, quantizer: Quantizer) -> np.ndarray:
 def filter_scales(values: np.ndarray, quantizer: Quantizer) -> np.ndarray:
     """One scale, or one for each filter; those of filters that hardly count are not much smaller than the largest."""
     shape = tuple(quantizer.scale.shape)
-    scales = least_error_scales(values.reshape(-1, int(np.prod(shape, dtype=int))), quantizer)
+    columns = np.moveaxis(values, axes := sharing_axes(values.shape, shape), range(len(axes)))
+    scales = least_error_scales(columns.reshape(-1, int(np.prod(shape, dtype=int))), quantizer)
     return np.maximum(scales, scales.max() * 2.0**-_FILTER_SPREAD).reshape(shape)
 
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from keras_efficient.descriptions.specs import KERNEL_NAMES
 from keras_efficient.kinds.fields import LARGEST_MIDRISE, SCALE_EXPONENTS
-from keras_efficient.kinds.kind import THIN
+from keras_efficient.kinds.kind import FILTERS, THIN, TRANSPOSED
 from keras_efficient.kinds.measures import FLOAT_BITS
 from keras_efficient.kinds.table import kind_of
+from keras_efficient.kinds.transposed import turned
 from keras_efficient.storage.sparse import Encoding, best_encoding, kernel_streams
 
 
@@ -46,9 +47,19 @@ def stored_kernel(layer: Any, variable: Any, values: np.ndarray) -> StoredKernel
     for quantizer in getattr(layer, "quantizers", ()):
         if quantizer.weight is variable:
             bits, nonzero = quantizer.bits, has_codes(under_mask(quantizer.numpy_values(), variable), quantizer)
-    streams = kernel_streams(nonzero, bits, kind_of(layer).prunes == THIN)
-    encoding = best_encoding(streams, bits)
+    kernel, groups = as_convolution(layer, nonzero)
+    encoding = best_encoding(kernel_streams(kernel, bits, groups), bits)
     return StoredKernel(nonzero.size * bits, encoding)
+
+
+def as_convolution(layer: Any, kernel: np.ndarray) -> tuple[np.ndarray, int]:
+    """A kernel as the convolution in the C reads it, (..., channels of a group, filters), and its groups."""
+    prunes = kind_of(layer).prunes
+    if prunes == THIN:
+        return kernel.reshape(*kernel.shape[:-2], 1, -1), kernel.shape[-2]
+    if prunes == TRANSPOSED:
+        return turned(kernel), 1
+    return kernel, getattr(layer, "groups", 1) if prunes == FILTERS else 1
 
 
 def has_codes(values: np.ndarray, quantizer: Any) -> np.ndarray:

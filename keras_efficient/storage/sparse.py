@@ -72,16 +72,19 @@ def relative_entries(numbers: np.ndarray, gap_bits: int) -> tuple[np.ndarray, np
     return entry_gaps, entry_places
 
 
-def filter_groups(filters: int, bits: int) -> list[tuple[int, int, int]]:
+def filter_groups(filters: int, bits: int, groups: int = 1) -> list[tuple[int, int, int]]:
     """(first filter, filters, how many at once): as many as registers hold, the rest in widths that fill
-    bytes, then one by one."""
-    first, groups = 0, []
-    for width in [FILTERS_AT_ONCE, 2, 1] if bits in (4, 8, 16) else [FILTERS_AT_ONCE, 1]:
+    bytes, then one by one. Of a convolution in `groups` all at once read the same channels."""
+    widths = [FILTERS_AT_ONCE, 2, 1] if bits in (4, 8, 16) else [FILTERS_AT_ONCE, 1]
+    if groups > 1:
+        return [(0, filters, next(width for width in widths if filters // groups % width == 0))]
+    first, found = 0, []
+    for width in widths:
         count = (filters - first) // width * width
         if count:
-            groups.append((first, count, width))
+            found.append((first, count, width))
             first += count
-    return groups
+    return found
 
 
 def group_order(kernel: np.ndarray, width: int) -> np.ndarray:
@@ -91,10 +94,8 @@ def group_order(kernel: np.ndarray, width: int) -> np.ndarray:
     return kernel.reshape(places, channels, filters // width, width).transpose(2, 0, 1, 3).ravel()
 
 
-def kernel_streams(kernel: np.ndarray, bits: int, depthwise: bool = False) -> list[np.ndarray]:
-    """A kernel (..., inputs, outputs) as the C code reads it, one stream a group of filters."""
-    if depthwise:
-        return [group_order(kernel.reshape(-1, 1, kernel.shape[-2] * kernel.shape[-1]), 1)]
+def kernel_streams(kernel: np.ndarray, bits: int, groups: int = 1) -> list[np.ndarray]:
+    """A kernel (..., inputs of a group, outputs) as the C code reads it, one stream a group of filters."""
     kernel = kernel.reshape(-1, *kernel.shape[-2:]) if kernel.ndim > 1 else kernel.reshape(1, 1, -1)
-    groups = filter_groups(kernel.shape[-1], bits)
-    return [group_order(kernel[..., first : first + count], width) for first, count, width in groups]
+    parts = filter_groups(kernel.shape[-1], bits, groups)
+    return [group_order(kernel[..., first : first + count], width) for first, count, width in parts]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from export.odd_networks import network, pruned, sequential
 from export.test_own_models import quantized_network
+from export.test_window_layers import BITS, CASES, window_network
 
 import keras_efficient as ke
 from keras_efficient.export.verify import run_on_host
@@ -51,6 +52,7 @@ def folder(tmp_path_factory):
         **{f"odd {name}": network(name)[0] for name in ODD},
         **{f"pruned {name}": pruned(name, share)[0] for name, share in PRUNED.items()},
         **{f"own {name}": quantized_network(name, number)[0] for name, number in OWN},
+        **{name: window_network(name, BITS[number % len(BITS)])[0] for number, name in enumerate(CASES)},
     }
     for number, model in enumerate(models.values()):
         ke.export_c(model, folder / str(number), weights=("flash", "ram")[number % 5 == 4])

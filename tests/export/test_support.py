@@ -36,8 +36,8 @@ CASES = {
     "slice": (lambda x: x[:, 1:], ("keeps codes", True, True)),
     "tanh": (layers.Activation("tanh"), ("quantized", True, True)),
     "own class": (Mine(), ("float", False, False)),
-    "grouped": (layers.Conv2D(4, 3, groups=2), ("float", True, False)),
-    "transposed": (layers.Conv2DTranspose(4, 3), ("float", False, False)),
+    "grouped": (layers.Conv2D(4, 3, groups=2), ("quantized", True, True)),
+    "transposed": (layers.Conv2DTranspose(4, 3), ("quantized", True, True)),
     "normalization": (layers.LayerNormalization(), ("float", True, False)),
 }
 

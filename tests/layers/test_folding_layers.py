@@ -129,11 +129,11 @@ class TestScaleQ(FoldingContract):
 class TestConvQ(FoldingContract):
     layer_class = ke.ConvQ
     left_out = ("dilation_rate",)  # in test_quantized_layers.py
-    arguments = arguments(filters=5, kernel_size=(3, 2), strides=2, padding="same")
-    output_shape = (4, 4, 4, 5)
+    arguments = arguments(filters=6, groups=3, kernel_size=(3, 2), strides=2, padding="same")
+    output_shape = (4, 4, 4, 6)
 
     def product(self, x, kernel):
-        return numpy_layers.conv(x, kernel, (2, 2), "same")
+        return numpy_layers.conv(x, kernel, (2, 2), "same", groups=3)
 
 
 class TestDepthwiseConvQ(FoldingContract):
@@ -174,12 +174,12 @@ class TestDepthwiseConv1DQ(FoldingContract):
 class TestConv1DQ(FoldingContract):
     layer_class = ke.Conv1DQ
     left_out = ("dilation_rate",)  # with strides of 1 only: in test_dilated_windows
-    arguments = arguments(filters=5, kernel_size=3, strides=2, padding="same")
+    arguments = arguments(filters=6, groups=3, kernel_size=3, strides=2, padding="same")
     input_shape = (4, 9, 3)
-    output_shape = (4, 5, 5)
+    output_shape = (4, 5, 6)
 
     def product(self, x, kernel):
-        return numpy_layers.conv(x[:, None], kernel[None], (1, 2), "same")[:, 0]
+        return numpy_layers.conv(x[:, None], kernel[None], (1, 2), "same", groups=3)[:, 0]
 
     @pytest.mark.parametrize("padding, zeros", [("causal", (4, 0)), ((1, 3), (1, 3)), ("valid", (0, 0))])
     def test_dilated_windows(self, padding, zeros):
@@ -198,3 +198,64 @@ class TestConv1DQ(FoldingContract):
             ke.Conv1DQ(2, 3)(np.ones((1, 8, 8, 3), "float32"))
         with pytest.raises(ValueError, match="leaves nothing of its input"):
             ke.Conv1DQ(2, 9)(np.ones((1, 8, 3), "float32"))
+
+    def test_groups_that_do_not_divide_are_refused(self):
+        with pytest.raises(ValueError, match="`groups` must divide the 3 channels .* and the 4 filters. Received: gr"):
+            ke.Conv1DQ(4, 3, groups=3)(np.ones((1, 8, 3), "float32"))
+
+
+class TransposedContract(FoldingContract):
+    left_out = ("dilation_rate",)  # in test_equals_keras, with strides of 1 only
+
+    def by_output(self, numbers, kernel_shape):
+        return numbers[:, None]
+
+    def test_each_filter_rounds_on_its_own_grid(self):
+        layer = self.make(batch_norm=None, use_bias=True)
+        kernel, scales = layer.get_weights()[0], np.arange(5) % 3 - 1.0
+        layer.kernel_quantizer.scale.assign(scales[:, None])
+        rounded = keras.ops.convert_to_numpy(layer.quantize_weight(layer.kernel_quantizer))
+        for number, each in enumerate(scales):
+            expected = numpy_layers.quantize(kernel[..., number, :], 3, each)
+            np.testing.assert_array_equal(rounded[..., number, :], expected)
+
+    @pytest.mark.parametrize("added", [-1, 2, "a", 0.5])
+    def test_wrong_output_padding_is_refused(self, added):
+        with pytest.raises(ValueError, match=r"output_padding must be (at least 0 and less than|an integer).*Received"):
+            self.layer_class(2, 3, 2, output_padding=added)
+        with pytest.raises(ValueError, match="`padding` must be 'valid' or 'same'. Received: padding="):
+            self.layer_class(2, 3, padding=(1, 1))
+
+
+class TestConv2DTransposeQ(TransposedContract):
+    layer_class = ke.Conv2DTransposeQ
+    arguments = arguments(filters=5, kernel_size=(3, 4), strides=(2, 3), padding="same", output_padding=(0, 2))
+    output_shape = (4, 15, 23, 5)
+
+    def product(self, x, kernel):
+        return numpy_layers.conv_transpose(x, kernel, (2, 3), (15, 23))
+
+    @pytest.mark.parametrize("padding", ["valid", "same"])
+    @pytest.mark.parametrize("settings", [{"strides": (3, 2)}, {"dilation_rate": (2, 3)}, {"strides": 5}])
+    def test_equals_keras(self, padding, settings):
+        plain = keras.layers.Conv2DTranspose(4, (3, 2), padding=padding, **settings)
+        layer = ke.Conv2DTransposeQ(4, (3, 2), padding=padding, **settings)
+        y = keras.ops.convert_to_numpy(plain(self.inputs()))
+        layer.build(self.input_shape)
+        layer.kernel.assign(plain.kernel)
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(self.inputs())), y, atol=1e-5)
+        assert layer.compute_output_shape(self.input_shape) == y.shape
+
+
+class TestConv1DTransposeQ(TransposedContract):
+    layer_class = ke.Conv1DTransposeQ
+    arguments = arguments(filters=5, kernel_size=4, strides=3, padding="same", output_padding=2)
+    input_shape = (4, 9, 3)
+    output_shape = (4, 26, 5)
+
+    def product(self, x, kernel):
+        return numpy_layers.conv_transpose(x[:, None], kernel[None], (1, 3), (1, 26))[:, 0]
+
+    def test_nothing_is_no_output(self):
+        with pytest.raises(ValueError, match="output_padding=0 leaves nothing of its input. Received"):
+            ke.Conv1DTransposeQ(2, 2, 2, "same", output_padding=0).compute_output_shape((None, 1, 3))

@@ -8,6 +8,7 @@ from compiling import check_predictions
 from contract import LayerContract
 
 import keras_efficient as ke
+from keras_efficient.kinds.windows import mean_reciprocal
 
 
 class TestInputQ(LayerContract):
@@ -56,11 +57,32 @@ class TestMeanPoolingQ(LayerContract):
 
     @pytest.mark.parametrize(
         "arguments, message",
-        [({"padding": "same"}, "`padding` must be 'valid'"), ({"pool_size": 0}, "`pool_size` must be a positive")],
+        [
+            ({"padding": "full"}, "`padding` must be 'valid' or 'same'"),
+            ({"pool_size": 0}, "`pool_size` must be a positive"),
+        ],
     )
     def test_wrong_arguments(self, arguments, message):
         with pytest.raises(ValueError, match=message):
             ke.MeanPoolingQ(**arguments)
+
+    @pytest.mark.parametrize("size, strides", [((2, 3), (1, 2)), (3, 2), (9, 1), (2, 5)])
+    def test_windows_over_the_edge_count_what_is_on_the_map(self, size, strides):
+        x = np.random.default_rng(0).integers(-8, 9, (2, 7, 6, 3)).astype("float32") / 8
+        ones = np.ones_like(x[..., :1])
+        sides, steps = (pair if isinstance(pair, tuple) else (pair, pair) for pair in (size, strides))
+        sums, counts = (numpy_layers.windows(each, sides, steps, "same").sum((3, 4)) for each in (x, ones))
+        layer = ke.MeanPoolingQ(size, 12, strides, "same")
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(x)), sums / counts, rtol=1e-5, atol=1e-6)
+        layer = ke.MeanPoolingQ(size, 12, strides, "same", mode="freeze_scales")
+        expected = numpy_layers.quantize(sums * np.vectorize(lambda count: mean_reciprocal(int(count)))(counts), 12, 0)
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(x)), expected)
+
+    def test_signals_over_the_edge_of_unknown_length(self):
+        model = keras.Sequential([keras.Input((None, 2)), ke.MeanPoolingQ(3, 8, 2, "same")])
+        x = np.random.default_rng(0).normal(size=(2, 8, 2)).astype("float32")
+        means = [x[:, first : first + 3].mean(1) for first in range(0, 8, 2)]
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(model(x)), np.stack(means, 1), atol=1e-6)
 
     def test_a_pair_is_for_images(self):
         with pytest.raises(ValueError, match=r"`pool_size` must be a positive integer. Received: pool_size=\(2, 2\)"):

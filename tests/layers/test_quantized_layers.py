@@ -103,7 +103,8 @@ _BORDER = ((1, 2), (0, 3))
 
 class TestConvQ(KernelContract):
     layer_class = ke.ConvQ
-    left_out = (*KernelContract.left_out, "dilation_rate")  # with strides of 1 only: in test_dilated_windows
+    # In test_dilated_windows (with strides of 1 only), and in test_folding_layers.py.
+    left_out = (*KernelContract.left_out, "dilation_rate", "groups")
     arguments = {**_KERNEL, "filters": 5, "kernel_size": (3, 2), "strides": (2, 1), "padding": "same"}
     input_shape = (4, 9, 8, 3)
     output_shape = (4, 5, 8, 5)

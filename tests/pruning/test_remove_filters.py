@@ -115,6 +115,24 @@ def test_a_depthwise_convolution_goes_along():
     _check(model, [(1, 1, 2, 4), (3, 3, 4, 1), (1, 1, 4, 2)])
 
 
+@pytest.mark.parametrize("mode", [None, "float", "freeze_scales"])
+def test_filters_in_groups_and_those_before_them_stay(mode):
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            L.Conv2D(4, 3, name="a"),
+            L.Conv2D(6, 2, groups=2, name="b"),
+            L.Conv2D(3, 1),
+            L.Flatten(),
+        ]
+    )
+    for name in ("a", "b"):
+        _silence(_randomized(model).get_layer(name), [1])
+    if mode:
+        model = ke.quantize_model(model, x=np.random.default_rng(0).normal(size=(8, 6, 6, 2)), mode=mode)
+    _check(model, [(3, 3, 2, 4), (2, 2, 2, 6), (1, 1, 6, 3)])
+
+
 def test_shared_and_last_layers_stay():
     inputs = keras.Input((4,))
     shared = L.Dense(4, name="shared")

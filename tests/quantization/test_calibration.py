@@ -314,3 +314,23 @@ def test_scales_do_not_depend_on_batches(rule, monkeypatch):
     assert [len(batch) for batch in samples.Samples(x, models[0])] == [2] * 45
     assert [len(batch) for batch in samples.Samples(x[..., :1].repeat(200, -1), models[0]).batches] == [1] * 90
     assert _log2(models[0]) == _log2(models[1])
+
+
+@pytest.mark.parametrize(
+    ("layer", "axis"),
+    [
+        (keras.layers.Conv2D(4, 3, groups=2), -1),
+        (keras.layers.DepthwiseConv2D(3, depth_multiplier=2), -1),
+        (keras.layers.Conv2DTranspose(4, 3), -2),
+    ],
+)
+def test_each_filter_has_its_own_scale(layer, axis):
+    model = keras.Sequential([keras.Input((6, 6, 4)), layer])
+    kernel, *others = layer.get_weights()
+    sizes = 2.0 ** np.arange(kernel.shape[axis]).reshape((-1,) + (1,) * (-1 - axis))
+    layer.set_weights([np.sign(kernel) * sizes * 0.5, *others])
+    small = ke.quantize_model(model, x=np.ones((2, 6, 6, 4)), mode="freeze_scales").layers[-1]
+    rounded = keras.ops.convert_to_numpy(small.quantize_weight(small.kernel_quantizer))
+    np.testing.assert_array_equal(rounded, layer.get_weights()[0])
+    scales = keras.ops.convert_to_numpy(small.kernel_quantizer.scale)
+    np.testing.assert_array_equal(np.diff(scales, axis=axis), 1)

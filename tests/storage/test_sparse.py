@@ -73,11 +73,12 @@ def test_streams_hold_every_number_once():
     assert sorted(np.concatenate(streams)) == list(range(kernel.size))
     np.testing.assert_array_equal(streams[0][:8], [0, 1, 2, 3, 7, 8, 9, 10])
     assert [len(stream) for stream in kernel_streams(kernel, 3)] == [18 * 4, 18 * 3]
-    thin = kernel_streams(np.arange(18).reshape(3, 3, 2, 1), 4, depthwise=True)
+    thin = kernel_streams(np.arange(18).reshape(3, 3, 1, 2), 4, groups=2)
     np.testing.assert_array_equal(thin[0], [*range(0, 18, 2), *range(1, 18, 2)])
 
 
 def test_groups_of_filters():
     assert filter_groups(11, 4) == [(0, 8, 4), (8, 2, 2), (10, 1, 1)]
     assert filter_groups(11, 5) == [(0, 8, 4), (8, 3, 1)]
+    assert [filter_groups(12, bits, 2) for bits in (4, 5)] == [[(0, 12, 2)], [(0, 12, 1)]]
     np.testing.assert_array_equal(group_order(np.arange(8).reshape(1, 2, 4), 2), [0, 1, 4, 5, 2, 3, 6, 7])

@@ -11,7 +11,7 @@ import numpy as np
 from keras_efficient.export.c.cells import Cells, number_line, sum_type
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
-from keras_efficient.export.c.sparse_weights import encoded, group_filters
+from keras_efficient.export.c.sparse_weights import group_filters
 from keras_efficient.export.c.text import braces, count_type, counting, function, plus, plus_text, times, wrapped
 from keras_efficient.export.c.weights import Group, Segment
 from keras_efficient.export.c.window_loops import corner, window_loop, window_place
@@ -38,17 +38,10 @@ def store_weights(layer: Convolution, source_layout: Layout, sparse: bool = True
     """The weights in the order of the loops below; of a dense layer in the order of its source map."""
     products = layer.products
     pruned = products.pruned and sparse
-    kernel = products.kernel
-    places = kernel.shape[0] * kernel.shape[1]
-    if layer.depthwise:
-        # Filter by filter: channel c's multiplier d is filter c m + d.
-        kernel = kernel.reshape(places, 1, -1)
-        groups = encoded(products.kernel_codes, [(kernel, 0, 1)], pruned)
-    else:
-        kernel = kernel.reshape(places, *kernel.shape[2:])
-        if layer.is_whole:
-            kernel = kernel[np.argsort(source_layout.addresses, axis=None)]
-        groups = group_filters(products.kernel_codes, kernel, pruned)
+    kernel = products.kernel.reshape(-1, *products.kernel.shape[2:])
+    if layer.is_whole:
+        kernel = kernel[np.argsort(source_layout.addresses, axis=None)]
+    groups = group_filters(products.kernel_codes, kernel, pruned, layer.groups)
     bias = None
     if products.bias is not None and products.bias_codes is not None:
         bias = Segment(products.bias_codes, products.bias_codes.indices(products.bias))
@@ -157,14 +150,21 @@ class ConvolutionWriter:
         window = self.layer.window
         if self.layer.is_whole:
             return self._run_lines(group, "0", self.layer.source.cells)
-        if self.layer.depthwise:
-            return self._depthwise_lines(group)
-        if self.runs and window.covers_all and window.dilation == (1, 1):
+        if self.runs and self.layer.groups == 1 and window.covers_all and window.dilation == (1, 1):
             first = self.place(corner("row", window, 0), corner("column", window, 1))
             run = self._run_lines(group, first, self.channels * window.sizes[1], offset="down", step=self._row_cells)
             return counting("down", window.sizes[0], run)
-        pixel = self._run_lines(group, self.place(*window_place(window)), self.channels)
-        return window_loop(window, pixel, group.advance(self.channels), group.advance(self.channels * window.sizes[1]))
+        cells = self.channels // self.layer.groups
+        pixel = self._run_lines(group, self.place(*window_place(window)), cells)
+        return window_loop(window, pixel, group.advance(cells), group.advance(cells * window.sizes[1]))
+
+    @property
+    def _first_channel(self) -> str:
+        """The first channel of the group that a filter reads."""
+        groups = self.layer.groups
+        filters, channels = self.filters // groups, self.channels // groups
+        number = "filter" if filters == 1 else f"filter / {filters}"
+        return number if channels == 1 else times(wrapped(number), channels)
 
     @property
     def _row_cells(self) -> int:
@@ -173,6 +173,8 @@ class ConvolutionWriter:
     def _run_lines(self, group: Group, pixel: str, cells: int, offset: str = "", step: int = 0) -> list[str]:
         """Cells that lie side by side, each times its weights."""
         first = times(wrapped(pixel), self.channels) if pixel != "0" else "0"
+        if self.layer.groups > 1:
+            first = plus_text(first, self._first_channel)
         if offset:
             first = f"{first} + {times(offset, step)}"
         place = f"network_index place = (network_index)({self.source.place(first)});"
@@ -184,13 +186,3 @@ class ConvolutionWriter:
     def _cell_lines(self, group: Group) -> list[str]:
         read = self.program.get(self.source, "place")
         return [number_line("x", read, self.source.codes), *group.cell_lines(self.sum)]
-
-    def _depthwise_lines(self, group: Group) -> list[str]:
-        multiplier = self.filters // self.channels
-        channel = "filter" if multiplier == 1 else f"filter / {multiplier}"
-        cell = plus_text(times(wrapped(self.place(*window_place(self.layer.window))), self.channels), channel)
-        lines = [
-            f"const network_index place = (network_index)({self.source.place(cell)});",
-            *self._cell_lines(group),
-        ]
-        return window_loop(self.layer.window, lines, group.advance(), group.advance(self.layer.window.sizes[1]))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from keras_efficient.export.c.cells import Cells, index_type, integer_of, number_line, stored, sum_type
-from keras_efficient.export.c.places import Places
+from keras_efficient.export.c.places import Places, table
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
-from keras_efficient.export.c.text import counting, function, plus_text, times, wrapped
+from keras_efficient.export.c.text import count_type, counting, function, plus_text, times, wrapped
 from keras_efficient.export.c.window_loops import window_loop, window_place
 from keras_efficient.export.integer.operations import AveragePooling, MaxPooling, MeanPooling, Rescale, mean_limit
 from keras_efficient.export.integer.windows import Window
@@ -60,13 +62,21 @@ def average_pooling(
 def mean_pooling(
     program: Program, name: str, layer: MeanPooling, source: Cells, target: Cells, places: tuple[Places, Places]
 ) -> None:
-    """The sum of a window times a factor, rounded."""
-    kind = sum_type(layer.bound)
+    """The sum of a window times a factor, rounded. The factors of windows that reach over the edge stand in a table."""
+    kind, all_on_map, factors = sum_type(layer.bound), layer.window.covers_all, layer.factors
+    factor, least = str(factors[-1]), int(np.flatnonzero(factors)[0])
+    if not all_on_map:
+        program.tables.append(table(f"{name}_factors", tuple(factors[least:].tolist())))
+        factor = f"({kind})NETWORK_TABLE({name}_factors, count - {least})"
     read = program.get(source, window_cell(layer.window, places[0], layer.source.shape[2], source))
+    value = integer_of(read, source.codes)
     lines = [
         f"{kind} sum = 0;",
-        *window_loop(layer.window, [f"sum = ({kind})(sum + ({kind})({integer_of(read, source.codes)}));"]),
-        f"sum = ({kind})(sum * {layer.factor});",
+        *([] if all_on_map else [f"{count_type(len(factors))} count = 0;"]),
+        *window_loop(
+            layer.window, [f"sum = ({kind})(sum + ({kind})({value}));", *([] if all_on_map else ["count++;"])]
+        ),
+        f"sum = ({kind})(sum * {factor});",
         f"{index_type(target.codes.bits)} result;",
         *rounding_lines(layer.rounding, ["sum"], "result"),
         program.put(target, "made", stored(target, "result")),

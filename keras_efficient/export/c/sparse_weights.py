@@ -13,17 +13,13 @@ from keras_efficient.export.integer.codes import Codes
 from keras_efficient.storage.sparse import best_encoding, filter_groups, group_order, relative_entries
 
 
-def group_filters(codes: Codes, kernel: np.ndarray, pruned: bool = False) -> list[Group]:
-    """A kernel (places, channels, filters) as groups; a pruned one in its smallest encoding."""
+def group_filters(codes: Codes, kernel: np.ndarray, pruned: bool = False, groups: int = 1) -> list[Group]:
+    """A kernel (places, channels of one of `groups`, filters) in parts of one encoding: a pruned one's smallest. A grid
+    without a zero stays dense."""
     parts = [
         (kernel[:, :, first : first + count], first, width)
-        for first, count, width in filter_groups(kernel.shape[2], codes.bits)
+        for first, count, width in filter_groups(kernel.shape[2], codes.bits, groups)
     ]
-    return encoded(codes, parts, pruned)
-
-
-def encoded(codes: Codes, parts: list[tuple[np.ndarray, int, int]], pruned: bool) -> list[Group]:
-    """Groups of (kernel, first filter, width), all in the same encoding. A grid without a zero stays dense."""
     if pruned and not codes.midrise:
         best = best_encoding([group_order(part, width) for part, _, width in parts], codes.bits)
         if best.name == "bitmask":

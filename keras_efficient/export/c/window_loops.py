@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_efficient.export.c.text import braces, counting
+from keras_efficient.export.c.text import braces, counting, plus, wrapped
 from keras_efficient.export.integer.windows import Window
 
 
@@ -22,7 +22,9 @@ def window_place(window: Window) -> tuple[str, str]:
             place = f"{place} + {within(offset, window, axis)}" if place else within(offset, window, axis)
         if window.before[axis]:
             place += f" - {window.before[axis]}"
-        parts.append(f"({place})" if " " in place else place or "0")
+        place = f"({place})" if " " in place else place or "0"
+        spread = window.spread[axis]
+        parts.append(place if spread == 1 or place == "0" else f"({place} / {spread})")
     return parts[0], parts[1]
 
 
@@ -40,11 +42,12 @@ def window_loop(window: Window, lines: list[str], skip: str = "", skip_row: str 
 
 
 def outside_lines(window: Window, axis: int, name: str, offset: str, skip: str) -> list[str]:
-    """Leaves the loop's turn where the window is beside the map."""
-    before, size = window.before[axis], window.source[axis]
+    """Leaves the loop's turn where the window is beside the map, or between its places."""
+    before, size, spread = window.before[axis], window.spread_source[axis], window.spread[axis]
     place = f"{corner(name, window, axis)} + {within(offset, window, axis)}"
     conditions = [f"{place} < {before}"] if before else []
     conditions += [f"{place} >= {size + before}"] if window.reach[axis] > size + before else []
+    conditions += [f"{wrapped(plus(place, -before))} % {spread} != 0"] if spread > 1 else []
     if not conditions:
         return []
     return braces(f"if ({' || '.join(conditions)})", [*([skip] if skip else []), "continue;"])

@@ -13,7 +13,7 @@ from keras_efficient.export.integer.codes import Codes
 from keras_efficient.kinds.fields import SCALE_EXPONENTS
 from keras_efficient.kinds.measures import SHIFT_BITS
 from keras_efficient.layers.activation_names import activation_name
-from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.layers.quantized.quantizer import Quantizer, sharing_axes
 
 RELUS = ("relu", "linear")
 
@@ -68,9 +68,9 @@ def kernel_codes(layer: Any, quantizer: Quantizer) -> KernelCodes:
     values = np.ldexp(finite_values(layer, quantizer), -exponents)
     integers = Codes.of_scale(quantizer.bits, quantizer.signed, 0).nearest(values)
     # A filter of zeros may lie anywhere.
-    used = np.any(integers != 0, axis=tuple(range(integers.ndim - exponents.ndim)))
-    finest = int(exponents[used].min()) if used.any() else 0
-    shifts = np.where(used, exponents - finest, 0).ravel()
+    used = np.any(integers != 0, axis=sharing_axes(integers.shape, exponents.shape)).ravel()
+    finest = int(exponents.ravel()[used].min()) if used.any() else 0
+    shifts = np.where(used, exponents.ravel() - finest, 0)
     if shifts.max() >= 2**SHIFT_BITS:
         raise ValueError(
             f"cannot export the layer {layer.name!r}: the scales of its filters must lie within a factor of "

@@ -41,10 +41,11 @@ from keras_efficient.export.integer.operations import (
 from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.combining import place_of_axis, repeated_shape
-from keras_efficient.kinds.kind import THIN
+from keras_efficient.kinds.kind import THIN, TRANSPOSED
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap, as_image
 from keras_efficient.kinds.moves import IMAGE_AXES
 from keras_efficient.kinds.steps import MoveStep
+from keras_efficient.kinds.transposed import turned
 from keras_efficient.kinds.windows import MEAN_DIGITS, ONE_PLACE, Slide, mean_reciprocal
 from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.layers.quantized.quantizer import Quantizer
@@ -90,12 +91,15 @@ def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Co
             if context.flat
             else Window(places, places, ONE_PLACE)
         )
-    depthwise = call.kind.prunes == THIN
-    kernel = kernel.reshaped(*window.sizes, source.shape[2], -1)
-    filters = kernel.integers.shape[3] * (source.shape[2] if depthwise else 1)
+    groups = source.shape[2] if call.kind.prunes == THIN else getattr(layer, "groups", 1)
+    depthwise = call.kind.prunes == THIN or 1 < groups == source.shape[2]
+    if call.kind.prunes == TRANSPOSED:
+        kernel = replace(kernel, integers=turned(kernel.integers))
+    kernel = kernel.reshaped(*window.sizes, source.shape[2] // groups, -1)
     quantizers = (layer.bias_quantizer, layer.activation_quantizer)
-    shape = (*window.target, filters)
-    return make_convolution(layer, source, shape, window, kernel, quantizers, layer.activation, context, depthwise)
+    shape = (*window.target, kernel.integers.shape[3])
+    made = make_convolution(layer, source, shape, window, kernel, quantizers, layer.activation, context)
+    return replace(made, groups=groups, depthwise=depthwise)
 
 
 def read_scale(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
@@ -109,12 +113,12 @@ def read_scale(call: Call, layer: Any, sources: list[IntegerMap], context: Conte
         IntegerMap(shape, source.codes),
         shape,
         window,
-        kernel.reshaped(1, 1, -1, 1),
+        kernel.reshaped(1, 1, 1, -1),
         (layer.bias_quantizer, layer.activation_quantizer),
         layer.activation,
         context,
-        depthwise=True,
     )
+    places = replace(places, groups=shape[2], depthwise=True)
     return Scale(layer.name, source, IntegerMap(source.shape, places.target.codes), places)
 
 
@@ -127,7 +131,6 @@ def make_convolution(
     quantizers: tuple[Quantizer | None, Quantizer],
     activation: Callable,
     context: Context = Context(),  # noqa: B008 (it is never changed)
-    depthwise: bool = False,
     skip: IntegerMap | None = None,
 ) -> Convolution:
     """A convolution from its kernel and its quantizers (bias, output). Where it gives its sums, they
@@ -135,7 +138,7 @@ def make_convolution(
     bias_quantizer, output_quantizer = quantizers
     bias = None if bias_quantizer is None else weight_codes(layer, bias_quantizer)
     bias_codes = None if bias_quantizer is None else codes_of(layer, bias_quantizer)
-    bounds = sum_bounds(kernel.integers, source.codes, depthwise)
+    bounds = sum_bounds(kernel.integers, source.codes)
     shifted = bounds if kernel.shifts is None else bounds << kernel.shifts
     terms = [
         Term(int(shifted.max()), source.codes.exponent + kernel.codes.exponent),
@@ -155,7 +158,6 @@ def make_convolution(
         window,
         Products(kernel.integers, bias, kernel.codes, bias_codes, int(bounds.max()), kernel.pruned),
         plan_rounding(terms, output, relu=relu, highest=limit),
-        depthwise,
         gives_logits=context.gives_sums,
         shifts=kernel.shifts,
     )
@@ -270,23 +272,25 @@ def read_average_pooling(call: Call, layer: Any, sources: list[IntegerMap], cont
 def read_mean_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     (source,) = sources
     window = window_of(call, source)
-    digits, exponent = math.frexp(mean_reciprocal(math.prod(window.sizes)))
-    factor = int(digits * 2**MEAN_DIGITS)
+    counts = np.unique(window.counts())
+    reciprocals = [mean_reciprocal(int(count)) for count in counts]
+    exponent = math.frexp(reciprocals[-1])[1] - MEAN_DIGITS  # the finest
+    factors = np.zeros(counts[-1] + 1, np.int64)
+    factors[counts] = np.ldexp(reciprocals, -exponent)
+    bound = source.codes.bound * int((counts * factors[counts]).max())
     output = output_codes(layer, layer.activation_quantizer, context)
-    bound = source.codes.bound * math.prod(window.sizes) * factor
-    rounding = plan_rounding([Term(bound, source.codes.exponent + exponent - MEAN_DIGITS)], output)
+    rounding = plan_rounding([Term(bound, source.codes.exponent + exponent)], output)
     target = IntegerMap((*window.target, source.shape[2]), output)
-    return MeanPooling(layer.name, source, target, window, factor, rounding)
+    return MeanPooling(layer.name, source, target, window, factors, bound, rounding)
 
 
-def sum_bounds(kernel: np.ndarray, codes: Codes, depthwise: bool) -> np.ndarray:
+def sum_bounds(kernel: np.ndarray, codes: Codes) -> np.ndarray:
     """For each output channel the largest magnitude that a partial sum of products can reach, in any
     order of summation."""
     ends = np.stack([kernel * codes.low, kernel * codes.high])
-    axes = (0, 1) if depthwise else (0, 1, 2)
-    up = np.maximum(ends.max(axis=0), 0).sum(axis=axes)
-    down = np.maximum(-ends.min(axis=0), 0).sum(axis=axes)
-    return np.maximum(up, down).ravel()
+    up = np.maximum(ends.max(axis=0), 0).sum(axis=(0, 1, 2))
+    down = np.maximum(-ends.min(axis=0), 0).sum(axis=(0, 1, 2))
+    return np.maximum(up, down)
 
 
 # By the name of a kind of this package.

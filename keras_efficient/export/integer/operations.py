@@ -7,7 +7,7 @@ map. `Codes` says what an integer stands for.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
@@ -70,9 +70,8 @@ class WindowOperation(Operation):
 class Products:
     """Kernel and bias of a weighted sum, in integers.
 
-    `kernel` is (kernel rows, kernel columns, channels, filters), for depthwise layers (kernel rows,
-    kernel columns, channels, multiplier); `bias` one number an output channel, or None. `bound` is
-    the largest magnitude of any partial sum of the products, in any order. `pruned`: the kernel was
+    `kernel` is (kernel rows, kernel columns, channels of a group, filters); `bias` one number an output channel, or
+    None. `bound` is the largest magnitude of any partial sum of the products, in any order. `pruned`: the kernel was
     pruned, so that its zeros are worth an encoding of their own.
     """
 
@@ -91,13 +90,15 @@ class Products:
 class Convolution(WindowOperation):
     """t = sum of x times kernel over the window, and bias; rounded to the target's grid.
 
-    A dense layer behind a flattened map is a convolution whose window is the whole map.
+    A dense layer behind a flattened map is a convolution whose window is the whole map. The filters of each of the
+    `groups` read the channels of their group alone; `depthwise`: each group is one channel.
     `gives_logits`: it is the last layer; the target holds its sums. `shifts`: for each output channel,
     how many places its kernel lies above `products.kernel_codes`; None: all are 0.
     """
 
     products: Products
     rounding: Rounding
+    groups: int = 1
     depthwise: bool = False
     gives_logits: bool = False
     shifts: np.ndarray | None = None
@@ -105,7 +106,7 @@ class Convolution(WindowOperation):
     @property
     def is_whole(self) -> bool:
         """Whether the window is the whole map: every output reads every input."""
-        return self.window.is_whole and not self.depthwise
+        return self.window.is_whole and self.groups == 1 and not self.depthwise
 
     def run(self, x: np.ndarray) -> np.ndarray:
         biases = self.products.biases(self.target.shape[2])
@@ -113,11 +114,10 @@ class Convolution(WindowOperation):
         return self.rounding.apply(sums if self.shifts is None else sums * 2**self.shifts, biases)
 
     def sums(self, x: np.ndarray) -> np.ndarray:
-        multiply: Callable[..., np.ndarray] = multiply_depthwise if self.depthwise else np.matmul
         dtype = exact_dtype(self.products.bound)
         x, kernel = x.astype(dtype), self.products.kernel.astype(dtype)
         places = zip(self.window.slices(x), self.window.offsets(), strict=True)
-        return total(multiply(part, kernel[place]) for part, place in places).astype(np.int64)
+        return total(multiply(part, kernel[place], self.groups) for part, place in places).astype(np.int64)
 
 
 def exact_dtype(bound: int) -> type[np.number]:
@@ -127,10 +127,12 @@ def exact_dtype(bound: int) -> type[np.number]:
     return np.float64 if bound < EXACT_IN_FLOAT64 else np.int64
 
 
-def multiply_depthwise(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Channel c of x times kernel[c, d], as output channel c m + d."""
-    products = x[..., None] * kernel
-    return products.reshape(*x.shape[:-1], -1)
+def multiply(x: np.ndarray, kernel: np.ndarray, groups: int) -> np.ndarray:
+    """The channels of each group of x times the filters of the group: kernel (channels of a group, filters)."""
+    if groups == 1:
+        return np.matmul(x, kernel)
+    channels, weights = x.reshape(*x.shape[:-1], groups, -1, 1), kernel.reshape(len(kernel), groups, -1)
+    return total(channels[..., k, :] * weights[k] for k in range(len(kernel))).reshape(*x.shape[:-1], -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +152,7 @@ class Scale(Operation):
             return places
         products = places.products
         bias, shifts = (None if each is None else each[cells] for each in (products.bias, places.shifts))
-        products = replace(products, kernel=products.kernel[:, :, cells], bias=bias)
+        products = replace(products, kernel=products.kernel[..., cells], bias=bias)
         return replace(places, products=products, shifts=shifts)
 
 
@@ -269,19 +271,17 @@ class Outputs(Operation):
 
 @dataclass(frozen=True, eq=False)
 class MeanPooling(WindowOperation):
-    """The sum of each window times `factor`, rounded to the target's grid: factor 2^exponent is nearly
-    1 / count. Windows do not reach over the edge."""
+    """The sum of each window times `factors[count]`, rounded to the target's grid: factor 2^exponent is nearly
+    1 / count, the number of places of the window on the map. `bound`: the largest magnitude of a sum times its factor.
+    """
 
-    factor: int
+    factors: np.ndarray
+    bound: int
     rounding: Rounding
 
-    @property
-    def bound(self) -> int:
-        """The largest magnitude of a sum times the factor."""
-        return self.source.codes.bound * math.prod(self.window.sizes) * self.factor
-
     def run(self, x: np.ndarray) -> np.ndarray:
-        return self.rounding.apply(total(self.window.slices(x)) * self.factor)
+        factors = self.factors[self.window.counts()][:, :, None]
+        return self.rounding.apply(total(self.window.slices(x)) * factors)
 
 
 @dataclass(frozen=True, eq=False)

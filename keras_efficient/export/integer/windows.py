@@ -8,7 +8,7 @@ from functools import reduce
 
 import numpy as np
 
-from keras_efficient.kinds.windows import Slide, along
+from keras_efficient.kinds.windows import Slide, along, spread_size
 from keras_efficient.storage.liveness import Axis, leading_padding
 
 
@@ -33,6 +33,16 @@ class Window:
         return self.slide.dilation
 
     @property
+    def spread(self) -> tuple[int, int]:
+        return self.slide.spread
+
+    @property
+    def spread_source(self) -> tuple[int, int]:
+        """Rows and columns of the map with the zeros between its places."""
+        rows, columns = map(spread_size, self.source, self.spread)
+        return rows, columns
+
+    @property
     def before(self) -> tuple[int, int]:
         """Zeros above and left of the map."""
         axes = zip(self.source, self.target, self.slide.extents, self.strides, strict=True)
@@ -49,8 +59,8 @@ class Window:
     @property
     def covers_all(self) -> bool:
         """Whether no window reaches over an edge."""
-        ends = zip(self.reach, self.source, strict=True)
-        return self.before == (0, 0) and all(reach <= size for reach, size in ends)
+        ends = zip(self.reach, self.spread_source, strict=True)
+        return self.spread == (1, 1) and self.before == (0, 0) and all(reach <= size for reach, size in ends)
 
     @property
     def is_whole(self) -> bool:
@@ -67,7 +77,10 @@ class Window:
         """For each place within the window, the (n, target rows, target columns, channels) numbers
         that the windows read there; `padding_value` outside of the map."""
         top, left = self.before
-        after = [max(r - b - size, 0) for r, b, size in zip(self.reach, (top, left), self.source, strict=True)]
+        after = [max(r - b - size, 0) for r, b, size in zip(self.reach, (top, left), self.spread_source, strict=True)]
+        if self.spread != (1, 1):
+            places, x = x, np.zeros((len(x), *self.spread_source, x.shape[3]), x.dtype)
+            x[:, :: self.spread[0], :: self.spread[1]] = places
         x = np.pad(x, ((0, 0), (top, after[0]), (left, after[1]), (0, 0)), constant_values=padding_value)
         (down, across), (rows, columns) = self.strides, self.target
         for place in self.offsets():

@@ -149,8 +149,8 @@ def divide(layer: keras.layers.Layer, variable: keras.Variable, structure: Struc
     except ValueError as error:
         raise ValueError(
             f"`structure` does not fit the {variable.name} of layer {described(layer)}: {error}. "
-            "Filters are those of Dense, Conv, DepthwiseConv, Conv*Transpose, DenseQ, Conv1DQ, ConvQ and "
-            "DepthwiseConvQ, DepthwiseConv1DQ. "
+            "Filters are those of Dense, Conv, DepthwiseConv, Conv*Transpose, and of the quantized layers that these "
+            "become. "
             f"Received: structure={structure!r}"
         ) from None
 

@@ -8,6 +8,7 @@ from keras import ops
 from keras_efficient.kinds.windows import Padding, Slide
 from keras_efficient.layers.arguments import (
     check_dilation,
+    check_groups,
     image_channels,
     integer_pair,
     positive_integer,
@@ -86,6 +87,7 @@ class ConvQ(WindowLayer, FoldingLayer):
         padding: `"valid"`, `"same"`, or the zeros around the map as `keras.layers.ZeroPadding2D` takes them,
             such as `((above, below), (left, right))`.
         dilation_rate: Integer or pair (dr, dc); with strides of 1 only.
+        groups: How many equal parts of the channels are filtered on their own, each by as many of the filters.
         activation, signed_output, use_bias: See `KernelLayer`.
         per_channel, batch_norm: See `FoldingLayer`.
         kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
@@ -94,7 +96,7 @@ class ConvQ(WindowLayer, FoldingLayer):
     Input shape: (batch, rows, columns, channels).
     Output shape: (batch, new rows, new columns, filters).
 
-    Weights: kernel (rows, columns, channels, filters), bias (filters,), log2 scales of kernel,
+    Weights: kernel (rows, columns, channels / groups, filters), bias (filters,), log2 scales of kernel,
     bias, output.
 
     Raises:
@@ -114,15 +116,18 @@ class ConvQ(WindowLayer, FoldingLayer):
         activation_bits: int = 4,
         signed_output: SignedOutput = "auto",
         mode: str = "float",
+        groups: int = 1,
         **kwargs: Any,
     ):
         bits = (kernel_bits, bias_bits, activation_bits)
         super().__init__(kernel_size, strides, padding, activation, *bits, signed_output, mode, **kwargs)
         self.filters = positive_integer(filters, "filters")
+        self.groups = positive_integer(groups, "groups")
 
     def build(self, input_shape: Shape) -> None:
         channels = self.fix_channels(input_shape)
-        self.add_weights((*self.kernel_size, channels, self.filters), self.filters, len(input_shape))
+        check_groups(self.groups, channels, self.filters)
+        self.add_weights((*self.kernel_size, channels // self.groups, self.filters), self.filters, len(input_shape))
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         x, padding = self.padded(x)
@@ -132,4 +137,4 @@ class ConvQ(WindowLayer, FoldingLayer):
         return self.filters
 
     def get_config(self) -> Config:
-        return {**super().get_config(), "filters": self.filters}
+        return {**super().get_config(), "filters": self.filters, "groups": self.groups}

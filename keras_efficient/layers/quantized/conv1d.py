@@ -8,6 +8,7 @@ from keras import ops
 from keras_efficient.kinds.windows import Slide, along, read_signal_window
 from keras_efficient.layers.arguments import (
     check_dilation,
+    check_groups,
     positive_integer,
     signal_channels,
     signal_padding,
@@ -90,6 +91,7 @@ class Conv1DQ(SignalLayer, FoldingLayer):
         strides: Steps from window to window (s).
         padding: `"valid"`, `"same"`, `"causal"` (all zeros come before) or the zeros (before, after).
         dilation_rate: Steps between the places of a window (d); with strides of 1 only.
+        groups: How many equal parts of the channels are filtered on their own, each by as many of the filters.
         activation, signed_output, use_bias: See `KernelLayer`.
         per_channel, batch_norm: See `FoldingLayer`.
         kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
@@ -97,7 +99,7 @@ class Conv1DQ(SignalLayer, FoldingLayer):
 
     Input shape: (batch, steps, channels). Output shape: (batch, new steps, filters).
 
-    Weights: kernel (kernel size, channels, filters), bias (filters,), log2 scales of kernel, bias,
+    Weights: kernel (kernel size, channels / groups, filters), bias (filters,), log2 scales of kernel, bias,
     output.
 
     Raises:
@@ -118,15 +120,18 @@ class Conv1DQ(SignalLayer, FoldingLayer):
         activation_bits: int = 4,
         signed_output: SignedOutput = "auto",
         mode: str = "float",
+        groups: int = 1,
         **kwargs: Any,
     ):
         bits = (kernel_bits, bias_bits, activation_bits)
         super().__init__(kernel_size, strides, padding, activation, *bits, signed_output, mode, **kwargs)
         self.filters = positive_integer(filters, "filters")
+        self.groups = positive_integer(groups, "groups")
 
     def build(self, input_shape: Shape) -> None:
         channels = self.fix_channels(input_shape)
-        self.add_weights((self.kernel_size, channels, self.filters), self.filters, len(input_shape))
+        check_groups(self.groups, channels, self.filters)
+        self.add_weights((self.kernel_size, channels // self.groups, self.filters), self.filters, len(input_shape))
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         x, padding = self.padded(x)
@@ -136,7 +141,7 @@ class Conv1DQ(SignalLayer, FoldingLayer):
         return self.filters
 
     def get_config(self) -> Config:
-        return {**super().get_config(), "filters": self.filters}
+        return {**super().get_config(), "filters": self.filters, "groups": self.groups}
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -171,8 +176,6 @@ class DepthwiseConv1DQ(SignalLayer, FoldingLayer):
     Source: this package, after `DepthwiseConvQ`; the grid is that of Gural & Murmann, ICML 2019.
     """
 
-    output_axes = 2
-
     def __init__(
         self,
         kernel_size: int,
@@ -199,6 +202,9 @@ class DepthwiseConv1DQ(SignalLayer, FoldingLayer):
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         x, padding = self.padded(x)
         return ops.depthwise_conv(x, kernel, self.strides, padding, "channels_last", self.dilation_rate)
+
+    def outputs_of(self, kernel_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return kernel_shape[-2:]
 
     def output_channels(self, input_channels: int) -> int:
         return input_channels * self.depth_multiplier

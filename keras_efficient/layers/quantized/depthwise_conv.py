@@ -48,8 +48,6 @@ class DepthwiseConvQ(WindowLayer, FoldingLayer):
         TypeError: If `batch_norm` is something else.
     """
 
-    output_axes = 2
-
     def __init__(
         self,
         kernel_size: int | tuple[int, int],
@@ -76,6 +74,9 @@ class DepthwiseConvQ(WindowLayer, FoldingLayer):
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         x, padding = self.padded(x)
         return depthwise_conv(x, kernel, self.strides, padding, self.dilation_rate)
+
+    def outputs_of(self, kernel_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return kernel_shape[-2:]
 
     def output_channels(self, input_channels: int) -> int:
         return input_channels * self.depth_multiplier

@@ -36,8 +36,6 @@ class FoldingLayer(KernelLayer):
     output; then those of `batch_norm`.
     """
 
-    # How many of the kernel's last axes make up the output channels.
-    output_axes = 1
     # None is for other families.
     kernel_bits: int
     bias_bits: int
@@ -56,6 +54,10 @@ class FoldingLayer(KernelLayer):
         self.batch_norm = _own_batch_norm(batch_norm, self.dtype_policy)
         self.frozen_statistics = bool(frozen_statistics)
 
+    def outputs_of(self, kernel_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape in which one number an output channel meets the kernel: here its last axis."""
+        return kernel_shape[-1:]
+
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         """The linear part of the layer without the bias."""
         raise NotImplementedError
@@ -66,7 +68,7 @@ class FoldingLayer(KernelLayer):
             _build_batch_norm(self.batch_norm, outputs, rank, self.name)
         self.kernel = self.add_kernel("kernel", kernel_shape)
         self.bias = self.add_bias("bias", outputs) if self.use_bias else None
-        scales = kernel_shape[-self.output_axes :] if self.per_channel else ()
+        scales = self.outputs_of(kernel_shape) if self.per_channel else ()
         self.kernel_quantizer = self.add_quantizer(
             "kernel", self.kernel_bits, weight=self.kernel, read=self.folded_kernel, shape=scales
         )
@@ -109,7 +111,7 @@ class FoldingLayer(KernelLayer):
         """The float kernel times the gain of the batch normalization, before rounding."""
         if self.batch_norm is None:
             return self.kernel
-        return self.kernel * ops.reshape(self._gain(), self.kernel.shape[-self.output_axes :])
+        return self.kernel * ops.reshape(self._gain(), self.outputs_of(tuple(self.kernel.shape)))
 
     def folded_bias(self) -> Tensor | None:
         """The float bias with what the batch normalization adds, before rounding."""

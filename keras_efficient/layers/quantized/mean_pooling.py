@@ -1,5 +1,6 @@
 """MeanPoolingQ and GlobalMeanPoolingQ: means on a grid whose scale trains."""
 
+import math
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ from keras import ops
 from keras_efficient.kinds.windows import mean_reciprocal
 from keras_efficient.layers.arguments import integer_pair, padding_name, positive_integer, signal_steps, window_sizes
 from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.ops.depthwise_conv import depthwise_conv
 from keras_efficient.ops.quantize import HALF_PRECISION, check_bits
 from keras_efficient.type_aliases import Config, Shape, Tensor
 
@@ -25,11 +27,15 @@ class MeanLayer(QuantizedLayer):
         self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={-1: input_shape[-1]})
         self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.signed_output)
 
-    def quantized_means(self, sums: Tensor, count: int) -> Tensor:
-        """The output, from the sums of `count` numbers."""
+    def quantized_means(self, sums: Tensor, count: int, counts: Tensor | None = None) -> Tensor:
+        """The output, from the sums of `count` numbers, or of `counts` of them up to that."""
         mode = self.current_mode
-        means = self.activation_quantizer(sums * (mean_reciprocal(count) if mode.quantized else 1 / count), mode)
-        return ops.cast(means, self.compute_dtype)
+        reciprocal = mean_reciprocal if mode.quantized else lambda numbers: 1 / numbers
+        factors = reciprocal(count)
+        if counts is not None:
+            table = ops.convert_to_tensor([0.0, *map(reciprocal, range(1, count + 1))], dtype=sums.dtype)
+            factors = ops.take(table, ops.cast(counts, "int32"), axis=0)
+        return ops.cast(self.activation_quantizer(sums * factors, mode), self.compute_dtype)
 
     def get_config(self) -> Config:
         return {**super().get_config(), "activation_bits": self.activation_bits, "signed_output": self.signed_output}
@@ -41,15 +47,16 @@ class MeanPoolingQ(MeanLayer):
 
         y = q_a(sum of the window * r),    r = 1 / (numbers of the window), to eight binary digits
 
-    with q_a as in `keras_efficient.ops.quantize`; r is exact for windows of 1, 2, 4, 8 ... numbers and
-    off by 0.4 % at most elsewhere. In float mode it is `keras.layers.AveragePooling2D` or `1D`. (The
-    pooling of the 2 KB network, rounded down to a grid over [0, 1), is `AveragePoolingQ`.)
+    with q_a as in `keras_efficient.ops.quantize`; what lies beside the map does not count. r is exact for windows of
+    1, 2, 4, 8 ... numbers and off by 0.4 % at most elsewhere. In float mode it is
+    `keras.layers.AveragePooling2D` or `1D`. (The pooling of the 2 KB network, rounded down to a grid over [0, 1), is
+    `AveragePoolingQ`.)
 
     Args:
         pool_size: Integer, or pair (rows, columns) for images.
         activation_bits: Width of the output in bits, 1 to 16.
         strides: As `pool_size`; None is `pool_size`.
-        padding: `"valid"` only: windows that reach over the edge would divide by other counts.
+        padding: `"valid"` or `"same"`.
         signed_output: Whether the grid of the output has negative codes.
         mode: See `QuantizedLayer`.
 
@@ -59,7 +66,7 @@ class MeanPoolingQ(MeanLayer):
     Weights: the log2 scale of the output (a scalar).
 
     Raises:
-        ValueError: If the padding is not "valid", or a window is larger than the input; for wrong bits or mode.
+        ValueError: If a window is larger than the input; for wrong padding, bits or mode.
 
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
@@ -78,18 +85,17 @@ class MeanPoolingQ(MeanLayer):
         self.pool_size = _window_lengths(pool_size, "pool_size")
         self.strides = self.pool_size if strides is None else _window_lengths(strides, "strides")
         self.padding = padding_name(padding)
-        if self.padding != "valid":
-            raise ValueError(f"`padding` must be 'valid'. Received: padding={padding!r}")
 
     def call(self, inputs: Tensor) -> Tensor:
         x = summable(inputs if len(inputs.shape) == 4 else ops.expand_dims(inputs, 1))
-        (rows, columns), strides = self._windows(inputs.shape)
-        ones = ops.ones((rows, columns, x.shape[-1], 1), dtype=x.dtype)
-        step = strides[0] if strides[0] == strides[1] else 1
-        sums = ops.depthwise_conv(x, ones, step, "valid", data_format="channels_last")
-        # TensorFlow has no depthwise convolution with unequal strides.
-        sums = sums if step == strides[0] == strides[1] else sums[:, :: strides[0], :: strides[1]]
-        return self.quantized_means(sums if len(inputs.shape) == 4 else sums[:, 0], rows * columns)
+        sizes, strides = self._windows(inputs.shape)
+
+        def sums(x):
+            return depthwise_conv(x, ops.ones((*sizes, x.shape[-1], 1), dtype=x.dtype), strides, self.padding)
+
+        counts = None if self.padding == "valid" else sums(ops.ones_like(x[:1, :, :, :1]))
+        y = self.quantized_means(sums(x), math.prod(sizes), counts)
+        return y if len(inputs.shape) == 4 else y[:, 0]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes, strides = self._windows(input_shape)
@@ -100,12 +106,12 @@ class MeanPoolingQ(MeanLayer):
         return (input_shape[0], *places, input_shape[-1])
 
     def _windows(self, input_shape):
-        """Pairs of sizes and strides; a signal is an image of one row."""
+        """Pairs of sizes and strides; a signal is an image of one row, on which all strides are alike."""
         if len(input_shape) == 4:
             return integer_pair(self.pool_size, "pool_size"), integer_pair(self.strides, "strides")
         size = positive_integer(self.pool_size, "pool_size")
         stride = positive_integer(self.strides, "strides")
-        return (1, size), (1, stride)
+        return (1, size), (stride, stride)
 
     def get_config(self) -> Config:
         return {

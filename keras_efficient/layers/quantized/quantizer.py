@@ -64,3 +64,9 @@ class Quantizer:
         if not mode.quantized:
             return x
         return self.grid(x, self.scale, mode.scale_gradient)
+
+
+def sharing_axes(shape: tuple[int, ...], scale_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of values along which they have the same scale."""
+    scales = (1,) * (len(shape) - len(scale_shape)) + tuple(scale_shape)
+    return tuple(axis for axis, number in enumerate(scales) if number == 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -74,13 +73,20 @@ def dense(layer: Any, request: Request) -> list:
 
 
 def convolution(layer: Any, request: Request) -> list:
-    window = read_convolution(layer, request)
+    window = {**read_convolution(layer, request), "groups": layer.groups}
     return with_head(layer, request, lambda **config: layers.ConvQ(layer.filters, **window, **config))
 
 
 def signal_convolution(layer: Any, request: Request) -> list:
-    window = read_convolution(layer, request)
+    window = {**read_convolution(layer, request), "groups": layer.groups}
     return with_head(layer, request, lambda **config: layers.Conv1DQ(layer.filters, **window, **config))
+
+
+def transposed(layer: Any, request: Request) -> list:
+    added = layer.output_padding
+    window = {**read_convolution(layer, request), "output_padding": added[0] if added and len(added) == 1 else added}
+    kind = layers.Conv2DTransposeQ if len(layer.kernel_size) == 2 else layers.Conv1DTransposeQ
+    return with_head(layer, request, lambda **config: kind(layer.filters, **window, **config))
 
 
 def depthwise(layer: Any, request: Request) -> list:
@@ -110,8 +116,6 @@ def read_convolution(layer: Any, request: Request) -> dict:
     """The window of a convolution, or a ValueError that names what has no quantized form."""
     if layer.data_format != "channels_last":
         raise refusal(layer, f"data_format={layer.data_format!r}", "channels must come last")
-    if getattr(layer, "groups", 1) != 1:
-        raise refusal(layer, f"groups={layer.groups}", "filters must not be in groups")
     pairs = {name: getattr(layer, name) for name in ("kernel_size", "strides", "dilation_rate")}
     window = {name: pair[0] if len(pair) == 1 else pair for name, pair in pairs.items()}
     return {**window, "padding": layer.padding if request.padding is None else request.padding}
@@ -216,21 +220,13 @@ def mean_pooling(layer: Any, request: Request) -> list:
     flat = {key: config[key][0] if len(config[key]) == 1 else config[key] for key in ("pool_size", "strides")}
     window = read_window({**config, **flat}, "pool_size")
     places = request.node.inputs[0].shape[:-1]
-    if window.padding == "same" and not fits_without_padding(places, window.sizes, window.strides):
-        raise refusal(
-            layer, "padding='same'", "windows must not reach over the edge, as they count other numbers there"
-        )
+    if window.padding == "same" and None in places and len(set(flat["strides"])) > 1:
+        raise refusal(layer, f"strides={layer.strides}", "the size of the map must be known where they differ")
     signed = request.is_output or not request.non_negative
     bits = request.settings.activation_bits
-    return [layers.MeanPoolingQ(flat["pool_size"], bits, flat["strides"], "valid", signed, **shared_config(layer))]
-
-
-def fits_without_padding(places: tuple, sizes: tuple, strides: tuple) -> bool:
-    """Whether "same" adds nothing, so that it is "valid"."""
-    return None not in places and all(
-        (math.ceil(n / stride) - 1) * stride + size <= n
-        for n, size, stride in zip(places, sizes, strides, strict=False)
-    )
+    return [
+        layers.MeanPoolingQ(flat["pool_size"], bits, flat["strides"], layer.padding, signed, **shared_config(layer))
+    ]
 
 
 def global_mean(layer: Any, request: Request) -> list:
@@ -249,6 +245,7 @@ CONVERTERS: dict[Key, Callable[[Any, Request], list | None]] = {
     Key("layers", "Conv2D"): convolution,
     Key("layers", "Conv1D"): signal_convolution,
     **{Key("layers", f"DepthwiseConv{d}D"): depthwise for d in (1, 2)},
+    **{Key("layers", f"Conv{d}DTranspose"): transposed for d in (1, 2)},
     **{Key("layers", f"SeparableConv{d}D"): separable for d in (1, 2)},
     **{Key("layers", name): combination for name in COMBINING},
     Key("layers", "Concatenate"): concatenation,

@@ -14,7 +14,7 @@ from keras_efficient.storage.live_bits import live_bits
 from keras_efficient.storage.models import layer_spec, shape_behind
 
 # The forms of layers that sum products up.
-SUMS = ("Convolution", "Residual")
+SUMS = ("Convolution", "Residual", "Scale")
 
 
 class PricedLayer(NamedTuple):

@@ -87,6 +87,8 @@ def _unknown_settings(layer):
         yield "zeros around its input"
     if max(getattr(layer, "dilation_rate", (1,))) > 1:
         yield "dilated windows"
+    if getattr(layer, "groups", 1) > 1:
+        yield "groups of filters"
     known = [keras.activations.relu, keras.activations.linear]
     if isinstance(layer, keras.layers.Activation):
         known.append(keras.activations.softmax)
