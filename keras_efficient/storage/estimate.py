@@ -63,8 +63,8 @@ def estimate_storage(
           only the start of a map can be written over, and cells start where they fit into bytes (see
           `storage.planner`). Convolutions need their input and the exact slack; pooling, depthwise convolutions and
           element-wise layers work in place where they can; a residual block needs about two rows and four pixels;
-          a dense layer needs input and outputs at once, on a map those of a pixel. Average pooling of a streamed
-          input needs its averages and a row of running sums.
+          a dense layer needs input and outputs at once (on a map those of a pixel), and so does a transposed
+          convolution with strides. Average pooling of a streamed input needs its averages and a row of running sums.
         - The outputs of the last layer have 16 bits (the logits of the C code), or 32 if they are
           floats. A softmax, activation, dropout or flatten behind it stores nothing.
 

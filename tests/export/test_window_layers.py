@@ -31,6 +31,7 @@ CASES = {
         IMAGE,
         lambda **bits: ke.Conv2DTransposeQ(4, (4, 3), (2, 3), "same", output_padding=(1, 2), use_bias=False, **bits),
     ),
+    "transposed, of one place": (IMAGE, lambda **bits: ke.Conv2DTransposeQ(3, 1, (2, 3), output_padding=0, **bits)),
     "transposed signals": (SIGNAL, lambda **bits: ke.Conv1DTransposeQ(6, 4, 3, output_padding=1, **bits)),
     "thin signals": (SIGNAL, lambda **bits: ke.DepthwiseConv1DQ(3, 4, padding="same", **bits)),
 }  # fmt: skip

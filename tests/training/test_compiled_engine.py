@@ -486,6 +486,9 @@ _UNSUPPORTED = {
     "layer 'conv_q_1' with a regularizer": (
         _network(_layer("ConvQ", filters=2, kernel_size=2, kernel_regularizer="l2")), {},
     ),
+    "layer 'conv_q_1' with groups of filters": (
+        _network(_layer("ConvQ", filters=2, kernel_size=2, groups=2), shape=(6, 6, 2)), {},
+    ),
     "layer 'conv_q_1' with a constraint": (
         _network(_layer("ConvQ", filters=2, kernel_size=2, bias_constraint="non_neg")), {},
     ),

@@ -23,8 +23,9 @@ LOGIT_RANGE = (-(2**15), 2**15 - 1)
 class IntegerModel:
     """The integers that a quantized Keras model stands for, and that its C code computes.
 
-    A chain or a graph of `DenseQ`, `ConvQ`, `Conv1DQ`, the depthwise ones, `ScaleQ`, `ResidualQ`, `AddQ` and the
-    other combinations, `ConcatenateQ`, `ActivationQ`, `AveragePoolingQ`, `MeanPoolingQ`, `GlobalMeanPoolingQ`, Keras's
+    A chain or a graph of `DenseQ`, `ConvQ`, `Conv1DQ`, the depthwise and transposed ones, `ScaleQ`, `ResidualQ`,
+    `AddQ` and the other combinations, `ConcatenateQ`, `ActivationQ`, `AveragePoolingQ`, `MeanPoolingQ`,
+    `GlobalMeanPoolingQ`, Keras's
     max pooling, relu, layers and functions that move numbers, and dropout. Inputs are bytes; a byte stands for
     byte / 256.
 
