@@ -283,6 +283,16 @@ def test_what_interpolates_is_no_move():
     assert not rows["UpSampling2D"].c and rows["RandomRotation"].quantize == "outside"
 
 
+@pytest.mark.filterwarnings("ignore:No samples were given")
+def test_maps_of_four_axes_side_by_side_are_refused():
+    inputs = keras.Input((4, 6))
+    parts = [layers.Reshape((2, 2, 2, 3))(y) for y in (inputs, layers.Dense(6)(inputs))]
+    plain = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(layers.Concatenate()(parts))))
+    with pytest.raises(ValueError, match=r"up to three axes, of known sizes. Received: \(2, 2, 2, 6\)"):
+        ke.export.IntegerModel(ke.quantize_model(plain))
+    assert not ke.support_report(plain).exports_c
+
+
 def test_a_subclass_that_changes_nothing_is_its_base(tmp_path):
     class Sum(ke.AddQ):
         pass
