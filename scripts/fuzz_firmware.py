@@ -48,7 +48,7 @@ def random_graph(seed, adversarial):
     graph = RandomGraph(seed)
     plain = graph.model()
     x = graph.samples(plain, IMAGES)
-    model = ke.quantize_model(plain, x=x, mode="freeze_scales", **graph.settings())
+    model = ke.quantize_model(plain, x=x, mode="freeze_scales", **graph.settings(len(plain.inputs)))
     integers = ke.export.IntegerModel(model)
     codes = integers.encode(x)
     generator, parts = np.random.default_rng(seed), []

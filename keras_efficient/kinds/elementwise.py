@@ -33,6 +33,14 @@ TABLES = (
     *("log_sigmoid", "mish", "selu", "sigmoid", "silu", "soft_shrink", "softplus", "softsign", "sparse_plus"),
     *("sparse_sigmoid", "squareplus", "tanh", "tanh_shrink", "threshold"),
 )
+# Functions of `keras.ops` of a number by itself, and the numbers that they take beside it.
+FUNCTIONS: Mapping[str, tuple[str, ...]] = {
+    "clip": ("x_min", "x_max"),
+    "power": ("x2",),
+    **dict.fromkeys(("absolute", "square", "sqrt", "rsqrt", "reciprocal", "sign", "log", "log1p", "expm1", "erf"), ()),
+    **dict.fromkeys(("sin", "cos", "tan", "sinh", "cosh", "arctan", "arcsinh", "floor", "ceil"), ()),
+}
+FUNCTION = Key("own", "Function")  # the layer that computes one of them
 
 
 def unchanged_shape(config: Config, shape: Shape) -> Shape:
@@ -115,6 +123,13 @@ def table_weights(config: Config, source: FeatureMap) -> Weights:
     return Weights(count, max(count, 1) * config["bits"] << min(source.bits, TABLE_BITS))
 
 
+# By the names of Keras's operations.
+OPS = {
+    name.title(): Kind(
+        shape=unchanged_shape, price=Price(float_bits, cell_by_cell, streams=passed_on), twin="ActivationQ"
+    )
+    for name in FUNCTIONS
+}
 OWN = {
     "ActivationQ": Kind(
         shape=unchanged_shape,

@@ -27,7 +27,7 @@ _LAYERS = (products, transposed, pooling, combining, elementwise, moves, trainin
 KINDS: Mapping[Key, Kind] = {
     **{Key("own", name): kind for family in _OWN for name, kind in family.OWN.items()},
     **{Key("layers", name): kind for family in _LAYERS for name, kind in family.LAYERS.items()},
-    **{Key("ops", name): kind for name, kind in moves.OPS.items()},
+    **{Key("ops", name): kind for family in (moves, elementwise) for name, kind in family.OPS.items()},
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_efficient.kinds import Key, key_of
+from keras_efficient.kinds.elementwise import FUNCTIONS
 from keras_efficient.reading.value import Value
 
 MANY = 1 << 30  # more than any batch has
@@ -73,6 +74,22 @@ def _activation(name: str, **defaults: Any) -> Callable[[Node], LayerForm | None
     def form(node: Node) -> LayerForm | None:
         plain = all(getattr(node.operation, key) == value for key, value in defaults.items())
         return layer("Activation", activation=name) if plain else None
+
+    return form
+
+
+def _function(name: str, arguments: tuple[str, ...]) -> Callable[[Node], LayerForm | None]:
+    """A function of each number by itself, if what it takes beside is numbers; else something that nobody knows."""
+
+    def form(node: Node) -> LayerForm:
+        given = [each for each in (*node.args, *node.kwargs.values()) if not isinstance(each, Value)]
+        given = given or [getattr(node.operation, each, None) for each in arguments]
+        numbers = [_number(each) for each in given]
+        alone = len(node.inputs) == 1 and node.args[:1] == node.inputs and len(given) == len(arguments)
+        if not alone or None in numbers:
+            return LayerForm(None, {})
+        values = dict(zip(arguments, numbers, strict=True))
+        return LayerForm(Key("ops", name.title()), {"function": name, "arguments": values})
 
     return form
 
@@ -205,6 +222,9 @@ _FORMS: dict[Key, Callable[[Node], LayerForm | None]] = {
     **_ops(
         Relu=lambda node: layer("ReLU"),
         Relu6=lambda node: layer("ReLU", max_value=6.0),
+        LogSigmoid=_activation("log_sigmoid"),
+        HardTanh=_activation("hard_tanh"),
+        Celu=_activation("celu", alpha=1.0),
         LeakyRelu=lambda node: layer("LeakyReLU", negative_slope=node.operation.negative_slope),
         Softmax=lambda node: layer("Softmax", axis=node.operation.axis),
         Elu=_activation("elu", alpha=1.0),
@@ -235,5 +255,6 @@ _FORMS: dict[Key, Callable[[Node], LayerForm | None]] = {
         Softsign=_activation("softsign"),
         Tanh=_activation("tanh"),
         Exp=_activation("exponential"),
+        **{name.title(): _function(name, arguments) for name, arguments in FUNCTIONS.items()},
     ),
 }

@@ -118,7 +118,8 @@ def read_network(model: Any) -> Network:
     prepared = {node for entry in entries for node in entry.preparation}
     prepared |= {entry.grid.node for entry in entries if entry.grid}
     nodes = [node for node in graph.working if node not in prepared]
-    values = [_last_value(graph, value, set(nodes)) for value in graph.outputs]
+    inside = {value for node in nodes for value in node.outputs} | {e.grid.node.outputs[0] for e in entries if e.grid}
+    values = [_last_value(graph, value, inside) for value in graph.outputs]
     kept = {node for value in values for node in _before(graph, [value])}
     nodes = [node for node in nodes if node in kept]
     if not nodes and entries[0].grid is None:
@@ -203,18 +204,18 @@ def _before(graph: ModelGraph, values: Iterable[Value]) -> list[Node]:
     return [each for each in graph.nodes if each in found]
 
 
-def _last_value(graph: ModelGraph, value: Value, inside: set[Node]) -> Value:
+def _last_value(graph: ModelGraph, value: Value, inside: set[Value]) -> Value:
     """What the last layer that works computes: heads after it act on the outputs in place.
 
     Where others read that, too, only heads in floats are none of the network: they would not be in integers.
     """
     while True:
         maker = graph.makers.get(value)
-        if maker not in inside or not maker.kind.is_head or len(maker.inputs) != 1:
+        if maker is None or not maker.kind.is_head or len(maker.inputs) != 1:
             return value
         source = maker.inputs[0]
         alone = graph.only_reader(source) is not None or _computes_floats(maker)
-        if graph.makers.get(source) not in inside or not alone:
+        if source not in inside or not alone:
             return value
         value = source
 

@@ -9,6 +9,7 @@ from keras import layers, ops
 import keras_efficient as ke
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.lookup import near_ties
+from keras_efficient.layers.quantized.function import Function
 
 IMAGE, SIGNAL, VECTOR = (7, 9, 3), (12, 3), (9,)
 # In turn, one for each case.
@@ -175,6 +176,9 @@ CASES = {
     "transposed signals": (SIGNAL, lambda y: layers.Conv1DTranspose(4, 3, 3, "same", 2)(y)),
     "up again": (IMAGE, up_again),
     "groups of signals": (SIGNAL, lambda y: layers.Conv1D(6, 3, padding="same", groups=2, activation="relu")(y)),
+    "functions of numbers": (IMAGE, lambda y: ops.clip(ops.abs(y), 0.1, 0.9) - ops.square(y) + ops.floor(y) ** 3),
+    "a relu6 that is read twice": (IMAGE, lambda y: layers.Add()([y, layers.ReLU(6.0)(y), ops.relu6(y)])),
+    "a function at the end of a branch": (VECTOR, lambda y: layers.Multiply()([ops.erf(y), 0.5 - y])),
 }  # fmt: skip
 
 
@@ -265,6 +269,50 @@ def test_wide_activations_are_narrow_before_a_table():
     model = ke.quantize_model(plain, activation_bits=16, x=np.random.default_rng(0).normal(size=(8, 4)))
     assert [layer.activation_quantizer.bits for layer in model.layers[1:3]] == [8, 16]
     ke.export.IntegerModel(model)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_table_of_the_input(bits, tmp_path, c_compiler):
+    """Of 16 bits, also where they were moved, it is rounded to 8 before."""
+    inputs = keras.Input((6, 2))
+    y = layers.Activation("silu")(layers.ZeroPadding1D(1)(inputs))
+    plain = keras.Model(
+        inputs, layers.Dense(2)(layers.Flatten()(layers.LeakyReLU()(layers.Concatenate(1)([inputs, y]))))
+    )
+    x = np.random.default_rng(0).normal(size=(16, 6, 2)).astype("float32")
+    assert ke.support_report(plain).exports_c
+    model = ke.quantize_model(plain, x=x, input_bits=bits, mode="freeze_scales")
+    narrow = [layer.name for layer in model.layers if layer.name.endswith("_input")]
+    assert len(narrow) == (bits > 8)
+    assert_agree(model, x, tmp_path)
+
+
+def test_an_output_that_a_table_reads(tmp_path, c_compiler):
+    inputs = keras.Input((5,))
+    y = layers.Dense(4)(inputs)
+    plain = keras.Model(inputs, [y, layers.Dense(2)(layers.Activation("tanh")(y)), ops.abs(layers.Dense(3)(inputs))])
+    x = np.random.default_rng(0).normal(size=(16, 5)).astype("float32")
+    assert_agree(ke.quantize_model(plain, x=x, mode="freeze_scales"), x, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "message"),
+    [
+        ("softmax", {}, "function must be one of clip, power"),
+        ("clip", {"x_min": 0}, r"arguments of 'clip' must be \['x_min', 'x_max'\]. Received: arguments={'x_min': 0}"),
+    ],
+)
+def test_functions_that_are_none_of_a_number(function, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Function(function, arguments)
+
+
+def test_functions_of_other_tensors_stay_float():
+    inputs = keras.Input((4,))
+    y = ops.power(layers.Dense(3)(inputs), ops.relu(layers.Dense(3)(inputs)))
+    plain = keras.Model(inputs, layers.Dense(2)(y))
+    rows = {row.kind: row for row in ke.support_report(plain).rows}
+    assert rows["power"].quantize == "float" and not rows["power"].c
 
 
 @pytest.mark.parametrize("activation", ["softmax", ops.square, layers.Softmax()])

@@ -11,7 +11,7 @@ from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.grids import UnsupportedLayerError
 from keras_efficient.export.integer.operations import IntegerMap, Lookup
 from keras_efficient.kinds import key_of
-from keras_efficient.kinds.elementwise import TABLE_BITS, TABLE_LAYERS, TABLES
+from keras_efficient.kinds.elementwise import FUNCTION, TABLE_BITS, TABLE_LAYERS, TABLES
 from keras_efficient.layers.activation_names import activation_name
 
 # How far apart floats may come out that several programs compute for one number, relative to it: some last digits.
@@ -21,7 +21,7 @@ NEAR = 2.0**-21
 def read_lookup(layer: Any, source: IntegerMap, output: Codes) -> Lookup:
     """The function of an `ActivationQ`, called on all codes of its input."""
     name = activation_name(layer.activation)
-    if name not in TABLES and key_of(layer.activation) not in TABLE_LAYERS:
+    if name not in TABLES and key_of(layer.activation) not in (*TABLE_LAYERS, FUNCTION):
         raise UnsupportedLayerError(
             layer.name, f"only functions of a number by itself have a table. Received: activation={name!r}"
         )

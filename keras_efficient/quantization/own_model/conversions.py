@@ -16,7 +16,14 @@ from keras_efficient.kinds.elementwise import TABLE_LAYERS, TABLES
 from keras_efficient.kinds.table import KINDS
 from keras_efficient.kinds.windows import read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
-from keras_efficient.quantization.own_model.functions import activation_function, activation_layer, for_table, grid_of
+from keras_efficient.quantization.own_model.functions import (
+    TABLE_FUNCTIONS,
+    activation_function,
+    activation_layer,
+    for_table,
+    function,
+    grid_of,
+)
 from keras_efficient.quantization.own_model.fusion import folds
 from keras_efficient.quantization.own_model.kinds import (
     ACTIVATION,
@@ -253,6 +260,7 @@ CONVERTERS: dict[Key, Callable[[Any, Request], list | None]] = {
     **{Key("layers", f"GlobalAveragePooling{d}D"): global_mean for d in (1, 2)},
     ACTIVATION: activation_function,
     **dict.fromkeys(TABLE_LAYERS, activation_layer),
+    **dict.fromkeys(TABLE_FUNCTIONS, function),
     BATCH_NORM: lone_batch_norm,
     Key("layers", "Normalization"): normalization,
 }

@@ -12,6 +12,7 @@ import numpy as np
 from keras_efficient.copies.layers import copy_of
 from keras_efficient.copies.rebuild import Rebuilder
 from keras_efficient.kinds import Key
+from keras_efficient.kinds.elementwise import TABLE_BITS
 from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.layers.quantized.input import InputQ
 from keras_efficient.quantization.own_model.conversions import convert
@@ -20,7 +21,7 @@ from keras_efficient.quantization.own_model.fusion import leads_out, plan_fusion
 from keras_efficient.quantization.own_model.kinds import relu_name
 from keras_efficient.quantization.own_model.request import Request, StaysFloatError
 from keras_efficient.quantization.own_model.settings import Choice
-from keras_efficient.quantization.own_model.weights import carry_over
+from keras_efficient.quantization.own_model.weights import carry_over, core
 from keras_efficient.quantization.samples import Samples, parts_of
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import is_connected
@@ -69,6 +70,7 @@ class Walk(Rebuilder):
     outside: The values that stand before the grids of the inputs.
     non_negative: The values that are known not to be negative.
     on_grid: The tensors of values of the outside on a grid.
+    wide: The values with more codes than a table has entries.
     """
 
     def __init__(self, model: keras.Model, settings: Quantizing, is_inner: bool):
@@ -83,6 +85,7 @@ class Walk(Rebuilder):
         self.on_grid: dict[Value, Any] = {}
         with_grid = settings.input_bits is not None and not is_inner
         self.signed = signed_values(self.graph, settings.x) if with_grid else {}
+        self.wide = set(self.signed) if (settings.input_bits or 0) > TABLE_BITS else set()
 
     def choice_of(self, node: Node) -> Choice:
         """The widths of a node; inner models, and what only makes masks, have none of their own."""
@@ -104,6 +107,7 @@ class Walk(Rebuilder):
         known = bool(node.inputs) and all(value in self.non_negative for value in node.inputs)
         if node in self.absorbed:
             self.non_negative.update(node.outputs if known else ())
+            self.wide.update(node.outputs if self.reads_wide(node) else ())
             return args[0]
         if node.kind.prepares and self.outside.issuperset(node.inputs):
             self.outside.update(node.outputs)
@@ -119,9 +123,17 @@ class Walk(Rebuilder):
             y = first(tensors if len(tensors) > 1 else tensors[0] if tensors else args[0])
         for layer in others:
             y = layer(y)
-        if self.keeps_sign(node, [first, *others][-1], known):
+        last = [first, *others][-1]
+        if self.keeps_sign(node, last, known):
             self.non_negative.update(node.outputs)
+        quantizer = getattr(core(last), "activation_quantizer", None)
+        keeps = node.kind.keeps_grid or relu_name(*node.form) == "relu"
+        if (quantizer and quantizer.bits > TABLE_BITS) or (not quantizer and keeps and self.reads_wide(node)):
+            self.wide.update(node.outputs)
         return y
+
+    def reads_wide(self, node: Node) -> bool:
+        return not self.wide.isdisjoint(node.inputs)
 
     def tensor(self, node: Node, value: Value) -> Any:
         """A value of the outside on its grid, for a layer that works."""
@@ -164,6 +176,7 @@ class Walk(Rebuilder):
             activation=None if relu is None else relu_name(*relu.form),
             is_output=is_output,
             non_negative=known,
+            wide=self.reads_wide(node),
         )
 
     @staticmethod

@@ -26,6 +26,7 @@ class Request:
         activation: Name of the activation that follows, or None for the layer's own.
         is_output: Whether the model ends with this layer, but for a head.
         non_negative: Whether all inputs are known to be non-negative.
+        wide: Whether an input has more codes than a table has entries.
     """
 
     node: Node
@@ -36,6 +37,7 @@ class Request:
     activation: str | None = None
     is_output: bool = False
     non_negative: bool = False
+    wide: bool = False
 
     @property
     def settings(self) -> Settings:
