@@ -103,7 +103,8 @@ class Drawn:
         second = ke.ConvQ(first.shape[-1], 3, padding="same", **self.bits())(first)
         joined = ke.AddQ(activation_bits=self.random.choice(WIDTHS))([first, second])
         if self.random.random() < 0.5:
-            joined = ke.ConcatenateQ(activation_bits=5, axis=self.size(3))([joined, layers.MaxPooling2D(3, 1, "same")(joined)])
+            pooled = layers.MaxPooling2D(3, 1, "same")(joined)
+            joined = ke.ConcatenateQ(activation_bits=5, axis=self.size(3))([joined, pooled])
         return keras.Model(inputs, ke.DenseQ(self.size(6))(layers.Flatten()(joined)))
 
 
