@@ -69,13 +69,15 @@ class Drawn:
     def after(self, x):
         """Up to three layers, and the outputs."""
         for _ in range(self.random.randint(0, 3)):
-            kind = self.random.choice(("window", "window", "residual", "dense", "cells"))
+            kind = self.random.choice(("window", "window", "residual", "dense", "scale", "cells"))
             if kind == "window":
                 x = self.window(x)
             elif kind == "residual":
                 x = ke.ResidualQ(**self.bits())(x)
             elif kind == "dense":
                 x = ke.DenseQ(self.size(6), **self.bits())(x)
+            elif kind == "scale":
+                x = ke.ScaleQ(**self.bits())(x)
             else:
                 x = ke.ActivationQ(self.random.choice(WIDTHS))(layers.ReLU()(x))
         return ke.DenseQ(self.size(8))(layers.Flatten()(x)) if self.random.random() < 0.5 else x
@@ -101,7 +103,8 @@ class Drawn:
         second = ke.ConvQ(first.shape[-1], 3, padding="same", **self.bits())(first)
         joined = ke.AddQ(activation_bits=self.random.choice(WIDTHS))([first, second])
         if self.random.random() < 0.5:
-            joined = ke.ConcatenateQ(activation_bits=5)([joined, layers.MaxPooling2D(3, 1, "same")(joined)])
+            pooled = layers.MaxPooling2D(3, 1, "same")(joined)
+            joined = ke.ConcatenateQ(activation_bits=5, axis=self.size(3))([joined, pooled])
         return keras.Model(inputs, ke.DenseQ(self.size(6))(layers.Flatten()(joined)))
 
 

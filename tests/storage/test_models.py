@@ -150,7 +150,7 @@ REFUSED = [
         "not known: 'odd' .UnitNormalization.. keras_effic",
     ),
     (
-        lambda: sequential((4, 4), layers.TimeDistributed(layers.Dense(2), name="wrapper")),
+        lambda: sequential((4, 4, 4), layers.TimeDistributed(layers.Conv1D(2, 2), name="wrapper")),
         r"not known: 'wrapper' \(TimeDistributed\)",
     ),
     (
