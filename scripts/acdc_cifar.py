@@ -34,9 +34,9 @@ FACTORS = (0.0, "compression", 1.0)
 MEAN, DEVIATION = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)  # of the channels
 
 
-def network(kind):
+def network(kind, depth):
     """WRN(10, 1), "dense" or "acdc"; its output is logits."""
-    convolution = ke.networks.acdc_convolution() if kind == "acdc" else None
+    convolution = ke.networks.acdc_convolution(depth) if kind == "acdc" else None
     return ke.networks.wide_resnet(10, 1, convolution=convolution, softmax=False)
 
 
@@ -53,7 +53,7 @@ def train(kind, settings, data, teacher=None):
     x, y, x_check, y_check = data
     keras.utils.set_random_seed(settings["seed"])
     random = np.random.default_rng(settings["seed"])
-    model = network(kind)
+    model = network(kind, settings.get("depth", 12))
     steps = len(x) // BATCH
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps * settings["epochs"] - steps // 2, warmup_target=RATE, warmup_steps=steps // 2
@@ -114,7 +114,7 @@ def main():
     parser.add_argument("--seeds", type=integers, default=[0, 1, 2], help="of the comparison, comma-separated")
     parser.add_argument("--images", type=int, default=10_000, help="of the training set")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--quick", action="store_true", help="256 images, one epoch, one seed, one weight decay")
+    parser.add_argument("--quick", action="store_true", help="two layers, 256 images, one epoch, one seed, one decay")
     arguments = parser.parse_args()
     images, epochs = (256, 1) if arguments.quick else (arguments.images, arguments.epochs)
     ledger = Ledger("acdc_cifar", arguments.quick, "python scripts/acdc_cifar.py --data-dir DIR")
@@ -122,7 +122,8 @@ def main():
     if arguments.quick:
         judged, tested = ((*data[:2], data[2][:100], data[3][:100]) for data in (judged, tested))
     decays = DECAYS[:1] if arguments.quick else DECAYS
-    table, best = choose_weight_decay(ledger, judged, {"images": images, "epochs": epochs}, decays)
+    base = {"images": images, "epochs": epochs, **({"depth": 2} if arguments.quick else {})}
+    table, best = choose_weight_decay(ledger, judged, base, decays)
     summary = {"weight_decay": table, "chosen": {key: best[key] for key in ("weight_decay", "factor")}}
     if "distillation" in arguments.parts.split(","):
         settings = {key: value for key, value in best.items() if key != "accuracy"}

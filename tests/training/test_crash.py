@@ -167,9 +167,8 @@ def test_leftovers_of_finished_trials_are_removed(whole, data, copy):
     assert all(path.read_text() == "mine" for path in mine)
 
 
-def test_a_finished_run_is_tidied_up(data, tmp_path):
-    directory = tmp_path / "run"
-    _train(directory, data)
+def test_a_finished_run_is_tidied_up(whole, data, tmp_path):
+    directory = shutil.copytree(whole, tmp_path / "run")
     (directory / LOCK).write_text("of a process that was killed")
     half = make_temporary_folder(directory)
     _train(directory, data)
