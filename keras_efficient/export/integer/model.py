@@ -20,10 +20,10 @@ LOGIT_RANGE = (-(2**15), 2**15 - 1)
 class IntegerModel:
     """The integers that a quantized Keras model stands for, and that its C code computes.
 
-    A chain or a graph of `DenseQ`, `ConvQ`, `Conv1DQ`, the depthwise and transposed ones, `ResidualQ`, `AddQ` and the other
-    combinations, `ConcatenateQ`, `ActivationQ`, `AveragePoolingQ`, `MeanPoolingQ`, `GlobalMeanPoolingQ`, Keras's
-    max pooling, relu, layers and functions that move numbers, and dropout. Inputs are bytes; a byte stands for
-    byte / 256.
+    A chain or a graph of `DenseQ`, `ConvQ`, `Conv1DQ`, the depthwise and transposed ones, `ResidualQ`, `AddQ` and the
+    other combinations, `ConcatenateQ`, `ActivationQ`, `AveragePoolingQ`, `MeanPoolingQ`, `GlobalMeanPoolingQ`,
+    Keras's max pooling, relu, layers and functions that move numbers, and dropout. Inputs are bytes; a byte stands
+    for byte / 256.
 
     A model that starts with an `InputQ` (as those of `quantize_model` do) takes the integers of its grid,
     8 or 16 bits, signed or not: `encode` gives them. Its logits are the output codes of the last layer.
