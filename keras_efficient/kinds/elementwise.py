@@ -33,12 +33,14 @@ TABLES = (
     *("log_sigmoid", "mish", "selu", "sigmoid", "silu", "soft_shrink", "softplus", "softsign", "sparse_plus"),
     *("sparse_sigmoid", "squareplus", "tanh", "tanh_shrink", "threshold"),
 )
-# Functions of `keras.ops` of a number by itself, and the numbers that they take beside it.
+# Functions of `keras.ops` that are finite for each number by itself, and the numbers that they take beside it.
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "clip": ("x_min", "x_max"),
     "power": ("x2",),
-    **dict.fromkeys(("absolute", "square", "sqrt", "rsqrt", "reciprocal", "sign", "log", "log1p", "expm1", "erf"), ()),
-    **dict.fromkeys(("sin", "cos", "tan", "sinh", "cosh", "arctan", "arcsinh", "floor", "ceil"), ()),
+    **dict.fromkeys(
+        ("absolute", "square", "sign", "expm1", "erf", "sin", "cos", "sinh", "cosh", "arctan", "arcsinh"), ()
+    ),
+    **dict.fromkeys(("floor", "ceil"), ()),
 }
 FUNCTION = Key("own", "Function")  # the layer that computes one of them
 

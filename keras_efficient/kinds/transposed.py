@@ -50,6 +50,8 @@ def read_transposed(config: Config, rank: int) -> Slide:
     given = read({**config, "padding": "valid"}, "kernel_size")
     added = config.get("output_padding")
     pair = (None, first_of(added)) if rank == 2 else added if isinstance(added, (list, tuple)) else (added, added)
+    if len(pair) != 2:
+        raise ValueError(f"output_padding must be an integer, a pair (rows, columns) or None. Received: {added!r}")
     padding = config.get("padding", "valid")
     axes = zip(given.extents, given.strides, pair, strict=True)
     rows, columns = (transposed_border(extent, stride, padding, each) for extent, stride, each in axes)

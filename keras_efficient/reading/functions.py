@@ -86,7 +86,8 @@ def _function(name: str, arguments: tuple[str, ...]) -> Callable[[Node], LayerFo
         given = given or [getattr(node.operation, each, None) for each in arguments]
         numbers = [_number(each) for each in given]
         alone = len(node.inputs) == 1 and node.args[:1] == node.inputs and len(given) == len(arguments)
-        if not alone or None in numbers:
+        is_root = name == "power" and not all(each and each > 0 and each.is_integer() for each in numbers)
+        if not alone or None in numbers or is_root:
             return LayerForm(None, {})
         values = dict(zip(arguments, numbers, strict=True))
         return LayerForm(Key("ops", name.title()), {"function": name, "arguments": values})

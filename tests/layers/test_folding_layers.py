@@ -219,7 +219,7 @@ class TransposedContract(FoldingContract):
             expected = numpy_layers.quantize(kernel[..., number, :], 3, each)
             np.testing.assert_array_equal(rounded[..., number, :], expected)
 
-    @pytest.mark.parametrize("added", [-1, 2, "a", 0.5])
+    @pytest.mark.parametrize("added", [-1, 2, "a", 0.5, (1, 1, 1)])
     def test_wrong_output_padding_is_refused(self, added):
         with pytest.raises(ValueError, match=r"output_padding must be (at least 0 and less than|an integer).*Received"):
             self.layer_class(2, 3, 2, output_padding=added)
