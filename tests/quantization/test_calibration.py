@@ -147,14 +147,14 @@ def test_the_errors_are_those_of_quantize(bits, signed, dtype):
 
 
 def test_a_large_kernel_gets_the_scales_of_all_its_numbers():
-    """Its errors are summed up part by part: the outlier stands in the last one."""
-    kernel = np.random.default_rng(0).normal(size=(scales._NUMBERS_AT_ONCE, 2)).astype("float32")
-    kernel[-1, 1] = 1000.0
-    quantizer = Quantizer("kernel", 8, True, keras.Variable(np.zeros(2, "float32")))
+    """Its errors are summed up part by part: an outlier stands in the first one, another in the last one."""
+    kernel = np.random.default_rng(0).normal(size=(scales._NUMBERS_AT_ONCE, 3)).astype("float32")
+    kernel[0, 0] = kernel[-1, 1] = 1000.0
+    quantizer = Quantizer("kernel", 8, True, keras.Variable(np.zeros(3, "float32")))
     found = np.log2(scales.least_error_scales(kernel, quantizer))
     exponents = np.arange(-4, 11)
-    best = [np.argmin([rounding_error(kernel[:, f].astype(float), 8, e) for e in exponents]) for f in range(2)]
-    assert list(found) == list(exponents[best]) and found[0] != found[1]
+    best = [np.argmin([rounding_error(kernel[:, f].astype(float), 8, e) for e in exponents]) for f in range(3)]
+    assert list(found) == list(exponents[best]) and found[0] == found[1] != found[2]
 
 
 @pytest.mark.filterwarnings("ignore:The d of layer")
