@@ -64,7 +64,6 @@ def replaced(make: Callable[[h5py.File], object], path: str = KERNEL) -> Callabl
 
 
 def _external(file):
-    Path("secret.bin").write_bytes(bytes(160))
     file.create_dataset(KERNEL, (4, 10), "float32", external=[("/etc/passwd", 0, 160)])
 
 

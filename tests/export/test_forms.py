@@ -285,6 +285,7 @@ def test_a_table_of_the_input(bits, tmp_path, c_compiler):
     narrow = [layer.name for layer in model.layers if layer.name.endswith("_input")]
     assert len(narrow) == (bits > 8)
     assert_agree(model, x, tmp_path)
+    np.testing.assert_allclose(model.predict(x, verbose=0), plain.predict(x, verbose=0), atol=0.1)
 
 
 def test_an_output_that_a_table_reads(tmp_path, c_compiler):
