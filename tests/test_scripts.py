@@ -31,6 +31,7 @@ _SCRIPTS = {
     "benchmark_storage": ("", "benchmark_storage"),
     "check_crashes": ("", "crashes"),
     "choosing_a_layer": ("--data-dir DATA", "choosing_a_layer"),
+    "compare_calibration": ("--data-dir DATA --models OUT --parts mnist_cnn", "compare_calibration"),
     "compare_litert": ("--data-dir DATA --checkpoints CHECKPOINTS", "compare_litert"),
     "fuzz_firmware": ("", "fuzz_firmware"),
     "lphm_parameters": (None, "lphm_parameters"),
