@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 
 import keras_efficient as ke
 from keras_efficient.export_command import ExportArguments, load_model, run_export
+from keras_efficient.folders import tidy_up
 from keras_efficient.networks import MNIST_2KB
 from keras_efficient.report import load_result, summary_table, write_report
 from keras_efficient.report.search import search_summary
@@ -221,6 +222,7 @@ def search(
 def report(directory: Annotated[Path, Argument(help="Folder of a finished run.")]) -> None:
     """Write report.html of a run again, from its result.json."""
     write_report(load_result(directory), directory / "report.html")
+    tidy_up(directory)
     echo(f"Wrote {directory / 'report.html'}")
 
 

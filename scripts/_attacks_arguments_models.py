@@ -167,7 +167,7 @@ TOOLS = [
     ("ke.quantization.scale_table(...)", "model", "quantized", ("None", "3")),
     ("ke.quantization.round_scales(...)", "model", "quantized", ("None", "3")),
     ("ke.storage.exact_slack((6, 6, 1), (4, 4, 1), 3, 1, ...)", "order", "'row'", NAME),
-    ("ke.storage.exact_slack((6, 6, 1), (4, 4, 1), 3, 1, ...)", "padding", "'valid'", ("'nosuch'", "-3", "None")),
+    ("ke.storage.exact_slack((6, 6, 1), (4, 4, 1), 3, 1, ...)", "padding", "'valid'", ("'nosuch'", "3", "None")),
     (
         "ke.storage.exact_slack(output_shape=(4, 4, 1), kernel_size=3, strides=1, ...)",
         "input_shape",

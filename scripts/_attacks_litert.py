@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from _attacks import Attack, check, program
@@ -69,6 +70,7 @@ def _ended(number, hang):
         process = subprocess.Popen(
             [sys.executable, "-c", _text(folder, child=_HANGS.format(hang))],
             cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # which background jobs may ignore
         )  # fmt: skip
         pid = _wait_for(lambda: int((folder / "pid").read_text()))
         time.sleep(1)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_efficient.kinds.fields import check_pair, is_integer
-from keras_efficient.kinds.windows import window_output_size
+from keras_efficient.kinds.windows import PADDINGS, window_output_size
 from keras_efficient.storage.liveness import ORDERS, Axis, window_slacks
 
 
@@ -44,6 +44,8 @@ def exact_slack(
     Source: liveness simulation of the 2 KB network study (2 KB network: 533, 149 and 46 cells).
     """
     check_order(order)
+    if padding not in PADDINGS:
+        raise ValueError(f"padding must be 'valid' or 'same'. Received: padding={padding!r}")
     (rows_in, columns_in, channels) = check_map(input_shape, "input_shape")
     (rows_out, columns_out, filters) = check_map(output_shape, "output_shape")
     kernel = check_pair(kernel_size, "kernel_size")

@@ -150,8 +150,12 @@ def keep_choice(directory: Path, chosen: int) -> None:
 
 
 def remove_leftovers(trials: Iterable[Path]) -> None:
-    """Delete what trials leave in their folders: half-written files, lines of workers, states of finished ones."""
-    for folder in filter(Path.is_dir, trials):
+    """Delete what trials leave in their folders and those of their stages: half-written files, lines of workers, states
+    of finished ones."""
+    folders = [folder for folder in trials if folder.is_dir()]
+    for stage in {folder.parent for folder in folders}:
+        remove_temporary(stage)
+    for folder in folders:
         remove_temporary(folder)
         (folder / PROGRESS).unlink(missing_ok=True)
         if (folder / RECORD).exists():

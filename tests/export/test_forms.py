@@ -288,6 +288,19 @@ def test_a_table_of_the_input(bits, tmp_path, c_compiler):
     np.testing.assert_allclose(model.predict(x, verbose=0), plain.predict(x, verbose=0), atol=0.1)
 
 
+def test_an_input_that_is_also_read_as_it_is(tmp_path, c_compiler):
+    """Then nothing prepares it: its grid comes first."""
+    inputs = keras.Input((6, 6, 2))
+    y = layers.Add()([layers.Conv2D(2, 3, padding="same")(layers.Rescaling(1 / 127.5, -1)(inputs)), inputs / 255.0])
+    plain = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(y)))
+    x = np.random.default_rng(0).integers(0, 256, (16, 6, 6, 2)).astype("float32")
+    assert ke.support_report(plain).exports_c
+    model = ke.quantize_model(plain, x=x, mode="freeze_scales")
+    integers, _ = assert_agree(model, x, tmp_path)
+    assert not integers.input.codes.signed
+    np.testing.assert_allclose(model.predict(x, verbose=0), plain.predict(x, verbose=0), atol=0.1)
+
+
 def test_an_output_that_a_table_reads(tmp_path, c_compiler):
     inputs = keras.Input((5,))
     y = layers.Dense(4)(inputs)

@@ -64,10 +64,11 @@ def _is_linear(node: Node) -> bool:
 
 
 def prepares(graph: ModelGraph) -> set[Node]:
-    """The nodes that prepare an input, before its grid."""
+    """The nodes that prepare an input, before its grid: as long as nobody else reads what they read."""
     values, nodes = set(graph.inputs), set()
     for node in graph.nodes:
-        if node.kind.prepares and values.issuperset(node.inputs):
+        alone = all(value in values and graph.only_reader(value) is node for value in node.inputs)
+        if node.kind.prepares and alone:
             nodes.add(node)
             values.update(node.outputs)
     return nodes

@@ -16,6 +16,7 @@ from keras_efficient.kinds.elementwise import TABLE_BITS
 from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.layers.quantized.input import InputQ
 from keras_efficient.quantization.own_model.conversions import convert
+from keras_efficient.quantization.own_model.float_layers import prepares
 from keras_efficient.quantization.own_model.functions import for_table, reads_through_table
 from keras_efficient.quantization.own_model.fusion import leads_out, plan_fusions
 from keras_efficient.quantization.own_model.kinds import relu_name
@@ -67,7 +68,7 @@ class Walk(Rebuilder):
     """One walk through a model.
 
     made: What each operation became, by id, with its first call.
-    outside: The values that stand before the grids of the inputs.
+    outside, preparing: The values and nodes that stand before the grids of the inputs.
     non_negative: The values that are known not to be negative.
     on_grid: The tensors of values of the outside on a grid.
     wide: The values with more codes than a table has entries.
@@ -80,7 +81,7 @@ class Walk(Rebuilder):
         self.fusions = plan_fusions(self.graph, floats, settings.fold)
         self.absorbed = {node for fusion in self.fusions.values() for node in fusion.absorbed}
         self.made: dict[int, tuple[Node, list]] = {}
-        self.outside = set(self.graph.inputs)
+        self.outside, self.preparing = set(self.graph.inputs), prepares(self.graph)
         self.non_negative: set[Value] = set()
         self.on_grid: dict[Value, Any] = {}
         with_grid = settings.input_bits is not None and not is_inner
@@ -109,7 +110,7 @@ class Walk(Rebuilder):
             self.non_negative.update(node.outputs if known else ())
             self.wide.update(node.outputs if self.reads_wide(node) else ())
             return args[0]
-        if node.kind.prepares and self.outside.issuperset(node.inputs):
+        if node in self.preparing:
             self.outside.update(node.outputs)
         if id(node.operation) not in self.made:
             # Called again, it may meet other inputs.
@@ -138,7 +139,7 @@ class Walk(Rebuilder):
     def tensor(self, node: Node, value: Value) -> Any:
         """A value of the outside on its grid, for a layer that works."""
         needs_grid = value in self.outside and value in self.signed
-        if not needs_grid or node.layer_key in BEFORE_GRID or node.kind.prepares:
+        if not needs_grid or node.layer_key in BEFORE_GRID or node in self.preparing:
             return self.known[value]
         if value not in self.on_grid:
             number = len(self.on_grid)
@@ -152,8 +153,8 @@ class Walk(Rebuilder):
         """What takes the place of the operation of a node."""
         if is_connected(node.operation):
             return [self.settings.copy(node.operation, is_inner=True)]
-        prepares = node.kind.prepares and self.outside.issuperset(node.outputs)
-        made = convert(self.request(node, known)) if node in self.fusions and not prepares else None
+        works = node in self.fusions and node not in self.preparing
+        made = convert(self.request(node, known)) if works else None
         return made or [copy_of(node.operation)]
 
     def request(self, node: Node, known: bool) -> Request:
@@ -193,11 +194,9 @@ def signed_values(graph: ModelGraph, x: Samples | None) -> dict[Value, bool]:
 
     Without samples they may be. Values that are no floats (the indices of an embedding, say) get no grid.
     """
-    nodes, outside = [], list(graph.inputs)
-    for node in graph.nodes:
-        if node.kind.prepares and all(value in outside for value in node.inputs):
-            nodes.append(node)
-            outside += node.outputs
+    before = prepares(graph)
+    nodes = [node for node in graph.nodes if node in before]
+    outside = [*graph.inputs, *(value for node in nodes for value in node.outputs)]
     floats = [value for value in outside if "float" in value.dtype]
     if x is None:
         return dict.fromkeys(floats, True)
