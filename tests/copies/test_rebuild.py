@@ -149,9 +149,9 @@ def test_foreign_classes_stay_float_and_subclasses_that_change_nothing_do_not():
 def test_what_cannot_be_quantized_as_it_is_set_stays_float():
     x = np.random.default_rng(0).normal(size=(8, 9, 9, 2)).astype("float32")
     inputs = keras.Input((9, 9, 2))
-    y = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 3, groups=2, name="wide")(inputs)))
+    y = layers.ReLU()(layers.BatchNormalization(axis=1, name="rows")(layers.Conv2D(4, 3)(inputs)))
     model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(y)))
-    with pytest.warns(UserWarning, match=r"wide \(Conv2D\)"):
+    with pytest.warns(UserWarning, match=r"rows \(BatchNormalization\)"):
         small = ke.quantize_model(model, x=x, mode="float")
     np.testing.assert_allclose(outputs(small, x)[0], outputs(model, x)[0], rtol=1e-4, atol=1e-5)
 
