@@ -55,7 +55,15 @@ _SCRIPTS = {
 _JAX = {"acdc_approximation", "benchmark_random_bases", "pruning_recipes"}
 _COMPILING = {"benchmark_driver", "fuzz_firmware"}  # the others say what is missing, and go on
 # What measures nothing, and what needs a package in an environment of its own.
-_OTHERS = {"own_model", "random_networks", "random_graphs", "select_trials", "benchmark_tinybig", "ship_model", "show_records"}
+_OTHERS = {
+    "own_model",
+    "random_networks",
+    "random_graphs",
+    "select_trials",
+    "benchmark_tinybig",
+    "ship_model",
+    "show_records",
+}
 _PAGES = {"readme_tables", "docs_tables", "reproduction_page", "benchmarks", "draw_figures", "storage_pictures"}
 
 
