@@ -154,7 +154,7 @@ def test_leftovers_of_finished_trials_are_removed(whole, data, copy):
     trial = copy / "stages/0_float/trial_000"
     for name in ("state.npz", "progress.jsonl"):
         (trial / name).write_text("left behind")
-    for folder in (copy, trial):
+    for folder in (copy, trial, trial.parent):
         (make_temporary_folder(folder) / "half.keras").write_text("half")
     mine = [copy / "notes.tmp.txt", copy / "mine/progress.jsonl", copy / "old.tmp.d/result.tmp.json"]
     for path in mine:

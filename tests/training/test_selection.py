@@ -77,6 +77,7 @@ def test_the_order_of_trials_does_not_matter(n, seed):
         ([0.1], [0.9, 0.8], 10, "same length, at least 1. Received: shapes"),
         ([], [], 10, "same length, at least 1"),
         ([0.1], [0.9], 0, "`samples` must be an integer of at least 1"),
+        ([0.1, 0.2], [0.9, 1.5], 10, r"`accuracies` must lie between 0 and 1. Received: \[0.9, 1.5\]"),
     ],
 )
 def test_wrong_input_is_refused(losses, accuracies, samples, message):
