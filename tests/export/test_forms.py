@@ -94,6 +94,12 @@ def sloped(y, shared_axes=None):
     return layers.PReLU(uniform(-0.5, 1), shared_axes=shared_axes)(y)
 
 
+def on_steps(y):
+    """As many numbers as a dense layer on all steps would store."""
+    steps = layers.Reshape((4, 2))(y)
+    return layers.Dense(8)(steps) + layers.Dense(8, activation="relu")(steps)
+
+
 def up_again(y):
     half = conv(activation="relu")(layers.MaxPooling2D(2, padding="same")(y))
     return layers.Concatenate()([layers.Cropping2D(((1, 0), (0, 1)))(layers.Conv2DTranspose(4, 2, 2)(half)), y])
@@ -179,6 +185,7 @@ CASES = {
     "functions of numbers": (IMAGE, lambda y: ops.clip(ops.abs(y), 0.1, 0.9) - ops.square(y) + ops.floor(y) ** 3),
     "a relu6 that is read twice": (IMAGE, lambda y: layers.Add()([y, layers.ReLU(6.0)(y), ops.relu6(y)])),
     "a function at the end of a branch": (VECTOR, lambda y: layers.Multiply()([ops.erf(y), 0.5 - y])),
+    "dense layers on steps of a vector": (VECTOR, on_steps),
 }  # fmt: skip
 
 

@@ -127,7 +127,7 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
     for position, call in enumerate(network.calls):
         sources = [wires[place] for place in call.sources]
         views = [IntegerMap(wire.shape, maps[wire.number].codes) for wire in sources]
-        flat = sources[0].flat or call.node.form.key == FLATTEN
+        flat = network.is_chain and (sources[0].flat or call.node.form.key == FLATTEN)
         is_last = (count + position,) == network.outputs
         context = Context(flat, network.is_sum(position), is_last, not network.is_chain)
         layer, operation = as_layer(call.node), None
