@@ -10,7 +10,7 @@ from keras_efficient.export.c.cells import Cells, index_type, number_line, store
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import AXES, braces, counting, function, plus, plus_text, times
-from keras_efficient.export.integer.operations import Combination, Concatenation, Outputs
+from keras_efficient.export.integer.merging import Combination, Concatenation, Outputs
 from keras_efficient.export.integer.rounding import Rounding
 
 

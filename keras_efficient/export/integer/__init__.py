@@ -1,11 +1,10 @@
 """Quantized networks in integers."""
 
 from keras_efficient.export.integer.codes import Codes
+from keras_efficient.export.integer.merging import Combination, Concatenation, Outputs
 from keras_efficient.export.integer.model import IntegerModel
 from keras_efficient.export.integer.operations import (
     AveragePooling,
-    Combination,
-    Concatenation,
     Convolution,
     IntegerMap,
     Lookup,
@@ -13,7 +12,6 @@ from keras_efficient.export.integer.operations import (
     MeanPooling,
     Move,
     Operation,
-    Outputs,
     Rescale,
     Residual,
     Scale,

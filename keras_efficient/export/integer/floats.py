@@ -13,10 +13,9 @@ import numpy as np
 
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.grids import exponents_of, finite_values
+from keras_efficient.export.integer.merging import Combination, Concatenation
 from keras_efficient.export.integer.operations import (
     AveragePooling,
-    Combination,
-    Concatenation,
     Convolution,
     Lookup,
     MeanPooling,

@@ -23,10 +23,9 @@ from keras_efficient.export.integer.grids import (
     weight_codes,
 )
 from keras_efficient.export.integer.lookup import read_lookup
+from keras_efficient.export.integer.merging import read_combination, read_concatenation
 from keras_efficient.export.integer.operations import (
     AveragePooling,
-    Combination,
-    Concatenation,
     Convolution,
     IntegerMap,
     MaxPooling,
@@ -40,9 +39,8 @@ from keras_efficient.export.integer.operations import (
 )
 from keras_efficient.export.integer.rounding import Term, plan_rounding
 from keras_efficient.export.integer.windows import Window
-from keras_efficient.kinds.combining import place_of_axis, repeated_shape
 from keras_efficient.kinds.kind import THIN, TRANSPOSED
-from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap, as_image
+from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
 from keras_efficient.kinds.moves import IMAGE_AXES
 from keras_efficient.kinds.steps import MoveStep
 from keras_efficient.kinds.transposed import turned
@@ -211,38 +209,6 @@ def rescale(layer: Any, source: IntegerMap, output: Codes, relu: bool = False, l
     return Rescale(layer.name, source, IntegerMap(source.shape, output), rounding)
 
 
-def read_combination(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
-    relu, limit = read_activation(
-        layer, getattr(layer, "activation", keras.activations.linear), layer.activation_quantizer
-    )
-    output = output_codes(layer, layer.activation_quantizer, context)
-    function, factor = FUNCTIONS[call.node.form.class_name], 1
-    terms = [Term(source.codes.bound, source.codes.exponent) for source in sources]
-    if function == "multiply":
-        first, second = terms
-        terms = [Term(first.bound * second.bound, first.exponent + second.exponent)]
-    if function == "mean":
-        digits, exponent = math.frexp(mean_reciprocal(len(sources)))
-        factor = int(digits * 2**MEAN_DIGITS)
-        terms = [Term(term.bound * factor, term.exponent + exponent - MEAN_DIGITS) for term in terms]
-    once = function not in ("maximum", "minimum")
-    summed = [terms] if once else [[term] for term in terms]
-    roundings = tuple(plan_rounding(each, output, relu=relu, highest=limit) for each in summed)
-    shape = repeated_shape([source.shape for source in sources])
-    return Combination(layer.name, sources[0], IntegerMap(shape, output), tuple(sources), function, roundings, factor)
-
-
-def read_concatenation(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
-    output = output_codes(layer, layer.activation_quantizer, context)
-    shape = call.node.outputs[0].shape
-    if None in shape or len(shape) > IMAGE_AXES:
-        raise UnsupportedLayerError(layer.name, f"maps have up to three axes, of known sizes. Received: {shape}")
-    axis = place_of_axis(call.config, shape) + IMAGE_AXES - len(shape)
-    roundings = tuple(plan_rounding([Term(s.codes.bound, s.codes.exponent)], output) for s in sources)
-    target = IntegerMap(as_image(shape), output)
-    return Concatenation(layer.name, sources[0], target, tuple(sources), roundings, axis)
-
-
 def read_move(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     (source,), shapes = sources, (call.node.data[0].shape, call.node.outputs[0].shape)
     if any(None in shape or len(shape) > IMAGE_AXES for shape in shapes):
@@ -293,15 +259,6 @@ def sum_bounds(kernel: np.ndarray, codes: Codes) -> np.ndarray:
     return np.maximum(up, down)
 
 
-# By the name of a kind of this package.
-FUNCTIONS = {
-    "AddQ": "add",
-    "AverageQ": "mean",
-    "MaximumQ": "maximum",
-    "MinimumQ": "minimum",
-    "MultiplyQ": "multiply",
-    "SubtractQ": "subtract",
-}
 # By the form of a kind: the operation that it gives.
 READERS: dict[str, Callable[..., Operation | None]] = {
     "Convolution": read_products,

@@ -7,9 +7,7 @@ map. `Codes` says what an integer stands for.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,6 @@ import numpy as np
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.rounding import Rounding
 from keras_efficient.export.integer.windows import Window, total
-from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.kinds.steps import Way
 from keras_efficient.storage.moves import source_cells
 
@@ -212,61 +209,6 @@ class Move(Operation):
     def run(self, x: np.ndarray) -> np.ndarray:
         filled = np.concatenate([x.reshape(len(x), -1), np.zeros((len(x), 1), x.dtype)], axis=1)
         return filled[:, self.cells].reshape(len(x), *self.target.shape)
-
-
-@dataclass(frozen=True, eq=False)
-class Combination(Operation):
-    """Several maps become one, cell by cell; axes of length 1 are repeated. `source` is the first of them.
-
-    function: "add", "subtract", "multiply" or "mean": rounded once; "maximum" or "minimum": each map is rounded to the
-        target's grid, which keeps the order of numbers. factor: of a mean.
-    """
-
-    sources: tuple[IntegerMap, ...]
-    function: str
-    roundings: tuple[Rounding, ...]
-    factor: int = 1
-
-    def run(self, *x: np.ndarray) -> np.ndarray:
-        (first, *more) = self.roundings
-        if self.function in ("maximum", "minimum"):
-            parts = [rounding.apply(part) for rounding, part in zip(self.roundings, x, strict=True)]
-            return reduce(getattr(np, self.function), parts)
-        if self.function == "multiply":
-            return first.apply(x[0] * x[1])
-        signs = (1, -1) if self.function == "subtract" else (self.factor,) * len(x)
-        return first.apply(*(part * sign for part, sign in zip(x, signs, strict=True)))
-
-
-@dataclass(frozen=True, eq=False)
-class Concatenation(Operation):
-    """Maps side by side along an axis (0 rows, 1 columns, 2 channels), each rounded to the target's grid; `source` is
-    the first."""
-
-    sources: tuple[IntegerMap, ...]
-    roundings: tuple[Rounding, ...]
-    axis: int
-
-    def run(self, *x: np.ndarray) -> np.ndarray:
-        parts = [rounding.apply(part) for rounding, part in zip(self.roundings, x, strict=True)]
-        return np.concatenate(parts, axis=self.axis + 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Outputs(Operation):
-    """The maps that users read, one after another as logits; `source` is the first of them."""
-
-    sources: tuple[IntegerMap, ...]
-
-    @classmethod
-    def of(cls, sources: Sequence[IntegerMap]) -> Outputs:
-        """Of several maps. The target's grid is that of the first."""
-        codes = Codes(LOGIT_BITS, True, sources[0].codes.exponent)
-        target = IntegerMap((1, 1, sum(source.cells for source in sources)), codes)
-        return cls("outputs", sources[0], target, tuple(sources))
-
-    def run(self, *x: np.ndarray) -> np.ndarray:
-        return np.concatenate([part.reshape(len(part), -1) for part in x], axis=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from keras_efficient.export.integer.context import Context
 from keras_efficient.export.integer.floats import loses_signs
 from keras_efficient.export.integer.grids import UnsupportedLayerError, codes_of
 from keras_efficient.export.integer.layers import read_layer
-from keras_efficient.export.integer.operations import IntegerMap, Move, Operation, Outputs
+from keras_efficient.export.integer.merging import Outputs
+from keras_efficient.export.integer.operations import IntegerMap, Move, Operation
 from keras_efficient.kinds.kind import RENAMES
 from keras_efficient.kinds.measures import LOGIT_BITS, as_image, check_logits
 from keras_efficient.reading.network import FLATTEN, Call, Entry, Network, read_network, some_names

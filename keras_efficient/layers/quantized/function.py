@@ -21,6 +21,8 @@ class Function(keras.layers.Layer):
 
     Raises:
         ValueError: A name that is no such function, or other arguments.
+
+    Source: this package; the functions are those of Keras.
     """
 
     def __init__(self, function: str, arguments: Mapping[str, float] | None = None, **kwargs: Any):
