@@ -72,7 +72,7 @@ class ArrivalWriter:
         pooling = self.arrival.pooling
         if pooling is None:
             cell = self._cell("network_row", "network_column")
-            return [self.program.put(self.target, cell, stored(self.target, self.index))]
+            return [self.target.put(cell, stored(self.target, self.index))]
         inside = self._max_lines(pooling) if isinstance(pooling, MaxPooling) else self._average_lines(pooling)
         condition = " && ".join(self._inside_conditions(pooling.window))
         lines = braces(f"if ({condition})", inside) if condition else inside
@@ -134,12 +134,10 @@ class ArrivalWriter:
     def _max_lines(self, pooling: MaxPooling) -> list[str]:
         cell = self._cell("row", "column")
         window = pooling.window
-        if self.target.is_logits:
-            now = f"network_arena.logits[{cell}]"
-        else:
-            now = self.program.get(self.target, self.target.place(cell))
+        logit = f"network_arena.logits[{cell}]"
+        now = logit if self.target.is_logits else self.target.get(self.target.place(cell))
         new = stored(self.target, self.index)
-        return [f"if (({self._is_first(window)}) || {new} > {now})", f"    {self.program.put(self.target, cell, new)}"]
+        return [f"if (({self._is_first(window)}) || {new} > {now})", f"    {self.target.put(cell, new)}"]
 
     def _average_lines(self, pooling: AveragePooling) -> list[str]:
         """Sums wait in `lines` until their window is complete."""
@@ -148,10 +146,9 @@ class ArrivalWriter:
         columns = self.arrival.stored.shape[1]
         line = self._in_channel("0" if columns == 1 else times("column", self.channels))
         place = plus(times(wrapped(line), bits // 8), self.lines_offset // 8)
-        self.program.helpers[f"sum_{bits}"] = sum_functions(bits)
         value = integer_of(self.index, self.codes)
         # A narrow sum may be negative: its sign goes with it into a wider type.
-        waiting = f"(int{bits}_t)network_sum(line)" if self.codes.signed else "network_sum(line)"
+        waiting = f"(int{bits}_t)network_sum_{bits}(line)" if self.codes.signed else f"network_sum_{bits}(line)"
         cell = self._cell("row", "column")
         window = pooling.window
         return [
@@ -160,10 +157,10 @@ class ArrivalWriter:
             f"if (!({self._is_first(window)}))",
             f"    sum = ({kind})(sum + ({kind}){waiting});",
             f"if (!({self._is_last(window)})) {{",
-            f"    network_set_sum(line, (uint{bits}_t)sum);",
+            f"    network_set_sum_{bits}(line, (uint{bits}_t)sum);",
             "} else {",
             *("    " + text for text in [*self._count_lines(window), *mean_lines(pooling)]),
-            f"    {self.program.put(self.target, cell, stored(self.target, 'mean'))}",
+            f"    {self.target.put(cell, stored(self.target, 'mean'))}",
             "}",
         ]
 
@@ -204,7 +201,7 @@ class InputsWriter:
             last = first + integers.cells
             head = f"{'else ' if first else ''}if (network_arrived < {last}u)" if last < self.count else "else"
             cell = plus("network_arrived", -first, "u")
-            lines += braces(head, [self.program.put(target, cell, code_of(integers.codes))])
+            lines += braces(head, [target.put(cell, code_of(integers.codes))])
             first = last
         lines += [f"if (++network_arrived < {self.count}u)", "    return;", "network_arrived = 0;"]
         self.program.add([TITLE, *function(HEAD, [*lines, "network_compute();"])])
@@ -219,24 +216,3 @@ def code_of(codes: Codes) -> str:
 def input_type(codes: Codes) -> str:
     """The type of what is pushed."""
     return f"{'' if codes.signed else 'u'}int{codes.bits}_t"
-
-
-def sum_functions(bits: int) -> list[str]:
-    """Sums of 16, 32 or 64 bits in the arena, byte by byte: they need no alignment."""
-    size = bits // 8
-    return f"""/* Sums of windows that are not complete yet. */
-static uint{bits}_t network_sum(network_index place)
-{{
-    uint{bits}_t sum = 0;
-    uint8_t byte = {size};
-    while (byte--)
-        sum = (uint{bits}_t)((sum << 8) | network_arena.bytes[place + byte]);
-    return sum;
-}}
-
-static void network_set_sum(network_index place, uint{bits}_t sum)
-{{
-    uint8_t byte;
-    for (byte = 0; byte < {size}; byte++, sum = (uint{bits}_t)(sum >> 8))
-        network_arena.bytes[place + byte] = (uint8_t)(sum & 255);
-}}""".splitlines()

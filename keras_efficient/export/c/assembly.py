@@ -47,12 +47,12 @@ def source_top(network_id: str) -> str:
 
 def assemble(program: Program, packed: np.ndarray, weights: str, static_lines: list[str]) -> Iterator[str]:
     """All of the source but its top, piece by piece: the weights may be millions of numbers."""
-    in_flash, helpers = weights == "flash", program.used_helpers()
+    in_flash, used = weights == "flash", program.used()
     blocks: list[Iterable[str]] = [
         machine_lines(
             in_flash,
             len(packed),
-            any("NO_LIBRARY" in line for lines in helpers for line in lines),
+            any("NO_LIBRARY" in line for lines in used for line in lines),
         ),
         [f"typedef {program.index_type} network_index; /* cells, bytes and bits of arena and weights */"],
         [
@@ -64,7 +64,7 @@ def assemble(program: Program, packed: np.ndarray, weights: str, static_lines: l
         ],
         *([weight_lines(packed, in_flash)] if len(packed) else []),
         *([program.all_tables()] if program.all_tables() else []),
-        *helpers,
+        *used,
         *program.functions,
     ]
     for number, block in enumerate(blocks):

@@ -112,11 +112,9 @@ class ConvolutionWriter:
         unused = ["sum", *terms[2:], *(["filter"] if self.by_filter else [])]
         lines = [f"(void){term};" for term in unused if term not in read]
         if shifts:
-            self.program.use_weights(shifts)
             kind = sum_type(self.layer.rounding.terms[0].bound)
             lines.append(f"const {kind} shifted = ({kind})(({kind})sum * (({kind})1 << ({shifts.read('filter')})));")
         if bias and "bias" in used:
-            self.program.use_weights(bias)
             lines.append(f"const int16_t bias = (int16_t)({bias.read('filter')});")
         return lines
 
@@ -124,7 +122,6 @@ class ConvolutionWriter:
         """The target pixel (row, column): all its cells, from cell `made` on."""
         lines = []
         for group in self.weights.groups:
-            self.program.use_weights(group)
             lines += braces("", self._group_lines(group, made))
         return lines
 
@@ -143,7 +140,7 @@ class ConvolutionWriter:
         if self.extra:
             arguments += f", {self.extra[2].format(filter=filter_, made=made)}"
         cell = filter_ if made == "0" else f"{made} + {filter_}"
-        return [self.program.put(self.target, cell, f"network_round_{self.number}({arguments})")]
+        return [self.target.put(cell, f"network_round_{self.number}({arguments})")]
 
     def _sum_lines(self, group: Group) -> list[str]:
         """sum_i += the products of the whole window."""
@@ -184,5 +181,5 @@ class ConvolutionWriter:
         return [place, *counting("cell", cells, body)]
 
     def _cell_lines(self, group: Group) -> list[str]:
-        read = self.program.get(self.source, "place")
+        read = self.source.get("place")
         return [number_line("x", read, self.source.codes), *group.cell_lines(self.sum)]

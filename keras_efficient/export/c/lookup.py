@@ -20,14 +20,13 @@ def stored_table(layer: Lookup, layout: Layout) -> Segment:
 
 def look_up(program: Program, name: str, layer: Lookup, table: Segment, source: Cells, target: Cells) -> None:
     """Every cell through the table, from the first to the last."""
-    program.use_weights(table)
     entries, channels = layer.table.shape[1], len(layer.table)
     entry = "index" if channels == 1 else f"(network_index)({times('(network_index)channel', entries)} + index)"
     kind = index_type(layer.target.codes.bits)
     lines = [
-        f"const {index_type(layer.source.codes.bits)} index = {program.get(source, source.place('cell'))};",
+        f"const {index_type(layer.source.codes.bits)} index = {source.get(source.place('cell'))};",
         f"const {kind} result = ({kind})({table.read(entry)});",
-        program.put(target, "cell", stored(target, "result")),
+        target.put("cell", stored(target, "result")),
     ]
     if channels > 1:
         lines += ["cell++;"]

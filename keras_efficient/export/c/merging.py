@@ -22,7 +22,7 @@ def combination(program: Program, name: str, layer: Combination, sources: Sequen
     lines = []
     for i, (source, place) in enumerate(zip(sources, places, strict=True)):
         lines += cell_lines(program, f"x_{i}", source, place)
-    lines += [*combined_lines(layer), program.put(target, "cell", stored(target, "result"))]
+    lines += [*combined_lines(layer), target.put("cell", stored(target, "result"))]
     if not repeats:
         program.add(function(f"static void {name}(void)", counting("cell", layer.target.cells, lines)))
         return
@@ -85,7 +85,7 @@ def concatenation(program: Program, name: str, layer: Concatenation, sources: Se
         body = [*cell_lines(program, "x", source, cell), f"{index_type(target.codes.bits)} result;"]
         body += [
             *used_lines(rounding, ["x"], "result"),
-            program.put(target, plus(goes, made), stored(target, "result")),
+            target.put(plus(goes, made), stored(target, "result")),
         ]
         lines += braces("", counting("channel", channels, body))
         made += channels
@@ -96,8 +96,8 @@ def outputs(program: Program, name: str, layer: Outputs, sources: Sequence[Cells
     """The integers of one map after those of the other."""
     lines, first = [], 0
     for source, each in zip(sources, layer.sources, strict=True):
-        index = program.get(source, source.place("cell"))
-        body = [program.put(target, plus("cell", first), stored(replace(source, is_logits=True), index))]
+        index = source.get(source.place("cell"))
+        body = [target.put(plus("cell", first), stored(replace(source, is_logits=True), index))]
         lines += braces("", counting("cell", each.cells, body))
         first += each.cells
     program.add(function(f"static void {name}(void)", lines))
@@ -105,4 +105,4 @@ def outputs(program: Program, name: str, layer: Outputs, sources: Sequence[Cells
 
 def cell_lines(program: Program, name: str, source: Cells, cell: str) -> list[str]:
     """The declaration of the integer in a cell."""
-    return [number_line(name, program.get(source, source.place(cell)), source.codes)]
+    return [number_line(name, source.get(source.place(cell)), source.codes)]

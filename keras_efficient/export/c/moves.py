@@ -12,34 +12,10 @@ from keras_efficient.export.integer.operations import Move
 from keras_efficient.kinds.measures import whole_bytes
 from keras_efficient.storage.planner.layouts import Layout
 
-SHIFT = """/* Moves bytes of the arena up, the last one first. */
-static void network_shift(network_index first, network_index bytes, network_index by)
-{
-    uint8_t *from = network_arena.bytes + first + bytes;
-    while (bytes--) {
-        from--;
-        from[by] = *from;
-        NETWORK_NO_LIBRARY;
-    }
-}""".splitlines()
 
-
-SHIFT_DOWN = """/* Moves bytes of the arena down, the first one first. */
-static void network_shift_down(network_index first, network_index bytes, network_index by)
-{
-    uint8_t *from = network_arena.bytes + first;
-    while (bytes--) {
-        *(from - by) = *from;
-        from++;
-        NETWORK_NO_LIBRARY;
-    }
-}""".splitlines()
-
-
-def move_bytes(program: Program, first: int, count: int, to: int) -> str:
+def move_bytes(first: int, count: int, to: int) -> str:
     """The statement that moves bytes of the arena."""
-    name, lines = ("shift", SHIFT) if to > first else ("shift_down", SHIFT_DOWN)
-    program.helpers[name] = lines
+    name = "shift" if to > first else "shift_down"
     return f"network_{name}({first}, {count}, {abs(to - first)});"
 
 
@@ -47,11 +23,10 @@ def move_up(program: Program, name: str, old: Cells, new: Cells, cells: int) -> 
     """The statement that moves a map of so many cells up, from the last cell to the first."""
     by = new.offset - old.offset
     if by % 8 == 0 and old.offset % 8 == 0:
-        program.helpers["shift"] = SHIFT
         return f"network_shift({old.offset // 8}, {whole_bytes(cells * old.codes.bits)}, {by // 8});"
     lines = [
         f"{count_type(cells)} cell = {cells};",
-        *braces("while (cell--)", [program.put(new, "cell", program.get(old, old.place("cell")))]),
+        *braces("while (cell--)", [new.put("cell", old.get(old.place("cell")))]),
     ]
     program.add(function(f"static void {name}(void)", lines))
     return f"{name}();"
@@ -68,7 +43,7 @@ def permute(program: Program, name: str, cells: Cells, channels: int, old: Layou
     kind = "network_logit" if cells.is_logits else index_type(cells.codes.bits)
 
     def read(cell: str) -> str:
-        return f"network_arena.logits[{cell}]" if cells.is_logits else program.get(cells, cells.place(cell))
+        return f"network_arena.logits[{cell}]" if cells.is_logits else cells.get(cells.place(cell))
 
     at = f"pixel * {channels}u + channel"
     turn = [
@@ -79,7 +54,7 @@ def permute(program: Program, name: str, cells: Cells, channels: int, old: Layou
             [
                 f"pixel = NETWORK_TABLE({name}_to, pixel);",
                 f"const {kind} next = {read(f'({at})')};",
-                program.put(cells, f"({at})", "carried"),
+                cells.put(f"({at})", "carried"),
                 "carried = next;",
             ],
         )[:-1],
@@ -116,9 +91,9 @@ def move_cells(program: Program, name: str, layer: Move, source: Cells, target: 
     conditions = [text for axis in axes for text in _outside(*axis, layer.source.shape)]
     cell = _source_cell(axes, layer.source.shape)
     if conditions:
-        read = [f"index = {program.get(source, source.place(cell))};"]
+        read = [f"index = {source.get(source.place(cell))};"]
         inside = braces(f"if (!({' || '.join(conditions)}))", read)
-        lines = [f"{kind} index = {fill};", *inside, program.put(target, "made", stored(target, "index"))]
+        lines = [f"{kind} index = {fill};", *inside, target.put("made", stored(target, "index"))]
     else:
         lines = _copied(program, source, target, cell)
     lines.append("made++;")
@@ -128,9 +103,9 @@ def move_cells(program: Program, name: str, layer: Move, source: Cells, target: 
 
 
 def _copied(program, source, target, cell):
-    read = program.get(source, source.place(cell))
+    read = source.get(source.place(cell))
     kind = index_type(source.codes.bits)
-    return [f"const {kind} index = {read};", program.put(target, "made", stored(target, "index"))]
+    return [f"const {kind} index = {read};", target.put("made", stored(target, "index"))]
 
 
 def _source_cell(axes, shape):

@@ -32,11 +32,11 @@ def max_pooling(
 ) -> None:
     """The largest index: indices rise with the integers."""
     kind = index_type(source.codes.bits)
-    read = program.get(source, window_cell(layer.window, places[0], layer.source.shape[2], source))
+    read = source.get(window_cell(layer.window, places[0], layer.source.shape[2], source))
     lines = [
         f"{kind} largest = 0;",
         *window_loop(layer.window, [f"const {kind} index = {read};", "if (index > largest)", "    largest = index;"]),
-        program.put(target, "made", stored(target, "largest")),
+        target.put("made", stored(target, "largest")),
     ]
     program.add(function(f"static void {name}(void)", pool_loop(places[1], layer.target.shape[2], lines)))
 
@@ -46,7 +46,7 @@ def average_pooling(
 ) -> None:
     """The sum of a window, shifted and divided."""
     kind = mean_type(layer)
-    read = program.get(source, window_cell(layer.window, places[0], layer.source.shape[2], source))
+    read = source.get(window_cell(layer.window, places[0], layer.source.shape[2], source))
     value = integer_of(read, source.codes)
     all_on_map = layer.window.covers_all
     lines = [
@@ -54,7 +54,7 @@ def average_pooling(
         *([] if all_on_map else ["uint32_t count = 0;"]),
         *window_loop(layer.window, [f"sum = ({kind})(sum + {value});", *([] if all_on_map else ["count++;"])]),
         *mean_lines(layer),
-        program.put(target, "made", stored(target, "mean")),
+        target.put("made", stored(target, "mean")),
     ]
     program.add(function(f"static void {name}(void)", pool_loop(places[1], layer.target.shape[2], lines)))
 
@@ -68,7 +68,7 @@ def mean_pooling(
     if not all_on_map:
         program.tables.append(table(f"{name}_factors", tuple(factors[least:].tolist())))
         factor = f"({kind})NETWORK_TABLE({name}_factors, count - {least})"
-    read = program.get(source, window_cell(layer.window, places[0], layer.source.shape[2], source))
+    read = source.get(window_cell(layer.window, places[0], layer.source.shape[2], source))
     value = integer_of(read, source.codes)
     lines = [
         f"{kind} sum = 0;",
@@ -79,7 +79,7 @@ def mean_pooling(
         f"sum = ({kind})(sum * {factor});",
         f"{index_type(target.codes.bits)} result;",
         *rounding_lines(layer.rounding, ["sum"], "result"),
-        program.put(target, "made", stored(target, "result")),
+        target.put("made", stored(target, "result")),
     ]
     program.add(function(f"static void {name}(void)", pool_loop(places[1], layer.target.shape[2], lines)))
 
@@ -129,11 +129,11 @@ def wider(kind: str) -> str:
 
 def rescale(program: Program, name: str, layer: Rescale, source: Cells, target: Cells) -> None:
     """Every cell on another grid, from the first to the last."""
-    read = program.get(source, source.place("cell"))
+    read = source.get(source.place("cell"))
     lines = [
         number_line("x", read, source.codes),
         f"{index_type(layer.target.codes.bits)} result;",
         *rounding_lines(layer.rounding, ["x"], "result"),
-        program.put(target, "cell", stored(target, "result")),
+        target.put("cell", stored(target, "result")),
     ]
     program.add(function(f"static void {name}(void)", counting("cell", layer.source.cells, lines)))

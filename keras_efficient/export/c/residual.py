@@ -30,7 +30,7 @@ def residual(
     ring = ring_place(places[1], layer.source.shape, inner_pixels)
     first = ConvolutionWriter(program, f"{number}_inner", layer.first, weights[0], source, inner, places[0].of)
     pixel = times(wrapped(places[0].of("row", "column")), layer.source.shape[2])
-    read = program.get(source, source.place(f"{pixel} + {{filter}}" if pixel != "0" else "{filter}"))
+    read = source.get(source.place(f"{pixel} + {{filter}}" if pixel != "0" else "{filter}"))
     kind = sum_type(source.codes.bound)
     skip = (kind, "skip", f"({kind})({integer_of(read, source.codes)})")
     second = ConvolutionWriter(program, number, layer.second, weights[1], inner, target, ring, extra=skip)

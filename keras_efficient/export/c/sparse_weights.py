@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from keras_efficient.export.c.text import braces
-from keras_efficient.export.c.weights import WEIGHT_BITS, Group, bits_of
+from keras_efficient.export.c.weights import Group, bits_of
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.storage.sparse import best_encoding, filter_groups, group_order, relative_entries
 
@@ -38,18 +38,15 @@ class BitmaskGroup(Group):
 
     @property
     def bits(self) -> int:
-        return self.indices.size + self.codes.bits * self._stored.size
+        return self.indices.size + self.codes.bits * self._kept_indices.size
 
     def __init__(self, codes: Codes, kernel: np.ndarray, first: int, width: int):
         super().__init__(codes, kernel, first, width)
         self._kept = self.indices != codes.indices(0)
-        self._stored = self.indices[self._kept]
+        self._kept_indices = self.indices[self._kept]
 
     def bit_list(self) -> np.ndarray:
-        return np.concatenate([bits_of(self._kept, 1), bits_of(self._stored, self.codes.bits)])
-
-    def helpers(self) -> dict[str, list[str]]:
-        return {"weight_bits": WEIGHT_BITS, "weight_bit": WEIGHT_BIT, "bitmask_skip": BITMASK_SKIP}
+        return np.concatenate([bits_of(self._kept, 1), bits_of(self.stored(self._kept_indices), self.codes.bits)])
 
     def declaration(self) -> str:
         start = self.start + self.indices.size
@@ -78,7 +75,7 @@ class RelativeGroup(Group):
         self.gap_bits = gap_bits
         zero = codes.indices(0)
         self._gaps, places = relative_entries(self.indices != zero, gap_bits)
-        self._entries = np.where(places < 0, zero, self.indices[places])
+        self._entries = self.stored(np.where(places < 0, zero, self.indices[places]))
 
     @property
     def format(self) -> str:
@@ -95,9 +92,6 @@ class RelativeGroup(Group):
     def bit_list(self) -> np.ndarray:
         entries = bits_of(self._gaps | self._entries << self.gap_bits, self._entry_bits)
         return np.concatenate([entries, np.ones(self.gap_bits, np.uint8)])
-
-    def helpers(self) -> dict[str, list[str]]:
-        return {"weight_bits": WEIGHT_BITS, "relative_skip": RELATIVE_SKIP}
 
     def declaration(self) -> str:
         gap = f"uint8_t gap = (uint8_t)network_weight_bits({self.start}, {self.gap_bits});"
@@ -120,31 +114,3 @@ class RelativeGroup(Group):
             ]
             lines += [*braces("if (gap)", ["gap--;"]), *braces("else", stored)]
         return lines
-
-
-WEIGHT_BIT = """static uint8_t network_weight_bit(network_index place)
-{
-    return (uint8_t)(NETWORK_WEIGHT(place >> 3) >> (place & 7) & 1);
-}""".splitlines()
-
-BITMASK_SKIP = """/* Passes over so many weights, of which those with a bit in the mask are stored. */
-NETWORK_INLINE void network_skip_masked(network_index *mask, network_index *weight, network_index count, uint8_t bits)
-{
-    for (; count; count--, (*mask)++)
-        if (network_weight_bit(*mask))
-            *weight = (network_index)(*weight + bits);
-}""".splitlines()
-
-RELATIVE_SKIP = """/* Passes over so many weights, of which those behind a gap that is used up are stored. */
-NETWORK_INLINE void network_skip_relative(network_index *weight, uint8_t *gap, network_index count, uint8_t bits,
-                                          uint8_t gap_bits)
-{
-    for (; count; count--) {
-        if (*gap) {
-            (*gap)--;
-        } else {
-            *weight = (network_index)(*weight + gap_bits + bits);
-            *gap = (uint8_t)network_weight_bits(*weight, gap_bits);
-        }
-    }
-}""".splitlines()

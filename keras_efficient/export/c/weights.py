@@ -34,21 +34,31 @@ class Segment:
 
     def bit_list(self) -> np.ndarray:
         """What the stream holds: bits, the lowest of each number first."""
-        return bits_of(self.indices, self.codes.bits)
-
-    def helpers(self) -> dict[str, list[str]]:
-        """The C functions that reading takes, by name."""
-        return {} if self.codes.bits == BYTE else {"weight_bits": WEIGHT_BITS}
+        return bits_of(self.stored(self.indices), self.codes.bits)
 
     def read(self, number: str) -> str:
         """The integer of one number, as a C expression. `number` counts from 0."""
         bits = self.codes.bits
+        unit = bits if bits == HALF_BYTE else BYTE if bits in (BYTE, 2 * BYTE) else 1
+        place = plus(times(f"(network_index){wrapped(number)}", bits // unit), self.start // unit)
         if bits == BYTE:
-            index = f"NETWORK_WEIGHT({plus(number, self.start // BYTE)})"
-        else:
-            place = plus(times(f"(network_index){wrapped(number)}", bits), self.start)
-            index = f"network_weight_bits({as_index(place)}, {bits})"
-        return integer_of(index, self.codes)
+            return self.integer(f"NETWORK_WEIGHT({place})")
+        if unit > 1:
+            return self.integer(f"network_weight_{bits}({as_index(place)})")
+        return self.integer(f"network_weight_bits({as_index(place)}, {bits})")
+
+    @property
+    def has_signs(self) -> bool:
+        """Whether the numbers lie in two's complement, which processors read at once."""
+        return self.codes.signed and self.codes.bits in (BYTE, 2 * BYTE)
+
+    def stored(self, indices: np.ndarray) -> np.ndarray:
+        """What the stream holds for these indices."""
+        return indices ^ 2 ** (self.codes.bits - 1) if self.has_signs else indices
+
+    def integer(self, stored: str) -> str:
+        """The integer of what the stream holds, as a C expression."""
+        return f"(int{self.codes.bits}_t){wrapped(stored)}" if self.has_signs else integer_of(stored, self.codes)
 
 
 @dataclass(eq=False)
@@ -71,11 +81,6 @@ class Group(Segment):
         """`kernel`: (places, channels, filters) of these filters."""
         super().__init__(codes, codes.indices(group_order(kernel, width)).astype(np.uint16))  # there may be millions
         self.first, self.filters, self.width = first, kernel.shape[2], width
-
-    def helpers(self) -> dict[str, list[str]]:
-        if self.in_bytes or self.codes.bits == BYTE:
-            return {}
-        return {"weight_4": WEIGHT_4} if self.codes.bits == 4 else {"weight_bits": WEIGHT_BITS}
 
     @property
     def in_bytes(self) -> bool:
@@ -126,7 +131,8 @@ class Group(Segment):
 
     def add(self, sum_type: str, number: int, index: str) -> str:
         """The statement that adds x times a weight to a sum; `index` is the code of the weight."""
-        weight = f"({integer_type(self.codes)})({integer_of(index, self.codes)})"
+        weight = self.integer(index)
+        weight = weight if self.has_signs else f"({integer_type(self.codes)})({weight})"
         factor = "x" if sum_type == "int16_t" else f"({sum_type})x"
         return f"sum_{number} = ({sum_type})(sum_{number} + {factor} * {weight});"
 
@@ -160,24 +166,3 @@ def pack(segments: Iterable[Segment]) -> np.ndarray:
 def _packed(segments: Iterable[Segment]) -> np.ndarray:
     bits = [segment.bit_list() for segment in segments]
     return np.packbits(np.concatenate([np.zeros(0, np.uint8), *bits]), bitorder="little")
-
-
-WEIGHT_4 = """NETWORK_INLINE uint8_t network_weight_4(network_index place)
-{
-    const uint8_t byte = NETWORK_WEIGHT(place >> 1);
-    return place & 1 ? byte >> 4 : byte & 15;
-}""".splitlines()
-
-WEIGHT_BITS = """/* The bits of a weight, across bytes. */
-static uint16_t network_weight_bits(network_index place, uint8_t bits)
-{
-    uint16_t index = 0;
-    uint8_t done = 0;
-    while (done < bits) {
-        const uint8_t at = place & 7;
-        index = (uint16_t)(index | (uint16_t)(NETWORK_WEIGHT(place >> 3) >> at) << done);
-        done = (uint8_t)(done + 8 - at);
-        place = (network_index)(place + 8 - at);
-    }
-    return (uint16_t)(index & (0xffffu >> (16 - bits)));
-}""".splitlines()

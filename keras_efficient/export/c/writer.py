@@ -104,7 +104,7 @@ def write_graph(model: IntegerModel, weights: str, sparse: bool) -> Network:
     packed = pack(segment for layer in layers for segment in layer.segments)
     program = new_program(model, plan.arena_bytes, len(packed))
     for placed, layer in zip(placement.nodes, layers, strict=True):
-        program.calls += [move_bytes(program, move.first, move.bytes, move.to) for move in placed.moves]
+        program.calls += [move_bytes(move.first, move.bytes, move.to) for move in placed.moves]
         write_layer(program, layer)
     program.add(function("static void network_compute(void)", program.calls))
     cells = [Cells(each.codes, 8 * at) for each, at in zip(model.inputs, placement.inputs, strict=True)]

@@ -1,0 +1,90 @@
+/* Cells of a map in the arena. A cell of 1, 2, 4 or 8 bits lies in one byte, the first of a byte in its lowest bits;
+ * `place` counts cells there, bytes of cells of 16 bits, and bits of all others. */
+
+NETWORK_INLINE uint8_t network_get_1(network_index place)
+{
+    return network_arena.bytes[place >> 3] >> (uint8_t)(place & 7) & 1;
+}
+
+NETWORK_INLINE void network_put_1(network_index place, uint8_t index)
+{
+    const uint8_t at = (uint8_t)(place & 7);
+    uint8_t *byte = network_arena.bytes + (place >> 3);
+    *byte = (uint8_t)((*byte & ~(1 << at)) | index << at);
+}
+
+NETWORK_INLINE uint8_t network_get_2(network_index place)
+{
+    const uint8_t at = (uint8_t)((place & 3) * 2);
+    return network_arena.bytes[place >> 2] >> at & 3;
+}
+
+NETWORK_INLINE void network_put_2(network_index place, uint8_t index)
+{
+    const uint8_t at = (uint8_t)((place & 3) * 2);
+    uint8_t *byte = network_arena.bytes + (place >> 2);
+    *byte = (uint8_t)((*byte & ~(3 << at)) | index << at);
+}
+
+NETWORK_INLINE uint8_t network_get_4(network_index place)
+{
+    const uint8_t byte = network_arena.bytes[place >> 1];
+    return place & 1 ? byte >> 4 : byte & 15;
+}
+
+NETWORK_INLINE void network_put_4(network_index place, uint8_t index)
+{
+    uint8_t *byte = network_arena.bytes + (place >> 1);
+    *byte = (uint8_t)(place & 1 ? (*byte & 15) | index << 4 : (*byte & 240) | index);
+}
+
+NETWORK_INLINE uint8_t network_get_8(network_index place)
+{
+    return network_arena.bytes[place];
+}
+
+NETWORK_INLINE void network_put_8(network_index place, uint8_t index)
+{
+    network_arena.bytes[place] = index;
+}
+
+NETWORK_INLINE uint16_t network_get_16(network_index place)
+{
+    return (uint16_t)(network_arena.bytes[place] | (uint16_t)network_arena.bytes[place + 1] << 8);
+}
+
+NETWORK_INLINE void network_put_16(network_index place, uint16_t index)
+{
+    network_arena.bytes[place] = (uint8_t)(index & 255);
+    network_arena.bytes[place + 1] = (uint8_t)(index >> 8);
+}
+
+/* The bits from a place on, byte by byte: no byte beyond the cell is touched. */
+static uint16_t network_get_bits(network_index place, uint8_t bits)
+{
+    uint16_t index = 0;
+    uint8_t done = 0;
+    while (done < bits) {
+        const uint8_t at = place & 7;
+        const uint8_t byte = network_arena.bytes[place >> 3];
+        index = (uint16_t)(index | (uint16_t)(byte >> at) << done);
+        done = (uint8_t)(done + 8 - at);
+        place = (network_index)(place + 8 - at);
+    }
+    return (uint16_t)(index & (0xffffu >> (16 - bits)));
+}
+
+/* Writes bits from a place on; their neighbours stay. */
+static void network_put_bits(network_index place, uint8_t bits, uint16_t index)
+{
+    while (bits) {
+        const uint8_t at = place & 7;
+        const uint8_t count = bits < 8 - at ? bits : (uint8_t)(8 - at);
+        const uint8_t mask = (uint8_t)((255u >> (8 - count)) << at);
+        uint8_t *byte = network_arena.bytes + (place >> 3);
+        *byte = (uint8_t)((*byte & ~mask) | ((unsigned)index << at & mask));
+        index = (uint16_t)(index >> count);
+        bits = (uint8_t)(bits - count);
+        place = (network_index)(place + count);
+    }
+}
