@@ -28,6 +28,7 @@ TARGETS = {
     "host": ("main_host.c",),
     "avr": ("main_avr.c", "simulate_avr.c"),
     "arm": ("main_arm.c", "cortex_m3.ld"),
+    "dsp": ("main_arm.c", "cortex_m3.ld"),
     "arduino": (),  # the sketch, which is named after its folder
 }
 REPORTS = ("report.json", "README.md")
@@ -99,7 +100,7 @@ def export_c(
             f"`max_weight_bytes`={most:,}: its C would be about five times as long. Nothing was written"
         )
     predicted = math.ceil(storage.activation_bytes)
-    network = write_network(integer_model, weights, sparse)
+    network = write_network(integer_model, weights, sparse, by_words=target == "dsp")
     if target == "avr" and network.weight_bytes > AVR_ARRAY_BYTES:
         raise ValueError(f"{too_large_for_avr(network.weight_bytes)}. Received: target='avr'")
     report = new_report(integer_model, network, weights, predicted, prefix)

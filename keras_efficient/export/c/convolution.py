@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from keras_efficient.storage.planner.layouts import Layout
 class StoredWeights:
     """A layer's kernel and bias in the weight stream, and the shifts of its filters."""
 
-    groups: list[Group]
+    groups: Sequence[Any]  # of segments that have a `format`, `first`, `filters`, `width`
     bias: Segment | None
     shifts: Segment | None = None
 
@@ -42,11 +43,15 @@ def store_weights(layer: Convolution, source_layout: Layout, sparse: bool = True
     if layer.is_whole:
         kernel = kernel[np.argsort(source_layout.addresses, axis=None)]
     groups = group_filters(products.kernel_codes, kernel, pruned, layer.groups)
-    bias = None
+    return StoredWeights(groups, *bias_and_shifts(layer))
+
+
+def bias_and_shifts(layer: Convolution) -> tuple[Segment | None, Segment | None]:
+    products, bias = layer.products, None
     if products.bias is not None and products.bias_codes is not None:
         bias = Segment(products.bias_codes, products.bias_codes.indices(products.bias))
     shifts = None if layer.shifts is None else Segment(Codes(SHIFT_BITS, False, 0), layer.shifts)
-    return StoredWeights(groups, bias, shifts)
+    return bias, shifts
 
 
 class ConvolutionWriter:
@@ -63,6 +68,8 @@ class ConvolutionWriter:
         extra: Type, name and C expression of further terms of the sum (the skip of a residual
             block); the expression may use `filter` and `made`.
     """
+
+    by_words = False  # whether products are taken two at a time
 
     def __init__(
         self,
@@ -92,9 +99,10 @@ class ConvolutionWriter:
             arguments += f", {self.extra[0]} {self.extra[1]}"
             terms.append(self.extra[1])
         result = "network_logit" if self.target.is_logits else count_type(2**self.target.codes.bits - 1)
-        rounding = rounding_lines(self.layer.rounding, terms, "result", as_index=not self.target.is_logits)
+        as_index = not self.target.is_logits
+        rounding = rounding_lines(self.layer.rounding, terms, "result", as_index, self.by_words)
         lines = [*self._bias_lines(rounding, terms), f"{result} result;", *rounding, "return result;"]
-        head = f"static {result} network_round_{self.number}({arguments})"
+        head = f"{'NETWORK_INLINE' if self.by_words else 'static'} {result} network_round_{self.number}({arguments})"
         self.program.add(["/* From a sum of products to what is stored. */", *function(head, lines)])
 
     @property
@@ -118,6 +126,10 @@ class ConvolutionWriter:
             lines.append(f"const int16_t bias = (int16_t)({bias.read('filter')});")
         return lines
 
+    def head_lines(self) -> list[str]:
+        """What all pixels share."""
+        return []
+
     def pixel_lines(self, made: str = "made") -> list[str]:
         """The target pixel (row, column): all its cells, from cell `made` on."""
         lines = []
@@ -134,13 +146,17 @@ class ConvolutionWriter:
         return [group.declaration(), *counting("filter", last, body, group.first, group.width)]
 
     def _store_lines(self, filter_: str, number: int, made: str) -> list[str]:
-        arguments = f"sum_{number}"
+        arguments = self._sum(number)
         if self.by_filter:
             arguments += f", {filter_ if filter_ == 'filter' else f'({count_type(self.filters)})({filter_})'}"
         if self.extra:
             arguments += f", {self.extra[2].format(filter=filter_, made=made)}"
         cell = filter_ if made == "0" else f"{made} + {filter_}"
         return [self.target.put(cell, f"network_round_{self.number}({arguments})")]
+
+    def _sum(self, number: int) -> str:
+        """The sum of a filter of the block."""
+        return f"sum_{number}"
 
     def _sum_lines(self, group: Group) -> list[str]:
         """sum_i += the products of the whole window."""

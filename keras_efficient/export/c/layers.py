@@ -15,6 +15,7 @@ from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.residual import residual
 from keras_efficient.export.c.text import function
 from keras_efficient.export.c.weights import Segment
+from keras_efficient.export.c.words import WordsWriter, store_words, words_of_layer
 from keras_efficient.export.integer import (
     AveragePooling,
     Combination,
@@ -30,6 +31,7 @@ from keras_efficient.export.integer import (
     Residual,
     Scale,
 )
+from keras_efficient.kinds.words import Words
 from keras_efficient.storage.planner import Layout, PlacedStep
 
 Layer = TypeVar("Layer", bound=Operation, covariant=True)
@@ -46,14 +48,28 @@ class PlacedLayer(Generic[Layer]):
     sparse: bool = True  # pruned kernels in their smallest encoding
     # Where all sources of a layer with several of them start, in bits.
     source_offsets: tuple[int, ...] = ()
+    by_words: bool = False  # products two at a time, where they can be
     # Those of an earlier call of the same Keras layer, which are stored once; maps lie by rows there.
     weights: tuple[StoredWeights, ...] = ()
 
     def __post_init__(self):
         operation: Operation = self.operation
         parts = convolutions_of(operation, self.read_layout)
-        self.weights = self.weights or tuple(store_weights(part, self.read_layout, self.sparse) for part in parts)
+        self.weights = self.weights or tuple(map(self._stored, parts))
         self.table = lookup.stored_table(operation, self.read_layout) if isinstance(operation, Lookup) else None
+
+    @property
+    def words(self) -> Words | None:
+        """How the kernel is read where products are taken two at a time."""
+        operation = self.operation
+        if not self.by_words or not isinstance(operation, Convolution) or (self.sparse and operation.products.pruned):
+            return None
+        return words_of_layer(operation)
+
+    def _stored(self, part: Convolution) -> StoredWeights:
+        if self.words is not None:
+            return store_words(part, self.words, self.read_layout)
+        return store_weights(part, self.read_layout, self.sparse)
 
     @property
     def segments(self) -> list[Segment]:
@@ -125,15 +141,7 @@ def layer_places(program: Program, layer: PlacedLayer) -> tuple[Places, Places]:
 
 
 def write_convolution(program: Program, name: str, layer: PlacedLayer[Convolution]) -> None:
-    operation = layer.operation
-    if operation.is_whole:
-        writer = ConvolutionWriter(
-            program, layer.number, operation, layer.weights[0], layer.source, layer.target, lambda row, column: "0"
-        )
-        writer.write_rounding()
-        program.add(function(f"static void {name}(void)", writer.pixel_lines(made="0")))
-        return
-    write_places(program, name, layer, operation, layer_places(program, layer))
+    write_places(program, name, layer, layer.operation, layer_places(program, layer))
 
 
 def write_scale(program: Program, name: str, layer: PlacedLayer[Scale]) -> None:
@@ -146,22 +154,18 @@ def write_scale(program: Program, name: str, layer: PlacedLayer[Scale]) -> None:
 def write_places(
     program: Program, name: str, layer: PlacedLayer, operation: Convolution, places: tuple[Places, Places]
 ) -> None:
-    """A window that slides over the places of a map."""
-    source, target = places
-    writer = ConvolutionWriter(
-        program,
-        layer.number,
-        operation,
-        layer.weights[0],
-        layer.source,
-        layer.target,
-        source.of,
-        runs=source.is_row_order,
-    )
+    """A window that slides over the places of a map, or is all of it."""
+    (source, target), maps = places, (layer.source, layer.target)
+    kind = ConvolutionWriter if layer.words is None else WordsWriter
+    writer = kind(program, layer.number, operation, layer.weights[0], *maps, source.of, runs=source.is_row_order)
     writer.write_rounding()
-    filters = operation.target.shape[2]
-    pixel = [*writer.pixel_lines(), f"made = (network_index)(made + {filters}u);"]
-    program.add(function(f"static void {name}(void)", ["network_index made = 0;", *target.loop(pixel)]))
+    if operation.is_whole:
+        lines = writer.pixel_lines(made="0")
+    else:
+        filters = operation.target.shape[2]
+        pixel = [*writer.pixel_lines(), f"made = (network_index)(made + {filters}u);"]
+        lines = ["network_index made = 0;", *target.loop(pixel)]
+    program.add(function(f"static void {name}(void)", [*writer.head_lines(), *lines]))
 
 
 def write_residual(program: Program, name: str, layer: PlacedLayer[Residual]) -> None:

@@ -10,6 +10,8 @@ BUILD = {
     "avr": "avr-gcc -mmcu=atmega328p -std=c99 -Os -fwhole-program -include network.c main_avr.c -o network.elf",
     "arm": "arm-none-eabi-gcc -mcpu=cortex-m3 -mthumb -std=c99 -Os -ffreestanding -nostdlib -T cortex_m3.ld "
     "network.c main_arm.c -lgcc -o network.elf",
+    "dsp": "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -std=c99 -O2 -ffreestanding -nostdlib -T cortex_m3.ld "
+    "network.c main_arm.c -lgcc -o network.elf",
     "arduino": "arduino-cli compile --fqbn arduino:avr:uno .` or open the .ino in the Arduino IDE: `Sketch > Upload",
 }
 

@@ -27,7 +27,7 @@ class Text(NamedTuple):
 
 
 def rounding_lines(
-    rounding: Rounding, term_expressions: Sequence[str], result: str, as_index: bool = True
+    rounding: Rounding, term_expressions: Sequence[str], result: str, as_index: bool = True, by_words: bool = False
 ) -> list[str]:
     """C statements, a block of their own, that store what `rounding` makes of its terms.
 
@@ -36,8 +36,10 @@ def rounding_lines(
             `rounding.bits` bits; each is read once at most.
         result: what is assigned to.
         as_index: whether it gets the index that memory holds, (integer - low) / step, or the integer.
+        by_words: whether the code is for cores that round and limit in one instruction, if the limits are the grid's.
     """
-    writer = Writer(rounding, term_expressions, result)
+    at_once = by_words and as_index and rounding.bits <= 32 and limits_are_the_grids(rounding)
+    writer = Writer(rounding, term_expressions, result, at_once)
     for step in rounding.steps:
         writer.take_step(step)
     writer.finish(result, as_index)
@@ -47,9 +49,10 @@ def rounding_lines(
 class Writer:
     """Lines so far, and for each register what holds it: an expression not yet evaluated, or a variable."""
 
-    def __init__(self, rounding: Rounding, term_expressions: Sequence[str], result: str):
-        self.rounding = rounding
-        self.type = f"int{rounding.bits}_t"
+    def __init__(self, rounding: Rounding, term_expressions: Sequence[str], result: str, at_once: bool = False):
+        self.rounding, self.at_once = rounding, at_once
+        self.bits = 32 if at_once else rounding.bits
+        self.type = f"int{self.bits}_t"
         self.lines: list[str] = []
         self.held = [self.term(expression) for expression in term_expressions]
         self.variables: dict[int, str] = {}
@@ -59,7 +62,7 @@ class Writer:
     def term(self, expression: str) -> Text:
         text = expression if PRIMARY.fullmatch(expression) else f"({expression})"
         # `int` may be narrower than the plan: widen before the first product.
-        return Text(text if self.rounding.bits == 16 else f"({self.type}){text}")
+        return Text(text if self.bits == 16 else f"({self.type}){text}")
 
     def take_step(self, step: Step) -> None:
         register, amount, held = step.register, step.amount, self.held[step.register]
@@ -85,7 +88,7 @@ class Writer:
 
     def narrowed(self, value: Text) -> str:
         """16-bit arithmetic may have been done in a wider `int`."""
-        return f"({self.type}){operand(value)}" if self.rounding.bits == 16 else value.text
+        return f"({self.type}){operand(value)}" if self.bits == 16 else value.text
 
     def clip(self, name: str, lowest: int | None, highest: int | None) -> None:
         for sign, limit in (("<", lowest), (">", highest)):
@@ -96,6 +99,11 @@ class Writer:
         """Clip the sum, make it positive, shift it, count from where memory or the integers do."""
         finish, codes = self.rounding.finish, self.rounding.output
         name = self.variable(self.rounding.register)
+        if self.at_once:
+            number = plus(Text(name), finish.offset).text
+            index = f"network_round_index({number}, {finish.shift}, {codes.bits})"
+            self.lines.append(f"{result} = ({cell_type(codes, as_index)}){index};")
+            return
         self.clip(name, finish.lowest, finish.highest)
         needs_sign_bit = finish.peak >= 2 ** (self.rounding.bits - 1)
         if needs_sign_bit or (as_index and codes.bits >= self.rounding.bits):
@@ -130,6 +138,18 @@ class Writer:
             last_bit = f"(({name} >> {finish.shift}) & 1{suffix})"
             total = Text(f"{plus(total, finish.added, suffix).text} + {last_bit}", "sum")
         return Text(f"{operand(total)} >> {finish.shift}", "other")
+
+
+def limits_are_the_grids(rounding: Rounding) -> bool:
+    """Whether the sum may be rounded first and then limited to the indices, within 32 bits."""
+    finish, codes = rounding.finish, rounding.output
+    most = 2**codes.bits - 1 << finish.shift
+    lowest = -finish.offset if finish.lowest is None else finish.lowest
+    if lowest + finish.offset or finish.base != codes.low // codes.step or not (finish.nearest or finish.shift == 0):
+        return False
+    if finish.highest is not None and finish.highest + finish.offset != most:
+        return False
+    return rounding.sum_bound + finish.offset + (1 << finish.shift) < 2**31
 
 
 def odd_text(name: str, places: int) -> str:

@@ -59,23 +59,24 @@ class Network:
     static_bytes: int
 
 
-def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = True) -> Network:
+def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = True, by_words: bool = False) -> Network:
     """Generate the C code.
 
     Args:
         model: The network in integers.
         weights: "flash" or "ram", where an AVR keeps them.
         sparse: Whether pruned kernels are stored in their smallest encoding, or densely.
+        by_words: Whether products are taken two at a time, for cores with such instructions.
     """
     if not model.network.network.is_chain:
-        return write_graph(model, weights, sparse)
+        return write_graph(model, weights, sparse, by_words)
     arrival, operations = split_arrival(model.input, model.operations)
     bits = model.network.logits_bits
     steps = planner_steps(operations, bits)
     first = feature_map(arrival.stored, None if operations else bits)
     plan = plan_arena(first, steps, arrival.line_bits)
     layers = [
-        PlacedLayer(str(number), operation, placed, operation is operations[-1], sparse)
+        PlacedLayer(str(number), operation, placed, operation is operations[-1], sparse, by_words=by_words)
         for number, (operation, placed) in enumerate(zip(operations, plan.steps, strict=True), start=1)
     ]
     packed = pack(segment for layer in layers for segment in layer.segments)
@@ -90,7 +91,7 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
     return finished(model, program, push, packed, weights, rows, plan.arena_bytes)
 
 
-def write_graph(model: IntegerModel, weights: str, sparse: bool) -> Network:
+def write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool) -> Network:
     """The C code of a network with branches: the layers in the planned order, with moves between."""
     nodes, inputs = graph_nodes(model.network), [feature_map(each) for each in model.inputs]
     plan = plan_order(inputs, nodes)
@@ -99,7 +100,7 @@ def write_graph(model: IntegerModel, weights: str, sparse: bool) -> Network:
     layers = []
     for placed in placement.nodes:
         owner = id(model.network.owners[placed.number])
-        layers.append(graph_layer(model, nodes[placed.number], placed, sparse, stored.get(owner, ())))
+        layers.append(graph_layer(model, nodes[placed.number], placed, sparse, stored.get(owner, ()), by_words))
         stored.setdefault(owner, layers[-1].weights)
     packed = pack(segment for layer in layers for segment in layer.segments)
     program = new_program(model, plan.arena_bytes, len(packed))
@@ -119,7 +120,12 @@ def write_graph(model: IntegerModel, weights: str, sparse: bool) -> Network:
 
 
 def graph_layer(
-    model: IntegerModel, node: Node, placed: PlacedNode, sparse: bool, weights: tuple[StoredWeights, ...]
+    model: IntegerModel,
+    node: Node,
+    placed: PlacedNode,
+    sparse: bool,
+    weights: tuple[StoredWeights, ...],
+    by_words: bool,
 ) -> PlacedLayer:
     """A layer at its places, all maps in row order, with the weights that are stored for it already, if any."""
     operation, step = model.operations[placed.number], node.steps[0]
@@ -140,7 +146,7 @@ def graph_layer(
     )
     is_last = placed.number == len(model.operations) - 1
     offsets = tuple(8 * place for place in placed.sources)
-    return PlacedLayer(str(placed.number + 1), operation, placed_step, is_last, sparse, offsets, weights)
+    return PlacedLayer(str(placed.number + 1), operation, placed_step, is_last, sparse, offsets, by_words, weights)
 
 
 def new_program(model: IntegerModel, arena_bytes: int, weight_bytes: int) -> Program:

@@ -92,6 +92,20 @@ class Rounding:
     register: int  # the one that holds the sum after all steps
     finish: Finish
 
+    @property
+    def sum_bound(self) -> int:
+        """The largest magnitude of the sum before it is limited."""
+        bounds = [term.bound for term in self.terms]
+        for action, register, amount in self.steps:
+            bound = bounds[register]
+            bounds[register] = {
+                "clamp": min(bound, amount),
+                "lower": bound << amount,
+                "raise": round_to_odd(bound, amount),
+                "add": bound + bounds[amount if action == "add" else register],
+            }[action]
+        return bounds[self.register]
+
     def apply(self, *integers: np.ndarray) -> np.ndarray:
         """Output integers (int64), for the integers of each term."""
         registers = [np.asarray(k, dtype=np.int64) for k in integers]

@@ -16,16 +16,16 @@
 #define NETWORK_UNROLL
 #endif
 
-/* Four bytes, wherever they lie, the first one lowest. */
-NETWORK_INLINE uint32_t network_word(const uint8_t *from)
+/* 32 bits from bit `shift` of a byte on, wherever it lies; the first byte is the lowest. */
+NETWORK_INLINE uint32_t network_word(const uint8_t *from, const uint8_t shift)
 {
-#if NETWORK_HAS_SIMD
     uint32_t word;
+#if NETWORK_HAS_SIMD
     __builtin_memcpy(&word, from, 4);
-    return word;
 #else
-    return from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+    word = from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
 #endif
+    return shift ? word >> shift | (uint32_t)from[4] << (32 - shift) : word;
 }
 
 /* A constant in a register: compilers would rather make it anew each time. */

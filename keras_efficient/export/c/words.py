@@ -1,0 +1,289 @@
+"""C code of weighted sums a word at a time: cores that multiply pairs of 16 bits, `target="dsp"`.
+
+Which layers, and in which form: `kinds.words`. What the words hold: the kernels words.c and products.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_efficient.export.c.cells import integer_of
+from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, bias_and_shifts
+from keras_efficient.export.c.text import braces, counting, plus, times, wrapped
+from keras_efficient.export.c.weights import BYTE, Segment
+from keras_efficient.export.c.window_loops import corner, window_loop, window_place
+from keras_efficient.export.integer.codes import Codes
+from keras_efficient.export.integer.operations import Convolution
+from keras_efficient.kinds.words import WORD_BITS, KernelShape, Words, words_of
+from keras_efficient.storage.planner.layouts import Layout
+from keras_efficient.storage.sparse import filter_groups
+
+_BYTES = Codes(BYTE, False, 0)
+_SIGNS = 0x80808080  # the highest bit of each byte of a word
+
+
+def words_of_layer(layer: Convolution) -> Words | None:
+    """How the layer's kernel is read, or None."""
+    rows, columns, channels, filters = layer.products.kernel.shape
+    if layer.groups > 1 and not layer.depthwise:
+        return None
+    places = 1 if layer.is_whole else rows * columns
+    channels = layer.source.cells if layer.is_whole else channels
+    shape = KernelShape(places, channels, filters, layer.depthwise)
+    return words_of(shape, layer.source.codes.bits, layer.products.kernel_codes.bits)
+
+
+def pairs(bits: int, chunk: int) -> list[tuple[int, int]]:
+    """The numbers of a chunk that come out of words of `bits` as pairs, in their order."""
+    count = WORD_BITS // bits
+    return [(word + k, word + k + count // 2) for word in range(0, chunk, count) for k in range(count // 2)]
+
+
+def pack_words(indices: np.ndarray, bits: int, order: list[tuple[int, int]]) -> np.ndarray:
+    """Chunks (..., numbers) as bytes of words: pair number k of the words is pair k of the order."""
+    in_word = WORD_BITS // bits // 2
+    places = np.array(order).reshape(-1, in_word, 2)
+    at = bits * np.arange(in_word)[:, None] + np.array([0, WORD_BITS // 2])
+    words = (indices[..., places].astype(np.uint64) << at.astype(np.uint64)).sum((-1, -2))
+    return words.astype("<u4").reshape(-1).view(np.uint8)
+
+
+@dataclass(eq=False)
+class WordGroup(Segment):
+    """The kernels of filters `first` to `first + filters - 1`, `width` of them at once.
+
+    Order: block of filters, chunk, filter; of a kernel by channels: word of channels, place.
+    """
+
+    first: int
+    filters: int
+    width: int
+    format: str = "dense, in words"
+
+    def __init__(self, first: int, filters: int, width: int, stored: np.ndarray):
+        super().__init__(_BYTES, stored)
+        self.first, self.filters, self.width = first, filters, width
+
+    @property
+    def block_bytes(self) -> int:
+        """Of `width` filters."""
+        return self.indices.size * self.width // self.filters
+
+
+def store_words(layer: Convolution, words: Words, source_layout: Layout) -> StoredWeights:
+    """The weights in the order of words; of a dense layer in the order of its source map."""
+    products, codes = layer.products, layer.products.kernel_codes
+    kernel = products.kernel.reshape(-1, *products.kernel.shape[2:])
+    if layer.is_whole:
+        kernel = kernel[np.argsort(source_layout.addresses, axis=None)]
+    in_twos_complement = codes.bits == BYTE
+    indices = codes.indices(kernel) ^ (2 ** (BYTE - 1) if in_twos_complement else 0)
+    cell_bits = BYTE if words.form == "patch" else layer.source.codes.bits
+    order = pairs(cell_bits, words.chunk)
+    groups = []
+    if words.form == "channels":
+        chunks = indices.reshape(len(indices), -1, words.chunk).swapaxes(0, 1)
+        groups.append(WordGroup(0, kernel.shape[2], words.chunk, pack_words(chunks, codes.bits, order)))
+    else:
+        numbers = indices.reshape(-1, kernel.shape[2])
+        filled = np.pad(numbers, ((0, words.numbers - len(numbers)), (0, 0)))  # times cells of 0
+        for first, count, width in filter_groups(kernel.shape[2], BYTE):
+            part = filled[:, first : first + count].reshape(-1, words.chunk, count // width, width)
+            chunks = part.transpose(2, 0, 3, 1)
+            groups.append(WordGroup(first, count, width, pack_words(chunks, codes.bits, order)))
+    return StoredWeights(groups, *bias_and_shifts(layer))
+
+
+class WordsWriter(ConvolutionWriter):
+    """Writes the functions of a layer of weighted sums whose products are taken two at a time."""
+
+    @property
+    def words(self) -> Words:
+        words = words_of_layer(self.layer)
+        assert words is not None
+        return words
+
+    by_words = True
+
+    def __init__(self, *arguments: Any, **others: Any):
+        super().__init__(*arguments, **others)
+        self.sum = "int32_t"
+
+    def head_lines(self) -> list[str]:
+        """What all pixels share: how cells and weights lie in words."""
+        source, kernel = self.layer.source.codes, self.layer.products.kernel_codes
+        if self.words.form == "patch":
+            cells = _numbers(BYTE, is_signed=source.signed)
+        elif source.bits == BYTE:
+            cells = _numbers(BYTE, source.signed, flip=_SIGNS if source.signed else 0, shift=self.source.offset % BYTE)
+        else:
+            cells = _numbers(source.bits, below=source, shift=self.source.offset % BYTE)
+        if kernel.bits == BYTE:
+            weights = _numbers(BYTE, is_signed=True)
+        else:
+            weights = _numbers(kernel.bits, below=None if self._needs_total else kernel)
+        return [f"const network_numbers cells = {cells};", f"const network_numbers weights = {weights};"]
+
+    def pixel_lines(self, made: str = "made") -> list[str]:
+        lines = self._patch_lines() if self.words.form == "patch" else self._span_lines()
+        if self._needs_total:
+            lines += ["int32_t total = 0;"]
+            lines += self._runs(lambda first, end, weight: f"total = network_add_run(total, {first}, {end}, &cells);")
+        for group in self.weights.groups:
+            lines += braces("", self._group_lines(group, made))
+        return braces("", lines)
+
+    @property
+    def _needs_total(self) -> bool:
+        """Whether weights count from 0, as they are stored: what lies below is a multiple of the sum of cells."""
+        return self.words.form != "channels" and self.layer.products.kernel_codes.bits < BYTE
+
+    def _group_lines(self, group: Any, made: str) -> list[str]:
+        body = [f"int32_t sums[{group.width}] = {{{', '.join('0' * group.width)}}};"]
+        if self.words.form == "channels":
+            body += self._channel_lines(group)
+        else:
+            body += self._runs(
+                lambda first, end, weight: (
+                    f"network_multiply_run(sums, {group.width}, {first}, {end}, &cells, "
+                    f"{weight}, &weights, {self._turns});"
+                ),
+                group,
+            )
+        for i in range(group.width):
+            body += self._store_lines(plus("filter", i), i, made)
+        body.append(f"weight += {group.block_bytes};")
+        last = group.first + group.filters
+        start = f"const uint8_t *weight = network_weights + {group.start // BYTE};"
+        return [start, *counting("filter", last, body, group.first, group.width)]
+
+    def _sum(self, number: int) -> str:
+        codes = self.layer.products.kernel_codes
+        if not self._needs_total:
+            return f"sums[{number}]"
+        return f"{times(f'sums[{number}]', codes.step).replace('u *', ' *')} - {-codes.low} * total"
+
+    @property
+    def _turns(self) -> int:
+        """Chunks in a turn of the loop, where runs hold an even number of them."""
+        cells = self.words.numbers if self.words.form == "patch" or self.layer.is_whole else self.channels
+        return 2 if cells // self.words.chunk % 2 == 0 else 1
+
+    # Where the cells of a window lie.
+
+    @property
+    def _pixel_bytes(self) -> int:
+        return self.channels * self.layer.source.codes.bits // BYTE
+
+    @property
+    def _is_one_place(self) -> bool:
+        window = self.layer.window
+        return window.sizes == (1, 1) and window.covers_all
+
+    @property
+    def _has_spans(self) -> bool:
+        """Whether the cells of a window's row lie side by side."""
+        window = self.layer.window
+        return self.runs and window.dilation == (1, 1) and window.spread == (1, 1) and not self._is_one_place
+
+    def _span_lines(self) -> list[str]:
+        """The parts of the window that lie on the map, by rows and by columns."""
+        if self.layer.is_whole or not self._has_spans:
+            return []
+        window, lines = self.layer.window, []
+        for axis, (name, at) in enumerate((("rows", "row"), ("columns", "column"))):
+            place = f"(int32_t){corner(at, window, axis)}" if window.target[axis] > 1 else "0"
+            first = f"{place} - {window.before[axis]}" if window.before[axis] else place
+            arguments = f"{first}, {window.sizes[axis]}, {window.source[axis]}"
+            lines.append(f"const network_span {name} = network_clip({arguments});")
+        return lines
+
+    def _runs(self, statement: Callable[[str, str, str], str], group: WordGroup | None = None) -> list[str]:
+        """The statement for each run of cells of the window: its first cell, what follows it, its weights."""
+        window, pixel = self.layer.window, self._pixel_bytes
+        place = 0 if group is None else group.block_bytes // (window.sizes[0] * window.sizes[1])
+        base = f"network_arena.bytes + {self.source.offset // BYTE}"
+        if self.words.form == "patch":
+            return [statement("patch", f"patch + {self.words.numbers}", "weight")]
+        if self.layer.is_whole:
+            return [
+                statement(base, f"{base} + {self.layer.source.cells * self.layer.source.codes.bits // BYTE}", "weight")
+            ]
+        if not self._has_spans:
+            where = times(wrapped(self.place(*window_place(window))), pixel)
+            from_line = f"const uint8_t *from = {base} + {where};"
+            weight = "weight" if self._is_one_place else f"weight + (down * {window.sizes[1]} + across) * {place}"
+            lines = [from_line, statement("from", f"from + {pixel}", weight)]
+            return braces("", lines) if self._is_one_place else braces("", window_loop(window, lines))
+        first = f"((rows.at + down) * {window.source[1]} + columns.at + columns.first) * {pixel}"
+        weight = f"weight + (down * {window.sizes[1]} + columns.first) * {place}"
+        lines = [
+            f"const uint8_t *from = {base} + {first};",
+            statement("from", f"from + (columns.end - columns.first) * {pixel}", weight),
+        ]
+        return braces("", ["int32_t down;", *braces("for (down = rows.first; down < rows.end; down++)", lines)])
+
+    def _channel_lines(self, group: WordGroup) -> list[str]:
+        """The window of a word of channels."""
+        window, pixel = self.layer.window, self._pixel_bytes
+        base = f"network_arena.bytes + {self.source.offset // BYTE}"
+        in_byte = BYTE // self.layer.source.codes.bits
+        channel = "filter" if in_byte == 1 else f"filter / {in_byte}"
+        if not self._has_spans:
+            where = f"{base} + {times(wrapped(self.place(*window_place(window))), pixel)} + {channel}"
+            weight = f"weight + (down * {window.sizes[1]} + across) * 4"
+            lines = [f"network_multiply_channels(sums, {where}, &cells, {weight}, &weights);"]
+            return braces("", window_loop(window, lines))
+        start = f"((rows.at + down) * {window.source[1]} + columns.at + columns.first) * {pixel} + {channel}"
+        lines = [
+            f"const uint8_t *from = {base} + {start};",
+            f"const uint8_t *place = weight + (down * {window.sizes[1]} + columns.first) * 4;",
+            "int32_t across;",
+            *braces(
+                "for (across = columns.first; across < columns.end; across++)",
+                [
+                    "network_multiply_channels(sums, from, &cells, place, &weights);",
+                    f"from += {pixel};",
+                    "place += 4;",
+                ],
+            ),
+        ]
+        return braces("", ["int32_t down;", *braces("for (down = rows.first; down < rows.end; down++)", lines)])
+
+    def _patch_lines(self) -> list[str]:
+        """The window's cells as bytes, filled up with zeros."""
+        window, numbers = self.layer.window, self.words.numbers
+        lines = [f"uint8_t patch[{numbers}];", "uint8_t *to = patch;"]
+        channels = self.layer.source.cells if self.layer.is_whole else self.channels
+        where = "0" if self.layer.is_whole else times(wrapped(self.place(*window_place(window))), channels)
+        codes = self.layer.source.codes
+        copied = [
+            f"network_index place = (network_index)({self.source.place(where)});",
+            f"const uint8_t *const end = to + {channels};",
+            *braces(
+                "while (to != end)",
+                [
+                    f"*to++ = (uint8_t)({integer_of(self.source.get('place'), codes)});",
+                    f"place = (network_index)(place + {self.source.stride}u);",
+                    "NETWORK_NO_LIBRARY;",
+                ],
+            ),
+        ]
+        if self.layer.is_whole:
+            lines += braces("", copied)
+        else:
+            fill = f"to = network_fill(to, {channels});", f"to = network_fill(to, {channels * window.sizes[1]});"
+            lines += braces("", window_loop(window, copied, *fill))
+        left = numbers - channels * (1 if self.layer.is_whole else window.sizes[0] * window.sizes[1])
+        return [*lines, *([f"network_fill(to, {left});"] if left else [])]
+
+
+def _numbers(bits: int, is_signed: bool = False, below: Codes | None = None, flip: int = 0, shift: int = 0) -> str:
+    """The C constants of `network_numbers`; `below`: the grid of numbers that lie as they count from its lowest."""
+    low, twice = (-below.low, below.midrise) if below and below.signed else (0, False)
+    mask = (2**bits - 1) * 0x10001
+    return f"{{{bits}, {int(is_signed)}, {int(twice)}, {low}, {shift}, {flip:#x}u, network_held({mask:#x}u)}}"
