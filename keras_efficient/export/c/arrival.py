@@ -10,7 +10,7 @@ from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.pooling import mean_lines, mean_type
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
-from keras_efficient.export.c.text import braces, count_type, function, plus, plus_text, times, wrapped
+from keras_efficient.export.c.text import braces, count_type, function, plus, plus_text, stored_type, times, wrapped
 from keras_efficient.export.integer import AveragePooling, Codes, IntegerMap, MaxPooling
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.export.network import Arrival
@@ -36,11 +36,11 @@ class ArrivalWriter:
         return [(name, size) for name, size in sizes if size > 1]
 
     def static_lines(self) -> list[str]:
-        return [f"static {count_type(size)} {name};" for name, size in self.counters]
+        return [f"static {stored_type(size)} {name};" for name, size in self.counters]
 
     @property
     def static_bytes(self) -> int:
-        return sum({"uint8_t": 1, "uint16_t": 2, "uint32_t": 4}[count_type(size)] for _, size in self.counters)
+        return sum({"uint8_t": 1, "uint16_t": 2, "uint32_t": 4}[stored_type(size)] for _, size in self.counters)
 
     @property
     def resets(self) -> list[str]:
@@ -185,11 +185,11 @@ class InputsWriter:
         self.count = sum(each.cells for each in inputs)
 
     def static_lines(self) -> list[str]:
-        return [f"static {count_type(self.count)} network_arrived;"]
+        return [f"static {stored_type(self.count)} network_arrived;"]
 
     @property
     def static_bytes(self) -> int:
-        return {"uint8_t": 1, "uint16_t": 2, "uint32_t": 4}[count_type(self.count)]
+        return {"uint8_t": 1, "uint16_t": 2, "uint32_t": 4}[stored_type(self.count)]
 
     @property
     def resets(self) -> list[str]:

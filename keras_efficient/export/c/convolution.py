@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_efficient.export.c.cells import Cells, number_line, sum_type
+from keras_efficient.export.c.cells import Cells, index_type, number_line, sum_type
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.sparse_weights import group_filters
@@ -98,7 +98,7 @@ class ConvolutionWriter:
         if self.extra:
             arguments += f", {self.extra[0]} {self.extra[1]}"
             terms.append(self.extra[1])
-        result = "network_logit" if self.target.is_logits else count_type(2**self.target.codes.bits - 1)
+        result = "network_logit" if self.target.is_logits else index_type(self.target.codes.bits)
         as_index = not self.target.is_logits
         rounding = rounding_lines(self.layer.rounding, terms, "result", as_index, self.by_words)
         lines = [*self._bias_lines(rounding, terms), f"{result} result;", *rounding, "return result;"]

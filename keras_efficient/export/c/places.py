@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keras_efficient.export.c.text import as_index, as_kind, braces, count_type, function, wrapped
+from keras_efficient.export.c.text import as_index, as_kind, braces, count_type, function, stored_type, wrapped
 from keras_efficient.storage.planner.layouts import Layout
 
 
@@ -122,5 +122,5 @@ def place_of(line: str) -> str:
 
 def table(name: str, numbers: tuple[int, ...]) -> str:
     """A table of numbers in flash."""
-    size = count_type(max(numbers))
+    size = stored_type(max(numbers))
     return f"static const {size} {name}[{len(numbers)}] NETWORK_FLASH = {{{', '.join(map(str, numbers))}}};"

@@ -27,9 +27,14 @@ def function(head: str, lines: Iterable[str]) -> list[str]:
     return [head, "{", *(INDENT + line if line else "" for line in lines), "}"]
 
 
-def count_type(limit: int) -> str:
-    """The smallest unsigned type that holds `limit` itself, as a loop counter must."""
+def stored_type(limit: int) -> str:
+    """The smallest unsigned type that holds `limit` itself, as variables and tables in memory have."""
     return "uint8_t" if limit <= 255 else "uint16_t" if limit <= 65535 else "uint32_t"
+
+
+def count_type(limit: int) -> str:
+    """The same for loop counters: as many bits as a register has, where that takes no instructions to stay within."""
+    return {"uint8_t": "uint_fast8_t", "uint16_t": "uint_fast16_t"}.get(kind := stored_type(limit), kind)
 
 
 def counting(name: str, limit: int, lines: Iterable[str], first: int = 0, step: int = 1) -> list[str]:
