@@ -95,6 +95,7 @@ class ConvolutionWriter:
         arguments = f"{self.sum} sum"
         if self.by_filter:
             arguments += f", {count_type(self.filters)} filter"
+        arguments += self.shift_parameter
         if self.extra:
             arguments += f", {self.extra[0]} {self.extra[1]}"
             terms.append(self.extra[1])
@@ -104,6 +105,15 @@ class ConvolutionWriter:
         lines = [*self._bias_lines(rounding, terms), f"{result} result;", *rounding, "return result;"]
         head = f"{'NETWORK_INLINE' if self.by_words else 'static'} {result} network_round_{self.number}({arguments})"
         self.program.add(["/* From a sum of products to what is stored. */", *function(head, lines)])
+
+    shift_parameter = ""
+
+    def shift_text(self, shifts: Segment) -> str:
+        """How many places the sum of a filter is shifted, in the function that rounds."""
+        return shifts.read("filter")
+
+    def bias_text(self, bias: Segment) -> str:
+        return bias.read("filter")
 
     @property
     def by_filter(self) -> bool:
@@ -121,9 +131,9 @@ class ConvolutionWriter:
         lines = [f"(void){term};" for term in unused if term not in read]
         if shifts:
             kind = sum_type(self.layer.rounding.terms[0].bound)
-            lines.append(f"const {kind} shifted = ({kind})(({kind})sum * (({kind})1 << ({shifts.read('filter')})));")
+            lines.append(f"const {kind} shifted = ({kind})(({kind})sum * (({kind})1 << ({self.shift_text(shifts)})));")
         if bias and "bias" in used:
-            lines.append(f"const int16_t bias = (int16_t)({bias.read('filter')});")
+            lines.append(f"const int16_t bias = (int16_t)({self.bias_text(bias)});")
         return lines
 
     def head_lines(self) -> list[str]:
@@ -149,6 +159,7 @@ class ConvolutionWriter:
         arguments = self._sum(number)
         if self.by_filter:
             arguments += f", {filter_ if filter_ == 'filter' else f'({count_type(self.filters)})({filter_})'}"
+        arguments += self._shift(number)
         if self.extra:
             arguments += f", {self.extra[2].format(filter=filter_, made=made)}"
         cell = filter_ if made == "0" else f"{made} + {filter_}"
@@ -157,6 +168,9 @@ class ConvolutionWriter:
     def _sum(self, number: int) -> str:
         """The sum of a filter of the block."""
         return f"sum_{number}"
+
+    def _shift(self, number: int) -> str:
+        return ""
 
     def _sum_lines(self, group: Group) -> list[str]:
         """sum_i += the products of the whole window."""

@@ -13,7 +13,7 @@ from keras_efficient.export.c.moves import move_cells, move_up, permute
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.residual import residual
-from keras_efficient.export.c.text import function
+from keras_efficient.export.c.text import count_type, function
 from keras_efficient.export.c.weights import Segment
 from keras_efficient.export.c.words import WordsWriter, store_words, words_of_layer
 from keras_efficient.export.integer import (
@@ -159,6 +159,16 @@ def write_places(
     kind = ConvolutionWriter if layer.words is None else WordsWriter
     writer = kind(program, layer.number, operation, layer.weights[0], *maps, source.of, runs=source.is_row_order)
     writer.write_rounding()
+    if layer.words is not None and not operation.is_whole:
+        size = count_type(max(operation.target.shape[:2]))
+        head = f"NETWORK_APART void network_pixel_{layer.number}({size} row, {size} column, network_index made)"
+        program.add(function(head, [*writer.head_lines(), *writer.pixel_lines()]))
+        call = [
+            f"network_pixel_{layer.number}(row, column, made);",
+            f"made = (network_index)(made + {operation.target.shape[2]}u);",
+        ]
+        program.add(function(f"static void {name}(void)", ["network_index made = 0;", *target.loop(call)]))
+        return
     if operation.is_whole:
         lines = writer.pixel_lines(made="0")
     else:

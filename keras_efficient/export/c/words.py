@@ -13,14 +13,14 @@ import numpy as np
 
 from keras_efficient.export.c.cells import integer_of
 from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, bias_and_shifts
-from keras_efficient.export.c.text import braces, counting, plus, times, wrapped
+from keras_efficient.export.c.text import braces, plus, times, wrapped
 from keras_efficient.export.c.weights import BYTE, Segment
 from keras_efficient.export.c.window_loops import corner, window_loop, window_place
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.operations import Convolution
 from keras_efficient.kinds.words import WORD_BITS, KernelShape, Words, words_of
 from keras_efficient.storage.planner.layouts import Layout
-from keras_efficient.storage.sparse import filter_groups
+from keras_efficient.storage.sparse import FILTERS_AT_ONCE, filter_groups
 
 _BYTES = Codes(BYTE, False, 0)
 _SIGNS = 0x80808080  # the highest bit of each byte of a word
@@ -154,12 +154,14 @@ class WordsWriter(ConvolutionWriter):
                 ),
                 group,
             )
+        body += self._shift_lines(group.width)
         for i in range(group.width):
             body += self._store_lines(plus("filter", i), i, made)
         body.append(f"weight += {group.block_bytes};")
         last = group.first + group.filters
         start = f"const uint8_t *weight = network_weights + {group.start // BYTE};"
-        return [start, *counting("filter", last, body, group.first, group.width)]
+        head = f"for (filter = {group.first}; filter < {last}; filter += {group.width})"
+        return [start, "uint32_t filter;", *braces(head, body)]
 
     def _sum(self, number: int) -> str:
         codes = self.layer.products.kernel_codes
@@ -168,10 +170,50 @@ class WordsWriter(ConvolutionWriter):
         return f"{times(f'sums[{number}]', codes.step).replace('u *', ' *')} - {-codes.low} * total"
 
     @property
+    def shift_parameter(self) -> str:  # type: ignore[override]
+        return ", uint32_t shift" if self.weights.shifts else ""
+
+    def shift_text(self, shifts: Segment) -> str:
+        return "shift"
+
+    def bias_text(self, bias: Segment) -> str:
+        if bias.codes.bits != 2 * BYTE:
+            return bias.read("filter")
+        return f"network_half(network_weights + {bias.start // BYTE} + 2 * filter)"
+
+    def _shift_lines(self, width: int) -> list[str]:
+        """The shifts of a block of filters, read at once where they start at a byte."""
+        shifts = self.weights.shifts
+        if shifts is None:
+            return []
+        lines = ["filter = network_held(filter);"] if width == FILTERS_AT_ONCE else []
+        if width == 1 or shifts.start % BYTE:
+            reads = [f"const uint32_t shift_{i} = {shifts.read(plus('filter', i))};" for i in range(width)]
+            return [*lines, *reads]
+        at = f"filter / 2 + {shifts.start // BYTE}"
+        lines.append(f"const uint8_t *const shifts = network_weights + {at};")
+        for i in range(width):
+            if i % 8 == 0:
+                read = (
+                    "network_word(shifts + 4 * {}, 0)"
+                    if width >= 8
+                    else "network_half(shifts)"
+                    if width == 4
+                    else "*shifts"
+                )
+                lines.append(f"const uint32_t word_{i // 8} = {read.format(i // 8)};")
+            lines.append(f"const uint32_t shift_{i} = word_{i // 8} >> {4 * (i % 8)} & 15;")
+        return lines
+
+    def _shift(self, number: int) -> str:
+        return f", shift_{number}" if self.weights.shifts else ""
+
+    @property
     def _turns(self) -> int:
         """Chunks in a turn of the loop, where runs hold an even number of them."""
         cells = self.words.numbers if self.words.form == "patch" or self.layer.is_whole else self.channels
-        return 2 if cells // self.words.chunk % 2 == 0 else 1
+        narrow = min(self.layer.source.codes.bits, self.layer.products.kernel_codes.bits)
+        return 2 if cells // self.words.chunk % 2 == 0 and narrow == BYTE else 1
 
     # Where the cells of a window lie.
 

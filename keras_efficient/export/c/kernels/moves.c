@@ -4,6 +4,14 @@
 static void network_shift(network_index first, network_index bytes, network_index by)
 {
     uint8_t *from = network_arena.bytes + first + bytes;
+#ifdef __ARM_FEATURE_UNALIGNED
+    for (; by >= 4 && bytes >= 4; bytes -= 4) {
+        uint32_t word;
+        from -= 4;
+        __builtin_memcpy(&word, from, 4);
+        __builtin_memcpy(from + by, &word, 4);
+    }
+#endif
     while (bytes--) {
         from--;
         from[by] = *from;

@@ -16,6 +16,13 @@
 #define NETWORK_UNROLL
 #endif
 
+/* A function that is not drawn into its caller: both need all registers. */
+#ifdef __GNUC__
+#define NETWORK_APART static __attribute__((noinline))
+#else
+#define NETWORK_APART static
+#endif
+
 /* 32 bits from bit `shift` of a byte on, wherever it lies; the first byte is the lowest. */
 NETWORK_INLINE uint32_t network_word(const uint8_t *from, const uint8_t shift)
 {
@@ -26,6 +33,18 @@ NETWORK_INLINE uint32_t network_word(const uint8_t *from, const uint8_t shift)
     word = from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
 #endif
     return shift ? word >> shift | (uint32_t)from[4] << (32 - shift) : word;
+}
+
+/* 16 bits. */
+NETWORK_INLINE uint32_t network_half(const uint8_t *from)
+{
+#if NETWORK_HAS_SIMD
+    uint16_t half;
+    __builtin_memcpy(&half, from, 2);
+    return half;
+#else
+    return from[0] | (uint32_t)from[1] << 8;
+#endif
 }
 
 /* A constant in a register: compilers would rather make it anew each time. */
