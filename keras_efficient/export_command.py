@@ -18,9 +18,10 @@ from keras_efficient.export import (
     export_litert,
     verify_c,
 )
-from keras_efficient.export.firmware import TARGETS, check_choice
+from keras_efficient.export.firmware import check_choice
 from keras_efficient.export.litert import check_backend
 from keras_efficient.export.litert_report import litert_outputs
+from keras_efficient.kinds.measures import TARGETS
 from keras_efficient.outside_files import check_plain_file
 from keras_efficient.outside_models import check_model_file
 from keras_efficient.reading.network import model_input_shape

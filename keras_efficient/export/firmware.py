@@ -17,14 +17,14 @@ from keras_efficient.export.firmware_report import STACK_MARGIN, FirmwareReport,
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.folders import write_together
 from keras_efficient.kinds.arguments import flag, integer, path_of
-from keras_efficient.kinds.measures import LOGIT_BITS
+from keras_efficient.kinds.measures import LOGIT_BITS, check_target
 from keras_efficient.storage import estimate_storage
 
 WEIGHT_PLACES = ("flash", "ram")
 MAX_WEIGHT_BYTES = 4_000_000
 C_FOLDER = Path(__file__).parent / "c"
-# The files a target needs besides network.c and network.h.
-TARGETS = {
+# The files that each of `kinds.measures.TARGETS` needs besides network.c and network.h.
+FILES = {
     "host": ("main_host.c",),
     "avr": ("main_avr.c", "simulate_avr.c"),
     "arm": ("main_arm.c", "cortex_m3.ld"),
@@ -57,7 +57,10 @@ def export_c(
             main that was changed since is kept.
         weights: Where an AVR keeps the weights: "flash" (read by instructions of their own) or "ram".
         target: Which main is written: "host", "avr" (ATmega328P) or "arm" (Cortex-M3); or "arduino": the
-            folder is a sketch then, with an .ino of its name that reads inputs from the serial port.
+            folder is a sketch then, with an .ino of its name that reads inputs from the serial port. "dsp" is "arm" for
+            cores with instructions for pairs of 16 bits (Cortex-M4, M7, M33): they take two products at once, of
+            weights in another order, which `estimate_storage(..., target="dsp")` prices. Its C gives the same logits,
+            on any machine but an AVR, and its time does not depend on the input.
         ram: Bytes of RAM that there are, or None. What does not fit is refused before anything is
             written.
         sparse: Whether the kernels of pruned layers, those that hold exact zeros, are stored as a
@@ -81,7 +84,7 @@ def export_c(
         OSError: If a file cannot be written, or another process writes into the folder (BlockingIOError).
     """
     check_choice("weights", weights, WEIGHT_PLACES)
-    check_choice("target", target, tuple(TARGETS))
+    check_target(target)
     directory, sparse = path_of(directory, "directory"), flag(sparse, "sparse")
     if ram is not None and (not isinstance(ram, int) or isinstance(ram, bool) or ram < 1):
         raise ValueError(f"`ram` must be a positive number of bytes, or None. Received: ram={ram!r}")
@@ -90,10 +93,8 @@ def export_c(
             f"`prefix` must be lower-case letters, digits and '_', a letter first. Received: prefix={prefix!r}"
         )
     integer_model = IntegerModel(model, logits_bits)
-    storage, most = (
-        estimate_storage(model, logits_bits=logits_bits),
-        integer(max_weight_bytes, "max_weight_bytes", least=0),
-    )
+    storage = estimate_storage(model, logits_bits=logits_bits, target=target)
+    most = integer(max_weight_bytes, "max_weight_bytes", least=0)
     if storage.weight_bytes > most:
         raise ValueError(
             f"the network has {math.ceil(storage.weight_bytes):,} bytes of weights, which is more than "
@@ -103,7 +104,11 @@ def export_c(
     network = write_network(integer_model, weights, sparse, by_words=target == "dsp")
     if target == "avr" and network.weight_bytes > AVR_ARRAY_BYTES:
         raise ValueError(f"{too_large_for_avr(network.weight_bytes)}. Received: target='avr'")
-    report = new_report(integer_model, network, weights, predicted, prefix)
+    padding = 0
+    if target == "dsp":
+        others = estimate_storage(model, logits_bits=logits_bits)
+        padding = math.ceil(storage.weight_bytes) - math.ceil(others.weight_bytes)
+    report = new_report(integer_model, network, weights, predicted, prefix, target, padding)
     if ram is not None and not report.fits(ram):
         raise ValueError(
             f"the network does not fit `ram`={ram} bytes: it needs {report.ram_bytes} ({' + '.join(needs(report))})"
@@ -117,7 +122,9 @@ def needs(report: FirmwareReport) -> list[str]:
     return parts + ([f"{report.weight_bytes} weights"] if report.weights == "ram" else [])
 
 
-def new_report(model: IntegerModel, network: Network, weights: str, predicted: int, prefix: str) -> FirmwareReport:
+def new_report(
+    model: IntegerModel, network: Network, weights: str, predicted: int, prefix: str, target: str, padding_bytes: int
+) -> FirmwareReport:
     return FirmwareReport(
         weight_bytes=network.weight_bytes,
         arena_bytes=network.arena_bytes,
@@ -132,6 +139,9 @@ def new_report(model: IntegerModel, network: Network, weights: str, predicted: i
         prefix=prefix,
         logit_exponents=model.logit_exponents,
         logits_bits=model.network.logits_bits,
+        target=target,
+        padding_bytes=padding_bytes,
+        time_depends_on_input=network.leaves_zeros_out,
     )
 
 
@@ -146,7 +156,7 @@ def write_firmware(directory: Path, network: Network, report: FirmwareReport, ta
     check_alone(directory, prefix)
     for name in (f"{prefix}.c", f"{prefix}.h", *REPORTS):
         check_own(directory / name)
-    mains = {name: (C_FOLDER / name).read_text(encoding="utf-8") for name in TARGETS[target]}
+    mains = {name: (C_FOLDER / name).read_text(encoding="utf-8") for name in FILES[target]}
     if target == "arduino":
         check_sketch_folder(directory)
         mains |= sketch(directory)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from keras_efficient.kinds.measures import Config, FeatureMap, Shape, Weights
 from keras_efficient.kinds.steps import Step
 from keras_efficient.kinds.windows import Slide
+from keras_efficient.kinds.words import KernelShape
 
 # What a kind does to codes, the numbers on the grid of its input.
 COMPUTES = "computes"  # other numbers
@@ -32,6 +33,7 @@ class Price(NamedTuple):
         one, or several with maps of its own in between, of which two neighbours are there at once.
     weights: (configuration, source) -> the numbers that it stores.
     products: (configuration, source, target) -> multiply-adds of a sample.
+    kernel: (configuration, source) -> the kernel of sums that may be taken a word at a time; None where there is none.
     streams: configuration -> whether a map that arrives pixel by pixel need not be stored: "pixels": each pixel is
         passed on at once; "windows": each pixel joins the one output that it belongs to; "sums": the same, but a row of
         outputs waits in wider running sums; "no": the whole map is needed.
@@ -41,6 +43,7 @@ class Price(NamedTuple):
     steps: Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]]
     weights: Callable[[Config, FeatureMap], Weights] = lambda config, source: Weights()
     products: Callable[[Config, FeatureMap, FeatureMap], int] = lambda config, source, target: 0
+    kernel: Callable[[Config, FeatureMap], KernelShape | None] = lambda config, source: None
     streams: Callable[[Config], str] = lambda config: "no"
 
 

@@ -11,6 +11,7 @@ FLOAT_BITS = 32
 LOGIT_BITS = 16  # what the C keeps of each output
 LOGIT_WIDTHS = (8, LOGIT_BITS)
 SHIFT_BITS = 4
+TARGETS = ("host", "avr", "arm", "dsp", "arduino")  # what C is written for
 Config = Mapping[str, Any]
 Shape = tuple  # of int | None, without the batch
 
@@ -24,6 +25,13 @@ def check_logits(name: str, bits: int, logits_bits: int, signed: bool = True) ->
             f"`logits_bits`=8 needs outputs of at most 8 bits with a sign, or 7 without: quantize_model(..., "
             f"overrides={{{name!r}: {{'activation_bits': {8 if signed else 7}}}}}). Received: {name!r} with {bits} bits"
         )
+
+
+def check_target(target: str) -> str:
+    """`target`, if C can be written for it."""
+    if target not in TARGETS:
+        raise ValueError(f"`target` must be one of {', '.join(map(repr, TARGETS))}. Received: target={target!r}")
+    return target
 
 
 def whole_bytes(bits: int) -> int:

@@ -33,6 +33,7 @@ from keras_efficient.kinds.windows import (
     unchanged_image,
     window_step,
 )
+from keras_efficient.kinds.words import KernelShape
 
 QUANTIZED = dict.fromkeys(QUANTIZER_BITS, check_bits)
 RESIDUAL_CELLS, RESIDUAL_CONVOLUTIONS = 9, 2
@@ -62,6 +63,7 @@ def dense_price(widths: Callable[[Config], Widths]) -> Price:
         steps=dense_steps,
         weights=weights,
         products=lambda config, source, target: source.cells * config["units"],
+        kernel=lambda config, source: KernelShape(1, source.shape[-1], config["units"], widths(config).kernel),
     )
 
 
@@ -108,11 +110,21 @@ def convolution_price(widths: Callable[[Config], Widths], rank: int) -> Price:
         kernels = kernels_per_filter(config, source) * filters
         return kernel_and_bias(widths(config), kernels, biases_of(config, filters), shifts_of(config, filters))
 
+    def kernel(config: Config, source: FeatureMap) -> KernelShape | None:
+        groups, filters, channels = config.get("groups", 1), config["filters"], source.shape[-1]
+        if groups == 1 or groups == filters == channels:
+            by_channel = groups > 1
+            return KernelShape(
+                kernel_cells(config, rank), channels // groups, filters, widths(config).kernel, by_channel
+            )
+        return None
+
     return Price(
         bits=lambda config, input_bits: widths(config).activation,
         steps=convolution_steps(rank),
         weights=weights,
         products=lambda config, source, target: target.cells * kernels_per_filter(config, source),
+        kernel=kernel,
     )
 
 
@@ -138,11 +150,17 @@ def depthwise_price(widths: Callable[[Config], Widths], rank: int) -> Price:
         kernels = kernel_cells(config, rank) * outputs
         return kernel_and_bias(widths(config), kernels, biases_of(config, outputs), shifts_of(config, outputs))
 
+    def kernel(config: Config, source: FeatureMap) -> KernelShape | None:
+        if multiplier_of(config) > 1:
+            return None
+        return KernelShape(kernel_cells(config, rank), 1, source.shape[-1], widths(config).kernel, by_channel=True)
+
     return Price(
         bits=lambda config, input_bits: widths(config).activation,
         steps=lambda config, source, target: (depthwise_step(rank, config, source, target),),
         weights=weights,
         products=lambda config, source, target: target.cells * kernel_cells(config, rank),
+        kernel=kernel,
     )
 
 

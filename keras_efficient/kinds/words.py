@@ -17,11 +17,15 @@ LARGEST_SUM = 2**16  # products of 8 bits that 32 bits hold
 
 
 class KernelShape(NamedTuple):
-    """Places of a window, channels that a filter reads, filters; `by_channel`: each reads a channel of its own."""
+    """A kernel as it is stored: places of a window, channels that a filter reads, filters, bits of a number.
+
+    `by_channel`: each filter reads a channel of its own.
+    """
 
     places: int
     channels: int
     filters: int
+    bits: int
     by_channel: bool = False
 
 
@@ -36,18 +40,25 @@ class Words(NamedTuple):
     numbers: int
 
 
-def words_of(kernel: KernelShape, cell_bits: int, kernel_bits: int) -> Words | None:
+def words_of(kernel: KernelShape, cell_bits: int) -> Words | None:
     """None where the products are taken one by one."""
-    if cell_bits not in WIDTHS or kernel_bits not in WIDTHS:
+    if cell_bits not in WIDTHS or kernel.bits not in WIDTHS:
         return None
+    in_word = WORD_BITS // kernel.bits
     if kernel.by_channel:
-        chunk = WORD_BITS // kernel_bits
-        fits = cell_bits == kernel_bits and kernel.channels == 1 and kernel.filters % chunk == 0
-        return Words("channels", chunk, kernel.places) if fits else None
-    numbers, chunk = kernel.places * kernel.channels, WORD_BITS // min(cell_bits, kernel_bits)
+        fits = cell_bits == kernel.bits and kernel.filters % in_word == 0
+        return Words("channels", in_word, kernel.places) if fits else None
+    numbers, chunk = kernel.places * kernel.channels, max(WORD_BITS // cell_bits, in_word)
     if numbers > LARGEST_SUM:
         return None
     if kernel.channels % chunk == 0:
         return Words("run", chunk, numbers)
-    chunk = WORD_BITS // kernel_bits
-    return Words("patch", chunk, math.ceil(numbers / chunk) * chunk) if numbers <= LARGEST_PATCH else None
+    return Words("patch", in_word, math.ceil(numbers / in_word) * in_word) if numbers <= LARGEST_PATCH else None
+
+
+def padding_bits(kernel: KernelShape, cell_bits: int) -> int:
+    """What fills the words of a kernel up."""
+    words = words_of(kernel, cell_bits)
+    if words is None or kernel.by_channel:
+        return 0
+    return (words.numbers - kernel.places * kernel.channels) * kernel.filters * kernel.bits

@@ -10,8 +10,17 @@ from typing import Any, NamedTuple
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
 from keras_efficient.kinds.fields import check_bits
-from keras_efficient.kinds.measures import BITS_PER_BYTE, FLOAT_BITS, LOGIT_BITS, FeatureMap, Weights, check_logits
+from keras_efficient.kinds.measures import (
+    BITS_PER_BYTE,
+    FLOAT_BITS,
+    LOGIT_BITS,
+    FeatureMap,
+    Weights,
+    check_logits,
+    check_target,
+)
 from keras_efficient.kinds.steps import Step, WindowStep
+from keras_efficient.kinds.words import padding_bits
 from keras_efficient.reading.network import INPUT_GRID, Network, read_network
 from keras_efficient.reading.read import is_model
 from keras_efficient.storage.exact import check_order
@@ -34,6 +43,7 @@ def estimate_storage(
     streaming: bool = True,
     order: str = "best",
     logits_bits: int = LOGIT_BITS,
+    target: str = "host",
 ) -> StorageReport:
     """Weight bytes, activation bytes, parameters and multiply-adds of a network before it is trained.
 
@@ -51,6 +61,8 @@ def estimate_storage(
         order: order of the output pixels of every sliding window: "row", "column", "transpose",
             "herringbone" or "best" (see `exact_slack`).
         logits_bits: bits of an output in the C, 16 or 8; 8 need outputs of at most 8 bits.
+        target: of `export_c`. In the C for "dsp" kernels of few channels are filled up to whole words, which some
+            bytes of weights are for (see `kinds.words`); all others are equal.
 
     How bytes are counted:
         - A cell of a map has the bits of the quantizer that made it: the bits that "M" and "D"
@@ -86,6 +98,7 @@ def estimate_storage(
     """
     check_bits(input_bits, "input_bits")
     check_order(order)
+    by_words = check_target(target) == "dsp"
     if not isinstance(streaming, bool):
         raise ValueError(f"streaming must be True or False. Received: {streaming!r}")
     if is_model(config_or_model):
@@ -94,12 +107,14 @@ def estimate_storage(
             f"the model {network.name!r}", [(call.name, call.node.described, call.kind) for call in network.calls]
         )
         if not network.is_chain:
-            return estimate_graph(network, fixed_shapes(network, input_shape), input_bits, order, logits_bits)
+            return estimate_graph(network, fixed_shapes(network, input_shape), input_bits, order, logits_bits, by_words)
         source_shape = fixed_shape(network.entries[0].shape, input_shape)
         layers = read_chain(network, source_shape)
     else:
         layers, source_shape = read_description(config_or_model, input_shape)
-    rows = price_layers(without_head(layers), FeatureMap(source_shape, input_bits), streaming, order, logits_bits)
+    rows = price_layers(
+        without_head(layers), FeatureMap(source_shape, input_bits), streaming, order, logits_bits, by_words
+    )
     return StorageReport(
         weight_bytes=sum(row.weight_bytes for row in rows),
         activation_bytes=max(row.working_bytes for row in rows),
@@ -113,7 +128,7 @@ def estimate_storage(
 
 
 def estimate_graph(
-    network: Network, shapes: Sequence[tuple], input_bits: int, order: str, logits_bits: int
+    network: Network, shapes: Sequence[tuple], input_bits: int, order: str, logits_bits: int, by_words: bool
 ) -> StorageReport:
     """The report of a network with branches."""
     if order not in ("best", "row"):
@@ -126,7 +141,7 @@ def estimate_graph(
     rows = []
     for number, cost in zip(plan.order, plan.costs, strict=True):
         name, spec, source, target, shares = graph.layers[number]
-        rows.append(layer_row(name, spec, source, target, Working(cost * BITS_PER_BYTE, "row"), shares))
+        rows.append(layer_row(name, spec, source, target, Working(cost * BITS_PER_BYTE, "row"), shares, by_words))
     return StorageReport(
         weight_bytes=sum(row.weight_bytes for row in rows),
         activation_bytes=plan.arena_bytes,
@@ -186,7 +201,12 @@ def without_head(layers: list[ShapedLayer]) -> list[ShapedLayer]:
 
 
 def price_layers(
-    layers: list[ShapedLayer], source: FeatureMap, streaming: bool, order: str, logits_bits: int = LOGIT_BITS
+    layers: list[ShapedLayer],
+    source: FeatureMap,
+    streaming: bool,
+    order: str,
+    logits_bits: int = LOGIT_BITS,
+    by_words: bool = False,
 ) -> list[LayerStorage]:
     """One row a layer. `streaming` says whether the map before the layer arrives pixel by pixel."""
     rows, gives_sums = [], not any(spec.class_name == INPUT_GRID.name for _, spec, _ in layers)
@@ -202,7 +222,7 @@ def price_layers(
             working = Working(target.total_bits if is_last else 0)
         else:
             working = Working(arrival_bits(target, running_sums(spec, source, target) if way == "sums" else 0))
-        rows.append(layer_row(name, spec, source, target, working))
+        rows.append(layer_row(name, spec, source, target, working, by_words=by_words))
         source, streaming = target, way == "pixels"
     return rows
 
@@ -235,10 +255,19 @@ def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, logits_bits: i
 
 
 def layer_row(
-    name: str, spec: LayerSpec, source: FeatureMap, target: FeatureMap, working: Working, shares: bool = False
+    name: str,
+    spec: LayerSpec,
+    source: FeatureMap,
+    target: FeatureMap,
+    working: Working,
+    shares: bool = False,
+    by_words: bool = False,
 ) -> LayerStorage:
-    """`shares`: its weights are stored already."""
+    """`shares`: its weights are stored already. `by_words`: they are filled up to words, unless zeros are left out."""
     weights = Weights() if shares else spec.price.weights(spec.config, source)
+    kernel = spec.price.kernel(spec.config, source) if by_words and not shares and not spec.kernels else None
+    if kernel is not None and spec.kind.form:
+        weights = weights._replace(bits=weights.bits + padding_bits(kernel, source.bits))
     saved = 0 if shares else sum(kernel.saved_bits for kernel in spec.kernels)
     return LayerStorage(
         name=name,

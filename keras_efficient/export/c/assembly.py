@@ -48,21 +48,19 @@ def source_top(network_id: str) -> str:
 def assemble(program: Program, packed: np.ndarray, weights: str, static_lines: list[str]) -> Iterator[str]:
     """All of the source but its top, piece by piece: the weights may be millions of numbers."""
     in_flash, used = weights == "flash", program.used()
+    moves_bytes = any("NO_LIBRARY" in line for lines in (*used, *program.functions) for line in lines)
+    aligned = " NETWORK_ALIGNED" if program.by_words else ""
     blocks: list[Iterable[str]] = [
-        machine_lines(
-            in_flash,
-            len(packed),
-            any("NO_LIBRARY" in line for lines in used for line in lines),
-        ),
+        machine_lines(in_flash, len(packed), moves_bytes, program.by_words),
         [f"typedef {program.index_type} network_index; /* cells, bytes and bits of arena and weights */"],
         [
             "static union {",
             "    uint8_t bytes[NETWORK_ARENA_BYTES];",
             "    network_logit logits[NETWORK_LOGITS];",
-            "} network_arena;",
+            f"}} network_arena{aligned};",
             *static_lines,
         ],
-        *([weight_lines(packed, in_flash)] if len(packed) else []),
+        *([weight_lines(packed, in_flash, aligned)] if len(packed) else []),
         *([program.all_tables()] if program.all_tables() else []),
         *used,
         *program.functions,
@@ -72,7 +70,7 @@ def assemble(program: Program, packed: np.ndarray, weights: str, static_lines: l
         yield from (f"{line}\n" for line in block)
 
 
-def machine_lines(in_flash: bool, weight_bytes: int, moves_bytes: bool) -> list[str]:
+def machine_lines(in_flash: bool, weight_bytes: int, moves_bytes: bool, by_words: bool) -> list[str]:
     has_weights = weight_bytes > 0
     why = "/* or the loop becomes a call of memmove */"
     weight = "NETWORK_TABLE(network_weights, place)" if in_flash else "network_weights[place]"
@@ -80,6 +78,7 @@ def machine_lines(in_flash: bool, weight_bytes: int, moves_bytes: bool) -> list[
         "#ifdef __AVR__ /* constants stay in flash only if they are read by an instruction of their own */",
         "#include <avr/pgmspace.h>",
         *([f'#error "{too_large_for_avr(weight_bytes)}"'] if weight_bytes > AVR_ARRAY_BYTES else []),
+        *(['#error "made with target=dsp, for cores of 32 bits"'] if by_words else []),
         *guarded("FLASH", "PROGMEM"),
         "#define NETWORK_TABLE(table, place) \\",
         "    (sizeof(table[0]) == 1 ? pgm_read_byte(&table[place]) : pgm_read_word(&table[place]))",
@@ -93,9 +92,11 @@ def machine_lines(in_flash: bool, weight_bytes: int, moves_bytes: bool) -> list[
         "#ifdef __GNUC__",
         "#define NETWORK_INLINE static inline __attribute__((always_inline))",
         *([f'#define NETWORK_NO_LIBRARY __asm__ volatile("") {why}'] if moves_bytes else []),
+        *(["#define NETWORK_ALIGNED __attribute__((aligned(4)))"] if by_words else []),
         "#else",
         "#define NETWORK_INLINE static inline",
         *(["#define NETWORK_NO_LIBRARY"] if moves_bytes else []),
+        *(["#define NETWORK_ALIGNED"] if by_words else []),
         "#endif",
     ]
 
@@ -110,9 +111,9 @@ def too_large_for_avr(weight_bytes: int) -> str:
     return f"the weights take {weight_bytes} bytes: an array of an AVR has at most {AVR_ARRAY_BYTES}"
 
 
-def weight_lines(packed: np.ndarray, in_flash: bool) -> Iterator[str]:
+def weight_lines(packed: np.ndarray, in_flash: bool, aligned: str) -> Iterator[str]:
     """The weights as bytes."""
-    place = " NETWORK_FLASH" if in_flash else " NETWORK_RAM"
+    place = (" NETWORK_FLASH" if in_flash else " NETWORK_RAM") + aligned
     const = "const " if in_flash else ""
     yield f"static {const}uint8_t network_weights[NETWORK_WEIGHT_BYTES]{place} = {{"
     for start in range(0, len(packed), NUMBERS_A_LINE):

@@ -66,6 +66,11 @@ class PlacedLayer(Generic[Layer]):
             return None
         return words_of_layer(operation)
 
+    @property
+    def leaves_zeros_out(self) -> bool:
+        """Whether its time depends on how many cells are 0."""
+        return bool(self.weights) and self.words is None
+
     def _stored(self, part: Convolution) -> StoredWeights:
         if self.words is not None:
             return store_words(part, self.words, self.read_layout)
@@ -159,23 +164,19 @@ def write_places(
     kind = ConvolutionWriter if layer.words is None else WordsWriter
     writer = kind(program, layer.number, operation, layer.weights[0], *maps, source.of, runs=source.is_row_order)
     writer.write_rounding()
-    if layer.words is not None and not operation.is_whole:
-        size = count_type(max(operation.target.shape[:2]))
-        head = f"NETWORK_APART void network_pixel_{layer.number}({size} row, {size} column, network_index made)"
-        program.add(function(head, [*writer.head_lines(), *writer.pixel_lines()]))
-        call = [
-            f"network_pixel_{layer.number}(row, column, made);",
-            f"made = (network_index)(made + {operation.target.shape[2]}u);",
-        ]
-        program.add(function(f"static void {name}(void)", ["network_index made = 0;", *target.loop(call)]))
-        return
     if operation.is_whole:
-        lines = writer.pixel_lines(made="0")
+        lines = [*writer.head_lines(), *writer.pixel_lines(made="0")]
     else:
-        filters = operation.target.shape[2]
-        pixel = [*writer.pixel_lines(), f"made = (network_index)(made + {filters}u);"]
-        lines = ["network_index made = 0;", *target.loop(pixel)]
-    program.add(function(f"static void {name}(void)", [*writer.head_lines(), *lines]))
+        one = f"network_pixel_{layer.number}"
+        pixel = [*writer.head_lines(), *writer.pixel_lines()]
+        if layer.words is not None:
+            size = count_type(max(operation.target.shape[:2]))
+            head = f"NETWORK_APART void {one}({size} row, {size} column, network_index made)"
+            program.add(function(head, pixel))
+            pixel = [f"{one}(row, column, made);"]
+        advance = f"made = (network_index)(made + {operation.target.shape[2]}u);"
+        lines = ["network_index made = 0;", *target.loop([*pixel, advance])]
+    program.add(function(f"static void {name}(void)", lines))
 
 
 def write_residual(program: Program, name: str, layer: PlacedLayer[Residual]) -> None:

@@ -14,6 +14,7 @@ class Program:
     """Collects the tables and functions of network.c, in order, and the kernels that these use."""
 
     index_type: str
+    by_words: bool = False  # for cores that take two products at once
     tables: list[str] = field(default_factory=list)
     place_functions: dict[str, list[str]] = field(default_factory=dict)
     functions: list[list[str]] = field(default_factory=list)

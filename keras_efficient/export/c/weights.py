@@ -15,6 +15,7 @@ import numpy as np
 from keras_efficient.export.c.cells import index_type, integer_of, integer_type
 from keras_efficient.export.c.text import as_index, braces, plus, times, wrapped
 from keras_efficient.export.integer.codes import Codes
+from keras_efficient.kinds.words import WORD_BITS
 from keras_efficient.storage.sparse import group_order
 
 BYTE, HALF_BYTE = 8, 4
@@ -151,11 +152,11 @@ def bits_of(numbers: np.ndarray, width: int) -> np.ndarray:
 def pack(segments: Iterable[Segment]) -> np.ndarray:
     """Give every segment its place and return the bytes.
 
-    Segments of whole bytes come first, so that all of them start at a byte; then those of whole
-    half-bytes, then the others, without gaps: at most 7 bits are lost in all.
+    Segments of whole words of 32 bits come first, then those of whole bytes, so that all of them start at one; then
+    those of whole half-bytes, then the others, without gaps: at most 7 bits are lost in all.
     """
     once = dict.fromkeys(segments)  # layers may share them
-    ordered = sorted(once, key=lambda segment: (segment.bits % BYTE != 0, segment.bits % HALF_BYTE != 0))
+    ordered = sorted(once, key=lambda segment: [segment.bits % unit != 0 for unit in (WORD_BITS, BYTE, HALF_BYTE)])
     starts = itertools.accumulate((segment.bits for segment in ordered), initial=0)
     for segment, start in zip(ordered, starts, strict=False):  # the last start is the end
         segment.start = start

@@ -28,13 +28,13 @@ _SIGNS = 0x80808080  # the highest bit of each byte of a word
 
 def words_of_layer(layer: Convolution) -> Words | None:
     """How the layer's kernel is read, or None."""
-    rows, columns, channels, filters = layer.products.kernel.shape
-    if layer.groups > 1 and not layer.depthwise:
+    (rows, columns, channels, filters), groups = layer.products.kernel.shape, layer.groups
+    by_channel = layer.depthwise or groups > 1
+    if layer.window.spread != (1, 1) or (by_channel and not groups == filters == layer.source.shape[2]):
         return None
-    places = 1 if layer.is_whole else rows * columns
-    channels = layer.source.cells if layer.is_whole else channels
-    shape = KernelShape(places, channels, filters, layer.depthwise)
-    return words_of(shape, layer.source.codes.bits, layer.products.kernel_codes.bits)
+    places, channels = (1, layer.source.cells) if layer.is_whole else (rows * columns, channels)
+    kernel = KernelShape(places, channels, filters, layer.products.kernel_codes.bits, by_channel)
+    return words_of(kernel, layer.source.codes.bits)
 
 
 def pairs(bits: int, chunk: int) -> list[tuple[int, int]]:

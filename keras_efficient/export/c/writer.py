@@ -47,7 +47,8 @@ from keras_efficient.storage.prefix import row_ring
 class Network:
     """The C text of a network, and what it takes; `network_id` tells it from all others.
 
-    `source` gives the text of network.c piece by piece, as it holds all weights.
+    `source` gives the text of network.c piece by piece, as it holds all weights. `leaves_zeros_out`: so that its time
+    depends on the input.
     """
 
     source: Callable[[], Iterator[str]]
@@ -57,6 +58,7 @@ class Network:
     arena_bytes: int
     weight_bytes: int
     static_bytes: int
+    leaves_zeros_out: bool
 
 
 def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = True, by_words: bool = False) -> Network:
@@ -80,7 +82,7 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
         for number, (operation, placed) in enumerate(zip(operations, plan.steps, strict=True), start=1)
     ]
     packed = pack(segment for layer in layers for segment in layer.segments)
-    program = new_program(model, plan.arena_bytes, len(packed))
+    program = new_program(model, plan.arena_bytes, len(packed), by_words)
     for layer in layers:
         write_layer(program, layer)
     write_end(program, model, plan)
@@ -88,7 +90,8 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
     places = program.use_places(program.places_of(plan.first_layout))
     push = ArrivalWriter(program, arrival, stored, places, plan.lines_offset)
     rows = tuple(layer_row(program, layer, whole_bytes(layer.placed.need_bits)) for layer in layers)
-    return finished(model, program, push, packed, weights, rows, plan.arena_bytes)
+    leaves_zeros_out = any(layer.leaves_zeros_out for layer in layers)
+    return finished(model, program, push, packed, weights, rows, plan.arena_bytes, leaves_zeros_out)
 
 
 def write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool) -> Network:
@@ -103,7 +106,7 @@ def write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool)
         layers.append(graph_layer(model, nodes[placed.number], placed, sparse, stored.get(owner, ()), by_words))
         stored.setdefault(owner, layers[-1].weights)
     packed = pack(segment for layer in layers for segment in layer.segments)
-    program = new_program(model, plan.arena_bytes, len(packed))
+    program = new_program(model, plan.arena_bytes, len(packed), by_words)
     for placed, layer in zip(placement.nodes, layers, strict=True):
         program.calls += [move_bytes(move.first, move.bytes, move.to) for move in placed.moves]
         write_layer(program, layer)
@@ -116,7 +119,8 @@ def write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool)
         places = program.use_places(program.places_of(Layout.by_rows(*model.input.shape[:2])))
         push = ArrivalWriter(program, Arrival(model.input, (), None, model.input), cells[0], places, 0)
     rows = tuple(layer_row(program, layer, cost) for layer, cost in zip(layers, plan.costs, strict=True))
-    return finished(model, program, push, packed, weights, rows, plan.arena_bytes)
+    leaves_zeros_out = any(layer.leaves_zeros_out for layer in layers)
+    return finished(model, program, push, packed, weights, rows, plan.arena_bytes, leaves_zeros_out)
 
 
 def graph_layer(
@@ -149,8 +153,9 @@ def graph_layer(
     return PlacedLayer(str(placed.number + 1), operation, placed_step, is_last, sparse, offsets, by_words, weights)
 
 
-def new_program(model: IntegerModel, arena_bytes: int, weight_bytes: int) -> Program:
-    program = Program(count_type(max(8 * arena_bytes, 8 * weight_bytes, input_cells(model), model.output.cells)))
+def new_program(model: IntegerModel, arena_bytes: int, weight_bytes: int, by_words: bool) -> Program:
+    largest = max(8 * arena_bytes, 8 * weight_bytes, input_cells(model), model.output.cells)
+    program = Program(count_type(largest), by_words)
     program.add(["static void network_compute(void);"])
     return program
 
@@ -163,6 +168,7 @@ def finished(
     weights: str,
     rows: tuple[dict, ...],
     arena_bytes: int,
+    leaves_zeros_out: bool,
 ) -> Network:
     """The files of a program whose layers are written."""
     push.write()
@@ -175,7 +181,7 @@ def finished(
     def source() -> Iterator[str]:
         return chain([source_top(network_id), "\n"], body())
 
-    return Network(source, text, network_id, rows, arena_bytes, len(packed), push.static_bytes)
+    return Network(source, text, network_id, rows, arena_bytes, len(packed), push.static_bytes, leaves_zeros_out)
 
 
 def layer_row(program: Program, layer: PlacedLayer, arena_bytes: int) -> dict:
