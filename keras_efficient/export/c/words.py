@@ -5,7 +5,6 @@ Which layers, and in which form: `kinds.words`. What the words hold: the kernels
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,7 +131,7 @@ class WordsWriter(ConvolutionWriter):
         lines = self._patch_lines() if self.words.form == "patch" else self._span_lines()
         if self._needs_total:
             lines += ["int32_t total = 0;"]
-            lines += self._runs(lambda first, end, weight: f"total = network_add_run(total, {first}, {end}, &cells);")
+            lines += self._runs()
         for group in self.weights.groups:
             lines += braces("", self._group_lines(group, made))
         return braces("", lines)
@@ -147,13 +146,7 @@ class WordsWriter(ConvolutionWriter):
         if self.words.form == "channels":
             body += self._channel_lines(group)
         else:
-            body += self._runs(
-                lambda first, end, weight: (
-                    f"network_multiply_run(sums, {group.width}, {first}, {end}, &cells, "
-                    f"{weight}, &weights, {self._turns});"
-                ),
-                group,
-            )
+            body += self._runs(group)
         body += self._shift_lines(group.width)
         for i in range(group.width):
             body += self._store_lines(plus("filter", i), i, made)
@@ -194,14 +187,8 @@ class WordsWriter(ConvolutionWriter):
         lines.append(f"const uint8_t *const shifts = network_weights + {at};")
         for i in range(width):
             if i % 8 == 0:
-                read = (
-                    "network_word(shifts + 4 * {}, 0)"
-                    if width >= 8
-                    else "network_half(shifts)"
-                    if width == 4
-                    else "*shifts"
-                )
-                lines.append(f"const uint32_t word_{i // 8} = {read.format(i // 8)};")
+                read = {2: "*shifts", 4: "network_half(shifts)"}.get(width, f"network_word(shifts + {i // 2}, 0)")
+                lines.append(f"const uint32_t word_{i // 8} = {read};")
             lines.append(f"const uint32_t shift_{i} = word_{i // 8} >> {4 * (i % 8)} & 15;")
         return lines
 
@@ -233,7 +220,7 @@ class WordsWriter(ConvolutionWriter):
         return self.runs and window.dilation == (1, 1) and window.spread == (1, 1) and not self._is_one_place
 
     def _span_lines(self) -> list[str]:
-        """The parts of the window that lie on the map, by rows and by columns."""
+        """The part of the window that lies on the map: `lines` of `bytes` from cell `first` on, as places of the window."""
         if self.layer.is_whole or not self._has_spans:
             return []
         window, lines = self.layer.window, []
@@ -242,32 +229,45 @@ class WordsWriter(ConvolutionWriter):
             first = f"{place} - {window.before[axis]}" if window.before[axis] else place
             arguments = f"{first}, {window.sizes[axis]}, {window.source[axis]}"
             lines.append(f"const network_span {name} = network_clip({arguments});")
-        return lines
+        base, pixel = self.source.offset // BYTE, self._pixel_bytes
+        at = f"({plus(times('(rows.at + rows.first)', window.source[1]), 0)} + columns.at + columns.first) * {pixel}"
+        return [
+            *lines,
+            f"const uint8_t *const first = network_arena.bytes + {base} + {at};".replace("u * ", " * "),
+            f"const int32_t bytes = (columns.end - columns.first) * {pixel};",
+            "const int32_t lines = bytes > 0 ? rows.end - rows.first : 0;",
+        ]
 
-    def _runs(self, statement: Callable[[str, str, str], str], group: WordGroup | None = None) -> list[str]:
-        """The statement for each run of cells of the window: its first cell, what follows it, its weights."""
+    def _runs(self, group: WordGroup | None = None) -> list[str]:
+        """`sums` get the products of the window with a block of filters; without a block, `total` gets its cells."""
         window, pixel = self.layer.window, self._pixel_bytes
         place = 0 if group is None else group.block_bytes // (window.sizes[0] * window.sizes[1])
         base = f"network_arena.bytes + {self.source.offset // BYTE}"
         if self.words.form == "patch":
-            return [statement("patch", f"patch + {self.words.numbers}", "weight")]
+            return self._run("patch", self.words.numbers, "weight", group)
         if self.layer.is_whole:
-            return [
-                statement(base, f"{base} + {self.layer.source.cells * self.layer.source.codes.bits // BYTE}", "weight")
-            ]
+            return self._run(base, self.layer.source.cells * self.layer.source.codes.bits // BYTE, "weight", group)
         if not self._has_spans:
-            where = times(wrapped(self.place(*window_place(window))), pixel)
-            from_line = f"const uint8_t *from = {base} + {where};"
+            first = f"{base} + {times(wrapped(self.place(*window_place(window))), pixel)}"
             weight = "weight" if self._is_one_place else f"weight + (down * {window.sizes[1]} + across) * {place}"
-            lines = [from_line, statement("from", f"from + {pixel}", weight)]
-            return braces("", lines) if self._is_one_place else braces("", window_loop(window, lines))
-        first = f"((rows.at + down) * {window.source[1]} + columns.at + columns.first) * {pixel}"
-        weight = f"weight + (down * {window.sizes[1]} + columns.first) * {place}"
-        lines = [
-            f"const uint8_t *from = {base} + {first};",
-            statement("from", f"from + (columns.end - columns.first) * {pixel}", weight),
+            lines = self._run(first, pixel, weight, group)
+            return lines if self._is_one_place else braces("", window_loop(window, lines))
+        line = window.source[1] * pixel
+        if group is None:
+            lines = [f"total = network_add_run(total, first + down * {line}, bytes, &cells);"]
+            return braces("", ["int32_t down;", *braces("for (down = 0; down < lines; down++)", lines)])
+        skipped = f"({window.sizes[1]} - columns.end + columns.first) * {place}"
+        weight = f"weight + (rows.first * {window.sizes[1]} + columns.first) * {place}"
+        map_ = f"first, lines, bytes, {line}, &cells"
+        return [f"network_multiply_lines(sums, {group.width}, {map_}, {weight}, {skipped}, &weights, {self._turns});"]
+
+    def _run(self, first: str, count: int, weight: str, group: WordGroup | None) -> list[str]:
+        """The same of so many bytes of cells from a place on."""
+        if group is None:
+            return [f"total = network_add_run(total, {first}, {count}, &cells);"]
+        return [
+            f"network_multiply_run(sums, {group.width}, {first}, {count}, &cells, {weight}, &weights, {self._turns});"
         ]
-        return braces("", ["int32_t down;", *braces("for (down = rows.first; down < rows.end; down++)", lines)])
 
     def _channel_lines(self, group: WordGroup) -> list[str]:
         """The window of a word of channels."""
@@ -278,23 +278,14 @@ class WordsWriter(ConvolutionWriter):
         if not self._has_spans:
             where = f"{base} + {times(wrapped(self.place(*window_place(window))), pixel)} + {channel}"
             weight = f"weight + (down * {window.sizes[1]} + across) * 4"
-            lines = [f"network_multiply_channels(sums, {where}, &cells, {weight}, &weights);"]
+            lines = [f"network_multiply_word(sums, {where}, &cells, {weight}, &weights);"]
             return braces("", window_loop(window, lines))
-        start = f"((rows.at + down) * {window.source[1]} + columns.at + columns.first) * {pixel} + {channel}"
-        lines = [
-            f"const uint8_t *from = {base} + {start};",
-            f"const uint8_t *place = weight + (down * {window.sizes[1]} + columns.first) * 4;",
-            "int32_t across;",
-            *braces(
-                "for (across = columns.first; across < columns.end; across++)",
-                [
-                    "network_multiply_channels(sums, from, &cells, place, &weights);",
-                    f"from += {pixel};",
-                    "place += 4;",
-                ],
-            ),
+        weight = f"weight + (rows.first * {window.sizes[1]} + columns.first) * 4"
+        line, skipped = window.source[1] * pixel, f"({window.sizes[1]} - columns.end + columns.first) * 4"
+        return [
+            f"network_multiply_channels(sums, first + {channel}, lines, bytes, {line}, {pixel}, &cells, {weight}, "
+            f"{skipped}, &weights);"
         ]
-        return braces("", ["int32_t down;", *braces("for (down = rows.first; down < rows.end; down++)", lines)])
 
     def _patch_lines(self) -> list[str]:
         """The window's cells as bytes, filled up with zeros."""

@@ -10,6 +10,7 @@ static void network_shift(network_index first, network_index bytes, network_inde
         from -= 4;
         __builtin_memcpy(&word, from, 4);
         __builtin_memcpy(from + by, &word, 4);
+        NETWORK_NO_LIBRARY;
     }
 #endif
     while (bytes--) {

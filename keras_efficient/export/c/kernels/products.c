@@ -33,37 +33,54 @@ NETWORK_INLINE uint8_t network_chunk(const network_numbers *cells, const network
     return (uint8_t)(16 / (cells->bits < weights->bits ? cells->bits : weights->bits));
 }
 
-/* sums[i] += the cells from a place up to `end` times their weights for filter i; the filters of a block take turns
- * chunk by chunk. `turns` divides the chunks. */
-NETWORK_INLINE void network_multiply_run(int32_t *sums, const uint8_t filters, const uint8_t *cell, const uint8_t *end,
+/* sums[i] += cells times their weights for filter i: `lines` runs of so many bytes of cells, the next one `line_bytes`
+ * after the start of the last. The filters of a block take turns chunk by chunk, and `skipped` bytes of weights lie
+ * between the runs. `turns` divides the chunks of a run. */
+NETWORK_INLINE void network_multiply_lines(int32_t *sums, const uint8_t filters, const uint8_t *cell, int32_t lines,
+                                           const int32_t bytes, const int32_t line_bytes, const network_numbers *cells,
+                                           const uint8_t *weight, const int32_t skipped,
+                                           const network_numbers *weights, const uint8_t turns)
+{
+    const uint8_t count = network_chunk(cells, weights);
+    for (; lines > 0; lines--) {
+        const uint8_t *const end = cell + bytes;
+        do {
+            uint8_t turn, filter, i;
+            NETWORK_UNROLL
+            for (turn = 0; turn < turns; turn++) {
+                uint32_t x[8], w[8];
+                network_read_pairs(x, count, cell, cells);
+                NETWORK_UNROLL
+                for (filter = 0; filter < filters; filter++) {
+                    network_read_pairs(w, count, weight, weights);
+                    NETWORK_UNROLL
+                    for (i = 0; i < count; i++)
+                        sums[filter] = network_add_both(x[i], w[i], sums[filter]);
+                    weight += count * weights->bits / 4;
+                    NETWORK_IN_ORDER;
+                }
+                cell += count * cells->bits / 4;
+            }
+        } while (cell != end);
+        cell += line_bytes - bytes;
+        weight += skipped;
+    }
+}
+
+/* The same of one run. */
+NETWORK_INLINE void network_multiply_run(int32_t *sums, const uint8_t filters, const uint8_t *cell, const int32_t bytes,
                                          const network_numbers *cells, const uint8_t *weight,
                                          const network_numbers *weights, const uint8_t turns)
 {
-    const uint8_t count = network_chunk(cells, weights);
-    do {
-        uint8_t turn, filter, i;
-        NETWORK_UNROLL
-        for (turn = 0; turn < turns; turn++) {
-            uint32_t x[8], w[8];
-            network_read_pairs(x, count, cell, cells);
-            NETWORK_UNROLL
-            for (filter = 0; filter < filters; filter++) {
-                network_read_pairs(w, count, weight, weights);
-                NETWORK_UNROLL
-                for (i = 0; i < count; i++)
-                    sums[filter] = network_add_both(x[i], w[i], sums[filter]);
-                weight += count * weights->bits / 4;
-            }
-            cell += count * cells->bits / 4;
-        }
-    } while (cell != end);
+    network_multiply_lines(sums, filters, cell, 1, bytes, bytes, cells, weight, 0, weights, turns);
 }
 
-/* total + the cells from a place up to `end`. */
-NETWORK_INLINE int32_t network_add_run(int32_t total, const uint8_t *cell, const uint8_t *end,
+/* total + so many bytes of cells. */
+NETWORK_INLINE int32_t network_add_run(int32_t total, const uint8_t *cell, const int32_t bytes,
                                        const network_numbers *cells)
 {
     const uint8_t count = (uint8_t)(16 / cells->bits);
+    const uint8_t *const end = cell + bytes;
     for (; cell != end; cell += 4) {
         uint32_t x[8];
         uint8_t i;
@@ -101,8 +118,8 @@ NETWORK_INLINE uint8_t *network_fill(uint8_t *to, network_index count)
 }
 
 /* sums[i] += the products of a word of cells, each of a channel of its own, and a word of weights. */
-NETWORK_INLINE void network_multiply_channels(int32_t *sums, const uint8_t *cell, const network_numbers *cells,
-                                              const uint8_t *weight, const network_numbers *weights)
+NETWORK_INLINE void network_multiply_word(int32_t *sums, const uint8_t *cell, const network_numbers *cells,
+                                          const uint8_t *weight, const network_numbers *weights)
 {
     const uint8_t count = (uint8_t)(16 / cells->bits);
     uint32_t x[8], w[8];
@@ -113,5 +130,23 @@ NETWORK_INLINE void network_multiply_channels(int32_t *sums, const uint8_t *cell
     for (i = 0; i < count; i++) {
         sums[i] = network_add_low(x[i], w[i], sums[i]);
         sums[i + count] = network_add_high(x[i], w[i], sums[i + count]);
+    }
+}
+
+/* The same of a window: `lines` of so many bytes, a word of each pixel, with `skipped` bytes of weights between them. */
+NETWORK_INLINE void network_multiply_channels(int32_t *sums, const uint8_t *cell, int32_t lines, const int32_t bytes,
+                                              const int32_t line_bytes, const int32_t pixel_bytes,
+                                              const network_numbers *cells, const uint8_t *weight,
+                                              const int32_t skipped, const network_numbers *weights)
+{
+    for (; lines > 0; lines--) {
+        const uint8_t *const end = cell + bytes;
+        do {
+            network_multiply_word(sums, cell, cells, weight, weights);
+            cell += pixel_bytes;
+            weight += 4;
+        } while (cell != end);
+        cell += line_bytes - bytes;
+        weight += skipped;
     }
 }

@@ -16,6 +16,13 @@
 #define NETWORK_UNROLL
 #endif
 
+/* What follows is not loaded before: compilers would rather have more at once than there are registers. */
+#if NETWORK_HAS_SIMD
+#define NETWORK_IN_ORDER __asm__ volatile("" ::: "memory")
+#else
+#define NETWORK_IN_ORDER
+#endif
+
 /* A function that is not drawn into its caller: both need all registers. */
 #ifdef __GNUC__
 #define NETWORK_APART static __attribute__((noinline))
