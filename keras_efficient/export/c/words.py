@@ -200,7 +200,7 @@ class WordsWriter(ConvolutionWriter):
         """Chunks in a turn of the loop, where runs hold an even number of them."""
         cells = self.words.numbers if self.words.form == "patch" or self.layer.is_whole else self.channels
         narrow = min(self.layer.source.codes.bits, self.layer.products.kernel_codes.bits)
-        return 2 if cells // self.words.chunk % 2 == 0 and narrow == BYTE else 1
+        return next(turns for turns in ((4, 2, 1) if narrow == BYTE else (1,)) if cells // self.words.chunk % turns == 0)
 
     # Where the cells of a window lie.
 

@@ -33,46 +33,47 @@ NETWORK_INLINE uint8_t network_chunk(const network_numbers *cells, const network
     return (uint8_t)(16 / (cells->bits < weights->bits ? cells->bits : weights->bits));
 }
 
-/* sums[i] += cells times their weights for filter i: `lines` runs of so many bytes of cells, the next one `line_bytes`
- * after the start of the last. The filters of a block take turns chunk by chunk, and `skipped` bytes of weights lie
- * between the runs. `turns` divides the chunks of a run. */
-NETWORK_INLINE void network_multiply_lines(int32_t *sums, const uint8_t filters, const uint8_t *cell, int32_t lines,
-                                           const int32_t bytes, const int32_t line_bytes, const network_numbers *cells,
-                                           const uint8_t *weight, const int32_t skipped,
-                                           const network_numbers *weights, const uint8_t turns)
+/* sums[i] += so many bytes of cells times their weights for filter i; the filters of a block take turns chunk by chunk.
+ * `turns` divides the chunks. Returns the place after the weights. */
+NETWORK_INLINE const uint8_t *network_multiply_run(int32_t *sums, const uint8_t filters, const uint8_t *cell,
+                                                   const int32_t bytes, const network_numbers *cells,
+                                                   const uint8_t *weight, const network_numbers *weights,
+                                                   const uint8_t turns)
 {
     const uint8_t count = network_chunk(cells, weights);
-    for (; lines > 0; lines--) {
-        const uint8_t *const end = cell + bytes;
-        do {
-            uint8_t turn, filter, i;
+    const uint8_t *const end = cell + bytes;
+    do {
+        uint8_t turn, filter, i;
+        NETWORK_UNROLL
+        for (turn = 0; turn < turns; turn++) {
+            uint32_t x[8], w[8];
+            network_read_pairs(x, count, cell, cells);
             NETWORK_UNROLL
-            for (turn = 0; turn < turns; turn++) {
-                uint32_t x[8], w[8];
-                network_read_pairs(x, count, cell, cells);
+            for (filter = 0; filter < filters; filter++) {
+                network_read_pairs(w, count, weight, weights);
                 NETWORK_UNROLL
-                for (filter = 0; filter < filters; filter++) {
-                    network_read_pairs(w, count, weight, weights);
-                    NETWORK_UNROLL
-                    for (i = 0; i < count; i++)
-                        sums[filter] = network_add_both(x[i], w[i], sums[filter]);
-                    weight += count * weights->bits / 4;
-                    NETWORK_IN_ORDER;
-                }
-                cell += count * cells->bits / 4;
+                for (i = 0; i < count; i++)
+                    sums[filter] = network_add_both(x[i], w[i], sums[filter]);
+                weight += count * weights->bits / 4;
+                NETWORK_IN_ORDER;
             }
-        } while (cell != end);
-        cell += line_bytes - bytes;
-        weight += skipped;
-    }
+            cell += count * cells->bits / 4;
+        }
+    } while (cell != end);
+    return weight;
 }
 
-/* The same of one run. */
-NETWORK_INLINE void network_multiply_run(int32_t *sums, const uint8_t filters, const uint8_t *cell, const int32_t bytes,
-                                         const network_numbers *cells, const uint8_t *weight,
-                                         const network_numbers *weights, const uint8_t turns)
+/* The same of `lines` runs, each `line_bytes` after the start of the one before; `skipped` bytes of weights lie between. */
+NETWORK_INLINE void network_multiply_lines(int32_t *sums, const uint8_t filters, const uint8_t *cell,
+                                           const int32_t lines, const int32_t bytes, const int32_t line_bytes,
+                                           const network_numbers *cells, const uint8_t *weight, const int32_t skipped,
+                                           const network_numbers *weights, const uint8_t turns)
 {
-    network_multiply_lines(sums, filters, cell, 1, bytes, bytes, cells, weight, 0, weights, turns);
+    NETWORK_KEPT int32_t left = lines, after = skipped;
+    for (; left > 0; left--) {
+        weight = network_multiply_run(sums, filters, cell, bytes, cells, weight, weights, turns) + after;
+        cell += line_bytes;
+    }
 }
 
 /* total + so many bytes of cells. */

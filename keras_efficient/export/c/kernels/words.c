@@ -23,6 +23,13 @@
 #define NETWORK_IN_ORDER
 #endif
 
+/* A variable that stays out of the registers, which a loop inside needs. */
+#if NETWORK_HAS_SIMD
+#define NETWORK_KEPT volatile
+#else
+#define NETWORK_KEPT
+#endif
+
 /* A function that is not drawn into its caller: both need all registers. */
 #ifdef __GNUC__
 #define NETWORK_APART static __attribute__((noinline))
@@ -72,8 +79,8 @@ NETWORK_INLINE uint32_t network_pair(uint32_t word, const uint8_t bits, const ui
         __asm__("uxtb16 %0, %1" : "=r"(pair) : "r"(word));
     else if (bits == 8)
         __asm__("uxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(word));
-    else if (at == 0)
-        pair = word & mask;
+    else if (at == 0 || !__builtin_constant_p(at))
+        pair = word >> at & mask;
     else
         __asm__("and %0, %1, %2, lsr %3" : "=r"(pair) : "r"(mask), "r"(word), "I"(at));
     return pair;
@@ -142,18 +149,19 @@ NETWORK_INLINE int32_t network_add_both(uint32_t a, uint32_t b, int32_t sum)
 /* number / 2^places, half to even, then from 0 to 2^bits - 1. */
 NETWORK_INLINE uint32_t network_round_index(int32_t number, const uint8_t places, const uint8_t bits)
 {
-#if NETWORK_HAS_SIMD
-    if (places)
-        number += ((1 << places) >> 1) - 1 + (number >> places & 1);
-    __asm__("usat %0, %1, %0, asr %2" : "+r"(number) : "I"(bits), "I"(places));
-    return (uint32_t)number;
-#else
     const int32_t largest = (int32_t)((1u << bits) - 1);
+#if NETWORK_HAS_SIMD
+    if (__builtin_constant_p(bits) && __builtin_constant_p(places)) {
+        if (places)
+            number += (1 << places >> 1) - 1 + (number >> places & 1);
+        __asm__("usat %0, %1, %0, asr %2" : "+r"(number) : "I"(bits), "I"(places));
+        return (uint32_t)number;
+    }
+#endif
     if (number < 0)
         return 0;
     if (places)
-        number += ((1 << places) >> 1) - 1 + (number >> places & 1);
+        number += ((int32_t)1 << places >> 1) - 1 + (number >> places & 1);
     number >>= places;
     return (uint32_t)(number > largest ? largest : number);
-#endif
 }
