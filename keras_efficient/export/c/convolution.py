@@ -156,14 +156,18 @@ class ConvolutionWriter:
         return [group.declaration(), *counting("filter", last, body, group.first, group.width)]
 
     def _store_lines(self, filter_: str, number: int, made: str) -> list[str]:
+        cell = filter_ if made == "0" else f"{made} + {filter_}"
+        return [self.target.put(cell, self._rounded(filter_, number, made))]
+
+    def _rounded(self, filter_: str, number: int, made: str) -> str:
+        """What is stored for sum `number` of a block."""
         arguments = self._sum(number)
         if self.by_filter:
             arguments += f", {filter_ if filter_ == 'filter' else f'({count_type(self.filters)})({filter_})'}"
         arguments += self._shift(number)
         if self.extra:
             arguments += f", {self.extra[2].format(filter=filter_, made=made)}"
-        cell = filter_ if made == "0" else f"{made} + {filter_}"
-        return [self.target.put(cell, f"network_round_{self.number}({arguments})")]
+        return f"network_round_{self.number}({arguments})"
 
     def _sum(self, number: int) -> str:
         """The sum of a filter of the block."""

@@ -148,13 +148,27 @@ class WordsWriter(ConvolutionWriter):
         else:
             body += self._runs(group)
         body += self._shift_lines(group.width)
-        for i in range(group.width):
-            body += self._store_lines(plus("filter", i), i, made)
+        body += self._block_lines(group.width, made)
         body.append(f"weight += {group.block_bytes};")
         last = group.first + group.filters
         start = f"const uint8_t *weight = network_weights + {group.start // BYTE};"
         head = f"for (filter = {group.first}; filter < {last}; filter += {group.width})"
         return [start, "uint32_t filter;", *braces(head, body)]
+
+    def _block_lines(self, width: int, made: str) -> list[str]:
+        """What is stored of a block of filters: whole bytes where its cells fill some."""
+        bits, filters = self.target.codes.bits, self.filters
+        in_byte = BYTE // bits if bits in (2, 4) else 1
+        in_bytes = not (self.target.is_logits or width % in_byte or filters % in_byte or self.target.offset % BYTE)
+        if in_byte == 1 or not in_bytes:
+            return [line for i in range(width) for line in self._store_lines(plus("filter", i), i, made)]
+        lines, first = [], "filter" if made == "0" else f"{made} + filter"
+        for i in range(0, width, in_byte):
+            cells = [self._rounded(plus("filter", k), k, made) for k in range(i, i + in_byte)]
+            byte = " | ".join(f"{cell} << {bits * k}" if k else cell for k, cell in enumerate(cells))
+            at = plus(f"({first}) / {in_byte}", self.target.offset // BYTE + i // in_byte)
+            lines.append(f"network_arena.bytes[{at}] = (uint8_t)({byte});")
+        return lines
 
     def _sum(self, number: int) -> str:
         codes = self.layer.products.kernel_codes
@@ -200,7 +214,9 @@ class WordsWriter(ConvolutionWriter):
         """Chunks in a turn of the loop, where runs hold an even number of them."""
         cells = self.words.numbers if self.words.form == "patch" or self.layer.is_whole else self.channels
         narrow = min(self.layer.source.codes.bits, self.layer.products.kernel_codes.bits)
-        return next(turns for turns in ((4, 2, 1) if narrow == BYTE else (1,)) if cells // self.words.chunk % turns == 0)
+        return next(
+            turns for turns in ((4, 2, 1) if narrow == BYTE else (2, 1)) if cells // self.words.chunk % turns == 0
+        )
 
     # Where the cells of a window lie.
 
