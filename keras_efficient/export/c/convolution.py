@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,21 +92,24 @@ class ConvolutionWriter:
     def write_rounding(self) -> None:
         """`network_round_N(sum, filter)`: bias, activation, and the index of the output."""
         terms = ["sum" if self.weights.shifts is None else "shifted", "bias" if self.weights.bias else "0"]
-        arguments = f"{self.sum} sum"
+        parameters = {"sum": self.sum}
         if self.by_filter:
-            arguments += f", {count_type(self.filters)} filter"
-        arguments += self.shift_parameter
+            parameters["filter"] = count_type(self.filters)
+        if self.has_shift_parameter:
+            parameters["shift"] = "uint32_t"
         if self.extra:
-            arguments += f", {self.extra[0]} {self.extra[1]}"
+            parameters[self.extra[1]] = self.extra[0]
             terms.append(self.extra[1])
         result = "network_logit" if self.target.is_logits else index_type(self.target.codes.bits)
         as_index = not self.target.is_logits
         rounding = rounding_lines(self.layer.rounding, terms, "result", as_index, self.by_words)
-        lines = [*self._bias_lines(rounding, terms), f"{result} result;", *rounding, "return result;"]
+        lines = [*self._term_lines(rounding), f"{result} result;", *rounding, "return result;"]
+        arguments = ", ".join(f"{kind} {name}" for name, kind in parameters.items())
         head = f"{'NETWORK_INLINE' if self.by_words else 'static'} {result} network_round_{self.number}({arguments})"
+        lines = [*unused_lines(parameters, lines), *lines]
         self.program.add(["/* From a sum of products to what is stored. */", *function(head, lines)])
 
-    shift_parameter = ""
+    has_shift_parameter = False
 
     def shift_text(self, shifts: Segment) -> str:
         """How many places the sum of a filter is shifted, in the function that rounds."""
@@ -120,16 +123,11 @@ class ConvolutionWriter:
         """Whether rounding needs to know the filter."""
         return self.weights.bias is not None or self.weights.shifts is not None
 
-    def _bias_lines(self, rounding: list[str], terms: list[str]) -> list[str]:
-        """The bias, if the plan reads it: a term can be too small, or another too large, to matter."""
-        used = set(re.findall(r"\w+", " ".join(rounding)))
-        bias = self.weights.bias
-        shifts = self.weights.shifts if "shifted" in used else None
-        reads_filter = shifts is not None or (bias is not None and "bias" in used)
-        read = {*used, *(["sum"] if shifts else []), *(["filter"] if reads_filter else [])}
-        unused = ["sum", *terms[2:], *(["filter"] if self.by_filter else [])]
-        lines = [f"(void){term};" for term in unused if term not in read]
-        if shifts:
+    def _term_lines(self, rounding: list[str]) -> list[str]:
+        """The terms that the plan reads: one can be too small, or another too large, to matter."""
+        used, lines = words(rounding), []
+        bias, shifts = self.weights.bias, self.weights.shifts
+        if shifts and "shifted" in used:
             kind = sum_type(self.layer.rounding.terms[0].bound)
             lines.append(f"const {kind} shifted = ({kind})(({kind})sum * (({kind})1 << ({self.shift_text(shifts)})));")
         if bias and "bias" in used:
@@ -217,3 +215,13 @@ class ConvolutionWriter:
     def _cell_lines(self, group: Group) -> list[str]:
         read = self.source.get("place")
         return [number_line("x", read, self.source.codes), *group.cell_lines(self.sum)]
+
+
+def words(lines: Iterable[str]) -> set[str]:
+    """The names in a C text."""
+    return set(re.findall(r"\w+", " ".join(lines)))
+
+
+def unused_lines(parameters: Iterable[str], lines: list[str]) -> list[str]:
+    """Statements for the parameters of a function that its lines do not read, of which compilers warn."""
+    return [f"(void){name};" for name in parameters if name not in words(lines)]

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from keras_efficient.export.c import lookup, merging, pooling
 from keras_efficient.export.c.cells import Cells
-from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, store_weights
+from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, store_weights, unused_lines
 from keras_efficient.export.c.moves import move_cells, move_up, permute
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
@@ -172,7 +172,7 @@ def write_places(
         if layer.words is not None:
             size = count_type(max(operation.target.shape[:2]))
             head = f"NETWORK_APART void {one}({size} row, {size} column, network_index made)"
-            program.add(function(head, pixel))
+            program.add(function(head, [*unused_lines(("row", "column", "made"), pixel), *pixel]))
             pixel = [f"{one}(row, column, made);"]
         advance = f"made = (network_index)(made + {operation.target.shape[2]}u);"
         lines = ["network_index made = 0;", *target.loop([*pixel, advance])]

@@ -177,8 +177,8 @@ class WordsWriter(ConvolutionWriter):
         return f"{times(f'sums[{number}]', codes.step).replace('u *', ' *')} - {-codes.low} * total"
 
     @property
-    def shift_parameter(self) -> str:  # type: ignore[override]
-        return ", uint32_t shift" if self.weights.shifts else ""
+    def has_shift_parameter(self) -> bool:  # type: ignore[override]
+        return self.weights.shifts is not None
 
     def shift_text(self, shifts: Segment) -> str:
         return "shift"
@@ -211,7 +211,7 @@ class WordsWriter(ConvolutionWriter):
 
     @property
     def _turns(self) -> int:
-        """Chunks in a turn of the loop, where runs hold an even number of them."""
+        """Chunks in a turn of the loop: more would need more registers."""
         cells = self.words.numbers if self.words.form == "patch" or self.layer.is_whole else self.channels
         narrow = min(self.layer.source.codes.bits, self.layer.products.kernel_codes.bits)
         return next(
@@ -236,7 +236,7 @@ class WordsWriter(ConvolutionWriter):
         return self.runs and window.dilation == (1, 1) and window.spread == (1, 1) and not self._is_one_place
 
     def _span_lines(self) -> list[str]:
-        """The part of the window that lies on the map: `lines` of `bytes` from cell `first` on, as places of the window."""
+        """The part of the window that lies on the map: `lines` runs of so many `bytes`, from cell `first` on."""
         if self.layer.is_whole or not self._has_spans:
             return []
         window, lines = self.layer.window, []

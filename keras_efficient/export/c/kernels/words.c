@@ -8,9 +8,9 @@
 #define NETWORK_HAS_SIMD 0
 #endif
 
-#if defined __clang__
+#if NETWORK_HAS_SIMD && defined __clang__
 #define NETWORK_UNROLL _Pragma("clang loop unroll(full)")
-#elif defined __GNUC__ && __GNUC__ >= 8
+#elif NETWORK_HAS_SIMD && __GNUC__ >= 8
 #define NETWORK_UNROLL _Pragma("GCC unroll 16")
 #else
 #define NETWORK_UNROLL
@@ -102,7 +102,7 @@ NETWORK_INLINE uint32_t network_signed_pair(uint32_t word, const uint8_t at)
     return pair;
 #else
     const uint32_t low = word >> at & 255, high = word >> at >> 16 & 255;
-    return ((low ^ 128) - 128 & 0xffff) | ((high ^ 128) - 128) << 16;
+    return (((low ^ 128) - 128) & 0xffff) | ((high ^ 128) - 128) << 16;
 #endif
 }
 
@@ -112,7 +112,7 @@ NETWORK_INLINE uint32_t network_lowered(uint32_t pair, const uint16_t by)
 #if NETWORK_HAS_SIMD
     return (uint32_t)__ssub16((int16x2_t)pair, (int16x2_t)(by * 0x10001u));
 #else
-    return (pair - by & 0xffff) | ((pair >> 16) - by) << 16;
+    return ((pair - by) & 0xffff) | ((pair >> 16) - by) << 16;
 #endif
 }
 
