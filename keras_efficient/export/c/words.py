@@ -142,7 +142,8 @@ class WordsWriter(ConvolutionWriter):
         return self.words.form != "channels" and self.layer.products.kernel_codes.bits < BYTE
 
     def _group_lines(self, group: Any, made: str) -> list[str]:
-        body = [f"int32_t sums[{group.width}] = {{{', '.join('0' * group.width)}}};"]
+        zeros = " = ".join(f"sums[{i}]" for i in range(group.width))
+        body = [f"int32_t sums[{group.width}];", f"{zeros} = 0;"]
         if self.words.form == "channels":
             body += self._channel_lines(group)
         else:
