@@ -29,7 +29,7 @@ def words_of_layer(layer: Convolution) -> Words | None:
     """How the layer's kernel is read, or None."""
     (rows, columns, channels, filters), groups = layer.products.kernel.shape, layer.groups
     by_channel = layer.depthwise or groups > 1
-    if layer.window.spread != (1, 1) or (by_channel and not groups == filters == layer.source.shape[2]):
+    if by_channel and not groups == filters == layer.source.shape[2]:
         return None
     places, channels = (1, layer.source.cells) if layer.is_whole else (rows * columns, channels)
     kernel = KernelShape(places, channels, filters, layer.products.kernel_codes.bits, by_channel)
