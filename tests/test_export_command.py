@@ -87,7 +87,7 @@ def test_a_warning_is_one_line(models, command):
 @pytest.mark.parametrize(
     "model, arguments, message",
     [
-        ("small", ["--target", "toaster"], "'arduino', 'litert'. Received: --target='toaster'"),
+        ("small", ["--target", "toaster"], "'arduino_library', 'litert'. Received: --target='toaster'"),
         ("small", ["--samples", "{models}/samples.npy"], "`--samples` is for `--target litert` only"),
         ("small", ["--target", "litert", "--ram", "2048"], "`--ram` and `--weights` are for C only"),
         ("small", ["--target", "litert", "--weights", "ram"], "`--ram` and `--weights` are for C only"),
