@@ -141,7 +141,7 @@ def library_figures(exports, folder):
     if absent := needs_of_builder():
         return {"two_in_one_sketch": absent, "hook and section": absent}
     two = tried(_two_by_builder, exports, folder)
-    return {"two_in_one_sketch": two, "hook and section": tried(_with_settings, exports["values"], folder)}
+    return {"two_in_one_sketch": two, "hook and section": tried(_with_settings, exports["digits"], folder)}
 
 
 def _two_by_builder(exports, folder):
