@@ -146,7 +146,7 @@ def export(
     out: Annotated[Path, Option(help="Folder of the files.")],
     weights: Annotated[str, Option(help="Where an AVR keeps the weights: flash or ram.")] = "flash",
     target: Annotated[
-        str, Option(help="host, avr (ATmega328P), arm (Cortex-M3), arduino (a sketch): C; or litert.")
+        str, Option(help="host, avr (ATmega328P), arm (Cortex-M3), arduino, arduino_library, cmake: C; or litert.")
     ] = "host",
     ram: Annotated[int | None, Option(help="Bytes of RAM there are; what does not fit is refused.")] = None,
     verify: Annotated[bool, Option(help="Run it, and compare every logit with Keras.")] = False,
@@ -155,7 +155,7 @@ def export(
     ] = None,
     data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
     samples: Annotated[Path | None, Option(help="Inputs that show litert the ranges: a .npy file.")] = None,
-    images: Annotated[int, Option(help="Images for --verify, at most.")] = 10_000,
+    images: Annotated[int, Option(help="Inputs for --verify, at most.")] = 10_000,
     prefix: Annotated[
         str, Option(help="What stands for network in the names of files, functions, macros.")
     ] = "network",
@@ -164,10 +164,11 @@ def export(
     """Write a trained network as C99, with the bytes it takes; check it bit for bit.
 
     Leaves network.c, network.h, a small main, report.json and README.md. --verify needs a C
-    compiler (apt-get install gcc); with --target avr or arduino also gcc-avr avr-libc simavr
-    libsimavr-dev, with --target arm gcc-arm-none-eabi qemu-system-arm.
+    compiler (apt-get install gcc); with --target avr, arduino or arduino_library also gcc-avr avr-libc
+    simavr libsimavr-dev, with --target arm gcc-arm-none-eabi qemu-system-arm.
 
-    --target arduino makes the folder a sketch that reads inputs from the serial port. --target litert
+    --target arduino makes the folder a sketch that reads inputs from the serial port, arduino_library
+    a library with that example, cmake a project for add_subdirectory. --target litert
     leaves model.tflite, int8, and says its bytes beside those of the C; it takes plain Keras models, too.
     """
     report, verification = run_export(

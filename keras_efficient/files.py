@@ -39,12 +39,16 @@ def put(folder: Path, names: Iterable[str], directory: Path, outdated: Iterable[
     for name in names:
         with open(folder / name, "rb") as file:
             os.fsync(file.fileno())
+    places = {(directory / name).parent for name in names}
+    for place in places:
+        place.mkdir(parents=True, exist_ok=True)
     for name in outdated:
         (directory / name).unlink(missing_ok=True)
     _sync_directory(directory)
     for name in names:
         os.replace(folder / name, directory / name)
-    _sync_directory(directory)
+    for place in {directory, *places}:
+        _sync_directory(place)
 
 
 @contextmanager

@@ -62,6 +62,8 @@ def is_tidy(directory: Path) -> bool:
 def write_together(directory: Path, texts: Mapping[str, str | Iterable[str]], outdated: Sequence[str] = ()) -> None:
     """Write several texts, whole or in pieces, of one folder, all of them or, as far as a file system allows, none.
 
+    A name may begin with folders, which are made if missing.
+
     They are on the disk before the first is put in place, in the order of `texts`. Before that the files `outdated`
     are deleted: what speaks of the others must not stand beside half of them.
 
@@ -71,6 +73,7 @@ def write_together(directory: Path, texts: Mapping[str, str | Iterable[str]], ou
     """
     with locked(directory), refusals_name(directory), temporary_folder(directory) as folder:
         for name, text in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             with open(folder / name, "w", encoding="utf-8") as file:
                 file.writelines([text] if isinstance(text, str) else text)
         put(folder, texts, directory, outdated)

@@ -77,6 +77,14 @@ def test_an_arduino_sketch(models, tmp_path, command):
     assert (tmp_path / "board/board.ino").exists()
 
 
+@pytest.mark.parametrize(("target", "file"), [("cmake", "CMakeLists.txt"), ("arduino_library", "src/board.h")])
+def test_what_other_programs_take_in(target, file, models, tmp_path, command):
+    arguments = ("--out", "board", "--target", target, "--prefix", "board", "--verify", "--images", 4)
+    code, output, _ = command("export", "--model", models / "small.keras", *arguments)
+    assert code == 0 and "C on this computer" in output
+    assert (tmp_path / "board" / file).exists()
+
+
 @pytest.mark.filterwarnings("default:the model is in float mode")
 def test_a_warning_is_one_line(models, command):
     code, _, errors = command("export", "--model", models / "float.keras", "--out", "new")
@@ -87,7 +95,7 @@ def test_a_warning_is_one_line(models, command):
 @pytest.mark.parametrize(
     "model, arguments, message",
     [
-        ("small", ["--target", "toaster"], "'arduino', 'litert'. Received: --target='toaster'"),
+        ("small", ["--target", "toaster"], "'arduino_library', 'litert'. Received: --target='toaster'"),
         ("small", ["--samples", "{models}/samples.npy"], "`--samples` is for `--target litert` only"),
         ("small", ["--target", "litert", "--ram", "2048"], "`--ram` and `--weights` are for C only"),
         ("small", ["--target", "litert", "--weights", "ram"], "`--ram` and `--weights` are for C only"),

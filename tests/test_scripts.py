@@ -29,6 +29,7 @@ _SCRIPTS = {
     "benchmark_layers": ("", "benchmark_layers_tensorflow"),
     "benchmark_random_bases": ("", "benchmark_random_bases_jax"),
     "benchmark_storage": ("", "benchmark_storage"),
+    "build_layouts": ("", "build_layouts"),
     "check_crashes": ("", "crashes"),
     "choosing_a_layer": ("--data-dir DATA", "choosing_a_layer"),
     "compare_calibration": ("--data-dir DATA --models OUT --parts mnist_cnn", "compare_calibration"),

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import keras
 
+from keras_efficient.export.c.layouts import C_FOLDER
 from keras_efficient.export.c.text import INDENT
 from keras_efficient.export.coordinates import coordinate_records, random_basis_layers
-from keras_efficient.export.firmware import C_FOLDER, check_folder, check_own
+from keras_efficient.export.firmware import check_folder, check_own
 from keras_efficient.export.firmware_report import MARK
 from keras_efficient.folders import write_together
 from keras_efficient.kinds.arguments import path_of

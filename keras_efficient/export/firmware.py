@@ -9,11 +9,11 @@ from pathlib import Path
 import keras
 
 from keras_efficient.export.c.assembly import AVR_ARRAY_BYTES, too_large_for_avr
+from keras_efficient.export.c.layouts import check_layout, mains, source_folder
 from keras_efficient.export.c.readme import readme
-from keras_efficient.export.c.sketch import check_sketch_folder, sketch
 from keras_efficient.export.c.text import renamed
 from keras_efficient.export.c.writer import Network, write_network
-from keras_efficient.export.firmware_report import STACK_MARGIN, FirmwareReport, is_own
+from keras_efficient.export.firmware_report import STACK_MARGIN, FirmwareReport, is_own, own_headers
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.folders import write_together
 from keras_efficient.kinds.arguments import flag, integer, path_of
@@ -22,7 +22,6 @@ from keras_efficient.storage import estimate_storage
 
 WEIGHT_PLACES = ("flash", "ram")
 MAX_WEIGHT_BYTES = 4_000_000
-C_FOLDER = Path(__file__).parent / "c"
 # The files that each of `kinds.measures.TARGETS` needs besides network.c and network.h.
 FILES = {
     "host": ("main_host.c",),
@@ -30,6 +29,8 @@ FILES = {
     "arm": ("main_arm.c", "cortex_m3.ld"),
     "dsp": ("main_arm.c", "cortex_m3.ld"),
     "arduino": (),  # the sketch, which is named after its folder
+    "cmake": ("main_host.c",),  # and CMakeLists.txt
+    "arduino_library": (),  # library.properties and a sketch
 }
 REPORTS = ("report.json", "README.md")
 PREFIX = re.compile(r"[a-z][a-z0-9_]*")
@@ -56,11 +57,13 @@ def export_c(
         directory: Where the files go; made if missing. Files of an earlier export are replaced; a
             main that was changed since is kept.
         weights: Where an AVR keeps the weights: "flash" (read by instructions of their own) or "ram".
-        target: Which main is written: "host", "avr" (ATmega328P) or "arm" (Cortex-M3); or "arduino": the
-            folder is a sketch then, with an .ino of its name that reads inputs from the serial port. "dsp" is "arm" for
-            cores with instructions for pairs of 16 bits (Cortex-M4, M7, M33): they take two products at once, of
-            weights in another order, which `estimate_storage(..., target="dsp")` prices. Its C gives the same logits,
-            on any machine but an AVR, and its time does not depend on the input.
+        target: Which main is written: "host", "avr" (ATmega328P) or "arm" (Cortex-M). With "arduino" the
+            folder is a sketch, with an .ino of its name that reads inputs from the serial port; with "cmake" it
+            has a CMakeLists.txt beside the main of "host", for `add_subdirectory`; with "arduino_library" it is an
+            Arduino library: library.properties, the C in src/, that sketch in examples/. "dsp" is "arm" for cores with
+            instructions for pairs of 16 bits (Cortex-M4, M7, M33): they take two products at once, of weights in
+            another order, which `estimate_storage(..., target="dsp")` prices. Its C gives the same logits, on any
+            machine but an AVR, and its time does not depend on the input.
         ram: Bytes of RAM that there are, or None. What does not fit is refused before anything is
             written.
         sparse: Whether the kernels of pruned layers, those that hold exact zeros, are stored as a
@@ -80,7 +83,8 @@ def export_c(
             does not fit `ram`; a folder with a network of another prefix; weights of more than 32,767 bytes for the
             target "avr", whose compiler has no larger arrays (with "arduino" the compiler of such a board says so); a
             file that this function did not write where the folder or one of its files goes; a folder that can be no
-            sketch, by its name or by the main of another target in it.
+            sketch, by its name or by the main of another target in it, or no library, by the C of another target
+            or by a library.properties of somebody else; a prefix that names no CMake target or Arduino library.
         OSError: If a file cannot be written, or another process writes into the folder (BlockingIOError).
     """
     check_choice("weights", weights, WEIGHT_PLACES)
@@ -153,18 +157,18 @@ def write_firmware(directory: Path, network: Network, report: FirmwareReport, ta
     """
     prefix = report.prefix
     check_folder(directory)
-    check_alone(directory, prefix)
-    for name in (f"{prefix}.c", f"{prefix}.h", *REPORTS):
-        check_own(directory / name)
-    mains = {name: (C_FOLDER / name).read_text(encoding="utf-8") for name in FILES[target]}
-    if target == "arduino":
-        check_sketch_folder(directory)
-        mains |= sketch(directory)
-    mains = {name: renamed(text, prefix) for name, text in mains.items()}
+    place = source_folder(target)
+    check_alone(directory, directory / place, prefix)
+    check_layout(directory, target, prefix)
     # A main is meant to be changed: the user's version stays.
-    new = {name: text for name, text in mains.items() if not (directory / name).exists()}
+    changeable = mains(directory, target, prefix, FILES[target])
+    new = {name: text for name, text in changeable.items() if not (directory / name).exists()}
     source = (renamed(text, prefix) for text in network.source())
-    code = {f"{prefix}.h": renamed(network.header, prefix), f"{prefix}.c": source}
+    code = {f"{place}{prefix}.h": renamed(network.header, prefix), f"{place}{prefix}.c": source}
+    for name in (*code, *REPORTS):
+        check_own(directory / name)
+    for name in (*new, *code):
+        check_folders_of(directory, name)
     write_together(directory, {**new, **code, **_reports(report, target)}, outdated=REPORTS)
 
 
@@ -184,9 +188,17 @@ def check_folder(directory: Path) -> None:
         )
 
 
-def check_alone(directory: Path, prefix: str) -> None:
+def check_folders_of(directory: Path, name: str) -> None:
+    """Refuse a file, or a link to nothing, where a folder of the export goes."""
+    for folder in Path(name).parents[:-1]:
+        path = directory / folder
+        if (path.exists() or path.is_symlink()) and not path.is_dir():
+            raise ValueError(f"'{path}' must be a folder, or not be there yet: nothing was written")
+
+
+def check_alone(directory: Path, sources: Path, prefix: str) -> None:
     """Refuse a folder that holds a network of another name."""
-    others = [path.stem for path in directory.glob("*.h") if path.stem != prefix and is_own(path)]
+    others = [name for name in own_headers(sources) if name != prefix]
     if others:
         raise ValueError(
             f"'{directory}' holds the network {others[0]!r}: a folder holds one. Received: prefix={prefix!r}. "

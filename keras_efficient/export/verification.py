@@ -71,17 +71,17 @@ def verify_c(
     """Run the C code in `directory` and compare every logit with the integer model and with Keras.
 
     On the host the code is compiled with warnings as errors and, where the compiler has them, the
-    address and undefined behaviour sanitizers. With target "avr", "arduino" or "arm" it also runs on a
-    simulated ATmega328P (simavr; with the main of "avr") or Cortex-M3 (qemu), where stack, flash and
-    cycles are measured; the folder's report.json is written again with them. A missing compiler or simulator is said,
-    with the line that installs it, and is no failure. Code that does not compile without warnings, does
+    address and undefined behaviour sanitizers. With target "avr", "arduino", "arduino_library" or "arm" it
+    also runs on a simulated ATmega328P (simavr; with the main of "avr") or Cortex-M3 (qemu), where stack, flash
+    and cycles are measured; the folder's report.json is written again with them. A missing compiler or simulator
+    is said, with the line that installs it, and is no failure. Code that does not compile without warnings, does
     not fit the device, or is stopped by a sanitizer or by its stack running into its variables is one.
 
     Args:
         model: The Keras model that the code was made of.
         directory: The folder that `export_c` wrote.
         images: Integers (n, rows, columns[, channels]), as `IntegerModel.encode` gives them; of several inputs a list.
-        target: "host", "avr", "arduino" or "arm".
+        target: That of `export_c`.
 
     Raises:
         ValueError: Wrong arguments, no images, or no exported network in `directory`.
@@ -158,7 +158,14 @@ def compare_arm(
     )
 
 
-DEVICES: dict[str, Callable | None] = {"host": None, "avr": compare_avr, "arduino": compare_avr, "arm": compare_arm}
+DEVICES: dict[str, Callable | None] = {
+    "host": None,
+    "cmake": None,
+    "avr": compare_avr,
+    "arduino": compare_avr,
+    "arduino_library": compare_avr,
+    "arm": compare_arm,
+}
 
 
 def compare(

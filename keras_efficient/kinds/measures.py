@@ -11,7 +11,7 @@ FLOAT_BITS = 32
 LOGIT_BITS = 16  # what the C keeps of each output
 LOGIT_WIDTHS = (8, LOGIT_BITS)
 SHIFT_BITS = 4
-TARGETS = ("host", "avr", "arm", "dsp", "arduino")  # what C is written for
+TARGETS = ("host", "avr", "arm", "dsp", "arduino", "cmake", "arduino_library")  # what C is written for
 Config = Mapping[str, Any]
 Shape = tuple  # of int | None, without the batch
 

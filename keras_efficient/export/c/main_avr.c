@@ -1,10 +1,10 @@
-/* The network on an ATmega328P: pixels in and results out through two general purpose I/O registers,
+/* The network on an ATmega328P: inputs in and results out through two general purpose I/O registers,
  * so that a simulator needs no serial port (simulate_avr.c is the other side).
  *
- * Reading GPIOR1 takes the next byte of the input (low bytes first); writing GPIOR2 hands over a byte of the result: the logits, low
- * byte first, then the class.
+ * Reading GPIOR1 takes the next byte of the input (low bytes first); writing GPIOR2 hands over a byte of the
+ * result: the logits, low byte first, then the class.
  *
- * For a device of your own, replace the body of next_pixel() by your sensor, and act on
+ * For a device of your own, replace the body of next_input() by your sensor, and act on
  * network_classify() where the results are sent.
  *
  * Least RAM: compile as one unit, so that the network becomes a part of main:
@@ -37,7 +37,7 @@ typedef uint16_t logit_count;
 typedef uint8_t logit_count;
 #endif
 
-static inline NETWORK_INPUT_TYPE next_pixel(void) {
+static inline NETWORK_INPUT_TYPE next_input(void) {
 #if NETWORK_INPUT_BYTES == 1
     return (NETWORK_INPUT_TYPE)GPIOR1;
 #else
@@ -57,7 +57,7 @@ int main(void) __attribute__((OS_main, section(".init8")));
 int main(void) {
     for (;;) {
         for (input_count left = NETWORK_INPUTS; left != 0; --left) {
-            network_push(next_pixel());
+            network_push(next_input());
         }
         const NETWORK_LOGIT_TYPE *logits = network_logits();
         for (logit_count i = 0; i < NETWORK_LOGITS; ++i) {

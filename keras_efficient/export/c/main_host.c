@@ -1,10 +1,10 @@
-/* The network on a computer: images from standard input, logits and classes to standard output.
+/* The network on a computer: inputs from standard input, logits and classes to standard output.
  *
- * In: NETWORK_INPUTS numbers of NETWORK_INPUT_BYTES bytes per image, low byte first, until the end of the input.
- * Out, per image: NETWORK_LOGITS numbers of 16 bits, low byte first, then the class: one byte, or two for more than
+ * In: NETWORK_INPUTS numbers of NETWORK_INPUT_BYTES bytes per input, low byte first, until the end of the input.
+ * Out, per input: NETWORK_LOGITS numbers of 16 bits, low byte first, then the class: one byte, or two for more than
  * 256 classes.
  *
- *     cc -O2 network.c main_host.c -o network && ./network < images.bin > logits.bin
+ *     cc -O2 network.c main_host.c -o network && ./network < inputs.bin > logits.bin
  */
 #include <stdint.h>
 #include <stdio.h>

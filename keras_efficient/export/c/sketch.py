@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-TEMPLATE = Path(__file__).parent / "sketch.ino"
+SKETCH = "sketch.ino"  # of this package: the text of every .ino file
 # Programs of other targets, which would be compiled into the sketch: a second `main` cannot be linked.
 PROGRAMS = ("main_host.c", "main_avr.c", "simulate_avr.c", "main_arm.c")
 # What the Arduino IDE takes for the name of a sketch.
+MOST_LETTERS = 63
 NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9_-])?")
 
 
@@ -26,8 +27,3 @@ def check_sketch_folder(directory: Path) -> None:
             f"'{directory}' holds {', '.join(others)}, which the Arduino IDE would compile into the sketch: choose "
             "another folder. Nothing was written"
         )
-
-
-def sketch(directory: Path) -> dict[str, str]:
-    """The .ino file, by its name."""
-    return {f"{directory.resolve().name}.ino": TEMPLATE.read_text(encoding="utf-8")}

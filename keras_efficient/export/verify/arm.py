@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_efficient.export.firmware_report import code_folder
 from keras_efficient.export.verify.compilers import ARM_INSTALL, C_FOLDER, STRICT, find_tool, run_tool
 from keras_efficient.export.verify.interface import Interface, Spread, one_after_another
 
@@ -68,7 +69,7 @@ def run_on_arm(
     packed = interface.pack(images)
     with tempfile.TemporaryDirectory() as name:
         temporary = Path(name)
-        source = Path(folder).resolve() / f"{interface.prefix}.c"
+        source = code_folder(folder).resolve() / f"{interface.prefix}.c"
         main = interface.own_program("main_arm.c", temporary)
         program = _compile(source, main, (optimization, *flags), ram_bytes, temporary)
         sections, alone = _sections(program), _sections(temporary / "network.o")

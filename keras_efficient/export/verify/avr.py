@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_efficient.export.firmware_report import code_folder
 from keras_efficient.export.verify.compilers import (
     AVR_INSTALL,
     HOST_INSTALL,
@@ -76,7 +77,7 @@ def run_on_avr(
     packed = interface.pack(images)
     with tempfile.TemporaryDirectory() as temporary:
         program = Path(temporary) / "network.elf"
-        source = Path(folder).resolve() / f"{interface.prefix}.c"
+        source = code_folder(folder).resolve() / f"{interface.prefix}.c"
         _compile(source, interface.own_program("main_avr.c", Path(temporary)), (optimization, *flags), program)
         flash_bytes, static_bytes = _sizes(program)
         sizes = (flash_bytes, static_bytes, interface.arena_bytes)

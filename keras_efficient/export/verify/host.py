@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_efficient.export.firmware_report import code_folder
 from keras_efficient.export.verify.compilers import (
     HOST_INSTALL,
     STRICT,
@@ -59,7 +60,7 @@ def run_on_host(
         sanitized = sanitize and _can_sanitize(compiler)
         options = (*STRICT, optimization, *(SANITIZERS if sanitized else ()), *flags)
         main = interface.own_program("main_host.c", Path(temporary))
-        source = Path(folder).resolve() / f"{interface.prefix}.c"  # a name may begin like an option
+        source = code_folder(folder).resolve() / f"{interface.prefix}.c"  # a name may begin like an option
         _compile(compiler, options, source, main, program)
         # Leaks cannot be: there is no malloc. Their check fails where a process may not be traced.
         environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}

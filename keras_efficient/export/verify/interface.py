@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_efficient.export.c.text import renamed
-from keras_efficient.export.firmware_report import is_own
+from keras_efficient.export.firmware_report import code_folder, own_headers
 from keras_efficient.export.verify.compilers import C_FOLDER
 
 
@@ -42,9 +42,10 @@ class Interface:
 
     @classmethod
     def read(cls, folder: Path | str) -> Interface:
-        """From the header in a folder: that of `export_c`, or network.h."""
-        prefix = next((path.stem for path in Path(folder).glob("*.h") if is_own(path)), "network")
-        header, macro = (Path(folder) / f"{prefix}.h").read_text(encoding="utf-8"), prefix.upper()
+        """From the header of a folder: that of `export_c`, or network.h."""
+        folder = code_folder(folder)
+        prefix = next(iter(own_headers(folder)), "network")
+        header, macro = (folder / f"{prefix}.h").read_text(encoding="utf-8"), prefix.upper()
         names = (f"{macro}_INPUTS", f"{macro}_LOGITS", f"{macro}_ARENA_BYTES")
         inputs, logits, arena_bytes = (_defined_number(header, name) for name in names)
         if f"{macro}_INPUT_BYTES" not in header:  # written by hand, or by an earlier version
