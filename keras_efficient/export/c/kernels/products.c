@@ -34,7 +34,8 @@ NETWORK_INLINE uint8_t network_chunk(const network_numbers *cells, const network
 }
 
 /* sums[i] += so many bytes of cells times their weights for filter i; the filters of a block take turns chunk by chunk.
- * `turns` divides the chunks. Returns the place after the weights. */
+ * `turns` divides the chunks: so many are done before the end is looked for, where registers are enough for that. Returns
+ * the place after the weights. */
 NETWORK_INLINE const uint8_t *network_multiply_run(int32_t *sums, const uint8_t filters, const uint8_t *cell,
                                                    const int32_t bytes, const network_numbers *cells,
                                                    const uint8_t *weight, const network_numbers *weights,
@@ -45,7 +46,7 @@ NETWORK_INLINE const uint8_t *network_multiply_run(int32_t *sums, const uint8_t 
     do {
         uint8_t turn, filter, i;
         NETWORK_UNROLL
-        for (turn = 0; turn < turns; turn++) {
+        for (turn = 0; turn < (NETWORK_HAS_SIMD ? turns : 1); turn++) {
             uint32_t x[8], w[8];
             network_read_pairs(x, count, cell, cells);
             NETWORK_UNROLL

@@ -1,16 +1,22 @@
 /* Numbers of 2, 4 or 8 bits, a word of them at once, for cores that multiply two pairs of 16 bits in one instruction
- * (Cortex-M4, M7, M33). Elsewhere the same is done in plain C. */
+ * (Cortex-M4, M7, M33). Elsewhere the same is done in plain C: fast where words may lie anywhere, as on a Cortex-M3. */
 
-#if defined __ARM_FEATURE_SIMD32 && defined __GNUC__ && !defined __ARM_BIG_ENDIAN
+#if defined __GNUC__ && defined __ARM_FEATURE_UNALIGNED && !defined __ARM_BIG_ENDIAN
+#define NETWORK_HAS_WORDS 1
+#else
+#define NETWORK_HAS_WORDS 0
+#endif
+
+#if NETWORK_HAS_WORDS && defined __ARM_FEATURE_SIMD32
 #include <arm_acle.h>
 #define NETWORK_HAS_SIMD 1
 #else
 #define NETWORK_HAS_SIMD 0
 #endif
 
-#if NETWORK_HAS_SIMD && defined __clang__
+#if NETWORK_HAS_WORDS && defined __clang__
 #define NETWORK_UNROLL _Pragma("clang loop unroll(full)")
-#elif NETWORK_HAS_SIMD && __GNUC__ >= 8
+#elif NETWORK_HAS_WORDS && __GNUC__ >= 8
 #define NETWORK_UNROLL _Pragma("GCC unroll 16")
 #else
 #define NETWORK_UNROLL
@@ -41,7 +47,7 @@
 NETWORK_INLINE uint32_t network_word(const uint8_t *from, const uint8_t shift)
 {
     uint32_t word;
-#if NETWORK_HAS_SIMD
+#if NETWORK_HAS_WORDS
     __builtin_memcpy(&word, from, 4);
 #else
     word = from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
@@ -52,7 +58,7 @@ NETWORK_INLINE uint32_t network_word(const uint8_t *from, const uint8_t shift)
 /* 16 bits. */
 NETWORK_INLINE uint32_t network_half(const uint8_t *from)
 {
-#if NETWORK_HAS_SIMD
+#if NETWORK_HAS_WORDS
     uint16_t half;
     __builtin_memcpy(&half, from, 2);
     return half;
@@ -101,8 +107,8 @@ NETWORK_INLINE uint32_t network_signed_pair(uint32_t word, const uint8_t at)
         __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(word));
     return pair;
 #else
-    const uint32_t low = word >> at & 255, high = word >> at >> 16 & 255;
-    return (((low ^ 128) - 128) & 0xffff) | ((high ^ 128) - 128) << 16;
+    const int8_t low = (int8_t)(word >> at & 255), high = (int8_t)(word >> at >> 16 & 255);
+    return (uint16_t)low | (uint32_t)high << 16;
 #endif
 }
 
