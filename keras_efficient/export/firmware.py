@@ -27,7 +27,7 @@ C_FOLDER = Path(__file__).parent / "c"
 TARGETS = {
     "host": ("main_host.c",),
     "avr": ("main_avr.c", "simulate_avr.c"),
-    "arm": ("main_arm.c", "cortex_m3.ld"),
+    "arm": ("main_arm.c", "cortex_m.ld"),
     "arduino": (),  # the sketch, which is named after its folder
 }
 REPORTS = ("report.json", "README.md")

@@ -9,16 +9,26 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_efficient.export.c.readme import FASTEST_ON_ARM
 from keras_efficient.export.firmware import check_choice, save_report
 from keras_efficient.export.firmware_report import FirmwareReport, firmware_report
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.reference import keras_logits
-from keras_efficient.export.verify import ToolFailedError, ToolMissingError, run_on_arm, run_on_avr, run_on_host
+from keras_efficient.export.verify import (
+    ArmRun,
+    ToolFailedError,
+    ToolMissingError,
+    run_on_arm,
+    run_on_avr,
+    run_on_host,
+)
+from keras_efficient.export.verify.arm import CORES, core_name
 from keras_efficient.export.verify.interface import one_after_another
 from keras_efficient.kinds.arguments import path_of
 
 # A simulated microcontroller takes seconds for as many images; its bytes and cycles need no more.
 IMAGES_ON_DEVICE = 32
+REPORTED_CORE = "cortex-m3"  # whose bytes report.json has
 
 
 @dataclass(frozen=True)
@@ -72,9 +82,9 @@ def verify_c(
 
     On the host the code is compiled with warnings as errors and, where the compiler has them, the
     address and undefined behaviour sanitizers. With target "avr", "arduino" or "arm" it also runs on a
-    simulated ATmega328P (simavr; with the main of "avr") or Cortex-M3 (qemu), where stack, flash and
-    cycles are measured; the folder's report.json is written again with them. A missing compiler or simulator is said,
-    with the line that installs it, and is no failure. Code that does not compile without warnings, does
+    simulated ATmega328P (simavr; with the main of "avr"), or on a Cortex-M0, M3 and M4 (qemu), where stack, flash and
+    cycles or instructions are measured; the folder's report.json is written again with them (those of the M3). A
+    missing compiler or simulator is said, with the line that installs it, and is no failure. Code that does not compile without warnings, does
     not fit the device, or is stopped by a sanitizer or by its stack running into its variables is one.
 
     Args:
@@ -96,8 +106,8 @@ def verify_c(
     comparisons = [compare_keras(model, integer_model, images, expected), compare_host(directory, images, expected)]
     on_device = DEVICES[target]
     if on_device is not None:
-        comparison, report = on_device(directory, one_after_another(images)[:IMAGES_ON_DEVICE], expected, report)
-        comparisons.append(comparison)
+        found, report = on_device(directory, one_after_another(images)[:IMAGES_ON_DEVICE], expected, report)
+        comparisons += found
         save_report(directory, report, target)
     return Verification(tuple(comparisons), report)
 
@@ -125,37 +135,48 @@ def did_not_run(what: str, error: Exception) -> Comparison:
 
 def compare_avr(
     directory: str | Path, images: np.ndarray, expected: np.ndarray, report: FirmwareReport
-) -> tuple[Comparison, FirmwareReport]:
+) -> tuple[list[Comparison], FirmwareReport]:
     what = "C on an ATmega328P (simulated)"
     try:
         run = run_on_avr(directory, images)
     except (ToolMissingError, ToolFailedError) as error:
-        return did_not_run(what, error), report
+        return [did_not_run(what, error)], report
     report = report.measured(run.static_bytes, run.stack_bytes, run.flash_bytes)
     if run.logits is None or run.image_cycles is None:
         note = f"flash {run.flash_bytes} bytes, RAM {run.static_bytes} without stack; simavr is missing"
-        return Comparison(what, note=note), report
+        return [Comparison(what, note=note)], report
     cycles = f"{run.image_cycles.mean / 1e6:.2f} million cycles an image"
     note = (
         f"flash {run.flash_bytes} bytes, RAM {run.ram_bytes} ({run.static_bytes} + stack {run.stack_bytes}), {cycles}"
     )
-    return compare(what, run.logits, expected, note), report
+    return [compare(what, run.logits, expected, note)], report
 
 
 def compare_arm(
     directory: str | Path, images: np.ndarray, expected: np.ndarray, report: FirmwareReport
-) -> tuple[Comparison, FirmwareReport]:
-    what = "C on a Cortex-M3 (simulated)"
-    try:
-        run = run_on_arm(directory, images)
-    except (ToolMissingError, ToolFailedError) as error:
-        return did_not_run(what, error), report
-    spread = run.image_instructions
-    count = f"{spread.mean / 1e6:.2f} million instructions an image" if spread else "too many instructions to count"
-    note = f"flash {run.flash_bytes} bytes, RAM {run.ram_bytes} ({run.static_bytes} + stack {run.stack_bytes}), {count}"
-    return compare(what, run.logits, expected, note), report.measured(
-        run.static_bytes, run.stack_bytes, run.flash_bytes
-    )
+) -> tuple[list[Comparison], FirmwareReport]:
+    """On every core, as each has instructions of its own; compiled for speed, as the folder's README.md says."""
+    comparisons = []
+    for core in CORES:
+        what = f"C on a {core_name(core)} (simulated)"
+        try:
+            run = run_on_arm(directory, images, core=core, optimization=FASTEST_ON_ARM)
+        except (ToolMissingError, ToolFailedError) as error:
+            comparisons.append(did_not_run(what, error))
+            continue
+        comparisons.append(compare(what, run.logits, expected, _costs(run)))
+        if core == REPORTED_CORE:
+            report = report.measured(run.static_bytes, run.stack_bytes, run.flash_bytes)
+    return comparisons, report
+
+
+def _costs(run: ArmRun) -> str:
+    """The bytes, and the instructions of an image."""
+    count, cycles = run.image_instructions, run.image_cycles
+    instructions = f"{count.mean:,.0f} instructions an image" if count else "too many instructions to count"
+    estimate = f", about {cycles.mean:,.0f} cycles without wait states" if cycles else ""
+    ram = f"RAM {run.ram_bytes} ({run.static_bytes} + stack {run.stack_bytes})"
+    return f"{FASTEST_ON_ARM}: flash {run.flash_bytes} bytes, {ram}, {instructions}{estimate}"
 
 
 DEVICES: dict[str, Callable | None] = {"host": None, "avr": compare_avr, "arduino": compare_avr, "arm": compare_arm}
