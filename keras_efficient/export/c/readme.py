@@ -5,8 +5,8 @@ from __future__ import annotations
 from keras_efficient.export.c.text import renamed
 from keras_efficient.export.firmware_report import FirmwareReport
 
-# Measured on models/mnist_2kb: on a Cortex-M0, M3 and M4 -O3 takes the fewest instructions, -Os the fewest bytes, and -O2 1.4
-# to 1.6 times the instructions of -O3. On an ATmega328P -O3 saves a fifth of the cycles, and doubles the flash.
+# Measured on models/mnist_2kb: on a Cortex-M0, M3 and M4 -O3 takes the fewest instructions, -Os the fewest bytes, and
+# -O2 1.4 to 1.6 times the instructions of -O3. On an ATmega328P -O3 saves a fifth of the cycles, and doubles the flash.
 FASTEST_ON_ARM = "-O3"
 BUILD = {
     "host": "cc -std=c99 -O2 network.c main_host.c -o network && ./network < images > logits",
