@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_efficient.export.verify.compilers import ARM_INSTALL, C_FOLDER, STRICT, find_tool, run_tool
 from keras_efficient.export.verify.instruction_counter import Counts, instruction_counter
-from keras_efficient.export.verify.interface import Interface, Spread, one_after_another
+from keras_efficient.export.verify.interface import Interface, ProgramSizes, Spread, one_after_another
 
 # The machine of qemu that runs the code of a core. No machine with an M0 has much memory: an M3 takes all its
 # instructions (and would take an access that is not aligned, which GCC does not make for an M0).
@@ -76,15 +76,12 @@ def run_on_arm(
     to the compiler; `seconds` limits the run. Raises `ToolMissingError` without compiler or qemu, and
     `ToolFailedError` when the code has warnings, does not fit, overflows the stack or does not end.
     """
-    if core not in CORES:
-        raise ValueError(f"`core` must be one of {', '.join(map(repr, CORES))}. Received: core={core!r}")
+    _check_core(core)
     interface = Interface.read(folder)
     packed = interface.pack(images)
     with tempfile.TemporaryDirectory() as name:
         temporary = Path(name)
-        source = Path(folder).resolve() / f"{interface.prefix}.c"
-        main = interface.own_program("main_arm.c", temporary)
-        program = _compile(source, main, (f"-mcpu={core}", optimization, *flags), ram_bytes, temporary)
+        program = _compile(folder, interface, (f"-mcpu={core}", optimization, *flags), ram_bytes, temporary)
         sections, alone = _sections(program), _sections(temporary / "network.o")
         (temporary / "images.bin").write_bytes(packed)
         counts = _run(program, core, seconds)
@@ -93,8 +90,8 @@ def run_on_arm(
     logits, classes = interface.unpack(results, len(one_after_another(images)))
     return ArmRun(
         flash_bytes=sum(size for name, size in alone.items() if name.startswith((".text", ".rodata", ".data"))),
-        program_flash_bytes=sections[".text"] + sections[".data"],
-        static_bytes=sections[".data"] + sections[".bss"],
+        program_flash_bytes=_program_sizes(sections).flash_bytes,
+        static_bytes=_program_sizes(sections).static_bytes,
         arena_bytes=interface.arena_bytes,
         stack_bytes=int(ticks[:, 2].max()),
         **(_instructions_by_ticks(ticks) if counts is None else _exact(counts, core)),
@@ -103,9 +100,33 @@ def run_on_arm(
     )
 
 
-def _compile(source: Path, main: Path, options: tuple[str, ...], ram_bytes: int, temporary: Path) -> Path:
+def arm_sizes(
+    folder: Path | str,
+    *,
+    core: str = "cortex-m3",
+    optimization: str = "-Os",
+    flags: tuple[str, ...] = (),
+    ram_bytes: int = 20480,
+) -> ProgramSizes:
+    """The bytes of the program that `run_on_arm` runs, without running it."""
+    _check_core(core)
+    options = (f"-mcpu={core}", optimization, *flags)
+    with tempfile.TemporaryDirectory() as temporary:
+        program = _compile(folder, Interface.read(folder), options, ram_bytes, Path(temporary))
+        return _program_sizes(_sections(program))
+
+
+def _check_core(core: str) -> None:
+    if core not in CORES:
+        raise ValueError(f"`core` must be one of {', '.join(map(repr, CORES))}. Received: core={core!r}")
+
+
+def _compile(
+    folder: Path | str, interface: Interface, options: tuple[str, ...], ram_bytes: int, temporary: Path
+) -> Path:
     """Make network.o and the program network.elf; GCC's libgcc is the only library."""
     compiler = find_tool("arm-none-eabi-gcc", install=ARM_INSTALL)
+    source, main = Path(folder).resolve() / f"{interface.prefix}.c", interface.own_program("main_arm.c", temporary)
     network, program = temporary / "network.o", temporary / "network.elf"
     command: list[str | Path] = [compiler, *STRICT, *_OPTIONS, *options, "-I", source.parent]
     run_tool([*command, "-c", source, "-o", network], purpose=f"Compiling {source.name} for ARM")
@@ -136,6 +157,10 @@ def _sections(program: Path) -> dict[str, int]:
     rows = [line.split() for line in run_tool(command, purpose="arm-none-eabi-size").decode().splitlines()]
     sizes = {row[0]: int(row[1]) for row in rows if len(row) == 3 and row[1].isdigit()}
     return {".data": 0, ".bss": 0, **sizes}
+
+
+def _program_sizes(sections: dict[str, int]) -> ProgramSizes:
+    return ProgramSizes(sections[".text"] + sections[".data"], sections[".data"] + sections[".bss"])
 
 
 def _exact(counts: Counts, core: str) -> dict[str, Spread | None]:
