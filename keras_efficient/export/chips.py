@@ -12,10 +12,11 @@ import numpy as np
 from keras_efficient.export.c.readme import FASTEST_ON_ARM
 from keras_efficient.export.verify import run_on_arm, run_on_avr
 from keras_efficient.export.verify.arm import CORES, arm_sizes
-from keras_efficient.export.verify.avr import avr_sizes
-from keras_efficient.export.verify.compilers import AVR_INSTALL, C_FOLDER, ToolMissingError
+from keras_efficient.export.verify.avr import avr_sizes, can_simulate_avr
+from keras_efficient.export.verify.compilers import ARM_INSTALL, AVR_INSTALL, C_FOLDER, ToolMissingError, find_tool
 from keras_efficient.export.verify.interface import ProgramSizes
 
+_NO_SIMULATOR = f"simavr not found. Install: {AVR_INSTALL}"
 _AVR_CYCLE_LIMIT = 1_000_000_000  # an input that takes a minute
 _ARM_RAM_BYTES = 4 << 20  # all that the simulated machine has: what a network needs is to be said, not refused
 
@@ -31,9 +32,18 @@ class Run:
 
 
 class Chip(ABC):
-    """A microcontroller; `level` is what it is compiled with where nothing else is asked for."""
+    """A microcontroller.
+
+    level: What it is compiled with where nothing else is asked for.
+    counts_cycles: Whether its simulator counts clock cycles; otherwise instructions.
+    """
 
     level: str
+    counts_cycles: bool
+
+    @abstractmethod
+    def find_tools(self) -> None:
+        """A `ToolMissingError` where compiler or simulator are missing."""
 
     @abstractmethod
     def sizes(self, folder: Path, level: str) -> ProgramSizes:
@@ -56,6 +66,13 @@ class Avr(Chip):
     """An ATmega328P, as of the Arduino Uno."""
 
     level = "-Os"
+    counts_cycles = True
+
+    def find_tools(self) -> None:
+        for name in ("avr-gcc", "avr-size"):
+            find_tool(name, install=AVR_INSTALL)
+        if not can_simulate_avr():
+            raise ToolMissingError(_NO_SIMULATOR)
 
     def sizes(self, folder: Path, level: str) -> ProgramSizes:
         return avr_sizes(folder, optimization=level)
@@ -63,7 +80,7 @@ class Avr(Chip):
     def run(self, folder: Path, inputs: np.ndarray, level: str) -> Run:
         run = run_on_avr(folder, inputs, optimization=level, cycle_limit=_AVR_CYCLE_LIMIT)
         if run.stack_bytes is None or run.image_cycles is None:
-            raise ToolMissingError(f"simavr not found. Install: {AVR_INSTALL}")
+            raise ToolMissingError(_NO_SIMULATOR)
         sizes = ProgramSizes(run.flash_bytes, run.static_bytes)
         return Run(sizes, run.stack_bytes, cycles=round(run.image_cycles.mean))
 
@@ -72,9 +89,14 @@ class CortexM(Chip):
     """A core of ARM with as much memory as there may be."""
 
     level = FASTEST_ON_ARM
+    counts_cycles = False
 
     def __init__(self, core: str):
         self.core = core
+
+    def find_tools(self) -> None:
+        for name in ("arm-none-eabi-gcc", "arm-none-eabi-size", "qemu-system-arm"):
+            find_tool(name, install=ARM_INSTALL)
 
     def sizes(self, folder: Path, level: str) -> ProgramSizes:
         return arm_sizes(folder, core=self.core, optimization=level, ram_bytes=_ARM_RAM_BYTES)
