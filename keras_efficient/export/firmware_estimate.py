@@ -88,11 +88,12 @@ def estimate_firmware(
 
     The network is exported, compiled, and run on a simulator (simavr, qemu) with two random inputs, half of whose
     numbers are zeros. A quantized model with scales is taken as it is. One without (new, or in the float stage of its
-    training) and a description get scales by calibration on such inputs. A plain Keras model is quantized with
-    8 bits by `quantize_model`. The model itself is not changed, and the same network gives the same estimate.
+    training: the scales of all its activations are 1) and a description get scales by calibration on such inputs. A
+    plain Keras model is quantized with 8 bits by `quantize_model`. The model itself is not changed, and the same
+    network gives the same estimate.
 
     Measured on six networks for digits, MNIST and Fashion-MNIST (with and without depthwise layers and branches, 4 and
-    8 bits) on all four chips, before and after training: flash differs by at most 3 %, RAM by at most 24 bytes of
+    8 bits) on all four chips, before and after training: flash differs by at most 4 %, RAM by at most 24 bytes of
     stack, time by -31 % to +17 %. What remains:
 
     * time: products with a zero are left out, and between 10 % and 90 % of what a trained layer gives are zeros;
