@@ -156,7 +156,7 @@ def export(
     out: Annotated[Path, Option(help="Folder of the files.")],
     weights: Annotated[str, Option(help="Where an AVR keeps the weights: flash or ram.")] = "flash",
     target: Annotated[
-        str, Option(help="host, avr (ATmega328P), arm (Cortex-M3), arduino (a sketch): C; or litert.")
+        str, Option(help="host, avr (ATmega328P), arm (Cortex-M), arduino (a sketch): C; or litert.")
     ] = "host",
     ram: Annotated[int | None, Option(help="Bytes of RAM there are; what does not fit is refused.")] = None,
     verify: Annotated[bool, Option(help="Run it, and compare every logit with Keras.")] = False,

@@ -55,7 +55,7 @@ def export_c(
         directory: Where the files go; made if missing. Files of an earlier export are replaced; a
             main that was changed since is kept.
         weights: Where an AVR keeps the weights: "flash" (read by instructions of their own) or "ram".
-        target: Which main is written: "host", "avr" (ATmega328P) or "arm" (Cortex-M3); or "arduino": the
+        target: Which main is written: "host", "avr" (ATmega328P) or "arm" (Cortex-M); or "arduino": the
             folder is a sketch then, with an .ino of its name that reads inputs from the serial port.
         ram: Bytes of RAM that there are, or None. What does not fit is refused before anything is
             written.
