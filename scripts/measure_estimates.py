@@ -1,7 +1,7 @@
 """How near `estimate_firmware` comes before training to the network after training: flash, RAM, time on four chips.
 
-Six networks: the shipped ones of 4 bits that have C, and three of Keras's layers, trained here on the digits and quantized
-with 8 bits. Each beside one of the same shape that is not trained.
+Six networks: the shipped ones of 4 bits that have C, and three of Keras's layers, trained here on the digits and
+quantized with 8 bits. Each beside one of the same shape that is not trained.
 
     python scripts/measure_estimates.py [--quick]
 """

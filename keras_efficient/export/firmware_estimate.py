@@ -92,13 +92,14 @@ def estimate_firmware(
     plain Keras model is quantized with 8 bits by `quantize_model`. The model itself is not changed, and the same
     network gives the same estimate.
 
-    Measured on six networks for digits, MNIST and Fashion-MNIST (with and without depthwise layers and branches, 4 and
-    8 bits) on all four chips, before and after training: flash differs by at most 4 %, RAM by at most 24 bytes of
-    stack, time by -31 % to +17 %. What remains:
+    Measured before and after training of six networks for digits, MNIST and Fashion-MNIST (with and without depthwise
+    layers and branches, 4 and 8 bits) on all four chips, by `scripts/measure_estimates.py`: flash differs by at most
+    4 %, RAM by at most 24 bytes of stack, time by -26 % to +17 %. What remains:
 
     * time: products with a zero are left out, and between 10 % and 90 % of what a trained layer gives are zeros;
     * flash: zeros of a pruned kernel are stored in fewer bytes, and a network that is not pruned yet has none;
-    * the width of sums, 16, 32 or 64 bits, follows scales that training may move.
+    * code: scales that training moves decide how wide a sum is, and what its rounding takes. That is a few bytes, but
+      it may also decide what -O3 copies into a loop: in 2 of 72 comparisons flash differed by 22 % and 51 %.
 
     Args:
         model_or_description: A built Keras model, plain or quantized; a network description (list or tuple); or

@@ -26,7 +26,7 @@ from keras_efficient.storage.models import fixed_shapes
 _DEFAULT_SHAPE = (28, 28, 1)
 _SAMPLES = 32
 _ZEROS = 0.5  # the share that a relu leaves
-_BIAS = 0.1  # against the outputs of the layer
+_BIAS = 0.1  # mean and deviation against the largest outputs: in trained layers, more are above zero than not
 
 
 def typical_network(model_or_description: Any, input_shape: Any = None) -> keras.Model:
@@ -34,7 +34,7 @@ def typical_network(model_or_description: Any, input_shape: Any = None) -> keras
 
     The C code depends on more than shapes and bits: on how far the steps of kernels, biases and outputs are apart.
     Fresh scales are all 1, which those of no trained network are. So they are calibrated on random inputs, half of them
-    zeros, and biases that are all zero get small numbers, as they would otherwise be left out.
+    zeros, and biases that are all zero get small numbers: their sums would otherwise be left out of the code.
     """
     with _fixed_seeds():
         if is_model(model_or_description):
@@ -46,7 +46,10 @@ def typical_network(model_or_description: Any, input_shape: Any = None) -> keras
 
 
 def has_scales(model: keras.Model) -> bool:
-    """Whether a quantized model was calibrated or trained: some activation's scale is not 1, as a new one is."""
+    """Whether a quantized model was calibrated or trained: some activation's scale is not 1, as a new one is.
+
+    Where all of them happen to be 1, calibration moves little.
+    """
     scales = [keras.ops.convert_to_numpy(each.scale) for each in activation_quantizers(model)]
     return any(np.any(scale != 0) for scale in scales)
 
@@ -134,4 +137,4 @@ def _fill_biases(model: keras.Model) -> None:
         for bias, output in zip(reversed(biases), reversed(outputs), strict=False):
             if bias.weight is not None and not np.any(bias.numpy_values()):
                 size = _BIAS * 2.0 ** float(keras.ops.convert_to_numpy(output.scale))
-                bias.weight.assign(size * numbers.standard_normal(bias.weight.shape))
+                bias.weight.assign(size * (1 + numbers.standard_normal(bias.weight.shape)))
