@@ -146,7 +146,7 @@ def compare_avr(
     if run.logits is None or run.image_cycles is None:
         note = f"flash {run.flash_bytes} bytes, RAM {run.static_bytes} without stack; simavr is missing"
         return [Comparison(what, note=note)], report
-    cycles = f"{run.image_cycles.mean / 1e6:.2f} million cycles an image"
+    cycles = f"{run.image_cycles.mean / 1e6:.2f} million cycles per image"
     note = (
         f"flash {run.flash_bytes} bytes, RAM {run.ram_bytes} ({run.static_bytes} + stack {run.stack_bytes}), {cycles}"
     )
@@ -174,7 +174,7 @@ def compare_arm(
 def _costs(run: ArmRun) -> str:
     """The bytes, and the instructions of an image."""
     count, cycles = run.image_instructions, run.image_cycles
-    instructions = f"{count.mean:,.0f} instructions an image" if count else "too many instructions to count"
+    instructions = f"{count.mean:,.0f} instructions per image" if count else "too many instructions to count"
     estimate = f", about {cycles.mean:,.0f} cycles without wait states" if cycles else ""
     ram = f"RAM {run.ram_bytes} ({run.static_bytes} + stack {run.stack_bytes})"
     return f"{FASTEST_ON_ARM}: flash {run.flash_bytes} bytes, {ram}, {instructions}{estimate}"
