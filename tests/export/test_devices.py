@@ -64,3 +64,12 @@ def test_the_line_of_the_readme_builds_the_program(target, study, tmp_path):
     subprocess.run(command, cwd=tmp_path, check=True)
     assert (tmp_path / "network.elf").exists()
     assert any(line.startswith("Flags:") and "-O3" in line for line in lines)
+
+
+def test_networks_above_20_kb_are_verified_on_arm(tmp_path):
+    if not shutil.which("arm-none-eabi-gcc") or not shutil.which("qemu-system-arm"):
+        pytest.skip(f"needs arm-none-eabi-gcc and qemu-system-arm: {ARM_INSTALL}")
+    network = ke.build_network([("C", 36, 3, 3, 1, 1, 8, 8, 8), ("M", 13, 8), ("S", 3, 8, 8, 8)], mode="freeze_scales")
+    assert ke.export_c(network, tmp_path, target="arm").arena_bytes > 20_480
+    verified = ke.export.verify_c(network, tmp_path, np.zeros((1, 28, 28, 1), int), "arm")
+    assert verified.passed, str(verified)
