@@ -16,6 +16,7 @@ from typer import Abort, Argument, Context, Exit, Option, Typer, echo
 from typer.exceptions import TyperException
 
 import keras_efficient as ke
+from keras_efficient.export.firmware_limits import FirmwareLimits
 from keras_efficient.export_command import ExportArguments, load_model, run_export
 from keras_efficient.folders import tidy_up
 from keras_efficient.networks import MNIST_2KB
@@ -43,6 +44,7 @@ app = Typer(
 )
 
 _Network = Annotated[Path | None, Option(help="JSON file with the network description.")]
+_Chip = Annotated[str | None, Option(help="atmega328p, cortex-m0, cortex-m3 or cortex-m4: estimate the firmware.")]
 _Json = Annotated[bool, Option("--json", help="Print JSON instead of tables.")]
 _Seed = Annotated[int, Option(help="Decides everything that is random, and the validation split.")]
 
@@ -129,13 +131,21 @@ def storage(
     input_bits: Annotated[int, Option(help="Bits of a number of the input.")] = 8,
     streaming: Annotated[bool, Option(help="Whether the pixels arrive one by one.")] = True,
     order: Annotated[str, Option(help="best, row, column, transpose or herringbone.")] = "best",
+    chip: _Chip = None,
     as_json: _Json = False,
 ) -> None:
-    """Show the bytes and multiply-adds of a network, layer by layer, without training it."""
+    """Show the bytes and multiply-adds of a network, layer by layer, without training it.
+
+    With --chip also what its C takes there, compiled and simulated: flash, RAM with stack, cycles or instructions.
+    """
     shape = None if input_shape is None else integers_option(input_shape, "--input-shape")
     description, shape = network_option(network, MNIST_2KB, shape)
     report = ke.estimate_storage(description, shape, input_bits, streaming, order)
-    echo(report.to_json() if as_json else str(report))
+    firmware = None if chip is None else ke.estimate_firmware(description, chip, shape)
+    if as_json:
+        echo(json.dumps({**report.to_dict(), **({} if firmware is None else {"firmware": firmware.to_dict()})}))
+    else:
+        echo(str(report) if firmware is None else f"{report}\n\n{firmware}")
 
 
 @app.command(
@@ -146,7 +156,8 @@ def export(
     out: Annotated[Path, Option(help="Folder of the files.")],
     weights: Annotated[str, Option(help="Where an AVR keeps the weights: flash or ram.")] = "flash",
     target: Annotated[
-        str, Option(help="host, avr (ATmega328P), arm (Cortex-M3), arduino, arduino_library, cmake: C; or litert.")
+        str,
+        Option(help="host, avr (ATmega328P), arm and dsp (Cortex-M), arduino, arduino_library, cmake: C; or litert."),
     ] = "host",
     ram: Annotated[int | None, Option(help="Bytes of RAM there are; what does not fit is refused.")] = None,
     verify: Annotated[bool, Option(help="Run it, and compare every logit with Keras.")] = False,
@@ -202,6 +213,10 @@ def search(
     seed: _Seed = 0,
     workers: Annotated[int | None, Option(help="Processes that train. Default: only this one.")] = None,
     engine: Annotated[str, Option(help="keras, or compiled: C code, where the network allows it.")] = "keras",
+    chip: _Chip = None,
+    max_flash: Annotated[int | None, Option(help="Bytes of flash on --chip.")] = None,
+    max_ram: Annotated[int | None, Option(help="Bytes of RAM on --chip, with stack.")] = None,
+    max_cycles: Annotated[int | None, Option(help="Clock cycles per input on --chip (atmega328p).")] = None,
     as_json: _Json = False,
 ) -> None:
     """Find accurate networks that fit: price a whole space of them, train a sample briefly, rank.
@@ -209,7 +224,10 @@ def search(
     Leaves search.json, search.html and network.json, the winner, for `train --network`. An interrupted search
     continues when the same command is given again; a finished one is only shown.
     """
-    arguments = SearchArguments(max_bytes, dataset, data_dir, space, samples, epochs, batch_size, out, seed, engine)
+    limits = _firmware_limits(chip, max_flash, max_ram, max_cycles)
+    arguments = SearchArguments(
+        max_bytes, dataset, data_dir, space, samples, epochs, batch_size, out, seed, engine, limits
+    )
     arguments.check()  # wrong numbers end here, before data is loaded
     _check_workers(workers)
     with _executor(workers) as executor:
@@ -270,6 +288,16 @@ def _check_workers(workers, ray=None):
         raise ValueError(f"`--workers` must be at least 1. Received: {workers}")
     if workers is not None and ray is not None:
         raise ValueError(f"Only one of `--workers` and `--ray` may be given. Received: {workers} and {ray!r}")
+
+
+def _firmware_limits(chip, max_flash, max_ram, max_cycles):
+    if chip is not None:
+        return FirmwareLimits(chip, max_flash, max_ram, max_cycles)
+    options = {"--max-flash": max_flash, "--max-ram": max_ram, "--max-cycles": max_cycles}
+    for option, limit in options.items():
+        if limit is not None:
+            raise ValueError(f"`{option}` needs `--chip`. Received: {option} {limit}, and no chip")
+    return None
 
 
 def _executor(workers, ray=None):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from samples import result_without_clocks
 
+import keras_efficient as ke
 from keras_efficient.files import make_temporary_folder
 from keras_efficient.networks import MNIST_2KB
 from keras_efficient.report.result import FORMAT
@@ -76,6 +77,18 @@ def test_storage_prints_a_table_and_json(tmp_path, command):
     assert wide["activation_bytes"] > 434.5
 
 
+def test_storage_shows_what_the_firmware_takes(network, command, tmp_path, monkeypatch):
+    arguments = ("storage", "--network", network, "--input-shape", "8,8,1", "--chip", "cortex-m4")
+    code, output, errors = command(*arguments)
+    assert code == 0 and errors == "" and "\n\ncortex-m4, -O3: " in output
+    firmware = json.loads(command(*arguments, "--json")[1])["firmware"]
+    assert firmware == ke.estimate_firmware(_NETWORK, "cortex-m4", (8, 8, 1)).to_dict()
+    assert "firmware" not in json.loads(command(*arguments[:-2], "--json")[1])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, output, _ = command(*arguments)
+    assert code == 0 and "not compiled: arm-none-eabi-gcc not found. Install:" in output
+
+
 @pytest.mark.parametrize("name", ["", "train", "storage", "export", "search", "report", "experiment"])
 def test_help_shows_an_example(name, command):
     code, output, _ = command(*filter(None, [name]), "--help")
@@ -106,6 +119,7 @@ def test_help_shows_an_example(name, command):
         (["storage", "--network", "text.json"], "text.json"),
         (["storage", "--order", "diagonal"], "order"),
         (["storage", "--input-bits", "40"], "input_bits"),
+        (["storage", "--chip", "z80"], "`chip` must be one of 'atmega328p'"),
         (["storage", "--input-shape", "28,28"], "input_shape"),
         (["report", "nowhere"], "nowhere"),
         (["report", "nested"], "must be a JSON file"),

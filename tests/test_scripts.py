@@ -39,6 +39,7 @@ _SCRIPTS = {
     "measure_acdc_litert": ("", "acdc_litert"),
     "measure_augmentation": ("", "augmentation"),
     "measure_demo": ("", "demo"),
+    "measure_estimates": ("", "estimates"),
     "measure_firmware": ("--data-dir DATA --checkpoints CHECKPOINTS", "firmware"),
     "measure_mnist": ("--data-dir DATA", "mnist_short"),
     "measure_options": ("--data-dir DATA --out OUT", "mnist_options"),

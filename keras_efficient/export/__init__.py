@@ -8,6 +8,8 @@ from keras_efficient.export.coordinates import (
 )
 from keras_efficient.export.coordinates_c import export_coordinates_c
 from keras_efficient.export.firmware import export_c
+from keras_efficient.export.firmware_estimate import FirmwareEstimate, estimate_firmware
+from keras_efficient.export.firmware_limits import FirmwareLimits
 from keras_efficient.export.firmware_report import FirmwareReport
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.litert import convert_litert, export_litert
@@ -16,6 +18,8 @@ from keras_efficient.export.support import SupportReport, support_report
 from keras_efficient.export.verification import Verification, verify_c
 
 __all__ = [
+    "FirmwareEstimate",
+    "FirmwareLimits",
     "FirmwareReport",
     "IntegerModel",
     "LayerCoordinates",
@@ -23,6 +27,7 @@ __all__ = [
     "SupportReport",
     "Verification",
     "convert_litert",
+    "estimate_firmware",
     "export_c",
     "export_coordinates_c",
     "export_litert",

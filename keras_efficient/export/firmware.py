@@ -26,8 +26,8 @@ MAX_WEIGHT_BYTES = 4_000_000
 FILES = {
     "host": ("main_host.c",),
     "avr": ("main_avr.c", "simulate_avr.c"),
-    "arm": ("main_arm.c", "cortex_m3.ld"),
-    "dsp": ("main_arm.c", "cortex_m3.ld"),
+    "arm": ("main_arm.c", "cortex_m.ld"),
+    "dsp": ("main_arm.c", "cortex_m.ld"),
     "arduino": (),  # the sketch, which is named after its folder
     "cmake": ("main_host.c",),  # and CMakeLists.txt
     "arduino_library": (),  # library.properties and a sketch

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from keras_efficient.export.c.readme import FOR_ARM
 from keras_efficient.export.firmware import check_choice, save_report
 from keras_efficient.export.firmware_report import FirmwareReport, firmware_report
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.reference import keras_logits
-from keras_efficient.export.verify import ToolFailedError, ToolMissingError, run_on_arm, run_on_avr, run_on_host
+from keras_efficient.export.verify import (
+    ArmRun,
+    ToolFailedError,
+    ToolMissingError,
+    run_on_arm,
+    run_on_avr,
+    run_on_host,
+)
+from keras_efficient.export.verify.arm import CORES, core_name
 from keras_efficient.export.verify.interface import one_after_another
 from keras_efficient.kinds.arguments import path_of
 
 # A simulated microcontroller takes seconds for as many images; its bytes and cycles need no more.
 IMAGES_ON_DEVICE = 32
+# A Cortex-M has from 4 KB to 2 MB of RAM: the simulated one has what the network says it needs, and this for a stack
+# that grows without end.
+ROOM_FOR_STACK = 16_384
+# The cores that a target is for, and the one whose bytes report.json has.
+ARM_CORES = {"arm": tuple(CORES), "dsp": ("cortex-m3", "cortex-m4")}
+REPORTED_CORES = {"arm": "cortex-m3", "dsp": "cortex-m4"}
 
 
 @dataclass(frozen=True)
@@ -71,11 +87,12 @@ def verify_c(
     """Run the C code in `directory` and compare every logit with the integer model and with Keras.
 
     On the host the code is compiled with warnings as errors and, where the compiler has them, the
-    address and undefined behaviour sanitizers. With target "avr", "arduino", "arduino_library" or "arm" it
-    also runs on a simulated ATmega328P (simavr; with the main of "avr") or Cortex-M3 (qemu), where stack, flash
-    and cycles are measured; the folder's report.json is written again with them. A missing compiler or simulator
-    is said, with the line that installs it, and is no failure. Code that does not compile without warnings, does
-    not fit the device, or is stopped by a sanitizer or by its stack running into its variables is one.
+    address and undefined behaviour sanitizers. With target "avr", "arduino" or "arduino_library" it also runs on a
+    simulated ATmega328P (simavr; with the main of "avr"), with "arm" on a Cortex-M0, M3 and M4 (qemu), with "dsp" on the
+    last two: there stack, flash and cycles or instructions are measured, and the folder's report.json is written again
+    with them (those of the M3, or of "dsp" those of the M4). A missing compiler or simulator is said, with the line that
+    installs it, and is no failure. Code that does not compile without warnings, does not fit the device, or is stopped
+    by a sanitizer or by its stack running into its variables is one.
 
     Args:
         model: The Keras model that the code was made of.
@@ -96,8 +113,8 @@ def verify_c(
     comparisons = [compare_keras(model, integer_model, images, expected), compare_host(directory, images, expected)]
     on_device = DEVICES[target]
     if on_device is not None:
-        comparison, report = on_device(directory, one_after_another(images)[:IMAGES_ON_DEVICE], expected, report)
-        comparisons.append(comparison)
+        found, report = on_device(directory, one_after_another(images)[:IMAGES_ON_DEVICE], expected, report)
+        comparisons += found
         save_report(directory, report, target)
     return Verification(tuple(comparisons), report)
 
@@ -125,37 +142,49 @@ def did_not_run(what: str, error: Exception) -> Comparison:
 
 def compare_avr(
     directory: str | Path, images: np.ndarray, expected: np.ndarray, report: FirmwareReport
-) -> tuple[Comparison, FirmwareReport]:
+) -> tuple[list[Comparison], FirmwareReport]:
     what = "C on an ATmega328P (simulated)"
     try:
         run = run_on_avr(directory, images)
     except (ToolMissingError, ToolFailedError) as error:
-        return did_not_run(what, error), report
+        return [did_not_run(what, error)], report
     report = report.measured(run.static_bytes, run.stack_bytes, run.flash_bytes)
     if run.logits is None or run.image_cycles is None:
         note = f"flash {run.flash_bytes} bytes, RAM {run.static_bytes} without stack; simavr is missing"
-        return Comparison(what, note=note), report
-    cycles = f"{run.image_cycles.mean / 1e6:.2f} million cycles an image"
+        return [Comparison(what, note=note)], report
+    cycles = f"{run.image_cycles.mean / 1e6:.2f} million cycles per image"
     note = (
         f"flash {run.flash_bytes} bytes, RAM {run.ram_bytes} ({run.static_bytes} + stack {run.stack_bytes}), {cycles}"
     )
-    return compare(what, run.logits, expected, note), report
+    return [compare(what, run.logits, expected, note)], report
 
 
 def compare_arm(
-    directory: str | Path, images: np.ndarray, expected: np.ndarray, report: FirmwareReport
-) -> tuple[Comparison, FirmwareReport]:
-    what = "C on a Cortex-M3 (simulated)"
-    try:
-        run = run_on_arm(directory, images)
-    except (ToolMissingError, ToolFailedError) as error:
-        return did_not_run(what, error), report
-    spread = run.image_instructions
-    count = f"{spread.mean / 1e6:.2f} million instructions an image" if spread else "too many instructions to count"
-    note = f"flash {run.flash_bytes} bytes, RAM {run.ram_bytes} ({run.static_bytes} + stack {run.stack_bytes}), {count}"
-    return compare(what, run.logits, expected, note), report.measured(
-        run.static_bytes, run.stack_bytes, run.flash_bytes
-    )
+    target: str, directory: str | Path, images: np.ndarray, expected: np.ndarray, report: FirmwareReport
+) -> tuple[list[Comparison], FirmwareReport]:
+    """On every core that the target is for, compiled as the folder's README.md says."""
+    comparisons = []
+    for core in ARM_CORES[target]:
+        what = f"C on a {core_name(core)} (simulated)"
+        try:
+            ram_bytes = report.ram_bytes + ROOM_FOR_STACK
+            run = run_on_arm(directory, images, core=core, optimization=FOR_ARM[target], ram_bytes=ram_bytes)
+        except (ToolMissingError, ToolFailedError) as error:
+            comparisons.append(did_not_run(what, error))
+            continue
+        comparisons.append(compare(what, run.logits, expected, f"{FOR_ARM[target]}: {_costs(run)}"))
+        if core == REPORTED_CORES[target]:
+            report = report.measured(run.static_bytes, run.stack_bytes, run.flash_bytes)
+    return comparisons, report
+
+
+def _costs(run: ArmRun) -> str:
+    """The bytes, and the instructions of an image."""
+    count, cycles = run.image_instructions, run.image_cycles
+    instructions = f"{count.mean:,.0f} instructions per image" if count else "too many instructions to count"
+    estimate = f", about {cycles.mean:,.0f} cycles without wait states" if cycles else ""
+    ram = f"RAM {run.ram_bytes} ({run.static_bytes} + stack {run.stack_bytes})"
+    return f"flash {run.flash_bytes} bytes, {ram}, {instructions}{estimate}"
 
 
 DEVICES: dict[str, Callable | None] = {
@@ -164,7 +193,7 @@ DEVICES: dict[str, Callable | None] = {
     "avr": compare_avr,
     "arduino": compare_avr,
     "arduino_library": compare_avr,
-    "arm": compare_arm,
+    **{target: partial(compare_arm, target) for target in ARM_CORES},
 }
 
 

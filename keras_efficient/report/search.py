@@ -37,8 +37,18 @@ def counts_line(result: dict) -> str:
     return (
         f"{counts['candidates']:,} candidates: {counts['invalid']:,} with impossible shapes, {counts['too_large']:,} "
         f"above {numbers.size(result['max_bytes'])} bytes, {counts['fitting']:,} fit; "
-        f"{counts['drawn']:,} trained{failed}"
+        f"{_left_out(result)}{counts['drawn']:,} trained{failed}"
     )
+
+
+def _left_out(result: dict) -> str:
+    """How many were not trained for the sake of a chip."""
+    if "limits" not in result:
+        return ""
+    limits = {**result["limits"]}
+    chip = limits.pop("chip")
+    words = ", ".join(f"{name.removeprefix('max_')} {most:,}" for name, most in limits.items())
+    return f"{result['counts']['left_out']:,} drawn and left out by the limits of the {chip} ({words}); "
 
 
 def in_words(candidate: dict) -> str:

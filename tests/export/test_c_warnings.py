@@ -104,7 +104,7 @@ def test_cppcheck_finds_nothing(folder, coordinates):
     if not shutil.which("cppcheck"):
         pytest.skip("no cppcheck")
     check(CPPCHECK, sorted(folder.glob("*/network.c"))[::4], folder)
-    mains = [C_FOLDER / name for name in ("main_host.c", "main_arm.c", "main_avr.c")]
+    mains = [C_FOLDER / name for name in ("main_host.c", "main_arm.c", "main_avr.c", "count_instructions.c")]
     check((*CPPCHECK, "-I", folder / "0"), [*mains, coordinates / "random_basis.c"], folder)
 
 
@@ -112,7 +112,8 @@ def test_cppcheck_finds_nothing(folder, coordinates):
     ("main", "command"),
     [
         ("main_avr.c", ("avr-gcc", "-mmcu=atmega328p", "-Os")),
-        ("main_arm.c", ("arm-none-eabi-gcc", "-mcpu=cortex-m3", "-mthumb", "-ffreestanding")),
+        ("main_arm.c", ("arm-none-eabi-gcc", "-mcpu=cortex-m0", "-mthumb", "-ffreestanding")),
+        ("main_arm.c", ("arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-ffreestanding")),
     ],
 )
 def test_the_mains_of_devices(main, command, folder):

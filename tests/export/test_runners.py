@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_efficient.export.verify import avr
+from keras_efficient.export.verify import arm, avr
+from keras_efficient.export.verify import instruction_counter as counter
 from keras_efficient.export.verify.arm import run_on_arm
 from keras_efficient.export.verify.avr import can_simulate_avr, run_on_avr
 from keras_efficient.export.verify.compilers import (
@@ -157,12 +158,72 @@ def test_arm_instructions_of_a_known_loop():
     assert 16 * 5 < short.image_instructions.min - short.inference_instructions.min < 16 * 60
 
 
+@pytest.fixture
+def with_plugins(tmp_path):
+    if arm.instruction_counter(tmp_path) is None:
+        pytest.skip("needs a C compiler and a qemu that takes plugins")
+
+
+@arm_tools
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m3", "cortex-m4"])
+def test_arm_counts_every_instruction_of_every_core(core, with_plugins):
+    one, two = (run_on_arm(FIXTURE, IMAGES[:3], core=core, flags=(f"-DDELAY={loops}",)) for loops in (101, 111))
+    assert np.array_equal(two.logits, _expected_logits()[:3])
+    for name in ("image_instructions", "inference_instructions"):
+        assert getattr(two, name).min - getattr(one, name).min == 2 * 10
+        assert getattr(two, name).max - getattr(one, name).max == 2 * 10
+    if core == "cortex-m4":  # a subtraction, and a branch taken
+        assert two.inference_cycles.min - one.inference_cycles.min == (1 + 3) * 10
+        assert two.image_cycles.min - one.image_cycles.min == (1 + 3) * 10
+    else:
+        assert two.image_cycles is two.inference_cycles is None
+
+
+@arm_tools
+def test_arm_counts_more_than_ticks_can(with_plugins, monkeypatch):
+    """Ticks are a number of 24 bits; the counter's numbers are as large as they are."""
+    many = run_on_arm(FIXTURE, IMAGES[:2], flags=("-DDELAY=60000", "-DREPEAT=1500"))
+    assert many.image_instructions.min > 2 * 60000 * 1500
+    monkeypatch.setattr(arm, "instruction_counter", lambda folder: None)
+    assert run_on_arm(FIXTURE, IMAGES[:1], flags=("-DDELAY=60000", "-DREPEAT=1500")).image_instructions is None
+
+
+@arm_tools
+def test_arm_without_plugins_counts_ticks(with_plugins, monkeypatch):
+    exact = run_on_arm(FIXTURE, IMAGES[:3], flags=("-DDELAY=101",))
+    monkeypatch.setattr(arm, "instruction_counter", lambda folder: None)
+    run = run_on_arm(FIXTURE, IMAGES[:3], flags=("-DDELAY=101",))
+    assert run.image_instructions.min % 10 == 0 and run.image_cycles is run.inference_cycles is None
+    assert np.array_equal(run.logits, _expected_logits()[:3])
+    for name in ("image_instructions", "inference_instructions"):
+        assert abs(getattr(run, name).mean - getattr(exact, name).mean) <= 20
+
+
+def test_arm_has_three_cores():
+    with pytest.raises(ValueError, match="`core` must be one of 'cortex-m0', .* Received: core='cortex-m7'"):
+        run_on_arm(FIXTURE, IMAGES, core="cortex-m7")
+
+
+@arm_tools
+def test_counter_is_missing_where_qemu_takes_no_plugins(tmp_path, monkeypatch):
+    def refuse(command, **options):
+        if "-plugin" in command:
+            raise ToolFailedError("-plugin: invalid option")
+        return real(command, **options)
+
+    real = counter.run_tool
+    monkeypatch.setattr(counter, "run_tool", refuse)
+    counter._version_taken.cache_clear()
+    assert counter.instruction_counter(tmp_path) is None
+    counter._version_taken.cache_clear()
+
+
 @arm_tools
 def test_arm_overflow_and_endless_loop_are_errors():
     with pytest.raises(ToolFailedError, match="the stack leaves the RAM"):
         run_on_arm(FIXTURE, IMAGES, flags=("-DRECURSE=1000",))
     with pytest.raises(ToolFailedError, match="The stack reaches the variables"):
-        run_on_arm(FIXTURE, IMAGES, flags=("-DVARIABLES=600", "-DFRAME=300"), ram_bytes=1024)
+        run_on_arm(FIXTURE, IMAGES, flags=("-DVARIABLES=600", "-DFRAME=380"), ram_bytes=1024)
     with pytest.raises(ToolFailedError, match="overflowed by"):
         run_on_arm(FIXTURE, IMAGES, flags=("-DVARIABLES=1024",), ram_bytes=1024)
     with pytest.raises(ToolFailedError, match="took more than 2 s"):

@@ -1,4 +1,4 @@
-"""Run a generated network as compiled C: on this computer, on an ATmega328P, on a Cortex-M3."""
+"""Run a generated network as compiled C: on this computer, on an ATmega328P, on a Cortex-M."""
 
 from keras_efficient.export.verify.arm import ArmRun, run_on_arm
 from keras_efficient.export.verify.avr import AvrRun, can_simulate_avr, run_on_avr

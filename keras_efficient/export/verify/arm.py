@@ -1,4 +1,4 @@
-"""`run_on_arm`: a generated network compiled for a Cortex-M3 and run on qemu: bytes, instructions, results."""
+"""`run_on_arm`: a generated network compiled for a Cortex-M and run on qemu: bytes, instructions, results."""
 
 from __future__ import annotations
 
@@ -10,28 +10,37 @@ import numpy as np
 
 from keras_efficient.export.firmware_report import code_folder
 from keras_efficient.export.verify.compilers import ARM_INSTALL, C_FOLDER, STRICT, find_tool, run_tool
-from keras_efficient.export.verify.interface import Interface, Spread, one_after_another
+from keras_efficient.export.verify.instruction_counter import Counts, instruction_counter
+from keras_efficient.export.verify.interface import Interface, ProgramSizes, Spread, one_after_another
 
-_MACHINE = ("-mcpu=cortex-m3", "-mthumb", "-ffreestanding")
-# 4 ns an instruction in qemu; a SysTick tick of mps2-an385 (25 MHz) is 40 ns.
-_SHIFT, _INSTRUCTIONS_PER_TICK = 2, 10
-_TOO_MANY_TICKS = 0xFFFFFFFF
+# The machine of qemu that runs the code of a core. No machine with an M0 has much memory: an M3 takes all its
+# instructions (and would take an access that is not aligned, which GCC does not make for an M0).
+CORES = {"cortex-m0": "mps2-an385", "cortex-m3": "mps2-an385", "cortex-m4": "mps2-an386"}
+_CYCLES_OF = "cortex-m4"
+_OPTIONS = ("-mthumb", "-ffreestanding")
 _QEMU = (
-    *("-M", "mps2-an385", "-semihosting-config", "enable=on,target=native", "-icount", f"shift={_SHIFT}"),
+    *("-semihosting-config", "enable=on,target=native"),
     *("-display", "none", "-serial", "none", "-monitor", "none"),
 )
+# Without a counter: 4 ns an instruction in qemu; a SysTick tick of these machines (25 MHz) is 40 ns.
+_BY_TICKS = ("-icount", "shift=2")
+_INSTRUCTIONS_PER_TICK = 10
+_TOO_MANY_TICKS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
 class ArmRun:
-    """A network on a Cortex-M3.
+    """A network on a Cortex-M.
 
     flash_bytes: code, constants and start values of network.c alone. program_flash_bytes: of the whole
     test program. static_bytes: variables (.data + .bss). arena_bytes: the part of them that is the
     activation buffer. stack_bytes: largest stack of the network's functions, below their caller.
-    image_instructions: executed from the first push to the logits, to 10 instructions;
-    inference_instructions: the same from the last push; both None when an image takes more than
-    167 million. logits: int16 (images, logits). classes: uint8 (images,).
+    image_instructions: executed from the first push to the logits, the loop that pushes included;
+    inference_instructions: the same from the last push. Both are exact where qemu takes plugins; else counted to
+    10 instructions, and None when an image takes more than 167 million.
+    image_cycles, inference_cycles: estimates for a Cortex-M4 whose memory has no wait states
+    (count_instructions.c); None on other cores, and without plugins.
+    logits: int16 (images, logits). classes: uint8 (images,).
     """
 
     flash_bytes: int
@@ -41,6 +50,8 @@ class ArmRun:
     stack_bytes: int
     image_instructions: Spread | None
     inference_instructions: Spread | None
+    image_cycles: Spread | None
+    inference_cycles: Spread | None
     logits: np.ndarray = field(repr=False)
     classes: np.ndarray = field(repr=False)
 
@@ -54,59 +65,94 @@ def run_on_arm(
     folder: Path | str,
     images: np.ndarray,
     *,
+    core: str = "cortex-m3",
     optimization: str = "-Os",
     flags: tuple[str, ...] = (),
     ram_bytes: int = 20480,
     seconds: float = 300,
 ) -> ArmRun:
-    """Compile the network.c in `folder` for a Cortex-M3 with `ram_bytes` of RAM and run it on every image.
+    """Compile the network.c in `folder` for a core with `ram_bytes` of RAM and run it on every image.
 
-    `images` are bytes of shape (n, ...), at least one; `flags` go to the compiler; `seconds` limits the
-    run. Raises `ToolMissingError` without compiler or qemu, and `ToolFailedError` when the code has
-    warnings, does not fit, overflows the stack or does not end.
+    `images` are bytes of shape (n, ...), at least one; `core` is "cortex-m0", "cortex-m3" or "cortex-m4"; `flags` go
+    to the compiler; `seconds` limits the run. Raises `ToolMissingError` without compiler or qemu, and
+    `ToolFailedError` when the code has warnings, does not fit, overflows the stack or does not end.
     """
+    _check_core(core)
     interface = Interface.read(folder)
     packed = interface.pack(images)
     with tempfile.TemporaryDirectory() as name:
         temporary = Path(name)
-        source = code_folder(folder).resolve() / f"{interface.prefix}.c"
-        main = interface.own_program("main_arm.c", temporary)
-        program = _compile(source, main, (optimization, *flags), ram_bytes, temporary)
+        program = _compile(folder, interface, (f"-mcpu={core}", optimization, *flags), ram_bytes, temporary)
         sections, alone = _sections(program), _sections(temporary / "network.o")
         (temporary / "images.bin").write_bytes(packed)
-        _run(program, seconds)
+        counts = _run(program, core, seconds)
         results = (temporary / "results.bin").read_bytes()
-        counts = np.fromfile(temporary / "counts.bin", "<u4").reshape(-1, 3)
+        ticks = np.fromfile(temporary / "counts.bin", "<u4").reshape(-1, 3)
     logits, classes = interface.unpack(results, len(one_after_another(images)))
     return ArmRun(
         flash_bytes=sum(size for name, size in alone.items() if name.startswith((".text", ".rodata", ".data"))),
-        program_flash_bytes=sections[".text"] + sections[".data"],
-        static_bytes=sections[".data"] + sections[".bss"],
+        program_flash_bytes=_program_sizes(sections).flash_bytes,
+        static_bytes=_program_sizes(sections).static_bytes,
         arena_bytes=interface.arena_bytes,
-        stack_bytes=int(counts[:, 2].max()),
-        image_instructions=_instructions(counts[:, 0]),
-        inference_instructions=_instructions(counts[:, 1]),
+        stack_bytes=int(ticks[:, 2].max()),
+        **(_instructions_by_ticks(ticks) if counts is None else _exact(counts, core)),
         logits=logits,
         classes=classes,
     )
 
 
-def _compile(source: Path, main: Path, options: tuple[str, ...], ram_bytes: int, temporary: Path) -> Path:
+def arm_sizes(
+    folder: Path | str,
+    *,
+    core: str = "cortex-m3",
+    optimization: str = "-Os",
+    flags: tuple[str, ...] = (),
+    ram_bytes: int = 20480,
+) -> ProgramSizes:
+    """The bytes of the program that `run_on_arm` runs, without running it."""
+    _check_core(core)
+    options = (f"-mcpu={core}", optimization, *flags)
+    with tempfile.TemporaryDirectory() as temporary:
+        program = _compile(folder, Interface.read(folder), options, ram_bytes, Path(temporary))
+        return _program_sizes(_sections(program))
+
+
+def _check_core(core: str) -> None:
+    if core not in CORES:
+        raise ValueError(f"`core` must be one of {', '.join(map(repr, CORES))}. Received: core={core!r}")
+
+
+def _compile(
+    folder: Path | str, interface: Interface, options: tuple[str, ...], ram_bytes: int, temporary: Path
+) -> Path:
     """Make network.o and the program network.elf; GCC's libgcc is the only library."""
     compiler = find_tool("arm-none-eabi-gcc", install=ARM_INSTALL)
+    source, main = (
+        code_folder(folder).resolve() / f"{interface.prefix}.c",
+        interface.own_program("main_arm.c", temporary),
+    )
     network, program = temporary / "network.o", temporary / "network.elf"
-    command: list[str | Path] = [compiler, *STRICT, *_MACHINE, *options, "-I", source.parent]
+    command: list[str | Path] = [compiler, *STRICT, *_OPTIONS, *options, "-I", source.parent]
     run_tool([*command, "-c", source, "-o", network], purpose=f"Compiling {source.name} for ARM")
-    link = ("-nostdlib", "-T", C_FOLDER / "cortex_m3.ld", f"-Wl,--defsym=RAM_BYTES={ram_bytes}")
+    link = ("-nostdlib", "-T", C_FOLDER / "cortex_m.ld", f"-Wl,--defsym=RAM_BYTES={ram_bytes}")
     sources = (network, main, "-lgcc")
     run_tool([*command, *link, *sources, "-o", program], purpose="Linking for ARM")
     return program
 
 
-def _run(program: Path, seconds: float) -> None:
-    """The simulated program reads and writes files where qemu is started."""
-    command: list[str | Path] = [find_tool("qemu-system-arm", install=ARM_INSTALL), *_QEMU, "-kernel", program]
-    run_tool(command, purpose="The network on the simulated Cortex-M3", seconds=seconds, cwd=program.parent)
+def _run(program: Path, core: str, seconds: float) -> Counts | None:
+    """The simulated program reads and writes files where qemu is started; None: it counted ticks itself."""
+    qemu = find_tool("qemu-system-arm", install=ARM_INSTALL)
+    counter = instruction_counter(program.parent)
+    counting = _BY_TICKS if counter is None else ("-plugin", counter)
+    command: list[str | Path] = [qemu, "-M", CORES[core], *_QEMU, *counting, "-kernel", program]
+    run_tool(command, purpose=f"The network on the simulated {core_name(core)}", seconds=seconds, cwd=program.parent)
+    return None if counter is None else Counts.read(program.parent)
+
+
+def core_name(core: str) -> str:
+    """The name of a core in a sentence: Cortex-M3."""
+    return core.title()
 
 
 def _sections(program: Path) -> dict[str, int]:
@@ -117,8 +163,29 @@ def _sections(program: Path) -> dict[str, int]:
     return {".data": 0, ".bss": 0, **sizes}
 
 
-def _instructions(ticks: np.ndarray) -> Spread | None:
+def _program_sizes(sections: dict[str, int]) -> ProgramSizes:
+    return ProgramSizes(sections[".text"] + sections[".data"], sections[".data"] + sections[".bss"])
+
+
+def _exact(counts: Counts, core: str) -> dict[str, Spread | None]:
+    cycles = {} if core == _CYCLES_OF else {"image_cycles": None, "inference_cycles": None}
+    return {**{name: _spread(numbers) for name, numbers in vars(counts).items()}, **cycles}
+
+
+def _instructions_by_ticks(ticks: np.ndarray) -> dict[str, Spread | None]:
+    return {
+        "image_instructions": _by_ticks(ticks[:, 0]),
+        "inference_instructions": _by_ticks(ticks[:, 1]),
+        "image_cycles": None,
+        "inference_cycles": None,
+    }
+
+
+def _by_ticks(ticks: np.ndarray) -> Spread | None:
     if (ticks == _TOO_MANY_TICKS).any():
         return None
-    counts = ticks.astype(np.int64) * _INSTRUCTIONS_PER_TICK
-    return Spread(float(counts.mean()), int(counts.min()), int(counts.max()))
+    return _spread(ticks.astype(np.int64) * _INSTRUCTIONS_PER_TICK)
+
+
+def _spread(numbers: np.ndarray) -> Spread:
+    return Spread(float(numbers.mean()), int(numbers.min()), int(numbers.max()))

@@ -20,7 +20,7 @@ from keras_efficient.export.verify.compilers import (
     find_tool,
     run_tool,
 )
-from keras_efficient.export.verify.interface import Interface, Spread, one_after_another
+from keras_efficient.export.verify.interface import Interface, ProgramSizes, Spread, one_after_another
 
 FLASH_BYTES, RAM_BYTES, CLOCK_HZ = 32768, 2048, 16_000_000  # ATmega328P
 # The linker's own check of the sizes does not say how many bytes there are; `_sizes` does.
@@ -76,15 +76,13 @@ def run_on_avr(
     interface = Interface.read(folder)
     packed = interface.pack(images)
     with tempfile.TemporaryDirectory() as temporary:
-        program = Path(temporary) / "network.elf"
-        source = code_folder(folder).resolve() / f"{interface.prefix}.c"
-        _compile(source, interface.own_program("main_avr.c", Path(temporary)), (optimization, *flags), program)
-        flash_bytes, static_bytes = _sizes(program)
-        sizes = (flash_bytes, static_bytes, interface.arena_bytes)
+        program = _compile(folder, interface, (optimization, *flags), Path(temporary))
+        compiled = _fitting(_sizes(program))
+        sizes = (compiled.flash_bytes, compiled.static_bytes, interface.arena_bytes)
         if not can_simulate_avr():
             return AvrRun(*sizes)
         code = interface.own_program("simulate_avr.c", Path(temporary))
-        simulator = _build_simulator(source.parent, code, program.with_name("simulate_avr"))
+        simulator = _build_simulator(code_folder(folder).resolve(), code, program.with_name("simulate_avr"))
         report = program.with_name("report.json")
         command: list[str | Path] = [simulator, program, report, str(cycle_limit)]
         purpose = "The network on the simulated ATmega328P"
@@ -93,6 +91,12 @@ def run_on_avr(
     image, inference = (Spread(**measured[name]) for name in ("image_cycles", "inference_cycles"))
     logits, classes = interface.unpack(results, len(one_after_another(images)))
     return AvrRun(*sizes, measured["stack_bytes"], image, inference, logits, classes)
+
+
+def avr_sizes(folder: Path | str, *, optimization: str = "-Os", flags: tuple[str, ...] = ()) -> ProgramSizes:
+    """The bytes of the program that `run_on_avr` runs, also where they are more than the ATmega328P has."""
+    with tempfile.TemporaryDirectory() as temporary:
+        return _sizes(_compile(folder, Interface.read(folder), (optimization, *flags), Path(temporary)))
 
 
 @cache
@@ -108,9 +112,11 @@ def can_simulate_avr() -> bool:
     return True
 
 
-def _compile(source: Path, main: Path, options: tuple[str, ...], program: Path) -> None:
+def _compile(folder: Path | str, interface: Interface, options: tuple[str, ...], temporary: Path) -> Path:
     """The network as a part of main: with one unit and no other, GCC needs the least stack."""
     compiler = find_tool("avr-gcc", install=AVR_INSTALL)
+    source, program = code_folder(folder).resolve() / f"{interface.prefix}.c", temporary / "network.elf"
+    main = interface.own_program("main_avr.c", temporary)
     unit = ("-fwhole-program", "-I", source.parent, "-include", source, main)
     command: list[str | Path] = [
         compiler,
@@ -123,17 +129,25 @@ def _compile(source: Path, main: Path, options: tuple[str, ...], program: Path) 
         program,
     ]
     run_tool(command, purpose=f"Compiling {source.name} for AVR")
+    return program
 
 
-def _sizes(program: Path) -> tuple[int, int]:
-    """Bytes of flash and of variables; raises `ToolFailedError` when they exceed the device's."""
+def _sizes(program: Path) -> ProgramSizes:
     command: list[str | Path] = [find_tool("avr-size", install=AVR_INSTALL), program]
     numbers = run_tool(command, purpose="avr-size").decode().splitlines()[1].split()
     text, data, bss = (int(number) for number in numbers[:3])
-    for name, size, largest in (("flash", text + data, FLASH_BYTES), ("RAM", data + bss, RAM_BYTES)):
+    return ProgramSizes(text + data, data + bss)
+
+
+def _fitting(sizes: ProgramSizes) -> ProgramSizes:
+    """The sizes, or a `ToolFailedError` where the device has less."""
+    for name, size, largest in (
+        ("flash", sizes.flash_bytes, FLASH_BYTES),
+        ("RAM", sizes.static_bytes, RAM_BYTES),
+    ):
         if size > largest:
             raise ToolFailedError(f"The network needs {size} bytes of {name}, the ATmega328P has {largest}.")
-    return text + data, data + bss
+    return sizes
 
 
 def _build_simulator(folder: Path, code: Path, program: Path) -> Path:

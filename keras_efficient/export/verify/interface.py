@@ -24,6 +24,14 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class ProgramSizes:
+    """A program that was compiled and not run: bytes of flash, of all of it, and of variables (.data + .bss)."""
+
+    flash_bytes: int
+    static_bytes: int
+
+
+@dataclass(frozen=True)
 class Interface:
     """What network.h defines.
 

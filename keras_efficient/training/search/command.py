@@ -11,6 +11,7 @@ from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
 from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.search.driver import search_networks
 from keras_efficient.training.search.outcome import NETWORK, PAGE, RESULT
+from keras_efficient.training.search.settings import NetworkLimits
 from keras_efficient.training.search.space import SearchSpace
 from keras_efficient.training.search.space_files import read_space
 
@@ -33,6 +34,7 @@ class SearchArguments:
     out: Path | None
     seed: int
     engine: str = DEFAULT_ENGINE
+    limits: NetworkLimits | None = None
 
     def check(self) -> None:
         """Raise a ValueError that names a wrong option."""
@@ -47,6 +49,8 @@ class SearchArguments:
         self.epoch_numbers()
         if self.space is not None:
             read_space(self.space)
+        if self.limits is not None:
+            self.limits.check_tools()
 
     def epoch_numbers(self) -> tuple[int, int]:
         """Float and quantized epochs."""
@@ -85,5 +89,6 @@ def run_search(arguments: SearchArguments, executor: Executor | None, verbose: b
         seed=arguments.seed,
         verbose=verbose,
         engine=arguments.engine,
+        limits=arguments.limits,
     )
     return read_json(arguments.directory() / RESULT)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keras_efficient.files import read_json, remove_temporary
+from keras_efficient.files import read_json, remove_temporary, write_json
 from keras_efficient.folders import tidy_up
 from keras_efficient.training.executors.protocol import Executor
 from keras_efficient.training.manifest import check_directory, opened
@@ -12,8 +12,10 @@ from keras_efficient.training.progress import make_progress
 from keras_efficient.training.search.brief_training import Job, train_all
 from keras_efficient.training.search.outcome import RESULT, is_complete, write_outcome
 from keras_efficient.training.search.results import CandidateResult, SearchResult
-from keras_efficient.training.search.settings import Search, description
+from keras_efficient.training.search.settings import Drawn, NetworkLimits, Search, description
 from keras_efficient.training.search.space import SearchSpace
+
+_DRAWN = "drawn.json"
 
 
 def search_networks(
@@ -29,6 +31,7 @@ def search_networks(
     seed: int = 0,
     verbose: bool | str = "auto",
     engine: str = "keras",
+    limits: NetworkLimits | None = None,
 ) -> SearchResult:
     """Find networks that are accurate for their bytes.
 
@@ -61,6 +64,8 @@ def search_networks(
         seed: Decides the sample, and all initial weights, shuffles and dropout.
         verbose: Progress bar: True, False, or "auto" (where a terminal watches).
         engine: What computes the epochs, see `train_network`.
+        limits: What candidates must keep besides `max_bytes`, such as `export.FirmwareLimits`. Those that do not
+            are left out of the sample, before anything is trained; at most 10 times `samples` are looked at.
 
     Returns:
         A `SearchResult`.
@@ -71,7 +76,9 @@ def search_networks(
         BlockingIOError: Another process is at work in the directory.
         ChildProcessError: A candidate loses its worker again and again.
     """
-    search = Search.prepare(data, max_bytes, directory, space, samples, epochs, batch_size, references, seed, engine)
+    search = Search.prepare(
+        data, max_bytes, directory, space, samples, epochs, batch_size, references, seed, engine, limits
+    )
     check_directory(search.directory, search.manifest())
     if not is_complete(search):
         _run(search, executor, verbose)
@@ -85,14 +92,25 @@ def _run(search, executor, verbose):
     started = time.perf_counter()
     priced = search.priced()
     price_seconds = time.perf_counter() - started
-    jobs = [*references, *_candidate_jobs(priced, search.drawn(priced))]
+    drawn = _drawn(search, priced)
+    jobs = [*references, *_candidate_jobs(priced, drawn.indices)]
     with opened(search.directory, search.manifest()):
+        if search.limits is not None:
+            write_json(search.directory / _DRAWN, drawn._asdict())
         for job in jobs:
             remove_temporary(job.record(search).parent)
         with make_progress(verbose) as progress:
             progress.stage(1, 1, "search", len(jobs), 1)
             results = train_all(search, jobs, executor, progress)
-        write_outcome(search, priced, results[len(references) :], results[: len(references)], price_seconds)
+        write_outcome(
+            search, priced, results[len(references) :], results[: len(references)], price_seconds, drawn.left_out
+        )
+
+
+def _drawn(search, priced):
+    """What to train; of an interrupted search with limits what it has drawn: records are numbered by that."""
+    path = search.directory / _DRAWN
+    return Drawn(**read_json(path)) if path.exists() else search.drawn(priced)
 
 
 def _candidate_jobs(priced, drawn):

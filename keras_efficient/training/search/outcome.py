@@ -29,13 +29,14 @@ def write_outcome(
     candidates: Sequence[CandidateResult],
     references: Sequence[CandidateResult],
     price_seconds: float,
+    left_out: int = 0,
 ) -> None:
     """Write the three files; search.json comes last and says that all is there."""
     result = {
         "format": "keras_efficient search 1",
         **search.settings(),
         "dataset": {"train": len(search.data.x_train), "validation": len(search.data.x_val)},
-        "counts": _counts(search, priced, candidates),
+        "counts": {**_counts(search, priced, candidates), **({} if search.limits is None else {"left_out": left_out})},
         **_ranking(search, candidates),
         "network_path": NETWORK,
         "candidates": [asdict(candidate) for candidate in candidates],

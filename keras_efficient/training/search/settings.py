@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import keras
 import numpy as np
@@ -32,6 +32,27 @@ _REFERENCES: dict[tuple[tuple[int, ...], int], Mapping[str, Sequence]] = {
 }
 # The study's; sets so small that it would leave less than 32 steps an epoch take smaller ones.
 _BATCH_SIZE, _STEPS = 128, 32
+_MOST_LOOKED_AT = 10  # candidates for each one to train: to look at limits takes about a second
+
+
+class NetworkLimits(Protocol):
+    """What candidates must keep besides their bytes, such as `export.firmware_limits.FirmwareLimits`."""
+
+    def check_tools(self) -> None:
+        """A ValueError where it cannot be checked here."""
+
+    def admits(self, network: Any, input_shape: Sequence[int]) -> bool:
+        """Whether a network keeps them."""
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON has it."""
+
+
+class Drawn(NamedTuple):
+    """Indices of the candidates to train, and how many were left out before the last of them."""
+
+    indices: list[int]
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -47,6 +68,7 @@ class Search:
     references: Mapping[str, Sequence]
     seed: int
     engine: str = DEFAULT_ENGINE
+    limits: NetworkLimits | None = None
 
     @classmethod
     def prepare(
@@ -61,6 +83,7 @@ class Search:
         references: Mapping[str, Sequence] | None,
         seed: int,
         engine: str,
+        limits: NetworkLimits | None = None,
     ) -> "Search":
         """Check the arguments of `search_networks`; no file is touched."""
         check_engine(engine)
@@ -78,6 +101,7 @@ class Search:
             references={},
             seed=_check_seed(seed),
             engine=engine,
+            limits=limits,
         )
         checked.check_labels(search.classes)
         engine = choose_engine(engine, search.directory, reason_against_library, stacklevel=4)
@@ -111,10 +135,25 @@ class Search:
             )
         return priced
 
-    def drawn(self, priced: PricedSpace) -> list[int]:
-        """Indices of the candidates to train."""
+    def drawn(self, priced: PricedSpace) -> Drawn:
+        """The candidates to train. With limits those that keep them, looked at in the order of the draw until there
+        are enough; ValueError where none does."""
         weights = log_uniform_weights([price.total_bytes for price in priced.prices])
-        return [int(index) for index in draw(weights, self.samples, self.seed)]
+        if self.limits is None:
+            return Drawn([int(index) for index in draw(weights, self.samples, self.seed)], 0)
+        self.limits.check_tools()
+        kept: list[int] = []
+        left_out = 0
+        for index in draw(weights, _MOST_LOOKED_AT * self.samples, self.seed):
+            if self.limits.admits(priced.networks[index], self.data.input_shape):
+                kept.append(int(index))
+            else:
+                left_out += 1
+            if len(kept) == self.samples:
+                break
+        if not kept:
+            raise ValueError(f"none of {left_out} candidates keeps the limits. Received: {self.limits.describe()}")
+        return Drawn(kept, left_out)
 
     def manifest(self) -> dict:
         """What must be equal for two searches to be the same search."""
@@ -142,6 +181,7 @@ class Search:
                 "space": asdict(self.space),
                 "references": self.references,
                 "stages": [stage.describe() for stage in self.stages],
+                **({} if self.limits is None else {"limits": self.limits.describe()}),
             }
         )
 
