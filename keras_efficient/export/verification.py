@@ -88,11 +88,11 @@ def verify_c(
 
     On the host the code is compiled with warnings as errors and, where the compiler has them, the
     address and undefined behaviour sanitizers. With target "avr", "arduino" or "arduino_library" it also runs on a
-    simulated ATmega328P (simavr; with the main of "avr"), with "arm" on a Cortex-M0, M3 and M4 (qemu), with "dsp" on the
-    last two: there stack, flash and cycles or instructions are measured, and the folder's report.json is written again
-    with them (those of the M3, or of "dsp" those of the M4). A missing compiler or simulator is said, with the line that
-    installs it, and is no failure. Code that does not compile without warnings, does not fit the device, or is stopped
-    by a sanitizer or by its stack running into its variables is one.
+    simulated ATmega328P (simavr; with the main of "avr"), with "arm" on a Cortex-M0, M3 and M4 (qemu), with "dsp"
+    on the last two: there stack, flash and cycles or instructions are measured, and the folder's report.json is
+    written again with them (those of the M3, or of "dsp" those of the M4). A missing compiler or simulator is said,
+    with the line that installs it, and is no failure. Code that does not compile without warnings, does not fit the
+    device, or is stopped by a sanitizer or by its stack running into its variables is one.
 
     Args:
         model: The Keras model that the code was made of.
