@@ -80,7 +80,7 @@ def test_storage_prints_a_table_and_json(tmp_path, command):
 def test_storage_shows_what_the_firmware_takes(network, command, tmp_path, monkeypatch):
     arguments = ("storage", "--network", network, "--input-shape", "8,8,1", "--chip", "cortex-m4")
     code, output, errors = command(*arguments)
-    assert code == 0 and errors == "" and "\n\ncortex-m4, -O3: " in output
+    assert code == 0 and errors == "" and "\n\ncortex-m4, -O2: " in output
     firmware = json.loads(command(*arguments, "--json")[1])["firmware"]
     assert firmware == ke.estimate_firmware(_NETWORK, "cortex-m4", (8, 8, 1)).to_dict()
     assert "firmware" not in json.loads(command(*arguments[:-2], "--json")[1])

@@ -67,14 +67,15 @@ def test_a_description(chip):
 
 @every_chip
 def test_trained_and_untrained_take_the_same(chip):
-    """Apart from time, which depends on how many zeros there are."""
+    """Apart from time where products with zeros are left out: the C for "dsp" takes all of them."""
+    rel = 0.02 if chips.CHIPS[chip].target == "dsp" else 0.35
     trained = ke.estimate_firmware(keras.saving.load_model(TRAINED, compile=False), chip)
     untrained = ke.estimate_firmware(DIGITS, chip, SHAPE)
     assert untrained.flash_bytes == pytest.approx(trained.flash_bytes, rel=0.04)
     assert untrained.ram_bytes == pytest.approx(trained.ram_bytes, abs=24)
     for name in ("cycles", "instructions"):
         number = getattr(trained, name)
-        assert getattr(untrained, name) == (None if number is None else pytest.approx(number, rel=0.35))
+        assert getattr(untrained, name) == (None if number is None else pytest.approx(number, rel=rel))
 
 
 @every_chip
@@ -82,7 +83,7 @@ def test_flash_is_what_the_network_adds(chip, tmp_path):
     """The bytes of a larger network are more by what its code and weights are; main and start are not counted."""
     model = typical_network(SMALL, SHAPE)
     estimate = ke.estimate_firmware(model, chip)
-    ke.export_c(model, tmp_path)
+    ke.export_c(model, tmp_path, target=chips.CHIPS[chip].target)
     whole = chips.CHIPS[chip].sizes(tmp_path, estimate.optimize)
     without = chips.CHIPS[chip].sizes_without(tmp_path, estimate.optimize)
     assert 150 < without.flash_bytes < 2000 and estimate.flash_bytes + without.flash_bytes == whole.flash_bytes
