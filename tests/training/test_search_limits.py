@@ -137,7 +137,7 @@ def test_what_does_not_run_on_the_chip_is_not_admitted(monkeypatch):
     assert not FirmwareLimits("atmega328p", max_flash=5000).admits([], (8, 8, 1))
 
 
-def test_the_command_searches_within_a_chip(command, tmp_path, without_training):
+def test_the_command_searches_within_a_chip(command, tmp_path, without_training, monkeypatch):
     try:
         chips.CHIPS["atmega328p"].find_tools()
     except ToolMissingError as error:
@@ -151,6 +151,9 @@ def test_the_command_searches_within_a_chip(command, tmp_path, without_training)
     assert result["limits"] == {"chip": "atmega328p", "max_ram": 150} and result["counts"]["left_out"] > 0
     for candidate in result["candidates"]:
         assert ke.estimate_firmware(candidate["network"], "atmega328p", (8, 8, 1)).ram_bytes <= 150
+    monkeypatch.setenv("PATH", str(tmp_path))
+    again = command("search", *options, "--chip", "atmega328p", "--max-ram", 150, "--json")
+    assert again[0] == 0 and json.loads(again[1]) == result, "a finished search needs no compiler"
 
 
 @pytest.mark.parametrize(
@@ -171,6 +174,9 @@ def test_wrong_options(options, message, command, tmp_path):
 @pytest.mark.parametrize("chip", ["atmega328p", "cortex-m3"])
 def test_limits_cannot_be_checked_without_a_compiler(chip, command, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    code, _, errors = command("search", "--max-bytes", 900, "--out", "run", "--chip", chip, "--max-ram", 500)
+    space = tmp_path / "space.json"
+    space.write_text('{"filters": [4], "kernel_sizes": {"C": [3]}, "dense_units": [16], "max_layers": 2}')
+    options = ("--max-bytes", 900, "--space", space, "--out", "run", "--chip", chip, "--max-ram", 500)
+    code, _, errors = command("search", *options)
     assert code == 2 and f"the limits of '{chip}' cannot be checked" in errors and "Install: apt-get" in errors
-    assert errors.count("\n") == 1 and not list(tmp_path.iterdir())
+    assert errors.count("\n") == 1 and list(tmp_path.iterdir()) == [space]

@@ -49,8 +49,6 @@ class SearchArguments:
         self.epoch_numbers()
         if self.space is not None:
             read_space(self.space)
-        if self.limits is not None:
-            self.limits.check_tools()
 
     def epoch_numbers(self) -> tuple[int, int]:
         """Float and quantized epochs."""
