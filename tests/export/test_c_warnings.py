@@ -10,6 +10,8 @@ import pytest
 from export.odd_networks import network, pruned, sequential
 from export.test_own_models import quantized_network
 from export.test_window_layers import BITS, CASES, window_network
+from export.test_words import PAIRS as WORDS
+from export.test_words import words_network
 
 import keras_efficient as ke
 from keras_efficient.export.verify import run_on_host
@@ -56,6 +58,8 @@ def folder(tmp_path_factory):
     }
     for number, model in enumerate(models.values()):
         ke.export_c(model, folder / str(number), weights=("flash", "ram")[number % 5 == 4])
+    for number, (name, widths, signed) in enumerate(WORDS):
+        ke.export_c(words_network(name, widths, signed)[0], folder / f"words_{number}", target="dsp")
     return folder
 
 

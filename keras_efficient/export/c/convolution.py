@@ -94,7 +94,7 @@ class ConvolutionWriter:
         terms = ["sum" if self.weights.shifts is None else "shifted", "bias" if self.weights.bias else "0"]
         parameters = {"sum": self.sum}
         if self.by_filter:
-            parameters["filter"] = count_type(self.filters)
+            parameters["filter"] = self.filter_type
         if self.has_shift_parameter:
             parameters["shift"] = "uint32_t"
         if self.extra:
@@ -110,6 +110,11 @@ class ConvolutionWriter:
         self.program.add(["/* From a sum of products to what is stored. */", *function(head, lines)])
 
     has_shift_parameter = False
+
+    @property
+    def filter_type(self) -> str:
+        """Of the number of a filter."""
+        return count_type(self.filters)
 
     def shift_text(self, shifts: Segment) -> str:
         """How many places the sum of a filter is shifted, in the function that rounds."""
@@ -161,7 +166,7 @@ class ConvolutionWriter:
         """What is stored for sum `number` of a block."""
         arguments = self._sum(number)
         if self.by_filter:
-            arguments += f", {filter_ if filter_ == 'filter' else f'({count_type(self.filters)})({filter_})'}"
+            arguments += f", {filter_ if filter_ == 'filter' else f'({self.filter_type})({filter_})'}"
         arguments += self._shift(number)
         if self.extra:
             arguments += f", {self.extra[2].format(filter=filter_, made=made)}"

@@ -181,6 +181,10 @@ class WordsWriter(ConvolutionWriter):
     def has_shift_parameter(self) -> bool:  # type: ignore[override]
         return self.weights.shifts is not None
 
+    @property
+    def filter_type(self) -> str:
+        return "uint32_t"
+
     def shift_text(self, shifts: Segment) -> str:
         return "shift"
 
