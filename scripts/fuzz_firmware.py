@@ -7,7 +7,10 @@ should be noticed. A share of the networks has extreme scales and wide activatio
 float32 computes exactly; there Keras is compared only where it can be exact. With --graphs they are plain
 Keras models of layers and functions of all kinds, with branches, several inputs and outputs, quantized.
 
-    python scripts/fuzz_firmware.py [--networks 500] [--workers 2] [--adversarial] [--graphs] [--quick]
+The C for "dsp" is compiled and run as well. With --devices both also run on what they are for, simulated, two inputs
+each: on a Cortex-M3 and, where there is room for it, an ATmega328P; on a Cortex-M4.
+
+    python scripts/fuzz_firmware.py [--networks 500] [--workers 2] [--adversarial] [--graphs] [--devices] [--quick]
 """
 
 import argparse
@@ -21,7 +24,7 @@ from multiprocessing import get_context
 
 from _results import write_results
 
-IMAGES = 16
+IMAGES, DEVICE_IMAGES = 16, 2
 EXTREME_EVERY = 5
 
 
@@ -58,7 +61,42 @@ def random_graph(seed, adversarial):
     return model, parts if len(parts) > 1 else parts[0]
 
 
-def check_network(seed, make=random_layers, adversarial=False):
+def runs_equal(directory, images, expected, target, devices):
+    """{machine: whether all logits are equal} of the C in a folder; no entry where it has no room or no tools."""
+    from keras_efficient.export.verify import ToolFailedError, ToolMissingError, run_on_arm, run_on_avr
+    from keras_efficient.export.verify.interface import one_after_another
+
+    few, found = one_after_another(images)[:DEVICE_IMAGES], {}
+    machines = {"dsp": {"cortex-m4": run_on_arm}, "host": {"cortex-m3": run_on_arm, "atmega328p": run_on_avr}}
+    for machine, run in machines[target].items() if devices else ():
+        options = {} if run is run_on_avr else {"core": machine, "ram_bytes": 4 << 20, "optimization": "-O2"}
+        try:
+            logits = run(directory, few, **options).logits
+        except (ToolFailedError, ToolMissingError) as error:
+            if "warning" in str(error) or "error:" in str(error):
+                raise
+            continue
+        if logits is not None:
+            found[machine] = bool((logits == expected[: len(few)]).all())
+    return found
+
+
+def check_dsp(model, images, expected, devices):
+    """What became of the C for "dsp": whether its logits are equal, and its bytes the priced ones."""
+    import math
+
+    import keras_efficient as ke
+    from keras_efficient.export.verify import run_on_host
+
+    with tempfile.TemporaryDirectory() as directory:
+        report, priced = ke.export_c(model, directory, target="dsp"), ke.estimate_storage(model, target="dsp")
+        run = run_on_host(directory, images)
+        equal = {"host": bool((run.logits == expected).all())} | runs_equal(directory, images, expected, "dsp", devices)
+    bytes_ = report.weight_bytes, report.arena_bytes
+    return {"equal": equal, "priced": bytes_ == (math.ceil(priced.weight_bytes), math.ceil(priced.activation_bytes))}
+
+
+def check_network(seed, make=random_layers, adversarial=False, devices=False):
     """What became of one network, as a dict of numbers."""
     import numpy as np
 
@@ -78,7 +116,10 @@ def check_network(seed, make=random_layers, adversarial=False):
             smaller_is_noticed = not np.array_equal(run_on_host(directory, images, flags=less).logits, expected)
         except ToolFailedError:
             smaller_is_noticed = True
+        on_devices = runs_equal(directory, images, expected, "host", devices)
     return {
+        "devices": on_devices,
+        "dsp": check_dsp(model, images, expected, devices),
         "seed": seed,
         "images": len(expected),
         "float32_is_exact": not integers.inexact_layers,
@@ -91,11 +132,25 @@ def check_network(seed, make=random_layers, adversarial=False):
     }
 
 
+def targets_of(row):
+    """(target, [(machine, whether the logits are equal)]) of what ran beside the C for this machine."""
+    return ("portable", row["devices"].items()), ("dsp", row["dsp"]["equal"].items())
+
+
 def summary(rows):
     """The counts that matter, and the seeds of what went wrong."""
     exact = [row for row in rows if row["float32_is_exact"]]
     above = [row["above_prediction"] for row in rows]
+    runs = [
+        (f"{target} on {machine}", equal)
+        for row in rows
+        for target, found in targets_of(row)
+        for machine, equal in found
+    ]
     return {
+        "other_runs": {name: sum(run == name for run, _ in runs) for name in sorted({name for name, _ in runs})},
+        "other_runs_different": sorted({name for name, equal in runs if not equal}),
+        "dsp_takes_what_is_priced": sum(row["dsp"]["priced"] for row in rows),
         "networks": len(rows),
         "images_each": rows[0]["images"],
         "sanitized": all(row["sanitized"] for row in rows),
@@ -107,7 +162,11 @@ def summary(rows):
         "most_bytes_above_prediction": max(above),
         "one_byte_less_is_noticed": sum(row["smaller_is_noticed"] for row in rows),
         "different_seeds": [
-            row["seed"] for row in rows if not row["c_equal"] or (row["float32_is_exact"] and not row["keras_equal"])
+            row["seed"]
+            for row in rows
+            if not row["c_equal"]
+            or (row["float32_is_exact"] and not row["keras_equal"])
+            or not all(equal for _, found in targets_of(row) for _, equal in found)
         ],
     }
 
@@ -121,6 +180,7 @@ def main():
         "--adversarial", action="store_true", help="also black, white and alternating images, as they are"
     )
     parser.add_argument("--graphs", action="store_true", help="Keras models of all kinds of layers, with branches")
+    parser.add_argument("--devices", action="store_true", help="also on simulated microcontrollers")
     parser.add_argument("--quick", action="store_true", help="10 networks, one process")
     arguments = parser.parse_args()
     count = 10 if arguments.quick else arguments.networks
@@ -128,14 +188,16 @@ def main():
     seeds = list(itertools.islice(itertools.count(arguments.first_seed), count))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
         make = random_graph if arguments.graphs else random_layers
-        check = partial(check_network, make=make, adversarial=arguments.adversarial)
+        check = partial(check_network, make=make, adversarial=arguments.adversarial, devices=arguments.devices)
         rows = list(executor.map(check, seeds, chunksize=5))
     figures = summary(rows)
     print(json.dumps(figures, indent=1))
     name = "fuzz_graphs" if arguments.graphs else "fuzz_firmware"
     name += "_adversarial" if arguments.adversarial else ""
+    name += "_devices" if arguments.devices else ""
     write_results(name, figures, seeds=[seeds[0], seeds[-1]], quick=arguments.quick)
-    wrong = figures["different_seeds"] or figures["arena_equals_prediction"] < figures["networks"]
+    unpriced = min(figures["arena_equals_prediction"], figures["dsp_takes_what_is_priced"]) < figures["networks"]
+    wrong = figures["different_seeds"] or unpriced
     raise SystemExit(1 if wrong else 0)
 
 

@@ -82,7 +82,7 @@ static void network_put_bits(network_index place, uint8_t bits, uint16_t index)
         const uint8_t count = bits < 8 - at ? bits : (uint8_t)(8 - at);
         const uint8_t mask = (uint8_t)((255u >> (8 - count)) << at);
         uint8_t *byte = network_arena.bytes + (place >> 3);
-        *byte = (uint8_t)((*byte & ~mask) | ((unsigned)index << at & mask));
+        *byte = (uint8_t)((unsigned)(*byte & ~mask) | ((unsigned)index << at & (unsigned)mask));
         index = (uint16_t)(index >> count);
         bits = (uint8_t)(bits - count);
         place = (network_index)(place + count);
