@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keras_efficient.export.c.kernels import used_kernels
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.rounding import Term, plan_rounding, take_step
@@ -240,31 +241,33 @@ def some_request(rng):
     return terms, output, rng.random() < 0.5, rounding
 
 
-def c_function(number, request, as_index):
+def c_function(number, request, as_index, by_words=False):
     """Takes the terms in types of their own, under names that the plan's variables must avoid."""
     plan = plan_rounding(*request)
     names = ("t", "t1", "some.t2")[: len(plan.terms)]
     kinds = [next(f"int{bits}_t" for bits in (8, 16, 32, 64) if t.bound < 2 ** (bits - 1)) for t in plan.terms]
     used = [f"const {kinds[i]} {name} = ({kinds[i]})k[{i}]; (void){name};" for i, name in enumerate(names[:2])]
     fields = f"const struct {{ {kinds[2]} t2; }} some = {{ ({kinds[2]})k[2] }}; (void)some;" if len(names) == 3 else ""
-    lines = rounding_lines(plan, names, "result", as_index)
+    lines = rounding_lines(plan, names, "result", as_index, by_words)
     head = f"static int32_t plan_{number}(const int64_t *k) {{ int32_t result = -99999;"
     return "\n".join((head, *used, fields, *lines, "return result; }"))
 
 
-def c_program(requests_and_indices, vectors_each, seed):
+def c_program(requests_and_indices, vectors_each, seed, by_words=False):
     """`first_wrong` gives the place of the first wrong answer, or -1."""
     rng, functions, cases = random.Random(seed), [], []
     for number, (request, as_index) in enumerate(requests_and_indices):
         terms, output, *_ = request
-        functions.append(c_function(number, request, as_index))
+        functions.append(c_function(number, request, as_index, by_words))
         for vector in some_vectors(rng, terms, output, vectors_each):
             answer = expected_integer(vector, *request)
             answer = int(output.indices(answer)) if as_index else answer
             cases.append(f"{{{{{', '.join(map(str, vector))}}}, {answer}}}")
     names = ", ".join(f"plan_{number}" for number in range(len(functions)))
+    kernels = used_kernels("\n".join(functions))
     return "\n".join((
-        "#include <stdint.h>",
+        "#include <stdint.h>\n#define NETWORK_INLINE static inline __attribute__((always_inline))",
+        *("\n".join(lines) for lines in kernels),
         *functions,
         f"static int32_t (*const plans[])(const int64_t *) = {{ {names} }};",
         f"static const struct {{ int64_t k[3]; int32_t answer; }} cases[] = {{ {', '.join(cases)} }};",
@@ -295,9 +298,12 @@ def compiled(compiler, flags, source, tmp_path):
 PC_MAIN = '\n#include <stdio.h>\nint main(void) { printf("%d\\n", first_wrong()); return 0; }\n'
 
 
+@pytest.mark.parametrize("by_words", [False, True])
 @pytest.mark.parametrize("flags", [("-O1", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"), ("-O2",)])
-def test_c_on_this_machine(flags, tmp_path):
-    program = compiled("gcc", flags, c_program(mixed_requests(200, 1), 40, 2) + PC_MAIN, tmp_path)
+def test_c_on_this_machine(flags, by_words, tmp_path):
+    source = c_program(mixed_requests(200, 1), 40, 2, by_words)
+    assert source.count("network_round_index(") > 20 or not by_words
+    program = compiled("gcc", flags, source + PC_MAIN, tmp_path)
     done = subprocess.run([program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("-1\n", "")
 

@@ -1,6 +1,7 @@
 """Products two at a time (`target="dsp"`): the C gives the integers' logits on this machine and on a Cortex-M4, in the
 arena and the weights that were priced."""
 
+import shutil
 import subprocess
 
 import keras
@@ -10,7 +11,7 @@ from export.odd_networks import network
 from keras import layers
 
 import keras_efficient as ke
-from keras_efficient.export.verify import run_on_host
+from keras_efficient.export.verify import run_on_arm, run_on_host
 from keras_efficient.export.verify.compilers import find_tool
 from keras_efficient.kinds.words import KernelShape, Words, padding_bits, words_of
 
@@ -90,6 +91,42 @@ def test_words_are_exact(name, widths, signed, tmp_path, c_compiler):
     logits = ke.export.IntegerModel(model).predict(codes)
     assert len(np.unique(logits)) > 1
     np.testing.assert_array_equal(run_on_host(tmp_path, codes).logits, logits)
+
+
+def many_layers(bits):
+    """Filters of every count that a block can lack, scales for each, maps that are moved by parts of a byte."""
+    common = {"kernel_bits": bits, "activation_bits": bits, "bias_bits": 16, "per_channel": True}
+    wide = {**common, "activation": "relu"}
+    parts = [
+        ke.ConvQ(8, 2, **wide),
+        ke.ConvQ(15, 2, padding="same", **wide),
+        ke.ConvQ(16, 1, **wide),
+        ke.ConvQ(17, 1, **wide),
+        ke.ConvQ(16, 1, **common),
+        ke.DepthwiseConvQ(2, padding="same", **wide),
+        layers.Flatten(),
+        ke.DenseQ(7, **wide),
+        ke.DenseQ(6, kernel_bits=8),
+    ]
+    model, random = keras.Sequential([keras.Input((6, 4, 3)), *parts]), np.random.default_rng(bits)
+    for weight in model.weights:
+        is_scale = weight.name.endswith("scale")
+        weight.assign(random.uniform(-1, 2, weight.shape) if is_scale else random.normal(0, 0.6, weight.shape))
+    ke.set_mode(model, "freeze_scales")
+    return model, random.integers(0, 256, (12, 6, 4, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_many_layers(bits, tmp_path, c_compiler):
+    model, images = many_layers(bits)
+    report = exported(model, tmp_path)
+    assert sum(row.get("weight_format") == "dense, in words" for row in report.layers) >= 6
+    expected = ke.export.IntegerModel(model).predict(images)
+    assert len(np.unique(expected)) > 1
+    np.testing.assert_array_equal(run_on_host(tmp_path, images).logits, expected)
+    if shutil.which("arm-none-eabi-gcc") and shutil.which("qemu-system-arm"):  # instructions of its own
+        run = run_on_arm(tmp_path, images[:3], core="cortex-m4", optimization="-O2")
+        np.testing.assert_array_equal(run.logits, expected[:3])
 
 
 @pytest.mark.parametrize("name", ["moved by bits", "one number", "no zero", "depthwise, no bias", "residual column"])

@@ -144,8 +144,7 @@ def limits_are_the_grids(rounding: Rounding) -> bool:
     """Whether the sum may be rounded first and then limited to the indices, within 32 bits."""
     finish, codes = rounding.finish, rounding.output
     most = 2**codes.bits - 1 << finish.shift
-    lowest = -finish.offset if finish.lowest is None else finish.lowest
-    if lowest + finish.offset or finish.base != codes.low // codes.step or not (finish.nearest or finish.shift == 0):
+    if finish.base != codes.low // codes.step or not (finish.nearest or finish.shift == 0):
         return False
     if finish.highest is not None and finish.highest + finish.offset != most:
         return False

@@ -115,12 +115,13 @@ class WordsWriter(ConvolutionWriter):
     def head_lines(self) -> list[str]:
         """What all pixels share: how cells and weights lie in words."""
         source, kernel = self.layer.source.codes, self.layer.products.kernel_codes
+        assert self.words.form == "patch" or self.source.offset % BYTE == 0  # pixels of whole words start at a byte
         if self.words.form == "patch":
             cells = _numbers(BYTE, is_signed=source.signed)
         elif source.bits == BYTE:
-            cells = _numbers(BYTE, source.signed, flip=_SIGNS if source.signed else 0, shift=self.source.offset % BYTE)
+            cells = _numbers(BYTE, source.signed, flip=_SIGNS if source.signed else 0)
         else:
-            cells = _numbers(source.bits, below=source, shift=self.source.offset % BYTE)
+            cells = _numbers(source.bits, below=source)
         if kernel.bits == BYTE:
             weights = _numbers(BYTE, is_signed=True)
         else:
@@ -206,7 +207,7 @@ class WordsWriter(ConvolutionWriter):
         lines.append(f"const uint8_t *const shifts = network_weights + {at};")
         for i in range(width):
             if i % 8 == 0:
-                read = {2: "*shifts", 4: "network_half(shifts)"}.get(width, f"network_word(shifts + {i // 2}, 0)")
+                read = {2: "*shifts", 4: "network_half(shifts)"}.get(width, f"network_word(shifts + {i // 2})")
                 lines.append(f"const uint32_t word_{i // 8} = {read};")
             lines.append(f"const uint32_t shift_{i} = word_{i // 8} >> {4 * (i % 8)} & 15;")
         return lines
@@ -336,8 +337,8 @@ class WordsWriter(ConvolutionWriter):
         return [*lines, *([f"network_fill(to, {left});"] if left else [])]
 
 
-def _numbers(bits: int, is_signed: bool = False, below: Codes | None = None, flip: int = 0, shift: int = 0) -> str:
+def _numbers(bits: int, is_signed: bool = False, below: Codes | None = None, flip: int = 0) -> str:
     """The C constants of `network_numbers`; `below`: the grid of numbers that lie as they count from its lowest."""
     low, twice = (-below.low, below.midrise) if below and below.signed else (0, False)
     mask = (2**bits - 1) * 0x10001
-    return f"{{{bits}, {int(is_signed)}, {int(twice)}, {low}, {shift}, {flip:#x}u, network_held({mask:#x}u)}}"
+    return f"{{{bits}, {int(is_signed)}, {int(twice)}, {low}, {flip:#x}u, network_held({mask:#x}u)}}"

@@ -4,10 +4,10 @@
  * weights, which are stored in such an order. */
 
 /* Numbers in words: 2, 4 or 8 `bits`. Bytes may be in two's complement, once `flip` has turned bits of the word. From
- * each number, or from twice that, `low` is taken off. Words start at bit `shift` of a byte. `mask` says where a pair is
- * in a word: network_held of a constant. */
+ * each number, or from twice that, `low` is taken off. `mask` says where a pair is in a word: network_held of a
+ * constant. */
 typedef struct {
-    uint8_t bits, is_signed, is_twice, low, shift;
+    uint8_t bits, is_signed, is_twice, low;
     uint32_t flip, mask;
 } network_numbers;
 
@@ -18,7 +18,7 @@ NETWORK_INLINE void network_read_pairs(uint32_t *pairs, const uint8_t count, con
     uint8_t i;
     NETWORK_UNROLL
     for (i = 0; i < count; i++) {
-        const uint32_t word = network_word(from + i / in_word * 4, of->shift) ^ of->flip;
+        const uint32_t word = network_word(from + i / in_word * 4) ^ of->flip;
         const uint8_t at = (uint8_t)(i % in_word * of->bits);
         uint32_t pair = of->is_signed ? network_signed_pair(word, at) : network_pair(word, of->bits, at, of->mask);
         if (of->is_twice)

@@ -43,16 +43,16 @@
 #define NETWORK_APART static
 #endif
 
-/* 32 bits from bit `shift` of a byte on, wherever it lies; the first byte is the lowest. */
-NETWORK_INLINE uint32_t network_word(const uint8_t *from, const uint8_t shift)
+/* Four bytes, wherever they lie, the first one lowest. */
+NETWORK_INLINE uint32_t network_word(const uint8_t *from)
 {
-    uint32_t word;
 #if NETWORK_HAS_WORDS
+    uint32_t word;
     __builtin_memcpy(&word, from, 4);
+    return word;
 #else
-    word = from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+    return from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
 #endif
-    return shift ? word >> shift | (uint32_t)from[4] << (32 - shift) : word;
 }
 
 /* 16 bits. */
