@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from keras_efficient.export.c.kernels import used_kernels
 from keras_efficient.export.c.places import Places
@@ -39,11 +40,19 @@ class Program:
         return places
 
     def all_tables(self) -> list[str]:
-        looked_up = ((each, each.name in self.place_functions) for each in self.places.values())
-        return [*self.tables, *(line for places, is_looked_up in looked_up for line in places.tables(is_looked_up))]
+        lines = [line for places in self.places.values() for line in places.tables(self._looks_up(places.name))]
+        return [*self.tables, *lines]
 
     def used(self) -> list[list[str]]:
         """What the functions call: kernels, then the places of layouts."""
-        text = "\n".join("\n".join(lines) for lines in self.functions)
-        called = [lines for name, lines in self.place_functions.items() if f"network_place_{name}(" in text]
-        return [*used_kernels(text), *called]
+        called = [lines for name, lines in self.place_functions.items() if self._looks_up(name)]
+        return [*used_kernels(self._text), *called]
+
+    @cached_property
+    def _text(self) -> str:
+        """The functions, once all of them are written."""
+        return "\n".join("\n".join(lines) for lines in self.functions)
+
+    def _looks_up(self, name: str) -> bool:
+        """Whether a pixel of a layout is looked up."""
+        return f"network_place_{name}(" in self._text
