@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from _attacks import Attack, check, program
+from _attacks import PATIENCE, Attack, check, program
 from _attacks_litert import LITERT
 
 _SECONDS = 120
@@ -207,7 +207,7 @@ def _two_at_once(folder):
         for number in range(2)
     ]  # fmt: skip
     for process in processes:
-        said, errors = process.communicate(timeout=_SECONDS)
+        said, errors = process.communicate(timeout=_SECONDS * PATIENCE)
         check(process.returncode == 0, errors)
         _check_engine(json.loads(said.splitlines()[-1]), "compiled")
     found = sorted((folder / "cache/keras_efficient").iterdir())

@@ -2,6 +2,7 @@
 
 Each attack works in an empty folder of its own. The package holds where it refuses in one line, or goes on
 as promised, and neither loses nor writes what it should not. results/attacks.json counts them.
+Beside other work, ATTACK_PATIENCE=4 waits four times as long before a process counts as one that does not end.
 
     python scripts/attack.py [--quick] [--only files,kills] [--name ATTACK]
 """
@@ -14,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from _attacks import NotHeldError
+from _attacks import PATIENCE, NotHeldError
 from _results import earlier_figures, write_results
 
 # Each area is a file _attacks_AREA.py with a list ATTACKS.
@@ -55,7 +56,7 @@ def run_all(area, attacks):
                 not_held[attack.name] = f"no end after {seen.timeout:g} s"
         seen = not_held.get(attack.name, "held")
         print(f"{area}: {attack.name}: {seen} ({time.perf_counter() - started:.1f} s)", flush=True)
-    return {"tried": len(attacks), "held": len(attacks) - len(not_held), "not_held": not_held}
+    return {"tried": len(attacks), "held": len(attacks) - len(not_held), "not_held": not_held, "patience": PATIENCE}
 
 
 if __name__ == "__main__":
