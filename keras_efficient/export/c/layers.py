@@ -15,7 +15,8 @@ from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.residual import residual
 from keras_efficient.export.c.text import count_type, function
 from keras_efficient.export.c.weights import Segment
-from keras_efficient.export.c.words import WordsWriter, store_words, words_of_layer
+from keras_efficient.export.c.word_weights import store_words, words_of_layer
+from keras_efficient.export.c.words import WordsWriter
 from keras_efficient.export.integer import (
     AveragePooling,
     Combination,

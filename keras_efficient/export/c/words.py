@@ -5,112 +5,35 @@ Which layers, and in which form: `kinds.words`. What the words hold: the kernels
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from keras_efficient.export.c.cells import integer_of
-from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, bias_and_shifts
+from keras_efficient.export.c.convolution import ConvolutionWriter
 from keras_efficient.export.c.text import braces, plus, times, wrapped
 from keras_efficient.export.c.weights import BYTE, Segment
 from keras_efficient.export.c.window_loops import corner, window_loop, window_place
+from keras_efficient.export.c.word_weights import WordGroup, words_of_layer
 from keras_efficient.export.integer.codes import Codes
-from keras_efficient.export.integer.operations import Convolution
-from keras_efficient.kinds.words import WORD_BITS, KernelShape, Words, words_of
-from keras_efficient.storage.planner.layouts import Layout
-from keras_efficient.storage.sparse import FILTERS_AT_ONCE, filter_groups
+from keras_efficient.kinds.words import Words
+from keras_efficient.storage.sparse import FILTERS_AT_ONCE
 
-_BYTES = Codes(BYTE, False, 0)
 _SIGNS = 0x80808080  # the highest bit of each byte of a word
-
-
-def words_of_layer(layer: Convolution) -> Words | None:
-    """How the layer's kernel is read, or None."""
-    (rows, columns, channels, filters), groups = layer.products.kernel.shape, layer.groups
-    by_channel = layer.depthwise or groups > 1
-    if by_channel and not groups == filters == layer.source.shape[2]:
-        return None
-    places, channels = (1, layer.source.cells) if layer.is_whole else (rows * columns, channels)
-    kernel = KernelShape(places, channels, filters, layer.products.kernel_codes.bits, by_channel)
-    return words_of(kernel, layer.source.codes.bits)
-
-
-def pairs(bits: int, chunk: int) -> list[tuple[int, int]]:
-    """The numbers of a chunk that come out of words of `bits` as pairs, in their order."""
-    count = WORD_BITS // bits
-    return [(word + k, word + k + count // 2) for word in range(0, chunk, count) for k in range(count // 2)]
-
-
-def pack_words(indices: np.ndarray, bits: int, order: list[tuple[int, int]]) -> np.ndarray:
-    """Chunks (..., numbers) as bytes of words: pair number k of the words is pair k of the order."""
-    in_word = WORD_BITS // bits // 2
-    places = np.array(order).reshape(-1, in_word, 2)
-    at = bits * np.arange(in_word)[:, None] + np.array([0, WORD_BITS // 2])
-    words = (indices[..., places].astype(np.uint64) << at.astype(np.uint64)).sum((-1, -2))
-    return words.astype("<u4").reshape(-1).view(np.uint8)
-
-
-@dataclass(eq=False)
-class WordGroup(Segment):
-    """The kernels of filters `first` to `first + filters - 1`, `width` of them at once.
-
-    Order: block of filters, chunk, filter; of a kernel by channels: word of channels, place.
-    """
-
-    first: int
-    filters: int
-    width: int
-    format: str = "dense, in words"
-
-    def __init__(self, first: int, filters: int, width: int, stored: np.ndarray):
-        super().__init__(_BYTES, stored)
-        self.first, self.filters, self.width = first, filters, width
-
-    @property
-    def block_bytes(self) -> int:
-        """Of `width` filters."""
-        return self.indices.size * self.width // self.filters
-
-
-def store_words(layer: Convolution, words: Words, source_layout: Layout) -> StoredWeights:
-    """The weights in the order of words; of a dense layer in the order of its source map."""
-    products, codes = layer.products, layer.products.kernel_codes
-    kernel = products.kernel.reshape(-1, *products.kernel.shape[2:])
-    if layer.is_whole:
-        kernel = kernel[np.argsort(source_layout.addresses, axis=None)]
-    in_twos_complement = codes.bits == BYTE
-    indices = codes.indices(kernel) ^ (2 ** (BYTE - 1) if in_twos_complement else 0)
-    cell_bits = BYTE if words.form == "patch" else layer.source.codes.bits
-    order = pairs(cell_bits, words.chunk)
-    groups = []
-    if words.form == "channels":
-        chunks = indices.reshape(len(indices), -1, words.chunk).swapaxes(0, 1)
-        groups.append(WordGroup(0, kernel.shape[2], words.chunk, pack_words(chunks, codes.bits, order)))
-    else:
-        numbers = indices.reshape(-1, kernel.shape[2])
-        filled = np.pad(numbers, ((0, words.numbers - len(numbers)), (0, 0)))  # times cells of 0
-        for first, count, width in filter_groups(kernel.shape[2], BYTE):
-            part = filled[:, first : first + count].reshape(-1, words.chunk, count // width, width)
-            chunks = part.transpose(2, 0, 3, 1)
-            groups.append(WordGroup(first, count, width, pack_words(chunks, codes.bits, order)))
-    return StoredWeights(groups, *bias_and_shifts(layer))
 
 
 class WordsWriter(ConvolutionWriter):
     """Writes the functions of a layer of weighted sums whose products are taken two at a time."""
-
-    @property
-    def words(self) -> Words:
-        words = words_of_layer(self.layer)
-        assert words is not None
-        return words
 
     by_words = True
 
     def __init__(self, *arguments: Any, **others: Any):
         super().__init__(*arguments, **others)
         self.sum = "int32_t"
+
+    @property
+    def words(self) -> Words:
+        words = words_of_layer(self.layer)
+        assert words is not None
+        return words
 
     def head_lines(self) -> list[str]:
         """What all pixels share: how cells and weights lie in words."""
@@ -173,10 +96,8 @@ class WordsWriter(ConvolutionWriter):
         return lines
 
     def _sum(self, number: int) -> str:
-        codes = self.layer.products.kernel_codes
-        if not self._needs_total:
-            return f"sums[{number}]"
-        return f"{times(f'sums[{number}]', codes.step).replace('u *', ' *')} - {-codes.low} * total"
+        codes, text = self.layer.products.kernel_codes, f"sums[{number}]"
+        return f"{codes.step} * {text} - {-codes.low} * total" if self._needs_total else text
 
     @property
     def has_shift_parameter(self) -> bool:  # type: ignore[override]
@@ -220,9 +141,8 @@ class WordsWriter(ConvolutionWriter):
         """Chunks in a turn of the loop: more would need more registers."""
         cells = self.words.numbers if self.words.form == "patch" or self.layer.is_whole else self.channels
         narrow = min(self.layer.source.codes.bits, self.layer.products.kernel_codes.bits)
-        return next(
-            turns for turns in ((4, 2, 1) if narrow == BYTE else (2, 1)) if cells // self.words.chunk % turns == 0
-        )
+        chunks, most = cells // self.words.chunk, (4, 2, 1) if narrow == BYTE else (2, 1)
+        return next(turns for turns in most if chunks % turns == 0)
 
     # Where the cells of a window lie.
 
@@ -252,10 +172,10 @@ class WordsWriter(ConvolutionWriter):
             arguments = f"{first}, {window.sizes[axis]}, {window.source[axis]}"
             lines.append(f"const network_span {name} = network_clip({arguments});")
         base, pixel = self.source.offset // BYTE, self._pixel_bytes
-        at = f"({plus(times('(rows.at + rows.first)', window.source[1]), 0)} + columns.at + columns.first) * {pixel}"
+        at = f"((rows.at + rows.first) * {window.source[1]} + columns.at + columns.first) * {pixel}"
         return [
             *lines,
-            f"const uint8_t *const first = network_arena.bytes + {base} + {at};".replace("u * ", " * "),
+            f"const uint8_t *const first = network_arena.bytes + {base} + {at};",
             f"const int32_t bytes = (columns.end - columns.first) * {pixel};",
             "const int32_t lines = bytes > 0 ? rows.end - rows.first : 0;",
         ]
