@@ -176,7 +176,7 @@ def export(
 
     Leaves network.c, network.h, a small main, report.json and README.md. --verify needs a C
     compiler (apt-get install gcc); with --target avr, arduino or arduino_library also gcc-avr avr-libc
-    simavr libsimavr-dev, with --target arm gcc-arm-none-eabi qemu-system-arm.
+    simavr libsimavr-dev, with --target arm or dsp gcc-arm-none-eabi qemu-system-arm.
 
     --target arduino makes the folder a sketch that reads inputs from the serial port, arduino_library
     a library with that example, cmake a project for add_subdirectory. --target litert
