@@ -29,7 +29,6 @@ class Network:
     """A network by its shapes. `lowest`: of its inputs, which go up to 1; `logits_bits`: as `export_c` takes them."""
 
     name: str
-    title: str
     input_shape: tuple[int, ...]
     padding: str = "same"
     lowest: float = 0
@@ -87,7 +86,7 @@ class Network:
 
 
 def resnet8():
-    net = Network("resnet8", "ResNet-8", (32, 32, 3))
+    net = Network("resnet8", (32, 32, 3))
     x = net.add("convolution", INPUT, filters=16, size=(3, 3), relu=True)
     for filters, stride in ((16, 1), (32, 2), (64, 2)):
         y = net.add("convolution", x, filters=filters, size=(3, 3), stride=stride, relu=True)
@@ -100,7 +99,7 @@ def resnet8():
 
 
 def ds_cnn():
-    net = Network("ds_cnn", "DS-CNN", (49, 10, 1), lowest=-1)
+    net = Network("ds_cnn", (49, 10, 1), lowest=-1)
     x = net.add("convolution", INPUT, filters=64, size=(10, 4), stride=2, relu=True)
     for _ in range(4):
         x = net.add("depthwise", x, size=(3, 3), relu=True)
@@ -110,7 +109,7 @@ def ds_cnn():
 
 
 def autoencoder():
-    net = Network("autoencoder", "autoencoder", (640,), lowest=-1)
+    net = Network("autoencoder", (640,), lowest=-1)
     x = INPUT
     for units in (128, 128, 128, 128, 8, 128, 128, 128, 128):
         x = net.add("dense", x, filters=units, relu=True)
@@ -120,11 +119,11 @@ def autoencoder():
 
 def autoencoder_of_8_bits():
     """With outputs of 8 bits, as CMSIS-NN gives them."""
-    return replace(autoencoder(), name="autoencoder_8", title="autoencoder, outputs of 8 bits", logits_bits=8)
+    return replace(autoencoder(), name="autoencoder_8", logits_bits=8)
 
 
 def mobilenet():
-    net = Network("mobilenet", "MobileNet 0.25", (96, 96, 3))
+    net = Network("mobilenet", (96, 96, 3))
     x = net.add("convolution", INPUT, filters=8, size=(3, 3), stride=2, relu=True)
     for filters, stride in MOBILENET:
         x = net.add("depthwise", x, size=(3, 3), stride=stride, relu=True)
@@ -135,7 +134,7 @@ def mobilenet():
 
 def mnist():
     """The study's network, models/mnist_2kb."""
-    net = Network("mnist", "MNIST, models/mnist_2kb", (28, 28, 1), padding="valid")
+    net = Network("mnist", (28, 28, 1), padding="valid")
     x = net.add("average", INPUT, size=(2, 2))
     for filters in (5, 8, 11):
         x = net.add("convolution", x, filters=filters, size=(3, 3), relu=True)

@@ -47,8 +47,9 @@ def quantized(network, bits):
     """The network with random weights; the study's is trained."""
     if network.name == "mnist":
         return keras.saving.load_model(STUDY, compile=False)
-    x = inputs(network, 16)
-    return ke.quantize_model(keras_model(network), kernel_bits=bits, activation_bits=bits, x=x)
+    model, x = keras_model(network), inputs(network, 16)
+    last = {model.layers[-1].name: {"activation_bits": network.logits_bits}} if network.logits_bits < 16 else {}
+    return ke.quantize_model(model, kernel_bits=bits, activation_bits=bits, overrides=last, x=x)
 
 
 def our_rows(network, bits, levels, folder):
@@ -129,9 +130,7 @@ def missing_tools():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--cmsis-nn", type=Path, help="folder with a clone of CMSIS-NN; without it only ours is counted"
-    )
+    parser.add_argument("--cmsis-nn", type=Path, help="a clone of CMSIS-NN; without it only ours is counted")
     parser.add_argument("--quick", action="store_true", help="one network at 8 bits, one level")
     arguments = parser.parse_args()
     if missing := missing_tools():
