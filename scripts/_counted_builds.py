@@ -26,6 +26,11 @@ uint8_t network_classify(void) { return 0; }
 """
 
 
+def tools():
+    """What counted: the first lines that compiler and simulator say about their versions."""
+    return {name: _said(name, "--version")[0] for name in ("arm-none-eabi-gcc", "qemu-system-arm")}
+
+
 def our_build(folder, images, expected, core, level):
     """Of an export, from the first number of the input on; equal where all logits are those of the integer model."""
     try:
@@ -70,11 +75,14 @@ def _constants(folder, core, level, flags):
     with tempfile.TemporaryDirectory() as temporary:
         compiled = Path(temporary) / "network.o"
         options = (f"-mcpu={core}", "-mthumb", "-std=c99", "-ffreestanding", level, *flags)
-        command = ["arm-none-eabi-gcc", *options, "-c", Path(folder) / "network.c", "-o", compiled]
-        subprocess.run(list(map(str, command)), check=True, capture_output=True)
-        command = ["arm-none-eabi-size", "-A", str(compiled)]
-        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+        _said("arm-none-eabi-gcc", *options, "-c", Path(folder) / "network.c", "-o", compiled)
+        lines = _said("arm-none-eabi-size", "-A", compiled)
     return sum(int(line.split()[1]) for line in lines if line.startswith(".rodata"))
+
+
+def _said(*command):
+    """The lines that a command writes."""
+    return subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 @cache

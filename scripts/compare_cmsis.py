@@ -3,8 +3,8 @@
 The four networks of MLPerf Tiny by shape, with random weights and biases, at 8, 4 and 2 bits, and the study's network
 (models/mnist_2kb, trained, 4 bits). Ours as `export_c` writes them with target "arm" (portable C) and "dsp" (two
 products at a time); every run's logits are compared with the integer model. Instructions are exact; cycles are an
-estimate for a Cortex-M4 whose memory has no wait states, by one rule for both sides. Takes a quarter of an hour. Needs gcc-arm-none-eabi and
-qemu-system-arm; for the other side also cmake and a clone of the public repository:
+estimate for a Cortex-M4 whose memory has no wait states, by one rule for both sides. Takes a quarter of an hour.
+Needs gcc-arm-none-eabi and qemu-system-arm; for the other side also cmake and a clone of the public repository:
 
     git clone https://github.com/ARM-software/CMSIS-NN
     python scripts/compare_cmsis.py --cmsis-nn CMSIS-NN
@@ -19,7 +19,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from _cmsis_nn import KERNELS, LEVELS, CmsisNN, built_by
-from _counted_builds import our_build, peer_build
+from _counted_builds import our_build, peer_build, tools
 from _firmware_goals import GOALS, reached
 from _results import ROOT, write_results
 from _tiny_networks import BIASES, NETWORKS, WEIGHTS, autoencoder, keras_model, mnist
@@ -115,6 +115,7 @@ def compare(sources, quick, folder):
     counted = {(row["network"], row["bits"]) for row in ours if "instructions" in row}
     return {
         "simulated": "qemu; cycles are estimates for a Cortex-M4 without wait states",
+        "tools": tools(),
         "inputs": INPUTS,
         "products": {name: network.products for name, network in shapes.items()},
         "cmsis_nn_from": about_peer(cmsis_nn),
