@@ -136,7 +136,7 @@ def beside_published():
     table = markdown_table(["millions of cycles", *(TITLES[name] for name in networks)], rows, "--:")
     return (
         "MLPerf Tiny v1.1 on NUCLEO-L4R5ZI (Cortex-M4 at 120 MHz), from its published throughput, with the wait states "
-        f"and the cache of its flash; below it the counts here, which are estimates ({conditions()}).\n\n{table}"
+        f"and the cache of its flash; below it the counts here, which are estimates. {conditions()}.\n\n{table}"
     )
 
 
