@@ -144,7 +144,8 @@ def main():
     else:
         with tempfile.TemporaryDirectory() as folder:
             figures = compare(arguments.cmsis_nn, arguments.quick, Path(folder))
-    command = "python scripts/compare_cmsis.py --cmsis-nn CMSIS-NN" if arguments.cmsis_nn else None
+    quick = " --quick" * arguments.quick  # the folder is the user's
+    command = f"python scripts/compare_cmsis.py --cmsis-nn CMSIS-NN{quick}" if arguments.cmsis_nn else None
     write_results("compare_cmsis", figures, [WEIGHTS, BIASES, INPUTS_SEED], command, arguments.quick)
     wrong = [row for row in figures.get("ours", []) if not row.get("equal")]
     raise SystemExit(1 if wrong else 0)
