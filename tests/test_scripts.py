@@ -33,6 +33,7 @@ _SCRIPTS = {
     "check_crashes": ("", "crashes"),
     "choosing_a_layer": ("--data-dir DATA", "choosing_a_layer"),
     "compare_calibration": ("--data-dir DATA --models OUT --parts mnist_cnn", "compare_calibration"),
+    "compare_cmsis": ("", "compare_cmsis"),
     "compare_litert": ("--data-dir DATA --checkpoints CHECKPOINTS", "compare_litert"),
     "fuzz_firmware": ("", "fuzz_firmware"),
     "lphm_parameters": (None, "lphm_parameters"),
