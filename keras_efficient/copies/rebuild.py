@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -90,18 +90,20 @@ class Rebuilder:
         )
 
 
-def replace_layers(model: keras.Model, replace: Callable[[Any], Replacement | None]) -> keras.Model:
+def replace_layers(
+    model: keras.Model, replace: Callable[[Any], Replacement | None], shapes: Sequence[tuple] = ()
+) -> keras.Model:
     """A copy of `model`, inner models included, in which other layers take the place of some.
 
     `replace(layer)` gives the new layer and the values of its variables, or None for a copy of the old one. It is
-    asked once for each layer.
+    asked once for each layer. `shapes`: of the inputs of the copy, without the batch, where sizes were left open.
 
     Raises:
         TypeError: If the model is neither Functional nor Sequential.
     """
     check_model(model)
     made: dict[int, tuple[Any, Any, list | None]] = {}
-    copy = _Replacing(model, replace, made).run()
+    copy = _Replacing(model, replace, made, shapes).run()
     for old, new, values in made.values():
         if values is not None:
             # A wrapper comes with the values of what it wraps: its own masks are new.
@@ -116,9 +118,16 @@ def replace_layers(model: keras.Model, replace: Callable[[Any], Replacement | No
 class _Replacing(Rebuilder):
     """For `replace_layers`; `made` gets for each operation, by id, it, what it became, and the values of that."""
 
-    def __init__(self, model: keras.Model, replace: Callable, made: dict):
+    def __init__(self, model: keras.Model, replace: Callable, made: dict, shapes: Sequence[tuple] = ()):
         super().__init__(model)
         self.replace, self.made = replace, made
+        self.shapes = {id(tensor): shape for tensor, shape in zip(functional_of(model).inputs, shapes, strict=False)}
+
+    def input(self, tensor: Any) -> Any:
+        if id(tensor) not in self.shapes:
+            return super().input(tensor)
+        layer = maker_of(tensor)
+        return type(layer).from_config({**layer.get_config(), "batch_shape": (None, *self.shapes[id(tensor)])}).output
 
     def call(self, node: Node, args: tuple, kwargs: dict[str, Any]) -> Any:
         old = node.operation

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_efficient.copies import replace_layers
 from keras_efficient.descriptions import read_description
 from keras_efficient.descriptions.expand import check_input_shape
 from keras_efficient.export.integer import IntegerModel
@@ -70,10 +71,7 @@ def _of_fixed_shape(model: keras.Model, input_shape: Any) -> keras.Model:
     shapes = fixed_shapes(read_network(model), input_shape)
     if [entry.shape for entry in entries] == shapes:
         return model
-    inputs = [keras.Input(shape) for shape in shapes]
-    copy = keras.models.clone_model(model, input_tensors=inputs if len(inputs) > 1 else inputs[0])
-    copy.set_weights(model.get_weights())
-    return copy
+    return replace_layers(model, lambda layer: None, shapes)
 
 
 def _built(description: Any, input_shape: Any) -> keras.Model:
