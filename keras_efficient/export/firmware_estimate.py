@@ -92,11 +92,13 @@ def estimate_firmware(
     plain Keras model is quantized with 8 bits by `quantize_model`. The model itself is not changed, and the same
     network gives the same estimate.
 
-    Measured before and after training of six networks for digits, MNIST and Fashion-MNIST (with and without depthwise
-    layers and branches, 4 and 8 bits) on all four chips, by `scripts/measure_estimates.py`: in 117 of 120 comparisons
-    flash differs by at most 4 %, RAM by at most 24 bytes of stack, time by -26 % to +17 %. What remains:
+    Measured with the portable C on all four chips (a Cortex-M3 and M4 take that of "dsp" since), before and after
+    training of six networks for digits, MNIST and Fashion-MNIST (with and without depthwise layers and branches, 4
+    and 8 bits), by `scripts/measure_estimates.py`: in 117 of 120 comparisons flash differs by at most 4 %, RAM by at
+    most 24 bytes of stack, time by -26 % to +17 %. What remains:
 
-    * time: products with a zero are left out, and between 10 % and 90 % of what a trained layer gives are zeros;
+    * time, of portable C: products with a zero are left out, and between 10 % and 90 % of what a trained layer gives
+      are zeros;
     * flash: zeros of a pruned kernel are stored in fewer bytes, and a network that is not pruned yet has none;
     * code: scales that training moves decide how wide a sum is, and what its rounding takes. That is a few bytes, but
       it may also decide what -O3 copies into a loop: in the other 3 comparisons flash was 21 % to 51 % too large.

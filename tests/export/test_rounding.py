@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from keras_efficient.export.c.kernels import used_kernels
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.integer.codes import Codes
-from keras_efficient.export.integer.rounding import Term, plan_rounding, take_step
+from keras_efficient.export.integer.rounding import plan_rounding
+from keras_efficient.export.integer.rounding_steps import Term, take_step
 
 LARGEST_BOUND = 2**46
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-pedantic", "-Wconversion", "-Werror")

@@ -11,7 +11,7 @@ from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import AXES, braces, counting, function, plus, plus_text, times
 from keras_efficient.export.integer.merging import Combination, Concatenation, Outputs
-from keras_efficient.export.integer.rounding import Rounding
+from keras_efficient.export.integer.rounding_steps import Rounding
 
 
 def combination(program: Program, name: str, layer: Combination, sources: Sequence[Cells], target: Cells) -> None:

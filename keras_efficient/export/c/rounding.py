@@ -14,7 +14,7 @@ from typing import NamedTuple
 from keras_efficient.export.c.cells import index_type
 from keras_efficient.export.c.text import braces
 from keras_efficient.export.integer.codes import Codes
-from keras_efficient.export.integer.rounding import Rounding, Step
+from keras_efficient.export.integer.rounding_steps import Rounding, Step
 
 PRIMARY = re.compile(r"\w+(\[\w+\]|\(\w*\))?")
 

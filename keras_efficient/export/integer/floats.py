@@ -23,7 +23,7 @@ from keras_efficient.export.integer.operations import (
     Residual,
     Scale,
 )
-from keras_efficient.export.integer.rounding import Rounding
+from keras_efficient.export.integer.rounding_steps import Rounding
 
 
 class FloatFormat(NamedTuple):

@@ -37,7 +37,8 @@ from keras_efficient.export.integer.operations import (
     Residual,
     Scale,
 )
-from keras_efficient.export.integer.rounding import Term, plan_rounding
+from keras_efficient.export.integer.rounding import plan_rounding
+from keras_efficient.export.integer.rounding_steps import Term
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.kind import THIN, TRANSPOSED
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap

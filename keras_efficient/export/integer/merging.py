@@ -15,7 +15,8 @@ from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.context import Context, output_codes
 from keras_efficient.export.integer.grids import UnsupportedLayerError, read_activation
 from keras_efficient.export.integer.operations import IntegerMap, Operation
-from keras_efficient.export.integer.rounding import Rounding, Term, plan_rounding
+from keras_efficient.export.integer.rounding import plan_rounding
+from keras_efficient.export.integer.rounding_steps import Rounding, Term
 from keras_efficient.kinds.combining import place_of_axis, repeated_shape
 from keras_efficient.kinds.measures import LOGIT_BITS, as_image
 from keras_efficient.kinds.moves import IMAGE_AXES

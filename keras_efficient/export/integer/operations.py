@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from keras_efficient.export.integer.codes import Codes
-from keras_efficient.export.integer.rounding import Rounding
+from keras_efficient.export.integer.rounding_steps import Rounding
 from keras_efficient.export.integer.windows import Window, total
 from keras_efficient.kinds.steps import Way
 from keras_efficient.storage.moves import source_cells
