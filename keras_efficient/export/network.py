@@ -25,23 +25,30 @@ from keras_efficient.export.integer import (
 from keras_efficient.export.integer.reading import IntegerNetwork
 from keras_efficient.kinds.combining import combined_step, joined_step
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
-from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WholeStep
+from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WholeStep, WindowStep
 from keras_efficient.kinds.windows import window_step
 from keras_efficient.storage.graphs import Node, gathering
-from keras_efficient.storage.planner.arrival import line_bits, sum_bits
+from keras_efficient.storage.planner import step_bits
+from keras_efficient.storage.planner.arrival import arrival_bits, kept_bits, line_bits, sum_bits
+
+# Operations of a network with branches that can run while the input arrives (see `storage.graphs.Node`).
+STREAMS: dict[type[Operation], str] = {Rescale: "pixels", Convolution: "lines"}
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """What happens to a cell of the input before it is stored: rescaled, then pooled.
+    """What happens to a cell of the input before it is stored: rescaled, then pooled or convolved.
 
-    Pooling without overlap needs no input map: a window is summed up, or compared, as it comes.
+    Pooling without overlap needs no input map: a window is summed up, or compared, as it comes. A convolution needs the
+    lines of the input that its window reaches.
     """
 
     input: IntegerMap
     rescales: tuple[Rescale, ...]
     pooling: MaxPooling | AveragePooling | None
+    convolution: Convolution | None
     stored: IntegerMap  # the first map in the arena
+    logits_bits: int | None = None  # of the first map, where it is the last one
 
     @property
     def sum_bits(self) -> int:
@@ -50,8 +57,18 @@ class Arrival:
 
     @property
     def line_bits(self) -> int:
-        """Room for a row of running sums."""
+        """Room for a row of running sums, or for the lines that a convolution needs."""
+        if self.convolution is not None:
+            return kept_bits(self.step)
         return line_bits(*self._summed, feature_map(self.stored)) if self._summed else 0
+
+    @property
+    def step(self) -> WindowStep:
+        """That of the convolution."""
+        assert self.convolution is not None
+        step = planner_step(self.convolution, self.logits_bits)
+        assert isinstance(step, WindowStep)
+        return step
 
     @property
     def _summed(self) -> tuple[int, int] | None:
@@ -61,8 +78,10 @@ class Arrival:
         return self.pooling.source.codes.bits, math.prod(self.pooling.window.sizes)
 
 
-def split_arrival(source: IntegerMap, operations: list[Operation]) -> tuple[Arrival, list[Operation]]:
-    """What is done while the input arrives, and the layers behind it."""
+def split_arrival(
+    source: IntegerMap, operations: list[Operation], logits_bits: int = LOGIT_BITS
+) -> tuple[Arrival, list[Operation]]:
+    """What is done while the input arrives, and the layers after it."""
     rescales: list[Rescale] = []
     for operation in operations:
         if not isinstance(operation, Rescale):
@@ -70,9 +89,18 @@ def split_arrival(source: IntegerMap, operations: list[Operation]) -> tuple[Arri
         rescales.append(operation)
     behind = operations[len(rescales) :]
     pooling = behind[0] if behind and pools_on_arrival(behind[0]) else None
-    first = [*rescales, *([] if pooling is None else [pooling])]
-    stored = first[-1].target if first else source
-    return Arrival(source, tuple(rescales), pooling, stored), operations[len(first) :]
+    convolution = convolution_on_arrival(planner_steps(behind, logits_bits), behind)
+    first = [*rescales, *(each for each in (pooling, convolution) if each is not None)]
+    stored, rest = first[-1].target if first else source, operations[len(first) :]
+    return Arrival(source, tuple(rescales), pooling, convolution, stored, None if rest else logits_bits), rest
+
+
+def convolution_on_arrival(steps: list[Step], operations: list[Operation]) -> Convolution | None:
+    """The first operation, if it is a convolution and the arena would be larger with its input."""
+    if not steps or not isinstance(steps[0], WindowStep) or not isinstance(operations[0], Convolution):
+        return None
+    arena = max(arrival_bits(steps[0].target, kept_bits(steps[0])), *map(step_bits, steps[1:]), 0)
+    return operations[0] if step_bits(steps[0]) > arena else None
 
 
 def pools_on_arrival(operation: Operation) -> TypeGuard[MaxPooling | AveragePooling]:
@@ -97,7 +125,7 @@ def graph_nodes(network: IntegerNetwork) -> list[Node]:
             steps = [joined_step(operation.axis, feature_map(source), target) for source in operation.sources]
         else:
             steps = [planner_step(operation, bits)]
-        nodes.append(Node(operation.name, sources, tuple(steps)))
+        nodes.append(Node(operation.name, sources, tuple(steps), STREAMS.get(type(operation), "no")))
     return nodes
 
 

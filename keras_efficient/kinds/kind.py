@@ -36,7 +36,8 @@ class Price(NamedTuple):
     kernel: (configuration, source) -> the kernel of sums that may be taken a word at a time; None where there is none.
     streams: configuration -> whether a map that arrives pixel by pixel need not be stored: "pixels": each pixel is
         passed on at once; "windows": each pixel joins the one output that it belongs to; "sums": the same, but a row of
-        outputs waits in wider running sums; "no": the whole map is needed.
+        outputs waits in wider running sums; "lines": as many lines of the map as a window has are kept; "no": the whole
+        map is needed.
     """
 
     bits: Callable[[Config, int], int]

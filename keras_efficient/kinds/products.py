@@ -101,6 +101,11 @@ def convolution_steps(rank: int = 3) -> Callable[[Config, FeatureMap, FeatureMap
     return steps
 
 
+def by_lines(config: Config) -> str:
+    """A window is computed when its last line is there."""
+    return "lines"
+
+
 def convolution_price(widths: Callable[[Config], Widths], rank: int) -> Price:
     def kernels_per_filter(config: Config, source: FeatureMap) -> int:
         return kernel_cells(config, rank) * source.shape[-1] // config.get("groups", 1)
@@ -125,6 +130,7 @@ def convolution_price(widths: Callable[[Config], Widths], rank: int) -> Price:
         weights=weights,
         products=lambda config, source, target: target.cells * kernels_per_filter(config, source),
         kernel=kernel,
+        streams=by_lines,
     )
 
 
@@ -161,6 +167,7 @@ def depthwise_price(widths: Callable[[Config], Widths], rank: int) -> Price:
         weights=weights,
         products=lambda config, source, target: target.cells * kernel_cells(config, rank),
         kernel=kernel,
+        streams=by_lines,
     )
 
 

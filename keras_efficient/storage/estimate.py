@@ -29,7 +29,7 @@ from keras_efficient.storage.graphs.reading import grid_bits, read_graph
 from keras_efficient.storage.live_bits import Working, live_bits
 from keras_efficient.storage.liveness import CACHE_SIZE
 from keras_efficient.storage.models import fixed_shape, fixed_shapes, layer_spec, refuse_unknown, shape_behind
-from keras_efficient.storage.planner.arrival import arrival_bits, line_bits
+from keras_efficient.storage.planner.arrival import arrival_bits, kept_bits, line_bits
 from keras_efficient.storage.planner.search import step_bits
 from keras_efficient.storage.report import LayerStorage, StorageReport
 
@@ -56,8 +56,9 @@ def estimate_storage(
             knows its own, and needs it only for sizes that it leaves open; of several inputs a list.
         input_bits: bits of an input number, 1 to 16.
         streaming: whether pixels arrive one by one. Then the input map is not stored where pooling
-            without overlap comes first (quantizers and the like may stand before it); a convolution
-            stores all of it.
+            without overlap comes first (quantizers and the like may stand before it). Of the input of a
+            convolution no more is stored than the lines that its window needs (rows; of a signal, steps),
+            where that takes less: the layer runs while the input arrives.
         order: order of the output pixels of every sliding window: "row", "column", "transpose",
             "herringbone" or "best" (see `exact_slack`).
         logits_bits: bits of an output in the C, 16 or 8; 8 need outputs of at most 8 bits.
@@ -75,6 +76,7 @@ def estimate_storage(
           only the start of a map can be written over, and cells start where they fit into bytes (see
           `storage.planner`). Convolutions need their input and the exact slack; pooling, depthwise convolutions and
           element-wise layers work in place where they can; a residual block needs about two rows and four pixels;
+          a convolution that runs while the input arrives needs its outputs and the lines of the input that it keeps;
           a dense layer needs input and outputs at once (on a map those of a pixel), and so does a transposed
           convolution with strides. Average pooling of a streamed input needs its averages and a row of running sums.
         - The outputs of the last layer have 16 bits (the logits of the C code), or 32 if they are
@@ -88,7 +90,8 @@ def estimate_storage(
           is called twice are stored once.
         - The layers run in the order that needs the smallest arena (see `storage.graphs.plan_order`);
           `order_is_exact` says whether that is proven. The rows are in that order, and their working
-          bytes count the maps that stand by. The input is stored.
+          bytes count the maps that stand by. The input is stored, unless one convolution reads it, as in a
+          network without branches.
 
     Raises:
         ValueError: what `expand` refuses; a model that is not built, or holds an unknown layer; a
@@ -107,7 +110,8 @@ def estimate_storage(
             f"the model {network.name!r}", [(call.name, call.node.described, call.kind) for call in network.calls]
         )
         if not network.is_chain:
-            return estimate_graph(network, fixed_shapes(network, input_shape), input_bits, order, logits_bits, by_words)
+            shapes = fixed_shapes(network, input_shape)
+            return estimate_graph(network, shapes, input_bits, streaming, order, logits_bits, by_words)
         source_shape = fixed_shape(network.entries[0].shape, input_shape)
         layers = read_chain(network, source_shape)
     else:
@@ -128,7 +132,13 @@ def estimate_storage(
 
 
 def estimate_graph(
-    network: Network, shapes: Sequence[tuple], input_bits: int, order: str, logits_bits: int, by_words: bool
+    network: Network,
+    shapes: Sequence[tuple],
+    input_bits: int,
+    streaming: bool,
+    order: str,
+    logits_bits: int,
+    by_words: bool,
 ) -> StorageReport:
     """The report of a network with branches."""
     if order not in ("best", "row"):
@@ -137,7 +147,7 @@ def estimate_graph(
             f"Received: {order!r}"
         )
     graph = read_graph(network, shapes, input_bits, logits_bits)
-    plan = plan_order(graph.inputs, graph.nodes)
+    plan = plan_order(graph.inputs, graph.nodes, streaming)
     rows = []
     for number, cost in zip(plan.order, plan.costs, strict=True):
         name, spec, source, target, shares = graph.layers[number]
@@ -150,7 +160,7 @@ def estimate_graph(
         layers=tuple(rows),
         input_shape=shapes[0] if len(shapes) == 1 else tuple(shapes),
         input_bits=max(each.bits for each in graph.inputs),
-        streaming=False,
+        streaming=plan.arriving > 0,
         order_is_exact=plan.exact,
     )
 
@@ -216,8 +226,10 @@ def price_layers(
             check_logits(name, grid_bits(spec, source.bits, gives_sums), logits_bits)
         target = target_map(spec, source, shape, logits_bits if is_last else None)
         way = spec.price.streams(spec.config) if streaming else "no"
-        if way == "no":
+        if way in ("no", "lines"):
             working = working_of(spec, source, target, order)
+            if way == "lines":
+                working = min(working, line_by_line(spec, source, target) or working, key=lambda each: each.bits)
         elif way == "pixels":  # stored by the layer that needs them
             working = Working(target.total_bits if is_last else 0)
         else:
@@ -239,6 +251,14 @@ def step_working(step: Step, order: str) -> Working:
     of a map, and starts maps where their cells fit into bytes."""
     live = live_bits(step, order)
     return live._replace(bits=max(live.bits, step_bits(step)))
+
+
+def line_by_line(spec: LayerSpec, source: FeatureMap, target: FeatureMap) -> Working | None:
+    """What is needed where the layer is computed while its source arrives; None where it cannot be."""
+    (step,) = spec.price.steps(spec.config, source, target)
+    if not isinstance(step, WindowStep):
+        return None
+    return Working(arrival_bits(target, kept_bits(step)), "row")
 
 
 def running_sums(spec: LayerSpec, source: FeatureMap, target: FeatureMap) -> int:

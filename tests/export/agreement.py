@@ -19,7 +19,8 @@ def assert_agree(model, x, folder, **options):
     assert len(np.unique(logits)) > 1
     if not integers.inexact_layers:
         np.testing.assert_array_equal(keras_logits(model, integers, codes), logits)
-    report, priced = ke.export_c(model, folder, **options), ke.estimate_storage(model, **bits)
+    report = ke.export_c(model, folder, **options)
+    priced = ke.estimate_storage(model, target=options.get("target", "host"), **bits)
     assert report.weight_bytes == np.ceil(priced.weight_bytes)
     assert report.arena_bytes == report.predicted_arena_bytes == np.ceil(priced.activation_bytes)
     run = run_on_host(folder, codes)

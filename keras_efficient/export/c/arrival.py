@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from keras_efficient.export.c.arriving_convolution import kept_place
 from keras_efficient.export.c.cells import Cells, index_type, integer_of, number_line, stored
+from keras_efficient.export.c.layers import PlacedLayer
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.pooling import mean_lines, mean_type
 from keras_efficient.export.c.program import Program
@@ -14,6 +16,7 @@ from keras_efficient.export.c.text import braces, count_type, function, plus, pl
 from keras_efficient.export.integer import AveragePooling, Codes, IntegerMap, MaxPooling
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.export.network import Arrival
+from keras_efficient.storage.planner.arrival import line_axis
 
 TITLE = "/* Takes a number of the input; after the last one the layers run. */"
 HEAD = "void network_push(network_input pixel)"
@@ -23,9 +26,18 @@ class ArrivalWriter:
     """Writes `network_push`: rescales a cell, pools it, or stores it, and starts the layers after
     the last one."""
 
-    def __init__(self, program: Program, arrival: Arrival, target: Cells, places: Places, lines_offset: int):
+    def __init__(
+        self,
+        program: Program,
+        arrival: Arrival,
+        target: Cells,
+        places: Places,
+        lines_offset: int,
+        layer: PlacedLayer | None = None,
+    ):
+        """`layer`: the convolution that runs while the input arrives."""
         self.program, self.arrival, self.target, self.places = program, arrival, target, places
-        self.lines_offset = lines_offset
+        self.lines_offset, self.layer = lines_offset, layer
         self.shape = arrival.input.shape
         self.channels = self.shape[2]
 
@@ -49,6 +61,9 @@ class ArrivalWriter:
     def write(self) -> None:
         lines = [*self._rescaling_lines(), *self._storing_lines()]
         for name, size in self.counters:
+            if name == self._line_counter:
+                assert self.layer is not None
+                lines += [f"network_layer_{self.layer.number}({name});", "NETWORK_HOOK(0);"]
             lines += [f"if (++{name} < {size})", "    return;", f"{name} = 0;"]
         self.program.add([TITLE, *function(HEAD, [*lines, "network_compute();"])])
 
@@ -70,6 +85,8 @@ class ArrivalWriter:
 
     def _storing_lines(self) -> list[str]:
         pooling = self.arrival.pooling
+        if self.layer is not None:
+            return [self.layer.source.put(self._kept_cell(), self.index)]
         if pooling is None:
             cell = self._cell("network_row", "network_column")
             return [self.target.put(cell, stored(self.target, self.index))]
@@ -77,6 +94,20 @@ class ArrivalWriter:
         condition = " && ".join(self._inside_conditions(pooling.window))
         lines = braces(f"if ({condition})", inside) if condition else inside
         return [*self._window_lines(pooling.window, set(re.findall(r"\w+", " ".join(lines)))), *lines]
+
+    @property
+    def _line_counter(self) -> str | None:
+        """The counter of the lines that a convolution waits for."""
+        if self.layer is None:
+            return None
+        return ("network_row", "network_column")[line_axis(self.layer.placed.step.source)]
+
+    def _kept_cell(self) -> str:
+        """The cell among the lines that a convolution keeps."""
+        assert self.layer is not None
+        lines = ["network_row" if self.shape[0] > 1 else "0", "network_column" if self.shape[1] > 1 else "0"]
+        pixel = kept_place(self.layer, *lines)
+        return self._in_channel("0" if pixel == "0" else times(wrapped(pixel), self.channels))
 
     def _cell(self, row: str, column: str) -> str:
         """The cell of the stored map, as a C expression."""

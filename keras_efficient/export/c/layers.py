@@ -120,7 +120,7 @@ def write_layer(program: Program, layer: PlacedLayer) -> None:
     """The functions of a layer; `program.calls` gets the statements that run it."""
     operation, placed = layer.operation, layer.placed
     shape = operation.source.shape
-    title = f"{operation.name}: {size(shape)} -> {size(operation.target.shape)}"
+    title = title_of(operation)
     program.calls.append(f"/* {title} */")
     arrived = replace(layer.source, offset=placed.arrives_at)
     if placed.relayout:
@@ -136,8 +136,10 @@ def write_layer(program: Program, layer: PlacedLayer) -> None:
     program.computed += 1
 
 
-def size(shape: tuple[int, int, int]) -> str:
-    return "x".join(map(str, shape))
+def title_of(operation: Operation) -> str:
+    """For people who read the C."""
+    source, target = ("x".join(map(str, each.shape)) for each in (operation.source, operation.target))
+    return f"{operation.name}: {source} -> {target}"
 
 
 def layer_places(program: Program, layer: PlacedLayer) -> tuple[Places, Places]:
@@ -161,23 +163,39 @@ def write_places(
     program: Program, name: str, layer: PlacedLayer, operation: Convolution, places: tuple[Places, Places]
 ) -> None:
     """A window that slides over the places of a map, or is all of it."""
-    (source, target), maps = places, (layer.source, layer.target)
-    kind = ConvolutionWriter if layer.words is None else WordsWriter
-    writer = kind(program, layer.number, operation, layer.weights[0], *maps, source.of, runs=source.is_row_order)
-    writer.write_rounding()
+    source, target = places
+    writer = writer_of(program, layer, operation, source.of, source.is_row_order)
     if operation.is_whole:
         lines = [*writer.head_lines(), *writer.pixel_lines(made="0")]
     else:
-        one = f"network_pixel_{layer.number}"
-        pixel = [*writer.head_lines(), *writer.pixel_lines()]
-        if layer.words is not None:
-            size = count_type(max(operation.target.shape[:2]))
-            head = f"NETWORK_APART void {one}({size} row, {size} column, network_index made)"
-            program.add(function(head, [*unused_lines(("row", "column", "made"), pixel), *pixel]))
-            pixel = [f"{one}(row, column, made);"]
         advance = f"made = (network_index)(made + {operation.target.shape[2]}u);"
-        lines = ["network_index made = 0;", *target.loop([*pixel, advance])]
+        lines = ["network_index made = 0;", *target.loop([*pixel_lines(program, layer, writer), advance])]
     program.add(function(f"static void {name}(void)", lines))
+
+
+def writer_of(
+    program: Program,
+    layer: PlacedLayer,
+    operation: Convolution,
+    place: Callable[[str, str], str],
+    runs: bool,
+) -> ConvolutionWriter:
+    """The writer of a layer's functions, with that of rounding written."""
+    kind = ConvolutionWriter if layer.words is None else WordsWriter
+    writer = kind(program, layer.number, operation, layer.weights[0], layer.source, layer.target, place, runs=runs)
+    writer.write_rounding()
+    return writer
+
+
+def pixel_lines(program: Program, layer: PlacedLayer, writer: ConvolutionWriter) -> list[str]:
+    """The pixel (row, column) of the target, from cell `made` on; in words by a function of its own."""
+    pixel = [*writer.head_lines(), *writer.pixel_lines()]
+    if layer.words is None:
+        return pixel
+    one, size = f"network_pixel_{layer.number}", count_type(max(layer.operation.target.shape[:2]))
+    head = f"NETWORK_APART void {one}({size} row, {size} column, network_index made)"
+    program.add(function(head, [*unused_lines(("row", "column", "made"), pixel), *pixel]))
+    return [f"{one}(row, column, made);"]
 
 
 def write_residual(program: Program, name: str, layer: PlacedLayer[Residual]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
 import numpy as np
 
 from keras_efficient.export.c.arrival import ArrivalWriter, InputsWriter
+from keras_efficient.export.c.arriving_convolution import arriving_layers, write_arriving
 from keras_efficient.export.c.assembly import (
     assemble,
     class_type,
@@ -26,7 +27,7 @@ from keras_efficient.export.c.moves import move_bytes, permute
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import count_type, function
 from keras_efficient.export.c.weights import pack
-from keras_efficient.export.integer import IntegerModel
+from keras_efficient.export.integer import Convolution, IntegerMap, IntegerModel, Operation
 from keras_efficient.export.network import (
     Arrival,
     feature_map,
@@ -34,10 +35,11 @@ from keras_efficient.export.network import (
     planner_steps,
     split_arrival,
 )
-from keras_efficient.kinds.measures import whole_bytes
+from keras_efficient.kinds.measures import FeatureMap, whole_bytes
 from keras_efficient.kinds.steps import ResidualStep
-from keras_efficient.storage.graphs import Node, plan_order
+from keras_efficient.storage.graphs import Node, Plan, plan_order
 from keras_efficient.storage.planner import ArenaPlan, Layout, PlacedStep, plan_arena
+from keras_efficient.storage.planner.arrival import arrival_bits
 from keras_efficient.storage.planner.graph import PlacedNode, place_graph
 from keras_efficient.storage.planner.occupancy import Need
 from keras_efficient.storage.prefix import row_ring
@@ -72,67 +74,104 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
     """
     if not model.network.network.is_chain:
         return write_graph(model, weights, sparse, by_words)
-    arrival, operations = split_arrival(model.input, model.operations)
     bits = model.network.logits_bits
+    arrival, operations = split_arrival(model.input, model.operations, bits)
     steps = planner_steps(operations, bits)
     first = feature_map(arrival.stored, None if operations else bits)
     plan = plan_arena(first, steps, arrival.line_bits)
+    arriving = arriving_layers(arrival, plan.first_layout, plan.first_offset, plan.lines_offset, sparse, by_words)
     layers = [
         PlacedLayer(str(number), operation, placed, operation is operations[-1], sparse, by_words=by_words)
-        for number, (operation, placed) in enumerate(zip(operations, plan.steps, strict=True), start=1)
+        for number, (operation, placed) in enumerate(zip(operations, plan.steps, strict=True), 1 + len(arriving))
     ]
-    packed = pack(segment for layer in layers for segment in layer.segments)
+    packed = pack(segment for layer in (*arriving, *layers) for segment in layer.segments)
     program = new_program(model, plan.arena_bytes, len(packed), by_words)
+    places = program.use_places(program.places_of(plan.first_layout))
+    for convolution in arriving:
+        write_arriving(program, convolution, places)
     for layer in layers:
         write_layer(program, layer)
     write_end(program, model, plan)
     stored = Cells(arrival.stored.codes, plan.first_offset, is_logits=not operations)
-    places = program.use_places(program.places_of(plan.first_layout))
-    push = ArrivalWriter(program, arrival, stored, places, plan.lines_offset)
-    rows = tuple(layer_row(program, layer, whole_bytes(layer.placed.need_bits)) for layer in layers)
-    leaves_zeros_out = any(layer.leaves_zeros_out for layer in layers)
+    push = ArrivalWriter(program, arrival, stored, places, plan.lines_offset, *arriving)
+    costs = [arrival_bits(first, arrival.line_bits) for _ in arriving] + [each.placed.need_bits for each in layers]
+    every = [*arriving, *layers]
+    rows = tuple(layer_row(program, layer, whole_bytes(cost)) for layer, cost in zip(every, costs, strict=True))
+    leaves_zeros_out = any(layer.leaves_zeros_out for layer in every)
     return finished(model, program, push, packed, weights, rows, plan.arena_bytes, leaves_zeros_out)
 
 
 def write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool) -> Network:
     """The C code of a network with branches: the layers in the planned order, with moves between."""
     nodes, inputs = graph_nodes(model.network), [feature_map(each) for each in model.inputs]
-    plan = plan_order(inputs, nodes)
+    plan = plan_order(inputs, nodes, streaming=True)
+    first, costs = plan.arriving, plan.costs[max(plan.arriving - 1, 0) :]
+    owners = [id(owner) for owner in model.network.owners]
+    if first:
+        inputs, nodes, plan = after_arrival(nodes, plan)
     placement = place_graph(inputs, nodes, plan)
+    arrival, arriving = Arrival(model.inputs[0], (), None, None, model.inputs[0]), []
+    if first:
+        arrival = graph_arrival(model.inputs[0], model.operations[:first])
+        layout = Layout.by_rows(*arrival.stored.shape[:2])
+        arriving = arriving_layers(arrival, layout, 8 * placement.inputs[0], 0, sparse, by_words)
     stored: dict[int, tuple] = {}
+    for convolution in arriving:
+        stored[owners[first - 1]] = convolution.weights
     layers = []
     for placed in placement.nodes:
-        owner = id(model.network.owners[placed.number])
-        layers.append(graph_layer(model, nodes[placed.number], placed, sparse, stored.get(owner, ()), by_words))
-        stored.setdefault(owner, layers[-1].weights)
-    packed = pack(segment for layer in layers for segment in layer.segments)
+        number = first + placed.number
+        given = stored.get(owners[number], ())
+        layers.append(graph_layer(model, number, nodes[placed.number], placed, sparse, given, by_words))
+        stored.setdefault(owners[number], layers[-1].weights)
+    packed = pack(segment for layer in (*arriving, *layers) for segment in layer.segments)
     program = new_program(model, plan.arena_bytes, len(packed), by_words)
+    places = program.use_places(program.places_of(Layout.by_rows(*arrival.stored.shape[:2])))
+    for convolution in arriving:
+        write_arriving(program, convolution, places)
     for placed, layer in zip(placement.nodes, layers, strict=True):
         program.calls += [move_bytes(move.first, move.bytes, move.to) for move in placed.moves]
         write_layer(program, layer)
     program.add(function("static void network_compute(void)", program.calls))
-    cells = [Cells(each.codes, 8 * at) for each, at in zip(model.inputs, placement.inputs, strict=True)]
     push: ArrivalWriter | InputsWriter
-    if len(cells) > 1:
+    if len(model.inputs) > 1:
+        cells = [Cells(each.codes, 8 * at) for each, at in zip(model.inputs, placement.inputs, strict=True)]
         push = InputsWriter(program, model.inputs, cells)
     else:
-        places = program.use_places(program.places_of(Layout.by_rows(*model.input.shape[:2])))
-        push = ArrivalWriter(program, Arrival(model.input, (), None, model.input), cells[0], places, 0)
-    rows = tuple(layer_row(program, layer, cost) for layer, cost in zip(layers, plan.costs, strict=True))
-    leaves_zeros_out = any(layer.leaves_zeros_out for layer in layers)
+        cells = [Cells(arrival.stored.codes, 8 * placement.inputs[0])]
+        push = ArrivalWriter(program, arrival, cells[0], places, 0, *arriving)
+    every = [*arriving, *layers]
+    rows = tuple(layer_row(program, layer, cost) for layer, cost in zip(every, costs, strict=True))
+    leaves_zeros_out = any(layer.leaves_zeros_out for layer in every)
     return finished(model, program, push, packed, weights, rows, plan.arena_bytes, leaves_zeros_out)
+
+
+def after_arrival(nodes: list[Node], plan: Plan) -> tuple[list[FeatureMap], list[Node], Plan]:
+    """The maps that arrive in place of the inputs, and the layers and the plan that follow."""
+    count = plan.arriving
+    rest = [replace(node, sources=tuple(source - count for source in node.sources)) for node in nodes[count:]]
+    order = tuple(number - count for number in plan.order[count:])
+    return [nodes[count - 1].target], rest, Plan(order, plan.costs[count:], plan.arena_bytes, plan.exact)
+
+
+def graph_arrival(source: IntegerMap, operations: list[Operation]) -> Arrival:
+    """The first layers, which run while the input arrives."""
+    *rescales, convolution = operations
+    assert isinstance(convolution, Convolution)
+    return Arrival(source, tuple(rescales), None, convolution, convolution.target)  # type: ignore[arg-type]
 
 
 def graph_layer(
     model: IntegerModel,
+    number: int,
     node: Node,
     placed: PlacedNode,
     sparse: bool,
     weights: tuple[StoredWeights, ...],
     by_words: bool,
 ) -> PlacedLayer:
-    """A layer at its places, all maps in row order, with the weights that are stored for it already, if any."""
-    operation, step = model.operations[placed.number], node.steps[0]
+    """Layer `number` at its places, all maps in row order, with the weights that are stored for it already, if any."""
+    operation, step = model.operations[number], node.steps[0]
     offset = 8 * placed.sources[0]
     source, target = (Layout.by_rows(*each.shape[:2]) for each in (step.source, step.target))
     is_residual = isinstance(step, ResidualStep)
@@ -148,9 +187,9 @@ def graph_layer(
         inner_pixels=row_ring(*step.source.shape[:2]) if is_residual else 0,
         target_offset=8 * placed.target,
     )
-    is_last = placed.number == len(model.operations) - 1
+    is_last = number == len(model.operations) - 1
     offsets = tuple(8 * place for place in placed.sources)
-    return PlacedLayer(str(placed.number + 1), operation, placed_step, is_last, sparse, offsets, by_words, weights)
+    return PlacedLayer(str(number + 1), operation, placed_step, is_last, sparse, offsets, by_words, weights)
 
 
 def new_program(model: IntegerModel, arena_bytes: int, weight_bytes: int, by_words: bool) -> Program:

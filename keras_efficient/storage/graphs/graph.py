@@ -20,11 +20,13 @@ class Node:
 
     sources: numbers of the maps it reads: the inputs come first, then what each node makes.
     steps: for each source, how the target may be written over it.
+    streams: whether it can run while its source arrives: "pixels", "lines" or "no" (see `kinds.kind.Price`).
     """
 
     name: str
     sources: tuple[int, ...]
     steps: tuple[Step, ...]
+    streams: str = "no"
 
     @property
     def target(self) -> FeatureMap:

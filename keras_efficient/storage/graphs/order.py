@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from keras_efficient.kinds.measures import FeatureMap
+from keras_efficient.kinds.measures import FeatureMap, whole_bytes
+from keras_efficient.kinds.steps import WindowStep
 from keras_efficient.storage.graphs.graph import Memory, Node
+from keras_efficient.storage.planner.arrival import arrival_bits, kept_bits
 
 # Sets of finished layers that the exact search looks at, at most.
 EXACT_STATES = 20_000
@@ -24,17 +26,19 @@ class Plan:
     """An order of the layers.
 
     order: numbers of the nodes, first to last. costs: bytes of the arena while each of them runs, in
-    that order. exact: whether no order needs a smaller arena.
+    that order. exact: whether no order needs a smaller arena. arriving: how many of them run while the input
+    arrives, as it would not fit into the arena.
     """
 
     order: tuple[int, ...]
     costs: tuple[int, ...]
     arena_bytes: int
     exact: bool
+    arriving: int = 0
 
 
-def plan_order(inputs: Sequence[FeatureMap], nodes: Sequence[Node]) -> Plan:
-    """The order that needs the smallest arena.
+def plan_order(inputs: Sequence[FeatureMap], nodes: Sequence[Node], streaming: bool = False) -> Plan:
+    """The order that needs the smallest arena. `streaming`: whether the input arrives pixel by pixel.
 
     For up to `EXACT_STATES` sets of finished layers (a chain of n layers has n + 1, a residual network
     few more) by a search that visits them from the cheapest on: the order is optimal. Beyond that the
@@ -44,8 +48,30 @@ def plan_order(inputs: Sequence[FeatureMap], nodes: Sequence[Node]) -> Plan:
     memory = Memory(inputs, nodes)
     exact = exact_order(memory)
     order = followed_order(memory) if exact is None else exact
-    costs = costs_of(memory, order)
-    return Plan(order, costs, max(costs, default=sum(memory.bytes)), exact is not None)
+    costs, arriving = costs_of(memory, order), 0
+    if streaming and (count := first_layers(memory)):
+        (step,) = nodes[count - 1].steps
+        assert isinstance(step, WindowStep)
+        stored = costs[count - 1]
+        least = min(stored, whole_bytes(arrival_bits(step.target, kept_bits(step))))
+        costs = (*(0,) * (count - 1), least, *costs[count:])
+        arriving = count if stored > max(costs) else 0
+    return Plan(order, costs, max(costs, default=sum(memory.bytes)), exact is not None, arriving)
+
+
+def first_layers(memory: Memory) -> int:
+    """How many layers, the first ones in every order, can run while the input arrives: those that pass numbers on, and
+    a convolution that alone reads what they make; 0 where there is none."""
+    if memory.inputs > 1:
+        return 0
+    for number, node in enumerate(memory.nodes):
+        if memory.readers[number] != 1 << number:
+            return 0
+        if node.streams == "lines" and isinstance(node.steps[0], WindowStep):
+            return number + 1
+        if node.streams != "pixels":
+            return 0
+    return 0
 
 
 def followed_order(memory: Memory) -> tuple[int, ...]:

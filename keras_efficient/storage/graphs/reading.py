@@ -55,7 +55,8 @@ def read_graph(
             continue
         target = FeatureMap(shape, width_of(network, position, spec, sources[0].map.bits, logits_bits))
         steps = tuple(step_of(spec, source.map, target) for source in sources)
-        graph.nodes.append(Node(call.name, tuple(source.number for source in sources), steps))
+        streams = spec.price.streams(spec.config)
+        graph.nodes.append(Node(call.name, tuple(source.number for source in sources), steps, streams))
         shares = position in twice and spec.kind.form != "Lookup"  # tables are as their inputs are
         graph.layers.append(PricedLayer(call.name, spec, sources[0].map, target, shares))
         wires.append(Wire(target, len(graph.inputs) + len(graph.nodes) - 1))
