@@ -80,6 +80,15 @@ def hashed_uniform(seed: int | Tensor, salt: int | Tensor, n: int) -> Tensor:
     return ops.cast(low, "float32") * _SMALLEST_STEP - 1.0
 
 
+def hashed_halves(seed: int | Tensor, salt: int | Tensor, n: int) -> Tensor:
+    """The numbers of `hashed_uniform` as integers of 16 bits: `floor(2^15 u_k)`, an int32 tensor (n,).
+
+    ((word k & 0xffffff) >> 8) - 2^15
+    """
+    low = ops.bitwise_and(_tensor_words(_word(seed, "seed"), _word(salt, "salt"), check_count(n)), 0xFFFFFF)
+    return ops.right_shift(low, 8) - 2**15
+
+
 def hashed_normals(seed: int | Tensor, salt: int | Tensor, n: int) -> Tensor:
     """`n` normal numbers from the same words by Box and Muller's transform.
 

@@ -10,6 +10,7 @@ from contract import LayerContract
 from numpy_hashing import numpy_signs, numpy_uniform
 
 import keras_efficient as ke
+from keras_efficient.ops.hashing import hashed_words
 from keras_efficient.ops.sketches import coprime_width
 
 _COMMON = {"seed": 7, "activation": "relu", "use_bias": False, "coordinate_bits": 8, "bias_bits": 6}
@@ -39,6 +40,7 @@ def covering(x, bits):
 class BasisContract(LayerContract):
     arguments = {}
     weight_names = ("z",)
+    left_out = ("kernel_bits", "activation_bits", "signed_output", "mode")
     has_mode = False
 
     def product(self, x, kernel):
@@ -90,6 +92,28 @@ class BasisContract(LayerContract):
             self.layer_class(**{**self.arguments, name: value})
 
 
+def integer_kernel(z, shape, seed, bits, exponent, coordinate_bits):
+    """The kernel in `bits` bits from the integers of its definition, entry by entry."""
+    rows, width, d = int(np.prod(shape[:-1])), shape[-1], len(z)
+    padded = coprime_width(width, d)
+    places = [(r, c, r * padded + c) for r in range(rows) for c in range(width)]
+    sizes = np.bincount([place % d for _, _, place in places], minlength=d)
+    limit = np.sqrt(6 / (int(np.prod(shape[:-2])) * (shape[-2] + shape[-1])))
+    f = int(np.floor(np.log2(limit)))
+    scaled = (z / np.sqrt(np.maximum(sizes, 1)).astype("float32")).astype("float32")
+    q = next(k for k in range(-40, 41) if np.abs(np.round(scaled * 2.0**k)).max() > 2 ** (coordinate_bits - 1) - 1) - 1
+    codes = np.round(scaled * 2.0**q).astype(int)
+    starts = [int(word & 0xFFFFFF) // 256 - 2**15 for word in hashed_words(seed, 1, rows * width)]
+    signs = numpy_signs(seed, 0, rows * padded).astype(int)
+    r = 24 - f - (bits - 1 - exponent)
+    integers = []
+    for row, column, place in places:
+        v = round(2 ** (9 - f) * limit) * starts[row * width + column]
+        v += int(signs[place]) * int(codes[place % d]) * 2 ** (24 - f - q)
+        integers.append(min(max((v + 2 ** (r - 1)) // 2**r, -(2 ** (bits - 1))), 2 ** (bits - 1) - 1))
+    return np.reshape(integers, shape) * 2.0 ** (exponent - bits + 1)
+
+
 class TestRandomBasisDense(BasisContract):
     layer_class = ke.RandomBasisDense
     arguments = {**_COMMON, "units": 6, "dimensions": 9}
@@ -107,6 +131,61 @@ class TestRandomBasisConv2D(BasisContract):
         **_COMMON,
         **{"filters": 5, "kernel_size": (3, 2), "dimensions": 10, "strides": (2, 1), "padding": "same"},
     }
+    input_shape = (4, 9, 8, 3)
+    output_shape = (4, 5, 8, 5)
+
+    def product(self, x, kernel):
+        return numpy_layers.conv(x, kernel, (2, 1), "same")
+
+
+_WIDTHS = {"kernel_bits": 5, "coordinate_bits": 6, "bias_bits": 7, "activation_bits": 8, "mode": "learn_scales"}
+
+
+class QuantizedContract(LayerContract):
+    weight_names = ("z", "bias", "kernel_scale", "bias_scale", "activation_scale")
+    left_out = ("use_bias",)
+    least_bits = 3
+
+    def reference(self, x, weights):
+        z, bias, *scales = weights
+        kernel_scale, bias_scale, activation_scale = (int(np.round(scale)) for scale in scales)
+        made = integer_kernel(z, self.make().kernel_shape, 7, 5, kernel_scale, 6)
+        y = self.product(x, made) + numpy_layers.quantize(bias, 7, bias_scale)
+        return numpy_layers.quantize(y, 8, activation_scale)
+
+    def test_narrow_grids_are_refused(self):
+        for name in ("kernel_bits", "coordinate_bits"):
+            with pytest.raises(ValueError, match=f"`{name}` must be at least 3 .*Received: {name}=2"):
+                self.layer_class(**{**self.arguments, name: 2})
+        self.layer_class(**{**self.arguments, "kernel_bits": None, "coordinate_bits": 1})
+
+    def test_the_kernel_is_near_the_float_one(self):
+        layer = self.make(mode="float")
+        values = keras.ops.convert_to_numpy(layer.kernel())
+        exponent = int(np.ceil(np.log2(np.abs(values).max()))) + 1
+        layer.kernel_quantizer.scale.assign(exponent)
+        layer.mode = "freeze_scales"
+        codes, step = 2 * np.abs(layer.get_weights()[0]).max() / 2**5, 2.0 ** (exponent - 5)  # halves of steps
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.kernel()), values, atol=codes + step)
+
+
+class TestQuantizedDense(QuantizedContract):
+    layer_class = ke.RandomBasisDense
+    arguments = {"units": 6, "dimensions": 9, "seed": 7, "activation": None, **_WIDTHS}
+    arguments |= {"signed_output": True}
+    input_shape = (4, 7)
+    output_shape = (4, 6)
+    supports_masking = True
+
+    def product(self, x, kernel):
+        return x @ kernel
+
+
+class TestQuantizedConv2D(QuantizedContract):
+    layer_class = ke.RandomBasisConv2D
+    arguments = {**TestQuantizedDense.arguments, "filters": 5, "kernel_size": (3, 2), "dimensions": 10}
+    arguments |= {"strides": (2, 1), "padding": "same"}
+    del arguments["units"]
     input_shape = (4, 9, 8, 3)
     output_shape = (4, 5, 8, 5)
 

@@ -182,7 +182,7 @@ class ConvolutionWriter:
     def _sum_lines(self, group: Group) -> list[str]:
         """sum_i += the products of the whole window."""
         window = self.layer.window
-        if self.layer.is_whole:
+        if self.reads_in_order:
             return self._run_lines(group, "0", self.layer.source.cells)
         if self.runs and self.layer.groups == 1 and window.covers_all and window.dilation == (1, 1):
             first = self.place(corner("row", window, 0), corner("column", window, 1))
@@ -191,6 +191,11 @@ class ConvolutionWriter:
         cells = self.channels // self.layer.groups
         pixel = self._run_lines(group, self.place(*window_place(window)), cells)
         return window_loop(window, pixel, group.advance(cells), group.advance(cells * window.sizes[1]))
+
+    @property
+    def reads_in_order(self) -> bool:
+        """Whether the weights follow each other as the cells of the source do, from the first to the last."""
+        return self.layer.is_whole
 
     @property
     def _first_channel(self) -> str:
@@ -218,8 +223,11 @@ class ConvolutionWriter:
         return [place, *counting("cell", cells, body)]
 
     def _cell_lines(self, group: Group) -> list[str]:
-        read = self.source.get("place")
-        return [number_line("x", read, self.source.codes), *group.cell_lines(self.sum)]
+        return [self._number_line(), *group.cell_lines(self.sum)]
+
+    def _number_line(self) -> str:
+        """`x`, the integer of the cell at `place`."""
+        return number_line("x", self.source.get("place"), self.source.codes)
 
 
 def words(lines: Iterable[str]) -> set[str]:

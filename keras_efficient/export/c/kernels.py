@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).parent / "kernels"
 # Later ones call earlier ones.
-FILES = ("cells.c", "weights.c", "sums.c", "moves.c", "words.c", "products.c")
+FILES = ("cells.c", "weights.c", "basis.c", "sums.c", "moves.c", "words.c", "products.c")
 _DEFINED = re.compile(
     r"^(?:static|NETWORK_INLINE) (?:const )?\w+ \*?(network_\w+)\(|^ *# *define (NETWORK_\w+)|^\} (network_\w+);",
     re.MULTILINE,

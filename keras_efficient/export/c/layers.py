@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from keras_efficient.export.c import lookup, merging, pooling
+from keras_efficient.export.c.basis import BasisWriter, store_basis
 from keras_efficient.export.c.cells import Cells
 from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, store_weights, unused_lines
 from keras_efficient.export.c.moves import move_cells, move_up, permute
@@ -63,7 +64,9 @@ class PlacedLayer(Generic[Layer]):
     def words(self) -> Words | None:
         """How the kernel is read where products are taken two at a time."""
         operation = self.operation
-        if not self.by_words or not isinstance(operation, Convolution) or (self.sparse and operation.products.pruned):
+        if not self.by_words or not isinstance(operation, Convolution) or operation.products.basis is not None:
+            return None
+        if self.sparse and operation.products.pruned:
             return None
         return words_of_layer(operation)
 
@@ -73,6 +76,8 @@ class PlacedLayer(Generic[Layer]):
         return bool(self.weights) and self.words is None
 
     def _stored(self, part: Convolution) -> StoredWeights:
+        if part.products.basis is not None:
+            return store_basis(part)
         if self.words is not None:
             return store_words(part, self.words, self.read_layout)
         return store_weights(part, self.read_layout, self.sparse)
@@ -182,6 +187,8 @@ def writer_of(
 ) -> ConvolutionWriter:
     """The writer of a layer's functions, with that of rounding written."""
     kind = ConvolutionWriter if layer.words is None else WordsWriter
+    if operation.products.basis is not None:
+        kind = BasisWriter
     writer = kind(program, layer.number, operation, layer.weights[0], layer.source, layer.target, place, runs=runs)
     writer.write_rounding()
     return writer

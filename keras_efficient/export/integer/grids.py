@@ -14,6 +14,8 @@ from keras_efficient.kinds.fields import SCALE_EXPONENTS
 from keras_efficient.kinds.measures import SHIFT_BITS
 from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.layers.quantized.quantizer import Quantizer, sharing_axes
+from keras_efficient.layers.random_basis.base import RandomBasisLayer
+from keras_efficient.layers.random_basis.integers import BasisCodes
 
 RELUS = ("relu", "linear")
 
@@ -55,6 +57,7 @@ class KernelCodes:
     codes: Codes
     shifts: np.ndarray | None
     pruned: bool  # holds exact zeros, as pruning leaves them
+    basis: BasisCodes | None = None  # what the integers are made of, where they are not stored
 
     def reshaped(self, *shape: int) -> KernelCodes:
         return replace(self, integers=self.integers.reshape(shape))
@@ -62,6 +65,10 @@ class KernelCodes:
 
 def kernel_codes(layer: Any, quantizer: Quantizer) -> KernelCodes:
     """The integers of a kernel, in the unit of its finest filter."""
+    if isinstance(layer, RandomBasisLayer):
+        finite_values(layer, quantizer)
+        basis = layer.basis_codes()
+        return KernelCodes(basis.kernel, codes_of(layer, quantizer), None, False, basis)
     if not len(quantizer.scale.shape):  # on TensorFlow an empty shape counts as true
         return KernelCodes(weight_codes(layer, quantizer), codes_of(layer, quantizer), None, is_pruned(quantizer))
     exponents = exponents_of(layer, quantizer)

@@ -48,6 +48,7 @@ from keras_efficient.kinds.transposed import turned
 from keras_efficient.kinds.windows import MEAN_DIGITS, ONE_PLACE, Slide, mean_reciprocal
 from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.layers.random_basis.base import RandomBasisLayer
 from keras_efficient.reading.network import Call
 
 
@@ -80,6 +81,8 @@ def window_of(call: Call, source: IntegerMap) -> Window:
 def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     """A dense layer is a window over the whole map behind a flatten, else one of a single place."""
     (source,) = sources
+    if isinstance(layer, RandomBasisLayer):
+        check_widths(layer)
     kernel = kernel_codes(layer, layer.kernel_quantizer)
     if call.kind.window is not None:
         window = window_of(call, source)
@@ -99,6 +102,14 @@ def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Co
     shape = (*window.target, kernel.integers.shape[3])
     made = make_convolution(layer, source, shape, window, kernel, quantizers, layer.activation, context)
     return replace(made, groups=groups, depthwise=depthwise)
+
+
+def check_widths(layer: RandomBasisLayer) -> None:
+    """Refuse a layer with float parts."""
+    names = ["kernel_bits", *(["bias_bits"] if layer.use_bias else []), "activation_bits"]
+    missing = [name for name in names if getattr(layer, name) is None]
+    if missing:
+        raise UnsupportedLayerError(layer.name, f"it needs `{'`, `'.join(missing)}`, as float parts have no integers")
 
 
 def read_scale(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
@@ -155,7 +166,7 @@ def make_convolution(
         source,
         IntegerMap(shape, output),
         window,
-        Products(kernel.integers, bias, kernel.codes, bias_codes, int(bounds.max()), kernel.pruned),
+        Products(kernel.integers, bias, kernel.codes, bias_codes, int(bounds.max()), kernel.pruned, kernel.basis),
         plan_rounding(terms, output, relu=relu, highest=limit),
         gives_logits=context.gives_sums,
         shifts=kernel.shifts,

@@ -16,6 +16,7 @@ from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.rounding_steps import Rounding
 from keras_efficient.export.integer.windows import Window, total
 from keras_efficient.kinds.steps import Way
+from keras_efficient.layers.random_basis.integers import BasisCodes
 from keras_efficient.storage.moves import source_cells
 
 EXACT_IN_FLOAT32 = 2**24
@@ -69,7 +70,8 @@ class Products:
 
     `kernel` is (kernel rows, kernel columns, channels of a group, filters); `bias` one number an output channel, or
     None. `bound` is the largest magnitude of any partial sum of the products, in any order. `pruned`: the kernel was
-    pruned, so that its zeros are worth an encoding of their own.
+    pruned, so that its zeros are worth an encoding of their own. `basis`: what the kernel is made of, where it is not
+    stored.
     """
 
     kernel: np.ndarray
@@ -78,6 +80,7 @@ class Products:
     bias_codes: Codes | None
     bound: int
     pruned: bool = False
+    basis: BasisCodes | None = None
 
     def biases(self, channels: int) -> np.ndarray:
         return np.zeros(channels, np.int64) if self.bias is None else self.bias

@@ -7,17 +7,19 @@ import keras
 import numpy as np
 from keras import activations, ops
 
+from keras_efficient.kinds.random_basis import COORDINATE_BITS
 from keras_efficient.layers.arguments import optional_bits, positive_integer, whole_number
 from keras_efficient.layers.masking import masked
+from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.layers.quantized.kernel_layer import check_signed_output, may_be_negative
+from keras_efficient.layers.random_basis.integers import LEAST_BITS, SIGN_SALT, START_SALT, BasisCodes, BasisIntegers
 from keras_efficient.ops.covering import quantize_covering
 from keras_efficient.ops.hashing import hashed_uniform
 from keras_efficient.ops.sketches import bucket_sizes, coprime_width, strided_expand
-from keras_efficient.type_aliases import Activation, Config, Tensor
-
-SIGN_SALT, START_SALT = 0, 1
+from keras_efficient.type_aliases import Activation, Config, SignedOutput, Tensor
 
 
-class RandomBasisLayer(keras.layers.Layer):
+class RandomBasisLayer(QuantizedLayer):
     """A layer with a kernel in a fixed random subspace.
 
         kernel = theta0(seed) + basis(seed) z
@@ -35,11 +37,16 @@ class RandomBasisLayer(keras.layers.Layer):
         coordinate_bits, bias_bits: Widths in bits, 1 to 16, that z and the bias are rounded to whenever the
             layer computes, by `ops.quantize` with the smallest power-of-two scale that cuts nothing off;
             gradients pass straight through. None leaves them float.
+        kernel_bits: Width of the kernel's entries, 3 to 16, in the quantized modes: they are then the integers of
+            `BasisIntegers`, which C makes anew wherever it needs one. `coordinate_bits` is then 8 unless it is
+            given, and at least 3; the bias has a scale of its own and is rounded in the quantized modes only.
+        activation_bits: Width of the outputs in the quantized modes; None leaves them float.
+        signed_output: See `KernelLayer`; used with `activation_bits` only.
+        mode: See `QuantizedLayer`.
 
-    Weights: z (d,), which starts at zero, and bias.
+    Weights: z (d,), which starts at zero, bias, then the log2 scales (scalars) of kernel and bias, where there are
+    `kernel_bits`, and of the output.
     """
-
-    applies_pruning_masks = True  # see `layers.masking`
 
     def __init__(
         self,
@@ -49,15 +56,29 @@ class RandomBasisLayer(keras.layers.Layer):
         use_bias: bool = True,
         coordinate_bits: int | None = None,
         bias_bits: int | None = None,
+        kernel_bits: int | None = None,
+        activation_bits: int | None = None,
+        signed_output: SignedOutput = "auto",
+        mode: str = "float",
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(mode=mode, **kwargs)
         self.dimensions = positive_integer(dimensions, "dimensions")
         self.seed = whole_number(seed, "seed")
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
         self.coordinate_bits = optional_bits(coordinate_bits, "coordinate_bits")
         self.bias_bits = optional_bits(bias_bits, "bias_bits")
+        self.kernel_bits = optional_bits(kernel_bits, "kernel_bits")
+        self.activation_bits = optional_bits(activation_bits, "activation_bits")
+        self.signed_output = check_signed_output(signed_output)
+        if self.kernel_bits is not None:
+            for name in ("kernel_bits", "coordinate_bits"):
+                if (getattr(self, name) or LEAST_BITS) < LEAST_BITS:
+                    raise ValueError(
+                        f"`{name}` must be at least {LEAST_BITS} where `kernel_bits` is given. "
+                        f"Received: {name}={getattr(self, name)}"
+                    )
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         """The linear part of the layer without the bias."""
@@ -77,9 +98,39 @@ class RandomBasisLayer(keras.layers.Layer):
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=kernel_shape[-1:], initializer="zeros", autocast=False)
+        self.kernel_quantizer = self.bias_quantizer = self.activation_quantizer = None
+        if self.kernel_bits is not None:
+            self.kernel_quantizer = self.add_quantizer(
+                "kernel", self.kernel_bits, weight=self.z, read=self._float_kernel
+            )
+            if self.bias is not None and self.bias_bits is not None:
+                self.bias_quantizer = self.add_quantizer("bias", self.bias_bits, weight=self.bias)
+        if self.activation_bits is not None:
+            signed = may_be_negative(self.activation) if self.signed_output == "auto" else self.signed_output
+            self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, signed)
 
     def kernel(self) -> Tensor:
-        """The kernel, float32, made anew from the seed and z."""
+        """The kernel, float32, made anew from the seed and z; in the quantized modes with `kernel_bits` on its grid."""
+        values, quantizer = self._float_kernel(), self.kernel_quantizer
+        if quantizer is None or not self.current_mode.quantized:
+            return values
+        rounded = quantizer(values, self.current_mode)
+        integers = self.integers
+        return rounded + ops.stop_gradient(integers.kernel(self._coordinates(False), quantizer.scale) - rounded)
+
+    @property
+    def integers(self) -> BasisIntegers:
+        """The kernel's entries as integers of the seed and the coordinates."""
+        assert self.kernel_bits is not None
+        bits = self.coordinate_bits or COORDINATE_BITS
+        return BasisIntegers(self.kernel_shape, self.dimensions, self.seed, self.kernel_bits, bits)
+
+    def basis_codes(self) -> BasisCodes:
+        """The integers of the kernel and of what it is made of."""
+        assert self.kernel_quantizer is not None
+        return self.integers.made(self._coordinates(False), self.kernel_quantizer.scale)
+
+    def _float_kernel(self):
         return ops.reshape(self._start() + self._offset(), self.kernel_shape)
 
     def get_prunable_weights(self) -> list[keras.Variable]:
@@ -89,9 +140,15 @@ class RandomBasisLayer(keras.layers.Layer):
     def call(self, inputs: Tensor) -> Tensor:
         y = self.apply_kernel(inputs, ops.cast(self.kernel(), self.compute_dtype))
         if self.use_bias:
-            bias = quantize_covering(ops.convert_to_tensor(self.bias), self.bias_bits)
-            y = y + ops.cast(bias, self.compute_dtype)
-        return self.activation(y)
+            y = y + ops.cast(self._bias(), self.compute_dtype)
+        y = self.activation(y)
+        return y if self.activation_quantizer is None else self.activation_quantizer(y, self.current_mode)
+
+    def _bias(self):
+        bias = ops.convert_to_tensor(self.bias)
+        if self.kernel_bits is None:
+            return quantize_covering(bias, self.bias_bits)
+        return bias if self.bias_quantizer is None else self.bias_quantizer(bias, self.current_mode)
 
     def _start(self):
         receptive, (fan_in, fan_out) = math.prod(self.kernel_shape[:-2]), self.kernel_shape[-2:]
@@ -103,10 +160,13 @@ class RandomBasisLayer(keras.layers.Layer):
         rows, padded = math.prod(self.kernel_shape[:-1]), coprime_width(width, self.dimensions)
         positions = (np.arange(rows)[:, None] * padded + np.arange(width)).ravel()
         sizes = bucket_sizes(positions, self.dimensions)
-        coordinates = ops.cast(ops.convert_to_tensor(self.z), "float32")
-        z = masked(quantize_covering(coordinates, self.coordinate_bits), self.z)
+        z = self._coordinates(self.kernel_bits is None)
         vector = strided_expand(z, rows * padded, self.seed, SIGN_SALT, sizes)
         return ops.reshape(ops.reshape(vector, (rows, padded))[:, :width], (-1,))
+
+    def _coordinates(self, rounds):
+        z = ops.cast(ops.convert_to_tensor(self.z), "float32")
+        return masked(quantize_covering(z, self.coordinate_bits) if rounds else z, self.z)
 
     def get_config(self) -> Config:
         return {
@@ -117,4 +177,7 @@ class RandomBasisLayer(keras.layers.Layer):
             "use_bias": self.use_bias,
             "coordinate_bits": self.coordinate_bits,
             "bias_bits": self.bias_bits,
+            "kernel_bits": self.kernel_bits,
+            "activation_bits": self.activation_bits,
+            "signed_output": self.signed_output,
         }

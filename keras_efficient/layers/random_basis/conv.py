@@ -28,14 +28,15 @@ class RandomBasisConv2D(RandomBasisLayer):
     Args:
         filters: Number of output channels.
         kernel_size: Integer or pair (rows, columns).
-        dimensions, seed, activation, use_bias, coordinate_bits, bias_bits: See `RandomBasisLayer`.
+        dimensions, seed, activation, use_bias, coordinate_bits, bias_bits, kernel_bits, activation_bits,
+        signed_output, mode: See `RandomBasisLayer`.
         strides: Integer or pair (rows, columns).
         padding: `"valid"` or `"same"`.
 
     Input shape: (batch, rows, columns, channels).
     Output shape: (batch, new rows, new columns, filters).
 
-    Weights: z (dimensions,), bias (filters,).
+    Weights: z (dimensions,), bias (filters,), then scales as `RandomBasisLayer` says.
 
     Raises:
         ValueError: For wrong arguments, and in `build` if `dimensions` is larger than the kernel.
@@ -51,11 +52,9 @@ class RandomBasisConv2D(RandomBasisLayer):
         padding: str = "valid",
         activation: Activation = None,
         use_bias: bool = True,
-        coordinate_bits: int | None = None,
-        bias_bits: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(dimensions, seed, activation, use_bias, coordinate_bits, bias_bits, **kwargs)
+        super().__init__(dimensions, seed, activation, use_bias, **kwargs)
         self.filters = positive_integer(filters, "filters")
         self.kernel_size = integer_pair(kernel_size, "kernel_size")
         self.strides = integer_pair(strides, "strides")

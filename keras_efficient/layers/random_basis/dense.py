@@ -25,11 +25,12 @@ class RandomBasisDense(RandomBasisLayer):
 
     Args:
         units: Number of outputs.
-        dimensions, seed, activation, use_bias, coordinate_bits, bias_bits: See `RandomBasisLayer`.
+        dimensions, seed, activation, use_bias, coordinate_bits, bias_bits, kernel_bits, activation_bits,
+        signed_output, mode: See `RandomBasisLayer`.
 
     Input shape: (batch, ..., inputs). Output shape: (batch, ..., units).
 
-    Weights: z (dimensions,), bias (units,).
+    Weights: z (dimensions,), bias (units,), then scales as `RandomBasisLayer` says.
 
     Raises:
         ValueError: For wrong arguments, and in `build` if `dimensions` is larger than inputs x units.
@@ -48,11 +49,9 @@ class RandomBasisDense(RandomBasisLayer):
         seed: int = 0,
         activation: Activation = None,
         use_bias: bool = True,
-        coordinate_bits: int | None = None,
-        bias_bits: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(dimensions, seed, activation, use_bias, coordinate_bits, bias_bits, **kwargs)
+        super().__init__(dimensions, seed, activation, use_bias, **kwargs)
         self.units = positive_integer(units, "units")
         self.supports_masking = True
 
