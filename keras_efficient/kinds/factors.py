@@ -72,7 +72,9 @@ def monarch_sizes(units: int, inputs: int, blocks: int | None = None) -> BlockSi
     common, between = math.gcd(units, inputs), min(units, inputs)
     if blocks is None:
         blocks = largest_divisor(common, math.isqrt(between))
-    blocks = check_divisor(blocks, "blocks", common, f"the largest common divisor of {inputs} inputs and {units} outputs")
+    blocks = check_divisor(
+        blocks, "blocks", common, f"the largest common divisor of {inputs} inputs and {units} outputs"
+    )
     return BlockSizes(blocks, inputs // blocks, between // blocks, units // blocks)
 
 

@@ -190,14 +190,15 @@ def kronecker_factors(layer: layers.PHMDense, matrix: np.ndarray) -> list[np.nda
 
 def monarch_factors(layer: layers.MonarchDense, matrix: np.ndarray) -> list[np.ndarray]:
     """Block (k, g) of the matrix is R_k' L_g', of the columns that g passes on to k and that no other block has."""
-    sizes = monarch_sizes(*matrix.shape, layer.blocks)
+    units, inputs = matrix.shape
+    sizes = monarch_sizes(units, inputs, layer.blocks)
     left, right = (np.empty(factor.shape) for factor in layer.factors)
     blocks = matrix.reshape(sizes.blocks, sizes.outputs, sizes.blocks, sizes.inputs)
     for g, k in np.ndindex(sizes.blocks, sizes.blocks):
         columns = np.array(sizes.passed_on(g, k), int)
-        outputs, inputs = low_rank(blocks[k, :, g], len(columns))
-        left[g][:, columns] = inputs
-        right[k][columns * sizes.blocks + g - k * sizes.inner] = outputs.T
+        second, first = low_rank(blocks[k, :, g], len(columns))
+        left[g][:, columns] = first
+        right[k][columns * sizes.blocks + g - k * sizes.inner] = second.T
     return [left, right]
 
 
