@@ -23,8 +23,8 @@ class MonarchDense(FactoredDense):
     h = min(inputs, units). u is a matrix (b, h / b), a row for each block: number j of block g goes to place j b + g of
     v, which is cut into b equal blocks again. It stores h (inputs + units) / b numbers, and takes as many products.
 
-    The kernel, cut into b x b equal blocks, has blocks of rank h / b^2 each, rounded up or down where b^2 does not divide
-    h. So each output depends on each input for b up to the square root of h; with more blocks some are zero.
+    The kernel, cut into b x b equal blocks, has blocks of rank h / b^2 each, rounded up or down where b^2 does not
+    divide h. So each output depends on each input for b up to the square root of h; with more blocks some are zero.
 
     Source: Dao et al., "Monarch: Expressive Structured Matrices for Efficient and Accurate Training", ICML 2022, where
     inputs = units = b^2 and the outputs are permuted as well: here they stay in the order of R's blocks, which is the
