@@ -59,6 +59,8 @@ LAYERS = [
     ("ke.LPHMDense(8, ...)", "rank", "2", COUNT),
     ("ke.DualLPHMDense(8, ...)", "rank", "2", SOME_COUNT),
     ("ke.LowRankDense(8, ...)", "rank", "2", SOME_COUNT),
+    ("ke.MonarchDense(...)", "units", "8", COUNT),
+    ("ke.MonarchDense(8, ...)", "blocks", "2", ("3", "0", "'2'")),
     ("ke.PHMConv2D(8, ...)", "kernel_size", "3", ("0", "'3'")),
     ("ke.TaylorDualLPHM(8, 2, 2, 2, ...)", "order", "2", ("0", "4", "'2'")),
     ("ke.TaylorDualLPHM(8, 2, 2, 2, ...)", "layout", "'tinybig'", NAME),

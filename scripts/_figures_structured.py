@@ -58,13 +58,18 @@ def kronecker_speed_table():
     names = {
         **{"phm_8_terms": "`PHMDense`, 8 terms", "low_rank_8": "`LowRankDense`, rank 8"},
         **{"lphm_rank_8": "`LPHMDense`, rank 8", "dual_lphm_rank_8": "`DualLPHMDense`, rank 8"},
+        "monarch": "`MonarchDense`, 32 to 64 blocks",
     }
     sizes = figures("benchmark_kronecker")["sizes"]
     rows = [
         [label, *(f"{sides[name]['forward_backward']['times_faster']:.1f}" for sides in sizes.values())]
         for name, label in names.items()
+        if all(name in sides for sides in sizes.values())  # a layer that is newer than the record has no row yet
     ]
-    title = "Kronecker layers against `Dense` of their size, batch 64, forward and backward: times faster (TensorFlow)"
+    title = (
+        "Kronecker, low-rank and Monarch layers against `Dense` of their size, batch 64, forward and backward: times "
+        "faster (TensorFlow)"
+    )
     return Table(title, "benchmark_kronecker.py", ["layer", *sizes], rows, "benchmark_kronecker")
 
 

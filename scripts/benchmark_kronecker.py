@@ -1,4 +1,4 @@
-"""Forward and backward passes of the layers with Kronecker factors against Dense, and tinyBIG's network.
+"""Forward and backward passes of the layers with small factors against Dense, and tinyBIG's network.
 
 Square layers d x d, batch 64, p = q = the power of two below the square root of d; then one training step of tinyBIG's
 9,330-parameter network (exact layout, and aligned Kronecker) against a dense one 784-64-64-10. All sides are compiled,
@@ -33,6 +33,7 @@ def layers_of(size):
         "lphm_rank_8": ke.LPHMDense(size, 8, **sizes),
         "dual_lphm_rank_8": ke.DualLPHMDense(size, 8, **sizes),
         "low_rank_8": ke.LowRankDense(size, 8),
+        "monarch": ke.MonarchDense(size),
     }
 
 

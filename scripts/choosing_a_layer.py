@@ -1,4 +1,4 @@
-"""One dense layer in twelve forms: the bytes, the speed and the accuracy of each.
+"""One dense layer in fourteen forms: the bytes, the speed and the accuracy of each.
 
     image (784) -> the layer: 256 units, relu -> Dense(10)
 
@@ -8,6 +8,7 @@ layer alone, as `ke.estimate_storage` prices it. The forward time is that of the
 the same process, in turn, compiled.
 
     python scripts/choosing_a_layer.py --data-dir DIR [--quick]
+    python scripts/choosing_a_layer.py --data-dir DIR --only Monarch     # these forms, in the results that are there
     python scripts/choosing_a_layer.py --times     # measures the forward times anew, on a machine with less to do
 """
 
@@ -17,7 +18,7 @@ from collections.abc import Callable
 
 import keras
 from _epochs import accuracy
-from _results import figures, write_results
+from _results import record, write_results
 from _timing import compare, forward_step
 from _trainings import spread
 
@@ -60,6 +61,9 @@ def forms():
     def low_rank(**common):
         return ke.LowRankDense(UNITS, rank=16, **common)
 
+    def monarch(**common):
+        return ke.MonarchDense(UNITS, blocks=16, **common)
+
     def phm(**common):
         return ke.PHMDense(UNITS, 4, *FACTOR, **common)
 
@@ -76,6 +80,8 @@ def forms():
         "`DenseQ`, 4 bits, pruned to 80 % zeros": Form(dense, quantized=True, sparsity=0.8),
         "`LowRankDense(rank=16)`": Form(low_rank),
         "`LowRankDense(rank=16)`, 4 bits": Form(low_rank, quantized=True),
+        "`MonarchDense(blocks=16)`": Form(monarch),
+        "`MonarchDense(blocks=16)`, 4 bits": Form(monarch, quantized=True),
         "`ACDCDense(depth=4)`": Form(acdc, diagonals=True),
         "`PHMDense(terms=4)`": Form(phm),
         "`PHMDense(terms=4)`, 4 bits": Form(phm, quantized=True),
@@ -138,10 +144,9 @@ def measure(form, data, settings):
     }
 
 
-def forward_times(rounds):
+def forward_times(every, rounds):
     """How many times as long as Dense each form takes for a batch, forward; a pruned layer is a plain one when used."""
     x = keras.random.normal((BATCH, INPUTS), seed=0)
-    every = forms()
     plain = {name: form for name, form in every.items() if not form.sparsity}
     models = {name: keras.Sequential([keras.Input((INPUTS,)), form.layer()]) for name, form in plain.items()}
     for model in models.values():
@@ -149,6 +154,14 @@ def forward_times(rounds):
     times = compare({name: forward_step(model) for name, model in models.items()}, x, rounds)
     found = {(form.make, form.quantized): 1 / times[name]["times_faster"] for name, form in plain.items()}
     return {name: round(found[form.make, form.quantized], 2) for name, form in every.items()}
+
+
+def earlier_rows():
+    """The figures that are there, each form with the date and the machine that it was measured on."""
+    earlier = record("choosing_a_layer")
+    for row in earlier["figures"]["forms"].values():
+        row.setdefault("measured", {"date": earlier["date"], "machine": earlier["machine"]})
+    return earlier["figures"]
 
 
 def load(data_dir, quick):
@@ -163,23 +176,31 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
     parser.add_argument("--quick", action="store_true", help="1,000 images of each part, two epochs, one rate and seed")
+    parser.add_argument("--only", default="", help="a part of the names of the forms to measure; the others stay")
     parser.add_argument("--times", action="store_true", help="only the forward times, in the results that are there")
     arguments = parser.parse_args()
     settings = {"learning_rates": RATES, "seeds": SEEDS, "epochs": EPOCHS, "batch": BATCH}
     if arguments.quick:
         settings = {"learning_rates": RATES[1:2], "seeds": SEEDS[:1], "epochs": 2, "batch": BATCH}
-    times = forward_times(3 if arguments.quick else ROUNDS)
+    every = forms()
+    chosen = {name: form for name, form in every.items() if arguments.only in name}
+    if not chosen:
+        parser.error(f"--only must be a part of a form's name, of {', '.join(every)}. Received: {arguments.only}")
+    first = dict(list(every.items())[:1])  # Dense, which all times are compared to
+    times = forward_times(first | chosen, 3 if arguments.quick else ROUNDS)
     print(times, flush=True)
-    if arguments.times:
-        found = figures("choosing_a_layer")
-    else:
+    found = {"dataset": "mnist", "inputs": INPUTS, "units": UNITS, **settings, "forms": {}}
+    if arguments.times or arguments.only:
+        found = earlier_rows()
+    if not arguments.times:
         data = load(arguments.data_dir, arguments.quick)
-        rows = {name: measure(form, data, settings) for name, form in forms().items()}
-        found = {"dataset": "mnist", "inputs": INPUTS, "units": UNITS, **settings, "forms": rows}
-    for name, row in found["forms"].items():
-        row["forward_time"] = times[name]
-        print(name, row)
+        found["forms"] |= {name: measure(form, data, settings) for name, form in chosen.items()}
+    for name in chosen:
+        found["forms"][name]["forward_time"] = times[name]
+        print(name, found["forms"][name])
     command = "python scripts/choosing_a_layer.py --data-dir DIR"
+    if arguments.only:
+        command += f" && {command} --only {arguments.only}"
     print(write_results("choosing_a_layer", found, settings["seeds"], command, arguments.quick).name)
 
 

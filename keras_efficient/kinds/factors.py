@@ -35,6 +35,49 @@ def factor_sizes(units: int, inputs: int, p: int | None = None, q: int | None = 
     return FactorSizes(p, q, units // p, inputs // q)
 
 
+class BlockSizes(NamedTuple):
+    """`blocks` matrices (inputs, inner), then as many (inner, outputs)."""
+
+    blocks: int
+    inputs: int
+    inner: int
+    outputs: int
+
+    @property
+    def stored(self) -> int:
+        """Numbers in all matrices."""
+        return self.blocks * self.inner * (self.inputs + self.outputs)
+
+    def passed_on(self, first: int, second: int) -> range:
+        """The columns of matrix `first` of the first product whose sums matrix `second` of the other takes.
+
+        The sum of column i of matrix g lies at place i blocks + g; matrix k takes places k inner to (k + 1) inner - 1.
+        """
+        start, end = (math.ceil((matrix * self.inner - first) / self.blocks) for matrix in (second, second + 1))
+        return range(start, end)
+
+    @property
+    def minimal(self) -> int:
+        """The fewest numbers for the same kernels: block (g, k) of a kernel has the rank of what g passes on to k."""
+        ranks = [len(self.passed_on(g, k)) for g in range(self.blocks) for k in range(self.blocks)]
+        return sum(min(rank * (self.inputs + self.outputs), self.inputs * self.outputs) for rank in ranks)
+
+
+def monarch_sizes(units: int, inputs: int, blocks: int | None = None) -> BlockSizes:
+    """The sizes of the two block-diagonal matrices of a Monarch matrix, with min(inputs, units) sums between them.
+
+    `blocks` defaults to the largest common divisor of inputs and units up to the square root of these
+    sums: up to there each output depends on each input. Raises ValueError for one that does not divide.
+    """
+    common, between = math.gcd(units, inputs), min(units, inputs)
+    if blocks is None:
+        blocks = largest_divisor(common, math.isqrt(between))
+    blocks = check_divisor(
+        blocks, "blocks", common, f"the largest common divisor of {inputs} inputs and {units} outputs"
+    )
+    return BlockSizes(blocks, inputs // blocks, between // blocks, units // blocks)
+
+
 def taylor_sizes(
     units: int, inputs: int, p: int | None = None, q: int | None = None, order: int = 2, layout: str = "tinybig"
 ) -> FactorSizes:
@@ -73,7 +116,12 @@ def expanded_size(inputs: int, order: int) -> int:
 
 def default_divisor(size: int) -> int:
     """The largest divisor that is not above the square root (tinyBIG's rule)."""
-    return next(d for d in range(math.isqrt(size), 0, -1) if size % d == 0)
+    return largest_divisor(size, math.isqrt(size))
+
+
+def largest_divisor(size: int, most: int) -> int:
+    """The largest divisor of `size` that is not above `most`, which is at least 1."""
+    return next(d for d in range(most, 0, -1) if size % d == 0)
 
 
 def check_divisor(value: Any, name: str, size: int, what: str) -> int:
@@ -87,7 +135,7 @@ def check_divisor(value: Any, name: str, size: int, what: str) -> int:
 
 def nearest_divisors(size: int, value: int) -> list[int]:
     """The divisors of `size` next to `value`, below and above where there are both."""
-    below = [d for d in range(min(value, size), 0, -1) if size % d == 0][:1]
+    below = [largest_divisor(size, min(value, size))]
     above = [d for d in range(value, size + 1) if size % d == 0][:1]
     return below + above
 

@@ -1,4 +1,4 @@
-"""Layers with Kronecker factors: what the factors hold, and the sums that pass between them.
+"""Layers whose kernel is made of factors: what the factors hold, and the sums that pass between them.
 
 Sums between two factors are accumulators of 32 bits. A single vector passes step by step, so that
 two neighbours in the chain input, sums, outputs are alive at once. Of several vectors (inputs of
@@ -19,7 +19,7 @@ from keras_efficient.kinds.factor_costs import (
     low_rank_products,
     sum_products,
 )
-from keras_efficient.kinds.factors import FactorSizes, factor_sizes, taylor_sizes
+from keras_efficient.kinds.factors import FactorSizes, factor_sizes, monarch_sizes, taylor_sizes
 from keras_efficient.kinds.fields import OPTIONAL_BITS, check_size
 from keras_efficient.kinds.kind import Kind, Price
 from keras_efficient.kinds.measures import (
@@ -53,6 +53,13 @@ def taylor_shape(config: Config, shape: Shape) -> Shape:
     if shape[-1] is not None:
         settings = {key: config[key] for key in ("order", "layout") if key in config}
         taylor_sizes(behind[-1], shape[-1], config.get("p"), config.get("q"), **settings)
+    return behind
+
+
+def monarch_shape(config: Config, shape: Shape) -> Shape:
+    behind = dense_shape(config, shape)
+    if shape[-1] is not None:
+        monarch_sizes(behind[-1], shape[-1], config.get("blocks"))
     return behind
 
 
@@ -138,6 +145,12 @@ def matrix_plan(config: Config, inputs: int) -> Plan:
     rank = config["rank"]
     counts = pair(config["units"], inputs, rank)
     return Plan(*counts, counts[0], (rank,))
+
+
+def monarch_plan(config: Config, inputs: int) -> Plan:
+    """Two block-diagonal matrices: each number takes part in one product a sample."""
+    sizes = monarch_sizes(config["units"], inputs, config.get("blocks"))
+    return Plan(sizes.stored, sizes.minimal, sizes.stored, (sizes.blocks * sizes.inner,))
 
 
 def tinybig_steps(sizes: FactorSizes, products: int, rank: int | None) -> tuple[int, tuple[int, ...]]:
@@ -228,6 +241,7 @@ OWN = {
     "LPHMDense": Kind(shape=factored_shape, settings=RANK, required=("rank",), price=factored_price(low_rank_plan)),
     "DualLPHMDense": Kind(shape=factored_shape, settings=RANK, required=("rank",), price=factored_price(dual_plan)),
     "LowRankDense": Kind(shape=dense_shape, settings=RANK, required=("rank",), price=factored_price(matrix_plan)),
+    "MonarchDense": Kind(shape=monarch_shape, settings=OPTIONAL_BITS, price=factored_price(monarch_plan)),
     "TaylorDualLPHM": Kind(
         shape=taylor_shape,
         settings=RANK,

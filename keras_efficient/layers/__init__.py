@@ -10,6 +10,7 @@ from keras_efficient.layers.acdc.grouped_shuffle_dense import GroupedShuffleDens
 from keras_efficient.layers.kronecker.dual_lphm_dense import DualLPHMDense
 from keras_efficient.layers.kronecker.low_rank_dense import LowRankDense
 from keras_efficient.layers.kronecker.lphm_dense import LPHMDense
+from keras_efficient.layers.kronecker.monarch_dense import MonarchDense
 from keras_efficient.layers.kronecker.phm_conv2d import PHMConv2D
 from keras_efficient.layers.kronecker.phm_dense import PHMDense
 from keras_efficient.layers.kronecker.taylor_dual_lphm import TaylorDualLPHM
@@ -64,6 +65,7 @@ __all__ = [
     "MaximumQ",
     "MeanPoolingQ",
     "MinimumQ",
+    "MonarchDense",
     "MultiplyQ",
     "PHMConv2D",
     "PHMDense",

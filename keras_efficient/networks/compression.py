@@ -12,6 +12,7 @@ from keras import activations
 from keras_efficient import layers
 from keras_efficient.copies.layers import carry_weights, copy_of
 from keras_efficient.copies.rebuild import Rebuilder, check_model
+from keras_efficient.kinds.factors import monarch_sizes
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
 from keras_efficient.layers.kronecker.factored_layer import FactoredLayer
 from keras_efficient.reading.graph import Node
@@ -43,6 +44,7 @@ def compress(model: keras.Model, layer: str | keras.layers.Layer, into: keras.la
     * `LowRankDense`: the truncated singular value decomposition; the best there is.
     * `PHMDense`: the same of the kernel with each block as a row (Van Loan & Pitsianis, 1993); the best
       sum of that many Kronecker products.
+    * `MonarchDense`: the same of each block of the kernel (Dao et al., 2022); the best there is.
     * `LPHMDense`, `DualLPHMDense`: one factor after the other, each the best for the other, 30 times.
     * `ACDCDense` and the like: 600 steps of Adam on the kernel from the layer's own start, or on outputs
       for normal random inputs where the layer is not linear.
@@ -63,8 +65,8 @@ def compress(model: keras.Model, layer: str | keras.layers.Layer, into: keras.la
         ValueError: Layers that are not there, not dense, or of another number of units; an `into` that
             is built already.
 
-    Source: Eckart & Young, 1936 (low rank); Van Loan & Pitsianis, 1993 (Kronecker products); the alternating
-    and the gradient fits are this package's.
+    Source: Eckart & Young, 1936 (low rank); Van Loan & Pitsianis, 1993 (Kronecker products); Dao et al., 2022
+    (Monarch); the alternating and the gradient fits are this package's.
     """
     check_model(model)
     old = find_dense(model, layer)
@@ -186,6 +188,20 @@ def kronecker_factors(layer: layers.PHMDense, matrix: np.ndarray) -> list[np.nda
     return [a.T, b.T]
 
 
+def monarch_factors(layer: layers.MonarchDense, matrix: np.ndarray) -> list[np.ndarray]:
+    """Block (k, g) of the matrix is R_k' L_g', of the columns that g passes on to k and that no other block has."""
+    units, inputs = matrix.shape
+    sizes = monarch_sizes(units, inputs, layer.blocks)
+    left, right = (np.empty(factor.shape) for factor in layer.factors)
+    blocks = matrix.reshape(sizes.blocks, sizes.outputs, sizes.blocks, sizes.inputs)
+    for g, k in np.ndindex(sizes.blocks, sizes.blocks):
+        columns = np.array(sizes.passed_on(g, k), int)
+        second, first = low_rank(blocks[k, :, g], len(columns))
+        left[g][:, columns] = first
+        right[k][columns * sizes.blocks + g - k * sizes.inner] = second.T
+    return [left, right]
+
+
 def low_rank_kronecker_factors(layer: layers.LPHMDense, matrix: np.ndarray) -> list[np.ndarray]:
     """A kron S T'."""
     p, q = layer.factors[0].shape
@@ -269,6 +285,7 @@ def relative_error(layer: keras.layers.Layer, kernel: np.ndarray) -> float:
 FITS = {
     layers.LowRankDense: low_rank_factors,
     layers.PHMDense: kronecker_factors,
+    layers.MonarchDense: monarch_factors,
     layers.LPHMDense: low_rank_kronecker_factors,
     layers.DualLPHMDense: dual_kronecker_factors,
 }

@@ -1,5 +1,6 @@
 """Pure tensor functions on `keras.ops`: no state, no classes, the same numbers on every backend."""
 
+from keras_efficient.ops.blocks import monarch
 from keras_efficient.ops.covering import covering_log2_scale, quantize_covering
 from keras_efficient.ops.dct import dct, dct_matrix, idct
 from keras_efficient.ops.depthwise_conv import depthwise_conv
@@ -31,6 +32,7 @@ __all__ = [
     "kronecker_low_rank",
     "kronecker_sum",
     "low_rank",
+    "monarch",
     "permute",
     "power_of_two",
     "quantize",

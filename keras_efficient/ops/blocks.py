@@ -1,4 +1,4 @@
-"""Products with block-diagonal matrices."""
+"""Products with block-diagonal matrices, and the shuffle between two of them."""
 
 from keras import ops
 
@@ -18,3 +18,38 @@ def block_product(x: Tensor, blocks: Tensor) -> Tensor:
     groups, inputs, outputs = blocks.shape
     split = ops.swapaxes(ops.reshape(x, (-1, groups, inputs)), 0, 1)
     return ops.reshape(ops.swapaxes(ops.matmul(split, blocks), 0, 1), (-1, groups * outputs))
+
+
+def shuffle_groups(x: Tensor, groups: int) -> Tensor:
+    """`y[n, i groups + g] = x[n, g m + i]`: the groups as rows of a matrix, read by columns.
+
+    Args:
+        x: Tensor (n, groups m).
+        groups: How many groups x has.
+
+    Returns:
+        Tensor (n, groups m).
+    """
+    split = ops.reshape(x, (-1, groups, x.shape[-1] // groups))
+    return ops.reshape(ops.swapaxes(split, 1, 2), (-1, x.shape[-1]))
+
+
+def monarch(x: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Two block-diagonal products with a shuffle between them.
+
+    Args:
+        x: Tensor (n, blocks m).
+        left: Tensor (blocks, m, c).
+        right: Tensor (blocks, c, m').
+
+    Returns:
+        Tensor (n, blocks m').
+
+    Multiply-adds a sample: blocks c (m + m').
+    """
+    return block_product(shuffle_groups(block_product(x, left), left.shape[0]), right)
+
+
+def monarch_matrix(left: Tensor, right: Tensor) -> Tensor:
+    """The matrix (blocks m, blocks m') that `monarch` multiplies by, for tests and export."""
+    return monarch(ops.eye(left.shape[0] * left.shape[1], dtype=left.dtype), left, right)

@@ -61,6 +61,7 @@ WRONG_ITEMS = [
     ({"class_name": "GaussianNoise"}, ["the configuration needs 'stddev'"]),
     ({"class_name": "LPHMDense", "config": {"units": 4}}, ["the configuration needs 'rank'"]),
     ({"class_name": "LowRankDense", "config": {"units": 4, "rank": "x"}}, ["rank must be an integer", "'x'"]),
+    ({"class_name": "MonarchDense", "config": {"units": 4, "blocks": 1.5}}, ["blocks must be an integer", "1.5"]),
     ({"class_name": "PHMDense", "config": {"units": 4, "terms": -1}}, ["terms must be at least 1"]),
     ({"class_name": "PHMDense", "config": {"units": 4, "kernel_bits": 99}}, ["kernel_bits must be 1 to 16"]),
     ({"class_name": "ACDCDense", "config": {"units": 4, "depth": 0}}, ["depth must be at least 1"]),

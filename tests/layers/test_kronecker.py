@@ -362,6 +362,106 @@ class TestLowRankDense(RankContract, DenseContract):
         return a @ b.T
 
 
+@pytest.mark.filterwarnings("ignore:.*is wasted on")
+class TestMonarchDense(DenseContract):
+    layer_class = ke.MonarchDense
+    factor_names = ("L", "R")
+    arguments = {**_SETTINGS, "units": 8, "blocks": 2}
+
+    def matrix(self, left, right):
+        """Sum j of block g goes to place j blocks + g, one product after the other."""
+        (blocks, inputs, inner), outputs = left.shape, right.shape[2]
+        w = np.zeros((blocks, outputs, blocks, inputs))
+        for g, j in np.ndindex(blocks, inner):
+            k, row = divmod(j * blocks + g, inner)
+            w[k, :, g] += np.outer(right[k, row], left[g, :, j])
+        return w.reshape(blocks * outputs, blocks * inputs)
+
+    @pytest.mark.parametrize(
+        "inputs, units, blocks",
+        [(16, 16, 4), (20, 30, 5), (30, 20, 2), (12, 24, 6), (24, 36, 3), (9, 9, 9), (18, 12, 1), (12, 20, None)],
+    )
+    def test_sizes(self, inputs, units, blocks):
+        layer = ke.MonarchDense(units, blocks, use_bias=False)
+        layer.build((None, inputs))
+        layer.set_weights([normal(*w.shape, seed=i) for i, w in enumerate(layer.weights)])
+        w, x = self.matrix(*layer.get_weights()), normal(3, inputs, seed=5)
+        np.testing.assert_allclose(to_numpy(layer.dense_kernel()), w.T, atol=1e-6)
+        np.testing.assert_allclose(to_numpy(layer(x)), x @ w.T, atol=1e-5 * np.abs(w).sum(1).max())
+        h = min(inputs, units)
+        assert layer.count_params() == h * (inputs + units) // layer.factors[0].shape[0]
+
+    def test_the_matrix_of_the_paper(self):
+        """Section 3.1: M = P L P' R of b^2 inputs, R and L block-diagonal, P x = x as a matrix, read by columns."""
+        b = 3
+        layer = ke.MonarchDense(b * b, b, use_bias=False)
+        layer.build((None, b * b))
+        first, second = (normal(b, b, b, seed=i) for i in (1, 2))
+        layer.set_weights([first, second])
+        permutation = np.eye(b * b)[np.arange(b * b).reshape(b, b).T.ravel()]
+        diagonal = [np.zeros((b * b, b * b)) for _ in range(2)]
+        for matrix, blocks in zip(diagonal, (first, second), strict=True):
+            for g in range(b):
+                matrix[g * b : (g + 1) * b, g * b : (g + 1) * b] = blocks[g].T
+        paper = permutation @ diagonal[1] @ permutation.T @ diagonal[0]
+        np.testing.assert_allclose(permutation @ to_numpy(layer.dense_kernel()).T, paper, atol=1e-6)
+
+    @pytest.mark.parametrize("inputs, units, blocks, ranks", [(16, 32, 4, {1}), (32, 48, 2, {8}), (24, 36, 3, {2, 3})])
+    def test_each_block_of_the_kernel_has_a_low_rank(self, inputs, units, blocks, ranks):
+        layer = ke.MonarchDense(units, blocks)
+        layer.build((None, inputs))
+        kernel = to_numpy(layer.dense_kernel()).reshape(blocks, inputs // blocks, blocks, units // blocks)
+        found = np.linalg.matrix_rank(kernel.swapaxes(1, 2), tol=1e-6)
+        assert set(found.ravel().tolist()) == ranks
+        assert found.sum() == blocks * (min(inputs, units) // blocks)
+
+    @pytest.mark.one_backend
+    @pytest.mark.parametrize("inputs, units, blocks", [(60, 120, 5), (120, 60, 12), (48, 48, None)])
+    def test_all_outputs_start_with_the_variance_of_glorot(self, inputs, units, blocks):
+        keras.utils.set_random_seed(0)
+        squares = []
+        for _ in range(60):
+            layer = ke.MonarchDense(units, blocks, use_bias=False)
+            layer.build((None, inputs))
+            squares.append((to_numpy(layer.dense_kernel()) ** 2).sum(0))
+        by_block = np.mean(squares, 0).reshape(layer.factors[0].shape[0], -1).mean(1)
+        np.testing.assert_allclose(by_block, inputs * 2 / (inputs + units), rtol=0.2)
+
+    @pytest.mark.parametrize(
+        "inputs, units, blocks", [(64, 64, 8), (784, 256, 16), (784, 10, 2), (240, 120, 10), (9, 8, 1), (12, 18, 3)]
+    )
+    def test_default_blocks(self, inputs, units, blocks):
+        layer = ke.MonarchDense(units)
+        layer.build((None, inputs))
+        assert layer.factors[0].shape == (blocks, inputs // blocks, min(inputs, units) // blocks)
+        assert layer.factors[1].shape == (blocks, min(inputs, units) // blocks, units // blocks)
+        assert layer.blocks is None
+
+    @pytest.mark.parametrize(
+        "change, message",
+        [
+            ({"blocks": 3}, r"`blocks` must divide the outputs, 8; the nearest is 2 or 4. Received: blocks=3"),
+            (
+                {"blocks": 8},
+                "`blocks` must divide the largest common divisor of 12 inputs and 8 outputs, 4; the nearest is 4. "
+                "Received: blocks=8",
+            ),
+            ({"blocks": 0}, "`blocks` must be a positive integer. Received: blocks=0"),
+            ({"blocks": 2.0}, "`blocks` must be a positive integer. Received: blocks=2.0"),
+            ({"blocks": "2"}, "`blocks` must be a positive integer. Received: blocks='2'"),
+        ],
+    )
+    def test_wrong_blocks_are_refused(self, change, message):
+        with pytest.raises(ValueError, match=message):
+            self.layer_class(**{**self.arguments, **change}).build(self.input_shape)
+
+    def test_wasted_blocks_are_warned_of(self):
+        with pytest.warns(UserWarning, match="blocks=2 is wasted on a kernel of 8 x 8: L and R store 64 numbers .* 64"):
+            ke.MonarchDense(8, 2).build((None, 8))
+        with warnings.catch_warnings(action="error"):
+            ke.MonarchDense(8, 2).build((None, 12))
+
+
 class TestPHMConv2D(FactoredContract):
     layer_class = ke.PHMConv2D
     left_out = ("dilation_rate",)  # with strides of 1 only: in test_dilated_windows

@@ -173,6 +173,7 @@ LAYERS = {
     "LPHMDense": (lambda: ke.LPHMDense(6, 1), ROW),
     "DualLPHMDense": (lambda: ke.DualLPHMDense(6, 1), ROW),
     "LowRankDense": (lambda: ke.LowRankDense(6, 2), ROW),
+    "MonarchDense": (lambda: ke.MonarchDense(6), ROW),
     "TaylorDualLPHM": (lambda: ke.TaylorDualLPHM(6, 1, 2, 9, layout="kronecker"), ROW),
     "RandomBasisDense": (lambda: ke.RandomBasisDense(6, 20), ROW),
     "RandomBasisConv2D": (lambda: ke.RandomBasisConv2D(3, 3, 20), IMAGE),

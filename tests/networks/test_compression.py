@@ -20,6 +20,13 @@ def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape)
 
 
+def monarch_kernel(inputs, units, blocks):
+    layer = ke.MonarchDense(units, blocks)
+    layer.build((None, inputs))
+    layer.set_weights([normal(*weight.shape, seed=i) for i, weight in enumerate(layer.weights)])
+    return keras.ops.convert_to_numpy(layer.dense_kernel())
+
+
 STRUCTURED = {
     "low rank": (normal(12, 2) @ normal(2, 8, seed=1), lambda: ke.LowRankDense(8, rank=2)),
     "two products": (
@@ -34,6 +41,8 @@ STRUCTURED = {
         np.kron(normal(2, 1) @ normal(1, 3, seed=1), normal(4, 1, seed=2) @ normal(1, 4, seed=3)).T,
         lambda: ke.DualLPHMDense(8, rank=1, p=2, q=3),
     ),
+    "two block products": (monarch_kernel(12, 8, 2), lambda: ke.MonarchDense(8, blocks=2)),
+    "more blocks than inner numbers": (monarch_kernel(12, 8, 4), lambda: ke.MonarchDense(8, blocks=4)),
 }
 
 
@@ -62,6 +71,16 @@ def test_the_nearest_kernel(name):
         matrix = matrix.reshape(2, 4, 3, 4).transpose(0, 2, 1, 3).reshape(6, 16)
     values = np.linalg.svd(matrix, compute_uv=False)
     np.testing.assert_allclose(error, np.sqrt((values[2:] ** 2).sum() / (values**2).sum()), rtol=1e-4)
+
+
+def test_the_nearest_kernel_of_two_block_products():
+    """Blocks of 12 x 8 and rank 3 or 2: the error is that of the singular values left out of each."""
+    kernel = normal(36, 24, seed=4)
+    _, error = ke.compress(dense_model(kernel), "wide", ke.MonarchDense(24, blocks=3))
+    values = np.linalg.svd(kernel.reshape(3, 12, 3, 8).swapaxes(1, 2), compute_uv=False)
+    ranks = np.array([[sum((3 * j + g) // 8 == k for j in range(8)) for k in range(3)] for g in range(3)])
+    left_out = np.where(np.arange(8) < ranks[..., None], 0, values)
+    np.testing.assert_allclose(error, np.linalg.norm(left_out) / np.linalg.norm(values), rtol=1e-4)
 
 
 @pytest.mark.skipif(keras.backend.backend() == "numpy", reason="numpy does not train")

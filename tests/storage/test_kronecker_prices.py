@@ -10,6 +10,7 @@ DENSE = {
     "LPHMDense": {"units": 256, "rank": 3, "p": 16, "q": 28},
     "DualLPHMDense": {"units": 256, "rank": 3, "p": 16, "q": 28},
     "LowRankDense": {"units": 256, "rank": 3},
+    "MonarchDense": {"units": 256, "blocks": 8},
     "TaylorDualLPHM": {"units": 64, "rank": 5, "p": 8, "q": 784},
 }
 
@@ -44,6 +45,7 @@ def test_the_network_of_tinybig():
         ("LPHMDense", 448 + 3 * 44 + 256, 3 * (784 + 448 + 256)),
         ("DualLPHMDense", 3 * 88 + 256, 3 * (784 + 3 * 44 + 256)),
         ("LowRankDense", 3 * (256 + 784) + 256, 3 * (256 + 784)),
+        ("MonarchDense", 32 * (256 + 784) + 256, 32 * (256 + 784)),
     ],
 )
 def test_numbers_and_products(class_name, parameters, products):
@@ -76,6 +78,19 @@ def test_working_bytes_are_two_neighbours_of_the_chain():
     assert rows.mult_adds == 5 * report.mult_adds
 
 
+def test_the_sums_between_two_block_products():
+    report = price("MonarchDense", **DENSE["MonarchDense"], kernel_bits=4, bias_bits=8, activation_bits=3)
+    assert report.weight_bytes == 32 * (256 + 784) / 2 + 256
+    assert report.activation_bytes == max(784 + 256 * 4, 256 * 4 + 256 * 2)  # outputs of the last layer: 16 bits
+
+
+@pytest.mark.parametrize("inputs, units, blocks, minimal", [(12, 12, 12, 12), (10, 10, 1, 100), (12, 24, 2, None)])
+def test_wasteful_blocks(inputs, units, blocks, minimal):
+    report = price("MonarchDense", (inputs,), units=units, blocks=blocks, use_bias=False)
+    assert report.parameters == min(inputs, units) * (inputs + units) // blocks
+    assert report.layers[0].minimal_parameters == minimal
+
+
 def test_a_wasteful_rank_is_priced_as_it_is_computed():
     report = price("DualLPHMDense", (64,), units=64, rank=8, p=8, q=8, use_bias=False)
     assert (report.parameters, report.minimal_parameters) == (256, 128)
@@ -98,7 +113,7 @@ def test_defaults_are_those_of_the_layers():
     keras = pytest.importorskip("keras")
     import keras_efficient as ke
 
-    stack = [ke.PHMDense(48), ke.LPHMDense(40, 1), ke.DualLPHMDense(30, 1), ke.LowRankDense(6, 1)]
+    stack = [ke.PHMDense(48), ke.LPHMDense(40, 1), ke.DualLPHMDense(30, 1), ke.LowRankDense(6, 1), ke.MonarchDense(9)]
     model = keras.Sequential([keras.Input((60,)), *stack, ke.TaylorDualLPHM(4, 1)])
     assert estimate_storage(model).parameters == model.count_params()
 
@@ -117,6 +132,8 @@ def test_convolution(p, q, products):
     [
         ("PHMDense", {"units": 256, "p": 15}, "`p` must divide the outputs, 256; the nearest is 8 or 16"),
         ("LPHMDense", {"units": 256, "rank": 1, "q": 27}, "`q` must divide the inputs, 784; the nearest is 16 or 28"),
+        ("MonarchDense", {"units": 256, "blocks": 7}, "divisor of 784 inputs and 256 outputs, 16; the nearest is 4"),
+        ("MonarchDense", {"units": 256, "blocks": 0}, "blocks must be at least 1"),
         ("TaylorDualLPHM", {"units": 64, "rank": 5, "q": 100}, "`q` must be 784 or 785"),
         (
             "TaylorDualLPHM",

@@ -8,7 +8,7 @@ from keras import initializers, ops
 from keras_efficient.layers.acdc.transform_layer import TransformLayer, rows_of
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.weighted_layer import own_copy
-from keras_efficient.ops.blocks import block_product
+from keras_efficient.ops.blocks import block_product, shuffle_groups
 from keras_efficient.type_aliases import Config, Initializer, Shape, Tensor
 
 
@@ -86,12 +86,8 @@ class GroupedShuffleDense(TransformLayer):
         missing = -x.shape[-1] % self.groups
         x = ops.pad(x, [(0, 0), (0, missing)]) if missing else x
         for kernel in self.kernels:
-            x = self._shuffled(block_product(x, self.value_of(kernel)))
+            x = shuffle_groups(block_product(x, self.value_of(kernel)), self.groups)
         return x[:, : self.units]
-
-    def _shuffled(self, x):
-        split = ops.reshape(x, (-1, self.groups, x.shape[-1] // self.groups))
-        return ops.reshape(ops.swapaxes(split, 1, 2), (-1, x.shape[-1]))
 
     def constant(self) -> Tensor | None:
         return self.value_of(self.bias) if self.use_bias else None

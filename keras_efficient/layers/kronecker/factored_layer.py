@@ -66,14 +66,14 @@ class FactoredLayer(KernelLayer):
         return self.compute_dtype
 
     def add_factors(
-        self, shapes: Mapping[str, tuple[int, ...]], outputs: int, paths: int, fans: tuple[int, int]
+        self, shapes: Mapping[str, tuple[int, ...]], outputs: int, paths: float, fans: tuple[int, int]
     ) -> None:
         """Create the factors, bias and scales, in the order of `layer.weights`.
 
         Args:
             shapes: The shape of each factor by its name.
             outputs: Numbers in the bias.
-            paths: How many products of one number of each factor an entry of W is the sum of.
+            paths: How many products of one number of each factor an entry of W is the sum of, on average.
             fans: Inputs and outputs of W that one output and one input see.
         """
         deviation = (2 / sum(fans) / paths) ** (0.5 / len(shapes))
