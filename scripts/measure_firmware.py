@@ -53,9 +53,10 @@ def on_avr(directory, images, level):
     }
 
 
-def on_arm(directory, images, level):
+def on_arm(directory, images, level, core="cortex-m3"):
+    """Bytes and instructions of one build, or why there are none."""
     try:
-        run = run_on_arm(directory, images, optimization=level)
+        run = run_on_arm(directory, images, core=core, optimization=level)
     except (ToolMissingError, ToolFailedError) as error:
         return {"failed": str(error).strip().splitlines()[-1]}
     return {

@@ -8,31 +8,33 @@ averaged weights.
 * curve: d = 250 ... 4000 coordinates, float, int8 and int4, for every seed; plain images. Validation accuracy only.
 * small: candidates of at most 1,100 bytes are trained for a few epochs and compared on validation data, with distorted
   copies of the images: the first one at three learning rates, the others at the best of these. The best of all is
-  trained in full for every seed and sees the test images once.
+  trained in full for every seed and quantized (kernels of 8 bits, activations of 4; scales set on training images, no
+  further training). Both see the test images once. The C of the seed that validates best is compared with Keras on all
+  of them, and runs on a simulated ATmega328P and Cortex-M4 (AVR_IMAGES of them) where the tools are installed.
 
 Every training leaves a record in --out, so that a later call goes on.
 
     python scripts/random_bases_bytes.py --out DIR [--data-dir DIR] [--parts small,curve] [--network cnn]
         [--seeds 0,1,2] [--epochs 16] [--search-epochs 4] [--curve-epochs 6] [--keep] [--quick]
 
-`--keep` puts the small network of the seed that validates best into models/mnist_1kb.
+`--keep` puts the quantized network of the seed that validates best into models/mnist_1kb.
 """
 
 import argparse
 import dataclasses
 import json
-import math
-import shutil
 import statistics
+import tempfile
 import time
 from pathlib import Path
 
 import keras
-from _conditions import KERNELS
+import numpy as np
 from _epochs import accuracy
-from _model_card import MODELS, write_card
+from _model_card import keep_network
 from _results import write_results
 from _trainings import integers, spread
+from measure_firmware import equality, on_arm, on_avr
 
 import keras_efficient as ke
 from keras_efficient.datasets import Affine
@@ -43,6 +45,8 @@ LIMIT = 1_100
 BATCH = 128
 AFFINE = Affine(rotation=7.0, scale=0.07, shear=0.05, shift=1.0)
 BIAS_BITS = 8
+KERNEL_BITS, ACTIVATION_BITS = 8, 4
+CALIBRATION_IMAGES, AVR_IMAGES = 1_000, 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,11 +70,14 @@ class Recipe:
     filters: tuple[int, ...] = (16, 32, 32)
     samples: int | None = None
 
-    def build(self, seed):
+    def build(self, seed, quantized=False):
         """The model, for 28 x 28 images."""
         layers = keras.layers
         widths = {"coordinate_bits": self.bits, "bias_bits": self.bits and BIAS_BITS}
+        if quantized:
+            widths |= {"kernel_bits": KERNEL_BITS, "activation_bits": ACTIVATION_BITS}
         numbers = [{"dimensions": d, "seed": 10 * seed + i, **widths} for i, d in enumerate(self.dimensions)]
+        pooling = ke.AveragePoolingQ(2, bits=ACTIVATION_BITS) if quantized else layers.AveragePooling2D(2)
         if self.network == "fc":
             hidden = ke.RandomBasisDense(128, activation="relu", **numbers[0])
             stack = [layers.Flatten(), hidden]
@@ -79,7 +86,7 @@ class Recipe:
                 ke.RandomBasisConv2D(filters, 3, activation="relu", **number)
                 for filters, number in zip(self.filters, numbers, strict=False)
             ]
-            stack = [layers.AveragePooling2D(2), *convolutions[:2], layers.MaxPooling2D(2), convolutions[2]]
+            stack = [pooling, *convolutions[:2], layers.MaxPooling2D(2), convolutions[2]]
             stack.append(layers.Flatten())
         return keras.Sequential([keras.Input((28, 28, 1)), *stack, ke.RandomBasisDense(10, **numbers[-1])])
 
@@ -123,6 +130,19 @@ def stored(model, recipe, seed, path):
     again = recipe.build(seed)
     ke.export.load_coordinates(again, path)
     return size, again
+
+
+def quantized(recipe, seed, coordinates, x):
+    """The model of a file on grids, which C can compute: scales from the images x, no training."""
+    model, source = recipe.build(seed, quantized=True), recipe.build(seed)
+    ke.export.load_coordinates(source, coordinates)
+    pairs = zip(*([layer for layer in each.layers if hasattr(layer, "z")] for each in (source, model)), strict=True)
+    for old, new in pairs:
+        new.z.assign(old.z)
+        new.bias.assign(old.bias)
+    ke.calibrate(model, model, x)
+    ke.set_mode(model, "freeze_scales")
+    return model
 
 
 class Trainings:
@@ -192,6 +212,10 @@ def measure_small(trainings, search_epochs, epochs, seeds):
     change = CANDIDATES[best["candidate"]]
     recipe = Recipe("cnn", epochs=epochs, learning_rate=best["learning_rate"], copies=3, **change)
     records = [trainings.record("small", recipe, seed, test=True) for seed in seeds]
+    models, data = [small_model(trainings, recipe, seed) for seed in seeds], trainings.data
+    parts = {"validation": (data.x_val, data.y_val), "test": (data.x_test, data.y_test)}
+    rows = {name: [accuracy(model, *part) for model in models] for name, part in parts.items()}
+    best = max(range(len(seeds)), key=rows["validation"].__getitem__)
     return {
         "search": tried,
         "chosen": best["candidate"],
@@ -201,44 +225,58 @@ def measure_small(trainings, search_epochs, epochs, seeds):
         "validation": spread([record["validation"] for record in records]),
         "test": spread([record["test"] for record in records]),
         "seconds": statistics.median(record["seconds"] for record in records),
+        "quantized": {name: spread(row) for name, row in rows.items()},
+        "best_seed": seeds[best],
+        "firmware": firmware(models[best], data.x_test, data.y_test),
     }
 
 
-def keep_small(out, figures, seeds):
-    """models/mnist_1kb: the coordinates of the seed that validates best, the Keras model, and the kernels in C."""
-    best = max(range(len(seeds)), key=figures["validation"]["each"].__getitem__)
-    seed, folder = seeds[best], MODELS / "mnist_1kb"
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(Path(out) / f"small-seed{seed}.bin", folder / "coordinates.bin")
-    model = Recipe(**figures["recipe"]).build(seed)
-    ke.export.load_coordinates(model, folder / "coordinates.bin")
-    model.save(folder / "mnist_1kb.keras")
-    ke.export.export_coordinates_c(model, folder / "c")
+def small_model(trainings, recipe, seed):
+    """The quantized network of a training."""
+    suffix = "-quick" * trainings.quick
+    path = trainings.out / f"small-seed{seed}{suffix}.bin"
+    recipe = dataclasses.replace(recipe, epochs=recipe.copies + 1, samples=1_000) if trainings.quick else recipe
+    return quantized(recipe, seed, path, trainings.data.x_train[:CALIBRATION_IMAGES])
+
+
+def firmware(model, x, y):
+    """What the C takes, and whether it computes what Keras does."""
+    with tempfile.TemporaryDirectory() as exported:
+        report = ke.export_c(model, exported)
+        images = np.round(x * 256).astype(np.uint8)
+        return {
+            "weight_bytes": report.weight_bytes,
+            "arena_bytes": report.arena_bytes,
+            "equality": equality(model, exported, images, y),
+            "atmega328p": {level: on_avr(exported, images[:AVR_IMAGES], level) for level in ("-Os", "-O3")},
+            "cortex_m4": {level: on_arm(exported, images[:AVR_IMAGES], level, "cortex-m4") for level in ("-Os", "-O3")},
+        }
+
+
+def keep_small(out, figures, data):
+    """models/mnist_1kb: the quantized network of the seed that validates best, its C and its card."""
+    seed, stored_bytes = figures["best_seed"], figures["firmware"]["weight_bytes"]
+    model = quantized(
+        Recipe(**figures["recipe"]), seed, Path(out) / f"small-seed{seed}.bin", data.x_train[:CALIBRATION_IMAGES]
+    )
+    path = Path(out) / "mnist_1kb.keras"
+    model.save(path)
+    place = figures["quantized"]["validation"]["each"].index(max(figures["quantized"]["validation"]["each"]))
+    cycles = figures["firmware"]["atmega328p"]["-Os"].get("mean_cycles", 0)
     facts = {
         "name": "mnist_1kb",
-        "title": f"MNIST in {figures['stored_bytes']:,} bytes",
+        "title": f"MNIST in {stored_bytes:,} bytes",
         "data": "mnist",
-        "split": "Convolutions and a dense layer in fixed random bases: the file holds seeds, coordinates and biases; "
-        "to run it in Keras, the kernels are made of them. C makes the kernels, row by row; the layers have no C. "
-        f"Of {len(seeds)} seeds the one that validates best; all of them: `results/random_bases_small.json`.",
+        "split": "Convolutions and a dense layer in fixed random bases: seeds, coordinates and biases are stored, and "
+        "the C makes each weight anew in the loop over products, which takes time: an image takes "
+        f"{cycles / 1e6:.0f} million cycles of an ATmega328P (simulated; mean of {AVR_IMAGES} test images). Of "
+        f"{len(figures['quantized']['test']['each'])} seeds the one that validates best; all of them: "
+        "`results/random_bases_small.json`.",
         "recipe": f"{COMMAND} --parts small --keep",
         "seed": seed,
-        "accuracy": {part: figures[part]["each"][best] for part in ("validation", "test")},
-        "bytes": small_sizes(model, figures["stored_bytes"]),
-        "input": "28 x 28 x 1, byte / 256",
-        "load": 'keras.saving.load_model("mnist_1kb.keras")  # after `import keras_efficient`',
+        "accuracy": {part: figures["quantized"][part]["each"][place] for part in ("validation", "test")},
     }
-    write_card(folder, facts)
-
-
-def small_sizes(model, stored_bytes):
-    """Bytes of the file, and of the kernels that come out of it."""
-    kernels = sum(math.prod(layer.kernel_shape) for layer in model.layers if hasattr(layer, "kernel_shape"))
-    biases = sum(layer.bias.shape[0] for layer in model.layers if hasattr(layer, "kernel_shape"))
-    return {
-        "seeds, coordinates and biases, packed (coordinates.bin)": stored_bytes,
-        KERNELS: 4 * (kernels + biases),
-    }
+    keep_network(path, facts, data)
 
 
 def parse():
@@ -266,7 +304,7 @@ def main():
             figures = measure_small(trainings, arguments.search_epochs, arguments.epochs, seeds)
             name = "random_bases_small"
             if arguments.keep and not arguments.quick:
-                keep_small(arguments.out, figures, seeds)
+                keep_small(arguments.out, figures, data)
         else:
             rows = measure_curve(trainings, arguments.network, arguments.curve_epochs, seeds)
             figures, name = {"rows": rows}, f"random_bases_bytes_{arguments.network}"

@@ -52,6 +52,11 @@ def dense_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple
     return (window_step(ONE_PLACE, source, target, by_channel=False),)
 
 
+def by_lines(config: Config) -> str:
+    """A window is computed when its last line is there."""
+    return "lines"
+
+
 def dense_price(widths: Callable[[Config], Widths]) -> Price:
     def weights(config: Config, source: FeatureMap) -> Weights:
         units = config["units"]
@@ -64,6 +69,7 @@ def dense_price(widths: Callable[[Config], Widths]) -> Price:
         weights=weights,
         products=lambda config, source, target: source.cells * config["units"],
         kernel=lambda config, source: KernelShape(1, source.shape[-1], config["units"], widths(config).kernel),
+        streams=by_lines,
     )
 
 
@@ -99,11 +105,6 @@ def convolution_steps(rank: int = 3) -> Callable[[Config, FeatureMap, FeatureMap
         return (window_step(KERNEL[rank](config, source.shape), source, target, by_channel),)
 
     return steps
-
-
-def by_lines(config: Config) -> str:
-    """A window is computed when its last line is there."""
-    return "lines"
 
 
 def convolution_price(widths: Callable[[Config], Widths], rank: int) -> Price:

@@ -42,7 +42,6 @@ def random_basis(
     shape: Callable[[Config, Shape], Shape],
     steps: Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]],
     products: Callable[[Config, FeatureMap, FeatureMap], int],
-    streams: Callable[[Config], str] = lambda config: "no",
     **entry: Any,
 ) -> Kind:
     """A layer whose `outputs` (a key of its configuration) says how many biases there are."""
@@ -60,7 +59,7 @@ def random_basis(
         shape=shape,
         settings={**OPTIONAL_BITS, "coordinate_bits": check_optional_bits, "dimensions": check_size},
         required=("dimensions",),
-        price=Price(optional_output_bits, steps, weights, products, streams=streams),
+        price=Price(optional_output_bits, steps, weights, products, streams=by_lines),
         form="Convolution",
         makes_kernel=True,
         **entry,
@@ -76,7 +75,6 @@ OWN = {
         convolution_shape(3),
         convolution_steps(3),
         lambda config, source, target: target.cells * kernel_cells(config) * source.shape[2],
-        by_lines,
         window=KERNEL[3],
     ),
 }

@@ -40,7 +40,7 @@ class BasisWeights(StoredWeights):
     """Seed and coordinates in the weight stream, in place of a kernel."""
 
     def __init__(self, groups: Sequence[BasisGroup], bias: Segment | None, seed: Segment, coordinates: Segment):
-        super().__init__(groups, bias)
+        super().__init__(groups, bias, by_rows=True)
         self.seed, self.coordinates = seed, coordinates
 
     @property
@@ -89,11 +89,6 @@ class BasisWriter(ConvolutionWriter):
         advance = f"filter = (network_index)(filter + {group.width}u)"
         head = f"for (filter = {group.first}; filter < {group.first + group.filters}u; {advance})"
         return ["network_index filter;", *braces(head, body)]
-
-    @property
-    def reads_in_order(self) -> bool:
-        """Weights are made row by row of the kernel, in whatever order the cells lie."""
-        return self.layer.is_whole and self.runs
 
     def _sum(self, number: int) -> str:
         return f"sums[{number}]"

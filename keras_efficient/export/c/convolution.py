@@ -24,11 +24,16 @@ from keras_efficient.storage.planner.layouts import Layout
 
 @dataclass(eq=False)
 class StoredWeights:
-    """A layer's kernel and bias in the weight stream, and the shifts of its filters."""
+    """A layer's kernel and bias in the weight stream, and the shifts of its filters.
+
+    by_rows: Whether a kernel for all of a map goes by the map's rows, whatever order its cells have in memory: so it
+        takes as many bits as its price says, where those depend on the order.
+    """
 
     groups: Sequence[Any]  # of segments that have a `format`, `first`, `filters`, `width`
     bias: Segment | None
     shifts: Segment | None = None
+    by_rows: bool = False
 
     @property
     def segments(self) -> list[Segment]:
@@ -36,14 +41,15 @@ class StoredWeights:
 
 
 def store_weights(layer: Convolution, source_layout: Layout, sparse: bool = True) -> StoredWeights:
-    """The weights in the order of the loops below; of a dense layer in the order of its source map."""
+    """The weights in the order of the loops below; of a dense layer in the order of its source map, unless it was
+    pruned."""
     products = layer.products
     pruned = products.pruned and sparse
     kernel = products.kernel.reshape(-1, *products.kernel.shape[2:])
-    if layer.is_whole:
+    if layer.is_whole and not pruned:
         kernel = kernel[np.argsort(source_layout.addresses, axis=None)]
     groups = group_filters(products.kernel_codes, kernel, pruned, layer.groups)
-    return StoredWeights(groups, *bias_and_shifts(layer))
+    return StoredWeights(groups, *bias_and_shifts(layer), pruned)
 
 
 def bias_and_shifts(layer: Convolution) -> tuple[Segment | None, Segment | None]:
@@ -195,7 +201,7 @@ class ConvolutionWriter:
     @property
     def reads_in_order(self) -> bool:
         """Whether the weights follow each other as the cells of the source do, from the first to the last."""
-        return self.layer.is_whole
+        return self.layer.is_whole and (self.runs or not self.weights.by_rows)
 
     @property
     def _first_channel(self) -> str:
