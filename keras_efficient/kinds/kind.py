@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from keras_efficient.kinds.measures import Config, FeatureMap, Shape, Weights
+from keras_efficient.kinds.stages import Stages
 from keras_efficient.kinds.steps import Step
 from keras_efficient.kinds.windows import Slide
 from keras_efficient.kinds.words import KernelShape
@@ -34,6 +35,7 @@ class Price(NamedTuple):
     weights: (configuration, source) -> the numbers that it stores.
     products: (configuration, source, target) -> multiply-adds of a sample.
     kernel: (configuration, source) -> the kernel of sums that may be taken a word at a time; None where there is none.
+    padding: (configuration, source) -> bits that fill the words of several such kernels up.
     streams: configuration -> whether a map that arrives pixel by pixel need not be stored: "pixels": each pixel is
         passed on at once; "windows": each pixel joins the one output that it belongs to; "sums": the same, but a row of
         outputs waits in wider running sums; "no": the whole map is needed.
@@ -44,6 +46,7 @@ class Price(NamedTuple):
     weights: Callable[[Config, FeatureMap], Weights] = lambda config, source: Weights()
     products: Callable[[Config, FeatureMap, FeatureMap], int] = lambda config, source, target: 0
     kernel: Callable[[Config, FeatureMap], KernelShape | None] = lambda config, source: None
+    padding: Callable[[Config, FeatureMap], int] = lambda config, source: 0
     streams: Callable[[Config], str] = lambda config: "no"
 
 
@@ -60,9 +63,11 @@ class Kind:
     settings: The checks of settings that shapes do not touch. required: Settings without a default, beside those that
         the shape asks for.
     price: What it takes; None where nobody knows.
-    form: The integer operation that it becomes (a class of `export.integer.operations`, by name), "" where it changes
-        no number; None where it has no integers.
+    form: The integer operation that it becomes (a class of `export.integer.operations`, by name), "Stages" where these
+        are several, "" where it changes no number; None where it has no integers.
     window: (configuration, shape of the input) -> the window that slides over the input, of forms that have one.
+    stages: (configuration, shape of the input) -> the operations that it becomes, of the form "Stages"; none where it
+        has no grids for what passes between them.
     twin: The layer of this package that `quantize_model` makes of it.
     absorbs: What that takes in: "padding" before it, "batch_norm" and "relu" after it.
     prunes: What pruning may do with it: `FILTERS`, `TRANSPOSED`, `THIN`, `CHANNELS` or None.
@@ -78,6 +83,7 @@ class Kind:
     price: Price | None = None
     form: str | None = None
     window: Callable[[Config, Shape], Slide] | None = None
+    stages: Stages | None = None
     twin: str | None = None
     absorbs: tuple[str, ...] = ()
     prunes: str | None = None

@@ -188,7 +188,7 @@ def _moves_flat_maps(calls: tuple[Call, ...]) -> bool:
             return True
         if call.node.form.key == FLATTEN:
             flat |= any(size != 1 for size in call.node.data[0].shape[:-1])
-        elif call.kind.form in ("Convolution", "Move"):  # makes a map that lies by rows, or a vector
+        elif call.kind.form in ("Convolution", "Move", "Stages"):  # makes a map that lies by rows, or a vector
             flat = False
     return False
 

@@ -25,7 +25,7 @@ from keras_efficient.reading.network import INPUT_GRID, Network, read_network
 from keras_efficient.reading.read import is_model
 from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.graphs import plan_order
-from keras_efficient.storage.graphs.reading import grid_bits, read_graph
+from keras_efficient.storage.graphs.reading import code_bits, grid_bits, read_graph, steps_of
 from keras_efficient.storage.live_bits import Working, live_bits
 from keras_efficient.storage.liveness import CACHE_SIZE
 from keras_efficient.storage.models import fixed_shape, fixed_shapes, layer_spec, refuse_unknown, shape_behind
@@ -138,10 +138,15 @@ def estimate_graph(
         )
     graph = read_graph(network, shapes, input_bits, logits_bits)
     plan = plan_order(graph.inputs, graph.nodes)
-    rows = []
+    working: dict[int, int] = {}  # a layer of several nodes is one row
     for number, cost in zip(plan.order, plan.costs, strict=True):
-        name, spec, source, target, shares = graph.layers[number]
-        rows.append(layer_row(name, spec, source, target, Working(cost * BITS_PER_BYTE, "row"), shares, by_words))
+        layer = id(graph.layers[number])
+        working[layer] = max(cost, working.get(layer, 0))
+    layers = {id(layer): layer for layer in graph.layers}
+    rows = [
+        layer_row(*layers[layer][:-1], Working(cost * BITS_PER_BYTE, "row"), layers[layer].shares, by_words)
+        for layer, cost in working.items()
+    ]
     return StorageReport(
         weight_bytes=sum(row.weight_bytes for row in rows),
         activation_bytes=plan.arena_bytes,
@@ -217,7 +222,8 @@ def price_layers(
         target = target_map(spec, source, shape, logits_bits if is_last else None)
         way = spec.price.streams(spec.config) if streaming else "no"
         if way == "no":
-            working = working_of(spec, source, target, order)
+            codes = code_bits(spec, source, target, is_last and gives_sums)
+            working = working_of(steps_of(spec, source, target, codes), order)
         elif way == "pixels":  # stored by the layer that needs them
             working = Working(target.total_bits if is_last else 0)
         else:
@@ -227,9 +233,8 @@ def price_layers(
     return rows
 
 
-def working_of(spec: LayerSpec, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+def working_of(steps: Sequence[Step], order: str) -> Working:
     """What is needed at the worst moment of a layer's steps."""
-    steps = spec.price.steps(spec.config, source, target)
     return max((step_working(step, order) for step in steps), key=lambda working: working.bits)
 
 
@@ -265,9 +270,10 @@ def layer_row(
 ) -> LayerStorage:
     """`shares`: its weights are stored already. `by_words`: they are filled up to words, unless zeros are left out."""
     weights = Weights() if shares else spec.price.weights(spec.config, source)
-    kernel = spec.price.kernel(spec.config, source) if by_words and not shares and not spec.kernels else None
-    if kernel is not None and spec.kind.form:
-        weights = weights._replace(bits=weights.bits + padding_bits(kernel, source.bits))
+    if by_words and not shares and not spec.kernels and spec.kind.form:
+        kernel, padding = spec.price.kernel(spec.config, source), spec.price.padding(spec.config, source)
+        padding += 0 if kernel is None else padding_bits(kernel, source.bits)
+        weights = weights._replace(bits=weights.bits + padding)
     saved = 0 if shares else sum(kernel.saved_bits for kernel in spec.kernels)
     return LayerStorage(
         name=name,

@@ -47,13 +47,16 @@ def stored_kernel(layer: Any, variable: Any, values: np.ndarray) -> StoredKernel
     for quantizer in getattr(layer, "quantizers", ()):
         if quantizer.weight is variable:
             bits, nonzero = quantizer.bits, has_codes(under_mask(quantizer.numpy_values(), variable), quantizer)
-    kernel, groups = as_convolution(layer, nonzero)
+    kernel, groups = as_convolution(layer, variable, nonzero)
     encoding = best_encoding(kernel_streams(kernel, bits, groups), bits)
     return StoredKernel(nonzero.size * bits, encoding)
 
 
-def as_convolution(layer: Any, kernel: np.ndarray) -> tuple[np.ndarray, int]:
+def as_convolution(layer: Any, variable: Any, kernel: np.ndarray) -> tuple[np.ndarray, int]:
     """A kernel as the convolution in the C reads it, (..., channels of a group, filters), and its groups."""
+    for stage in getattr(layer, "stages", ()):
+        if stage.factor is not None and layer.factors[stage.factor] is variable:
+            return stage.kernel(kernel), 1
     prunes = kind_of(layer).prunes
     if prunes == THIN:
         return kernel.reshape(*kernel.shape[:-2], 1, -1), kernel.shape[-2]

@@ -4,6 +4,7 @@ import warnings
 
 import keras
 import numpy as np
+import numpy_kronecker
 import numpy_layers
 import pytest
 from contract import LayerContract
@@ -21,6 +22,7 @@ _SETTINGS = {
     "activation_bits": 5,
     "signed_output": True,
     "mode": "freeze_scales",
+    "inner_bits": 6,
     "kernel_initializer": "he_normal",
     "bias_initializer": "ones",
     "kernel_regularizer": "l2",
@@ -69,23 +71,29 @@ class FactoredContract(LayerContract):
     """Contract of a layer with float factors `factor_names` and all its quantizers on."""
 
     factor_names = ()
+    inner_products = 0  # that are rounded, where no bias is added
 
     def __init_subclass__(cls):
         bias = ("bias",) if cls.arguments.get("use_bias") else ()
         weights = (*cls.factor_names, *bias)
-        cls.weight_names = (*weights, *(f"{name}_scale" for name in weights), "activation_scale")
+        inner = [f"inner_{number}_scale" for number in range(1, cls.inner_products + 1)]
+        cls.weight_names = (*weights, *(f"{name}_scale" for name in weights), "activation_scale", *inner)
+
+    def rounded_dense(self, x, factors, rounded):
+        """The product by numpy, one factor after another; `rounded` takes the number of a product and its sums."""
+        return self.dense(x, factors)
 
     def dense(self, x, factors):
         """The product by numpy, with W built."""
         raise NotImplementedError
 
     def reference(self, x, weights):
-        count = len(self.weight_names) // 2
-        pairs = zip(weights[:count], weights[count:-1], self.weight_names, strict=False)
+        count = self.weight_names.index("activation_scale") // 2
+        pairs = zip(weights[:count], weights[count : 2 * count], self.weight_names, strict=False)
         values = [numpy_layers.quantize(w, 6 if name == "bias" else 3, scale) for w, scale, name in pairs]
-        factors = len(self.factor_names)
-        z = self.dense(x, values[:factors]) + sum(values[factors:])
-        return numpy_layers.quantize(np.maximum(z, 0), 5, weights[-1])
+        factors, inner = len(self.factor_names), weights[2 * count + 1 :]
+        z = self.rounded_dense(x, values[:factors], lambda k, sums: numpy_layers.quantize(sums, 6, inner[k]))
+        return numpy_layers.quantize(np.maximum(z + sum(values[factors:]), 0), 5, weights[2 * count])
 
     def plain(self, **overrides):
         """A built float layer: nothing but its arguments of shape."""
@@ -116,7 +124,7 @@ class FactoredContract(LayerContract):
         assert [w.name for w in self.plain(use_bias=False).weights] == [*self.factor_names]
 
     def test_bias_is_last_of_the_floats_and_quantized(self):
-        layer = self.make(use_bias=True, activation_bits=None)
+        layer = self.make(use_bias=True, activation_bits=None, inner_bits=False)
         names = [w.name for w in layer.weights]
         count = len(self.factor_names)
         assert names[count] == "bias" and names[-1] == "bias_scale"
@@ -165,7 +173,9 @@ class FactoredContract(LayerContract):
             quantizer.scale.assign(99.0)
         ke.calibrate(model, model, self.inputs(64))
         scales = [float(to_numpy(q.scale)) for q in layer.quantizers]
-        assert len(scales) == len(self.factor_names) + 2 and 99.0 not in scales
+        inner = len(layer.inner_quantizers)
+        assert len(scales) == len(self.factor_names) + 2 + inner and 99.0 not in scales
+        assert bool(inner) == bool(self.inner_products) or self.arguments.get("layout") == "tinybig"
         y = self.inputs(64, seed=5).sum(tuple(range(1, len(self.input_shape))))
         y = np.broadcast_to(y.reshape(-1, *[1] * (len(self.output_shape) - 1)), (64, *self.output_shape[1:])) / 100
         model.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=keras.backend.backend() == "tensorflow")
@@ -204,7 +214,7 @@ class DenseContract(FactoredContract):
             assert model.predict(normal(2, length, self.input_shape[1]), verbose=0).shape[:2] == (2, length)
 
     def test_dense_kernel(self):
-        layer = self.make(mode="freeze_scales", activation=None, activation_bits=None, use_bias=True)
+        layer = self.make(mode="freeze_scales", activation=None, activation_bits=None, use_bias=True, inner_bits=False)
         kernel = to_numpy(layer.dense_kernel())
         assert kernel.shape == (self.input_shape[1], self.output_shape[1])
         bias = to_numpy(layer(np.zeros_like(self.inputs())))
@@ -284,6 +294,11 @@ class KroneckerContract(DenseContract):
 class TestPHMDense(KroneckerContract):
     layer_class = ke.PHMDense
     factor_names = ("A", "B")
+    inner_products = 1
+
+    def rounded_dense(self, x, factors, rounded):
+        return numpy_kronecker.phm(x, *factors, rounded)
+
     arguments = {**_SETTINGS, "units": 8, "terms": 3, "p": 4, "q": 3, "layout": "kronecker"}
 
     def factors_to_matrix(self, layout, a, b):
@@ -356,6 +371,11 @@ class TestDualLPHMDense(RankContract, KroneckerContract):
 class TestLowRankDense(RankContract, DenseContract):
     layer_class = ke.LowRankDense
     factor_names = ("A", "B")
+    inner_products = 1
+
+    def rounded_dense(self, x, factors, rounded):
+        return numpy_kronecker.low_rank(x, *factors, rounded)
+
     arguments = {**_SETTINGS, "units": 8, "rank": 3}
 
     def matrix(self, a, b):
@@ -366,6 +386,7 @@ class TestPHMConv2D(FactoredContract):
     layer_class = ke.PHMConv2D
     left_out = ("dilation_rate",)  # with strides of 1 only: in test_dilated_windows
     factor_names = ("A", "B")
+    inner_products = 1
     arguments = {
         **_SETTINGS,
         "filters": 6,
@@ -381,6 +402,9 @@ class TestPHMConv2D(FactoredContract):
 
     def dense(self, x, factors):
         return numpy_layers.conv(x, self.kernel(*factors), (2, 2), "same")
+
+    def rounded_dense(self, x, factors, rounded):
+        return numpy_kronecker.phm_conv(x, *factors, (2, 2), "same", rounded)
 
     def test_dilated_windows(self):
         layer = ke.PHMConv2D(6, (3, 2), 2, 3, 4, padding=((1, 0), (2, 2)), dilation_rate=2)

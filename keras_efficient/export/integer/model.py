@@ -99,7 +99,7 @@ class IntegerModel:
 
     @property
     def inexact_layers(self) -> tuple[str, ...]:
-        return tuple(operation.name for operation in self.operations if not is_exact(operation))
+        return tuple(dict.fromkeys(operation.name for operation in self.operations if not is_exact(operation)))
 
     def predict(self, x: Any) -> np.ndarray:
         """Integer logits, (n, outputs) int16, or int8.

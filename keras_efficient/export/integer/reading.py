@@ -16,7 +16,7 @@ from keras_efficient.export.integer.floats import loses_signs
 from keras_efficient.export.integer.grids import UnsupportedLayerError, codes_of
 from keras_efficient.export.integer.layers import read_layer
 from keras_efficient.export.integer.merging import Outputs
-from keras_efficient.export.integer.operations import IntegerMap, Move, Operation
+from keras_efficient.export.integer.operations import Convolution, IntegerMap, Move, Operation, Scale
 from keras_efficient.kinds.kind import RENAMES
 from keras_efficient.kinds.measures import LOGIT_BITS, as_image, check_logits
 from keras_efficient.reading.network import FLATTEN, Call, Entry, Network, read_network, some_names
@@ -43,7 +43,8 @@ class IntegerNetwork:
     """The input maps and the operations, up to the last layers that work; several outputs end in an `Outputs`.
 
     sources: for each operation the maps that it reads: the inputs come first, then what each operation makes.
-    owners: the Keras layer of each operation: those of one layer share its kernel and bias. None of an `Outputs`.
+    owners: for each operation the Keras layer, or what stands for a part of one: operations of one owner share its
+    kernel and bias. None of an `Outputs`.
     network: what they were read from; what stands before the grid of an input (`preparation`) is no part of the
     integers. logits_bits: of a number that users read.
     """
@@ -51,7 +52,7 @@ class IntegerNetwork:
     inputs: tuple[IntegerMap, ...]
     operations: list[Operation]
     sources: list[tuple[int, ...]]
-    owners: list[keras.layers.Layer | None]
+    owners: list[Any]
     network: Network
     logits_bits: int = LOGIT_BITS
 
@@ -120,7 +121,7 @@ def input_width(codes: Sequence[Codes]) -> Codes:
 def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
     """Add the operations of all layers. What has none is refused, and read on as if it kept its input."""
     network, refusals, count = found.network, [], len(found.inputs)
-    maps = list(found.inputs)
+    maps, parts_of_layers = list(found.inputs), dict[int, list[Any]]()
     wires = [
         Wire(number, integers.shape, len(entry.shape) == 1)
         for number, (entry, integers) in enumerate(zip(network.entries, found.inputs, strict=True))
@@ -131,26 +132,30 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
         flat = network.is_chain and (sources[0].flat or call.node.form.key == FLATTEN)
         is_last = (count + position,) == network.outputs
         context = Context(flat, network.is_sum(position), is_last, not network.is_chain)
-        layer, operation = as_layer(call.node), None
+        layer = as_layer(call.node)
         if context.in_graph and call.kind.codes == RENAMES:
             wires.append(Wire(sources[0].number, shape_after(call), flat))
             continue
         try:
-            operation = read_layer(call, layer, views, context)
+            operations = read_layer(call, layer, views, context)
         except UnsupportedLayerError as error:
             refusals.append(error)
             error.operation = call.node.operation
             maps.append(IntegerMap(shape_after(call), views[0].codes))
             wires.append(Wire(len(maps) - 1, maps[-1].shape, flat))
             continue
-        if operation is None:
+        if not operations:
             wires.append(sources[0]._replace(flat=flat))
             continue
-        dtype = _compute_dtype(layer, call)
-        operation = replace(operation, compute_dtype=dtype, loses_signs=loses_signs(layer, dtype))
-        _add(found, operation, tuple(wire.number for wire in sources), layer)
-        maps.append(operation.target)
-        wires.append(Wire(len(maps) - 1, operation.target.shape, flat and not isinstance(operation, Move)))
+        dtype, numbers = _compute_dtype(layer, call), tuple(wire.number for wire in sources)
+        lost = loses_signs(layer, dtype)
+        parts = parts_of_layers.setdefault(id(layer), [layer])
+        for operation, owner in zip(operations, _owners(operations, parts), strict=True):
+            _add(found, replace(operation, compute_dtype=dtype, loses_signs=lost), numbers, owner)
+            maps.append(operation.target)
+            numbers = (len(maps) - 1,)
+        shape = shape_after(call) if call.kind.stages and context.in_graph else maps[-1].shape
+        wires.append(Wire(len(maps) - 1, shape, flat and not isinstance(operations[-1], Move)))
     if network.gives_all:
         ends = [wires[number].number for number in network.outputs]
         _add(found, Outputs.of([maps[number] for number in ends]), tuple(ends), None)
@@ -161,6 +166,15 @@ def _add(found: IntegerNetwork, operation: Operation, sources: tuple[int, ...], 
     found.operations.append(operation)
     found.sources.append(sources)
     found.owners.append(layer)
+
+
+def _owners(operations: Sequence[Operation], parts: list[Any]) -> list[Any]:
+    """The owner of each operation of a layer. `parts`: the layer, which owns the first weights, then what stands for the
+    others, as far as they are known from an earlier call."""
+    weighted = [isinstance(operation, (Convolution, Scale)) for operation in operations]
+    parts += [object() for _ in range(sum(weighted) - len(parts))]
+    rest = iter(parts)
+    return [next(rest) if has_weights or len(operations) == 1 else object() for has_weights in weighted]
 
 
 def _compute_dtype(layer: Any, call: Call) -> str:

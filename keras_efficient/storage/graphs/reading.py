@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.kinds.measures import FLOAT_BITS, LOGIT_BITS, FeatureMap, check_logits
+from keras_efficient.kinds.stages import with_target_bits
 from keras_efficient.kinds.steps import Step, WholeStep
 from keras_efficient.reading.network import Network
 from keras_efficient.storage.graphs.graph import Node, gathering
@@ -14,7 +15,7 @@ from keras_efficient.storage.live_bits import live_bits
 from keras_efficient.storage.models import layer_spec, shape_behind
 
 # The forms of layers that sum products up.
-SUMS = ("Convolution", "Residual", "Scale")
+SUMS = ("Convolution", "Residual", "Scale", "Stages")
 
 
 class PricedLayer(NamedTuple):
@@ -31,7 +32,8 @@ class PricedLayer(NamedTuple):
 
 
 class PricedGraph(NamedTuple):
-    """The input maps, and for each layer that works a node and the layer; several outputs end in a node more."""
+    """The input maps, and for each operation of the layers that work a node and its layer, one for all of them; several
+    outputs end in a node more."""
 
     inputs: tuple[FeatureMap, ...]
     nodes: list[Node]
@@ -53,11 +55,19 @@ def read_graph(
         if spec.kind.needs_no_memory:
             wires.append(Wire(FeatureMap(shape, sources[0].map.bits), sources[0].number))
             continue
-        target = FeatureMap(shape, width_of(network, position, spec, sources[0].map.bits, logits_bits))
-        steps = tuple(step_of(spec, source.map, target) for source in sources)
-        graph.nodes.append(Node(call.name, tuple(source.number for source in sources), steps))
+        source = sources[0].map
+        target = FeatureMap(shape, width_of(network, position, spec, source.bits, logits_bits))
         shares = position in twice and spec.kind.form != "Lookup"  # tables are as their inputs are
-        graph.layers.append(PricedLayer(call.name, spec, sources[0].map, target, shares))
+        layer, numbers = PricedLayer(call.name, spec, source, target, shares), [each.number for each in sources]
+        if has_stages(spec, source):
+            codes = code_bits(spec, source, target, network.is_sum(position))
+            each_alone = [(step,) for step in steps_of(spec, source, target, codes)]
+        else:
+            each_alone = [tuple(step_of(spec, each.map, target) for each in sources)]
+        for steps in each_alone:
+            graph.nodes.append(Node(call.name, tuple(numbers), steps))
+            graph.layers.append(layer)
+            numbers = [len(graph.inputs) + len(graph.nodes) - 1]
         wires.append(Wire(target, len(graph.inputs) + len(graph.nodes) - 1))
     if network.gives_all:
         ends = [wires[number] for number in network.outputs]
@@ -83,6 +93,24 @@ def grid_bits(spec: LayerSpec, input_bits: int, is_sum: bool) -> int:
     """Bits of a number that a layer gives, or of its sum where these are the logits."""
     width = spec.price.bits(spec.config, input_bits)
     return LOGIT_BITS if is_sum and width != FLOAT_BITS and spec.kind.form in SUMS else width
+
+
+def code_bits(spec: LayerSpec, source: FeatureMap, target: FeatureMap, is_sum: bool) -> int:
+    """Bits of what a layer computes, before users read it as logits."""
+    return FLOAT_BITS if target.bits == FLOAT_BITS else grid_bits(spec, source.bits, is_sum)
+
+
+def has_stages(spec: LayerSpec, source: FeatureMap) -> bool:
+    """Whether a layer becomes several operations."""
+    return spec.kind.stages is not None and bool(spec.kind.stages(spec.config, source.shape))
+
+
+def steps_of(spec: LayerSpec, source: FeatureMap, target: FeatureMap, codes: int) -> tuple[Step, ...]:
+    """The steps of a layer. `codes`: bits of what the stages of one compute: the last of them may move it, and gives
+    the target."""
+    if not has_stages(spec, source):
+        return spec.price.steps(spec.config, source, target)
+    return with_target_bits(spec.price.steps(spec.config, source, target._replace(bits=codes)), target.bits)
 
 
 class Wire(NamedTuple):
