@@ -603,3 +603,63 @@ def test_block_correlation(blocks, channels, outputs, method):
             y[:, j] += padded[:, (j + d) % (2 * blocks)] @ filters[:, d].T
     found = block_correlation(keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(filters), method)
     np.testing.assert_allclose(to_numpy(found), y, atol=1e-5)
+
+
+_STAGED = {
+    "low rank": (ke.LowRankDense, {"units": 8, "rank": 3}, numpy_kronecker.low_rank, (4, 12)),
+    "B first": (ke.PHMDense, {"units": 8, "terms": 3, "p": 4, "q": 2}, numpy_kronecker.phm, (4, 12)),
+    "A first": (ke.PHMDense, {"units": 8, "terms": 3, "p": 4, "q": 6}, numpy_kronecker.phm, (4, 12)),
+    "low rank of B": (ke.LPHMDense, {"units": 8, "rank": 2, "p": 4, "q": 6}, numpy_kronecker.lphm, (4, 12)),
+    "low ranks": (ke.DualLPHMDense, {"units": 8, "rank": 2, "p": 4, "q": 6}, numpy_kronecker.dual_lphm, (4, 3, 12)),
+    "convolution": (
+        ke.PHMConv2D,
+        {"filters": 6, "kernel_size": 3, "terms": 2, "p": 3, "q": 1},
+        lambda x, a, b, rounded: numpy_kronecker.phm_conv(x, a, b, (1, 1), "valid", rounded),
+        (2, 5, 6, 4),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*is wasted on")
+@pytest.mark.parametrize("case", _STAGED)
+def test_inner_products_are_rounded(case):
+    """Each product on its own grid, and the sums before a bias that not all outputs of a place have at once."""
+    layer_class, arguments, product, shape = _STAGED[case]
+    layer = layer_class(**arguments, **{**_SETTINGS, "use_bias": True})
+    layer.build(shape)
+    layer.set_weights([normal(*w.shape, seed=i) for i, w in enumerate(layer.weights)])
+    for number, quantizer in enumerate(layer.inner_quantizers):
+        quantizer.scale.assign(number + 1.0)
+    x = np.random.default_rng(1).integers(-16, 16, shape) / 16
+    grids = [(q.bits, float(to_numpy(q.scale))) for q in layer.inner_quantizers]
+    last = {"low rank": 1, "low rank of B": 2, "low ranks": 3}.get(case, 1)
+    assert len(grids) == last + (case != "low rank")
+
+    def rounded(number, sums):
+        return numpy_layers.quantize(sums, grids[number][0], grids[number][1])
+
+    factors = [to_numpy(factor) for factor in layer.current_factors()]
+    sums = product(x, *factors, rounded)
+    sums = sums if case == "low rank" else rounded(last, sums)
+    bias = numpy_layers.quantize(to_numpy(layer.bias), 6, float(to_numpy(layer.bias_quantizer.scale)))
+    expected = numpy_layers.quantize(np.maximum(sums + bias, 0), 5, float(to_numpy(layer.activation_quantizer.scale)))
+    np.testing.assert_allclose(to_numpy(layer(x.astype("float32"))), expected, atol=1e-6)
+    layer.mode = "float"
+    dense = to_numpy(layer_class(**arguments, **{**_SETTINGS, "use_bias": True, "inner_bits": False})(x)).shape
+    assert to_numpy(layer(x.astype("float32"))).shape == dense
+
+
+@pytest.mark.parametrize("bits", [0, 17, 2.5, True, "4"])
+def test_wrong_inner_bits_are_refused(bits):
+    with pytest.raises(ValueError, match="`inner_bits` must be an integer from 1 to 16.*Received: inner_bits="):
+        ke.PHMDense(8, inner_bits=bits)
+
+
+def test_widths_of_the_inner_grids():
+    """As wide as the next product allows, or as given."""
+    for inner_bits, expected in ((None, [10, 16]), (7, [7, 7]), (False, [])):
+        layer = ke.PHMDense(64, terms=8, p=8, q=16, kernel_bits=8, inner_bits=inner_bits)
+        layer.build((None, 512))
+        assert [q.bits for q in layer.inner_quantizers] == expected
+        assert [w.name for w in layer.weights[5:]] == [f"inner_{k}_scale" for k in range(1, len(expected) + 1)]
+    assert not ke.PHMDense(8, use_bias=False).inner_quantizers
