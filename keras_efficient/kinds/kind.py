@@ -68,6 +68,7 @@ class Kind:
     window: (configuration, shape of the input) -> the window that slides over the input, of forms that have one.
     stages: (configuration, shape of the input) -> the operations that it becomes, of the form "Stages"; none where it
         has no grids for what passes between them.
+    shares_matrices: Whether these multiply by the same matrices, which are stored once: maps lie by rows then.
     twin: The layer of this package that `quantize_model` makes of it.
     absorbs: What that takes in: "padding" before it, "batch_norm" and "relu" after it.
     prunes: What pruning may do with it: `FILTERS`, `TRANSPOSED`, `THIN`, `CHANNELS` or None.
@@ -84,6 +85,7 @@ class Kind:
     form: str | None = None
     window: Callable[[Config, Shape], Slide] | None = None
     stages: Stages | None = None
+    shares_matrices: bool = False
     twin: str | None = None
     absorbs: tuple[str, ...] = ()
     prunes: str | None = None

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from keras_efficient.kinds.factor_costs import is_second_first
 from keras_efficient.kinds.factors import factor_sizes
-from keras_efficient.kinds.kronecker_stages import bias_of
+from keras_efficient.kinds.kronecker_stages import bias_of, finished
 from keras_efficient.kinds.measures import Config, Shape
-from keras_efficient.kinds.stages import Stage, down_columns, has_inner_grids, moved, with_inner_grids
+from keras_efficient.kinds.stages import Stage, down_columns, has_inner_grids, moved
 from keras_efficient.kinds.windows import Slide, read_window
 
 
@@ -36,14 +36,14 @@ def convolution_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
         is_moved = wide != pixels or min(p, s) > 1
         back = [moved((wide, s, p), (pixels, p, s), 0, 2, 1)] if is_moved else []
         bias = bias_of(config, wide, (p, s), (1, 0))
-        return with_inner_grids(config, [*apart, each, mixed, *bias, *back])
+        return finished(config, [*apart, each, mixed, *bias, *back])
     stack = Stack.of(window, shape, p)
     mixed = down_columns(rows * columns, q, t, 1, p * terms, 0, (2, 1, 0))
     apart = [moved((rows * columns * t, p, terms), (p, stack.height * columns * t, terms), 1, 0, 2)] if p > 1 else []
     each = stack.convolution(t * terms, s, (3, 4, 2, 0, 1))
     back = [moved((p, stack.windows * after_columns, s), (pixels, p, s), 1, 0, 2)] if p > 1 else []
     bias = bias_of(config, pixels, (p, s)) if p > 1 else []
-    return with_inner_grids(config, [mixed, *apart, each, *back, *bias])
+    return finished(config, [mixed, *apart, each, *back, *bias])
 
 
 class Stack(NamedTuple):

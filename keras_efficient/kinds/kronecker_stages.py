@@ -18,6 +18,7 @@ from keras_efficient.kinds.stages import (
     each_place,
     has_inner_grids,
     moved,
+    with_bias_at_end,
     with_inner_grids,
 )
 
@@ -28,7 +29,7 @@ def low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
         return ()
     rows, columns, inputs = as_image(shape)
     first = each_place((rows, columns, inputs), config["rank"], 1, (0, 1))
-    return with_inner_grids(config, [first, each_place(first.target, config["units"], 0, (1, 0))])
+    return finished(config, [first, each_place(first.target, config["units"], 0, (1, 0))])
 
 
 def sum_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
@@ -41,12 +42,12 @@ def sum_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
     if not is_second_first(sizes):
         first = down_columns(places, q, t, 1, p * terms, 0, (2, 1, 0))
         second = down_columns(places, t, p, terms, s, 1, (2, 0, 1))
-        return with_inner_grids(config, [first, second, *bias_of(config, places, (p, s))])
+        return finished(config, [first, second, *bias_of(config, places, (p, s))])
     first = each_place((1, places * q, t), s * terms, 1, (2, 1, 0))
     second = down_columns(places, q, s, terms, p, 0, (2, 0, 1))
     back = [moved((places, s, p), (places, p, s), 0, 2, 1)] if min(p, s) > 1 else []
     bias = bias_of(config, places, (p, s), (1, 0))
-    return with_inner_grids(config, [first, second, *bias, *back])
+    return finished(config, [first, second, *bias, *back])
 
 
 def one_low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
@@ -60,7 +61,7 @@ def one_low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
         down_columns(places, q, rank, 1, p, 0, (1, 0)),
         down_columns(places, rank, p, 1, s, 1, (1, 0)),
     ]
-    return with_inner_grids(config, [*products, *bias_of(config, places, (p, s))])
+    return finished(config, [*products, *bias_of(config, places, (p, s))])
 
 
 def dual_low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
@@ -75,7 +76,12 @@ def dual_low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
         each_place((1, places * rank, rank), p, 0, (1, 0)),
         down_columns(places, rank, p, 1, s, 2, (1, 0)),
     ]
-    return with_inner_grids(config, [*products, *bias_of(config, places, (p, s))])
+    return finished(config, [*products, *bias_of(config, places, (p, s))])
+
+
+def finished(config: Config, stages: list[Stage]) -> tuple[Stage, ...]:
+    """The stages with their grids, and the bias at the end."""
+    return with_bias_at_end(config, with_inner_grids(config, stages))
 
 
 def _has_stages(config: Config) -> bool:

@@ -16,7 +16,7 @@ from keras_efficient.export.integer.floats import loses_signs
 from keras_efficient.export.integer.grids import UnsupportedLayerError, codes_of
 from keras_efficient.export.integer.layers import read_layer
 from keras_efficient.export.integer.merging import Outputs
-from keras_efficient.export.integer.operations import Convolution, IntegerMap, Move, Operation, Scale
+from keras_efficient.export.integer.operations import IntegerMap, Move, Operation
 from keras_efficient.kinds.kind import RENAMES
 from keras_efficient.kinds.measures import LOGIT_BITS, as_image, check_logits
 from keras_efficient.reading.network import FLATTEN, Call, Entry, Network, read_network, some_names
@@ -24,6 +24,14 @@ from keras_efficient.reading.network import FLATTEN, Call, Entry, Network, read_
 PIXEL = Codes(bits=8, signed=False, exponent=-8)  # a byte stands for byte / 256
 INPUT_WIDTHS = (8, 16)
 ADVICE = "keras_efficient.support_report(model) says what each layer can do"
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A part of the weights of a layer."""
+
+    layer: Any
+    part: tuple
 
 
 class Wire(NamedTuple):
@@ -43,8 +51,7 @@ class IntegerNetwork:
     """The input maps and the operations, up to the last layers that work; several outputs end in an `Outputs`.
 
     sources: for each operation the maps that it reads: the inputs come first, then what each operation makes.
-    owners: for each operation the Keras layer, or what stands for a part of one: operations of one owner share its
-    kernel and bias. None of an `Outputs`.
+    owners: for each operation a part of a layer: operations of one owner share its kernel and bias. None of an `Outputs`.
     network: what they were read from; what stands before the grid of an input (`preparation`) is no part of the
     integers. logits_bits: of a number that users read.
     """
@@ -52,7 +59,7 @@ class IntegerNetwork:
     inputs: tuple[IntegerMap, ...]
     operations: list[Operation]
     sources: list[tuple[int, ...]]
-    owners: list[Any]
+    owners: list[_Part | None]
     network: Network
     logits_bits: int = LOGIT_BITS
 
@@ -121,7 +128,7 @@ def input_width(codes: Sequence[Codes]) -> Codes:
 def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
     """Add the operations of all layers. What has none is refused, and read on as if it kept its input."""
     network, refusals, count = found.network, [], len(found.inputs)
-    maps, parts_of_layers = list(found.inputs), dict[int, list[Any]]()
+    maps, parts = list(found.inputs), dict[tuple, _Part]()
     wires = [
         Wire(number, integers.shape, len(entry.shape) == 1)
         for number, (entry, integers) in enumerate(zip(network.entries, found.inputs, strict=True))
@@ -149,8 +156,8 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
             continue
         dtype, numbers = _compute_dtype(layer, call), tuple(wire.number for wire in sources)
         lost = loses_signs(layer, dtype)
-        parts = parts_of_layers.setdefault(id(layer), [layer])
-        for operation, owner in zip(operations, _owners(operations, parts), strict=True):
+        for operation in operations:
+            owner = parts.setdefault((id(layer), operation.part), _Part(layer, operation.part))
             _add(found, replace(operation, compute_dtype=dtype, loses_signs=lost), numbers, owner)
             maps.append(operation.target)
             numbers = (len(maps) - 1,)
@@ -162,19 +169,10 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
     return refusals
 
 
-def _add(found: IntegerNetwork, operation: Operation, sources: tuple[int, ...], layer: Any) -> None:
+def _add(found: IntegerNetwork, operation: Operation, sources: tuple[int, ...], owner: _Part | None) -> None:
     found.operations.append(operation)
     found.sources.append(sources)
-    found.owners.append(layer)
-
-
-def _owners(operations: Sequence[Operation], parts: list[Any]) -> list[Any]:
-    """The owner of each operation of a layer. `parts`: the layer, which owns the first weights, then what stands for the
-    others, as far as they are known from an earlier call."""
-    weighted = [isinstance(operation, (Convolution, Scale)) for operation in operations]
-    parts += [object() for _ in range(sum(weighted) - len(parts))]
-    rest = iter(parts)
-    return [next(rest) if has_weights or len(operations) == 1 else object() for has_weights in weighted]
+    found.owners.append(owner)
 
 
 def _compute_dtype(layer: Any, call: Call) -> str:

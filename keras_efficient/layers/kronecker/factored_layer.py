@@ -84,6 +84,20 @@ class FactoredLayer(KernelLayer):
     )
 
     @property
+    def adds_a_bias(self) -> bool:
+        return self.use_bias
+
+    @property
+    def output_quantizers(self) -> list[Quantizer | None]:
+        """The grids of what comes after an activation."""
+        return [self.activation_quantizer]
+
+    @property
+    def output_activation(self) -> Callable[[Tensor], Tensor]:
+        """The function before the output's grid."""
+        return self.activation
+
+    @property
     def between(self) -> Callable[[int, Tensor], Tensor] | None:
         """What rounds the inner products; None where nothing does."""
         return self._rounded_inner if self.inner_quantizers else None
