@@ -55,6 +55,36 @@ CASES = {
         IMAGE,
     ),
 }
+CASES |= {
+    "ACDC": (ke.ACDC, {}, (12,)),
+    "ACDC, random": (ke.ACDC, {"permutation": "random", "seed": 4}, (11,)),
+    "ACDC in groups": (ke.ACDC, {"permutation": "riffle", "order": "inner_riffle", "groups": 2}, (3, 12)),
+    "ACDC, images": (ke.ACDC, {"transform": "dct2d", "permutation": "riffle"}, (12,)),
+    "ACDC, images in groups": (ke.ACDC, {"transform": "dct2d", "groups": 2}, (2, 2, 24)),
+    "ACDC, a prime size": (ke.ACDC, {"transform": "dct2d"}, (7,)),
+    "ACDC stack": (ke.ACDCDense, {"units": 5, "depth": 3}, (12,)),
+    "ACDC stack, wider": (
+        ke.ACDCDense,
+        {"units": 16, "depth": 2, "transform": "dct2d", "permutation": "riffle"},
+        (6,),
+    ),
+    "ACDC stack, filled up": (
+        ke.ACDCDense,
+        {"units": 16, "depth": 2, "transform": "dct2d", "permutation": None, "expand": "pad"},
+        (2, 3, 6),
+    ),
+    "ACDC convolution": (ke.ACDCConv2D, {"filters": 6, "kernel_size": 3, "depth": 2, "padding": "same"}, (5, 4, 3)),
+    "ACDC convolution of pixels": (
+        ke.ACDCConv2D,
+        {"filters": 8, "depth": 2, "strides": 2, "transform": "dct2d", "permutation": "riffle"},
+        (5, 4, 3),
+    ),
+    "ACDC convolution, one channel": (
+        ke.ACDCConv2D,
+        {"filters": 4, "kernel_size": (3, 2), "depth": 1, "strides": 2},
+        (5, 4, 1),
+    ),
+}
 # How a layer stands in its network: (whether the input has a grid, what comes before and after it).
 PLACES = {
     "last": (True, lambda layer, y: layer(y)),
@@ -89,22 +119,27 @@ def network(make, shape, has_grid=True, seed=0, bits=8):
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_keras_integers_and_c_agree(case, use_bias, tmp_path):
     layer_class, arguments, shape = CASES[case]
-    first = 2 * list(CASES).index(case) + 3 * use_bias
+    first, acdc = 2 * list(CASES).index(case) + 3 * use_bias, layer_class.__name__.startswith("ACDC")
+    biases = {"bias": ("output", "spectrum")[first % 4 // 2] if use_bias else None} if acdc else {"use_bias": use_bias}
     for number in (first % len(PLACES), (first + 1) % len(PLACES)):
         place, (has_grid, build) = list(PLACES.items())[number]
         widths = WIDTHS if number % 2 else {"kernel_bits": 8, "bias_bits": 8, "activation_bits": 8}
-        layer = layer_class(**arguments, use_bias=use_bias, **widths, activation="relu" if number else None)
+        relu = {} if layer_class is ke.ACDC else {"activation": "relu" if number else None}
+        layer = layer_class(**arguments, **biases, **widths, **relu)
         model, x = network(lambda y, layer=layer, build=build: build(layer, y), shape, has_grid, number)
         integers, _ = assert_agree(model, x, tmp_path / place.replace(" ", "_"))
         assert not integers.inexact_layers, place
 
 
 @pytest.mark.usefixtures("c_compiler")
-@pytest.mark.parametrize("case", ["low rank of a map", "A first", "low ranks", "convolution, same"])
-def test_words_and_saved_files(case, tmp_path):
+@pytest.mark.parametrize(
+    "case", ["low rank of a map", "A first", "low ranks", "convolution, same", "ACDC stack", "ACDC convolution of pixels"]
+)
+@pytest.mark.parametrize("inner_bits", [None, 8])
+def test_words_and_saved_files(case, inner_bits, tmp_path):
     """The C for "dsp" takes as many bytes as were priced; what was saved computes the same."""
     layer_class, arguments, shape = CASES[case]
-    layer = layer_class(**arguments, kernel_bits=8, bias_bits=8, activation_bits=8)
+    layer = layer_class(**arguments, kernel_bits=8, bias_bits=8, activation_bits=8, inner_bits=inner_bits)
     model, x = network(lambda y: ke.DenseQ(3)(layers.Flatten()(layer(y))), shape)
     integers, codes = assert_agree(model, x, tmp_path / "c")
     priced = estimate_storage(model, target="dsp")
@@ -172,6 +207,15 @@ def test_wider_inner_grids_are_named():
         assert ke.export.IntegerModel(model).inexact_layers == named, inner_bits
 
 
+def test_a_stack_stores_its_matrices_once():
+    """4 layers of 6 x 4 entries: both matrices and both inverse ones, whatever the depth."""
+    settings = {"transform": "dct2d", "permutation": "riffle", **WIDTHS}
+    for depth in (1, 4):
+        model, _ = network(lambda y, depth=depth: ke.ACDCDense(24, depth, **settings)(y), (24,))
+        stored = depth * (2 * 24 * 4 + 24 * 8 + 24) / 8
+        assert estimate_storage(model).weight_bytes == stored + 2 * (4 * 4 + 6 * 6)
+
+
 def old(layer):
     """As a file that is older than `inner_bits` writes it."""
     config = layer.get_config()
@@ -200,6 +244,29 @@ REFUSED = {
     "tinybig": ({**WIDTHS, "layout": "tinybig"}, "a layer of the Kronecker layout"),
     "tanh": ({**WIDTHS, "activation": "tanh"}, "its activation must be one of"),
 }
+
+
+REFUSED_ACDC = {
+    "a long dct": ({}, (65,), "transform='dct' has integers of up to 64 entries. Right would be transform='dct2d'"),
+    "random images": ({"transform": "dct2d", "permutation": "random"}, VECTOR, "a random permutation has integers with"),
+    "random groups": ({"groups": 2, "permutation": "random"}, VECTOR, "Right would be permutation='riffle'"),
+    "riffled images": ({"transform": "dct2d", "order": "inner_riffle"}, VECTOR, "order='paper' only"),
+    "an odd riffle": ({"transform": "dct2d", "permutation": "riffle"}, (9,), "for an even number of entries"),
+    "an older file": ({"inner_bits": False}, VECTOR, "its inner products are not rounded"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_ACDC)
+def test_what_acdc_has_no_c_is_refused_by_name(case):
+    settings, shape, message = REFUSED_ACDC[case]
+    inputs = keras.Input(shape)
+    layer = ke.ACDC(name="product", **WIDTHS, **settings)
+    model = keras.Model(inputs, ke.DenseQ(2)(layer(ke.InputQ(8)(inputs))))
+    with pytest.raises(ValueError, match=f"'product'.*{message}"):
+        ke.export.IntegerModel(model)
+    assert not layer.inner_quantizers
+    row = next(row for row in ke.support_report(model).rows if row.name == "product")
+    assert not row.c and message in row.reason
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -83,10 +83,10 @@ class ACDC(CosineLayer):
         """The grid of the output."""
         return [self.activation_quantizer]
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         rows = rows_of(inputs)
         y = self.rounded_rows(rows, lambda layer, x: x) if self.inner_quantizers else self.run_stack(rows)
-        return self.finish(y, inputs, self.activation_quantizer)
+        return y, inputs
 
     def linear(self, x: Tensor) -> Tensor:
         return self.run_stack(x, with_bias=False)

@@ -113,9 +113,9 @@ class ACDCConv2D(DeepLayer):
         """What a `Prunable` masks: the depthwise kernel and numbers of the factors."""
         return [*([self.kernel] if self.is_depthwise else []), *super().get_prunable_weights()]
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         u = self._gathered(ops.cast(inputs, "float32"))
-        return self.finish(self._mixed(rows_of(u), self._positions(u)), u, self.activation_quantizers[-1])
+        return self._mixed(rows_of(u), self._positions(u)), u
 
     def _gathered(self, x):
         """One pixel for each pixel of the output."""

@@ -69,8 +69,8 @@ class ACDCDense(DeepLayer):
 
     stages_of = staticmethod(dense_stages)
 
-    def call(self, inputs: Tensor) -> Tensor:
-        return self.finish(self.stack_rows(rows_of(inputs)), inputs, self.activation_quantizers[-1])
+    def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        return self.stack_rows(rows_of(inputs)), inputs
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)

@@ -139,6 +139,17 @@ class CosineLayer(TransformLayer):
     def _rounded(self, quantizer, x):
         return quantizer(x, self.current_mode)
 
+    def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows (n, outputs) before the output's grid, and a tensor with their leading axes."""
+        raise NotImplementedError
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return self.finish(*self.computed(inputs), self.output_quantizers[-1])
+
+    def weighted_sums(self, inputs: Tensor) -> Tensor:
+        """The outputs before their grid."""
+        return self.finish(*self.computed(inputs), None)
+
     def fold(self) -> keras.layers.Layer:
         """See `TransformLayer.fold`."""
         if self.inner_quantizers and self.current_mode.quantized:
