@@ -1,4 +1,4 @@
-"""Products with Kronecker factors by plain numpy, one after another, each rounded by a function of its number and sums."""
+"""Products with Kronecker factors by plain numpy, each rounded by a function of its number and its sums."""
 
 import numpy as np
 import numpy_layers
@@ -46,8 +46,6 @@ def phm_conv(x, a, b, strides, padding, rounded):
     else:
         v = rounded(0, np.einsum("ipq,qbrct->ipbrct", a, groups))
         kernels = b.transpose(0, 3, 4, 2, 1)
-        parts = [
-            sum(numpy_layers.conv(v[i, j], kernels[i], strides, padding) for i in range(terms)) for j in range(p)
-        ]
+        parts = [sum(numpy_layers.conv(v[i, j], kernels[i], strides, padding) for i in range(terms)) for j in range(p)]
         y = np.stack(parts, axis=-2)
     return y.reshape(*y.shape[:3], p * s)

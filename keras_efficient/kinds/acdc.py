@@ -30,6 +30,7 @@ from keras_efficient.kinds.stages import check_inner_bits
 from keras_efficient.kinds.steps import Step, WholeStep
 from keras_efficient.kinds.windows import sliding, window_step
 
+COMPARED = "it is there to compare the other structured layers with, in Keras"
 GRIDS = {**OPTIONAL_BITS, "inner_bits": check_inner_bits}
 STACK = {**GRIDS, "depth": check_size, "groups": check_size}
 KERNEL = sliding("kernel_size", 1, rank=3)  # 1x1 where a configuration does not say
@@ -225,20 +226,24 @@ OWN = {
         shape=unchanged_shape,
         settings=OPTIONAL_BITS,
         price=factor_price(lambda size, groups: size, 4, 2, default_bias=False),
+        why_no_form=COMPARED,
     ),
     "BlockACDC": Kind(
         shape=grouped_shape(2),
         settings=OPTIONAL_BITS,
         price=factor_price(lambda size, groups: size * size // groups, 2, 1, default_bias=True),
+        why_no_form=COMPARED,
     ),
     "BlockAFDF": Kind(
         shape=grouped_shape(2),
         settings=OPTIONAL_BITS,
         price=factor_price(lambda size, groups: size * size // groups, 4, 2, default_bias=False),
+        why_no_form=COMPARED,
     ),
     "GroupedShuffleDense": Kind(
         shape=dense_shape,
         settings=STACK,
         price=Price(optional_output_bits, side_by_side, shuffle_weights, shuffle_products),
+        why_no_form=COMPARED,
     ),
 }

@@ -1,8 +1,8 @@
 """ACDC layers as stages: scales, products with small cosine matrices, moves.
 
-A vector is `groups` blocks of n1 n2 entries. "dct2d" multiplies the rows of a block by the matrix of n2 entries and its
-columns by that of n1, which leaves the spectrum transposed; the way back is the same. "dct" is one product with a matrix
-of up to 64 x 64. A permutation is a move, or of "dct" the order of the columns of the last matrix.
+A vector is `groups` blocks of n1 n2 entries. "dct2d" multiplies the rows of a block by the matrix of n2 entries and
+its columns by that of n1, which leaves the spectrum transposed; the way back is the same. "dct" is one product with a
+matrix of up to 64 x 64. A permutation is a move, or of "dct" the order of the columns of the last matrix.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def convolution_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
     elif window.strides != (1, 1):
         ways = (Way(0, step=window.strides[0]), Way(1, step=window.strides[1]), Way(2))
         first = [Stage("Move", shape, after, ways=ways)]
-    return _deep_stages(config, first, math.prod(after[:2]), channels, config["filters"], len(first) and first[0].computes)
+    return _deep_stages(
+        config, first, math.prod(after[:2]), channels, config["filters"], len(first) and first[0].computes
+    )
 
 
 def why_no_stages(config: Config, size: int) -> str:
@@ -125,7 +127,9 @@ def _layer(config: Config, vectors: int, size: int, row: int, factor: int, is_la
     ]
     if bias == "output":
         stages.append(Stage("Scale", cells, cells, row=row, has_bias=True, permuted=in_matrix))
-    stages[-1] = stages[-1]._replace(grid="output" if is_last else "between", bits=config.get("activation_bits") or FLOAT_BITS)
+    stages[-1] = stages[-1]._replace(
+        grid="output" if is_last else "between", bits=config.get("activation_bits") or FLOAT_BITS
+    )
     if permutation == "riffle" and not in_matrix:
         ways = (Way(0), Way(2), Way(1))
         stages.append(Stage("Move", (vectors, size // 2, 2), (vectors, 2, size // 2), ways=ways))

@@ -38,13 +38,17 @@ class Cosine(NamedTuple):
         return cosine_codes(self.size)[1]
 
 
-@lru_cache(maxsize=32)
-def cosine_codes(size: int) -> tuple[np.ndarray, int]:
-    """(integers, exponent) of C: C[n, k] = c_k cos(pi (2 n + 1) k / (2 N)), c_0 = sqrt(1 / N), else sqrt(2 / N), rounded
-    half to even in the finest power of two with which no integer is above 127."""
+def cosine_matrix(size: int) -> np.ndarray:
+    """C, float64: C[n, k] = c_k cos(pi (2 n + 1) k / (2 N)), c_0 = sqrt(1 / N), else sqrt(2 / N)."""
     n, k = np.arange(size)[:, None], np.arange(size)
     scale = np.where(k == 0, math.sqrt(1 / size), math.sqrt(2 / size))
-    matrix = scale * np.cos(np.pi * (2 * n + 1) * k / (2 * size))
+    return scale * np.cos(np.pi * (2 * n + 1) * k / (2 * size))
+
+
+@lru_cache(maxsize=32)
+def cosine_codes(size: int) -> tuple[np.ndarray, int]:
+    """(integers, exponent) of C, rounded half to even in the finest power of two with which no integer is above 127."""
+    matrix = cosine_matrix(size)
     exponent = math.frexp(np.abs(matrix).max() / (LARGEST_CODE + 0.5))[1]
     return np.rint(np.ldexp(matrix, -exponent)).astype(np.int64), exponent
 

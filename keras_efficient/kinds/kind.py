@@ -65,6 +65,7 @@ class Kind:
     price: What it takes; None where nobody knows.
     form: The integer operation that it becomes (a class of `export.integer.operations`, by name), "Stages" where these
         are several, "" where it changes no number; None where it has no integers.
+    why_no_form: Why it has none, where that is a decision.
     window: (configuration, shape of the input) -> the window that slides over the input, of forms that have one.
     stages: (configuration, shape of the input) -> the operations that it becomes, of the form "Stages"; none where it
         has no grids for what passes between them.
@@ -83,6 +84,7 @@ class Kind:
     required: tuple[str, ...] = ()
     price: Price | None = None
     form: str | None = None
+    why_no_form: str = ""
     window: Callable[[Config, Shape], Slide] | None = None
     stages: Stages | None = None
     shares_matrices: bool = False

@@ -267,6 +267,7 @@ OWN = {
         settings=RANK,
         required=("rank",),
         price=factored_price(taylor_plan, default_bias=False),
+        why_no_form="its features are products of its inputs, which no grid of a layer holds",
     ),
     "PHMConv2D": in_stages(
         convolution_stages,

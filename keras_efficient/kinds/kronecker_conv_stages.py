@@ -17,7 +17,7 @@ def convolution_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
     """Of `PHMConv2D`: factors A (terms, p, q), B (terms, s, t, rows, columns).
 
     The q (or p) groups of channels pass through one small convolution. For that they are stacked, one image below the
-    other, with as many rows of zeros between as keep windows apart; what comes of windows between two images is dropped.
+    other, with as many rows of zeros between as keep windows apart; what windows between two images give is dropped.
     """
     if not has_inner_grids(config):
         return ()

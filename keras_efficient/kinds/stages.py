@@ -132,7 +132,9 @@ def down_columns(
 ) -> Stage:
     """`rows` rows together with their channels times a matrix, column by column, for each of the `places`."""
     slide = Slide((rows, 1), (rows if places > 1 else 1, 1), "valid")
-    return Stage("Convolution", (places * rows, columns, channels), (places, columns, filters), factor, axes, slide=slide)
+    return Stage(
+        "Convolution", (places * rows, columns, channels), (places, columns, filters), factor, axes, slide=slide
+    )
 
 
 def moved(source: Map, sizes: Map, *axes: int) -> Stage:
@@ -212,8 +214,8 @@ def with_target_bits(steps: tuple[Step, ...], bits: int) -> tuple[Step, ...]:
 
 
 def fixed_bits(stages: Iterable[Stage]) -> int:
-    """Bits of what stages multiply by beside the layer's weights: matrices, stored once for each window that reads them,
-    and the numbers 1 of those that only add a bias."""
+    """Bits of what stages multiply by beside the layer's weights: matrices, stored once for each window that reads
+    them, and the numbers 1 of those that only add a bias."""
     stages = list(stages)
     matrices = {stage.part: MATRIX_BITS * stage.matrix.size**2 for stage in stages if stage.matrix}
     return sum(matrices.values()) + sum(ONE_BITS * stage.source[2] for stage in stages if stage.adds_only)

@@ -65,9 +65,7 @@ def kronecker_low_rank(x: Tensor, a: Tensor, s: Tensor, t: Tensor, between: Betw
     return _expand(_transposed(v, rank, p), s, p)
 
 
-def kronecker_dual_low_rank(
-    x: Tensor, p: Tensor, q: Tensor, s: Tensor, t: Tensor, between: Between = None
-) -> Tensor:
+def kronecker_dual_low_rank(x: Tensor, p: Tensor, q: Tensor, s: Tensor, t: Tensor, between: Between = None) -> Tensor:
     """`x W'` with `W = (P Q') kron (S T')`.
 
     Args:

@@ -133,7 +133,8 @@ def test_keras_integers_and_c_agree(case, use_bias, tmp_path):
 
 @pytest.mark.usefixtures("c_compiler")
 @pytest.mark.parametrize(
-    "case", ["low rank of a map", "A first", "low ranks", "convolution, same", "ACDC stack", "ACDC convolution of pixels"]
+    "case",
+    ["low rank of a map", "A first", "low ranks", "convolution, same", "ACDC stack", "ACDC convolution of pixels"],
 )
 @pytest.mark.parametrize("inner_bits", [None, 8])
 def test_words_and_saved_files(case, inner_bits, tmp_path):
@@ -199,7 +200,9 @@ def test_the_widest_grid_with_which_the_next_product_is_exact():
 
 def test_wider_inner_grids_are_named():
     for inner_bits, named in ((None, ()), (11, ()), (12, ("thin",))):
-        layer = ke.LowRankDense(4, 64, kernel_bits=8, bias_bits=8, activation_bits=8, inner_bits=inner_bits, name="thin")
+        layer = ke.LowRankDense(
+            4, 64, kernel_bits=8, bias_bits=8, activation_bits=8, inner_bits=inner_bits, name="thin"
+        )
         keras.utils.set_random_seed(0)
         model, _ = network(lambda y, layer=layer: layer(y), (70,))
         for factor in layer.factors:
@@ -248,7 +251,11 @@ REFUSED = {
 
 REFUSED_ACDC = {
     "a long dct": ({}, (65,), "transform='dct' has integers of up to 64 entries. Right would be transform='dct2d'"),
-    "random images": ({"transform": "dct2d", "permutation": "random"}, VECTOR, "a random permutation has integers with"),
+    "random images": (
+        {"transform": "dct2d", "permutation": "random"},
+        VECTOR,
+        "a random permutation has integers with",
+    ),
     "random groups": ({"groups": 2, "permutation": "random"}, VECTOR, "Right would be permutation='riffle'"),
     "riffled images": ({"transform": "dct2d", "order": "inner_riffle"}, VECTOR, "order='paper' only"),
     "an odd riffle": ({"transform": "dct2d", "permutation": "riffle"}, (9,), "for an even number of entries"),

@@ -15,7 +15,6 @@ from keras_efficient.export.integer.context import Context, output_codes
 from keras_efficient.export.integer.grids import (
     RELUS,
     UnsupportedLayerError,
-    codes_of,
     has_relu,
     kernel_codes,
     read_activation,
@@ -24,7 +23,6 @@ from keras_efficient.export.integer.lookup import read_lookup
 from keras_efficient.export.integer.merging import read_combination, read_concatenation
 from keras_efficient.export.integer.operations import (
     AveragePooling,
-    Convolution,
     IntegerMap,
     MaxPooling,
     MeanPooling,
@@ -58,7 +56,8 @@ def read_layer(call: Call, layer: Any, sources: list[IntegerMap], context: Conte
         )
     if kind.form is None:
         hint = ": keras_efficient.quantize_model makes a layer that has one" if kind.twin else ""
-        raise UnsupportedLayerError(layer.name, f"{call.node.described} has no integer form{hint}")
+        reason = f": {kind.why_no_form}" if kind.why_no_form else hint
+        raise UnsupportedLayerError(layer.name, f"{call.node.described} has no integer form{reason}")
     if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
         raise UnsupportedLayerError(layer.name, f"channels must come last. Received: data_format={layer.data_format!r}")
     found = READERS[kind.form](call, layer, sources, context) if kind.form else None

@@ -51,7 +51,7 @@ class IntegerNetwork:
     """The input maps and the operations, up to the last layers that work; several outputs end in an `Outputs`.
 
     sources: for each operation the maps that it reads: the inputs come first, then what each operation makes.
-    owners: for each operation a part of a layer: operations of one owner share its kernel and bias. None of an `Outputs`.
+    owners: for each operation a part of a layer: those of one owner share its kernel and bias. None of an `Outputs`.
     network: what they were read from; what stands before the grid of an input (`preparation`) is no part of the
     integers. logits_bits: of a number that users read.
     """

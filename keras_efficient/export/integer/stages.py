@@ -114,8 +114,7 @@ class _StageReader:
 
     def make(self, source: IntegerMap, stage: Stage, window: Window, kernel: KernelCodes) -> Convolution:
         is_end, bias = stage.grid == "output", None
-        if stage.has_bias and self.layer.bias_quantizer is not None:
-            bias = read_bias(self.layer, self.layer.bias_quantizer)
+        if stage.has_bias and (bias := read_bias(self.layer, self.layer.bias_quantizer)) is not None:
             bias = bias._replace(integers=self.ordered(bias.integers, stage))
         activation = {"output": self.layer.output_activation, "between": self.layer.activation}.get(stage.grid, LINEAR)
         context = self.context if is_end else Context()
@@ -128,8 +127,9 @@ class _StageReader:
             codes = kernel_codes(self.layer, self.layer.factor_quantizers[stage.factor])
             return replace(codes, integers=stage.kernel(codes.integers))
         order = self.layer.stack.permutation_of(stage.row) if stage.matrix.permuted else None
-        codes = Codes(MATRIX_BITS, True, stage.matrix.exponent)
-        return KernelCodes(stage.matrix.integers(order), codes, None, False)
+        return KernelCodes(
+            stage.matrix.integers(order), Codes(MATRIX_BITS, True, stage.matrix.exponent), None, pruned=False
+        )
 
     def ordered(self, integers: np.ndarray, stage: Stage) -> np.ndarray:
         """A scale or bias in the order of the channels."""

@@ -36,15 +36,15 @@ class CosineLayer(TransformLayer):
         diagonal_initializer: Keras initializer of a and d; None is the normal distribution with
             mean 1 and standard deviation 0.06.
         inner_bits: Width in bits, 1 to 16, of the inner products where `kernel_bits` are given: x diag(a), its products
-            with the matrices of the transform, what diag(d) makes of them, the way back, and y before the bias. Each has
-            a grid of its own. None: the widest up to 16 with which the next product stays within the 24 bits that
+            with the matrices of the transform, what diag(d) makes of them, the way back, and y before the bias. Each
+            has a grid of its own. None: the widest up to 16 with which the next product stays within the 24 bits that
             float32 holds exactly. False: they are not rounded, as in files that are older than this argument; such a
             layer has no integers and no C.
         kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
 
     In the quantized modes the matrices are rounded, too, where the inner products are: to 8 bits, in the finest power
-    of two with which no integer is above 127 (`kinds.cosine`). `"dct"` of more than 64 entries has no such products, nor
-    has what `IntegerModel` refuses by name: a random permutation of `"dct2d"` or of several groups.
+    of two with which no integer is above 127 (`kinds.cosine`). `"dct"` of more than 64 entries has no such products,
+    nor has what `IntegerModel` refuses by name: a random permutation of `"dct2d"` or of several groups.
     """
 
     stack: AcdcStack  # from `build` on

@@ -48,7 +48,7 @@ class RoundedStack:
             v = between(layer, v) if layer < self.stack.depth - 1 else v
         return v
 
-    def _layer(self, v, a, d, bias, rest: Iterator[Rounding]):
+    def _layer(self, v: Tensor, a: Tensor, d: Tensor, bias: Tensor | None, rest: Iterator[Rounding]) -> Tensor:
         spectrum = self._spectrum(next(rest)(v * a), rest) * d
         if bias is not None and self.stack.bias == "spectrum":
             return self._signal(next(rest)(spectrum + bias), rest)
@@ -79,7 +79,7 @@ class RoundedStack:
     def _block(self):
         return self.stack.size // self.stack.groups
 
-    def _matrix(self, size) -> np.ndarray:
+    def _matrix(self, size: int) -> np.ndarray:
         if not self.rounds_matrices:
             return dct_matrix(size)
         matrix = Cosine(size)

@@ -22,9 +22,9 @@ class FactoredLayer(KernelLayer):
 
         y = q_a(activation(x W' + q_b(bias)))
 
-    with W made of the factors, each rounded by its own quantizer q_k. x is multiplied by one factor after another; where
-    these are rounded, each product but the last is rounded to a signed grid of its own, too (`inner_bits`), and the last
-    one where it gives the outputs in parts, before the bias is added.
+    with W made of the factors, each rounded by its own quantizer q_k. x is multiplied by one factor after another.
+    Where these are rounded, each product but the last is rounded to a signed grid of its own, too (`inner_bits`), and
+    so is the last one where it gives the outputs in parts, before the bias is added.
 
     Args:
         activation: Keras activation (name or function); None is linear.

@@ -61,7 +61,7 @@ def read_graph(
         layer, numbers = PricedLayer(call.name, spec, source, target, shares), [each.number for each in sources]
         if has_stages(spec, source):
             codes = code_bits(spec, source, target, network.is_sum(position))
-            each_alone = [(step,) for step in steps_of(spec, source, target, codes)]
+            each_alone: list[tuple[Step, ...]] = [(step,) for step in steps_of(spec, source, target, codes)]
         else:
             each_alone = [tuple(step_of(spec, each.map, target) for each in sources)]
         for steps in each_alone:
