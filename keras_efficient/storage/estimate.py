@@ -19,13 +19,14 @@ from keras_efficient.kinds.measures import (
     check_logits,
     check_target,
 )
+from keras_efficient.kinds.stages import has_inner_grids
 from keras_efficient.kinds.steps import Step, WindowStep
 from keras_efficient.kinds.words import padding_bits
 from keras_efficient.reading.network import INPUT_GRID, Network, read_network
 from keras_efficient.reading.read import is_model
 from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.graphs import plan_order
-from keras_efficient.storage.graphs.reading import code_bits, grid_bits, read_graph, steps_of
+from keras_efficient.storage.graphs.reading import PricedGraph, code_bits, grid_bits, read_graph, read_shaped, steps_of
 from keras_efficient.storage.live_bits import Working, live_bits
 from keras_efficient.storage.liveness import CACHE_SIZE
 from keras_efficient.storage.models import fixed_shape, fixed_shapes, layer_spec, refuse_unknown, shape_behind
@@ -107,14 +108,17 @@ def estimate_storage(
             f"the model {network.name!r}", [(call.name, call.node.described, call.kind) for call in network.calls]
         )
         if not network.is_chain:
-            return estimate_graph(network, fixed_shapes(network, input_shape), input_bits, order, logits_bits, by_words)
+            shapes = fixed_shapes(network, input_shape)
+            return estimate_graph(read_graph(network, shapes, input_bits, logits_bits), shapes, order, by_words)
         source_shape = fixed_shape(network.entries[0].shape, input_shape)
         layers = read_chain(network, source_shape)
     else:
         layers, source_shape = read_description(config_or_model, input_shape)
-    rows = price_layers(
-        without_head(layers), FeatureMap(source_shape, input_bits), streaming, order, logits_bits, by_words
-    )
+    layers = without_head(layers)
+    if any(spec.kind.shares_matrices and has_inner_grids(spec.config) for _, spec, _ in layers):
+        graph = read_shaped(layers, FeatureMap(source_shape, input_bits), logits_bits)
+        return estimate_graph(graph, [source_shape], order, by_words)
+    rows = price_layers(layers, FeatureMap(source_shape, input_bits), streaming, order, logits_bits, by_words)
     return StorageReport(
         weight_bytes=sum(row.weight_bytes for row in rows),
         activation_bytes=max(row.working_bytes for row in rows),
@@ -127,16 +131,13 @@ def estimate_storage(
     )
 
 
-def estimate_graph(
-    network: Network, shapes: Sequence[tuple], input_bits: int, order: str, logits_bits: int, by_words: bool
-) -> StorageReport:
-    """The report of a network with branches."""
+def estimate_graph(graph: PricedGraph, shapes: Sequence[tuple], order: str, by_words: bool) -> StorageReport:
+    """The report of a network with branches, or whose layers share matrices. `shapes`: of its inputs."""
     if order not in ("best", "row"):
         raise ValueError(
             "order must be 'best' or 'row' in a model with branches, or with flattened maps that are moved. "
             f"Received: {order!r}"
         )
-    graph = read_graph(network, shapes, input_bits, logits_bits)
     plan = plan_order(graph.inputs, graph.nodes)
     working: dict[int, int] = {}  # a layer of several nodes is one row
     for number, cost in zip(plan.order, plan.costs, strict=True):

@@ -49,8 +49,11 @@ def test_quantized_factors_count_their_bits(make):
 
 @pytest.mark.parametrize("kernel_size", [1, 3])
 @pytest.mark.parametrize("filters", [4, 9])
-def test_convolutions(kernel_size, filters):
-    layer = ke.ACDCConv2D(filters, kernel_size, depth=2, strides=2, padding="same", kernel_bits=4, inner_bits=False)
+@pytest.mark.parametrize("inner_bits", [None, False])
+def test_convolutions(kernel_size, filters, inner_bits):
+    layer = ke.ACDCConv2D(
+        filters, kernel_size, depth=2, strides=2, padding="same", kernel_bits=4, inner_bits=inner_bits
+    )
     report = estimate_storage(_model(layer, (9, 8, 6)))
     scales = sum(w.name.endswith("scale") for w in layer.weights)
     assert report.parameters == layer.count_params() - scales

@@ -9,7 +9,7 @@ from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.kinds.measures import FLOAT_BITS, LOGIT_BITS, FeatureMap, check_logits
 from keras_efficient.kinds.stages import with_target_bits
 from keras_efficient.kinds.steps import Step, WholeStep
-from keras_efficient.reading.network import Network
+from keras_efficient.reading.network import INPUT_GRID, Network
 from keras_efficient.storage.graphs.graph import Node, gathering
 from keras_efficient.storage.live_bits import live_bits
 from keras_efficient.storage.models import layer_spec, shape_behind
@@ -58,17 +58,8 @@ def read_graph(
         source = sources[0].map
         target = FeatureMap(shape, width_of(network, position, spec, source.bits, logits_bits))
         shares = position in twice and spec.kind.form != "Lookup"  # tables are as their inputs are
-        layer, numbers = PricedLayer(call.name, spec, source, target, shares), [each.number for each in sources]
-        if has_stages(spec, source):
-            codes = code_bits(spec, source, target, network.is_sum(position))
-            each_alone: list[tuple[Step, ...]] = [(step,) for step in steps_of(spec, source, target, codes)]
-        else:
-            each_alone = [tuple(step_of(spec, each.map, target) for each in sources)]
-        for steps in each_alone:
-            graph.nodes.append(Node(call.name, tuple(numbers), steps))
-            graph.layers.append(layer)
-            numbers = [len(graph.inputs) + len(graph.nodes) - 1]
-        wires.append(Wire(target, len(graph.inputs) + len(graph.nodes) - 1))
+        layer = PricedLayer(call.name, spec, source, target, shares)
+        wires.append(_add(graph, layer, sources, network.is_sum(position)))
     if network.gives_all:
         ends = [wires[number] for number in network.outputs]
         node = gathering([end.number for end in ends], [end.map for end in ends], logits_bits)
@@ -77,6 +68,43 @@ def read_graph(
     if not graph.nodes:
         raise ValueError(f"the model {network.name!r} holds no layer that works")
     return graph
+
+
+def read_shaped(
+    layers: Sequence[tuple[str, LayerSpec, tuple]], source: FeatureMap, logits_bits: int = LOGIT_BITS
+) -> PricedGraph:
+    """The same of a chain of layers, (name, what it is priced by, shape behind it): a description's."""
+    has_grid = layers[0][1].class_name == INPUT_GRID.name
+    if has_grid:
+        source = source._replace(bits=layers[0][1].config["bits"])
+    graph, wire = PricedGraph((source.as_image,), [], []), Wire(source, 0)
+    for position, (name, spec, shape) in enumerate(layers[has_grid:], start=1 + has_grid):
+        is_last = position == len(layers)
+        if spec.kind.needs_no_memory:
+            wire = Wire(FeatureMap(shape, wire.map.bits), wire.number)
+            continue
+        width = grid_bits(spec, wire.map.bits, is_last and not has_grid)
+        if is_last:
+            check_logits(name, width, logits_bits)
+        target = FeatureMap(shape, logits_bits if is_last and width != FLOAT_BITS else width)
+        wire = _add(graph, PricedLayer(name, spec, wire.map, target), [wire], is_last and not has_grid)
+    return graph
+
+
+def _add(graph: PricedGraph, layer: PricedLayer, sources: Sequence[Wire], is_sum: bool) -> Wire:
+    """Add the nodes of a layer; what it makes. `is_sum`: whether its sums are the logits."""
+    name, spec, source, target, _ = layer
+    numbers = [each.number for each in sources]
+    if has_stages(spec, source):
+        found = steps_of(spec, source, target, code_bits(spec, source, target, is_sum))
+        each_alone: list[tuple[Step, ...]] = [(step,) for step in found]
+    else:
+        each_alone = [tuple(step_of(spec, each.map, target) for each in sources)]
+    for steps in each_alone:
+        graph.nodes.append(Node(name, tuple(numbers), steps))
+        graph.layers.append(layer)
+        numbers = [len(graph.inputs) + len(graph.nodes) - 1]
+    return Wire(target, numbers[0])
 
 
 def width_of(network: Network, position: int, spec: LayerSpec, input_bits: int, logits_bits: int) -> int:
