@@ -5,12 +5,14 @@ Each network is exported, compiled with warnings as errors and with the address 
 behaviour sanitizers, and run on random images. Then once more with an arena one byte smaller, which
 should be noticed. A share of the networks has extreme scales and wide activations, beyond what
 float32 computes exactly; there Keras is compared only where it can be exact. With --graphs they are plain
-Keras models of layers and functions of all kinds, with branches, several inputs and outputs, quantized.
+Keras models of layers and functions of all kinds, with branches, several inputs and outputs, quantized. With
+--structured their dense layers and convolutions are made of small factors.
 
 The C for "dsp" is compiled and run as well. With --devices both also run on what they are for, simulated, two inputs
 each: on a Cortex-M3 and, where there is room for it, an ATmega328P; on a Cortex-M4.
 
-    python scripts/fuzz_firmware.py [--networks 500] [--workers 2] [--adversarial] [--graphs] [--devices] [--quick]
+    python scripts/fuzz_firmware.py [--networks 500] [--workers 2] [--adversarial] [--graphs | --structured] [--devices]
+        [--quick]
 """
 
 import argparse
@@ -30,10 +32,21 @@ EXTREME_EVERY = 5
 
 def random_layers(seed, adversarial):
     """A network of this package's layers, and the bytes that it gets."""
-    import numpy as np
     from random_networks import RandomNetwork
 
-    network = RandomNetwork(seed, extreme=seed % EXTREME_EVERY == 0)
+    return with_images(RandomNetwork(seed, extreme=seed % EXTREME_EVERY == 0), adversarial)
+
+
+def random_structured(seed, adversarial):
+    """A network of layers made of small factors, and the bytes that it gets."""
+    from random_structured import StructuredNetwork
+
+    return with_images(StructuredNetwork(seed, extreme=seed % EXTREME_EVERY == 0), adversarial)
+
+
+def with_images(network, adversarial):
+    import numpy as np
+
     model = network.model()
     images = network.images(IMAGES, model.input_shape[1:])
     if adversarial:
@@ -180,6 +193,7 @@ def main():
         "--adversarial", action="store_true", help="also black, white and alternating images, as they are"
     )
     parser.add_argument("--graphs", action="store_true", help="Keras models of all kinds of layers, with branches")
+    parser.add_argument("--structured", action="store_true", help="layers made of small factors")
     parser.add_argument("--devices", action="store_true", help="also on simulated microcontrollers")
     parser.add_argument("--quick", action="store_true", help="10 networks, one process")
     arguments = parser.parse_args()
@@ -187,12 +201,13 @@ def main():
     workers = 1 if arguments.quick else arguments.workers
     seeds = list(itertools.islice(itertools.count(arguments.first_seed), count))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        make = random_graph if arguments.graphs else random_layers
+        plain = random_structured if arguments.structured else random_layers
+        make = random_graph if arguments.graphs else plain
         check = partial(check_network, make=make, adversarial=arguments.adversarial, devices=arguments.devices)
         rows = list(executor.map(check, seeds, chunksize=5))
     figures = summary(rows)
     print(json.dumps(figures, indent=1))
-    name = "fuzz_graphs" if arguments.graphs else "fuzz_firmware"
+    name = "fuzz_graphs" if arguments.graphs else "fuzz_structured" if arguments.structured else "fuzz_firmware"
     name += "_adversarial" if arguments.adversarial else ""
     name += "_devices" if arguments.devices else ""
     write_results(name, figures, seeds=[seeds[0], seeds[-1]], quick=arguments.quick)

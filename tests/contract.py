@@ -169,7 +169,8 @@ class LayerContract:
     @one_backend
     def test_outputs_lie_on_the_declared_grid(self):
         for layer in quantized_layers(self.make()):
-            outputs = [q for q in layer.quantizers if q.weight is None]
+            # The grids of inner products come last of all.
+            outputs = [q for q in layer.quantizers if q.weight is None and not q.name.startswith("inner")]
             if not outputs:
                 continue
             y = keras.ops.convert_to_numpy(layer(self.inputs() * 100 - 50))

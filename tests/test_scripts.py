@@ -62,6 +62,7 @@ _OTHERS = {
     "own_model",
     "random_networks",
     "random_graphs",
+    "random_structured",
     "select_trials",
     "benchmark_tinybig",
     "ship_model",

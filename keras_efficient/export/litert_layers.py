@@ -131,8 +131,8 @@ def plain_means(layer: MeanPoolingQ | GlobalMeanPoolingQ, shape: Any, limits: Li
 
 def as_matrices(layer: CosineLayer, shape: Any) -> keras.layers.Layer:
     """A layer of cosine transforms without an FFT."""
-    quantized = layer.current_mode.quantized
-    if not layer.is_linear or (quantized and layer.activation_bits is not None):
+    rounds = layer.current_mode.quantized and (layer.activation_bits is not None or layer.inner_quantizers)
+    if not layer.is_linear or rounds:
         return twin(layer, shape, algorithm="matmul")
     return separable(layer, shape) if isinstance(layer, ACDCConv2D) and layer.is_depthwise else layer.fold()
 

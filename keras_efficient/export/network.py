@@ -96,8 +96,10 @@ def split_arrival(
 
 
 def convolution_on_arrival(steps: list[Step], operations: list[Operation]) -> Convolution | None:
-    """The first operation, if it is a convolution and the arena would be larger with its input."""
+    """The first operation, if it is a convolution, and all of a layer, and the arena would be larger with its input."""
     if not steps or not isinstance(steps[0], WindowStep) or not isinstance(operations[0], Convolution):
+        return None
+    if operations[0].part:
         return None
     arena = max(arrival_bits(steps[0].target, kept_bits(steps[0])), *map(step_bits, steps[1:]), 0)
     return operations[0] if step_bits(steps[0]) > arena else None
@@ -125,7 +127,8 @@ def graph_nodes(network: IntegerNetwork) -> list[Node]:
             steps = [joined_step(operation.axis, feature_map(source), target) for source in operation.sources]
         else:
             steps = [planner_step(operation, bits)]
-        nodes.append(Node(operation.name, sources, tuple(steps), STREAMS.get(type(operation), "no")))
+        streams = "no" if operation.part else STREAMS.get(type(operation), "no")
+        nodes.append(Node(operation.name, sources, tuple(steps), streams))
     return nodes
 
 

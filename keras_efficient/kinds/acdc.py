@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from keras_efficient.kinds.acdc_stages import convolution_stages, dense_stages, square_stages
 from keras_efficient.kinds.elementwise import unchanged_shape
 from keras_efficient.kinds.fields import OPTIONAL_BITS, check_size
 from keras_efficient.kinds.kind import Kind, Price
@@ -24,10 +25,14 @@ from keras_efficient.kinds.measures import (
     optional_widths,
 )
 from keras_efficient.kinds.products import dense_shape, read_filters
+from keras_efficient.kinds.staged import in_stages
+from keras_efficient.kinds.stages import check_inner_bits
 from keras_efficient.kinds.steps import Step, WholeStep
 from keras_efficient.kinds.windows import sliding, window_step
 
-STACK = {**OPTIONAL_BITS, "depth": check_size, "groups": check_size}
+COMPARED = "it is there to compare the other structured layers with, in Keras"
+GRIDS = {**OPTIONAL_BITS, "inner_bits": check_inner_bits}
+STACK = {**GRIDS, "depth": check_size, "groups": check_size}
 KERNEL = sliding("kernel_size", 1, rank=3)  # 1x1 where a configuration does not say
 
 
@@ -189,15 +194,16 @@ def shuffle_products(config: Config, source: FeatureMap, target: FeatureMap) -> 
 
 
 OWN = {
-    "ACDC": Kind(
+    "ACDC": in_stages(
+        square_stages,
+        Price(optional_output_bits, side_by_side, square_weights, square_products),
         shape=grouped_shape(1),
-        settings=OPTIONAL_BITS,
-        price=Price(optional_output_bits, side_by_side, square_weights, square_products),
+        settings=GRIDS,
+        shares_matrices=True,
     ),
-    "ACDCDense": Kind(
-        shape=dense_shape,
-        settings=STACK,
-        price=Price(
+    "ACDCDense": in_stages(
+        dense_stages,
+        Price(
             optional_output_bits,
             dense_steps,
             lambda config, source: stack_weights(config, source, config["units"]),
@@ -205,30 +211,39 @@ OWN = {
                 source.cells // source.shape[-1] * stack_products(config, source, config["units"])
             ),
         ),
+        shape=dense_shape,
+        settings=STACK,
+        shares_matrices=True,
     ),
-    "ACDCConv2D": Kind(
+    "ACDCConv2D": in_stages(
+        convolution_stages,
+        Price(optional_output_bits, convolution_steps, convolution_weights, convolution_products),
         shape=convolution_shape,
         settings=STACK,
-        price=Price(optional_output_bits, convolution_steps, convolution_weights, convolution_products),
+        shares_matrices=True,
     ),
     "AFDF": Kind(
         shape=unchanged_shape,
         settings=OPTIONAL_BITS,
         price=factor_price(lambda size, groups: size, 4, 2, default_bias=False),
+        why_no_form=COMPARED,
     ),
     "BlockACDC": Kind(
         shape=grouped_shape(2),
         settings=OPTIONAL_BITS,
         price=factor_price(lambda size, groups: size * size // groups, 2, 1, default_bias=True),
+        why_no_form=COMPARED,
     ),
     "BlockAFDF": Kind(
         shape=grouped_shape(2),
         settings=OPTIONAL_BITS,
         price=factor_price(lambda size, groups: size * size // groups, 4, 2, default_bias=False),
+        why_no_form=COMPARED,
     ),
     "GroupedShuffleDense": Kind(
         shape=dense_shape,
         settings=STACK,
         price=Price(optional_output_bits, side_by_side, shuffle_weights, shuffle_products),
+        why_no_form=COMPARED,
     ),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from keras_efficient.kinds.measures import Config, FeatureMap, Shape, Weights
+from keras_efficient.kinds.stages import Stages
 from keras_efficient.kinds.steps import Step
 from keras_efficient.kinds.windows import Slide
 from keras_efficient.kinds.words import KernelShape
@@ -34,6 +35,7 @@ class Price(NamedTuple):
     weights: (configuration, source) -> the numbers that it stores.
     products: (configuration, source, target) -> multiply-adds of a sample.
     kernel: (configuration, source) -> the kernel of sums that may be taken a word at a time; None where there is none.
+    padding: (configuration, source) -> bits that fill the words of several such kernels up.
     streams: configuration -> whether a map that arrives pixel by pixel need not be stored: "pixels": each pixel is
         passed on at once; "windows": each pixel joins the one output that it belongs to; "sums": the same, but a row of
         outputs waits in wider running sums; "lines": as many lines of the map as a window has are kept; "no": the whole
@@ -45,6 +47,7 @@ class Price(NamedTuple):
     weights: Callable[[Config, FeatureMap], Weights] = lambda config, source: Weights()
     products: Callable[[Config, FeatureMap, FeatureMap], int] = lambda config, source, target: 0
     kernel: Callable[[Config, FeatureMap], KernelShape | None] = lambda config, source: None
+    padding: Callable[[Config, FeatureMap], int] = lambda config, source: 0
     streams: Callable[[Config], str] = lambda config: "no"
 
 
@@ -61,9 +64,13 @@ class Kind:
     settings: The checks of settings that shapes do not touch. required: Settings without a default, beside those that
         the shape asks for.
     price: What it takes; None where nobody knows.
-    form: The integer operation that it becomes (a class of `export.integer.operations`, by name), "" where it changes
-        no number; None where it has no integers.
+    form: The integer operation that it becomes (a class of `export.integer.operations`, by name), "Stages" where these
+        are several, "" where it changes no number; None where it has no integers.
+    why_no_form: Why it has none, where that is a decision.
     window: (configuration, shape of the input) -> the window that slides over the input, of forms that have one.
+    stages: (configuration, shape of the input) -> the operations that it becomes, of the form "Stages"; none where it
+        has no grids for what passes between them.
+    shares_matrices: Whether these multiply by the same matrices, which are stored once: maps lie by rows then.
     twin: The layer of this package that `quantize_model` makes of it.
     absorbs: What that takes in: "padding" before it, "batch_norm" and "relu" after it.
     prunes: What pruning may do with it: `FILTERS`, `TRANSPOSED`, `THIN`, `CHANNELS` or None.
@@ -78,7 +85,10 @@ class Kind:
     required: tuple[str, ...] = ()
     price: Price | None = None
     form: str | None = None
+    why_no_form: str = ""
     window: Callable[[Config, Shape], Slide] | None = None
+    stages: Stages | None = None
+    shares_matrices: bool = False
     twin: str | None = None
     absorbs: tuple[str, ...] = ()
     prunes: str | None = None

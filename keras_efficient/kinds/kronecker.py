@@ -1,8 +1,9 @@
 """Layers whose kernel is made of factors: what the factors hold, and the sums that pass between them.
 
-Sums between two factors are accumulators of 32 bits. A single vector passes step by step, so that
-two neighbours in the chain input, sums, outputs are alive at once. Of several vectors (inputs of
-rank 3) all inputs and outputs are counted, and the sums of one.
+Where these have grids of their own (`kinds.stages`) the layer is priced as its stages. Elsewhere sums between two
+factors are accumulators of 32 bits. A single vector passes step by step, so that two neighbours in the chain input,
+sums, outputs are alive at once. Of several vectors (inputs of rank 3) all inputs and outputs are counted, and the sums
+of one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,13 @@ from keras_efficient.kinds.factor_costs import (
 from keras_efficient.kinds.factors import FactorSizes, factor_sizes, monarch_sizes, taylor_sizes
 from keras_efficient.kinds.fields import OPTIONAL_BITS, check_size
 from keras_efficient.kinds.kind import Kind, Price
+from keras_efficient.kinds.kronecker_conv_stages import convolution_stages
+from keras_efficient.kinds.kronecker_stages import (
+    dual_low_rank_stages,
+    low_rank_stages,
+    one_low_rank_stages,
+    sum_stages,
+)
 from keras_efficient.kinds.measures import (
     FLOAT_BITS,
     Config,
@@ -34,10 +42,13 @@ from keras_efficient.kinds.measures import (
     optional_widths,
 )
 from keras_efficient.kinds.products import KERNEL, convolution_shape, dense_shape
+from keras_efficient.kinds.staged import in_stages
+from keras_efficient.kinds.stages import check_inner_bits, has_inner_grids
 from keras_efficient.kinds.steps import CellStep, Step, WholeStep
 from keras_efficient.kinds.windows import read_window, window_step
 
-RANK = {**OPTIONAL_BITS, "rank": check_size}
+GRIDS = {**OPTIONAL_BITS, "inner_bits": check_inner_bits}
+RANK = {**GRIDS, "rank": check_size}
 
 
 def factored_shape(config: Config, shape: Shape) -> Shape:
@@ -117,7 +128,12 @@ def low_rank_steps(sizes: FactorSizes, rank: int) -> tuple[int, tuple[int, ...]]
 def low_rank_plan(config: Config, inputs: int) -> Plan:
     sizes, rank = sizes_of(config, inputs), config["rank"]
     stored, minimal = pair(sizes.s, sizes.t, rank)
-    steps = tinybig_steps(sizes, inputs, None) if is_tinybig(config) else low_rank_steps(sizes, rank)
+    if is_tinybig(config):
+        steps = tinybig_steps(sizes, inputs, None)
+    elif has_inner_grids(config):
+        steps = low_rank_products(sizes, rank), ()
+    else:
+        steps = low_rank_steps(sizes, rank)
     first = sizes.p * sizes.q
     return Plan(first + stored, first + minimal, *steps)
 
@@ -136,7 +152,12 @@ def dual_counts(sizes: FactorSizes, rank: int) -> tuple[int, int]:
 
 def dual_plan(config: Config, inputs: int) -> Plan:
     sizes, rank = sizes_of(config, inputs), config["rank"]
-    steps = tinybig_steps(sizes, inputs, rank) if is_tinybig(config) else dual_steps(sizes, rank)
+    if is_tinybig(config):
+        steps = tinybig_steps(sizes, inputs, rank)
+    elif has_inner_grids(config):
+        steps = dual_products(sizes, rank), ()
+    else:
+        steps = dual_steps(sizes, rank)
     return Plan(*dual_counts(sizes, rank), *steps)
 
 
@@ -235,22 +256,37 @@ def convolution_products(config: Config, source: FeatureMap, target: FeatureMap)
 
 
 OWN = {
-    "PHMDense": Kind(
-        shape=factored_shape, settings={**OPTIONAL_BITS, "terms": check_size}, price=factored_price(sum_plan)
+    "PHMDense": in_stages(
+        sum_stages,
+        factored_price(sum_plan),
+        shape=factored_shape,
+        settings={**GRIDS, "terms": check_size},
     ),
-    "LPHMDense": Kind(shape=factored_shape, settings=RANK, required=("rank",), price=factored_price(low_rank_plan)),
-    "DualLPHMDense": Kind(shape=factored_shape, settings=RANK, required=("rank",), price=factored_price(dual_plan)),
-    "LowRankDense": Kind(shape=dense_shape, settings=RANK, required=("rank",), price=factored_price(matrix_plan)),
+    "LPHMDense": in_stages(
+        one_low_rank_stages,
+        factored_price(low_rank_plan),
+        shape=factored_shape,
+        settings=RANK,
+        required=("rank",),
+    ),
+    "DualLPHMDense": in_stages(
+        dual_low_rank_stages, factored_price(dual_plan), shape=factored_shape, settings=RANK, required=("rank",)
+    ),
+    "LowRankDense": in_stages(
+        low_rank_stages, factored_price(matrix_plan), shape=dense_shape, settings=RANK, required=("rank",)
+    ),
     "MonarchDense": Kind(shape=monarch_shape, settings=OPTIONAL_BITS, price=factored_price(monarch_plan)),
     "TaylorDualLPHM": Kind(
         shape=taylor_shape,
         settings=RANK,
         required=("rank",),
         price=factored_price(taylor_plan, default_bias=False),
+        why_no_form="its features are products of its inputs, which no grid of a layer holds",
     ),
-    "PHMConv2D": Kind(
+    "PHMConv2D": in_stages(
+        convolution_stages,
+        Price(optional_output_bits, convolution_steps, convolution_weights, convolution_products),
         shape=factored_convolution_shape,
-        settings={**OPTIONAL_BITS, "terms": check_size},
-        price=Price(optional_output_bits, convolution_steps, convolution_weights, convolution_products),
+        settings={**GRIDS, "terms": check_size},
     ),
 }

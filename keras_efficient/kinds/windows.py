@@ -34,6 +34,16 @@ def window_output_size(size: Size, kernel: int, stride: int, padding: str | tupl
     return (size + (0 if isinstance(padding, str) else sum(padding)) - kernel) // stride + 1
 
 
+def zeros_around(size: int, outputs: int, kernel: int, stride: int, padding: str | tuple[int, int]) -> tuple[int, int]:
+    """Zeros before an axis of length `size`, and those after it that windows read.
+
+    "same" puts the smaller half before, as TensorFlow and Keras pad.
+    """
+    reach = (outputs - 1) * stride + kernel - size
+    before = padding[0] if not isinstance(padding, str) else max(reach, 0) // 2 if padding == "same" else 0
+    return before, max(reach - before, 0)
+
+
 def along(padding: Padding, axis: int) -> str | tuple[int, int]:
     """A padding of images along rows (0) or columns (1)."""
     return padding if isinstance(padding, str) else padding[axis]
@@ -127,6 +137,13 @@ class Slide(NamedTuple):
         """Rows and columns from a window's first place to its last."""
         down, across = ((size - 1) * rate + 1 for size, rate in zip(self.sizes, self.dilation, strict=True))
         return down, across
+
+    def border(self, shape: Shape) -> Border:
+        """Zeros around an image of which windows read some: (above, below), (left, right)."""
+        sizes = map(spread_size, as_image(shape)[:2], self.spread)
+        axes = zip(sizes, as_image((*self.places(shape), 1))[:2], self.extents, self.strides, strict=True)
+        (rows, columns) = (zeros_around(*axis, along(self.padding, number)) for number, axis in enumerate(axes))
+        return rows, columns
 
     def places(self, shape: Shape) -> Shape:
         """The places that the window leaves of a signal or an image, without the channels."""

@@ -12,6 +12,7 @@ import numpy as np
 from keras import KerasTensor, ops
 
 from keras_efficient.kinds.arguments import integer
+from keras_efficient.kinds.cosine import cosine_matrix
 from keras_efficient.ops.permute import permute
 from keras_efficient.type_aliases import Tensor
 
@@ -60,8 +61,7 @@ def dct_matrix(size: int) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _matrix(size):
-    n, k = np.arange(size)[:, None], np.arange(size)
-    return (_scale(size) * np.cos(np.pi * (2 * n + 1) * k / (2 * size))).astype("float32")
+    return cosine_matrix(size).astype("float32")
 
 
 def fft_order(size: int) -> np.ndarray:

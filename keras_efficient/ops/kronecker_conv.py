@@ -4,6 +4,7 @@ from keras import ops
 
 from keras_efficient.kinds.factor_costs import is_second_first
 from keras_efficient.kinds.factors import FactorSizes
+from keras_efficient.ops.kronecker import Between, passed
 from keras_efficient.type_aliases import Tensor
 
 
@@ -14,6 +15,7 @@ def kronecker_conv(
     strides: tuple[int, int] = (1, 1),
     padding: str = "valid",
     dilation_rate: tuple[int, int] = (1, 1),
+    between: Between = None,
 ) -> Tensor:
     """2-D convolution, channels last, with the kernel `sum_i A_i kron B_i[r, c]` at each tap (r, c).
 
@@ -22,6 +24,7 @@ def kronecker_conv(
         a: Tensor (terms, p, q).
         b: Tensor (terms, s, t, kernel rows, kernel columns).
         strides, padding, dilation_rate: As in `keras.ops.conv`.
+        between: As of `ops.kronecker.kronecker_sum`.
 
     Returns:
         Tensor (batch, new rows, new columns, p s).
@@ -36,11 +39,11 @@ def kronecker_conv(
     settings = {**window, "data_format": "channels_last"}
     if is_second_first(FactorSizes(p, q, s, t), taps[0] * taps[1]):
         kernel = ops.reshape(ops.transpose(b, (3, 4, 2, 0, 1)), (*taps, t, terms * s))
-        u = ops.conv(_groups_to_batch(x, q, t), kernel, **settings)
+        u = passed(between, 0, ops.conv(_groups_to_batch(x, q, t), kernel, **settings))
         return _mixed(u, ops.reshape(ops.transpose(a, (2, 0, 1)), (q * terms, p)), q, terms, s)
     mixing = ops.reshape(ops.transpose(a, (2, 1, 0)), (q, p * terms))
     # On PyTorch, Keras's product of float64 is float32, and its convolution takes one dtype only.
-    mixed = ops.cast(_mix_groups(x, mixing, q, p, terms, t), b.dtype)
+    mixed = passed(between, 0, ops.cast(_mix_groups(x, mixing, q, p, terms, t), b.dtype))
     kernel = ops.reshape(ops.transpose(b, (3, 4, 0, 2, 1)), (*taps, terms * t, s))
     return _batch_to_groups(ops.conv(mixed, kernel, **settings), p)
 

@@ -4,14 +4,14 @@ import numpy as np
 from keras import KerasTensor, ops
 
 from keras_efficient.kinds.arguments import integer
+from keras_efficient.kinds.cosine import riffled
 from keras_efficient.ops.hashing import hashed_words
 from keras_efficient.type_aliases import Tensor
 
 
 def riffle_order(size: int) -> np.ndarray:
     """The even entries first, then the odd ones: 0, 2, 4 ... 1, 3, 5."""
-    size = integer(size, "size", 1)
-    return np.concatenate([np.arange(0, size, 2), np.arange(1, size, 2)])
+    return riffled(integer(size, "size", 1))
 
 
 def random_order(size: int, seed: int = 0, salt: int = 0) -> np.ndarray:

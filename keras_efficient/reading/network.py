@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.kind import MOVES, Kind
 from keras_efficient.kinds.measures import FLOAT_BITS
+from keras_efficient.kinds.stages import has_inner_grids
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
 from keras_efficient.reading.value import Value
@@ -96,7 +97,8 @@ class Network(NamedTuple):
         """Whether each layer is fed by the one before, from one input to one output, with weights of its own, and maps
         may lie in any order: as nothing is moved that was flattened. In all other networks they lie by rows."""
         fed = all(call.sources == (number,) for number, call in enumerate(self.calls))
-        own = len(self.entries) == len(self.outputs) == 1 and not self.twice
+        sharing = any(call.kind.shares_matrices and has_inner_grids(call.config) for call in self.calls)
+        own = len(self.entries) == len(self.outputs) == 1 and not self.twice and not sharing
         return fed and own and not _moves_flat_maps(self.calls)
 
     def is_sum(self, position: int) -> bool:
@@ -188,7 +190,7 @@ def _moves_flat_maps(calls: tuple[Call, ...]) -> bool:
             return True
         if call.node.form.key == FLATTEN:
             flat |= any(size != 1 for size in call.node.data[0].shape[:-1])
-        elif call.kind.form in ("Convolution", "Move"):  # makes a map that lies by rows, or a vector
+        elif call.kind.form in ("Convolution", "Move", "Stages"):  # makes a map that lies by rows, or a vector
             flat = False
     return False
 

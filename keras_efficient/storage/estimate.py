@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
-from keras_efficient.descriptions.specs import LayerSpec, layer_names
+from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.kinds.fields import check_bits
 from keras_efficient.kinds.measures import (
     BITS_PER_BYTE,
@@ -19,21 +18,21 @@ from keras_efficient.kinds.measures import (
     check_logits,
     check_target,
 )
+from keras_efficient.kinds.stages import has_inner_grids
 from keras_efficient.kinds.steps import Step, WindowStep
 from keras_efficient.kinds.words import padding_bits
-from keras_efficient.reading.network import INPUT_GRID, Network, read_network
+from keras_efficient.reading.network import INPUT_GRID, read_network
 from keras_efficient.reading.read import is_model
+from keras_efficient.storage.chains import ShapedLayer, read_chain, read_description, without_head
 from keras_efficient.storage.exact import check_order
 from keras_efficient.storage.graphs import plan_order
-from keras_efficient.storage.graphs.reading import grid_bits, read_graph
+from keras_efficient.storage.graphs.reading import PricedGraph, code_bits, grid_bits, read_graph, read_shaped, steps_of
 from keras_efficient.storage.live_bits import Working, live_bits
 from keras_efficient.storage.liveness import CACHE_SIZE
-from keras_efficient.storage.models import fixed_shape, fixed_shapes, layer_spec, refuse_unknown, shape_behind
+from keras_efficient.storage.models import fixed_shape, fixed_shapes, refuse_unknown
 from keras_efficient.storage.planner.arrival import arrival_bits, kept_bits, line_bits
 from keras_efficient.storage.planner.search import step_bits
 from keras_efficient.storage.report import LayerStorage, StorageReport
-
-DEFAULT_INPUT_SHAPE = (28, 28, 1)
 
 
 def estimate_storage(
@@ -111,14 +110,17 @@ def estimate_storage(
         )
         if not network.is_chain:
             shapes = fixed_shapes(network, input_shape)
-            return estimate_graph(network, shapes, input_bits, streaming, order, logits_bits, by_words)
+            graph = read_graph(network, shapes, input_bits, logits_bits)
+            return estimate_graph(graph, shapes, streaming, order, by_words)
         source_shape = fixed_shape(network.entries[0].shape, input_shape)
         layers = read_chain(network, source_shape)
     else:
         layers, source_shape = read_description(config_or_model, input_shape)
-    rows = price_layers(
-        without_head(layers), FeatureMap(source_shape, input_bits), streaming, order, logits_bits, by_words
-    )
+    layers = without_head(layers)
+    if any(spec.kind.shares_matrices and has_inner_grids(spec.config) for _, spec, _ in layers):
+        graph = read_shaped(layers, FeatureMap(source_shape, input_bits), logits_bits)
+        return estimate_graph(graph, [source_shape], streaming, order, by_words)
+    rows = price_layers(layers, FeatureMap(source_shape, input_bits), streaming, order, logits_bits, by_words)
     return StorageReport(
         weight_bytes=sum(row.weight_bytes for row in rows),
         activation_bytes=max(row.working_bytes for row in rows),
@@ -132,26 +134,24 @@ def estimate_storage(
 
 
 def estimate_graph(
-    network: Network,
-    shapes: Sequence[tuple],
-    input_bits: int,
-    streaming: bool,
-    order: str,
-    logits_bits: int,
-    by_words: bool,
+    graph: PricedGraph, shapes: Sequence[tuple], streaming: bool, order: str, by_words: bool
 ) -> StorageReport:
-    """The report of a network with branches."""
+    """The report of a network with branches, or whose layers share matrices. `shapes`: of its inputs."""
     if order not in ("best", "row"):
         raise ValueError(
             "order must be 'best' or 'row' in a model with branches, or with flattened maps that are moved. "
             f"Received: {order!r}"
         )
-    graph = read_graph(network, shapes, input_bits, logits_bits)
     plan = plan_order(graph.inputs, graph.nodes, streaming)
-    rows = []
+    working: dict[int, int] = {}  # a layer of several nodes is one row
     for number, cost in zip(plan.order, plan.costs, strict=True):
-        name, spec, source, target, shares = graph.layers[number]
-        rows.append(layer_row(name, spec, source, target, Working(cost * BITS_PER_BYTE, "row"), shares, by_words))
+        layer = id(graph.layers[number])
+        working[layer] = max(cost, working.get(layer, 0))
+    layers = {id(layer): layer for layer in graph.layers}
+    rows = [
+        layer_row(*layers[layer][:-1], Working(cost * BITS_PER_BYTE, "row"), layers[layer].shares, by_words)
+        for layer, cost in working.items()
+    ]
     return StorageReport(
         weight_bytes=sum(row.weight_bytes for row in rows),
         activation_bytes=plan.arena_bytes,
@@ -163,51 +163,6 @@ def estimate_graph(
         streaming=plan.arriving > 0,
         order_is_exact=plan.exact,
     )
-
-
-class ShapedLayer(NamedTuple):
-    """A layer of a chain, and the shape behind it."""
-
-    name: str
-    spec: LayerSpec
-    shape: tuple
-
-
-def read_description(config: Any, input_shape: Sequence[int] | None) -> tuple[list[ShapedLayer], tuple]:
-    """The layers of a description, and the shape of the input."""
-    if not isinstance(config, (list, tuple)):
-        raise TypeError(
-            "config_or_model must be a description (list or tuple) or a built Keras model. "
-            f"Received: {config!r} ({type(config).__name__})"
-        )
-    shape = DEFAULT_INPUT_SHAPE if input_shape is None else input_shape
-    expanded = expand_with_shapes(config, shape)
-    names = layer_names(spec for spec, _ in expanded)
-    refuse_unknown(
-        "the description",
-        [(name, spec.class_name, spec.kind) for name, (spec, _) in zip(names, expanded, strict=True)],
-    )
-    layers = [ShapedLayer(name, spec, after or ()) for name, (spec, after) in zip(names, expanded, strict=True)]
-    return layers, check_input_shape(shape)
-
-
-def read_chain(network: Network, shape: tuple) -> list[ShapedLayer]:
-    """The layers of a network without branches, the grid of its input among them."""
-    layers = []
-    grid = network.entries[0].grid
-    for call in [*([grid] if grid else []), *network.calls]:
-        spec = layer_spec(call)
-        shape = shape_behind(call.name, spec, [shape])
-        layers.append(ShapedLayer(call.name, spec, shape))
-    return layers
-
-
-def without_head(layers: list[ShapedLayer]) -> list[ShapedLayer]:
-    """The layers up to the last one that works: what follows it acts on the outputs in place."""
-    count = len(layers)
-    while count and layers[count - 1].spec.kind.is_head:
-        count -= 1
-    return layers[:count] or layers
 
 
 def price_layers(
@@ -227,7 +182,8 @@ def price_layers(
         target = target_map(spec, source, shape, logits_bits if is_last else None)
         way = spec.price.streams(spec.config) if streaming else "no"
         if way in ("no", "lines"):
-            working = working_of(spec, source, target, order)
+            codes = code_bits(spec, source, target, is_last and gives_sums)
+            working = working_of(steps_of(spec, source, target, codes), order)
             if way == "lines":
                 working = min(working, line_by_line(spec, source, target) or working, key=lambda each: each.bits)
         elif way == "pixels":  # stored by the layer that needs them
@@ -239,9 +195,8 @@ def price_layers(
     return rows
 
 
-def working_of(spec: LayerSpec, source: FeatureMap, target: FeatureMap, order: str) -> Working:
+def working_of(steps: Sequence[Step], order: str) -> Working:
     """What is needed at the worst moment of a layer's steps."""
-    steps = spec.price.steps(spec.config, source, target)
     return max((step_working(step, order) for step in steps), key=lambda working: working.bits)
 
 
@@ -285,9 +240,10 @@ def layer_row(
 ) -> LayerStorage:
     """`shares`: its weights are stored already. `by_words`: they are filled up to words, unless zeros are left out."""
     weights = Weights() if shares else spec.price.weights(spec.config, source)
-    kernel = spec.price.kernel(spec.config, source) if by_words and not shares and not spec.kernels else None
-    if kernel is not None and spec.kind.form:
-        weights = weights._replace(bits=weights.bits + padding_bits(kernel, source.bits))
+    if by_words and not shares and not spec.kernels and spec.kind.form:
+        kernel, padding = spec.price.kernel(spec.config, source), spec.price.padding(spec.config, source)
+        padding += 0 if kernel is None else padding_bits(kernel, source.bits)
+        weights = weights._replace(bits=weights.bits + padding)
     saved = 0 if shares else sum(kernel.saved_bits for kernel in spec.kernels)
     return LayerStorage(
         name=name,

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_efficient.kinds.windows import zeros_around
+
 CACHE_SIZE = 1 << 16
 MAX_CELLS = 1 << 50
 MAX_PIXELS = 1 << 24
@@ -113,12 +115,8 @@ class Deaths(NamedTuple):
 
 
 def leading_padding(axis: Axis) -> int:
-    """Zeros before the first position: the smaller half, as TensorFlow and Keras pad."""
-    if not isinstance(axis.padding, str):
-        return axis.padding[0]
-    if axis.padding == "valid":
-        return 0
-    return max((axis.outputs - 1) * axis.stride + axis.kernel - axis.size, 0) // 2
+    """Zeros before the first position."""
+    return zeros_around(*axis)[0]
 
 
 class Strips(NamedTuple):

@@ -36,6 +36,9 @@ def stored_kernels(layer: Any) -> tuple[StoredKernel, ...]:
         return ()  # its zeros are where training starts
     found = []
     for variable in prunable(layer):
+        stage = stage_of(layer, variable)
+        if stage is not None and stage.form == "Scale":
+            continue  # stored densely
         values = under_mask(as_numpy(variable), variable)
         if not (values == 0).all() and (values == 0).any():
             found.append(stored_kernel(layer, variable, values))
@@ -47,19 +50,31 @@ def stored_kernel(layer: Any, variable: Any, values: np.ndarray) -> StoredKernel
     for quantizer in getattr(layer, "quantizers", ()):
         if quantizer.weight is variable:
             bits, nonzero = quantizer.bits, has_codes(under_mask(quantizer.numpy_values(), variable), quantizer)
-    kernel, groups = as_convolution(layer, nonzero)
+    kernel, groups = as_convolution(layer, variable, nonzero)
     encoding = best_encoding(kernel_streams(kernel, bits, groups), bits)
     return StoredKernel(nonzero.size * bits, encoding)
 
 
-def as_convolution(layer: Any, kernel: np.ndarray) -> tuple[np.ndarray, int]:
+def as_convolution(layer: Any, variable: Any, kernel: np.ndarray) -> tuple[np.ndarray, int]:
     """A kernel as the convolution in the C reads it, (..., channels of a group, filters), and its groups."""
+    stage = stage_of(layer, variable)
+    if stage is not None:
+        return stage.kernel(kernel), kernel.shape[-2] if stage.depthwise else 1
     prunes = kind_of(layer).prunes
     if prunes == THIN:
         return kernel.reshape(*kernel.shape[:-2], 1, -1), kernel.shape[-2]
     if prunes == TRANSPOSED:
         return turned(kernel), 1
     return kernel, getattr(layer, "groups", 1) if prunes == FILTERS else 1
+
+
+def stage_of(layer: Any, variable: Any) -> Any:
+    """The stage of a layer that multiplies by a factor, or None."""
+    factors = getattr(layer, "factors", ())
+    for stage in getattr(layer, "stages", ()):
+        if stage.factor is not None and factors[stage.factor] is variable:
+            return stage
+    return None
 
 
 def has_codes(values: np.ndarray, quantizer: Any) -> np.ndarray:

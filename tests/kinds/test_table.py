@@ -35,7 +35,9 @@ ARGUMENTS = {
 
 def test_kinds_readers_writers_and_twins_agree():
     forms = {kind.form for kind in KINDS.values()} - {None, ""}
-    assert forms == set(READERS) == {operation.__name__ for operation in WRITERS} - {"Outputs"}  # no layer is one
+    written = {operation.__name__ for operation in WRITERS} - {"Outputs"}  # no layer is one
+    assert forms == set(READERS) == written | {"Stages"}  # which are several of the others
+    assert {kind.form for kind in KINDS.values() if kind.stages} == {"Stages"}
     assert {key for key, kind in KINDS.items() if kind.twin} == set(CONVERTERS)
     for key, kind in KINDS.items():
         assert kind.twin is None or KINDS[Key("own", kind.twin)].form, key

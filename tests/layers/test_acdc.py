@@ -32,6 +32,7 @@ _COSINE = {
     "groups": 2,
     "seed": 3,
     "algorithm": "matmul",
+    "inner_bits": 9,  # without effect with both dct2d and inner_riffle
     "diagonal_initializer": "ones",
 }
 _DEEP = {**_COSINE, "depth": 2, "activation": "tanh", "expand": "pad"}
@@ -276,7 +277,7 @@ def test_a_stack_is_its_layers_one_after_the_other(expand, algorithm):
         (lambda: ke.BlockACDC(3), 9),
         (lambda: ke.BlockAFDF(2, use_bias=True), 10),
         (lambda: ke.GroupedShuffleDense(7, 3, depth=3), 10),
-        (lambda: ke.ACDC(kernel_bits=4, mode="freeze_scales"), 10),
+        (lambda: ke.ACDC(kernel_bits=4, mode="freeze_scales", inner_bits=False), 10),
     ],
 )
 def test_the_others_are_their_matrix_and_their_folded_layer(make, inputs):
@@ -407,3 +408,114 @@ def test_higher_rank_inputs_of_open_size():
     x = np.random.default_rng(0).normal(size=(2, 3, 5)).astype("float32")
     y = model.predict(x, verbose=0)
     np.testing.assert_allclose(y[1], model.predict(x[1:2], verbose=0)[0], atol=1e-5)
+
+
+def _cosine_codes(size):
+    """The matrix of the transform with integers up to 127, in the finest power of two."""
+    matrix = numpy_acdc.dct_matrix(size)
+    places = max(k for k in range(-8, 16) if np.abs(np.rint(matrix * 2.0**k)).max() <= 127)
+    return np.rint(matrix * 2.0**places) / 2.0**places
+
+
+def _rounded_layer(x, a, d, bias, layer, rounded):
+    """One layer, product by product, in natural order."""
+    block = layer.stack.size // layer.groups
+    rows = max(n for n in range(1, block + 1) if block % n == 0 and n * n <= block) if layer.transform == "dct2d" else 1
+    down, across = _cosine_codes(rows), _cosine_codes(block // rows)
+    v = rounded(x * a).reshape(len(x), layer.groups, rows, -1)
+    v = rounded(v @ across)
+    v = rounded(np.einsum("ngrc,rk->ngkc", v, down)) if rows > 1 else v
+    s = v.reshape(len(x), -1) * d + (bias if layer.bias == "spectrum" else 0)
+    s = rounded(s).reshape(len(x), layer.groups, block)
+    s = s[..., numpy_order("riffle", block)] if layer.order == "inner_riffle" else s
+    s = s.reshape(len(x), layer.groups, rows, -1)
+    s = rounded(np.einsum("ngkc,rk->ngrc", s, down)) if rows > 1 else s
+    y = (s @ across.T).reshape(len(x), -1)
+    return rounded(y) + bias if layer.bias == "output" else y
+
+
+def numpy_order(name, size, seed=0, salt=0):
+    if name == "random":
+        return numpy_acdc.hashed_order(size, seed, salt)
+    return [*range(0, size, 2), *range(1, size, 2)] if name == "riffle" else list(range(size))
+
+
+@pytest.mark.parametrize("bias", ["output", "spectrum", None])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"transform": "dct", "permutation": "random", "seed": 2},
+        {"transform": "dct", "permutation": "riffle", "groups": 2, "order": "inner_riffle"},
+        {"transform": "dct2d", "permutation": "riffle"},
+        {"transform": "dct2d", "groups": 4},
+    ],
+)
+def test_inner_products_are_rounded(bias, settings):
+    """Each on its own grid, and the matrices to 8 bits."""
+    layer = ke.ACDC(bias=bias, kernel_bits=6, bias_bits=7, activation_bits=9, mode="freeze_scales", **settings)
+    x = (np.random.default_rng(0).integers(-64, 64, (5, 24)) / 64).astype("float32")
+    _randomized(layer, x.shape)
+    for number, quantizer in enumerate(layer.inner_quantizers):
+        quantizer.scale.assign(number % 3)
+    grids = iter([(quantizer.bits, number % 3) for number, quantizer in enumerate(layer.inner_quantizers)])
+    a, d = (_numpy(layer.value_of(factor)) for factor in (layer.a, layer.d))
+    vector = None if bias is None else _numpy(layer.value_of(layer.bias_vector))
+    y = _rounded_layer(x, a, d, vector, layer, lambda v: numpy_layers.quantize(v, *next(grids)))
+    assert next(grids, None) is None
+    y = y[:, numpy_order(layer.permutation, 24, layer.seed)]
+    scale = float(_numpy(layer.activation_quantizer.scale))
+    np.testing.assert_allclose(_numpy(layer(x)), numpy_layers.quantize(y, 9, scale), atol=1e-6)
+    with pytest.raises(ValueError, match="would lose the grids of its inner products"):
+        layer.fold()
+    layer.mode = "float"
+    expected = numpy_acdc.acdc(
+        x,
+        *map(_numpy, (layer.a, layer.d)),
+        None if bias is None else _numpy(layer.bias_vector),
+        *(settings.get(key, default) for key, default in (("transform", "dct"), ("order", "paper"), ("groups", 1))),
+        bias,
+        numpy_order(layer.permutation, 24, layer.seed),
+    )
+    np.testing.assert_allclose(_numpy(layer(x)), expected, atol=1e-4)
+
+
+def test_gradients_pass_through_rounded_products():
+    """Every weight and every scale trains."""
+    inputs = keras.Input((5, 4, 3))
+    widths = {"kernel_bits": 6, "bias_bits": 4, "activation_bits": 6, "inner_bits": 5}  # coarse: scales move visibly
+    keras.utils.set_random_seed(0)
+    spread = {
+        "bias_initializer": keras.initializers.RandomNormal(0, 0.5),
+        "diagonal_initializer": keras.initializers.RandomNormal(1, 0.4),
+    }
+    layer = ke.ACDCConv2D(6, 3, depth=2, padding="same", **spread, **widths)
+    model = keras.Model(inputs, layer(inputs))
+    x = np.random.default_rng(0).normal(size=(32, 5, 4, 3)).astype("float32")
+    ke.calibrate(model, x=x)
+    ke.set_mode(model, "learn_scales")
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=keras.backend.backend() == "jax")
+    before = layer.get_weights()
+    model.train_on_batch(x, np.ones((32, 5, 4, 6), "float32"))
+    still = [w.name for w, old in zip(layer.weights, before, strict=True) if np.array_equal(_numpy(w), old)]
+    assert not still
+
+
+@pytest.mark.parametrize(
+    "make", [ke.ACDC, lambda **k: ke.ACDCDense(8, 2, **k), lambda **k: ke.ACDCConv2D(8, 3, 2, **k)]
+)
+def test_older_files_round_nothing_inside(make):
+    layer = make(kernel_bits=4, bias_bits=8, activation_bits=6, mode="freeze_scales")
+    config = layer.get_config()
+    del config["inner_bits"]
+    old = type(layer).from_config(config)
+    shape = (2, 5, 4, 8) if "Conv" in type(layer).__name__ else (2, 8)
+    for each in (layer, old):
+        _randomized(each, shape)
+    assert layer.inner_quantizers and not old.inner_quantizers and old.inner_bits is False
+    assert [w.name for w in layer.weights[: len(old.weights)]] == [w.name for w in old.weights]
+    x = np.random.default_rng(1).normal(size=shape).astype("float32")
+    old.set_weights(layer.get_weights()[: len(old.weights)])
+    rows = keras.ops.convert_to_tensor(x.reshape(-1, x.shape[-1]))
+    expected = old.run_stack(rows) if type(old) is ke.ACDC else old.deep_rows(rows) if len(shape) == 2 else None
+    if expected is not None:
+        np.testing.assert_array_equal(_numpy(old(x)), _numpy(old.output_quantizers[-1](expected, old.current_mode)))

@@ -4,6 +4,7 @@ import warnings
 
 import keras
 import numpy as np
+import numpy_kronecker
 import numpy_layers
 import pytest
 from contract import LayerContract
@@ -21,6 +22,7 @@ _SETTINGS = {
     "activation_bits": 5,
     "signed_output": True,
     "mode": "freeze_scales",
+    "inner_bits": 6,
     "kernel_initializer": "he_normal",
     "bias_initializer": "ones",
     "kernel_regularizer": "l2",
@@ -69,23 +71,29 @@ class FactoredContract(LayerContract):
     """Contract of a layer with float factors `factor_names` and all its quantizers on."""
 
     factor_names = ()
+    inner_products = 0  # that are rounded, where no bias is added
 
     def __init_subclass__(cls):
         bias = ("bias",) if cls.arguments.get("use_bias") else ()
         weights = (*cls.factor_names, *bias)
-        cls.weight_names = (*weights, *(f"{name}_scale" for name in weights), "activation_scale")
+        inner = [f"inner_{number}_scale" for number in range(1, cls.inner_products + 1)]
+        cls.weight_names = (*weights, *(f"{name}_scale" for name in weights), "activation_scale", *inner)
+
+    def rounded_dense(self, x, factors, rounded):
+        """The product by numpy, one factor after another; `rounded` takes the number of a product and its sums."""
+        return self.dense(x, factors)
 
     def dense(self, x, factors):
         """The product by numpy, with W built."""
         raise NotImplementedError
 
     def reference(self, x, weights):
-        count = len(self.weight_names) // 2
-        pairs = zip(weights[:count], weights[count:-1], self.weight_names, strict=False)
+        count = self.weight_names.index("activation_scale") // 2
+        pairs = zip(weights[:count], weights[count : 2 * count], self.weight_names, strict=False)
         values = [numpy_layers.quantize(w, 6 if name == "bias" else 3, scale) for w, scale, name in pairs]
-        factors = len(self.factor_names)
-        z = self.dense(x, values[:factors]) + sum(values[factors:])
-        return numpy_layers.quantize(np.maximum(z, 0), 5, weights[-1])
+        factors, inner = len(self.factor_names), weights[2 * count + 1 :]
+        z = self.rounded_dense(x, values[:factors], lambda k, sums: numpy_layers.quantize(sums, 6, inner[k]))
+        return numpy_layers.quantize(np.maximum(z + sum(values[factors:]), 0), 5, weights[2 * count])
 
     def plain(self, **overrides):
         """A built float layer: nothing but its arguments of shape."""
@@ -116,7 +124,7 @@ class FactoredContract(LayerContract):
         assert [w.name for w in self.plain(use_bias=False).weights] == [*self.factor_names]
 
     def test_bias_is_last_of_the_floats_and_quantized(self):
-        layer = self.make(use_bias=True, activation_bits=None)
+        layer = self.make(use_bias=True, activation_bits=None, inner_bits=False)
         names = [w.name for w in layer.weights]
         count = len(self.factor_names)
         assert names[count] == "bias" and names[-1] == "bias_scale"
@@ -165,7 +173,9 @@ class FactoredContract(LayerContract):
             quantizer.scale.assign(99.0)
         ke.calibrate(model, model, self.inputs(64))
         scales = [float(to_numpy(q.scale)) for q in layer.quantizers]
-        assert len(scales) == len(self.factor_names) + 2 and 99.0 not in scales
+        inner = len(layer.inner_quantizers)
+        assert len(scales) == len(self.factor_names) + 2 + inner and 99.0 not in scales
+        assert bool(inner) == bool(self.inner_products) or self.arguments.get("layout") == "tinybig"
         y = self.inputs(64, seed=5).sum(tuple(range(1, len(self.input_shape))))
         y = np.broadcast_to(y.reshape(-1, *[1] * (len(self.output_shape) - 1)), (64, *self.output_shape[1:])) / 100
         model.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=keras.backend.backend() == "tensorflow")
@@ -204,7 +214,7 @@ class DenseContract(FactoredContract):
             assert model.predict(normal(2, length, self.input_shape[1]), verbose=0).shape[:2] == (2, length)
 
     def test_dense_kernel(self):
-        layer = self.make(mode="freeze_scales", activation=None, activation_bits=None, use_bias=True)
+        layer = self.make(mode="freeze_scales", activation=None, activation_bits=None, use_bias=True, inner_bits=False)
         kernel = to_numpy(layer.dense_kernel())
         assert kernel.shape == (self.input_shape[1], self.output_shape[1])
         bias = to_numpy(layer(np.zeros_like(self.inputs())))
@@ -284,6 +294,11 @@ class KroneckerContract(DenseContract):
 class TestPHMDense(KroneckerContract):
     layer_class = ke.PHMDense
     factor_names = ("A", "B")
+    inner_products = 1
+
+    def rounded_dense(self, x, factors, rounded):
+        return numpy_kronecker.phm(x, *factors, rounded)
+
     arguments = {**_SETTINGS, "units": 8, "terms": 3, "p": 4, "q": 3, "layout": "kronecker"}
 
     def factors_to_matrix(self, layout, a, b):
@@ -356,6 +371,11 @@ class TestDualLPHMDense(RankContract, KroneckerContract):
 class TestLowRankDense(RankContract, DenseContract):
     layer_class = ke.LowRankDense
     factor_names = ("A", "B")
+    inner_products = 1
+
+    def rounded_dense(self, x, factors, rounded):
+        return numpy_kronecker.low_rank(x, *factors, rounded)
+
     arguments = {**_SETTINGS, "units": 8, "rank": 3}
 
     def matrix(self, a, b):
@@ -466,6 +486,7 @@ class TestPHMConv2D(FactoredContract):
     layer_class = ke.PHMConv2D
     left_out = ("dilation_rate",)  # with strides of 1 only: in test_dilated_windows
     factor_names = ("A", "B")
+    inner_products = 1
     arguments = {
         **_SETTINGS,
         "filters": 6,
@@ -481,6 +502,9 @@ class TestPHMConv2D(FactoredContract):
 
     def dense(self, x, factors):
         return numpy_layers.conv(x, self.kernel(*factors), (2, 2), "same")
+
+    def rounded_dense(self, x, factors, rounded):
+        return numpy_kronecker.phm_conv(x, *factors, (2, 2), "same", rounded)
 
     def test_dilated_windows(self):
         layer = ke.PHMConv2D(6, (3, 2), 2, 3, 4, padding=((1, 0), (2, 2)), dilation_rate=2)
@@ -679,3 +703,63 @@ def test_block_correlation(blocks, channels, outputs, method):
             y[:, j] += padded[:, (j + d) % (2 * blocks)] @ filters[:, d].T
     found = block_correlation(keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(filters), method)
     np.testing.assert_allclose(to_numpy(found), y, atol=1e-5)
+
+
+_STAGED = {
+    "low rank": (ke.LowRankDense, {"units": 8, "rank": 3}, numpy_kronecker.low_rank, (4, 12)),
+    "B first": (ke.PHMDense, {"units": 8, "terms": 3, "p": 4, "q": 2}, numpy_kronecker.phm, (4, 12)),
+    "A first": (ke.PHMDense, {"units": 8, "terms": 3, "p": 4, "q": 6}, numpy_kronecker.phm, (4, 12)),
+    "low rank of B": (ke.LPHMDense, {"units": 8, "rank": 2, "p": 4, "q": 6}, numpy_kronecker.lphm, (4, 12)),
+    "low ranks": (ke.DualLPHMDense, {"units": 8, "rank": 2, "p": 4, "q": 6}, numpy_kronecker.dual_lphm, (4, 3, 12)),
+    "convolution": (
+        ke.PHMConv2D,
+        {"filters": 6, "kernel_size": 3, "terms": 2, "p": 3, "q": 1},
+        lambda x, a, b, rounded: numpy_kronecker.phm_conv(x, a, b, (1, 1), "valid", rounded),
+        (2, 5, 6, 4),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*is wasted on")
+@pytest.mark.parametrize("case", _STAGED)
+def test_inner_products_are_rounded(case):
+    """Each product on its own grid, and the sums before a bias that not all outputs of a place have at once."""
+    layer_class, arguments, product, shape = _STAGED[case]
+    layer = layer_class(**arguments, **{**_SETTINGS, "use_bias": True})
+    layer.build(shape)
+    layer.set_weights([normal(*w.shape, seed=i) for i, w in enumerate(layer.weights)])
+    for number, quantizer in enumerate(layer.inner_quantizers):
+        quantizer.scale.assign(number + 1.0)
+    x = np.random.default_rng(1).integers(-16, 16, shape) / 16
+    grids = [(q.bits, float(to_numpy(q.scale))) for q in layer.inner_quantizers]
+    last = {"low rank": 1, "low rank of B": 2, "low ranks": 3}.get(case, 1)
+    assert len(grids) == last + (case != "low rank")
+
+    def rounded(number, sums):
+        return numpy_layers.quantize(sums, grids[number][0], grids[number][1])
+
+    factors = [to_numpy(factor) for factor in layer.current_factors()]
+    sums = product(x, *factors, rounded)
+    sums = sums if case == "low rank" else rounded(last, sums)
+    bias = numpy_layers.quantize(to_numpy(layer.bias), 6, float(to_numpy(layer.bias_quantizer.scale)))
+    expected = numpy_layers.quantize(np.maximum(sums + bias, 0), 5, float(to_numpy(layer.activation_quantizer.scale)))
+    np.testing.assert_allclose(to_numpy(layer(x.astype("float32"))), expected, atol=1e-6)
+    layer.mode = "float"
+    dense = to_numpy(layer_class(**arguments, **{**_SETTINGS, "use_bias": True, "inner_bits": False})(x)).shape
+    assert to_numpy(layer(x.astype("float32"))).shape == dense
+
+
+@pytest.mark.parametrize("bits", [0, 17, 2.5, True, "4"])
+def test_wrong_inner_bits_are_refused(bits):
+    with pytest.raises(ValueError, match="`inner_bits` must be an integer from 1 to 16.*Received: inner_bits="):
+        ke.PHMDense(8, inner_bits=bits)
+
+
+def test_widths_of_the_inner_grids():
+    """As wide as the next product allows, or as given."""
+    for inner_bits, expected in ((None, [10, 16]), (7, [7, 7]), (False, [])):
+        layer = ke.PHMDense(64, terms=8, p=8, q=16, kernel_bits=8, inner_bits=inner_bits)
+        layer.build((None, 512))
+        assert [q.bits for q in layer.inner_quantizers] == expected
+        assert [w.name for w in layer.weights[5:]] == [f"inner_{k}_scale" for k in range(1, len(expected) + 1)]
+    assert not ke.PHMDense(8, use_bias=False).inner_quantizers

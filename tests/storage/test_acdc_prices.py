@@ -6,6 +6,7 @@ import pytest
 
 import keras_efficient as ke
 from keras_efficient.kinds.acdc import layer_products
+from keras_efficient.kinds.stages import fixed_bits
 from keras_efficient.storage import estimate_storage
 
 keras = pytest.importorskip("keras")
@@ -42,13 +43,17 @@ def test_quantized_factors_count_their_bits(make):
     biases = sum(math.prod(w.shape) for w in layer.weights if w.name == "bias")
     scales = sum(w.name.endswith("scale") for w in layer.weights)
     assert report.parameters == layer.count_params() - scales
-    assert report.weight_bytes == (5 * (report.parameters - biases) + 7 * biases) / 8
+    matrices = fixed_bits(getattr(layer, "stages", ()))  # of layers whose inner products are rounded
+    assert report.weight_bytes == (5 * (report.parameters - biases) + 7 * biases + matrices) / 8
 
 
 @pytest.mark.parametrize("kernel_size", [1, 3])
 @pytest.mark.parametrize("filters", [4, 9])
-def test_convolutions(kernel_size, filters):
-    layer = ke.ACDCConv2D(filters, kernel_size, depth=2, strides=2, padding="same", kernel_bits=4)
+@pytest.mark.parametrize("inner_bits", [None, False])
+def test_convolutions(kernel_size, filters, inner_bits):
+    layer = ke.ACDCConv2D(
+        filters, kernel_size, depth=2, strides=2, padding="same", kernel_bits=4, inner_bits=inner_bits
+    )
     report = estimate_storage(_model(layer, (9, 8, 6)))
     scales = sum(w.name.endswith("scale") for w in layer.weights)
     assert report.parameters == layer.count_params() - scales

@@ -14,46 +14,42 @@ from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.context import Context, output_codes
 from keras_efficient.export.integer.grids import (
     RELUS,
-    KernelCodes,
     UnsupportedLayerError,
-    codes_of,
     has_relu,
     kernel_codes,
     read_activation,
-    weight_codes,
 )
 from keras_efficient.export.integer.lookup import read_lookup
 from keras_efficient.export.integer.merging import read_combination, read_concatenation
 from keras_efficient.export.integer.operations import (
     AveragePooling,
-    Convolution,
     IntegerMap,
     MaxPooling,
     MeanPooling,
     Move,
     Operation,
-    Products,
     Rescale,
     Residual,
     Scale,
 )
+from keras_efficient.export.integer.products import make_convolution, read_bias
 from keras_efficient.export.integer.rounding import plan_rounding
 from keras_efficient.export.integer.rounding_steps import Term
+from keras_efficient.export.integer.stages import read_stages
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.kind import THIN, TRANSPOSED
-from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
+from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.kinds.moves import IMAGE_AXES
 from keras_efficient.kinds.steps import MoveStep
 from keras_efficient.kinds.transposed import turned
 from keras_efficient.kinds.windows import MEAN_DIGITS, ONE_PLACE, Slide, mean_reciprocal
 from keras_efficient.layers.activation_names import activation_name
-from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
 from keras_efficient.reading.network import Call
 
 
-def read_layer(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation | None:
-    """The operation of one layer; None where it changes nothing."""
+def read_layer(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> list[Operation]:
+    """The operations of one layer, in order; none where it changes nothing."""
     kind, source = call.kind, sources[0]
     if call.node.layer is not call.node.operation:
         raise UnsupportedLayerError(
@@ -61,10 +57,12 @@ def read_layer(call: Call, layer: Any, sources: list[IntegerMap], context: Conte
         )
     if kind.form is None:
         hint = ": keras_efficient.quantize_model makes a layer that has one" if kind.twin else ""
-        raise UnsupportedLayerError(layer.name, f"{call.node.described} has no integer form{hint}")
+        reason = f": {kind.why_no_form}" if kind.why_no_form else hint
+        raise UnsupportedLayerError(layer.name, f"{call.node.described} has no integer form{reason}")
     if getattr(layer, "data_format", "channels_last") != "channels_last" and source.shape[:2] != (1, 1):
         raise UnsupportedLayerError(layer.name, f"channels must come last. Received: data_format={layer.data_format!r}")
-    return READERS[kind.form](call, layer, sources, context) if kind.form else None
+    found = READERS[kind.form](call, layer, sources, context) if kind.form else None
+    return found if isinstance(found, list) else [] if found is None else [found]
 
 
 def window_of(call: Call, source: IntegerMap) -> Window:
@@ -98,9 +96,9 @@ def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Co
     if call.kind.prunes == TRANSPOSED:
         kernel = replace(kernel, integers=turned(kernel.integers))
     kernel = kernel.reshaped(*window.sizes, source.shape[2] // groups, -1)
-    quantizers = (layer.bias_quantizer, layer.activation_quantizer)
     shape = (*window.target, kernel.integers.shape[3])
-    made = make_convolution(layer, source, shape, window, kernel, quantizers, layer.activation, context)
+    grids = (read_bias(layer, layer.bias_quantizer), layer.activation_quantizer)
+    made = make_convolution(layer, source, shape, window, kernel, *grids, layer.activation, context)
     return replace(made, groups=groups, depthwise=depthwise)
 
 
@@ -124,53 +122,13 @@ def read_scale(call: Call, layer: Any, sources: list[IntegerMap], context: Conte
         shape,
         window,
         kernel.reshaped(1, 1, 1, -1),
-        (layer.bias_quantizer, layer.activation_quantizer),
+        read_bias(layer, layer.bias_quantizer),
+        layer.activation_quantizer,
         layer.activation,
         context,
     )
     places = replace(places, groups=shape[2], depthwise=True)
     return Scale(layer.name, source, IntegerMap(source.shape, places.target.codes), places)
-
-
-def make_convolution(
-    layer: Any,
-    source: IntegerMap,
-    shape: tuple,
-    window: Window,
-    kernel: KernelCodes,
-    quantizers: tuple[Quantizer | None, Quantizer],
-    activation: Callable,
-    context: Context = Context(),  # noqa: B008 (it is never changed)
-    skip: IntegerMap | None = None,
-) -> Convolution:
-    """A convolution from its kernel and its quantizers (bias, output). Where it gives its sums, they
-    are saturated to 16 bits, without activation."""
-    bias_quantizer, output_quantizer = quantizers
-    bias = None if bias_quantizer is None else weight_codes(layer, bias_quantizer)
-    bias_codes = None if bias_quantizer is None else codes_of(layer, bias_quantizer)
-    bounds = sum_bounds(kernel.integers, source.codes)
-    shifted = bounds if kernel.shifts is None else bounds << kernel.shifts
-    terms = [
-        Term(int(shifted.max()), source.codes.exponent + kernel.codes.exponent),
-        Term(0 if bias is None else int(np.abs(bias).max()), bias_codes.exponent if bias_codes else 0),
-        *([] if skip is None else [Term(skip.codes.bound, skip.codes.exponent)]),
-    ]
-    finest = min(term.exponent for term in (terms if bias is not None else [terms[0], *terms[2:]]))
-    relu, limit = read_activation(layer, activation, output_quantizer)
-    if context.gives_sums:
-        output, relu, limit = Codes(LOGIT_BITS, True, finest), False, None
-    else:
-        output = output_codes(layer, output_quantizer, context)
-    return Convolution(
-        layer.name,
-        source,
-        IntegerMap(shape, output),
-        window,
-        Products(kernel.integers, bias, kernel.codes, bias_codes, int(bounds.max()), kernel.pruned, kernel.basis),
-        plan_rounding(terms, output, relu=relu, highest=limit),
-        gives_logits=context.gives_sums,
-        shifts=kernel.shifts,
-    )
 
 
 def read_residual(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
@@ -180,8 +138,10 @@ def read_residual(call: Call, layer: Any, sources: list[IntegerMap], context: Co
     first, second = layer.quantizers[:3], layer.quantizers[3:]
     relu = keras.activations.relu
     kernels = [kernel_codes(layer, quantizers[0]) for quantizers in (first, second)]
-    inner = make_convolution(layer, source, shape, window, kernels[0], first[1:], relu)
-    outer = make_convolution(layer, inner.target, shape, window, kernels[1], second[1:], relu, context, skip=source)
+    biases = [read_bias(layer, quantizers[1]) for quantizers in (first, second)]
+    inner = make_convolution(layer, source, shape, window, kernels[0], biases[0], first[2], relu)
+    grids = (kernels[1], biases[1], second[2])
+    outer = make_convolution(layer, inner.target, shape, window, *grids, relu, context, skip=source)
     return Residual(layer.name, source, outer.target, inner, outer)
 
 
@@ -262,17 +222,8 @@ def read_mean_pooling(call: Call, layer: Any, sources: list[IntegerMap], context
     return MeanPooling(layer.name, source, target, window, factors, bound, rounding)
 
 
-def sum_bounds(kernel: np.ndarray, codes: Codes) -> np.ndarray:
-    """For each output channel the largest magnitude that a partial sum of products can reach, in any
-    order of summation."""
-    ends = np.stack([kernel * codes.low, kernel * codes.high])
-    up = np.maximum(ends.max(axis=0), 0).sum(axis=(0, 1, 2))
-    down = np.maximum(-ends.min(axis=0), 0).sum(axis=(0, 1, 2))
-    return np.maximum(up, down)
-
-
-# By the form of a kind: the operation that it gives.
-READERS: dict[str, Callable[..., Operation | None]] = {
+# By the form of a kind: the operation that it gives, or those.
+READERS: dict[str, Callable[..., Operation | list[Operation] | None]] = {
     "Convolution": read_products,
     "Residual": read_residual,
     "Scale": read_scale,
@@ -284,4 +235,5 @@ READERS: dict[str, Callable[..., Operation | None]] = {
     "Rescale": read_rescale,
     "Combination": read_combination,
     "Concatenation": read_concatenation,
+    "Stages": read_stages,
 }

@@ -25,8 +25,9 @@ class IntegerModel:
 
     A chain or a graph of `DenseQ`, `ConvQ`, `Conv1DQ`, the depthwise and transposed ones, `ScaleQ`, `ResidualQ`,
     `AddQ` and the other combinations, `ConcatenateQ`, `ActivationQ`, `AveragePoolingQ`, `MeanPoolingQ`,
-    `GlobalMeanPoolingQ`, Keras's max pooling, relu, layers and functions that move numbers, and dropout. Inputs are
-    bytes; a byte stands for byte / 256.
+    `GlobalMeanPoolingQ`, Keras's max pooling, relu, layers and functions that move numbers, and dropout; of layers made
+    of small factors `LowRankDense`, `PHMDense`, `LPHMDense`, `DualLPHMDense`, `PHMConv2D`, `ACDC`, `ACDCDense` and
+    `ACDCConv2D`, each of which becomes several operations of its name. Inputs are bytes; a byte stands for byte / 256.
 
     A model that starts with an `InputQ` (as those of `quantize_model` do) takes the integers of its grid,
     8 or 16 bits, signed or not: `encode` gives them. Its logits are the output codes of the last layer.
@@ -99,7 +100,7 @@ class IntegerModel:
 
     @property
     def inexact_layers(self) -> tuple[str, ...]:
-        return tuple(operation.name for operation in self.operations if not is_exact(operation))
+        return tuple(dict.fromkeys(operation.name for operation in self.operations if not is_exact(operation)))
 
     def predict(self, x: Any) -> np.ndarray:
         """Integer logits, (n, outputs) int16, or int8.

@@ -43,7 +43,7 @@ class Operation:
     """One layer.
 
     compute_dtype: What the Keras layer computes in. loses_signs: Whether it holds weights that Keras may flush to 0
-    where the sign decides.
+    where the sign decides. part: Of the weights of the layer, which it shares with others of the same part.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Operation:
     target: IntegerMap
     compute_dtype: str = field(default="float32", kw_only=True)
     loses_signs: bool = field(default=False, kw_only=True)
+    part: tuple = field(default=(), kw_only=True)
 
     def run(self, *x: Any) -> np.ndarray:
         """Integers of the target map from those of the source map, or of all sources."""

@@ -26,6 +26,14 @@ INPUT_WIDTHS = (8, 16)
 ADVICE = "keras_efficient.support_report(model) says what each layer can do"
 
 
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A part of the weights of a layer."""
+
+    layer: Any
+    part: tuple
+
+
 class Wire(NamedTuple):
     """What flows between two layers: the number of a map, its shape there, and whether it is a vector.
 
@@ -43,7 +51,7 @@ class IntegerNetwork:
     """The input maps and the operations, up to the last layers that work; several outputs end in an `Outputs`.
 
     sources: for each operation the maps that it reads: the inputs come first, then what each operation makes.
-    owners: the Keras layer of each operation: those of one layer share its kernel and bias. None of an `Outputs`.
+    owners: for each operation a part of a layer: those of one owner share its kernel and bias. None of an `Outputs`.
     network: what they were read from; what stands before the grid of an input (`preparation`) is no part of the
     integers. logits_bits: of a number that users read.
     """
@@ -51,7 +59,7 @@ class IntegerNetwork:
     inputs: tuple[IntegerMap, ...]
     operations: list[Operation]
     sources: list[tuple[int, ...]]
-    owners: list[keras.layers.Layer | None]
+    owners: list[_Part | None]
     network: Network
     logits_bits: int = LOGIT_BITS
 
@@ -120,7 +128,7 @@ def input_width(codes: Sequence[Codes]) -> Codes:
 def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
     """Add the operations of all layers. What has none is refused, and read on as if it kept its input."""
     network, refusals, count = found.network, [], len(found.inputs)
-    maps = list(found.inputs)
+    maps, parts = list(found.inputs), dict[tuple, _Part]()
     wires = [
         Wire(number, integers.shape, len(entry.shape) == 1)
         for number, (entry, integers) in enumerate(zip(network.entries, found.inputs, strict=True))
@@ -131,36 +139,40 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
         flat = network.is_chain and (sources[0].flat or call.node.form.key == FLATTEN)
         is_last = (count + position,) == network.outputs
         context = Context(flat, network.is_sum(position), is_last, not network.is_chain)
-        layer, operation = as_layer(call.node), None
+        layer = as_layer(call.node)
         if context.in_graph and call.kind.codes == RENAMES:
             wires.append(Wire(sources[0].number, shape_after(call), flat))
             continue
         try:
-            operation = read_layer(call, layer, views, context)
+            operations = read_layer(call, layer, views, context)
         except UnsupportedLayerError as error:
             refusals.append(error)
             error.operation = call.node.operation
             maps.append(IntegerMap(shape_after(call), views[0].codes))
             wires.append(Wire(len(maps) - 1, maps[-1].shape, flat))
             continue
-        if operation is None:
+        if not operations:
             wires.append(sources[0]._replace(flat=flat))
             continue
-        dtype = _compute_dtype(layer, call)
-        operation = replace(operation, compute_dtype=dtype, loses_signs=loses_signs(layer, dtype))
-        _add(found, operation, tuple(wire.number for wire in sources), layer)
-        maps.append(operation.target)
-        wires.append(Wire(len(maps) - 1, operation.target.shape, flat and not isinstance(operation, Move)))
+        dtype, numbers = _compute_dtype(layer, call), tuple(wire.number for wire in sources)
+        lost = loses_signs(layer, dtype)
+        for operation in operations:
+            owner = parts.setdefault((id(layer), operation.part), _Part(layer, operation.part))
+            _add(found, replace(operation, compute_dtype=dtype, loses_signs=lost), numbers, owner)
+            maps.append(operation.target)
+            numbers = (len(maps) - 1,)
+        shape = shape_after(call) if call.kind.stages and context.in_graph else maps[-1].shape
+        wires.append(Wire(len(maps) - 1, shape, flat and not isinstance(operations[-1], Move)))
     if network.gives_all:
         ends = [wires[number].number for number in network.outputs]
         _add(found, Outputs.of([maps[number] for number in ends]), tuple(ends), None)
     return refusals
 
 
-def _add(found: IntegerNetwork, operation: Operation, sources: tuple[int, ...], layer: Any) -> None:
+def _add(found: IntegerNetwork, operation: Operation, sources: tuple[int, ...], owner: _Part | None) -> None:
     found.operations.append(operation)
     found.sources.append(sources)
-    found.owners.append(layer)
+    found.owners.append(owner)
 
 
 def _compute_dtype(layer: Any, call: Call) -> str:

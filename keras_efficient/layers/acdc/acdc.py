@@ -4,8 +4,10 @@ from typing import Any
 
 import keras
 
+from keras_efficient.kinds.acdc_stages import square_stages
 from keras_efficient.layers.acdc.cosine_layer import CosineLayer
 from keras_efficient.layers.acdc.transform_layer import rows_of
+from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.type_aliases import Shape, Tensor
 
 
@@ -40,7 +42,7 @@ class ACDC(CosineLayer):
     Input and output shape: (batch, ..., N), any N.
 
     Weights: a (N,), d (N,), bias (N,), in the natural order of inputs and frequencies; then the
-    log2 scales of a, d, bias and output where bits are given.
+    log2 scales of a, d, bias and output where bits are given, and of the inner products.
 
     Raises:
         ValueError: If N is not known or no multiple of `groups`, or an argument is wrong.
@@ -72,9 +74,19 @@ class ACDC(CosineLayer):
         self.stack = self.make_stack(size, 1)
         self.add_diagonals((size,), size * size)
         self.activation_quantizer = self.add_activation_quantizer()
+        self.add_inner_quantizers((size,))
 
-    def call(self, inputs: Tensor) -> Tensor:
-        return self.finish(self.run_stack(rows_of(inputs)), inputs, self.activation_quantizer)
+    stages_of = staticmethod(square_stages)
+
+    @property
+    def output_quantizers(self) -> list[Quantizer | None]:
+        """The grid of the output."""
+        return [self.activation_quantizer]
+
+    def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        rows = rows_of(inputs)
+        y = self.rounded_rows(rows, lambda layer, x: x) if self.inner_quantizers else self.run_stack(rows)
+        return y, inputs
 
     def linear(self, x: Tensor) -> Tensor:
         return self.run_stack(x, with_bias=False)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import initializers, ops
 
+from keras_efficient.kinds.acdc_stages import convolution_stages
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
 from keras_efficient.layers.acdc.transform_layer import rows_of
 from keras_efficient.layers.arguments import (
@@ -50,7 +51,7 @@ class ACDCConv2D(DeepLayer):
 
     Weights: kernel (rows, columns, channels, 1) unless it is 1x1, a (depth, N), d (depth, N),
     bias (depth, N) with N = max(channels, filters), then the log2 scales in the same order, of
-    what goes from layer to layer, and of the output where bits are given.
+    what goes from layer to layer, and of the output where bits are given, and of the inner products.
 
     Raises:
         ValueError: If the input is no image of known channels, a window is larger than it, or an argument is wrong.
@@ -85,6 +86,13 @@ class ACDCConv2D(DeepLayer):
         self.kernel = self._add_kernel(channels) if self.is_depthwise else None
         self.build_stack(channels, self.filters, [self.kernel] if self.is_depthwise else [])
         self.add_activation_quantizers()
+        self.add_inner_quantizers((*self.kernel_size, channels))
+
+    stages_of = staticmethod(convolution_stages)
+
+    @property
+    def factors(self) -> list[keras.Variable]:
+        return [*([self.kernel] if self.is_depthwise else []), *super().factors]
 
     def _add_kernel(self, channels):
         return self.add_weight(
@@ -105,17 +113,20 @@ class ACDCConv2D(DeepLayer):
         """What a `Prunable` masks: the depthwise kernel and numbers of the factors."""
         return [*([self.kernel] if self.is_depthwise else []), *super().get_prunable_weights()]
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         u = self._gathered(ops.cast(inputs, "float32"))
-        return self.finish(self._mixed(rows_of(u), self._positions(u)), u, self.activation_quantizers[-1])
+        return self._mixed(rows_of(u), self._positions(u)), u
 
     def _gathered(self, x):
         """One pixel for each pixel of the output."""
         if self.is_depthwise:
-            return depthwise_conv(x, self.value_of(self.kernel), self.strides, self.padding)
+            u = depthwise_conv(x, self.value_of(self.kernel), self.strides, self.padding)
+            return self.inner_quantizers[0](u, self.current_mode) if self.inner_quantizers else u
         return x[:, :: self.strides[0], :: self.strides[1]]
 
     def _mixed(self, rows, positions):
+        if self.inner_quantizers:
+            return self.stack_rows(rows, first=int(self.is_depthwise))
         many = positions > self.stack.size
         if not (many and self.is_linear):
             return self.deep_rows(rows, as_matrices=many and self.stack.block.is_matrix)

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_efficient.kinds.acdc_stages import dense_stages
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
 from keras_efficient.layers.acdc.transform_layer import rows_of
 from keras_efficient.layers.arguments import positive_integer
@@ -33,7 +34,7 @@ class ACDCDense(DeepLayer):
     Input shape: (batch, ..., inputs). Output shape: (batch, ..., units).
 
     Weights: a (depth, N), d (depth, N), bias (depth, N), then the log2 scales of a, d, bias, of
-    what goes from layer to layer, and of the output where bits are given.
+    what goes from layer to layer, and of the output where bits are given, and of the inner products.
 
     Raises:
         ValueError: If the number of inputs is not known, or an argument is wrong.
@@ -61,11 +62,15 @@ class ACDCDense(DeepLayer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        self.build_stack(self.fix_inputs(input_shape), self.units)
+        inputs = self.fix_inputs(input_shape)
+        self.build_stack(inputs, self.units)
         self.add_activation_quantizers()
+        self.add_inner_quantizers((inputs,))
 
-    def call(self, inputs: Tensor) -> Tensor:
-        return self.finish(self.deep_rows(rows_of(inputs)), inputs, self.activation_quantizers[-1])
+    stages_of = staticmethod(dense_stages)
+
+    def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        return self.stack_rows(rows_of(inputs)), inputs
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)

@@ -1,17 +1,23 @@
 """The shared half of ACDC, ACDCDense and ACDCConv2D: arguments, diagonals, the stack."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
-from keras import initializers, ops
+from keras import activations, initializers, ops
 
+from keras_efficient.kinds.acdc_stages import why_no_stages
+from keras_efficient.kinds.stages import Stage
+from keras_efficient.kinds.stages import inner_bits as inner_bits_of
+from keras_efficient.layers.acdc.rounded_stack import RoundedStack
 from keras_efficient.layers.acdc.stack import BIASES, ORDERS, PERMUTATIONS, AcdcStack
 from keras_efficient.layers.acdc.transform_layer import TransformLayer
 from keras_efficient.layers.acdc.transforms import ALGORITHMS, TRANSFORMS
-from keras_efficient.layers.arguments import one_of, positive_integer, whole_number
+from keras_efficient.layers.arguments import one_of, positive_integer, whole_number, width_of_inner_grids
+from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.layers.quantized.weighted_layer import own_copy
-from keras_efficient.type_aliases import Config, Initializer, Tensor
+from keras_efficient.type_aliases import Config, Initializer, Shape, Tensor
 
 # Near the identity: with any other mean a deep stack does not train.
 INITIAL_MEAN, INITIAL_DEVIATION = 1.0, 0.06
@@ -29,7 +35,16 @@ class CosineLayer(TransformLayer):
             compiled again then.
         diagonal_initializer: Keras initializer of a and d; None is the normal distribution with
             mean 1 and standard deviation 0.06.
+        inner_bits: Width in bits, 1 to 16, of the inner products where `kernel_bits` are given: x diag(a), its products
+            with the matrices of the transform, what diag(d) makes of them, the way back, and y before the bias. Each
+            has a grid of its own. None: the widest up to 16 with which the next product stays within the 24 bits that
+            float32 holds exactly. False: they are not rounded, as in files that are older than this argument; such a
+            layer has no integers and no C.
         kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
+
+    In the quantized modes the matrices are rounded, too, where the inner products are: to 8 bits, in the finest power
+    of two with which no integer is above 127 (`kinds.cosine`). `"dct"` of more than 64 entries has no such products,
+    nor has what `IntegerModel` refuses by name: a random permutation of `"dct2d"` or of several groups.
     """
 
     stack: AcdcStack  # from `build` on
@@ -44,9 +59,13 @@ class CosineLayer(TransformLayer):
         seed: int = 0,
         algorithm: str = "auto",
         diagonal_initializer: Initializer = None,
+        inner_bits: int | bool | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        self.inner_bits = width_of_inner_grids(inner_bits)
+        self.stages: tuple[Stage, ...] = ()
+        self.inner_quantizers: tuple[Quantizer, ...] = ()
         self.transform = one_of(TRANSFORMS, transform, "transform")
         self.permutation = one_of(PERMUTATIONS, permutation, "permutation")
         self.bias = one_of(BIASES, bias, "bias")
@@ -68,6 +87,77 @@ class CosineLayer(TransformLayer):
         self._algorithm = one_of(ALGORITHMS, algorithm, "algorithm")
         if self.built:
             self.stack = self.make_stack(self.stack.size, self.stack.depth)
+
+    activation = staticmethod(activations.linear)  # between the layers of a stack
+    output_activation = staticmethod(activations.linear)
+
+    @staticmethod
+    def stages_of(config: Config, shape: Shape) -> tuple[Stage, ...]:
+        """The operations that the layer becomes in integers; see `Kind.stages`."""
+        raise NotImplementedError
+
+    @property
+    def why_no_stages(self) -> str:
+        """Why there are none, as a sentence."""
+        return why_no_stages(self.get_config(), self.stack.size)
+
+    @property
+    def factors(self) -> list[keras.Variable]:
+        """What the layer multiplies by, in the order of the weights."""
+        return [self.a, self.d]
+
+    @property
+    def factor_quantizers(self) -> list[Quantizer | None]:
+        """The grids of the factors."""
+        return [self._grid_of(factor) for factor in self.factors]
+
+    @property
+    def bias_quantizer(self) -> Quantizer | None:
+        """The grid of the bias."""
+        return self._grid_of(self.bias_vector)
+
+    @property
+    def adds_a_bias(self) -> bool:
+        return self.bias is not None
+
+    def _grid_of(self, variable):
+        return next((q for q in self.quantizers if q.weight is not None and q.weight is variable), None)
+
+    def add_inner_quantizers(self, smallest_input: Shape) -> None:
+        """The grids of the inner products, after all other scales. `smallest_input`: of known sizes, without batch."""
+        self.stages = self.stages_of(self.get_config(), smallest_input)
+        widths = enumerate(inner_bits_of(self.stages), start=1)
+        self.inner_quantizers = tuple(self.add_quantizer(f"inner_{number}", bits) for number, bits in widths)
+
+    def rounded_rows(self, x: Tensor, between: Callable[[int, Tensor], Tensor], first: int = 0) -> Tensor:
+        """Rows (n, size) through the stack, each product rounded. `first`: the number of the first of its grids."""
+        bias = None if self.bias is None else self._rows(self.bias_vector)
+        roundings = [partial(self._rounded, quantizer) for quantizer in self.inner_quantizers[first:]]
+        stack = RoundedStack(self.stack, self.current_mode.quantized)
+        return stack(x, self._rows(self.a), self._rows(self.d), bias, roundings, between)
+
+    def _rounded(self, quantizer, x):
+        return quantizer(x, self.current_mode)
+
+    def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows (n, outputs) before the output's grid, and a tensor with their leading axes."""
+        raise NotImplementedError
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return self.finish(*self.computed(inputs), self.output_quantizers[-1])
+
+    def weighted_sums(self, inputs: Tensor) -> Tensor:
+        """The outputs before their grid."""
+        return self.finish(*self.computed(inputs), None)
+
+    def fold(self) -> keras.layers.Layer:
+        """See `TransformLayer.fold`."""
+        if self.inner_quantizers and self.current_mode.quantized:
+            raise ValueError(
+                f"`fold` of layer '{self.name}' would lose the grids of its inner products. Received: "
+                f"inner_bits={self.inner_bits}, mode={self.mode!r}"
+            )
+        return super().fold()
 
     def make_stack(self, size: int, depth: int) -> AcdcStack:
         """The computation of this layer for `depth` layers of `size` entries."""
@@ -115,6 +205,12 @@ class CosineLayer(TransformLayer):
             "order": self.order,
             "groups": self.groups,
             "seed": self.seed,
+            "inner_bits": self.inner_bits,
             "algorithm": self.algorithm,
             "diagonal_initializer": keras.initializers.serialize(self.diagonal_initializer),
         }
+
+    @classmethod
+    def from_config(cls, config: Config) -> "CosineLayer":
+        """A configuration without `inner_bits` is older than that argument: nothing inside was rounded."""
+        return super().from_config({"inner_bits": False, **config})

@@ -9,6 +9,7 @@ from keras import activations, ops
 from keras_efficient.layers.acdc.cosine_layer import CosineLayer
 from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.quantized.kernel_layer import may_be_negative
+from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.type_aliases import Activation, Config, Tensor
 
 EXPANSIONS = ("tile", "pad")
@@ -63,6 +64,11 @@ class DeepLayer(CosineLayer):
         self.activation_quantizers = [*inner, self.add_activation_quantizer()]
 
     @property
+    def output_quantizers(self) -> list[Quantizer | None]:
+        """The grids of what comes after the layers of the stack."""
+        return self.activation_quantizers
+
+    @property
     def is_linear(self) -> bool:
         rounds = self.activation_bits is not None and self.current_mode.quantized
         return self.depth == 1 or (self.activation is activations.linear and not rounds)
@@ -79,6 +85,13 @@ class DeepLayer(CosineLayer):
         """Rows (n, inputs) through the whole stack: rows (n, outputs)."""
         y = self.run_stack(self._expanded(x), with_bias, self._between, as_matrices)
         return y[:, : self.outputs]
+
+    def stack_rows(self, x: Tensor, as_matrices: bool = False, first: int = 0) -> Tensor:
+        """What a call computes of rows (n, inputs); inner products are rounded where they have grids. `first`: the
+        number of the first grid within the stack."""
+        if not self.inner_quantizers:
+            return self.deep_rows(x, as_matrices=as_matrices)
+        return self.rounded_rows(self._expanded(x), self._between, first)[:, : self.outputs]
 
     def linear(self, x: Tensor) -> Tensor:
         return self.deep_rows(x, with_bias=False)

@@ -68,7 +68,7 @@ class AcdcStack:
             if layer < self.depth - 1:
                 v = permute(v, self._crossing(layer))
                 v = v if between is None else between(layer, v)
-        return permute(v, self._outward[self._permutation(self.depth - 1)])
+        return permute(v, self._outward[self.permutation_of(self.depth - 1)])
 
     @cached_property
     def block(self) -> Transform:
@@ -85,9 +85,10 @@ class AcdcStack:
         return np.argsort(self._inward)
 
     def _crossing(self, layer):
-        return self._outward[self._permutation(layer)[self._inward]]
+        return self._outward[self.permutation_of(layer)[self._inward]]
 
-    def _permutation(self, layer):
+    def permutation_of(self, layer: int) -> np.ndarray:
+        """The order of the entries after a layer."""
         if self.permutation is None:
             return np.arange(self.size)
         if self.permutation == "riffle":

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_efficient.kinds.kronecker_stages import dual_low_rank_stages
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.kronecker_dense import KroneckerDense
 from keras_efficient.ops.kronecker import kronecker_dual_low_rank, kronecker_matrix
@@ -47,6 +48,8 @@ class DualLPHMDense(KroneckerDense):
         super().__init__(units, p, q, layout, **kwargs)
         self.rank = positive_integer(rank, "rank")
 
+    stages_of = staticmethod(dual_low_rank_stages)
+
     def factor_shapes(self, sizes: tuple[int, int, int, int]) -> dict[str, tuple[int, ...]]:
         self.warn_of_waste(self.rank, **{"P Q'": sizes[:2], "S T'": sizes[2:]})
         return {name: (size, self.rank) for name, size in zip("PQST", sizes, strict=True)}
@@ -58,7 +61,7 @@ class DualLPHMDense(KroneckerDense):
     def product(self, x: Tensor, p: Tensor, q: Tensor, s: Tensor, t: Tensor) -> Tensor:
         if self.layout == "tinybig":
             return tinybig_product(x, p, q, ops.matmul(s, ops.transpose(t)))
-        return kronecker_dual_low_rank(x, p, q, s, t)
+        return kronecker_dual_low_rank(x, p, q, s, t, self.between)
 
     def matrix(self, p: Tensor, q: Tensor, s: Tensor, t: Tensor) -> Tensor:
         a, b = ops.matmul(p, ops.transpose(q)), ops.matmul(s, ops.transpose(t))

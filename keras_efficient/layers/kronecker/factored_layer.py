@@ -1,17 +1,20 @@
 """What the layers with a factored kernel share: their factors, the bias and the quantizers."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 from keras import initializers, ops
 from keras.layers import InputSpec
 
-from keras_efficient.layers.arguments import dense_inputs, optional_bits
+from keras_efficient.kinds.stages import Stage, adds_bias
+from keras_efficient.kinds.stages import inner_bits as inner_bits_of
+from keras_efficient.layers.arguments import dense_inputs, optional_bits, width_of_inner_grids
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
-from keras_efficient.type_aliases import Activation, Initializer, Shape, SignedOutput, Tensor
+from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.type_aliases import Activation, Config, Initializer, Shape, SignedOutput, Tensor
 
 
 class FactoredLayer(KernelLayer):
@@ -19,7 +22,9 @@ class FactoredLayer(KernelLayer):
 
         y = q_a(activation(x W' + q_b(bias)))
 
-    with W made of the factors, each rounded by its own quantizer q_k.
+    with W made of the factors, each rounded by its own quantizer q_k. x is multiplied by one factor after another.
+    Where these are rounded, each product but the last is rounded to a signed grid of its own, too (`inner_bits`), and
+    so is the last one where it gives the outputs in parts, before the bias is added.
 
     Args:
         activation: Keras activation (name or function); None is linear.
@@ -28,6 +33,10 @@ class FactoredLayer(KernelLayer):
         bias_bits, activation_bits: The same for the bias and the output.
         signed_output: See `KernelLayer`; used with `activation_bits` only.
         mode: See `QuantizedLayer`.
+        inner_bits: Width in bits, 1 to 16, of the inner products, where `kernel_bits` are given. None: the widest up to
+            16 with which the next product stays within the 24 bits that float32 holds exactly (a wider one is named in
+            `IntegerModel.inexact_layers`). False: they are not rounded, as in files that are older than this argument;
+            such a layer has no integers and no C.
         kernel_initializer: Makes each factor. None draws all of them normal, with the deviation
             that gives the entries of W the variance of `glorot_normal`.
         kernel_regularizer, kernel_constraint: Act on each factor.
@@ -35,7 +44,7 @@ class FactoredLayer(KernelLayer):
             layer takes.
 
     Weights: the factors, bias, then the log2 scales (scalars) of those that have a width: one a
-    factor, bias, output.
+    factor, bias, output, then one an inner product.
     """
 
     def __init__(
@@ -48,11 +57,15 @@ class FactoredLayer(KernelLayer):
         signed_output: SignedOutput = "auto",
         mode: str = "float",
         kernel_initializer: Initializer = None,
+        inner_bits: int | bool | None = None,
         **kwargs: Any,
     ):
         widths = (kernel_bits, bias_bits, activation_bits)
         kwargs["kernel_initializer"] = kernel_initializer
         super().__init__(activation, *widths, signed_output, mode, use_bias, **kwargs)
+        self.inner_bits = width_of_inner_grids(inner_bits)
+        self.stages: tuple[Stage, ...] = ()
+        self.inner_quantizers: tuple[Quantizer, ...] = ()
 
     check_width = staticmethod(optional_bits)
 
@@ -60,13 +73,50 @@ class FactoredLayer(KernelLayer):
         """`x W'` for a matrix or image x, from the factors in the order of the weights."""
         raise NotImplementedError
 
+    @staticmethod
+    def stages_of(config: Config, shape: Shape) -> tuple[Stage, ...]:
+        """The operations that the layer becomes in integers; see `Kind.stages`. None where it has no C."""
+        return ()
+
+    why_no_stages = (
+        "its inner products are not rounded. Right would be a layer of the Kronecker layout, made with kernel_bits and "
+        "without inner_bits=False"
+    )
+
+    @property
+    def adds_a_bias(self) -> bool:
+        return self.use_bias
+
+    @property
+    def output_quantizers(self) -> list[Quantizer | None]:
+        """The grids of what comes after an activation."""
+        return [self.activation_quantizer]
+
+    @property
+    def output_activation(self) -> Callable[[Tensor], Tensor]:
+        """The function before the output's grid."""
+        return self.activation
+
+    @property
+    def between(self) -> Callable[[int, Tensor], Tensor] | None:
+        """What rounds the inner products; None where nothing does."""
+        return self._rounded_inner if self.inner_quantizers else None
+
+    def _rounded_inner(self, number, sums):
+        return self.inner_quantizers[number](sums, self.current_mode)
+
     @property
     def calculation_dtype(self) -> str:
         """The dtype of the factors and of the input in `product`."""
         return self.compute_dtype
 
     def add_factors(
-        self, shapes: Mapping[str, tuple[int, ...]], outputs: int, paths: float, fans: tuple[int, int]
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        outputs: int,
+        paths: float,
+        fans: tuple[int, int],
+        smallest_input: Shape = (),
     ) -> None:
         """Create the factors, bias and scales, in the order of `layer.weights`.
 
@@ -75,6 +125,7 @@ class FactoredLayer(KernelLayer):
             outputs: Numbers in the bias.
             paths: How many products of one number of each factor an entry of W is the sum of, on average.
             fans: Inputs and outputs of W that one output and one input see.
+            smallest_input: Shape of an input without the batch, of known sizes, where the layer has stages.
         """
         deviation = (2 / sum(fans) / paths) ** (0.5 / len(shapes))
         balanced = initializers.RandomNormal(stddev=deviation)
@@ -85,6 +136,9 @@ class FactoredLayer(KernelLayer):
         self.activation_quantizer = None
         if self.activation_bits is not None:
             self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.output_is_signed)
+        self.stages = self.stages_of(self.get_config(), smallest_input)
+        widths = enumerate(inner_bits_of(self.stages), start=1)
+        self.inner_quantizers = tuple(self.add_quantizer(f"inner_{number}", bits) for number, bits in widths)
 
     def _add_weight_quantizer(self, weight, bits):
         if weight is None or bits is None:
@@ -102,6 +156,8 @@ class FactoredLayer(KernelLayer):
     def weighted_sums(self, inputs: Tensor) -> Tensor:
         """The product with W and the bias, before the activation and the output quantizer."""
         y = self.product(ops.cast(inputs, self.calculation_dtype), *self.current_factors())
+        if adds_bias(self.stages):
+            y = self._rounded_inner(-1, y)
         y = ops.cast(y, self.compute_dtype)
         return y if self.bias is None else ops.add(y, self._current(self.bias, self.bias_quantizer, self.compute_dtype))
 
@@ -113,6 +169,14 @@ class FactoredLayer(KernelLayer):
     def _current(self, weight, quantizer, dtype):
         values = weight if quantizer is None else quantizer(weight, self.current_mode)
         return ops.cast(masked(values, weight), dtype)
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "inner_bits": self.inner_bits}
+
+    @classmethod
+    def from_config(cls, config: Config) -> "FactoredLayer":
+        """A configuration without `inner_bits` is older than that argument: nothing inside was rounded."""
+        return super().from_config({"inner_bits": False, **config})
 
     def warn_of_waste(self, rank: int, **products: tuple[int, int]) -> None:
         """Warn about each product of two factors, `name=(rows, columns)`, that stores no less than its result."""

@@ -32,7 +32,7 @@ class KroneckerDense(FactoredDense):
     def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)
         sizes = factor_sizes(self.units, inputs, self.p, self.q)
-        self.add_factors(self.factor_shapes(sizes), self.units, self.paths, (inputs, self.units))
+        self.add_factors(self.factor_shapes(sizes), self.units, self.paths, (inputs, self.units), (inputs,))
 
     def factor_shapes(self, sizes: tuple[int, int, int, int]) -> dict[str, tuple[int, ...]]:
         """The shape of each factor by its name, in the order of the weights."""

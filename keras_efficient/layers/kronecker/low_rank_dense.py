@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_efficient.kinds.kronecker_stages import low_rank_stages
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.ops.kronecker import low_rank
@@ -37,14 +38,16 @@ class LowRankDense(FactoredDense):
         self.units = positive_integer(units, "units")
         self.rank = positive_integer(rank, "rank")
 
+    stages_of = staticmethod(low_rank_stages)
+
     def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)
         self.warn_of_waste(self.rank, **{"A B'": (self.units, inputs)})
         shapes = {"A": (self.units, self.rank), "B": (inputs, self.rank)}
-        self.add_factors(shapes, self.units, self.rank, (inputs, self.units))
+        self.add_factors(shapes, self.units, self.rank, (inputs, self.units), (inputs,))
 
     def product(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        return low_rank(x, a, b)
+        return low_rank(x, a, b, self.between)
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
         return ops.matmul(a, ops.transpose(b))

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_efficient.kinds.kronecker_stages import one_low_rank_stages
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.kronecker_dense import KroneckerDense
 from keras_efficient.ops.kronecker import kronecker_low_rank, kronecker_matrix
@@ -47,6 +48,8 @@ class LPHMDense(KroneckerDense):
         super().__init__(units, p, q, layout, **kwargs)
         self.rank = positive_integer(rank, "rank")
 
+    stages_of = staticmethod(one_low_rank_stages)
+
     def factor_shapes(self, sizes: tuple[int, int, int, int]) -> dict[str, tuple[int, ...]]:
         p, q, s, t = sizes
         self.warn_of_waste(self.rank, **{"S T'": (s, t)})
@@ -59,7 +62,7 @@ class LPHMDense(KroneckerDense):
     def product(self, x: Tensor, a: Tensor, s: Tensor, t: Tensor) -> Tensor:
         if self.layout == "tinybig":
             return tinybig_product(x, None, ops.transpose(a), ops.matmul(s, ops.transpose(t)))
-        return kronecker_low_rank(x, a, s, t)
+        return kronecker_low_rank(x, a, s, t, self.between)
 
     def matrix(self, a: Tensor, s: Tensor, t: Tensor) -> Tensor:
         b = ops.matmul(s, ops.transpose(t))

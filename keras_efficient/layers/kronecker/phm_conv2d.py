@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_efficient.kinds.factors import check_divisor, factor_sizes
+from keras_efficient.kinds.kronecker_conv_stages import convolution_stages
 from keras_efficient.kinds.windows import Padding
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredLayer
@@ -62,17 +63,19 @@ class PHMConv2D(WindowLayer, FactoredLayer):
         self.p = None if p is None else check_divisor(positive_integer(p, "p"), "p", self.filters, "the filters")
         self.q = None if q is None else positive_integer(q, "q")
 
+    stages_of = staticmethod(convolution_stages)
+
     def build(self, input_shape: Shape) -> None:
         channels = self.fix_channels(input_shape)
         p, q, s, t = factor_sizes(self.filters, channels, self.p, self.q)
         rows, columns = self.kernel_size
         shapes = {"A": (self.terms, p, q), "B": (self.terms, s, t, rows, columns)}
         fans = (rows * columns * channels, rows * columns * self.filters)
-        self.add_factors(shapes, self.filters, self.terms, fans)
+        self.add_factors(shapes, self.filters, self.terms, fans, self.smallest_input(channels))
 
     def product(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         x, padding = self.padded(x)
-        return kronecker_conv(x, a, b, self.strides, padding, self.dilation_rate)
+        return kronecker_conv(x, a, b, self.strides, padding, self.dilation_rate, self.between)
 
     def dense_kernel(self) -> Tensor:
         """The kernel as `keras.layers.Conv2D` holds it, (rows, columns, channels, filters), for tests

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_efficient.kinds.kronecker_stages import sum_stages
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.kronecker_dense import KroneckerDense
 from keras_efficient.ops.kronecker import kronecker_matrix, kronecker_sum
@@ -55,6 +56,8 @@ class PHMDense(KroneckerDense):
         if self.layout == "tinybig" and self.terms > 1:
             raise ValueError(f"`layout='tinybig'` has one term. Received: terms={terms!r}")
 
+    stages_of = staticmethod(sum_stages)
+
     def factor_shapes(self, sizes: tuple[int, int, int, int]) -> dict[str, tuple[int, ...]]:
         p, q, s, t = sizes
         return {"A": (self.terms, p, q), "B": (self.terms, s, t)}
@@ -66,7 +69,7 @@ class PHMDense(KroneckerDense):
     def product(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         if self.layout == "tinybig":
             return tinybig_product(x, None, ops.transpose(a[0]), b[0])
-        return kronecker_sum(x, a, b)
+        return kronecker_sum(x, a, b, self.between)
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
         return tinybig_matrix(a[0], b[0]) if self.layout == "tinybig" else kronecker_matrix(a, b)

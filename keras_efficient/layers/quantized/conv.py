@@ -51,6 +51,10 @@ class WindowLayer(KernelLayer):
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
         return channels
 
+    def smallest_input(self, channels: int) -> Shape:
+        """The shape, without the batch, of a map that holds one window."""
+        return (*Slide(self.kernel_size, self.strides, self.padding, self.dilation_rate).extents, channels)
+
     def output_channels(self, input_channels: int) -> int:
         """The channels of the output map."""
         raise NotImplementedError

@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.kinds.measures import FLOAT_BITS, LOGIT_BITS, FeatureMap, check_logits
+from keras_efficient.kinds.stages import with_target_bits
 from keras_efficient.kinds.steps import Step, WholeStep
-from keras_efficient.reading.network import Network
+from keras_efficient.reading.network import INPUT_GRID, Network
 from keras_efficient.storage.graphs.graph import Node, gathering
 from keras_efficient.storage.live_bits import live_bits
 from keras_efficient.storage.models import layer_spec, shape_behind
 
 # The forms of layers that sum products up.
-SUMS = ("Convolution", "Residual", "Scale")
+SUMS = ("Convolution", "Residual", "Scale", "Stages")
 
 
 class PricedLayer(NamedTuple):
@@ -31,7 +32,8 @@ class PricedLayer(NamedTuple):
 
 
 class PricedGraph(NamedTuple):
-    """The input maps, and for each layer that works a node and the layer; several outputs end in a node more."""
+    """The input maps, and for each operation of the layers that work a node and its layer, one for all of them; several
+    outputs end in a node more."""
 
     inputs: tuple[FeatureMap, ...]
     nodes: list[Node]
@@ -53,13 +55,11 @@ def read_graph(
         if spec.kind.needs_no_memory:
             wires.append(Wire(FeatureMap(shape, sources[0].map.bits), sources[0].number))
             continue
-        target = FeatureMap(shape, width_of(network, position, spec, sources[0].map.bits, logits_bits))
-        steps = tuple(step_of(spec, source.map, target) for source in sources)
-        streams = spec.price.streams(spec.config)
-        graph.nodes.append(Node(call.name, tuple(source.number for source in sources), steps, streams))
+        source = sources[0].map
+        target = FeatureMap(shape, width_of(network, position, spec, source.bits, logits_bits))
         shares = position in twice and spec.kind.form != "Lookup"  # tables are as their inputs are
-        graph.layers.append(PricedLayer(call.name, spec, sources[0].map, target, shares))
-        wires.append(Wire(target, len(graph.inputs) + len(graph.nodes) - 1))
+        layer = PricedLayer(call.name, spec, source, target, shares)
+        wires.append(_add(graph, layer, sources, network.is_sum(position)))
     if network.gives_all:
         ends = [wires[number] for number in network.outputs]
         node = gathering([end.number for end in ends], [end.map for end in ends], logits_bits)
@@ -68,6 +68,46 @@ def read_graph(
     if not graph.nodes:
         raise ValueError(f"the model {network.name!r} holds no layer that works")
     return graph
+
+
+def read_shaped(
+    layers: Sequence[tuple[str, LayerSpec, tuple]], source: FeatureMap, logits_bits: int = LOGIT_BITS
+) -> PricedGraph:
+    """The same of a chain of layers, (name, what it is priced by, shape behind it): a description's."""
+    has_grid = layers[0][1].class_name == INPUT_GRID.name
+    if has_grid:
+        source = source._replace(bits=layers[0][1].config["bits"])
+    graph, wire = PricedGraph((source.as_image,), [], []), Wire(source, 0)
+    for position, (name, spec, shape) in enumerate(layers[has_grid:], start=1 + has_grid):
+        is_last = position == len(layers)
+        if spec.kind.needs_no_memory:
+            wire = Wire(FeatureMap(shape, wire.map.bits), wire.number)
+            continue
+        width = grid_bits(spec, wire.map.bits, is_last and not has_grid)
+        if is_last:
+            check_logits(name, width, logits_bits)
+        target = FeatureMap(shape, logits_bits if is_last and width != FLOAT_BITS else width)
+        wire = _add(graph, PricedLayer(name, spec, wire.map, target), [wire], is_last and not has_grid)
+    return graph
+
+
+def _add(graph: PricedGraph, layer: PricedLayer, sources: Sequence[Wire], is_sum: bool) -> Wire:
+    """Add the nodes of a layer; what it makes. `is_sum`: whether its sums are the logits."""
+    name, spec, source, target, _ = layer
+    numbers, streams = [each.number for each in sources], "no"
+    if has_stages(spec, source):
+        found = steps_of(spec, source, target, code_bits(spec, source, target, is_sum))
+        each_alone: list[tuple[Step, ...]] = [(step,) for step in found]
+    else:
+        each_alone, streams = (
+            [tuple(step_of(spec, each.map, target) for each in sources)],
+            spec.price.streams(spec.config),
+        )
+    for steps in each_alone:
+        graph.nodes.append(Node(name, tuple(numbers), steps, streams))
+        graph.layers.append(layer)
+        numbers = [len(graph.inputs) + len(graph.nodes) - 1]
+    return Wire(target, numbers[0])
 
 
 def width_of(network: Network, position: int, spec: LayerSpec, input_bits: int, logits_bits: int) -> int:
@@ -84,6 +124,24 @@ def grid_bits(spec: LayerSpec, input_bits: int, is_sum: bool) -> int:
     """Bits of a number that a layer gives, or of its sum where these are the logits."""
     width = spec.price.bits(spec.config, input_bits)
     return LOGIT_BITS if is_sum and width != FLOAT_BITS and spec.kind.form in SUMS else width
+
+
+def code_bits(spec: LayerSpec, source: FeatureMap, target: FeatureMap, is_sum: bool) -> int:
+    """Bits of what a layer computes, before users read it as logits."""
+    return FLOAT_BITS if target.bits == FLOAT_BITS else grid_bits(spec, source.bits, is_sum)
+
+
+def has_stages(spec: LayerSpec, source: FeatureMap) -> bool:
+    """Whether a layer becomes several operations."""
+    return spec.kind.stages is not None and bool(spec.kind.stages(spec.config, source.shape))
+
+
+def steps_of(spec: LayerSpec, source: FeatureMap, target: FeatureMap, codes: int) -> tuple[Step, ...]:
+    """The steps of a layer. `codes`: bits of what the stages of one compute: the last of them may move it, and gives
+    the target."""
+    if not has_stages(spec, source):
+        return spec.price.steps(spec.config, source, target)
+    return with_target_bits(spec.price.steps(spec.config, source, target._replace(bits=codes)), target.bits)
 
 
 class Wire(NamedTuple):

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from keras_efficient.descriptions import LayerSpec, check_input_shape
 from keras_efficient.descriptions.expand import item_specs, next_shape
 from keras_efficient.kinds.measures import FeatureMap
-from keras_efficient.storage.estimate import ShapedLayer, price_layers, target_map
+from keras_efficient.storage.chains import ShapedLayer
+from keras_efficient.storage.estimate import price_layers, target_map
 from keras_efficient.storage.liveness import CACHE_SIZE
 from keras_efficient.training.search.candidates import Item, Network
 
