@@ -18,20 +18,20 @@ VECTOR, MAP, IMAGE = (20,), (3, 2, 20), (6, 7, 4)
 CASES = {
     "low rank": (ke.LowRankDense, {"units": 6, "rank": 3}, VECTOR),
     "low rank of a map": (ke.LowRankDense, {"units": 6, "rank": 3}, IMAGE),
-    "B first": (ke.PHMDense, {"units": 8, "terms": 2, "p": 2, "q": 4}, VECTOR),
+    "B first": (ke.PHMDense, {"units": 12, "terms": 2, "p": 4, "q": 4}, VECTOR),
     "A first": (ke.PHMDense, {"units": 8, "terms": 2, "p": 4, "q": 10}, VECTOR),
     "one row of outputs": (ke.PHMDense, {"units": 8, "terms": 2, "p": 1, "q": 10}, VECTOR),
     "one column of outputs": (ke.PHMDense, {"units": 8, "terms": 2, "p": 8, "q": 4}, VECTOR),
-    "B first, of a map": (ke.PHMDense, {"units": 8, "terms": 3, "p": 2, "q": 4}, MAP),
+    "B first, of a map": (ke.PHMDense, {"units": 12, "terms": 3, "p": 4, "q": 4}, MAP),
     "A first, of a signal": (ke.PHMDense, {"units": 8, "terms": 3, "p": 4, "q": 10}, (3, 20)),
     "low rank of B": (ke.LPHMDense, {"units": 8, "rank": 2, "p": 4, "q": 4}, VECTOR),
     "low rank of B, of a map": (ke.LPHMDense, {"units": 12, "rank": 2, "p": 4, "q": 4}, MAP),
     "low ranks": (ke.DualLPHMDense, {"units": 8, "rank": 3, "p": 4, "q": 4}, VECTOR),
     "low ranks, of a map": (ke.DualLPHMDense, {"units": 12, "rank": 2, "p": 4, "q": 5}, MAP),
-    "convolution": (ke.PHMConv2D, {"filters": 8, "kernel_size": 3, "terms": 2, "p": 2, "q": 2}, IMAGE),
+    "convolution": (ke.PHMConv2D, {"filters": 8, "kernel_size": 3, "terms": 2, "p": 4, "q": 2}, IMAGE),
     "convolution, same": (
         ke.PHMConv2D,
-        {"filters": 8, "kernel_size": (3, 2), "terms": 2, "p": 2, "q": 2, "padding": "same", "strides": 2},
+        {"filters": 8, "kernel_size": (3, 2), "terms": 2, "p": 4, "q": 2, "padding": "same", "strides": 2},
         IMAGE,
     ),
     "convolution, A first": (
@@ -42,6 +42,16 @@ CASES = {
     "convolution of one group": (
         ke.PHMConv2D,
         {"filters": 8, "kernel_size": 3, "terms": 2, "p": 1, "q": 1, "padding": "same"},
+        IMAGE,
+    ),
+    "convolution, zeros above": (
+        ke.PHMConv2D,
+        {"filters": 6, "kernel_size": 3, "p": 3, "q": 2, "padding": ((3, 1), (0, 2))},
+        IMAGE,
+    ),
+    "convolution, A first, zeros above": (
+        ke.PHMConv2D,
+        {"filters": 8, "kernel_size": 3, "terms": 2, "p": 2, "q": 2, "padding": ((2, 0), (1, 0))},
         IMAGE,
     ),
     "convolution, zeros around": (
@@ -85,6 +95,9 @@ CASES |= {
         (5, 4, 1),
     ),
 }
+# Which of these multiply by B first: the cheaper order, which nobody chooses.
+B_FIRST = {"B first", "one column of outputs", "B first, of a map", "convolution", "convolution, same"}
+B_FIRST |= {"convolution, zeros above", "convolution, zeros around"}
 # How a layer stands in its network: (whether the input has a grid, what comes before and after it).
 PLACES = {
     "last": (True, lambda layer, y: layer(y)),
@@ -187,6 +200,15 @@ def test_a_layer_becomes_plain_operations():
     assert [each.ways is None for each in moves] == [True, True, True, True, False, True]
     # Factors and biases as they are stored in Keras, and a bit for each number 1 that biases are added by.
     assert estimate_storage(model).layers[1].weight_bytes == (2 * (16 + 15) * 4 + 12 * 8 + 12) / 8
+
+
+def test_the_cases_go_both_ways():
+    for name, (layer_class, arguments, shape) in CASES.items():
+        if layer_class in (ke.PHMDense, ke.PHMConv2D):
+            layer = layer_class(**arguments, **WIDTHS)
+            layer.build((None, *shape))
+            factors = [stage.factor for stage in layer.stages if stage.factor is not None]
+            assert (factors == [1, 0]) == (name in B_FIRST), name
 
 
 def test_the_widest_grid_with_which_the_next_product_is_exact():

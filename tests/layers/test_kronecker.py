@@ -725,11 +725,12 @@ _STAGED = {
 def test_inner_products_are_rounded(case):
     """Each product on its own grid, and the sums before a bias that not all outputs of a place have at once."""
     layer_class, arguments, product, shape = _STAGED[case]
-    layer = layer_class(**arguments, **{**_SETTINGS, "use_bias": True})
+    layer = layer_class(**arguments, **{**_SETTINGS, "use_bias": True, "activation_bits": 16})
     layer.build(shape)
     layer.set_weights([normal(*w.shape, seed=i) for i, w in enumerate(layer.weights)])
     for number, quantizer in enumerate(layer.inner_quantizers):
-        quantizer.scale.assign(number + 1.0)
+        quantizer.scale.assign(number % 2 - 2.0)  # coarse, and it saturates
+    layer.activation_quantizer.scale.assign(3.0)
     x = np.random.default_rng(1).integers(-16, 16, shape) / 16
     grids = [(q.bits, float(to_numpy(q.scale))) for q in layer.inner_quantizers]
     last = {"low rank": 1, "low rank of B": 2, "low ranks": 3}.get(case, 1)
@@ -742,7 +743,7 @@ def test_inner_products_are_rounded(case):
     sums = product(x, *factors, rounded)
     sums = sums if case == "low rank" else rounded(last, sums)
     bias = numpy_layers.quantize(to_numpy(layer.bias), 6, float(to_numpy(layer.bias_quantizer.scale)))
-    expected = numpy_layers.quantize(np.maximum(sums + bias, 0), 5, float(to_numpy(layer.activation_quantizer.scale)))
+    expected = numpy_layers.quantize(np.maximum(sums + bias, 0), 16, 3)
     np.testing.assert_allclose(to_numpy(layer(x.astype("float32"))), expected, atol=1e-6)
     layer.mode = "float"
     dense = to_numpy(layer_class(**arguments, **{**_SETTINGS, "use_bias": True, "inner_bits": False})(x)).shape
