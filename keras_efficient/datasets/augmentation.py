@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_efficient.datasets.checks import random_seed, whole_number
-from keras_efficient.datasets.displacement import Displacement
-from keras_efficient.datasets.warping import IDENTITY, INTERPOLATIONS, Affine, grid, warp
+from keras_efficient.datasets.warping import IDENTITY, INTERPOLATIONS, Affine, Displacement, grid, warp
 
 
 def elastic(

@@ -1,20 +1,20 @@
 """`load_dataset`: a data set by name, split and scaled."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from keras_efficient.datasets.checks import random_seed, whole_number
-from keras_efficient.datasets.flowers import SIZE as FLOWER_SIZE
-from keras_efficient.datasets.flowers import read_flowers
 from keras_efficient.datasets.penguins import read_penguins
 from keras_efficient.datasets.sources import (
+    FLOWER_SIZE,
     RawData,
     Source,
     read_cifar10,
     read_digits,
-    read_fashion_mnist,
+    read_flowers,
     read_mnist,
 )
 from keras_efficient.datasets.splits import Dataset, drawn_mask
@@ -22,10 +22,10 @@ from keras_efficient.datasets.splits import Dataset, drawn_mask
 SOURCES = {
     "digits": Source(read_digits, classes=10, validation=287),
     "mnist": Source(read_mnist, classes=10, validation=10_000),
-    "fashion_mnist": Source(read_fashion_mnist, classes=10, validation=10_000),
+    "fashion_mnist": Source(partial(read_mnist, name="fashion_mnist"), classes=10, validation=10_000),
     "cifar10": Source(read_cifar10, classes=10, validation=10_000),
-    "penguins": Source(lambda data_dir: RawData(*read_penguins(data_dir)), 3, validation=100, in_order=True),
-    "flowers": Source(lambda data_dir: RawData(*read_flowers(data_dir)), 5, validation=80),
+    "penguins": Source(read_penguins, classes=3, validation=100, in_order=True),
+    "flowers": Source(read_flowers, classes=5, validation=80),
 }
 DATASETS = tuple(SOURCES)
 
@@ -99,7 +99,7 @@ def _source(name: str) -> Source:
 def _resized(name: str, source: Source, size: int) -> Source:
     if name != "flowers":
         raise ValueError(f"`image_size` is for the flowers only. Received: name={name!r}, image_size={size}")
-    return source._replace(read=lambda data_dir: RawData(*read_flowers(data_dir, size)))
+    return source._replace(read=partial(read_flowers, size=size))
 
 
 def _folder(data_dir: str | os.PathLike | None) -> Path | None:

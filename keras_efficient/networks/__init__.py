@@ -12,9 +12,8 @@ from keras_efficient.networks.architectures import (
     tiny_convnet,
     wide_resnet,
 )
-from keras_efficient.networks.build import build_network
+from keras_efficient.networks.build import DIGITS, MNIST_2KB, build_network
 from keras_efficient.networks.compression import Compression, compress
-from keras_efficient.networks.reference import DIGITS, MNIST_2KB
 
 __all__ = [
     "DIGITS",

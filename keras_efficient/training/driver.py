@@ -6,11 +6,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.training.executors.protocol import Executor
+from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.outcome import is_complete, read_result, write_outcome
-from keras_efficient.training.progress import SilentProgress, make_progress
+from keras_efficient.training.progress import SilentProgress, make_progress, without_retracing_warnings
 from keras_efficient.training.results import Selection
-from keras_efficient.training.retracing import without_retracing_warnings
 from keras_efficient.training.run import Run
 from keras_efficient.training.selection import Rule
 from keras_efficient.training.stage import Stage

@@ -14,7 +14,7 @@ from keras_efficient.folders import LOCK, locked
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines import DEFAULT_ENGINE
 from keras_efficient.training.network_source import NetworkSource
-from keras_efficient.training.progress_file import PROGRESS
+from keras_efficient.training.progress import PROGRESS
 from keras_efficient.training.selection import Rule
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import STATE

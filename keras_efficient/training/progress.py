@@ -1,11 +1,18 @@
-"""What a person sees while trials run: stage, trial, epoch, best so far, time left."""
+"""What a person sees while trials run, here or in a worker: stage, trial, epoch, best so far, time left."""
 
+import json
+import logging
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from keras_efficient.files import json_value
 
 # Told the number of an epoch (from 1) and its logs.
 OnEpoch: TypeAlias = Callable[[int, dict[str, Any]], object]
@@ -96,3 +103,80 @@ def make_progress(verbose: bool | str) -> SilentProgress:
     """`verbose` True or False; "auto" shows bars where standard error is a terminal."""
     shown = sys.stderr.isatty() if verbose == "auto" else verbose
     return BarProgress() if shown else SilentProgress()
+
+
+PROGRESS = "progress.jsonl"
+
+
+class ProgressFile(SilentProgress):
+    """Appends what a trial does to a file in its folder. A file that cannot be written stops no trial."""
+
+    def __init__(self, directory: Path, name: str = PROGRESS):
+        self.path = Path(directory) / name
+
+    def begin(self) -> None:
+        """The trial is in the hands of this process."""
+        # Behind a line that a dying worker may have left unfinished.
+        self._append({"process": os.getpid()}, before=b"\n")
+
+    def epoch(self, trial: int, epoch: int, logs: dict[str, Any]) -> None:
+        self._append({"epoch": epoch, **logs})
+
+    def _append(self, line, before=b""):
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "ab", buffering=0, opener=_without_links) as file:
+                file.write(before + json.dumps(json_value(line)).encode() + b"\n")
+
+
+def _without_links(path, flags):
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o644)
+
+
+class ProgressReader:
+    """Reads what a `ProgressFile` appends.
+
+    Args:
+        file: The `ProgressFile`.
+
+    Attributes:
+        begun: Whether a process has begun the trial; who hands the trial out anew sets it back.
+    """
+
+    def __init__(self, file: ProgressFile):
+        self.path = file.path
+        self.begun = False
+        self._place = 0
+
+    def new_lines(self) -> list[dict]:
+        """The lines since the last call; a line that a dying worker left unfinished is skipped."""
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self._place)
+                text = file.read()
+        except FileNotFoundError:
+            return []
+        whole = text[: text.rfind(b"\n") + 1]
+        self._place += len(whole)
+        lines = []
+        for line in whole.splitlines():
+            with suppress(ValueError):
+                lines.append(json.loads(line))
+        self.begun |= any("process" in line for line in lines)
+        return lines
+
+    def remove(self) -> None:
+        """The trial is done."""
+        self.path.unlink(missing_ok=True)
+
+
+@contextmanager
+def without_retracing_warnings() -> Iterator[None]:
+    """A block in which TensorFlow logs errors only."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -20,9 +20,8 @@ from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engine_choice import choose_engine, reason_against_stages
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
 from keras_efficient.training.executors.data_files import shared
-from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.executors.trials import RemoteTrials
-from keras_efficient.training.executors.worker import StageWork
+from keras_efficient.training.executors.tasks import Executor
+from keras_efficient.training.executors.trials import RemoteTrials, StageWork
 from keras_efficient.training.halving import Goal, climb
 from keras_efficient.training.manifest import check_directory, keep_choice, make_manifest, opened, remove_leftovers
 from keras_efficient.training.network_source import NetworkSource

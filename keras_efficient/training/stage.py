@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from keras_efficient.copies.exclusions import copy_exclusions
+from keras_efficient.copies.compiling import copy_exclusions
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.training.engines.engine import Loss

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from keras_efficient.copies.exclusions import exclude
+from keras_efficient.copies.compiling import exclude
 from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import calibrate, round_scales, scale_variables
 from keras_efficient.training.data import TrainingData

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from keras_efficient.datasets import Affine, augment, elastic
-from keras_efficient.datasets.displacement import Displacement, smoothing_matrix
-from keras_efficient.datasets.warping import IDENTITY, INTERPOLATIONS, grid, warp
+from keras_efficient.datasets.warping import IDENTITY, INTERPOLATIONS, Displacement, grid, smoothing_matrix, warp
 
 
 def random_images(n=20, rows=12, columns=10, channels=1, seed=0):

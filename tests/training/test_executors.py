@@ -25,9 +25,8 @@ from keras_efficient.training import driver
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.executors.data_files import shared
 from keras_efficient.training.executors.threads import available_cores
-from keras_efficient.training.executors.worker import StageWork
-from keras_efficient.training.progress import BarProgress, SilentProgress
-from keras_efficient.training.progress_file import ProgressFile
+from keras_efficient.training.executors.trials import StageWork
+from keras_efficient.training.progress import BarProgress, ProgressFile, SilentProgress
 from keras_efficient.training.run import Run
 
 _CONFIG = [["C", 3, 3, 4, 8, 4], ["M", 2, 4], ["D", 0.2, 4], ["S", 10, 4, 8, 8]]

@@ -12,7 +12,7 @@ from keras_efficient.kinds.arguments import path_of
 from keras_efficient.kinds.factors import expanded_size
 from keras_efficient.kinds.fields import is_integer
 from keras_efficient.layers import TaylorDualLPHM
-from keras_efficient.networks.sizes import check_layer_weights
+from keras_efficient.networks.build import check_layer_weights
 
 _EPSILON = 1e-5
 _HEAD_KEYS = (

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from keras_efficient.layers import DualLPHMDense, LowRankDense, LPHMDense, PHMDense, TaylorDualLPHM
 from keras_efficient.layers.arguments import one_of, positive_integer
-from keras_efficient.networks.sizes import check_layer_weights
+from keras_efficient.networks.build import check_layer_weights
 
 # The factors that releases from 0.2.0 store transposed.
 _TRANSPOSED = {LPHMDense: "T", DualLPHMDense: "QT", TaylorDualLPHM: "QT", LowRankDense: "B", PHMDense: ""}

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 
 import keras
 
-from keras_efficient.layers.pruning.settings import Settings
+from keras_efficient.layers.pruning.structures import Settings
 from keras_efficient.type_aliases import Config
 
 

@@ -1,8 +1,9 @@
 """The reference architectures as Keras models, with convolutions that others can replace."""
 
-from keras_efficient.networks.architectures.convolutions import acdc_convolution, bottleneck_convolution
 from keras_efficient.networks.architectures.keras_builder import stage_names
 from keras_efficient.networks.architectures.models import (
+    acdc_convolution,
+    bottleneck_convolution,
     build_architecture,
     mobilenet,
     mobilenet_v2,

@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_efficient.files import make_temporary_folder, write_atomically
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.executors.protocol import Executor
+from keras_efficient.training.executors.tasks import Executor
 
 _NAMES = ("x_train", "y_train", "x_val", "y_val")
 

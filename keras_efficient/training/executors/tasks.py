@@ -3,12 +3,19 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.progress_file import ProgressFile, ProgressReader
+from keras_efficient.training.progress import ProgressFile, ProgressReader
+
+
+class Executor(Protocol):
+    """The part of `concurrent.futures.Executor` that is used: whatever has it will do."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future:
+        """Run a function in a worker, some time."""
+
 
 # How often a task may lose its worker.
 _RETRIES = 3

@@ -1,16 +1,82 @@
-"""The trials of a stage as tasks of an executor."""
+"""The trials of a stage as tasks of an executor, and what a worker does of them."""
 
+from __future__ import annotations
+
+import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.executors.tasks import Task, Tasks
-from keras_efficient.training.executors.worker import StageWork, run_trial
+import keras
+
+from keras_efficient.training.data import TrainingData
+from keras_efficient.training.engines import EngineError
+from keras_efficient.training.executors.tasks import Executor, Task, Tasks
 from keras_efficient.training.halving import Goal
-from keras_efficient.training.progress import SilentProgress
-from keras_efficient.training.progress_file import ProgressFile
+from keras_efficient.training.manifest import package_versions
+from keras_efficient.training.progress import ProgressFile, SilentProgress
 from keras_efficient.training.trial import TrialResult
+
+
+@dataclass(frozen=True)
+class StageWork:
+    """The trials of one stage as they travel to the workers: everything but the data.
+
+    Attributes:
+        run: The `Run` without its data.
+        number: Index of the stage.
+        start: Checkpoint that the trials start from.
+        versions, precision: What the trials must be computed with.
+        goal: How far the trials go; None: to their end.
+    """
+
+    run: Any
+    number: int
+    start: Path | None
+    versions: dict
+    precision: str
+    goal: Goal | None = None
+
+    @classmethod
+    def of(cls, run: Any, number: int, start: Path | None) -> StageWork:
+        """The work of a stage of `run`, with paths that do not depend on the current folder."""
+        # No method that needs the data is called before the worker puts its own in their place.
+        run = replace(run, data=None, directory=run.directory.resolve())
+        start = None if start is None else start.resolve()
+        return cls(run, number, start, package_versions(), keras.config.dtype_policy().name)
+
+
+# The trainer of a worker (a process, or a thread of one): built at its first trial of a stage, used for the others.
+_worker = threading.local()
+
+
+def run_trial(work: StageWork, data: TrainingData, index: int) -> TrialResult:
+    """Run one trial in this process; one that another worker finished is only read."""
+    directory = work.run.trial_directory(work.number, index)
+    progress = ProgressFile(directory)
+    progress.begin()
+    found = TrialResult.read(directory)
+    if found is not None:
+        return found
+    stage = (work.run.token, work.number)
+    if getattr(_worker, "stage", None) != stage:
+        _check_surroundings(work)
+        try:
+            _worker.trainer = replace(work.run, data=data).trainer(work.number, work.start)
+        except EngineError as error:  # this machine lacks what the driver's has
+            return work.run.fail_trial(work.number, index, str(error))
+        _worker.stage = stage
+    return work.run.run_trial(_worker.trainer, work.number, index, progress, work.goal)
+
+
+def _check_surroundings(work):
+    """The same packages and precision as in the process that started the run."""
+    versions = package_versions()
+    if versions != work.versions:
+        raise ValueError(f"A worker must have the packages of the driver, {work.versions}. Received: {versions}")
+    if keras.config.dtype_policy().name != work.precision:
+        keras.config.set_dtype_policy(work.precision)
 
 
 class RemoteTrials:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +86,29 @@ def _resolve_data(data, folder):
 
 def _resolve_engine(engine):
     return None if engine is None or check_engine(engine) == DEFAULT_ENGINE else engine
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training: a point and a seed. Or a search among many: a point, a space and a seed.
+
+    Attributes:
+        settings: What decides its result, the seed included.
+        sha256: Hash of the settings.
+        folder: Where its files go.
+        modules: Where the module of a builder may lie.
+        search: The `PlannedSearch`; None: one training.
+    """
+
+    settings: dict
+    sha256: str
+    folder: Path
+    modules: Path
+    search: Any = None
+
+
+def plan_run(resolved: dict, seed: int, folder: Path, storage: Path, search: Any = None) -> PlannedRun:
+    """The run of resolved settings with a seed; `folder` is that of the file."""
+    complete = {**resolved, "seed": seed}
+    sha256 = settings_hash(complete)
+    return PlannedRun(complete, sha256, storage / "runs" / sha256[:16], folder, search)

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keras_efficient.folders import locked, tidy_up
-from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.executors.tasks import Task, Tasks, begun
+from keras_efficient.training.executors.tasks import Executor, Task, Tasks, begun
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.execution import execute, say, status
 from keras_efficient.training.experiments.network import check_builder, check_shapes
@@ -13,7 +12,7 @@ from keras_efficient.training.experiments.plan import plan_experiment
 from keras_efficient.training.experiments.resolve import settings_hash
 from keras_efficient.training.experiments.search_run import execute_search
 from keras_efficient.training.experiments.summary import ExperimentResult, write_summary
-from keras_efficient.training.progress_file import ProgressFile
+from keras_efficient.training.progress import ProgressFile
 
 
 def run_experiment(

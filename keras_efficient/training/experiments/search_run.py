@@ -4,14 +4,13 @@ from typing import Any
 
 from keras_efficient.files import write_json
 from keras_efficient.storage import estimate_storage
-from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.executors.tasks import Task, Tasks, begun
+from keras_efficient.training.executors.tasks import Executor, Task, Tasks, begun
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.execution import SEARCH, advance, open_folder, recorded, say
 from keras_efficient.training.experiments.network import make_source
-from keras_efficient.training.experiments.planned import PlannedRun
+from keras_efficient.training.experiments.resolve import PlannedRun
 from keras_efficient.training.experiments.search_plan import PlannedSearch, distribution, import_optuna
-from keras_efficient.training.progress_file import ProgressFile
+from keras_efficient.training.progress import ProgressFile
 
 _FORMAT = "keras_efficient experiment search 2"
 

@@ -13,8 +13,7 @@ from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.pruning.prunable import SCOPES
 from keras_efficient.pruning.model import Choice
 from keras_efficient.training.pruning.comparison import BASELINE, Comparison, Variant
-from keras_efficient.training.pruning.runs import PairedRuns, RecipeState
-from keras_efficient.training.pruning.scores import Criterion, find_score
+from keras_efficient.training.pruning.runs import Criterion, PairedRuns, RecipeState, find_score
 
 TWICE = "unpruned, twice as long"
 # The two events of the seed study: "17 % at 1/3 and 2/3 of the way".

@@ -9,11 +9,8 @@ from typing import NamedTuple
 from keras_efficient.files import read_json, write_json
 from keras_efficient.training.driver import train_network
 from keras_efficient.training.engines import COMPILED_ENGINE, EngineError, reason_against_library
-from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.executors.tasks import Task, Tasks, begun
-from keras_efficient.training.progress import SilentProgress
-from keras_efficient.training.progress_file import PROGRESS, ProgressFile
-from keras_efficient.training.retracing import without_retracing_warnings
+from keras_efficient.training.executors.tasks import Executor, Task, Tasks, begun
+from keras_efficient.training.progress import PROGRESS, ProgressFile, SilentProgress, without_retracing_warnings
 from keras_efficient.training.search.results import CandidateResult
 from keras_efficient.training.search.settings import Search
 

@@ -8,12 +8,11 @@ from keras_efficient.files import read_json
 from keras_efficient.kinds.fields import check_number
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
-from keras_efficient.training.executors.protocol import Executor
+from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.search.driver import search_networks
 from keras_efficient.training.search.outcome import NETWORK, PAGE, RESULT
 from keras_efficient.training.search.settings import NetworkLimits
-from keras_efficient.training.search.space import SearchSpace
-from keras_efficient.training.search.space_files import read_space
+from keras_efficient.training.search.space import SearchSpace, read_space
 
 # samples and epochs: the digits are so few that a step counts for less.
 _DEFAULTS = {"digits": (12, (12, 8))}

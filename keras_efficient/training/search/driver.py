@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_efficient.files import read_json, remove_temporary, write_json
 from keras_efficient.folders import tidy_up
-from keras_efficient.training.executors.protocol import Executor
+from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.manifest import check_directory, opened
 from keras_efficient.training.progress import make_progress
 from keras_efficient.training.search.brief_training import Job, train_all

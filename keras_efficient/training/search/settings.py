@@ -17,9 +17,8 @@ from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engine_choice import choose_engine
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine, reason_against_library
 from keras_efficient.training.manifest import package_versions
-from keras_efficient.training.search.candidates import Network, candidates
+from keras_efficient.training.search.candidates import Network, candidates, draw, log_uniform_weights
 from keras_efficient.training.search.pricing import PricedSpace, price_space
-from keras_efficient.training.search.sampling import draw, log_uniform_weights
 from keras_efficient.training.search.space import SearchSpace
 from keras_efficient.training.stage import Stage
 
