@@ -88,7 +88,7 @@ _TICKS = (0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.
 _BYTE_TICKS = [2**power for power in range(4, 24)]
 
 
-def accuracy_against_bytes(result: dict, name: str = "search") -> Html:
+def accuracy_against_bytes(result: dict) -> Html:
     """A point for each candidate that finished, a line along the front, a diamond for each reference.
 
     The height is -log(error), so that 99.0 and 99.5 % are as far apart as 90 and 95 %. An error below half a
@@ -109,7 +109,7 @@ def accuracy_against_bytes(result: dict, name: str = "search") -> Html:
         _scale(axes, height)
 
     label = f"validation accuracy against bytes of {result['counts']['finished']} networks, with the Pareto front"
-    return draw_svg(draw, name, label, size=(8.4, 4.4))
+    return draw_svg(draw, "search", label, size=(8.4, 4.4))
 
 
 def _limit_lines(axes: Axes, result: dict) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,19 +16,6 @@ from keras_efficient.files import json_value
 
 # Told the number of an epoch (from 1) and its logs.
 OnEpoch: TypeAlias = Callable[[int, dict[str, Any]], object]
-
-
-class Figures(Protocol):
-    """What is shown of a trial."""
-
-    @property
-    def trial(self) -> int: ...
-
-    @property
-    def val_loss(self) -> float | None: ...
-
-    @property
-    def val_accuracy(self) -> float | None: ...
 
 
 class SilentProgress:
@@ -46,8 +33,8 @@ class SilentProgress:
     def epoch(self, trial: int, epoch: int, logs: dict[str, Any]) -> None:
         """Epoch `epoch` (from 1) of trial `trial` (from 0) is done."""
 
-    def trial(self, result: Figures) -> None:
-        """A trial is done, or was found finished on the disk."""
+    def trial(self, trial: int, val_loss: float | None, val_accuracy: float | None) -> None:
+        """A trial is done, or was found finished on the disk; None where it failed."""
 
 
 class BarProgress(SilentProgress):
@@ -71,7 +58,7 @@ class BarProgress(SilentProgress):
 
     def stage(self, number: int, stages: int, mode: str, trials: int, epochs: int) -> None:
         self.trials, self.epochs, self.finished = trials, epochs, 0
-        self.best: Figures | None = None
+        self.best: tuple[float, float | None] | None = None  # loss and accuracy
         self.done: dict[int, int] = {}  # epochs of each trial; several may run at once
         self.task = self.bars.add_task(f"stage {number}/{stages} {mode:13}", total=trials * epochs, state="")
 
@@ -80,13 +67,12 @@ class BarProgress(SilentProgress):
         self.done[trial] = epoch
         self.bars.update(self.task, completed=sum(self.done.values()), state=state)
 
-    def trial(self, result: Figures) -> None:
+    def trial(self, trial: int, val_loss: float | None, val_accuracy: float | None) -> None:
         self.finished += 1
-        lowest = None if self.best is None else self.best.val_loss
-        if result.val_loss is not None and (lowest is None or result.val_loss < lowest):
-            self.best = result
+        if val_loss is not None and (self.best is None or val_loss < self.best[0]):
+            self.best = val_loss, val_accuracy
         # A trial that stopped early or was finished before counts in full.
-        self.done[result.trial] = self.epochs
+        self.done[trial] = self.epochs
         self.bars.update(
             self.task,
             completed=sum(self.done.values()),
@@ -96,7 +82,7 @@ class BarProgress(SilentProgress):
     def _best(self):
         if self.best is None:
             return ""
-        return f", best {self.best.val_accuracy:.2%} (loss {self.best.val_loss:.4f})"
+        return f", best {self.best[1]:.2%} (loss {self.best[0]:.4f})"
 
 
 def make_progress(verbose: bool | str) -> SilentProgress:

@@ -173,13 +173,13 @@ class Run:
         stage = self.stages[number]
         found = [TrialResult.read(self.trial_directory(number, i)) for i in range(stage.trials)]
         for result in filter(None, found):
-            progress.trial(result)
+            progress.trial(result.trial, result.val_loss, result.val_accuracy)
         if executor is None:
             run = self._trials_here(number, start, progress)
         else:
             run = RemoteTrials(executor, StageWork.of(self, number, start), data, progress).results
         for result in climb(stage, found, run):
-            progress.trial(result)
+            progress.trial(result.trial, result.val_loss, result.val_accuracy)
         return found
 
     def _trials_here(self, number, start, progress):

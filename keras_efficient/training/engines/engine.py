@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ Optimizer: TypeAlias = str | keras.optimizers.Optimizer
 Arrays: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-class Engine(Protocol):
+class Engine:
     """Trains a model one epoch at a time and evaluates it on the validation samples; `FitEngine` is the plainest."""
 
     model: keras.Model
@@ -24,10 +24,12 @@ class Engine(Protocol):
     x: Any
 
     def set_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Take the callbacks of the coming trial."""
+        """Take the callbacks of the coming trial, where they can look at batches."""
 
     def train_epoch(self, order: np.ndarray) -> float:
         """Train on all samples in the given order; the mean loss."""
+        raise NotImplementedError
 
     def evaluate(self) -> tuple[float, np.ndarray]:
         """Validation loss, and which validation samples are right (booleans)."""
+        raise NotImplementedError

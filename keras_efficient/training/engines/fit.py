@@ -6,11 +6,11 @@ import keras
 import numpy as np
 
 from keras_efficient.training.data import class_indices
-from keras_efficient.training.engines.engine import Arrays, Loss, Optimizer
+from keras_efficient.training.engines.engine import Arrays, Engine, Loss, Optimizer
 
 
-class FitEngine:
-    """Trains a model one epoch at a time and evaluates it on the validation samples.
+class FitEngine(Engine):
+    """An engine for any model.
 
     Args:
         model: The model, compiled here.
@@ -54,11 +54,9 @@ class FitEngine:
         self.optimizer.build(model.trainable_variables)
 
     def set_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Take the callbacks of the coming trial; `fit` calls their batch hooks."""
         self.batch_callbacks = [_BatchHooks(callback) for callback in callbacks]
 
     def train_epoch(self, order: np.ndarray) -> float:
-        """Train on all samples in the given order; the mean loss."""
         history = self.model.fit(
             self.x[order],
             self.y[order],
@@ -70,7 +68,6 @@ class FitEngine:
         return history.history["loss"][0]
 
     def evaluate(self) -> tuple[float, np.ndarray]:
-        """Validation loss, and which validation samples are right (booleans)."""
         outputs = self.model.predict(self.x_val, batch_size=1024, verbose=0)
         loss = self.model.compute_loss(
             x=None,

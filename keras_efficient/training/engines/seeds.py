@@ -72,8 +72,7 @@ class SeedEngine:
             self.write(*trainings.of(number))
             y = keras.ops.convert_to_tensor(self.model.predict(self.x_eval, batch_size=EVALUATED_AT_ONCE, verbose=0))
             results.append(measures(self.model, self.y_eval, y))
-        losses, accuracies = zip(*results, strict=True)
-        return np.array([float(v) for v in losses]), np.array([float(v) for v in accuracies])
+        return as_arrays(results)
 
     def read(self) -> tuple[list, list, list]:
         """The variables of the model."""
@@ -90,6 +89,12 @@ class SeedEngine:
     def variables(self) -> tuple[list, list, list]:
         model = self.model
         return model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
+
+
+def as_arrays(results: list[tuple[Tensor, Tensor]]) -> tuple[np.ndarray, np.ndarray]:
+    """The measures of several trainings as (losses, accuracies)."""
+    losses, accuracies = np.array([[float(value) for value in result] for result in results]).T
+    return losses, accuracies
 
 
 def measures(model: keras.Model, y_true: np.ndarray, y: Tensor) -> tuple[Tensor, Tensor]:

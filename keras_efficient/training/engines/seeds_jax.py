@@ -4,7 +4,7 @@ import jax
 import keras
 import numpy as np
 
-from keras_efficient.training.engines.seeds import EVALUATED_AT_ONCE, SeedEngine, Trainings, measures
+from keras_efficient.training.engines.seeds import EVALUATED_AT_ONCE, SeedEngine, Trainings, as_arrays, measures
 
 
 class JaxSeedEngine(SeedEngine):
@@ -72,6 +72,4 @@ class JaxSeedEngine(SeedEngine):
             for k in parts
         ]
         outputs = np.concatenate([np.asarray(part) for part in parts_of_outputs], axis=1)
-        results = [measures(self.model, self.y_eval, y) for y in outputs]
-        losses, accuracies = zip(*results, strict=True)
-        return np.array([float(v) for v in losses]), np.array([float(v) for v in accuracies])
+        return as_arrays([measures(self.model, self.y_eval, y) for y in outputs])

@@ -1,21 +1,19 @@
 """Epochs on TensorFlow: one call of one graph each."""
 
-from collections.abc import Sequence
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_efficient.training.data import class_indices
-from keras_efficient.training.engines.engine import Arrays, Loss, Optimizer
+from keras_efficient.training.engines.engine import Arrays, Engine, Loss, Optimizer
 from keras_efficient.type_aliases import Shape, Tensor
 
 # Large enough to keep both cores busy, small enough to stay in the cache.
 _EVALUATION_BATCH = 1000
 
 
-class TensorFlowEngine:
-    """Same interface as `FitEngine`. The arithmetic of a step is that of `model.fit`.
+class TensorFlowEngine(Engine):
+    """An engine for models without a `train_step` of their own. The arithmetic of a step is that of `model.fit`.
 
     It saves what `fit` does between the steps (dispatch in Python, input pipeline, metrics), which is much of its time
     for a small network; `scripts/benchmark_driver.py` measures how much.
@@ -38,17 +36,12 @@ class TensorFlowEngine:
         self._epoch = tf.function(graphs.epoch)
         self._evaluation = tf.function(graphs.evaluation)
 
-    def set_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """No callback here looks at batches."""
-
     def train_epoch(self, order: np.ndarray) -> float:
-        """Train on all samples in the given order; the mean loss."""
         loss = float(self._epoch(self.x, self.y, tf.constant(order, dtype=tf.int32)))
         self.optimizer.finalize_variable_values(self.model.trainable_variables)  # as `fit` does at its end
         return loss
 
     def evaluate(self) -> tuple[float, np.ndarray]:
-        """Validation loss, and which validation samples are right (booleans)."""
         loss, predicted = self._evaluation(self.x_val, self.y_val)
         return float(loss), predicted.numpy() == self.classes
 

@@ -29,18 +29,13 @@ class Task:
     Attributes:
         name: For people, such as "trial 3 of stage 0 (float)".
         function, arguments: The call.
-        progress: File in which the worker says that it has begun, and perhaps more; see `begun`.
+        progress: File in which the worker says that it has begun; the function may say more.
     """
 
     name: str
     function: Callable
     arguments: tuple
     progress: ProgressFile
-
-
-def begun(task: Task) -> Task:
-    """The same task, for a function that does not write its progress file: its begin is written here."""
-    return Task(task.name, _begin_and_call, (task.progress, task.function, *task.arguments), task.progress)
 
 
 def _begin_and_call(progress, function, *arguments):
@@ -93,7 +88,7 @@ class Tasks:
 
     def _submit(self, key):
         task = self.tasks[key]
-        return self.executor.submit(task.function, *task.arguments)
+        return self.executor.submit(_begin_and_call, task.progress, task.function, *task.arguments)
 
     def _wait(self, pending):
         """The tasks that are done, at least one; meanwhile tells about their progress."""

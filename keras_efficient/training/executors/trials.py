@@ -55,7 +55,6 @@ def run_trial(work: StageWork, data: TrainingData, index: int) -> TrialResult:
     """Run one trial in this process; one that another worker finished is only read."""
     directory = work.run.trial_directory(work.number, index)
     progress = ProgressFile(directory)
-    progress.begin()
     found = TrialResult.read(directory)
     if found is not None:
         return found

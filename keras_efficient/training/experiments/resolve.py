@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_efficient.datasets.checks import random_seed
+from keras_efficient.layers.arguments import one_of
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.network import resolve_network
@@ -33,8 +34,7 @@ def resolve(settings: dict, folder: Path) -> dict:
         "stages": resolve_stages(settings),
     }
     rule = settings.get("rule") or "score"
-    if rule not in RULES:
-        raise ValueError(f"`rule` must be one of {RULES}. Received: rule={rule!r}")
+    one_of(RULES, rule, "rule")
     others = {"rule": None if rule == "score" else rule, "engine": _resolve_engine(settings.get("engine"))}
     return {**resolved, **{name: value for name, value in others.items() if value is not None}}
 

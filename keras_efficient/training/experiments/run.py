@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keras_efficient.folders import locked, tidy_up
-from keras_efficient.training.executors.tasks import Executor, Task, Tasks, begun
+from keras_efficient.training.executors.tasks import Executor, Task, Tasks
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.execution import execute, say, status
-from keras_efficient.training.experiments.network import check_builder, check_shapes
+from keras_efficient.training.experiments.network import check_shapes, make_builder
 from keras_efficient.training.experiments.plan import plan_experiment
 from keras_efficient.training.experiments.resolve import settings_hash
 from keras_efficient.training.experiments.search_run import execute_search
@@ -108,7 +108,7 @@ def _one_by_one(runs, executor, verbose):
 
 def _spread(runs, executor, verbose):
     tasks = {
-        index: begun(Task(f"run {run.folder.name}", execute, (run,), ProgressFile(run.folder)))
+        index: Task(f"run {run.folder.name}", execute, (run,), ProgressFile(run.folder))
         for index, run in enumerate(runs)
     }
     for number, (index, _) in enumerate(Tasks(executor, tasks).results(), start=1):
@@ -128,7 +128,7 @@ def _check_builders(runs):
             if not isinstance(network, list):
                 networks[settings_hash(network)] = network, each.modules
     for network, folder in networks.values():
-        check_builder(network, folder)
+        make_builder(network, folder).check()
 
 
 def _check_data(runs):

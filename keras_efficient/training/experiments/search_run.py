@@ -4,7 +4,7 @@ from typing import Any
 
 from keras_efficient.files import write_json
 from keras_efficient.storage import estimate_storage
-from keras_efficient.training.executors.tasks import Executor, Task, Tasks, begun
+from keras_efficient.training.executors.tasks import Executor, Task, Tasks
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.execution import SEARCH, advance, open_folder, recorded, say
 from keras_efficient.training.experiments.network import make_source
@@ -93,7 +93,7 @@ def _advance(runs, epochs, executor):
     if executor is None:
         return {sha256: advance(run, epochs) for sha256, run in runs.items()}
     tasks = {
-        sha256: begun(Task(f"configuration {run.folder.name}", advance, (run, epochs), ProgressFile(run.folder)))
+        sha256: Task(f"configuration {run.folder.name}", advance, (run, epochs), ProgressFile(run.folder))
         for sha256, run in runs.items()
     }
     return dict(Tasks(executor, tasks).results())

@@ -120,10 +120,9 @@ class RandomBases(WrappedOptimizer):
         coordinates = coordinates if self.reduce is None else self.reduce(coordinates)
         if self.redraw == 0:
             self._move_coordinates(lambda z: self.inner_optimizer.apply([coordinates], [z]))
-        elif own is None:
-            self.inner_optimizer.apply(self._expand(coordinates), self._trainable_variables)
         else:
-            self.inner_optimizer.apply(self._expand_all(coordinates), self._trainable_variables)
+            expand = self._expand if own is None else self._expand_all
+            self.inner_optimizer.apply(expand(coordinates), self._trainable_variables)
 
     # The basis; a subclass that changes these two works in another.
 

@@ -16,6 +16,7 @@ from keras_efficient.training.search.settings import Drawn, NetworkLimits, Searc
 from keras_efficient.training.search.space import SearchSpace
 
 _DRAWN = "drawn.json"
+_PRICES = ("weight_bytes", "activation_bytes", "total_bytes", "parameters", "mult_adds")
 
 
 def search_networks(
@@ -129,12 +130,5 @@ def _reference_jobs(search):
 
 
 def _candidate(name, network, price):
-    return CandidateResult(
-        name=name,
-        network=description(network),
-        weight_bytes=price.weight_bytes,
-        activation_bytes=price.activation_bytes,
-        total_bytes=price.total_bytes,
-        parameters=price.parameters,
-        mult_adds=price.mult_adds,
-    )
+    prices = {name: getattr(price, name) for name in _PRICES}
+    return CandidateResult(name, description(network), **prices)

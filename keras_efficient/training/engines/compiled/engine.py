@@ -1,7 +1,7 @@
 """Epochs in C, with the weights and the optimizer's state in the Keras variables before and after each."""
 
 import ctypes
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -11,14 +11,14 @@ from keras_efficient.training.data import class_indices, class_rows
 from keras_efficient.training.engines.compiled import structures, support
 from keras_efficient.training.engines.compiled.library import load_library, threads
 from keras_efficient.training.engines.compiled.program import Program
-from keras_efficient.training.engines.engine import Arrays, Loss, Optimizer
+from keras_efficient.training.engines.engine import Arrays, Engine, Loss, Optimizer
 from keras_efficient.training.prefix import apply_prefix, split_prefix
 
 _NO_MEMORY = "The compiled step found too little memory"
 
 
-class CompiledEngine:
-    """Same interface as `FitEngine`. A step computes what Keras computes, up to the order of float sums.
+class CompiledEngine(Engine):
+    """An engine in C. A step computes what Keras computes, up to the order of float sums.
 
     Dropout draws from a hash of its seed, the step, the place in the batch and the cell, so its masks are others than
     those of Keras, and the same for any number of threads.
@@ -34,9 +34,10 @@ class CompiledEngine:
         self.library = load_library()
         self.threads = threads()
         self.model = model
-        self.x, self.x_val = (_contiguous(apply_prefix(prefix, x)) for x in (arrays[0], arrays[2]))
+        inputs = (apply_prefix(prefix, x) for x in (arrays[0], arrays[2]))
+        self.x, self.x_val = (np.ascontiguousarray(x, dtype="float32") for x in inputs)
         self.y_val = arrays[3]
-        self.targets = _contiguous(class_rows(arrays[1], model.output_shape[-1]))
+        self.targets = np.ascontiguousarray(class_rows(arrays[1], model.output_shape[-1]), dtype="float32")
         self.batch_size = min(batch_size, len(self.x))
         model.compile(optimizer, loss, jit_compile=False)
         self.optimizer = model.optimizer
@@ -61,11 +62,7 @@ class CompiledEngine:
         states = (self.optimizer._momentums, self.optimizer._velocities)
         self.moments = FlatVariables(state[index] for state in states for index in moments)
 
-    def set_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """No callback here looks at batches."""
-
     def train_epoch(self, order: np.ndarray) -> float:
-        """Train on all samples in the given order; the mean loss."""
         weights, moments = self.weights.read(), self.moments.read()
         loss = self._call(order, self.batch_size, weights, self._adam(moments))[0] / len(order)
         self.weights.write(weights)
@@ -73,8 +70,8 @@ class CompiledEngine:
         steps = -(-len(order) // self.batch_size)
         self.optimizer.iterations.assign_add(steps)
         for layer, _ in self.program.dropouts:
-            state = layer.seed_generator.state
-            state.assign(_words(state) + np.array([0, steps], dtype=_words(state).dtype))
+            words = keras.ops.convert_to_numpy(layer.seed_generator.state)
+            layer.seed_generator.state.assign(words + np.array([0, steps], dtype=words.dtype))
         return loss
 
     def gradients(self, order: np.ndarray) -> tuple[float, list[np.ndarray]]:
@@ -83,7 +80,6 @@ class CompiledEngine:
         return loss / len(order), list(self.weights.split(gradients))
 
     def evaluate(self) -> tuple[float, np.ndarray]:
-        """Validation loss, and which validation samples are right (booleans)."""
         probabilities = _softmax(self.logits())
         limited = np.clip(probabilities, keras.config.epsilon(), 1 - keras.config.epsilon())
         if self.y_val.ndim == 2:
@@ -104,8 +100,8 @@ class CompiledEngine:
     def _call(self, order, batch_size, weights, adam=None):
         """Sum of the losses, gradients of the last step; `weights` change where there is an optimizer."""
         for layer, number in self.program.dropouts:
-            operation = self.network.arrays["operation"][number]
-            operation.seed, operation.counter = (int(word) & 0xFFFFFFFF for word in _words(layer.seed_generator.state))
+            operation, words = self.network.arrays["operation"][number], layer.seed_generator.state
+            operation.seed, operation.counter = (int(word) & 0xFFFFFFFF for word in keras.ops.convert_to_numpy(words))
         order = np.ascontiguousarray(order, dtype="int64")
         gradients = np.zeros_like(weights)
         loss = self.library.ke_train(
@@ -153,14 +149,6 @@ def check_support(
     prefix, body = split_prefix(model)
     support.check_model(body)
     return prefix, Program(body)
-
-
-def _contiguous(x):
-    return np.ascontiguousarray(x, dtype="float32")
-
-
-def _words(state):
-    return keras.ops.convert_to_numpy(state)
 
 
 def _softmax(logits):
