@@ -72,7 +72,10 @@ def load_dataset(
     if validation is not None:
         validation = whole_number("validation", validation, 1)
     if image_size is not None:
-        source = _resized(name, source, whole_number("image_size", image_size, 1, FLOWER_SIZE))
+        size = whole_number("image_size", image_size, 1, FLOWER_SIZE)
+        if name != "flowers":
+            raise ValueError(f"`image_size` is for the flowers only. Received: name={name!r}, image_size={size}")
+        source = source._replace(read=partial(read_flowers, size=size))
     raw = _matching(source.read(_folder(data_dir)), name, source.classes)
     size = whole_number("validation", validation or source.validation, 1, len(raw.x) - 1)
     val = drawn_mask(len(raw.x), size, seed)
@@ -94,12 +97,6 @@ def _source(name: str) -> Source:
     if name not in SOURCES:
         raise ValueError(f"`name` must be one of {', '.join(DATASETS)}. Received: name={name!r}")
     return SOURCES[name]
-
-
-def _resized(name: str, source: Source, size: int) -> Source:
-    if name != "flowers":
-        raise ValueError(f"`image_size` is for the flowers only. Received: name={name!r}, image_size={size}")
-    return source._replace(read=partial(read_flowers, size=size))
 
 
 def _folder(data_dir: str | os.PathLike | None) -> Path | None:

@@ -143,14 +143,9 @@ def _normalizations(model: keras.Model, chosen: Container[int]) -> dict[int, ker
     return followers
 
 
-def _passes_on(node: Node) -> bool:
-    """Whether a node may stand between filters and their normalization."""
-    return node.kind.prunes == CHANNELS and not folds(node)
-
-
 def _source(graph: ModelGraph, node: Node) -> Any:
     """The operation that gives the channels of a node, but for what works on each of them alone."""
     maker: Node | None = node
-    while maker is node or maker is not None and _passes_on(maker):
+    while maker is node or maker is not None and maker.kind.prunes == CHANNELS and not folds(maker):
         maker = graph.makers.get(maker.inputs[0]) if len(maker.inputs) == 1 else None
     return maker and maker.operation

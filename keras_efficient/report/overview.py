@@ -20,7 +20,12 @@ def overview(result: dict) -> Html:
     """Title, headline sentence, cards, and why two of the cards differ."""
     cards = tag("div", _bytes_card(result["best"]), *_accuracy_cards(result), class_="cards")
     headline = tag("p", *_headline(result), class_="lead")
-    return join(tag("h1", page_title(result)), headline, cards, _optimism())
+    optimism = paragraph(
+        "A validation accuracy that won a selection is optimistic: part of it is luck on these "
+        "very samples. The expected accuracy draws it towards the mean of its stage's trials, by "
+        "the share of their spread that is sampling noise. Test data played no part in any choice."
+    )
+    return join(tag("h1", page_title(result)), headline, cards, optimism)
 
 
 def _headline(result: dict) -> list[object]:
@@ -82,14 +87,6 @@ def _test_card(best: dict, data: dict) -> Html:
 def _samples(number: int | None, loss: float | None) -> str:
     counted = f"{numbers.count(number)} samples, " if numbers.is_number(number) else ""
     return f"{counted}loss {numbers.loss(loss)}"
-
-
-def _optimism() -> Html:
-    return paragraph(
-        "A validation accuracy that won a selection is optimistic: part of it is luck on these "
-        "very samples. The expected accuracy draws it towards the mean of its stage's trials, by "
-        "the share of their spread that is sampling noise. Test data played no part in any choice."
-    )
 
 
 def footer(result: dict) -> Html:

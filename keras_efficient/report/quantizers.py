@@ -6,6 +6,10 @@ from keras_efficient.report import numbers
 from keras_efficient.report.markup import Column, Html, paragraph, section, table
 from keras_efficient.report.result import chosen_trial, named_stages
 
+_SCALE_NAMES = [
+    Column("layer", lambda row: row["name"][0], "text"),
+    Column("scale", lambda row: row["name"][1], "text"),
+]
 SATURATED = 0.25  # more codes than this at the ends of their range are worth a look
 
 
@@ -57,7 +61,10 @@ def _columns() -> list[Column]:
         Column("parked", lambda row: "yes" if is_parked(row) else "", "text"),
         Column("saturated", lambda row: numbers.percent(row.get("saturated"), 1), warns=is_saturated),
         Column("zeros", lambda row: numbers.percent(row.get("zeros"), 1)),
-        Column("codes used", _codes),
+        Column(
+            "codes used",
+            lambda row: f"{numbers.count(row.get('used_codes'))} of {numbers.count(row.get('possible_codes'))}",
+        ),
     ]
 
 
@@ -65,10 +72,6 @@ def _bits(row: dict) -> str:
     signs: dict[Any, str] = {True: " signed", False: " unsigned"}
     sign = signs.get(row.get("signed"), "")
     return f"{numbers.count(row.get('bits'))}{sign}"
-
-
-def _codes(row: dict) -> str:
-    return f"{numbers.count(row.get('used_codes'))} of {numbers.count(row.get('possible_codes'))}"
 
 
 def scale_paths(result: dict) -> Html:
@@ -82,24 +85,14 @@ def scale_paths(result: dict) -> Html:
         "(end). Frozen scales do not move."
     )
     columns = [column for index, (name, _) in enumerate(stages) for column in _pair(index, name)]
-    return section("Scales", explanation, table([*_names(), *columns], _rows(stages)))
+    names = dict.fromkeys(name for _, scales in stages for name in scales)  # a set keeps no order
+    rows = [{"name": name, "stages": [scales.get(name, {}) for _, scales in stages]} for name in names]
+    return section("Scales", explanation, table([*_SCALE_NAMES, *columns], rows))
 
 
 def _scales(stage: dict) -> dict[tuple[str, str], dict]:
     scales = (chosen_trial(stage) or {}).get("scales") or []
     return {(str(scale.get("layer")), str(scale.get("weight"))): scale for scale in scales}
-
-
-def _rows(stages: list[tuple[str, dict]]) -> list[dict]:
-    names = dict.fromkeys(name for _, scales in stages for name in scales)  # a set keeps no order
-    return [{"name": name, "stages": [scales.get(name, {}) for _, scales in stages]} for name in names]
-
-
-def _names() -> list[Column]:
-    return [
-        Column("layer", lambda row: row["name"][0], "text"),
-        Column("scale", lambda row: row["name"][1], "text"),
-    ]
 
 
 def _pair(index: int, name: str) -> list[Column]:

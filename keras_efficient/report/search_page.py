@@ -100,8 +100,10 @@ def accuracy_against_bytes(result: dict) -> Html:
         return -math.log10(max(1 - accuracy, least_error))
 
     def draw(axes: Axes) -> None:
-        _limit_lines(axes, result)
-        _points(axes, [c for c in result["candidates"] if c["status"] == "finished"], height)
+        for entry in result["best_within"]:
+            axes.axvline(entry["bytes"], color=MUTED, linewidth=0.9, linestyle="--", zorder=1)
+        finished = [c for c in result["candidates"] if c["status"] == "finished"]
+        axes.plot(*_places(finished, height), "o", color=OTHER, alpha=0.7, markeredgewidth=0, label="candidates")
         _front_line(axes, [result["candidates"][index] for index in result["front"]], height)
         for reference in result["references"]:
             if reference["status"] == "finished":
@@ -110,16 +112,6 @@ def accuracy_against_bytes(result: dict) -> Html:
 
     label = f"validation accuracy against bytes of {result['counts']['finished']} networks, with the Pareto front"
     return draw_svg(draw, "search", label, size=(8.4, 4.4))
-
-
-def _limit_lines(axes: Axes, result: dict) -> None:
-    for entry in result["best_within"]:
-        axes.axvline(entry["bytes"], color=MUTED, linewidth=0.9, linestyle="--", zorder=1)
-
-
-def _points(axes: Axes, candidates: list[dict], height: Callable[[float], float]) -> None:
-    sizes, heights = _places(candidates, height)
-    axes.plot(sizes, heights, "o", color=OTHER, alpha=0.7, markeredgewidth=0, label="candidates")
 
 
 def _front_line(axes: Axes, front: list[dict], height: Callable[[float], float]) -> None:

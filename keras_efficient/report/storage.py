@@ -1,5 +1,6 @@
 """The storage table, one row a layer, and the same bytes as bars: weight bytes and working bytes of each layer."""
 
+from functools import partial
 from typing import Any
 
 from keras_efficient.report import numbers
@@ -26,7 +27,9 @@ def storage_table(result: dict) -> Html:
     rows = storage_rows(result)
     if not rows:
         return section("Storage", paragraph(UNKNOWN))
-    written = table(_columns(rows), [*rows, _total(result["storage"])], row_class=_row_class)
+    written = table(
+        _columns(rows), [*rows, _total(result["storage"])], row_class=lambda row: "total" if "is_total" in row else ""
+    )
     if len(rows) > MANY:
         written = details(f"Show all {len(rows)} layers", written)
     return section("Storage", _explanation(result["storage"]), written)
@@ -36,10 +39,6 @@ def _total(storage: dict) -> dict:
     sums = {key: storage.get(key) for key in ("parameters", "weight_bytes", "mult_adds")}
     peak = {"working_bytes": storage.get("activation_bytes")}
     return {"title": "total", **sums, **peak, "is_total": True}
-
-
-def _row_class(row: dict) -> str:
-    return "total" if "is_total" in row else ""
 
 
 def _explanation(storage: dict) -> Html:
@@ -54,18 +53,13 @@ def _explanation(storage: dict) -> Html:
 
 def _columns(rows: list[dict]) -> list[Column]:
     optional = [
-        Column("kind", _kind, "text"),
+        Column("kind", lambda row: "" if row.get("name") == row.get("kind") else row.get("kind") or "", "text"),
         Column("order", lambda row: row.get("order") or "", "text"),
         Column("input", lambda row: _shape(row.get("input_shape"))),
         Column("output", lambda row: _shape(row.get("output_shape"))),
     ]
     known = [column for column in optional if any(map(column.cell, rows))]
     return [Column("layer", lambda row: row["title"], "text"), *known, *_counts(rows)]
-
-
-def _kind(row: dict) -> str:
-    kind = row.get("kind") or ""
-    return "" if row.get("name") == kind else kind
 
 
 def _counts(rows: list[dict]) -> list[Column]:
@@ -101,12 +95,11 @@ def byte_bars(result: dict) -> Html:
     return section("Where the bytes are", _bars_explanation(rows, peak), grid, _rest(rows, shown))
 
 
-def _weights(row: dict) -> float:
-    return row["weight_bytes"] if numbers.is_number(row.get("weight_bytes")) else 0
+def _bytes(row: dict, key: str) -> float:
+    return row[key] if numbers.is_number(row.get(key)) else 0
 
 
-def _working(row: dict) -> float:
-    return row["working_bytes"] if numbers.is_number(row.get("working_bytes")) else 0
+_weights, _working = partial(_bytes, key="weight_bytes"), partial(_bytes, key="working_bytes")
 
 
 def _most_important(rows: list[dict], largest: float, peak: float) -> list[dict]:

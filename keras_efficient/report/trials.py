@@ -154,7 +154,7 @@ def accuracy_against_loss(stage: dict, samples: int | None, name: str) -> Html |
 
     The chosen one carries a bar: the sampling error of an accuracy measured on `samples`.
     """
-    trials = [trial for trial in stage["trials"] if _has_point(trial)]
+    trials = [trial for trial in stage["trials"] if all(map(is_number, _point(trial)))]
     if not trials:
         return None
 
@@ -168,10 +168,6 @@ def accuracy_against_loss(stage: dict, samples: int | None, name: str) -> Html |
 
     label = f"validation accuracy against validation loss of {len(trials)} trials"
     return draw_svg(draw, name, label, size=(3.5, 2.8))
-
-
-def _has_point(trial: dict) -> bool:
-    return all(map(is_number, _point(trial)))
 
 
 def _point(trial: dict) -> tuple[Any, Any]:

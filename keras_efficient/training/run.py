@@ -21,7 +21,7 @@ from keras_efficient.training.engine_choice import choose_engine, reason_against
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
 from keras_efficient.training.executors.data_files import shared
 from keras_efficient.training.executors.tasks import Executor
-from keras_efficient.training.executors.trials import RemoteTrials, StageWork
+from keras_efficient.training.executors.trials import StageWork, remote_trials
 from keras_efficient.training.halving import Goal, climb
 from keras_efficient.training.manifest import check_directory, keep_choice, make_manifest, opened, remove_leftovers
 from keras_efficient.training.network_source import NetworkSource
@@ -177,7 +177,7 @@ class Run:
         if executor is None:
             run = self._trials_here(number, start, progress)
         else:
-            run = RemoteTrials(executor, StageWork.of(self, number, start), data, progress).results
+            run = remote_trials(executor, StageWork.of(self, number, start), data, progress)
         for result in climb(stage, found, run):
             progress.trial(result.trial, result.val_loss, result.val_accuracy)
         return found

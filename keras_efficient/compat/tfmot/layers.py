@@ -114,7 +114,8 @@ def settings_of(kind: str, config: Mapping) -> dict:
         elif not (value is None or name in _NO_MEANING or value == _WITHOUT_EFFECT.get(name, ...)):
             raise ValueError(f"Keras 3 has no such setting. Received: {key}={value!r}")
     if "dtype" in found:
-        found["dtype"] = _policy_name(found["dtype"])
+        dtype = found["dtype"]  # the name of a dtype, or a mixed precision policy
+        found["dtype"] = dtype["config"]["name"] if isinstance(dtype, Mapping) else dtype
     if kind == "BatchNormalization" and isinstance(found.get("axis"), list):
         (found["axis"],) = found["axis"]
     return found
@@ -147,8 +148,3 @@ def _entry(entry):
     is_layer = entry.get("module") == "keras.layers" and hasattr(keras.layers, kind)
     kept = {key: entry[key] for key in ("module", "class_name", "registered_name") if key in entry}
     return {**kept, "config": settings_of(kind, config) if is_layer else _value(config)}
-
-
-def _policy_name(dtype):
-    """A dtype, or the name of a mixed precision policy."""
-    return dtype["config"]["name"] if isinstance(dtype, Mapping) else dtype

@@ -31,7 +31,8 @@ def convert_schedule(schedule: Any) -> Schedule:
         ValueError: If it is a schedule of another class, or one that we refuse: `end_step` equal to `begin_step` in a
             `PolynomialDecay` (tfmot divides by zero), a power of 0 or less.
     """
-    config = schedule if isinstance(schedule, Mapping) else _config_of(schedule)
+    read = getattr(schedule, "get_config", None)
+    config = read() if callable(read) and not isinstance(schedule, type) else schedule
     if not (isinstance(config, Mapping) and isinstance(config.get("config"), Mapping) and "class_name" in config):
         raise TypeError(
             "`schedule` must be a tfmot.sparsity.keras.ConstantSparsity or PolynomialDecay, or its configuration. "
@@ -43,11 +44,6 @@ def convert_schedule(schedule: Any) -> Schedule:
             f"keras_efficient.pruning.Schedule. Received: schedule of class {config['class_name']!r}"
         )
     return _KINDS[config["class_name"]](**config["config"])
-
-
-def _config_of(schedule):
-    read = getattr(schedule, "get_config", None)
-    return read() if callable(read) and not isinstance(schedule, type) else None
 
 
 def pruned(wrapper: Any) -> Conversion:

@@ -47,7 +47,9 @@ def load_network(path: str | Path) -> keras.Model:
         config = read_yaml(path_of(path, "path"), "tinyBIG configuration")
         entries = _layer_entries(config)
         sizes = [_sizes(entry, number) for number, entry in enumerate(entries, 1)]
-        _check_chain(sizes)
+        for number, ((_, outputs), (inputs, _)) in enumerate(zip(sizes, sizes[1:], strict=False), 2):
+            if outputs != inputs:
+                raise ValueError(f"layer {number}: m must be the {outputs} outputs before it. Received: m={inputs}")
         layers = [_layer(entry, number) for number, entry in enumerate(entries, 1)]
     except ValueError as error:
         raise ValueError(f"'{path}' holds no tinyBIG network that we can build: {error}") from error
@@ -77,12 +79,6 @@ def _sizes(entry, number):
     if not all(is_integer(size) and size > 0 for size in (m, n)):
         raise ValueError(f"layer {number}: m and n must be positive integers. Received: m={m!r}, n={n!r}")
     return m, n
-
-
-def _check_chain(sizes):
-    for number, ((_, outputs), (inputs, _)) in enumerate(zip(sizes, sizes[1:], strict=False), 2):
-        if outputs != inputs:
-            raise ValueError(f"layer {number}: m must be the {outputs} outputs before it. Received: m={inputs}")
 
 
 def _layer(entry, number):

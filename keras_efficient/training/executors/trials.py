@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,8 +78,12 @@ def _check_surroundings(work):
         keras.config.set_dtype_policy(work.precision)
 
 
-class RemoteTrials:
-    """The trials of one stage on an executor.
+def remote_trials(
+    executor: Executor, work: StageWork, data: Any, progress: SilentProgress
+) -> Callable[[Iterable[int], Goal], Iterator[tuple[int, TrialResult]]]:
+    """A function that runs trials of one stage up to a goal: index and result of each, in the order they finish.
+
+    It raises a ChildProcessError if a trial loses its worker again and again.
 
     Args:
         executor: A `concurrent.futures.Executor`, or what behaves like one.
@@ -88,23 +92,13 @@ class RemoteTrials:
         progress: Is told about every epoch.
     """
 
-    def __init__(self, executor: Executor, work: StageWork, data: Any, progress: SilentProgress):
-        self.executor, self.work, self.data, self.progress = executor, work, data, progress
-
-    def results(self, indices: Iterable[int], goal: Goal | None = None) -> Iterator[tuple[int, TrialResult]]:
-        """Run these trials up to a goal; index and result of each, in the order in which they finish.
-
-        Raises:
-            ChildProcessError: If a trial loses its worker again and again.
-        """
-        work = replace(self.work, goal=goal)
-        return Tasks(self.executor, {index: self._task(work, index) for index in indices}, self._tell).results()
-
-    def _task(self, work, index):
+    def task(index, goal):
         name = f"trial {index} of stage {work.number} ({work.run.stages[work.number].mode})"
-        progress = ProgressFile(work.run.trial_directory(work.number, index))
-        return Task(name, run_trial, (work, self.data, index), progress)
+        file = ProgressFile(work.run.trial_directory(work.number, index))
+        return Task(name, run_trial, (replace(work, goal=goal), data, index), file)
 
-    def _tell(self, index, line):
+    def tell(index, line):
         if "epoch" in line:
-            self.progress.epoch(index, line["epoch"], line)
+            progress.epoch(index, line["epoch"], line)
+
+    return lambda indices, goal: Tasks(executor, {index: task(index, goal) for index in indices}, tell).results()

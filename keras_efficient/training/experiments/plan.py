@@ -217,15 +217,11 @@ def _grids(value: Any, place: tuple = ()) -> Iterator[tuple[tuple, list]]:
         for key, item in value.items():
             if (*place, key) != ("search", "space"):  # its lists are drawn from
                 yield from _grids(item, (*place, key))
-    elif isinstance(value, list) and not _is_list_by_nature(place):
+    elif isinstance(value, list) and place[0] != "network" and place not in (("stages",), ("seeds",)):
         yield place, _choices(value, place)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _grids(item, (*place, index))
-
-
-def _is_list_by_nature(place):
-    return place[0] == "network" or place in (("stages",), ("seeds",))
 
 
 def _choices(value, place):

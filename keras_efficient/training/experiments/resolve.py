@@ -35,8 +35,10 @@ def resolve(settings: dict, folder: Path) -> dict:
     }
     rule = settings.get("rule") or "score"
     one_of(RULES, rule, "rule")
-    others = {"rule": None if rule == "score" else rule, "engine": _resolve_engine(settings.get("engine"))}
-    return {**resolved, **{name: value for name, value in others.items() if value is not None}}
+    engine = settings.get("engine")
+    engine = DEFAULT_ENGINE if engine is None else check_engine(engine)
+    others, defaults = {"rule": rule, "engine": engine}, {"rule": "score", "engine": DEFAULT_ENGINE}
+    return {**resolved, **{name: value for name, value in others.items() if value != defaults[name]}}
 
 
 def resolve_seeds(seeds: Any) -> list[int]:
@@ -82,10 +84,6 @@ def _resolve_data(data, folder):
     except (ValueError, TypeError) as error:
         raise ValueError(f"`data`: {error}") from None
     return {name: value for name, value in settings.items() if name in given}
-
-
-def _resolve_engine(engine):
-    return None if engine is None or check_engine(engine) == DEFAULT_ENGINE else engine
 
 
 @dataclass(frozen=True)

@@ -29,15 +29,10 @@ Score: TypeAlias = Callable[
 Criterion: TypeAlias = str | Score
 
 
-def _magnitude(model, kernels, x, y, random):
-    return [kernel.scores() for kernel in kernels]
-
-
-def _random(model, kernels, x, y, random):
-    return [random.random(kernel.count) for kernel in kernels]
-
-
-_SCORES: dict[str, Score] = {"magnitude": _magnitude, "random": _random}
+_SCORES: dict[str, Score] = {
+    "magnitude": lambda model, kernels, x, y, random: [kernel.scores() for kernel in kernels],
+    "random": lambda model, kernels, x, y, random: [random.random(kernel.count) for kernel in kernels],
+}
 
 
 def find_score(criterion: Criterion) -> Score:

@@ -1,7 +1,7 @@
 """One candidate: trained briefly, remembered in a record."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -38,17 +38,13 @@ def train_all(
     for index, result in enumerate(found):
         if result is not None:
             progress.trial(index, result.val_loss, result.val_accuracy)
-    for index, result in _results(search, {i: jobs[i] for i in missing}, executor):
+    results: Iterator[tuple[int, CandidateResult]] = ((index, train_job(search, jobs[index])) for index in missing)
+    if executor is not None:
+        results = Tasks(executor, {index: _task(search, jobs[index]) for index in missing}).results()
+    for index, result in results:
         found[index] = result
         progress.trial(index, result.val_loss, result.val_accuracy)
     return [result for result in found if result is not None]  # all of them
-
-
-def _results(search, jobs, executor):
-    """Index and result of each job, as they finish."""
-    if executor is None:
-        return ((index, train_job(search, job)) for index, job in jobs.items())
-    return Tasks(executor, {index: _task(search, job) for index, job in jobs.items()}).results()
 
 
 def _task(search, job):

@@ -35,7 +35,8 @@ def _ends(space: SearchSpace, classes: int) -> tuple[Network, Network]:
 
 def _hidden_layers(space: SearchSpace, layers: int) -> Iterator[Network]:
     """All sequences of that many hidden layers, most convolutions first."""
-    convolutions, dense = _convolutions(space), _dense_layers(space)
+    convolutions, bits = _convolutions(space), (space.kernel_bits, space.bias_bits, space.activation_bits)
+    dense = [("F", units, *bits) for units in space.dense_units]
     for count in range(layers, -1, -1):
         for chain in product(convolutions, repeat=count):
             for tail in product(dense, repeat=layers - count):
@@ -60,10 +61,6 @@ def _convolutions(space: SearchSpace) -> list[Item]:
         for size in sizes
         for filters in space.filters
     ]
-
-
-def _dense_layers(space: SearchSpace) -> list[Item]:
-    return [("F", units, space.kernel_bits, space.bias_bits, space.activation_bits) for units in space.dense_units]
 
 
 BINS = 49

@@ -24,7 +24,8 @@ def pareto_front(total_bytes: Sequence[float], accuracies: Sequence[float]) -> l
     front: list[int] = []
     for index in order:
         last = front[-1] if front else None
-        if last is None or accuracies[index] > accuracies[last] or _equal(index, last, total_bytes, accuracies):
+        equal = last is not None and (total_bytes[index], accuracies[index]) == (total_bytes[last], accuracies[last])
+        if last is None or accuracies[index] > accuracies[last] or equal:
             front.append(index)
     return front
 
@@ -33,10 +34,6 @@ def best_within(limit: float, total_bytes: Sequence[float], accuracies: Sequence
     """Index of the highest accuracy within a limit; ties go to fewer bytes, then to the lower index."""
     fitting = [index for index, size in enumerate(total_bytes) if size <= limit]
     return min(fitting, key=lambda i: (-accuracies[i], total_bytes[i], i), default=None)
-
-
-def _equal(first, second, total_bytes, accuracies):
-    return total_bytes[first] == total_bytes[second] and accuracies[first] == accuracies[second]
 
 
 RESULT, NETWORK, PAGE = "search.json", "network.json", "search.html"

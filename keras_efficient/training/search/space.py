@@ -1,6 +1,6 @@
 """`SearchSpace`: which networks a search looks at."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,10 @@ class SearchSpace:
         for name in ("filters", "dense_units", "pool_sizes"):
             object.__setattr__(self, name, _check_sizes(getattr(self, name), name))
         object.__setattr__(self, "kernel_sizes", _check_kernels(self.kernel_sizes))
-        _check_optional(self.input_pooling, "input_pooling", check_size)
-        _check_optional(self.dropout, "dropout", check_rate)
+        if self.input_pooling is not None:
+            check_size(self.input_pooling, "input_pooling")
+        if self.dropout is not None:
+            check_rate(self.dropout, "dropout")
         for name in ("min_layers", "max_layers"):
             check_size(getattr(self, name), name)
         if self.min_layers > self.max_layers:
@@ -129,11 +131,6 @@ def _check_kernels(kernels: Any) -> dict[str, tuple[int, ...]]:
 def _check_letter(letter: Any, name: str, letters: tuple[str, ...]) -> None:
     if letter not in letters:
         raise ValueError(f"{name} must be one of {', '.join(letters)}. Received: {letter!r}")
-
-
-def _check_optional(value: Any, name: str, check: Callable[[Any, str], Any]) -> None:
-    if value is not None:
-        check(value, name)
 
 
 def read_space(path: str | Path, default: SearchSpace | None = None) -> SearchSpace:
