@@ -234,11 +234,9 @@ def search(
     with _executor(workers) as executor:
         found = search_networks(**arguments, executor=executor, verbose=not as_json, limits=limits)
     result = read_json(Path(found.directory) / RESULT)
-    echo(
-        json.dumps(result)
-        if as_json
-        else f"{search_summary(result)}\n\nfiles  {_files(found.directory, NETWORK, RESULT, PAGE)}"
-    )
+    echo(json.dumps(result) if as_json else search_summary(result))
+    if not as_json:
+        echo(f"\nfiles  {_files(found.directory, NETWORK, RESULT, PAGE)}")
 
 
 @app.command(epilog="Example: keras-efficient report runs/mnist")

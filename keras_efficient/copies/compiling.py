@@ -1,7 +1,5 @@
 """Loss, metrics and settings of a compiled model, and the variables that its optimizer does not decay."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable
 from typing import Any

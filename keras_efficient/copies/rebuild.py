@@ -1,7 +1,5 @@
 """Calls the operations of a model again, with others in the place of some."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

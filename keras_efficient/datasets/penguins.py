@@ -1,7 +1,5 @@
 """The penguins: a table of 333 birds of three species, in the order of the seed study."""
 
-from __future__ import annotations
-
 import csv
 import io
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Where each data set comes from: one function each, returning `RawData`."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 from collections.abc import Callable, Iterator

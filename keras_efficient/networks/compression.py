@@ -1,7 +1,5 @@
 """`compress`: a trained dense layer becomes a structured one, by least squares."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Which channels of a trained model always have the same value."""
 
-from __future__ import annotations
-
 from typing import Any, TypeAlias
 
 import keras

@@ -1,7 +1,5 @@
 """remove_filters: a smaller model without the filters that are zero."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import keras

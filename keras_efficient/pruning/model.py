@@ -1,7 +1,5 @@
 """prune_model: wrap the layers of a whole model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Container, Iterable
 from typing import Any
 

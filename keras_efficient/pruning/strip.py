@@ -1,7 +1,5 @@
 """strip_pruning: a plain model with the zeros in its weights."""
 
-from __future__ import annotations
-
 import keras
 
 from keras_efficient.copies.layers import copy_of

@@ -1,7 +1,5 @@
 """Making masks anew, kernel by kernel or over a whole model."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Attention transfer: a student learns where its teacher looks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Self
 

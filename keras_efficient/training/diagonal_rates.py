@@ -1,7 +1,5 @@
 """An optimizer that gives the factors of structured layers a learning rate and decay of their own."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import contextmanager
 

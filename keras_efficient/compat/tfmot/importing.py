@@ -1,7 +1,5 @@
 """The one place that imports tfmot."""
 
-from __future__ import annotations
-
 import os
 from types import ModuleType
 

@@ -1,7 +1,5 @@
 """A layer of tf_keras (Keras 2) as the layer of Keras 3 with the same name."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

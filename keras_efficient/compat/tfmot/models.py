@@ -1,7 +1,5 @@
 """convert_model: a tf_keras model, pruned or quantized by tfmot or neither, as a model of Keras 3."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

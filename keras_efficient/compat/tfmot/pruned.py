@@ -1,7 +1,5 @@
 """tfmot's schedule objects as ours, and its PruneLowMagnitude as Prunable."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping
 from typing import Any

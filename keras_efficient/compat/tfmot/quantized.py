@@ -1,7 +1,5 @@
 """tfmot's wrappers for quantization-aware training, as layers of Keras 3, and its rounding of activations."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """tinyBIG's network files (.yaml, the syntax of releases 0.1.x) as Keras models."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 

@@ -14,8 +14,6 @@ Releases up to 0.1.x store Q, T and the B of lorr as (columns, r), releases from
 tinyBIG's outputs; see `ops.tinybig_layout`.
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 

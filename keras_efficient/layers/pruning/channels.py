@@ -1,7 +1,5 @@
 """PrunedChannels: a BatchNormalization that goes silent where the filters before it are gone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """Which weights of a layer are pruned, and how the layer gets to see the masks."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Prunable: a layer with masks on its kernels."""
 
-from __future__ import annotations
-
 from typing import Any, Self
 
 import keras

@@ -1,7 +1,5 @@
 """When masks are made anew, and how many weights they remove. Steps are training batches."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from math import prod
 from numbers import Integral, Real

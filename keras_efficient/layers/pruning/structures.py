@@ -1,7 +1,5 @@
 """What is removed as one: single weights, blocks, or whole filters."""
 
-from __future__ import annotations
-
 import math
 from typing import Self
 

@@ -1,7 +1,5 @@
 """Makes Keras layers of an architecture's drawing."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable

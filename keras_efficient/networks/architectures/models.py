@@ -1,7 +1,5 @@
 """The reference architectures as Keras models."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One-shot, lottery ticket, dynamic and iterative pruning, each beside its controls."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from numbers import Real

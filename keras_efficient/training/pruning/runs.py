@@ -1,7 +1,5 @@
 """`PairedRuns`: trainings of one network from many seeds, which recipes prune, rewind and go on with."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
