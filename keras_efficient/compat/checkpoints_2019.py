@@ -27,9 +27,6 @@ def load_2019(path: str | Path) -> keras.Model:
     Args:
         path: An .h5 file: modelFL_*.h5, modelTL_*.h5, modelQL_*.h5 or their A variants.
 
-    Returns:
-        A Keras model with the file's weights.
-
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is no checkpoint of the study, its numbers lie in another file, or are not finite.

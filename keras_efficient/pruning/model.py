@@ -42,9 +42,6 @@ def prune_model(
         structure, scope, monotone: See `Prunable`. With `pruning.Filters()` a BatchNormalization behind a
             pruned layer is wrapped, too, so that its channels go with the filters.
 
-    Returns:
-        The wrapped model.
-
     Raises:
         TypeError: If the model is neither Functional nor Sequential, or an argument is something else.
         ValueError: If a named layer is missing or can not be pruned, or there is none to prune.

@@ -36,18 +36,14 @@ def _curve_pair(index: int, stage: dict) -> Html:
 
 def selection(result: dict) -> Html:
     """Accuracy against loss of all trials, a plot for each stage."""
-    samples = (result.get("dataset") or {}).get("validation")
+    samples, stages = (result.get("dataset") or {}).get("validation"), named_stages(result)
+    scatters = [accuracy_against_loss(stage, samples, f"selection-{i}") for i, (_, stage) in enumerate(stages)]
     figures = [
-        tag("figure", tag("figcaption", name), _points(index, stage, samples), class_="small")
-        for index, (name, stage) in enumerate(named_stages(result))
+        tag("figure", tag("figcaption", name), plot or paragraph("No trial to show."), class_="small")
+        for (name, _), plot in zip(stages, scatters, strict=True)
     ]
     plots = tag("div", *figures, class_="plots")
     return section("Accuracy against loss", _explanation(samples), plots, _failures(result))
-
-
-def _points(index: int, stage: dict, samples: int | None) -> Html:
-    plot = accuracy_against_loss(stage, samples, f"selection-{index}")
-    return plot or paragraph("No trial to show.")
 
 
 def _explanation(samples: int | None) -> Html:

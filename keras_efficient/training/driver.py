@@ -68,9 +68,6 @@ def train_network(
             came to is decided before the first file and stands in the manifest and in result.json;
             a run that continues keeps it, and fails the trials of a worker that does not have it.
 
-    Returns:
-        A `Selection`.
-
     Raises:
         ValueError: If an argument is wrong, the directory holds something else or a damaged
             file, or all trials of a stage fail.

@@ -100,7 +100,8 @@ def climb(stage: Any, found: list, run: Callable[[list[int], Goal], Iterable]) -
     """
     climbing = list(range(stage.trials))
     for rung in stage.rungs():
-        below = [index for index in climbing if not _has_arrived(found[index], rung)]
+        waiting = [index for index in climbing if found[index] is None or found[index].status == "paused"]
+        below = [index for index in waiting if found[index] is None or len(found[index].history["loss"]) < rung]
         yield from _run(run, below, Goal(rung), found)
         if rung == stage.epochs or stage.halving is None:
             return
@@ -109,10 +110,6 @@ def climb(stage: Any, found: list, run: Callable[[list[int], Goal], Iterable]) -
         worse = [index for index in climbing if index not in kept and found[index].status == "paused"]
         yield from _run(run, worse, Goal(rung, reason), found)
         climbing = kept
-
-
-def _has_arrived(result, rung):
-    return result is not None and (result.status != "paused" or len(result.history["loss"]) >= rung)
 
 
 def _run(run, indices, goal, found):

@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from keras_efficient.layers.pruning.kernels import described
+
 # Written by tf_keras, without a meaning of its own in Keras 3.
 _NO_MEANING = (
     *("batch_input_shape", "implementation", "input_length", "query_shape", "key_shape", "value_shape"),
@@ -83,10 +85,6 @@ def check_known(layer: Any) -> None:
             f"`model` has a layer {described(layer)} that can not be converted: known are the layers of tf_keras that "
             f"Keras 3 has, too, and tfmot's wrappers of them{hint}. Received: {kind.__module__}.{kind.__name__}"
         )
-
-
-def described(layer: Any) -> str:
-    return f"'{layer.name}' ({type(layer).__name__})"
 
 
 def set_weights(new: keras.layers.Layer, values: list, old: Any) -> None:

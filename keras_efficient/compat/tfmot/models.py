@@ -5,9 +5,10 @@ from typing import Any
 
 import keras
 
-from keras_efficient.compat.tfmot.layers import Conversion, described, plain, tfmot_class
+from keras_efficient.compat.tfmot.layers import Conversion, plain, tfmot_class
 from keras_efficient.compat.tfmot.pruned import pruned
 from keras_efficient.compat.tfmot.quantized import QUANTIZE_LAYER, QUANTIZE_WRAPPERS, quantize_layer, quantize_wrapper
+from keras_efficient.layers.pruning.kernels import described
 
 
 def convert_model(model: Any, quantizers: bool = True) -> keras.Model:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_efficient.compat.tfmot.layers import Conversion, described, plain, rebuilt, set_weights
+from keras_efficient.compat.tfmot.layers import Conversion, plain, rebuilt, set_weights
+from keras_efficient.layers.pruning.kernels import described
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.pruning.schedules import ConstantSparsity, PolynomialDecay, Schedule
 from keras_efficient.layers.pruning.structures import Blocks, Structure

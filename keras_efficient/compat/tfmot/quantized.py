@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_efficient.compat.tfmot.layers import Conversion, described, rebuilt, set_weights, tfmot_class
+from keras_efficient.compat.tfmot.layers import Conversion, rebuilt, set_weights, tfmot_class
+from keras_efficient.layers.pruning.kernels import described
 from keras_efficient.type_aliases import Config, Shape, Tensor
 
 

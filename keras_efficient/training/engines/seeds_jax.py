@@ -16,7 +16,8 @@ class JaxSeedEngine(SeedEngine):
 
     def __init__(self, model: keras.Model, data: tuple):
         super().__init__(model, data)
-        self._train, self._outputs = self._one_training, self._one_prediction
+        self._train = self._one_training
+        self._outputs = lambda trainable, others, x: model.stateless_call(trainable, others, x, training=False)[0]
         self._side_by_side = all(len(variable.shape) < 3 for variable in model.trainable_variables)
         if self._side_by_side:
             self._train = jax.vmap(self._train, in_axes=(0, 0, 0, 0, None, None))
@@ -59,9 +60,6 @@ class JaxSeedEngine(SeedEngine):
         scale = list(zip(self.model.optimizer.variables, optimizer, strict=True))
         with keras.StatelessScope(state_mapping=scale):
             return self.model.optimizer.scale_loss(loss), (loss, non_trainable)
-
-    def _one_prediction(self, trainable, non_trainable, x):
-        return self.model.stateless_call(trainable, non_trainable, x, training=False)[0]
 
     def evaluate(self, trainings: Trainings) -> tuple[np.ndarray, np.ndarray]:
         if not self._side_by_side:

@@ -90,20 +90,16 @@ def run_experiment(
 
 def _run(missing, executor, verbose):
     single = [run for run in missing if run.search is None]
-    if executor is None or len(single) < 2:
-        _one_by_one(single, executor, verbose)
-    else:
+    if executor is not None and len(single) > 1:
         _spread(single, executor, verbose)
+        single = []
+    for number, run in enumerate(single, start=1):
+        say(f"run {number}/{len(single)}  {run.folder.name}  seed {run.settings['seed']}", verbose)
+        execute(run, executor, verbose)
     for run in missing:
         if run.search is not None:
             say(f"search {run.folder.name}  seed {run.settings['seed']}", verbose)
             execute_search(run, executor, verbose)
-
-
-def _one_by_one(runs, executor, verbose):
-    for number, run in enumerate(runs, start=1):
-        say(f"run {number}/{len(runs)}  {run.folder.name}  seed {run.settings['seed']}", verbose)
-        execute(run, executor, verbose)
 
 
 def _spread(runs, executor, verbose):

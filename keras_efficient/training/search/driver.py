@@ -68,9 +68,6 @@ def search_networks(
         limits: What candidates must keep besides `max_bytes`, such as `export.FirmwareLimits`. Those that do not
             are left out of the sample, before anything is trained; at most 10 times `samples` are looked at.
 
-    Returns:
-        A `SearchResult`.
-
     Raises:
         ValueError: An argument is wrong, no candidate fits, the directory holds something else, or all candidates
             fail.
