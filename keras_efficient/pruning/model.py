@@ -8,9 +8,8 @@ import keras
 from keras_efficient.copies.layers import copy_of
 from keras_efficient.copies.rebuild import check_model, replace_layers
 from keras_efficient.kinds.kind import CHANNELS
-from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import check_prunable, divide, output_axes, prunable_weights, refusal
-from keras_efficient.layers.pruning.prunable import Prunable
+from keras_efficient.layers.pruning.prunable import Prunable, PrunedChannels
 from keras_efficient.layers.pruning.schedules import Schedule, check_schedule
 from keras_efficient.layers.pruning.structures import Structure, check_structure
 from keras_efficient.quantization.own_model.fusion import folds

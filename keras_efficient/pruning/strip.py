@@ -4,9 +4,8 @@ import keras
 
 from keras_efficient.copies.layers import copy_of
 from keras_efficient.copies.rebuild import replace_layers
-from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import described
-from keras_efficient.layers.pruning.prunable import Prunable, effective_value
+from keras_efficient.layers.pruning.prunable import Prunable, PrunedChannels, effective_value
 from keras_efficient.quantization.modes import quantized_layers
 from keras_efficient.reading.keras_private import layers_within
 

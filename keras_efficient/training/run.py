@@ -19,9 +19,8 @@ from keras_efficient.training.data import TrainingData
 from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engine_choice import choose_engine, reason_against_stages
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
-from keras_efficient.training.executors.data_files import shared
 from keras_efficient.training.executors.tasks import Executor
-from keras_efficient.training.executors.trials import StageWork, remote_trials
+from keras_efficient.training.executors.trials import StageWork, remote_trials, shared
 from keras_efficient.training.halving import Goal, climb
 from keras_efficient.training.manifest import check_directory, keep_choice, make_manifest, opened, remove_leftovers
 from keras_efficient.training.network_source import NetworkSource

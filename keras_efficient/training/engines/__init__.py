@@ -6,8 +6,7 @@ import keras
 import numpy as np
 
 from keras_efficient.layers.arguments import one_of
-from keras_efficient.training.engines.engine import Arrays, Engine, Loss, Optimizer
-from keras_efficient.training.engines.fit import FitEngine
+from keras_efficient.training.engines.engine import Arrays, Engine, FitEngine, Loss, Optimizer
 
 DEFAULT_ENGINE, COMPILED_ENGINE = "keras", "compiled"
 ENGINES = (DEFAULT_ENGINE, COMPILED_ENGINE)
