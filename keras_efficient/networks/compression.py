@@ -144,10 +144,6 @@ def low_rank(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
     return left, right
 
 
-def low_rank_factors(layer: layers.LowRankDense, matrix: np.ndarray) -> list[np.ndarray]:
-    return list(low_rank(matrix, layer.rank))
-
-
 def block_rows(matrix: np.ndarray, p: int, q: int) -> np.ndarray:
     """(p q, s t): block (i, j) of the matrix as row i q + j. A Kronecker product is of rank one here."""
     s, t = matrix.shape[0] // p, matrix.shape[1] // q
@@ -241,7 +237,7 @@ def relative_error(layer: keras.layers.Layer, kernel: np.ndarray) -> float:
 
 
 FITS = {
-    layers.LowRankDense: low_rank_factors,
+    layers.LowRankDense: lambda layer, matrix: list(low_rank(matrix, layer.rank)),
     layers.PHMDense: kronecker_factors,
     layers.LPHMDense: low_rank_kronecker_factors,
     layers.DualLPHMDense: dual_kronecker_factors,

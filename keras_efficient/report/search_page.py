@@ -19,12 +19,7 @@ from keras_efficient.report.style import STYLE
 
 
 def write_search_page(result: dict, path: Path) -> None:
-    """Write the page of a search, one self-contained HTML file; the same `result` gives the same bytes.
-
-    Args:
-        result: The content of search.json.
-        path: The file to write.
-    """
+    """Write the page of search.json, one self-contained HTML file; the same `result` gives the same bytes."""
     write_text(path, render(result))
 
 

@@ -37,12 +37,7 @@ def read_result(run: Run) -> dict:
 
 
 def write_outcome(run: Run, outcomes: Sequence[StageResult]) -> None:
-    """Write the three files of a finished run; result.json comes last and says that all is there.
-
-    Args:
-        run: The `Run`.
-        outcomes: A `StageResult` for each stage.
-    """
+    """Write the three files of a finished run; result.json comes last and says that all is there."""
     last = len(outcomes) - 1
     checkpoint = run.trial_directory(last, outcomes[last].chosen) / LOSS_CHECKPOINT
     check_checkpoint(checkpoint)

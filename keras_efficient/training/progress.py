@@ -122,9 +122,6 @@ def _without_links(path, flags):
 class ProgressReader:
     """Reads what a `ProgressFile` appends.
 
-    Args:
-        file: The `ProgressFile`.
-
     Attributes:
         begun: Whether a process has begun the trial; who hands the trial out anew sets it back.
     """

@@ -26,9 +26,6 @@ class StageTrainer:
     """Runs the trials of one stage.
 
     Args:
-        source: The `NetworkSource`.
-        stage: The `Stage`.
-        data: The `TrainingData`.
         start: Checkpoint that every trial starts from; None: fresh weights from its seed.
         start_mode: Mode of the stage that made `start`.
         engine: "keras" or "compiled"; see `train_network`.

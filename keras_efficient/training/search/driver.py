@@ -12,7 +12,7 @@ from keras_efficient.training.progress import make_progress
 from keras_efficient.training.search.brief_training import Job, train_all
 from keras_efficient.training.search.outcome import RESULT, is_complete, write_outcome
 from keras_efficient.training.search.results import CandidateResult, SearchResult
-from keras_efficient.training.search.settings import Drawn, NetworkLimits, Search, description
+from keras_efficient.training.search.settings import Drawn, NetworkLimits, Search
 from keras_efficient.training.search.space import SearchSpace
 
 _DRAWN = "drawn.json"
@@ -86,7 +86,11 @@ def search_networks(
 
 
 def _run(search, executor, verbose):
-    references = _reference_jobs(search)
+    reports = search.priced_references().items()
+    references = [
+        _job(f"references/{number}", name, search.references[name], report)
+        for number, (name, report) in enumerate(reports)
+    ]
     started = time.perf_counter()
     priced = search.priced()
     price_seconds = time.perf_counter() - started
@@ -113,19 +117,11 @@ def _drawn(search, priced):
 
 def _candidate_jobs(priced, drawn):
     return [
-        Job(f"candidates/{number:04d}", _candidate(f"candidate {number}", priced.networks[index], priced.prices[index]))
+        _job(f"candidates/{number:04d}", f"candidate {number}", priced.networks[index], priced.prices[index])
         for number, index in enumerate(drawn)
     ]
 
 
-def _reference_jobs(search):
-    reports = search.priced_references()
-    return [
-        Job(f"references/{number}", _candidate(name, search.references[name], report))
-        for number, (name, report) in enumerate(reports.items())
-    ]
-
-
-def _candidate(name, network, price):
-    prices = {name: getattr(price, name) for name in _PRICES}
-    return CandidateResult(name, description(network), **prices)
+def _job(place, name, network, price):
+    prices = {key: getattr(price, key) for key in _PRICES}
+    return Job(place, CandidateResult(name, [list(item) for item in network], **prices))
