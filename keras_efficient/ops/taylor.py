@@ -48,7 +48,9 @@ def taylor_kronecker(
     Multiply-adds a sample, order 2: rank (2 m + p + s) + p s.
     """
     if order == 1:
-        x = _normalized(x, 1) if normalize else x
+        if normalize:
+            mean, variance = taylor_moments(x, 1)
+            x = (x - mean) * ops.rsqrt(variance + EPSILON)
         return kronecker_dual_low_rank(x, p, q, s, t)
     y = _outer(ops.matmul(_left_sums(x, q, order), ops.transpose(p)), low_rank(x, s, t))
     if not normalize:
@@ -114,11 +116,6 @@ def _finished(h, x, b_sums, normalize):
     shape = (-1, *[1] * (len(h.shape) - 1))
     mean, variance = ops.reshape(mean, shape), ops.reshape(variance, shape)
     return (h - mean * b_sums) * ops.rsqrt(variance + EPSILON)
-
-
-def _normalized(x, order):
-    mean, variance = taylor_moments(x, order)
-    return (x - mean) * ops.rsqrt(variance + EPSILON)
 
 
 def _left_sums(x, q, order):

@@ -80,7 +80,9 @@ class RandomBases(WrappedOptimizer):
         worker: int | Callable | None = None,
         name: str = "random_bases",
     ):
-        redraw = _check_redraw(redraw)
+        redraw = whole_number(redraw, "redraw")
+        if redraw < 0:
+            raise ValueError(f"`redraw` must be at least 0 (0 keeps one basis). Received: redraw={redraw!r}")
         super().__init__(check_inner_optimizer(inner_optimizer, redraw), name)
         self.dimensions = positive_integer(dimensions, "dimensions")
         self.seed = whole_number(seed, "seed")
@@ -202,13 +204,6 @@ class RandomBases(WrappedOptimizer):
             "redraw": self.redraw,
             "layer_wise": self.layer_wise,
         }
-
-
-def _check_redraw(redraw):
-    redraw = whole_number(redraw, "redraw")
-    if redraw < 0:
-        raise ValueError(f"`redraw` must be at least 0 (0 keeps one basis). Received: redraw={redraw!r}")
-    return redraw
 
 
 def _compartments(variables, layer_wise):
