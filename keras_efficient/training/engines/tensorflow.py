@@ -32,7 +32,7 @@ class TensorFlowEngine(Engine):
         model.compile(optimizer, loss, jit_compile=False)
         self.optimizer = model.optimizer
         self.optimizer.build(model.trainable_variables)
-        graphs = _Graphs(model, self.optimizer, batch_size, output_shape)
+        graphs = _Graphs(model, batch_size, output_shape)
         self._epoch = tf.function(graphs.epoch)
         self._evaluation = tf.function(graphs.evaluation)
 
@@ -46,30 +46,30 @@ class TensorFlowEngine(Engine):
         return float(loss), predicted.numpy() == self.classes
 
 
+def step(model: keras.Model, x: Tensor, y: Tensor) -> Tensor:
+    """One step of a compiled model on a batch; the loss."""
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=True), training=True)
+        scaled_loss = model.optimizer.scale_loss(loss)
+    variables = model.trainable_variables
+    model.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
+    return loss
+
+
 class _Graphs:
     """What an epoch and an evaluation compute, as functions of the arrays."""
 
-    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, batch_size: int, output_shape: Shape):
-        self.model, self.optimizer, self.batch_size = model, optimizer, batch_size
-        self.output_shape = output_shape
+    def __init__(self, model: keras.Model, batch_size: int, output_shape: Shape):
+        self.model, self.batch_size, self.output_shape = model, batch_size, output_shape
 
     def epoch(self, x: Tensor, y: Tensor, order: Tensor) -> Tensor:
         samples = tf.shape(order)[0]
         total = tf.constant(0.0)
         for start in tf.range(0, samples, self.batch_size):
             batch = order[start : start + self.batch_size]
-            loss = self._step(tf.gather(x, batch), tf.gather(y, batch))
-            total += loss * tf.cast(tf.shape(batch)[0], tf.float32)
+            loss = step(self.model, tf.gather(x, batch), tf.gather(y, batch))
+            total += tf.cast(loss, tf.float32) * tf.cast(tf.shape(batch)[0], tf.float32)
         return total / tf.cast(samples, tf.float32)
-
-    def _step(self, x, y):
-        with tf.GradientTape() as tape:
-            y_pred = self.model(x, training=True)
-            loss = self.model.compute_loss(x=x, y=y, y_pred=y_pred, training=True)
-            scaled_loss = self.optimizer.scale_loss(loss)
-        variables = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
-        return tf.cast(loss, tf.float32)
 
     def evaluation(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         outputs = tf.TensorArray(tf.float32, 0, dynamic_size=True, infer_shape=False)

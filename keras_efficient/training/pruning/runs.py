@@ -16,7 +16,7 @@ from keras_efficient.layers.pruning.schedules import ConstantSparsity
 from keras_efficient.pruning.model import Choice, prune_model
 from keras_efficient.pruning.updates import prunable_layers, set_masks
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.engines.seeds import SeedEngine, Trainings
+from keras_efficient.training.engines.seeds import SeedEngine, Trainings, read_variables
 from keras_efficient.training.pruning.comparison import Variant
 
 # (model, kernels, x, y, random) -> scores, an array for each kernel.
@@ -122,9 +122,7 @@ class PairedRuns:
             keras.utils.set_random_seed(seed)
             model = prune_model(_built(build), ConstantSparsity(0.0), layers)
             model.optimizer.build(model.trainable_variables)
-            variables = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
-            trained, others, states = ([keras.ops.convert_to_numpy(v) for v in part] for part in variables)
-            starts.append((trained, others, states))
+            starts.append(read_variables(model))
         self.start = Trainings.stack(starts)
         self.model = model
         self.kernels = [kernel for layer in prunable_layers(model) for kernel in layer.kernels]

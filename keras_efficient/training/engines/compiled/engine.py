@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import keras
@@ -49,13 +50,10 @@ class CompiledEngine(Engine):
         self.weights = FlatVariables(self.program.variables)
         trained = {id(variable) for variable in self.model.trainable_variables}
         segments, moments, place = [], [], 0
-        for variable, first, end in zip(
-            self.weights.variables, self.weights.places, self.weights.places[1:], strict=False
-        ):
+        for variable, (first, end) in zip(self.weights.variables, pairwise(self.weights.places), strict=True):
             if id(variable) in trained:
-                segments.append(
-                    structures.Segment(first, end - first, self.optimizer._use_weight_decay(variable), place)
-                )
+                decays = self.optimizer._use_weight_decay(variable)
+                segments.append(structures.Segment(first, end - first, decays, place))
                 moments.append(self.optimizer._get_variable_index(variable))
                 place += end - first
         self.segments = (structures.Segment * len(segments))(*segments)
@@ -185,12 +183,12 @@ class FlatVariables:
 
     def split(self, vector: np.ndarray) -> Iterator[np.ndarray]:
         """The parts of a vector that belong to the variables, in their shapes."""
-        for variable, first, end in zip(self.variables, self.places, self.places[1:], strict=False):
+        for variable, (first, end) in zip(self.variables, pairwise(self.places), strict=True):
             yield vector[first:end].reshape(variable.shape)
 
     def _read(self):
         return keras.ops.concatenate([keras.ops.reshape(variable, (-1,)) for variable in self.variables])
 
     def _write(self, vector):
-        for variable, first, end in zip(self.variables, self.places, self.places[1:], strict=False):
+        for variable, (first, end) in zip(self.variables, pairwise(self.places), strict=True):
             variable.assign(keras.ops.reshape(vector[first:end], variable.shape))

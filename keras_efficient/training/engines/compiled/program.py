@@ -9,10 +9,23 @@ import numpy as np
 from keras_efficient import layers
 from keras_efficient.kinds.windows import window_output_size
 from keras_efficient.ops.quantize import code_range
+from keras_efficient.reading.read import read_model
 from keras_efficient.training.engines.compiled import structures as c
-from keras_efficient.training.engines.compiled.support import chain_layers
 
 _NONE = -1
+
+
+class NotSupportedError(ValueError):
+    """Something the compiled step cannot compute; the message names it."""
+
+
+def chain_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of a model in which each is fed by the one before."""
+    graph = read_model(model)
+    values = [*graph.inputs, *(value for node in graph.nodes for value in node.outputs)]
+    if [node.inputs for node in graph.nodes] != [(value,) for value in values[:-1]] or len(graph.inputs) > 1:
+        raise NotSupportedError("a model that is no chain of layers")
+    return [node.operation for node in graph.nodes]
 
 
 class Program:
@@ -41,7 +54,7 @@ class Program:
             for variable in layer.weights:
                 self.places[id(variable)] = (variable, self.size)
                 self.size += int(np.prod(variable.shape))
-            _READERS[type(layer)](self, layer)
+            READERS[type(layer)](self, layer)
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -197,7 +210,8 @@ class Program:
         self.kernel_layer(layer, **window, outputs=outputs, depthwise=depthwise)
 
 
-_READERS = {
+# The layers that step.c computes, and how each becomes operations.
+READERS = {
     keras.layers.Flatten: Program.flatten,
     keras.layers.Dropout: Program.dropout,
     keras.layers.Activation: lambda program, layer: program._activation(
