@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 import keras_efficient as ke
 from keras_efficient.export.firmware_limits import FirmwareLimits
 from keras_efficient.export_command import ExportArguments, load_model, run_export
+from keras_efficient.files import read_json
 from keras_efficient.folders import tidy_up
 from keras_efficient.networks import MNIST_2KB
 from keras_efficient.report import load_result, summary_table, write_report
@@ -33,7 +34,9 @@ from keras_efficient.training.command import (
 )
 from keras_efficient.training.engines import check_engine
 from keras_efficient.training.experiments import list_experiment
-from keras_efficient.training.search.command import SearchArguments, run_search
+from keras_efficient.training.search import search_networks
+from keras_efficient.training.search.command import search_arguments
+from keras_efficient.training.search.outcome import NETWORK, PAGE, RESULT
 from keras_efficient.training.selection import check_rule
 
 app = Typer(
@@ -121,7 +124,8 @@ def train(
             engine=engine,
         )
     result = load_result(Path(selection.directory))
-    echo(json.dumps(result) if as_json else f"{summary_table(result)}\nfiles       {_files(selection.directory)}")
+    files = _files(selection.directory, "best.keras", "result.json", "report.html")
+    echo(json.dumps(result) if as_json else f"{summary_table(result)}\nfiles       {files}")
 
 
 @app.command(epilog="Example: keras-efficient storage --network network.json --input-shape 28,28,1")
@@ -225,16 +229,14 @@ def search(
     continues when the same command is given again; a finished one is only shown.
     """
     limits = _firmware_limits(chip, max_flash, max_ram, max_cycles)
-    arguments = SearchArguments(
-        max_bytes, dataset, data_dir, space, samples, epochs, batch_size, out, seed, engine, limits
-    )
-    arguments.check()  # wrong numbers end here, before data is loaded
     _check_workers(workers)
+    arguments = search_arguments(max_bytes, dataset, data_dir, space, samples, epochs, batch_size, out, seed, engine)
     with _executor(workers) as executor:
-        result = run_search(arguments, executor, verbose=not as_json)
+        found = search_networks(**arguments, executor=executor, verbose=not as_json, limits=limits)
+    result = read_json(Path(found.directory) / RESULT)
     echo(json.dumps(result) if as_json else search_summary(result))
     if not as_json:
-        echo(f"\nfiles  {arguments.files()}")
+        echo(f"\nfiles  {_files(found.directory, NETWORK, RESULT, PAGE)}")
 
 
 @app.command(epilog="Example: keras-efficient report runs/mnist")
@@ -272,8 +274,8 @@ def experiment(
         _fail(f"all runs failed; the first: {found.rows[0]['runs'][0]['reason']}", 1)
 
 
-def _files(directory):
-    return ", ".join(str(Path(directory) / name) for name in ("best.keras", "result.json", "report.html"))
+def _files(directory, *names):
+    return ", ".join(str(Path(directory) / name) for name in names)
 
 
 def _show_storage(description, input_shape):

@@ -1,7 +1,5 @@
 """The command `keras-efficient export`: what its options ask for, and what comes of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -30,10 +30,8 @@ def run_program(command: list[str], seconds: float) -> tuple[int, str, str]:
         deadline = time.monotonic() + seconds
         said = _read(process, deadline)
         status = process.wait(max(1, deadline - time.monotonic()))
-    except (_TooLateError, subprocess.TimeoutExpired):
+    except subprocess.TimeoutExpired:
         raise ProgramError(f"{command[0]} took more than {seconds:g} s") from None
-    except _TooMuchError:
-        raise ProgramError(f"{command[0]} writes without end") from None
     finally:
         end_program(process)
     return status, *(text.decode(errors="replace") for text in said)
@@ -50,14 +48,6 @@ def end_program(process: subprocess.Popen) -> None:
             pipe.close()
 
 
-class _TooLateError(Exception):
-    pass
-
-
-class _TooMuchError(Exception):
-    pass
-
-
 def _read(process, deadline):
     """Both outputs, until the program has closed them."""
     said = {process.stdout: b"", process.stderr: b""}
@@ -67,12 +57,12 @@ def _read(process, deadline):
         while selector.get_map():
             ready = selector.select(max(0, deadline - time.monotonic()))
             if not ready:
-                raise _TooLateError
+                raise subprocess.TimeoutExpired(process.args, deadline)
             for key, _ in ready:
                 part = os.read(key.fd, 1 << 16)
                 said[key.fileobj] += part
                 if not part:
                     selector.unregister(key.fileobj)
             if sum(map(len, said.values())) > _LONGEST:
-                raise _TooMuchError
+                raise ProgramError(f"{process.args[0]} writes without end")
     return tuple(said.values())

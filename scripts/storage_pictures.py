@@ -14,7 +14,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from keras_efficient.networks.reference import MNIST_2KB
+from keras_efficient.networks.build import MNIST_2KB
 from keras_efficient.storage import exact_slack
 from keras_efficient.storage.planner.occupancy import deaths_by_pixel
 from keras_efficient.storage.sparse import encodings, kernel_streams

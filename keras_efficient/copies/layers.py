@@ -1,7 +1,5 @@
 """One layer again: the same configuration, weights and statistics."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

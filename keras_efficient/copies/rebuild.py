@@ -1,7 +1,5 @@
 """Calls the operations of a model again, with others in the place of some."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,8 +20,9 @@ from keras_efficient.reading.read import is_connected, read_model
 from keras_efficient.reading.run import filled
 from keras_efficient.reading.value import Value
 
-# The layer that takes another one's place, and the values of the variables of it, or of the layer inside a wrapper.
-Replacement = tuple[keras.layers.Layer, list]
+# The layer that takes another one's place, and the values of the variables of it, or of the layer inside a wrapper;
+# or a function of tensors, without values.
+Replacement = tuple[Any, list]
 
 
 def check_model(model: Any) -> None:
@@ -105,12 +104,12 @@ def replace_layers(
     made: dict[int, tuple[Any, Any, list | None]] = {}
     copy = _Replacing(model, replace, made, shapes).run()
     for old, new, values in made.values():
-        if values is not None:
+        if values:
             # A wrapper comes with the values of what it wraps: its own masks are new.
             target = new.layer if len(values) != len(new.variables) else new
             assign_all(target.variables, values)
             finish(target)
-        elif not is_connected(old):
+        elif values is None and not is_connected(old):
             carry_weights(old, new)
     return copy
 

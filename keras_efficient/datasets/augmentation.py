@@ -1,13 +1,12 @@
 """Many different copies from one set of training images: elastic distortion, and flips."""
 
-from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from keras_efficient.datasets.checks import random_seed, whole_number
-from keras_efficient.datasets.displacement import Displacement
-from keras_efficient.datasets.warping import IDENTITY, INTERPOLATIONS, Affine, grid, warp
+from keras_efficient.datasets.warping import IDENTITY, INTERPOLATIONS, Affine, Displacement, grid, warp
 
 
 def elastic(
@@ -60,12 +59,12 @@ def elastic(
     displacement = Displacement(images.shape[1:3], kernel_size, sigma, alpha, noise_seed)
     maps = (affine or IDENTITY).draw(len(result), np.random.default_rng(affine_seed))
     planes = images if images.ndim == 4 else images[..., np.newaxis]
-    for start, stop, first in _chunks(copies, len(images), chunk_size):
-        place = slice(first + start, first + stop)
+    for copy, start in product(range(copies), range(0, len(images), chunk_size)):
+        chunk, first = planes[start : start + chunk_size], copy * len(images) + start
+        place = slice(first, first + len(chunk))
         coordinates = grid(maps[place], *images.shape[1:3])
-        coordinates += displacement.draw(stop - start)
-        warped = warp(planes[start:stop], coordinates, interpolation)
-        result[place] = warped.reshape(-1, *images.shape[1:])
+        coordinates += displacement.draw(len(chunk))
+        result[place] = warp(chunk, coordinates, interpolation).reshape(-1, *images.shape[1:])
     return result
 
 
@@ -99,13 +98,6 @@ def flipped(x: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Images (n, rows, columns[, channels]), each turned from left to right with probability 1/2."""
     turned = random.random(len(x)) < 0.5
     return np.where(turned.reshape(-1, *[1] * (x.ndim - 1)), x[:, :, ::-1], x)
-
-
-def _chunks(copies: int, images: int, chunk_size: int) -> Iterator[tuple[int, int, int]]:
-    """(start, stop, first): a range of images, and where the results of its copy begin."""
-    for copy in range(copies):
-        for start in range(0, images, chunk_size):
-            yield start, min(start + chunk_size, images), copy * images
 
 
 def _floating(images: np.ndarray) -> np.ndarray:

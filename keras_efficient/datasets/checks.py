@@ -21,8 +21,8 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
     return number
 
 
-def finite_number(name: str, value: Any, least: float = 0.0, above: bool = False) -> float:
-    """`value` as a float, when it is finite and at least (with `above`: more than) `least`.
+def finite_number(name: str, value: Any, above: bool = False) -> float:
+    """`value` as a float, when it is finite and at least (with `above`: more than) 0.
 
     Raises:
         TypeError: not a real number.
@@ -30,8 +30,8 @@ def finite_number(name: str, value: Any, least: float = 0.0, above: bool = False
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"`{name}` must be a number. Received: {name}={value!r}")
-    if not math.isfinite(value) or value < least or (above and value == least):
-        bound = f"more than {least:g}" if above else f"at least {least:g}"
+    if not math.isfinite(value) or value < 0 or (above and value == 0):
+        bound = "more than 0" if above else "at least 0"
         raise ValueError(f"`{name}` must be finite and {bound}. Received: {name}={value!r}")
     return float(value)
 

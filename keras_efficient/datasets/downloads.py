@@ -1,7 +1,5 @@
 """Files of a data set: from a folder, or downloaded, checked and kept by Keras."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import Iterator

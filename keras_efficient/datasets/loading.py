@@ -1,20 +1,20 @@
 """`load_dataset`: a data set by name, split and scaled."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from keras_efficient.datasets.checks import random_seed, whole_number
-from keras_efficient.datasets.flowers import SIZE as FLOWER_SIZE
-from keras_efficient.datasets.flowers import read_flowers
 from keras_efficient.datasets.penguins import read_penguins
 from keras_efficient.datasets.sources import (
+    FLOWER_SIZE,
     RawData,
     Source,
     read_cifar10,
     read_digits,
-    read_fashion_mnist,
+    read_flowers,
     read_mnist,
 )
 from keras_efficient.datasets.splits import Dataset, drawn_mask
@@ -22,10 +22,10 @@ from keras_efficient.datasets.splits import Dataset, drawn_mask
 SOURCES = {
     "digits": Source(read_digits, classes=10, validation=287),
     "mnist": Source(read_mnist, classes=10, validation=10_000),
-    "fashion_mnist": Source(read_fashion_mnist, classes=10, validation=10_000),
+    "fashion_mnist": Source(partial(read_mnist, name="fashion_mnist"), classes=10, validation=10_000),
     "cifar10": Source(read_cifar10, classes=10, validation=10_000),
-    "penguins": Source(lambda data_dir: RawData(*read_penguins(data_dir)), 3, validation=100, in_order=True),
-    "flowers": Source(lambda data_dir: RawData(*read_flowers(data_dir)), 5, validation=80),
+    "penguins": Source(read_penguins, classes=3, validation=100, in_order=True),
+    "flowers": Source(read_flowers, classes=5, validation=80),
 }
 DATASETS = tuple(SOURCES)
 
@@ -72,7 +72,10 @@ def load_dataset(
     if validation is not None:
         validation = whole_number("validation", validation, 1)
     if image_size is not None:
-        source = _resized(name, source, whole_number("image_size", image_size, 1, FLOWER_SIZE))
+        size = whole_number("image_size", image_size, 1, FLOWER_SIZE)
+        if name != "flowers":
+            raise ValueError(f"`image_size` is for the flowers only. Received: name={name!r}, image_size={size}")
+        source = source._replace(read=partial(read_flowers, size=size))
     raw = _matching(source.read(_folder(data_dir)), name, source.classes)
     size = whole_number("validation", validation or source.validation, 1, len(raw.x) - 1)
     val = drawn_mask(len(raw.x), size, seed)
@@ -94,12 +97,6 @@ def _source(name: str) -> Source:
     if name not in SOURCES:
         raise ValueError(f"`name` must be one of {', '.join(DATASETS)}. Received: name={name!r}")
     return SOURCES[name]
-
-
-def _resized(name: str, source: Source, size: int) -> Source:
-    if name != "flowers":
-        raise ValueError(f"`image_size` is for the flowers only. Received: name={name!r}, image_size={size}")
-    return source._replace(read=lambda data_dir: RawData(*read_flowers(data_dir, size)))
 
 
 def _folder(data_dir: str | os.PathLike | None) -> Path | None:

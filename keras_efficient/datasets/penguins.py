@@ -1,7 +1,5 @@
 """The penguins: a table of 333 birds of three species, in the order of the seed study."""
 
-from __future__ import annotations
-
 import csv
 import io
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_efficient.datasets.downloads import fetched
+from keras_efficient.datasets.sources import RawData
 
 FILENAME = "penguins.csv"
 URL = "https://raw.githubusercontent.com/allisonhorst/palmerpenguins/main/inst/extdata/penguins.csv"
@@ -39,7 +38,7 @@ ORDER = """
 """
 
 
-def read_penguins(data_dir: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def read_penguins(data_dir: Path | None) -> RawData:
     """Features (300, 12) and (33, 12), species; `penguins.csv` in `data_dir`, or a download with a checksum.
 
     Features: island (3, one-hot), bill length / 50 mm, bill depth / 20 mm, flipper length / 200 mm, body mass /
@@ -55,7 +54,7 @@ def read_penguins(data_dir: Path | None) -> tuple[np.ndarray, np.ndarray, np.nda
         y = np.array([SPECIES.index(row["species"]) for row in chosen])
     except (ValueError, TypeError, csv.Error) as error:  # no text, other columns, a cell that is no number
         raise ValueError(f"{path} must hold the 344 rows of palmerpenguins. Received: {error}") from error
-    return x[:-TEST], y[:-TEST], x[-TEST:], y[-TEST:]
+    return RawData(x[:-TEST], y[:-TEST], x[-TEST:], y[-TEST:])
 
 
 def _row(rows, number):

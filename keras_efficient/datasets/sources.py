@@ -1,13 +1,14 @@
 """Where each data set comes from: one function each, returning `RawData`."""
 
 import io
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from keras_efficient.datasets.downloads import downloading, existing_file
+from keras_efficient.datasets.downloads import downloading, existing_file, fetched
 from keras_efficient.datasets.splits import drawn_mask
 from keras_efficient.outside_files import check_archive_size
 
@@ -49,14 +50,18 @@ def read_digits(data_dir: Path | None) -> RawData:
     return RawData(x[~test], digits.target[~test], x[test], digits.target[test])
 
 
-def read_mnist(data_dir: Path | None) -> RawData:
-    """MNIST: `mnist.npz` with x_train, y_train, x_test, y_test, or a download through Keras."""
-    return _keras_arrays("mnist", data_dir)
-
-
-def read_fashion_mnist(data_dir: Path | None) -> RawData:
-    """Fashion-MNIST: `fashion_mnist.npz`, the same keys as `mnist.npz`, or a download."""
-    return _keras_arrays("fashion_mnist", data_dir)
+def read_mnist(data_dir: Path | None, name: str = "mnist") -> RawData:
+    """MNIST or Fashion-MNIST: `NAME.npz` with x_train, y_train, x_test, y_test, or a download through Keras."""
+    filename = f"{name}.npz"
+    if data_dir is None:
+        return _download(name, filename)
+    raw = RawData(*read_npz(data_dir, filename, ("x_train", "y_train", "x_test", "y_test")))
+    for x in (raw.x, raw.x_test):
+        if x.dtype != np.uint8 or x.ndim != 3:
+            raise ValueError(
+                f"The images of {filename} must be uint8 (n, rows, columns). Received: {x.dtype} {x.shape}"
+            )
+    return raw
 
 
 def read_cifar10(data_dir: Path | None) -> RawData:
@@ -103,22 +108,56 @@ def read_npz(data_dir: Path, filename: str, keys: tuple[str, ...]) -> list[np.nd
         raise ValueError(f"{path} must be an .npz file with the arrays {', '.join(keys)}. Received: {error}") from error
 
 
-def _keras_arrays(name: str, data_dir: Path | None) -> RawData:
-    filename = f"{name}.npz"
-    if data_dir is None:
-        return _download(name, filename)
-    raw = RawData(*read_npz(data_dir, filename, ("x_train", "y_train", "x_test", "y_test")))
-    for x in (raw.x, raw.x_test):
-        if x.dtype != np.uint8 or x.ndim != 3:
-            raise ValueError(
-                f"The images of {filename} must be uint8 (n, rows, columns). Received: {x.dtype} {x.shape}"
-            )
-    return raw
-
-
 def _download(name: str, filename: str) -> RawData:
     import keras  # slow to import, and needed for a download only
 
     with downloading(name, filename):
         (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
     return RawData(x, y.reshape(-1), x_test, y_test.reshape(-1))
+
+
+FLOWERS_FILE = "flowers_180.tar"
+FLOWERS_URL = "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz"
+FLOWERS_SHA256 = "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c"  # as in TensorFlow Datasets
+FLOWERS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
+FLOWERS_TEST = 50
+FLOWER_SIZE = 180
+
+
+def read_flowers(data_dir: Path | None, size: int = FLOWER_SIZE) -> RawData:
+    """Images (n, size, size, 3), float32 from -1 to 1 (byte / 127.5 - 1), and kinds.
+
+    They come from `flowers_180.tar` in `data_dir`, photographs of 180 x 180 pixels, or from the download of
+    218 MiB, photographs of up to 500 pixels. Both are tars of JPEG images, each in a folder with the name of its
+    kind; they are resized to `size`. The 50 test images are always the same.
+
+    Source: the TensorFlow team's flower_photos, CC BY.
+    """
+    path = fetched(data_dir, FLOWERS_FILE, FLOWERS_URL, FLOWERS_SHA256)
+    try:
+        with tarfile.open(path) as archive:
+            photographs = dict(_photographs(archive, size))
+        # By kind and file name, whatever the folders above, so that both tars give the same test images.
+        x, y = (np.stack(part) for part in zip(*(photographs[place] for place in sorted(photographs)), strict=True))
+    except (tarfile.TarError, OSError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"{path} must be a tar of JPEG images in folders {', '.join(FLOWERS)}. Received: {error}"
+        ) from error
+    test = drawn_mask(len(x), min(FLOWERS_TEST, len(x) // 2), seed=0)
+    x = x.astype("float32") / 127.5 - 1
+    return RawData(x[~test], y[~test], x[test], y[test])
+
+
+def _photographs(
+    archive: tarfile.TarFile, size: int
+) -> Iterator[tuple[tuple[str, str], tuple[np.ndarray, np.ndarray]]]:
+    """((kind, file name), (pixels, number of the kind)) in the order of the archive."""
+    from PIL import Image
+
+    for member in archive:
+        if member.isfile() and member.name.endswith(".jpg"):
+            kind, name = member.name.split("/")[-2:]
+            file = archive.extractfile(member)
+            assert file is not None  # only of what is no file
+            image = Image.open(io.BytesIO(file.read())).convert("RGB")
+            yield (kind, name), (np.asarray(image.resize((size, size))), np.array(FLOWERS.index(kind)))

@@ -1,6 +1,7 @@
 """Keras models from descriptions, the networks known by name and the reference architectures."""
 
-from keras_efficient.networks.architectures import (
+from keras_efficient.networks.architectures.keras_builder import stage_names
+from keras_efficient.networks.architectures.models import (
     acdc_convolution,
     bottleneck_convolution,
     build_architecture,
@@ -8,13 +9,11 @@ from keras_efficient.networks.architectures import (
     mobilenet_v2,
     resnet8,
     resnet18,
-    stage_names,
     tiny_convnet,
     wide_resnet,
 )
-from keras_efficient.networks.build import build_network
+from keras_efficient.networks.build import DIGITS, MNIST_2KB, build_network
 from keras_efficient.networks.compression import Compression, compress
-from keras_efficient.networks.reference import DIGITS, MNIST_2KB
 
 __all__ = [
     "DIGITS",

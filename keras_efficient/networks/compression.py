@@ -1,7 +1,6 @@
 """`compress`: a trained dense layer becomes a structured one, by least squares."""
 
-from __future__ import annotations
-
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,13 +9,11 @@ import numpy as np
 from keras import activations
 
 from keras_efficient import layers
-from keras_efficient.copies.layers import carry_weights, copy_of
-from keras_efficient.copies.rebuild import Rebuilder, check_model
+from keras_efficient.copies.rebuild import check_model, replace_layers
 from keras_efficient.kinds.factors import monarch_sizes
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
 from keras_efficient.layers.kronecker.factored_layer import FactoredLayer
-from keras_efficient.reading.graph import Node
-from keras_efficient.reading.read import is_connected, read_model
+from keras_efficient.reading.read import read_model
 
 DENSE = (keras.layers.Dense, layers.DenseQ)
 SWEEPS = 30  # of the alternating fits
@@ -72,7 +69,8 @@ def compress(model: keras.Model, layer: str | keras.layers.Layer, into: keras.la
     old = find_dense(model, layer)
     check_into(into, old)
     made, activation = new_layers(old, into)
-    copy = Compressing(model, old, [made, *activation]).run()
+    # Its weights are fitted, not carried over.
+    copy = replace_layers(model, lambda layer: (chained(made, *activation), []) if layer is old else None)
     kernel, bias = kernel_and_bias(old)
     fit(made, kernel, bias)
     return Compression(copy, relative_error(made, kernel))
@@ -120,33 +118,9 @@ def new_layers(old: keras.layers.Layer, into: keras.layers.Layer) -> tuple[keras
     return made, [keras.layers.Activation(old.activation, name=f"{old.name}_activation")] if behind else []
 
 
-class Compressing(Rebuilder):
-    """A copy of a model, inner ones included, with other layers in the place of one."""
-
-    def __init__(self, model: keras.Model, old: keras.layers.Layer, new: list[keras.layers.Layer]):
-        super().__init__(model)
-        self.old, self.new = old, new
-        self.copies: dict[int, tuple[Any, Any]] = {}
-
-    def call(self, node: Node, args: tuple, kwargs: dict[str, Any]) -> Any:
-        operation = node.operation
-        if operation is self.old:
-            y = args[0]
-            for each in self.new:
-                y = each(y)
-            return y
-        if id(operation) not in self.copies:
-            inner = is_connected(operation)
-            copy = Compressing(operation, self.old, self.new).run() if inner else copy_of(operation)
-            self.copies[id(operation)] = (operation, copy)
-        return self.copies[id(operation)][1](*args, **kwargs)
-
-    def run(self) -> keras.Model:
-        copy = super().run()
-        for source, target in self.copies.values():
-            if not is_connected(source):
-                carry_weights(source, target)
-        return copy
+def chained(*parts: keras.layers.Layer) -> Callable[[Any], Any]:
+    """Layers one after the other, as a function."""
+    return lambda x: functools.reduce(lambda y, part: part(y), parts, x)
 
 
 def fit(layer: keras.layers.Layer, kernel: np.ndarray, bias: np.ndarray) -> None:
@@ -170,10 +144,6 @@ def low_rank(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
         np.pad(each, ((0, 0), (0, rank - each.shape[1]))) for each in (u[:, :rank] * root, v[:rank].T * root)
     )
     return left, right
-
-
-def low_rank_factors(layer: layers.LowRankDense, matrix: np.ndarray) -> list[np.ndarray]:
-    return list(low_rank(matrix, layer.rank))
 
 
 def block_rows(matrix: np.ndarray, p: int, q: int) -> np.ndarray:
@@ -283,7 +253,7 @@ def relative_error(layer: keras.layers.Layer, kernel: np.ndarray) -> float:
 
 
 FITS = {
-    layers.LowRankDense: low_rank_factors,
+    layers.LowRankDense: lambda layer, matrix: list(low_rank(matrix, layer.rank)),
     layers.PHMDense: kronecker_factors,
     layers.MonarchDense: monarch_factors,
     layers.LPHMDense: low_rank_kronecker_factors,

@@ -158,10 +158,5 @@ def _wrapped(operation: Callable[..., Tensor], first: int | Tensor, second: int 
 def as_word(value: int | Tensor) -> Tensor:
     """An integer modulo 2^32, or an integer tensor, as an int32 tensor with the same bits."""
     if isinstance(value, (int, np.integer)):
-        return ops.convert_to_tensor(_signed(int(value)), dtype="int32")
+        return ops.convert_to_tensor((int(value) + 2**31) % 2**32 - 2**31, dtype="int32")
     return ops.cast(value, "int32")
-
-
-def _signed(word):
-    """The int32 with the bits of `word` modulo 2^32."""
-    return (word + 2**31) % 2**32 - 2**31

@@ -35,7 +35,7 @@ def kronecker_sum(x: Tensor, a: Tensor, b: Tensor, between: Between = None) -> T
     if is_second_first(FactorSizes(p, q, s, t)):
         u = _columns(x, ops.reshape(ops.transpose(b, (2, 0, 1)), (t, terms * s)))
         u = _swap(passed(between, 0, u), q, terms, s)  # (batch s, q terms)
-        return _swap_back(ops.matmul(u, _stacked(a)), s, p)
+        return ops.reshape(_transposed(ops.matmul(u, _stacked(a)), s, p), (-1, p * s))  # from (batch s, p)
     v = _columns(_transposed(x, q, t), ops.reshape(ops.transpose(a, (2, 0, 1)), (q, terms * p)))
     v = _swap(passed(between, 0, v), t, terms, p)  # (batch p, t terms)
     return ops.reshape(ops.matmul(v, _stacked(b)), (-1, p * s))
@@ -120,11 +120,6 @@ def _transposed(x, rows, columns):
 def _swap(u, outer, terms, inner):
     """(batch outer, terms inner) as (batch inner, outer terms)."""
     return ops.reshape(_transposed(u, outer * terms, inner), (-1, outer * terms))
-
-
-def _swap_back(y, inner, outer):
-    """(batch inner, outer) as (batch, outer inner)."""
-    return ops.reshape(_transposed(y, inner, outer), (-1, outer * inner))
 
 
 def _stacked(factors):

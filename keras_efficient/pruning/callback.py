@@ -1,7 +1,5 @@
 """PruningCallback: masks that follow the training."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

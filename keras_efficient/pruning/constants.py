@@ -1,7 +1,5 @@
 """Which channels of a trained model always have the same value."""
 
-from __future__ import annotations
-
 from typing import Any, TypeAlias
 
 import keras
@@ -83,7 +81,8 @@ def _behind(node, before):
     if is_producer(node) or is_thin(node):
         found = _silent_filters(layer, is_thin(node))
         if is_thin(node) and before is not None:
-            found = _either(found, _passed_on(node, *before))
+            other = _passed_on(node, *before)
+            found = found[0] | other[0], np.where(found[0], found[1], other[1])
         return found
     return _passed_on(node, *before) if before is not None and passes_channels(node) else None
 
@@ -109,10 +108,6 @@ def _passed_on(node, constant, values):
     y = ops.convert_to_numpy(run_nodes([node], {value: x})[output]).reshape(-1, len(values))
     constant = constant & (y == y[0]).all(axis=0)
     return constant, np.where(constant, y[0], 0)
-
-
-def _either(one, other):
-    return one[0] | other[0], np.where(one[0], one[1], other[1])
 
 
 def _is_elementwise(activation: Any) -> bool:

@@ -1,7 +1,5 @@
 """remove_filters: a smaller model without the filters that are zero."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import keras
@@ -10,7 +8,7 @@ import numpy as np
 from keras_efficient.copies.rebuild import check_model, replace_layers
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.kind import TRAINING_ONLY
-from keras_efficient.layers.pruning.channels import PrunedChannels
+from keras_efficient.layers.pruning.prunable import PrunedChannels
 from keras_efficient.pruning.constants import Constants, is_producer, kernel_and_bias, passes_channels
 from keras_efficient.pruning.strip import strip_pruning
 from keras_efficient.pruning.updates import prunable_layers

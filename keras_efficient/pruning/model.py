@@ -1,7 +1,5 @@
 """prune_model: wrap the layers of a whole model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Container, Iterable
 from typing import Any
 
@@ -10,9 +8,8 @@ import keras
 from keras_efficient.copies.layers import copy_of
 from keras_efficient.copies.rebuild import check_model, replace_layers
 from keras_efficient.kinds.kind import CHANNELS
-from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import check_prunable, divide, output_axes, prunable_weights, refusal
-from keras_efficient.layers.pruning.prunable import Prunable
+from keras_efficient.layers.pruning.prunable import Prunable, PrunedChannels
 from keras_efficient.layers.pruning.schedules import Schedule, check_schedule
 from keras_efficient.layers.pruning.structures import Structure, check_structure
 from keras_efficient.quantization.own_model.fusion import folds
@@ -43,9 +40,6 @@ def prune_model(
             has a kernel, can be pruned and, for whole filters, is not the last one.
         structure, scope, monotone: See `Prunable`. With `pruning.Filters()` a BatchNormalization behind a
             pruned layer is wrapped, too, so that its channels go with the filters.
-
-    Returns:
-        The wrapped model.
 
     Raises:
         TypeError: If the model is neither Functional nor Sequential, or an argument is something else.
@@ -143,14 +137,9 @@ def _normalizations(model: keras.Model, chosen: Container[int]) -> dict[int, ker
     return followers
 
 
-def _passes_on(node: Node) -> bool:
-    """Whether a node may stand between filters and their normalization."""
-    return node.kind.prunes == CHANNELS and not folds(node)
-
-
 def _source(graph: ModelGraph, node: Node) -> Any:
     """The operation that gives the channels of a node, but for what works on each of them alone."""
     maker: Node | None = node
-    while maker is node or maker is not None and _passes_on(maker):
+    while maker is node or maker is not None and maker.kind.prunes == CHANNELS and not folds(maker):
         maker = graph.makers.get(maker.inputs[0]) if len(maker.inputs) == 1 else None
     return maker and maker.operation

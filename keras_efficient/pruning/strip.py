@@ -1,14 +1,11 @@
 """strip_pruning: a plain model with the zeros in its weights."""
 
-from __future__ import annotations
-
 import keras
 
 from keras_efficient.copies.layers import copy_of
 from keras_efficient.copies.rebuild import replace_layers
-from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import described
-from keras_efficient.layers.pruning.prunable import Prunable, effective_value
+from keras_efficient.layers.pruning.prunable import Prunable, PrunedChannels, effective_value
 from keras_efficient.quantization.modes import quantized_layers
 from keras_efficient.reading.keras_private import layers_within
 
@@ -49,7 +46,8 @@ def check_grids(layer: Prunable) -> None:
         for quantizer in part.quantizers
         if getattr(quantizer.weight, "pruning_mask", None) is not None
     ]
-    widths += [("coordinate", part.coordinate_bits) for part in layers_within(layer) if _rounds_coordinates(part)]
+    coordinates = (getattr(part, "coordinate_bits", None) for part in layers_within(layer))
+    widths += [("coordinate", bits) for bits in coordinates if bits is not None]
     for name, bits in widths:
         if bits <= 2:
             raise ValueError(
@@ -57,7 +55,3 @@ def check_grids(layer: Prunable) -> None:
                 "zero, so that the pruned weights can not be told from the others without their mask. Right would be "
                 "at least 3 bits, or to keep the wrapper"
             )
-
-
-def _rounds_coordinates(layer):
-    return getattr(layer, "coordinate_bits", None) is not None

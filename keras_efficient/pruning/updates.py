@@ -1,7 +1,5 @@
 """Making masks anew, kernel by kernel or over a whole model."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +8,8 @@ import numpy as np
 from keras import ops
 
 from keras_efficient.kinds.arguments import integer
-from keras_efficient.layers.pruning.channels import PrunedChannels
 from keras_efficient.layers.pruning.kernels import PrunedKernel
-from keras_efficient.layers.pruning.prunable import Prunable
+from keras_efficient.layers.pruning.prunable import Prunable, PrunedChannels
 from keras_efficient.quantization.modes import layers_of
 from keras_efficient.type_aliases import Tensor
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
-from keras_efficient.copies.exclusions import copy_exclusions
+from keras_efficient.copies.compiling import copy_exclusions
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.layers.quantized.quantizer import Quantizer

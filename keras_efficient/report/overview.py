@@ -1,7 +1,7 @@
-"""The top and the bottom of the page: what was chosen, in one sentence and four numbers."""
+"""What was chosen, in one sentence and four numbers; the network; how to get it again."""
 
 from keras_efficient.report import numbers
-from keras_efficient.report.markup import Html, join, paragraph, tag
+from keras_efficient.report.markup import Html, details, join, paragraph, section, tag
 
 
 def page_title(result: dict) -> str:
@@ -20,7 +20,12 @@ def overview(result: dict) -> Html:
     """Title, headline sentence, cards, and why two of the cards differ."""
     cards = tag("div", _bytes_card(result["best"]), *_accuracy_cards(result), class_="cards")
     headline = tag("p", *_headline(result), class_="lead")
-    return join(tag("h1", page_title(result)), headline, cards, _optimism())
+    optimism = paragraph(
+        "A validation accuracy that won a selection is optimistic: part of it is luck on these "
+        "very samples. The expected accuracy draws it towards the mean of its stage's trials, by "
+        "the share of their spread that is sampling noise. Test data played no part in any choice."
+    )
+    return join(tag("h1", page_title(result)), headline, cards, optimism)
 
 
 def _headline(result: dict) -> list[object]:
@@ -84,17 +89,112 @@ def _samples(number: int | None, loss: float | None) -> str:
     return f"{counted}loss {numbers.loss(loss)}"
 
 
-def _optimism() -> Html:
-    return paragraph(
-        "A validation accuracy that won a selection is optimistic: part of it is luck on these "
-        "very samples. The expected accuracy draws it towards the mean of its stage's trials, by "
-        "the share of their spread that is sampling noise. Test data played no part in any choice."
-    )
-
-
 def footer(result: dict) -> Html:
     """When the run ended, and with which release."""
     release = (result.get("versions") or {}).get("keras_efficient")
     made = f"keras_efficient {release}" if release else "keras_efficient"
     ended = f", run finished {result['finished_date']}" if result.get("finished_date") else ""
     return tag("footer", f"Made by {made}{ended}. This page loads nothing from elsewhere.")
+
+
+MANY_ITEMS = 40  # a network of more items is folded
+WORDS = {
+    "A": "average pooling",
+    "M": "max pooling",
+    "C": "convolution",
+    "CN": "linear convolution",
+    "T": "depthwise convolution",
+    "DSC": "separable convolution",
+    "R": "residual block",
+    "F": "dense",
+    "S": "dense, linear",
+    "Q": "quantizer",
+    "N": "noise",
+    "D": "dropout",
+}
+
+
+def network(result: dict) -> Html:
+    """The description, item by item, below the shape of the input."""
+    items, ends = result.get("network"), _ends(result)
+    if not items:
+        unknown = "A builder function made the model, so there is no description to show."
+        return section("The network", paragraph(ends + unknown))
+    chain = tag("ol", *map(_item, items), class_="chain")
+    if len(items) > MANY_ITEMS:
+        chain = details(f"Show all {len(items)} items", chain)
+    return section("The network", paragraph(ends), chain)
+
+
+def _ends(result: dict) -> str:
+    shape, classes = result.get("input_shape"), result.get("classes")
+    entry = f"Input: {' × '.join(map(str, shape))}. " if shape else ""
+    return entry + (f"Classes: {classes}. " if classes else "")
+
+
+def _item(item: object) -> Html:
+    if isinstance(item, dict):  # a Keras layer object
+        return tag("li", item.get("class_name", "layer"), tag("code", "Keras layer"))
+    if not isinstance(item, list) or not item:
+        return tag("li", tag("code", item))
+    return tag("li", WORDS.get(str(item[0]), item[0]), tag("code", " ".join(map(str, item))))
+
+
+STAGE_SETTINGS = ["epochs", "learning_rate", "decay", "batch_size"]
+CALL = """import keras_efficient as ke
+
+{network}
+stages = [
+{stages}
+]
+selection = ke.train_network(network, data, stages, "directory", rule={rule!r}, seed={seed!r})
+"""
+
+
+def reproduction(result: dict) -> Html:
+    """Seed, rule, data and versions, and the call that used them."""
+    facts = [join(tag("dt", name), tag("dd", value)) for name, value in _facts(result)]
+    promise = paragraph("The same data, settings, seed and versions give the same network.")
+    call = tag("pre", tag("code", python_call(result)))
+    remark = paragraph("Stage settings that result.json does not hold, such as the optimizer, are left out here.")
+    folded = details("The same run from Python", call, remark)
+    return section("How to reproduce", tag("dl", *facts), promise, folded)
+
+
+def _facts(result: dict) -> list[tuple[str, str]]:
+    versions = (result.get("versions") or {}).items()
+    return [
+        ("Data", _data(result.get("dataset") or {})),
+        ("Seed", numbers.setting(result.get("seed"))),
+        ("Selection rule", numbers.setting(result.get("rule"))),
+        ("Backend", numbers.setting(result.get("backend"))),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in versions) or numbers.DASH),
+    ]
+
+
+def _data(data: dict) -> str:
+    parts = [part for part in ("train", "validation", "test") if numbers.is_number(data.get(part))]
+    sizes = ", ".join(f"{numbers.count(data[part])} {part}" for part in parts)
+    return ": ".join(filter(None, [data.get("name"), sizes])) or numbers.DASH
+
+
+def python_call(result: dict) -> str:
+    """The call of `train_network` with what result.json records."""
+    return CALL.format(
+        network=_network_lines(result.get("network")),
+        stages="\n".join(f"    {_stage_call(stage)}," for stage in result["stages"]),
+        rule=result.get("rule") or "score",
+        seed=result.get("seed") or 0,
+    )
+
+
+def _stage_call(stage: dict) -> str:
+    settings = [f"{key}={stage[key]!r}" for key in STAGE_SETTINGS if stage.get(key) is not None]
+    arguments = [repr(stage.get("mode")), f"trials={len(stage['trials'])}", *settings]
+    return f"ke.Stage({', '.join(arguments)})"
+
+
+def _network_lines(network: list | None) -> str:
+    if not network:
+        return "network = build_model  # your builder function"
+    return "\n".join(["network = [", *(f"    {item!r}," for item in network), "]"])

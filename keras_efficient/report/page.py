@@ -4,15 +4,11 @@ import os
 from pathlib import Path
 
 from keras_efficient.files import write_text
-from keras_efficient.report.byte_bars import byte_bars
 from keras_efficient.report.markup import escape, join, tag
-from keras_efficient.report.network import network
-from keras_efficient.report.overview import footer, overview, page_title
-from keras_efficient.report.quantizers import diagnostics
-from keras_efficient.report.reproduction import reproduction
+from keras_efficient.report.overview import footer, network, overview, page_title, reproduction
+from keras_efficient.report.quantizers import diagnostics, scale_paths
 from keras_efficient.report.result import check_result
-from keras_efficient.report.scales import scale_paths
-from keras_efficient.report.storage import storage_table
+from keras_efficient.report.storage import byte_bars, storage_table
 from keras_efficient.report.style import STYLE
 from keras_efficient.report.trial_tables import trial_tables
 from keras_efficient.report.trials import curves, selection

@@ -1,10 +1,15 @@
-"""The quantizers of the chosen network: saturated codes and parked scales."""
+"""The quantizers of the chosen network: saturated codes, parked scales, and what training did to the scales."""
 
 from typing import Any
 
 from keras_efficient.report import numbers
 from keras_efficient.report.markup import Column, Html, paragraph, section, table
+from keras_efficient.report.result import chosen_trial, named_stages
 
+_SCALE_NAMES = [
+    Column("layer", lambda row: row["name"][0], "text"),
+    Column("scale", lambda row: row["name"][1], "text"),
+]
 SATURATED = 0.25  # more codes than this at the ends of their range are worth a look
 
 
@@ -56,7 +61,10 @@ def _columns() -> list[Column]:
         Column("parked", lambda row: "yes" if is_parked(row) else "", "text"),
         Column("saturated", lambda row: numbers.percent(row.get("saturated"), 1), warns=is_saturated),
         Column("zeros", lambda row: numbers.percent(row.get("zeros"), 1)),
-        Column("codes used", _codes),
+        Column(
+            "codes used",
+            lambda row: f"{numbers.count(row.get('used_codes'))} of {numbers.count(row.get('possible_codes'))}",
+        ),
     ]
 
 
@@ -66,5 +74,30 @@ def _bits(row: dict) -> str:
     return f"{numbers.count(row.get('bits'))}{sign}"
 
 
-def _codes(row: dict) -> str:
-    return f"{numbers.count(row.get('used_codes'))} of {numbers.count(row.get('possible_codes'))}"
+def scale_paths(result: dict) -> Html:
+    """A row for each scale of the chosen trials. Nothing when no stage had scales."""
+    named = [(name, _scales(stage)) for name, stage in named_stages(result)]
+    stages = [(name, scales) for name, scales in named if scales]
+    if not stages:
+        return Html()
+    explanation = paragraph(
+        "log2 of the scales in the chosen trials: after calibration (start), and after training "
+        "(end). Frozen scales do not move."
+    )
+    columns = [column for index, (name, _) in enumerate(stages) for column in _pair(index, name)]
+    names = dict.fromkeys(name for _, scales in stages for name in scales)  # a set keeps no order
+    rows = [{"name": name, "stages": [scales.get(name, {}) for _, scales in stages]} for name in names]
+    return section("Scales", explanation, table([*_SCALE_NAMES, *columns], rows))
+
+
+def _scales(stage: dict) -> dict[tuple[str, str], dict]:
+    scales = (chosen_trial(stage) or {}).get("scales") or []
+    return {(str(scale.get("layer")), str(scale.get("weight"))): scale for scale in scales}
+
+
+def _pair(index: int, name: str) -> list[Column]:
+    stage = name.partition(":")[0].lower()
+    return [
+        Column(f"{stage} start", lambda row: numbers.signed(row["stages"][index].get("start"), 4)),
+        Column(f"{stage} end", lambda row: numbers.signed(row["stages"][index].get("end"), 4)),
+    ]

@@ -52,14 +52,11 @@ def check_result(result: object, place: str = "") -> dict:
     if not isinstance(result.get("best"), dict):
         found = result.get("best")
         raise ValueError(f"`result` must have a dict `best`, the choice. {received} best={found!r}")
-    if not _are_stages(result.get("stages")):
+    stages = result.get("stages")
+    if not (_are_dicts(stages) and all(_are_dicts(stage.get("trials")) for stage in stages)):
         shape = "a list `stages` of dicts, each with a list `trials` of dicts"
         raise ValueError(f"`result` must have {shape}. {received} other stages")
     return result
-
-
-def _are_stages(stages: object) -> bool:
-    return _are_dicts(stages) and all(_are_dicts(stage.get("trials")) for stage in stages)
 
 
 def _are_dicts(items: object) -> TypeGuard[list[dict]]:

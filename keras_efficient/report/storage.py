@@ -1,9 +1,10 @@
-"""The storage table: one row a layer, and the sums."""
+"""The storage table, one row a layer, and the same bytes as bars: weight bytes and working bytes of each layer."""
 
+from functools import partial
 from typing import Any
 
 from keras_efficient.report import numbers
-from keras_efficient.report.markup import Column, Html, details, paragraph, section, table
+from keras_efficient.report.markup import Column, Html, details, paragraph, section, table, tag
 
 UNKNOWN = "The model has layers without a known price, so there is no table of bytes."
 MANY = 40  # a table of more layers is folded
@@ -26,7 +27,9 @@ def storage_table(result: dict) -> Html:
     rows = storage_rows(result)
     if not rows:
         return section("Storage", paragraph(UNKNOWN))
-    written = table(_columns(rows), [*rows, _total(result["storage"])], row_class=_row_class)
+    written = table(
+        _columns(rows), [*rows, _total(result["storage"])], row_class=lambda row: "total" if "is_total" in row else ""
+    )
     if len(rows) > MANY:
         written = details(f"Show all {len(rows)} layers", written)
     return section("Storage", _explanation(result["storage"]), written)
@@ -36,10 +39,6 @@ def _total(storage: dict) -> dict:
     sums = {key: storage.get(key) for key in ("parameters", "weight_bytes", "mult_adds")}
     peak = {"working_bytes": storage.get("activation_bytes")}
     return {"title": "total", **sums, **peak, "is_total": True}
-
-
-def _row_class(row: dict) -> str:
-    return "total" if "is_total" in row else ""
 
 
 def _explanation(storage: dict) -> Html:
@@ -54,18 +53,13 @@ def _explanation(storage: dict) -> Html:
 
 def _columns(rows: list[dict]) -> list[Column]:
     optional = [
-        Column("kind", _kind, "text"),
+        Column("kind", lambda row: "" if row.get("name") == row.get("kind") else row.get("kind") or "", "text"),
         Column("order", lambda row: row.get("order") or "", "text"),
         Column("input", lambda row: _shape(row.get("input_shape"))),
         Column("output", lambda row: _shape(row.get("output_shape"))),
     ]
     known = [column for column in optional if any(map(column.cell, rows))]
     return [Column("layer", lambda row: row["title"], "text"), *known, *_counts(rows)]
-
-
-def _kind(row: dict) -> str:
-    kind = row.get("kind") or ""
-    return "" if row.get("name") == kind else kind
 
 
 def _counts(rows: list[dict]) -> list[Column]:
@@ -84,3 +78,66 @@ def _counts(rows: list[dict]) -> list[Column]:
 
 def _shape(shape: list[int] | None) -> str:
     return " × ".join(map(str, shape)) if shape else ""
+
+
+MOST_BARS = 24  # more layers than this, and only the largest are shown
+
+
+def byte_bars(result: dict) -> Html:
+    """Bars of weight bytes and of working bytes; the layer that needs most RAM stands out."""
+    rows = [row for row in storage_rows(result) if _weights(row) or _working(row)]
+    if not rows:
+        return section("Where the bytes are", paragraph(UNKNOWN))
+    largest, peak = max(map(_weights, rows)), max(map(_working, rows))
+    shown = _most_important(rows, largest, peak)
+    bars = [cell for row in shown for cell in _cells(row, largest, peak)]
+    grid = tag("div", *_heads(result["storage"]), *bars, class_="bars")
+    return section("Where the bytes are", _bars_explanation(rows, peak), grid, _rest(rows, shown))
+
+
+def _bytes(row: dict, key: str) -> float:
+    return row[key] if numbers.is_number(row.get(key)) else 0
+
+
+_weights, _working = partial(_bytes, key="weight_bytes"), partial(_bytes, key="working_bytes")
+
+
+def _most_important(rows: list[dict], largest: float, peak: float) -> list[dict]:
+    """As many rows as a reader takes in, those that weigh most, in the order of the network."""
+    shares = [max(_weights(row) / (largest or 1), _working(row) / (peak or 1)) for row in rows]
+    ranked = sorted(range(len(rows)), key=lambda index: -shares[index])
+    return [rows[index] for index in sorted(ranked[:MOST_BARS])]
+
+
+def _bars_explanation(rows: list[dict], peak: float) -> Html:
+    first, *others = [row["title"] for row in rows if _working(row) == peak]
+    alike = f" ({numbers.plural(len(others), 'other')} alike)" if others else ""
+    return paragraph(f"Weights add up. Activations do not: the layer that needs most at once, {first}{alike}, decides.")
+
+
+def _rest(rows: list[dict], shown: list[dict]) -> Html:
+    hidden = len(rows) - len(shown)
+    smaller = f"{numbers.plural(hidden, 'smaller layer')}: see the storage table."
+    return paragraph(smaller) if hidden else Html()
+
+
+def _heads(storage: dict) -> list[Html]:
+    weights = f"weight bytes, {numbers.size(storage.get('weight_bytes'))} in total"
+    working = f"working bytes, {numbers.size(storage.get('activation_bytes'))} at most"
+    name = tag("div", "layer", class_="head name")
+    return [name, *(tag("div", text, class_="head") for text in (weights, working))]
+
+
+def _cells(row: dict, largest: float, peak: float) -> list[Html]:
+    is_peak = 0 < _working(row) == peak
+    return [
+        tag("div", row["title"], class_="name"),
+        _bar(_weights(row), largest, "bar"),
+        _bar(_working(row), peak, "bar peak" if is_peak else "bar"),
+    ]
+
+
+def _bar(value: float, largest: float, class_: str) -> Html:
+    filled = tag("i", style=f"width: {100 * value / largest:.1f}%") if value else ""
+    track = tag("div", filled, class_="track")
+    return tag("div", track, tag("em", numbers.size(value)), class_=class_)

@@ -75,12 +75,9 @@ def _trial_cell(stage: dict, trial: dict) -> Html:
     if has_failed(trial):
         return join(index, tag("span", "failed", class_="tag bad"), f" {trial.get('reason') or ''}")
     if trial.get("status") == "stopped":
-        return join(index, tag("span", f"stopped after epoch {_epochs(trial)}", class_="tag"))
+        epochs = numbers.count(len((trial.get("history") or {}).get("loss") or []))
+        return join(index, tag("span", f"stopped after epoch {epochs}", class_="tag"))
     return join(index)
-
-
-def _epochs(trial: dict) -> str:
-    return numbers.count(len((trial.get("history") or {}).get("loss") or []))
 
 
 def _highest(best: dict) -> str:

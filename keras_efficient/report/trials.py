@@ -1,10 +1,16 @@
-"""The pictures of the trials: learning curves, and accuracy against loss."""
+"""The plots of the trials: learning curves, and accuracy against loss."""
+
+import math
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from keras_efficient.report import numbers
-from keras_efficient.report.learning_curves import learning_curves
+from keras_efficient.report.figures import CARD, CHOSEN, FAILED, INK, OTHER, draw_svg, percent_ticks
 from keras_efficient.report.markup import Html, join, paragraph, section, tag
-from keras_efficient.report.result import has_failed, named_stages
-from keras_efficient.report.scatter import accuracy_against_loss
+from keras_efficient.report.numbers import is_number
+from keras_efficient.report.result import has_failed, is_chosen, named_stages
 
 
 def curves(result: dict) -> Html:
@@ -30,18 +36,14 @@ def _curve_pair(index: int, stage: dict) -> Html:
 
 def selection(result: dict) -> Html:
     """Accuracy against loss of all trials, a plot for each stage."""
-    samples = (result.get("dataset") or {}).get("validation")
+    samples, stages = (result.get("dataset") or {}).get("validation"), named_stages(result)
+    scatters = [accuracy_against_loss(stage, samples, f"selection-{i}") for i, (_, stage) in enumerate(stages)]
     figures = [
-        tag("figure", tag("figcaption", name), _points(index, stage, samples), class_="small")
-        for index, (name, stage) in enumerate(named_stages(result))
+        tag("figure", tag("figcaption", name), plot or paragraph("No trial to show."), class_="small")
+        for (name, _), plot in zip(stages, scatters, strict=True)
     ]
     plots = tag("div", *figures, class_="plots")
     return section("Accuracy against loss", _explanation(samples), plots, _failures(result))
-
-
-def _points(index: int, stage: dict, samples: int | None) -> Html:
-    plot = accuracy_against_loss(stage, samples, f"selection-{index}")
-    return plot or paragraph("No trial to show.")
 
 
 def _explanation(samples: int | None) -> Html:
@@ -62,3 +64,124 @@ def _failures(result: dict) -> Html:
     ]
     listed = paragraph("Without a point, as they failed: ", "; ".join(failed), ".")
     return listed if failed else Html()
+
+
+def learning_curves(stage: dict, key: str, name: str) -> Html | None:
+    """`history[key]` of every trial, the chosen one thick. None when no trial kept that history."""
+    curves = [(trial, _curve(trial, key)) for trial in stage["trials"]]
+    values = _values_in_view(curves)
+    if not values:
+        return None
+
+    def draw(axes: Axes) -> None:
+        for trial, curve in curves:
+            _draw_curve(axes, stage, trial, curve)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+        (_scale_accuracy if "accuracy" in key else _scale_loss)(axes, values)
+
+    return draw_svg(draw, name, f"{key} of {len(curves)} trials over the epochs")
+
+
+def _curve(trial: dict, key: str) -> list[float]:
+    history = trial.get("history") or {}
+    return [value if is_number(value) else math.nan for value in history.get(key) or []]
+
+
+def _values_in_view(curves: list[tuple[dict, list[float]]]) -> list[float]:
+    """A diverging trial must not squeeze the others into a corner: alone it sets the limits."""
+    finished = [curve for trial, curve in curves if not has_failed(trial)]
+    counted = finished if any(finished) else [curve for _, curve in curves]
+    return [value for curve in counted for value in curve if math.isfinite(value)]
+
+
+def _draw_curve(axes: Axes, stage: dict, trial: dict, curve: list[float]) -> None:
+    epochs = range(1, len(curve) + 1)
+    marker = "o" if len(curve) == 1 else None
+    if is_chosen(stage, trial):
+        axes.plot(epochs, curve, color=CHOSEN, linewidth=2, marker=marker, zorder=4)
+        _draw_checkpoint(axes, trial, curve)
+    elif has_failed(trial):
+        axes.plot(epochs, curve, color=FAILED, linewidth=0.9, linestyle=(0, (3, 2)))
+        _draw_failure(axes, curve)
+    else:
+        axes.plot(epochs, curve, color=OTHER, linewidth=0.9, alpha=0.6, marker=marker)
+
+
+def _draw_checkpoint(axes: Axes, trial: dict, curve: list[float]) -> None:
+    epoch = trial.get("epoch")
+    if is_number(epoch) and 1 <= epoch <= len(curve):
+        axes.plot([epoch], [curve[int(epoch) - 1]], "o", color=CHOSEN, markeredgecolor=CARD, markersize=7, zorder=5)
+
+
+def _draw_failure(axes: Axes, curve: list[float]) -> None:
+    finite = [(epoch, value) for epoch, value in enumerate(curve, 1) if math.isfinite(value)]
+    if finite:
+        axes.plot(*finite[-1], "x", color=FAILED, markersize=6, zorder=3)
+
+
+def _scale_loss(axes: Axes, values: list[float]) -> None:
+    """Logarithmic where the losses span more than a factor of four: the small end matters."""
+    low, high = min(values), max(values)
+    axes.set_ylabel("validation loss")
+    if low <= 0 or high < 4 * low:
+        margin = 0.05 * (high - low) or 0.05
+        axes.set_ylim(low - margin, high + margin)
+        return
+    axes.set_yscale("log")
+    axes.set_ylim(low / 1.1, high * 1.1)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _scale_accuracy(axes: Axes, values: list[float]) -> None:
+    """The lowest tenth runs out of view at the bottom: first epochs would flatten all others."""
+    low, high = sorted(values)[len(values) // 10], max(values)
+    axes.set_ylabel("validation accuracy")
+    if high > low:
+        axes.set_ylim(low - 0.05 * (high - low), high + 0.08 * (high - low))
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    percent_ticks(axes.yaxis)
+
+
+def accuracy_against_loss(stage: dict, samples: int | None, name: str) -> Html | None:
+    """A point for each trial's checkpoint, or None when there is none.
+
+    The chosen one carries a bar: the sampling error of an accuracy measured on `samples`.
+    """
+    trials = [trial for trial in stage["trials"] if all(map(is_number, _point(trial)))]
+    if not trials:
+        return None
+
+    def draw(axes: Axes) -> None:
+        for trial in trials:
+            if is_chosen(stage, trial):
+                _draw_chosen(axes, trial, samples)
+            else:
+                axes.plot(*_point(trial), "o", color=OTHER, alpha=0.75, markeredgewidth=0)
+        _scale(axes)
+
+    label = f"validation accuracy against validation loss of {len(trials)} trials"
+    return draw_svg(draw, name, label, size=(3.5, 2.8))
+
+
+def _point(trial: dict) -> tuple[Any, Any]:
+    return trial.get("val_loss"), trial.get("val_accuracy")
+
+
+def _draw_chosen(axes: Axes, trial: dict, samples: int | None) -> None:
+    loss, accuracy = _point(trial)
+    if is_number(samples) and samples > 0 and 0 <= accuracy <= 1:
+        error = math.sqrt(accuracy * (1 - accuracy) / samples)
+        axes.errorbar(loss, accuracy, yerr=error, color=CHOSEN, alpha=0.5, capsize=4, linewidth=1.2)
+    axes.plot(loss, accuracy, "o", color=CHOSEN, markeredgecolor=CARD, markersize=10, zorder=5)
+    style: dict[str, Any] = {"textcoords": "offset points", "color": INK, "weight": "bold"}
+    axes.annotate(f"trial {trial['trial']}", (loss, accuracy), (9, 6), **style)
+
+
+def _scale(axes: Axes) -> None:
+    axes.set(xlabel="validation loss", ylabel="validation accuracy")
+    axes.margins(0.12)
+    axes.locator_params(nbins=5)
+    percent_ticks(axes.yaxis)

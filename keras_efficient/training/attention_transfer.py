@@ -1,7 +1,5 @@
 """Attention transfer: a student learns where its teacher looks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -92,7 +90,7 @@ class AttentionTransfer(keras.Model):
         return float(ops.convert_to_numpy(self._distance(self._student_parts(x, training=False)[1:], x)))
 
     def _distance(self, maps, inputs):
-        targets = _as_list(self._teacher_parts(inputs, training=False))
+        targets = keras.tree.flatten(self._teacher_parts(inputs, training=False))
         return sum(
             ops.mean(ops.square(attention_map(one) - ops.stop_gradient(attention_map(other))))
             for one, other in zip(maps, targets, strict=True)
@@ -177,10 +175,6 @@ def _check_partners(pair, one, other):
 
 def _one_or_all(tensors):
     return tensors[0] if len(tensors) == 1 else tensors
-
-
-def _as_list(value):
-    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _without(variables, others):

@@ -1,14 +1,12 @@
 """An optimizer that gives the factors of structured layers a learning rate and decay of their own."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import contextmanager
 
 import keras
 from keras import ops
 
-from keras_efficient.copies.exclusions import exclude
+from keras_efficient.copies.compiling import exclude
 from keras_efficient.layers.arguments import non_negative_number
 from keras_efficient.training.wrapped_optimizer import WrappedOptimizer
 from keras_efficient.type_aliases import Config, Tensor

@@ -6,11 +6,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.training.executors.protocol import Executor
+from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.outcome import is_complete, read_result, write_outcome
-from keras_efficient.training.progress import SilentProgress, make_progress
+from keras_efficient.training.progress import SilentProgress, make_progress, without_retracing_warnings
 from keras_efficient.training.results import Selection
-from keras_efficient.training.retracing import without_retracing_warnings
 from keras_efficient.training.run import Run
 from keras_efficient.training.selection import Rule
 from keras_efficient.training.stage import Stage
@@ -68,9 +67,6 @@ def train_network(
             layer, optimizer or loss, no C compiler) a warning says why, and Keras does it. What it
             came to is decided before the first file and stands in the manifest and in result.json;
             a run that continues keeps it, and fails the trials of a worker that does not have it.
-
-    Returns:
-        A `Selection`.
 
     Raises:
         ValueError: If an argument is wrong, the directory holds something else or a damaged

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
-from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.layers.arguments import one_of, positive_integer
 
 MEASURES = ("val_loss", "val_accuracy")
 
@@ -41,7 +41,7 @@ class Halving:
             object.__setattr__(self, name, positive_integer(getattr(self, name), name))
         if self.factor < 2:
             raise ValueError(f"`factor` must be at least 2. Received: factor={self.factor!r}")
-        check_measure(self.measure)
+        one_of(MEASURES, self.measure, "measure")
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
         """The epochs at which the trials of a stage of `epochs` epochs meet.
@@ -87,22 +87,7 @@ class Goal:
     stopped: str | None = None
 
 
-class Climbers(Protocol):
-    """What of a stage decides how its trials go on."""
-
-    @property
-    def trials(self) -> int: ...
-
-    @property
-    def epochs(self) -> int: ...
-
-    @property
-    def halving(self) -> Halving | None: ...
-
-    def rungs(self) -> tuple[int, ...]: ...
-
-
-def climb(stage: Climbers, found: list, run: Callable[[list[int], Goal], Iterable]) -> Iterator:
+def climb(stage: Any, found: list, run: Callable[[list[int], Goal], Iterable]) -> Iterator:
     """Take all trials of a stage to its end, or to the rung at which its `Halving` stops them.
 
     Args:
@@ -115,7 +100,8 @@ def climb(stage: Climbers, found: list, run: Callable[[list[int], Goal], Iterabl
     """
     climbing = list(range(stage.trials))
     for rung in stage.rungs():
-        below = [index for index in climbing if not _has_arrived(found[index], rung)]
+        waiting = [index for index in climbing if found[index] is None or found[index].status == "paused"]
+        below = [index for index in waiting if found[index] is None or len(found[index].history["loss"]) < rung]
         yield from _run(run, below, Goal(rung), found)
         if rung == stage.epochs or stage.halving is None:
             return
@@ -124,10 +110,6 @@ def climb(stage: Climbers, found: list, run: Callable[[list[int], Goal], Iterabl
         worse = [index for index in climbing if index not in kept and found[index].status == "paused"]
         yield from _run(run, worse, Goal(rung, reason), found)
         climbing = kept
-
-
-def _has_arrived(result, rung):
-    return result is not None and (result.status != "paused" or len(result.history["loss"]) >= rung)
 
 
 def _run(run, indices, goal, found):
@@ -152,13 +134,6 @@ def best_of(worth: Mapping[int, float], count: int) -> list[int]:
     """The keys of the `count` lowest finite numbers, in order of the keys; of equal numbers the lower key."""
     usable = [key for key, value in worth.items() if np.isfinite(value)]
     return sorted(sorted(usable, key=lambda key: (worth[key], key))[:count])
-
-
-def check_measure(measure: str) -> str:
-    """Raise a ValueError unless `measure` is one of `MEASURES`."""
-    if measure not in MEASURES:
-        raise ValueError(f"`measure` must be one of {MEASURES}. Received: measure={measure!r}")
-    return measure
 
 
 def _numbers(history, name, epochs):

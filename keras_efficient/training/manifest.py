@@ -14,7 +14,7 @@ from keras_efficient.folders import LOCK, locked
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines import DEFAULT_ENGINE
 from keras_efficient.training.network_source import NetworkSource
-from keras_efficient.training.progress_file import PROGRESS
+from keras_efficient.training.progress import PROGRESS
 from keras_efficient.training.selection import Rule
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import STATE
@@ -93,7 +93,12 @@ def check_directory(directory: Path, manifest: dict) -> bool:
     """Whether `directory` is the run's already; a ValueError if it cannot become that."""
     found = _read_manifest(directory)
     if found is not None:
-        _check_same(directory, found, manifest)
+        difference = _first_difference(found, manifest, "")
+        if difference is not None:
+            raise ValueError(
+                f"'{directory}' holds a run with other settings: {difference}. Use another directory, "
+                "or the settings of that run to continue it; nothing was touched"
+            )
         return True
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"`directory` must be a directory. Received: '{directory}', a file")
@@ -160,15 +165,6 @@ def remove_leftovers(trials: Iterable[Path]) -> None:
         (folder / PROGRESS).unlink(missing_ok=True)
         if (folder / RECORD).exists():
             (folder / STATE).unlink(missing_ok=True)
-
-
-def _check_same(directory, found, wanted):
-    difference = _first_difference(found, wanted, "")
-    if difference is not None:
-        raise ValueError(
-            f"'{directory}' holds a run with other settings: {difference}. Use another directory, "
-            "or the settings of that run to continue it; nothing was touched"
-        )
 
 
 def _first_difference(found, wanted, place):

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import keras
@@ -15,12 +16,13 @@ from keras_efficient.report import write_report
 from keras_efficient.report.result import FORMAT
 from keras_efficient.training.data import class_indices
 from keras_efficient.training.manifest import package_versions, rule_name
-from keras_efficient.training.results import StageResult, bytes_json, trial_json
+from keras_efficient.training.results import StageResult
 from keras_efficient.training.run import Run
 from keras_efficient.training.selection import candidates, expected_accuracy
 from keras_efficient.training.trial import ACCURACY_CHECKPOINT, LOSS_CHECKPOINT, check_checkpoint, read_correct
 
 RESULT, BEST, REPORT = "result.json", "best.keras", "report.html"
+_BYTES = ("weight_bytes", "activation_bytes", "total_bytes")
 _DIAGNOSED_SAMPLES = 1000
 
 
@@ -35,12 +37,7 @@ def read_result(run: Run) -> dict:
 
 
 def write_outcome(run: Run, outcomes: Sequence[StageResult]) -> None:
-    """Write the three files of a finished run; result.json comes last and says that all is there.
-
-    Args:
-        run: The `Run`.
-        outcomes: A `StageResult` for each stage.
-    """
+    """Write the three files of a finished run; result.json comes last and says that all is there."""
     last = len(outcomes) - 1
     checkpoint = run.trial_directory(last, outcomes[last].chosen) / LOSS_CHECKPOINT
     check_checkpoint(checkpoint)
@@ -70,10 +67,10 @@ def _result_json(run, outcomes, model):
         "backend": keras.backend.backend(),
         "engine": run.engine,
         "versions": package_versions(),
-        "best": {**_best_json(run, outcomes, model), **bytes_json(storage)},
+        "best": {**_best_json(run, outcomes, model), **{name: getattr(storage, name, None) for name in _BYTES}},
         "stages": [_stage_json(run, number, outcome) for number, outcome in enumerate(outcomes)],
         "storage": None if storage is None else _named_by_place(storage.to_dict()),
-        "diagnostics": _diagnostics(run, outcomes[-1].mode, model),
+        "diagnostics": diagnose(model, data.x_val[:_DIAGNOSED_SAMPLES]) if MODES[outcomes[-1].mode].quantized else [],
         "finished_date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -123,17 +120,13 @@ def _test(run, model):
     }
 
 
-def _diagnostics(run, mode, model):
-    return diagnose(model, run.data.x_val[:_DIAGNOSED_SAMPLES]) if MODES[mode].quantized else []
-
-
 def _stage_json(run, number, outcome):
     return {
         **run.stages[number].describe(),
         **_rungs(run.stages[number], outcome),
         "chosen": outcome.chosen,
         "train_seconds": sum(trial.train_seconds for trial in outcome),
-        "trials": [trial_json(trial, _paths(run, number, trial.trial)) for trial in outcome],
+        "trials": [{**asdict(trial), **_paths(run, number, trial)} for trial in outcome],
     }
 
 
@@ -146,7 +139,9 @@ def _rungs(stage, outcome):
 
 
 def _paths(run, number, trial):
-    directory = run.trial_directory(number, trial).relative_to(run.directory)
+    if trial.status == "failed":
+        return {}
+    directory = run.trial_directory(number, trial.trial).relative_to(run.directory)
     return {
         "loss_path": (directory / LOSS_CHECKPOINT).as_posix(),
         "accuracy_path": (directory / ACCURACY_CHECKPOINT).as_posix(),

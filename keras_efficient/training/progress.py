@@ -1,27 +1,21 @@
-"""What a person sees while trials run: stage, trial, epoch, best so far, time left."""
+"""What a person sees while trials run, here or in a worker: stage, trial, epoch, best so far, time left."""
 
+import json
+import logging
+import os
 import sys
-from collections.abc import Callable
-from typing import Any, Protocol, Self, TypeAlias
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Self, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from keras_efficient.files import json_value
+
 # Told the number of an epoch (from 1) and its logs.
 OnEpoch: TypeAlias = Callable[[int, dict[str, Any]], object]
-
-
-class Figures(Protocol):
-    """What is shown of a trial."""
-
-    @property
-    def trial(self) -> int: ...
-
-    @property
-    def val_loss(self) -> float | None: ...
-
-    @property
-    def val_accuracy(self) -> float | None: ...
 
 
 class SilentProgress:
@@ -39,8 +33,8 @@ class SilentProgress:
     def epoch(self, trial: int, epoch: int, logs: dict[str, Any]) -> None:
         """Epoch `epoch` (from 1) of trial `trial` (from 0) is done."""
 
-    def trial(self, result: Figures) -> None:
-        """A trial is done, or was found finished on the disk."""
+    def trial(self, trial: int, val_loss: float | None, val_accuracy: float | None) -> None:
+        """A trial is done, or was found finished on the disk; None where it failed."""
 
 
 class BarProgress(SilentProgress):
@@ -64,7 +58,7 @@ class BarProgress(SilentProgress):
 
     def stage(self, number: int, stages: int, mode: str, trials: int, epochs: int) -> None:
         self.trials, self.epochs, self.finished = trials, epochs, 0
-        self.best: Figures | None = None
+        self.best: tuple[float, float | None] | None = None  # loss and accuracy
         self.done: dict[int, int] = {}  # epochs of each trial; several may run at once
         self.task = self.bars.add_task(f"stage {number}/{stages} {mode:13}", total=trials * epochs, state="")
 
@@ -73,13 +67,12 @@ class BarProgress(SilentProgress):
         self.done[trial] = epoch
         self.bars.update(self.task, completed=sum(self.done.values()), state=state)
 
-    def trial(self, result: Figures) -> None:
+    def trial(self, trial: int, val_loss: float | None, val_accuracy: float | None) -> None:
         self.finished += 1
-        lowest = None if self.best is None else self.best.val_loss
-        if result.val_loss is not None and (lowest is None or result.val_loss < lowest):
-            self.best = result
+        if val_loss is not None and (self.best is None or val_loss < self.best[0]):
+            self.best = val_loss, val_accuracy
         # A trial that stopped early or was finished before counts in full.
-        self.done[result.trial] = self.epochs
+        self.done[trial] = self.epochs
         self.bars.update(
             self.task,
             completed=sum(self.done.values()),
@@ -89,10 +82,84 @@ class BarProgress(SilentProgress):
     def _best(self):
         if self.best is None:
             return ""
-        return f", best {self.best.val_accuracy:.2%} (loss {self.best.val_loss:.4f})"
+        return f", best {self.best[1]:.2%} (loss {self.best[0]:.4f})"
 
 
 def make_progress(verbose: bool | str) -> SilentProgress:
     """`verbose` True or False; "auto" shows bars where standard error is a terminal."""
     shown = sys.stderr.isatty() if verbose == "auto" else verbose
     return BarProgress() if shown else SilentProgress()
+
+
+PROGRESS = "progress.jsonl"
+
+
+class ProgressFile(SilentProgress):
+    """Appends what a trial does to a file in its folder. A file that cannot be written stops no trial."""
+
+    def __init__(self, directory: Path, name: str = PROGRESS):
+        self.path = Path(directory) / name
+
+    def begin(self) -> None:
+        """The trial is in the hands of this process."""
+        # Behind a line that a dying worker may have left unfinished.
+        self._append({"process": os.getpid()}, before=b"\n")
+
+    def epoch(self, trial: int, epoch: int, logs: dict[str, Any]) -> None:
+        self._append({"epoch": epoch, **logs})
+
+    def _append(self, line, before=b""):
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.path, "ab", buffering=0, opener=_without_links) as file:
+                file.write(before + json.dumps(json_value(line)).encode() + b"\n")
+
+
+def _without_links(path, flags):
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o644)
+
+
+class ProgressReader:
+    """Reads what a `ProgressFile` appends.
+
+    Attributes:
+        begun: Whether a process has begun the trial; who hands the trial out anew sets it back.
+    """
+
+    def __init__(self, file: ProgressFile):
+        self.path = file.path
+        self.begun = False
+        self._place = 0
+
+    def new_lines(self) -> list[dict]:
+        """The lines since the last call; a line that a dying worker left unfinished is skipped."""
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self._place)
+                text = file.read()
+        except FileNotFoundError:
+            return []
+        whole = text[: text.rfind(b"\n") + 1]
+        self._place += len(whole)
+        lines = []
+        for line in whole.splitlines():
+            with suppress(ValueError):
+                lines.append(json.loads(line))
+        self.begun |= any("process" in line for line in lines)
+        return lines
+
+    def remove(self) -> None:
+        """The trial is done."""
+        self.path.unlink(missing_ok=True)
+
+
+@contextmanager
+def without_retracing_warnings() -> Iterator[None]:
+    """A block in which TensorFlow logs errors only."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

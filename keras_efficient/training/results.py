@@ -1,12 +1,9 @@
 """What `train_network` returns and leaves in result.json."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from keras_efficient.storage import StorageReport
 from keras_efficient.training.trial import TrialResult
-
-_BYTES = ("weight_bytes", "activation_bytes", "total_bytes")
 
 
 @dataclass(frozen=True)
@@ -79,13 +76,3 @@ def _stage_from_json(stage):
     fields = TrialResult.__dataclass_fields__
     trials = [TrialResult(**{k: v for k, v in t.items() if k in fields}) for t in stage["trials"]]
     return StageResult(stage["mode"], tuple(trials), stage["chosen"])
-
-
-def trial_json(trial: TrialResult, paths: dict) -> dict:
-    """A trial as it stands in result.json; `paths` are relative to the run."""
-    return {**asdict(trial), **({} if trial.status == "failed" else paths)}
-
-
-def bytes_json(storage: StorageReport | None) -> dict:
-    """The three byte counts of a `StorageReport`; None where there is no report."""
-    return {name: getattr(storage, name, None) for name in _BYTES}

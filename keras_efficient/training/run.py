@@ -19,10 +19,8 @@ from keras_efficient.training.data import TrainingData
 from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engine_choice import choose_engine, reason_against_stages
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
-from keras_efficient.training.executors.data_files import shared
-from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.executors.trials import RemoteTrials
-from keras_efficient.training.executors.worker import StageWork
+from keras_efficient.training.executors.tasks import Executor
+from keras_efficient.training.executors.trials import StageWork, remote_trials, shared
 from keras_efficient.training.halving import Goal, climb
 from keras_efficient.training.manifest import check_directory, keep_choice, make_manifest, opened, remove_leftovers
 from keras_efficient.training.network_source import NetworkSource
@@ -174,13 +172,13 @@ class Run:
         stage = self.stages[number]
         found = [TrialResult.read(self.trial_directory(number, i)) for i in range(stage.trials)]
         for result in filter(None, found):
-            progress.trial(result)
+            progress.trial(result.trial, result.val_loss, result.val_accuracy)
         if executor is None:
             run = self._trials_here(number, start, progress)
         else:
-            run = RemoteTrials(executor, StageWork.of(self, number, start), data, progress).results
+            run = remote_trials(executor, StageWork.of(self, number, start), data, progress)
         for result in climb(stage, found, run):
-            progress.trial(result)
+            progress.trial(result.trial, result.val_loss, result.val_accuracy)
         return found
 
     def _trials_here(self, number, start, progress):

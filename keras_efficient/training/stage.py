@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from keras_efficient.copies.exclusions import copy_exclusions
+from keras_efficient.copies.compiling import copy_exclusions
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.training.engines.engine import Loss
@@ -221,9 +221,6 @@ def _as_json(value):
 def _without_counts(config):
     """A configuration whose names are those of the first object in a process: Keras counts them up (adam_10)."""
     if isinstance(config, dict):
-        return {key: _without_count(key, value) for key, value in config.items()}
+        plain = {key: _without_counts(value) for key, value in config.items()}
+        return {**plain, "name": re.sub(r"_\d+$", "", plain["name"])} if isinstance(plain.get("name"), str) else plain
     return [_without_counts(item) for item in config] if isinstance(config, list) else config
-
-
-def _without_count(key, value):
-    return re.sub(r"_\d+$", "", value) if key == "name" and isinstance(value, str) else _without_counts(value)

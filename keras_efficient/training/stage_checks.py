@@ -1,7 +1,5 @@
 """What a stage is made of, checked when it is made: before a run writes its first file."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real

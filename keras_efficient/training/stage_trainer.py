@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from keras_efficient.copies.exclusions import exclude
+from keras_efficient.copies.compiling import exclude
 from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import calibrate, round_scales, scale_variables
 from keras_efficient.training.data import TrainingData
@@ -26,9 +26,6 @@ class StageTrainer:
     """Runs the trials of one stage.
 
     Args:
-        source: The `NetworkSource`.
-        stage: The `Stage`.
-        data: The `TrainingData`.
         start: Checkpoint that every trial starts from; None: fresh weights from its seed.
         start_mode: Mode of the stage that made `start`.
         engine: "keras" or "compiled"; see `train_network`.

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 
 from keras_efficient.files import damaged, json_value, write_atomically
-from keras_efficient.training.engines.engine import Engine
 
 STATE = "state.npz"
 # A few seconds of training are cheaper to repeat than to write down.
@@ -60,7 +59,8 @@ class TrialState:
         arrays = self._checked(facts, arrays)
         trial = self.trial
         trial.model.set_weights(arrays["weights"])
-        set_engine_state(trial.engine, arrays["engine"])
+        for variable, array in zip(trial.engine.optimizer.variables, arrays["engine"], strict=True):
+            variable.assign(array)
         for name, correct in zip(("by_loss", "by_accuracy"), arrays["correct"], strict=True):
             best = getattr(trial, name)
             best.key, best.summary = facts[name]
@@ -77,7 +77,7 @@ class TrialState:
         trial = self.trial
         return {
             "weights": trial.model.get_weights(),
-            "engine": engine_state(trial.engine),
+            "engine": _engine_state(trial.engine),
             "by_loss": trial.by_loss.weights,
             "by_accuracy": trial.by_accuracy.weights,
             "correct": [trial.by_loss.correct, trial.by_accuracy.correct],
@@ -98,7 +98,7 @@ class TrialState:
         if facts["seed"] != self.trial.result.seed:
             seeds = f"it is of a trial with seed {facts['seed']}, not {self.trial.result.seed}"
             raise damaged(self.path, seeds, _ADVICE)
-        wanted = {"weights": self.trial.model.get_weights(), "engine": engine_state(self.trial.engine)}
+        wanted = {"weights": self.trial.model.get_weights(), "engine": _engine_state(self.trial.engine)}
         wanted |= {"by_loss": wanted["weights"], "by_accuracy": wanted["weights"]}
         for name, group in wanted.items():
             found, expected = _shapes(arrays.get(name, ())), _shapes(group)
@@ -108,21 +108,9 @@ class TrialState:
         return arrays
 
 
-def engine_state(engine: Engine) -> list[np.ndarray]:
-    """What an engine carries from epoch to epoch besides the model's weights: what its `get_state()` says if it has
-    one, else the variables of its optimizer."""
-    if hasattr(engine, "get_state"):
-        return engine.get_state()
+def _engine_state(engine):
+    """What an engine carries from epoch to epoch besides the model's weights."""
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in engine.optimizer.variables]
-
-
-def set_engine_state(engine: Engine, arrays: list[np.ndarray]) -> None:
-    """Put back what `engine_state` gave."""
-    if hasattr(engine, "set_state"):
-        engine.set_state(arrays)
-        return
-    for variable, array in zip(engine.optimizer.variables, arrays, strict=True):
-        variable.assign(array)
 
 
 def _shapes(group):

@@ -135,11 +135,12 @@ class Trial:
         start_scales = scale_table(self.model)
         state = TrialState(self, directory, self.save_seconds)
         goal = goal or Goal(self.stage.epochs)
-        if not self._train(state, min(goal.epochs, self.stage.epochs)):
-            if goal.stopped is None:
-                return self._paused()
-            self.result.status, self.result.reason = "stopped", goal.stopped
+        ended = self._train(state, min(goal.epochs, self.stage.epochs))
         self.result.train_seconds = self.seconds()
+        if not ended:
+            self.result.status, self.result.reason = "paused" if goal.stopped is None else "stopped", goal.stopped
+        if self.result.status == "paused":
+            return self.result
         if self.result.status != "failed":
             self._summarise(start_scales)
             self._write_checkpoints(directory)
@@ -150,11 +151,6 @@ class Trial:
     def seconds(self) -> float:
         """How long the trial has trained, with what it did before it was interrupted."""
         return self.result.train_seconds + time.perf_counter() - self._started
-
-    def _paused(self):
-        self.result.train_seconds = self.seconds()
-        self.result.status = "paused"
-        return self.result
 
     def _train(self, state, last):
         """Train until `last` epochs are done; whether the trial is at its end. If not, its state is saved."""
@@ -184,11 +180,9 @@ class Trial:
 
     def _has_ended(self, epoch):
         stops = self.result.status == "failed" or self.engine.model.stop_training
-        return stops or epoch + 1 == self.stage.epochs or self._waits_in_vain(epoch)
-
-    def _waits_in_vain(self, epoch):
         patience, best = self.stage.patience, self.by_loss.summary
-        return patience is not None and best is not None and epoch + 1 - best["epoch"] >= patience
+        waits_in_vain = patience is not None and best is not None and epoch + 1 - best["epoch"] >= patience
+        return stops or epoch + 1 == self.stage.epochs or waits_in_vain
 
     def run_epoch(self, epoch: int) -> dict:
         """Train and evaluate one epoch, and keep its weights where they are the best so far; the logs."""
@@ -234,9 +228,6 @@ class Trial:
             directory / _CORRECT,
             lambda path: np.savez(path, correct=np.packbits(correct), samples=len(correct)),
         )
-        for best, name in (
-            (self.by_accuracy, ACCURACY_CHECKPOINT),
-            (self.by_loss, LOSS_CHECKPOINT),
-        ):
+        for best, name in ((self.by_accuracy, ACCURACY_CHECKPOINT), (self.by_loss, LOSS_CHECKPOINT)):
             self.model.set_weights(best.weights)
             write_atomically(directory / name, self.model.save)

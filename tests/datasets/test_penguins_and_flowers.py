@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_efficient.datasets import downloads, flipped, flowers, load_dataset, penguins
-from keras_efficient.datasets.flowers import KINDS
+from keras_efficient.datasets import downloads, flipped, load_dataset, penguins, sources
+from keras_efficient.datasets.sources import FLOWERS
 
 
 def test_the_penguins_are_those_of_the_seed(shared_data):
@@ -89,7 +89,7 @@ def write_flowers(path, mode, folder):
         for number in range(40):
             buffer = io.BytesIO()
             Image.fromarray(np.full((180, 180, 3), 6 * number, np.uint8)).save(buffer, "JPEG")
-            member = tarfile.TarInfo(f"{folder}/{KINDS[number % 5]}/{number:03}.jpg")
+            member = tarfile.TarInfo(f"{folder}/{FLOWERS[number % 5]}/{number:03}.jpg")
             member.size = buffer.tell()
             buffer.seek(0)
             archive.addfile(member, buffer)
@@ -108,7 +108,7 @@ def test_downloaded_flowers_have_the_same_order(flower_dir, downloads_from, monk
     path = flower_dir / "photos.tgz"
     write_flowers(path, "w:gz", "flower_photos")
     downloads_from(path)
-    monkeypatch.setattr(flowers, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(sources, "FLOWERS_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     ours, theirs = (load_dataset("flowers", folder, validation=8, image_size=16) for folder in (flower_dir, None))
     np.testing.assert_array_equal(ours.x_test, theirs.x_test)
     np.testing.assert_array_equal(ours.y_train, theirs.y_train)

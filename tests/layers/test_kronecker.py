@@ -12,7 +12,7 @@ from gradients import gradients
 
 import keras_efficient as ke
 from keras_efficient.ops import taylor_moments
-from keras_efficient.ops.correlation import block_correlation
+from keras_efficient.ops.taylor import block_correlation
 
 _SETTINGS = {
     "activation": "relu",

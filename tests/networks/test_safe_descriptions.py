@@ -8,7 +8,7 @@ import pytest
 
 import keras_efficient as ke
 from keras_efficient.descriptions import objects
-from keras_efficient.networks.sizes import MOST_WEIGHTS
+from keras_efficient.networks.build import MOST_WEIGHTS
 
 pytestmark = pytest.mark.one_backend
 

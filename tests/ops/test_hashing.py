@@ -51,8 +51,7 @@ def test_golden_uniform():
 
 @pytest.mark.parametrize("seed, salt", [(0, 0), (-1, 3), (2**32 + 5, -2), (2**31, 2**31 - 1)])
 def test_tensors_and_integers_are_the_same_seeds(seed, salt):
-    words = [hashing._signed(seed), hashing._signed(salt)]
-    tensors = [keras.ops.convert_to_tensor(word, dtype="int32") for word in words]
+    tensors = [hashing.as_word(seed), hashing.as_word(salt)]
     signs = _numpy(ops.hashed_signs(seed, salt, 70))
     np.testing.assert_array_equal(_numpy(ops.hashed_signs(*tensors, 70)), signs)
     np.testing.assert_array_equal(numpy_signs(seed + 2**32, salt - 2**32, 70), signs)

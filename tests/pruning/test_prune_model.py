@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_efficient as ke
-from keras_efficient.layers.pruning.channels import PrunedChannels
+from keras_efficient.layers.pruning.prunable import PrunedChannels
 from keras_efficient.pruning import Filters, prunable_layers, update_masks
 
 L = keras.layers

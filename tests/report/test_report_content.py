@@ -9,8 +9,8 @@ from report import report_samples
 from report.html_reader import Page
 
 import keras_efficient.report
+from keras_efficient.report.overview import python_call
 from keras_efficient.report.page import render
-from keras_efficient.report.reproduction import python_call
 
 
 def read(result) -> Page:

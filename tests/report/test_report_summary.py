@@ -27,18 +27,7 @@ def test_bare(bare_result):
     text = summary_table(bare_result)
     assert "bytes       unknown" in text
     assert "test        not measured" in text
-    assert text.splitlines()[1].split() == [
-        "0",
-        "float",
-        "1",
-        "0",
-        "0",
-        "1",
-        "0.5778",
-        "82.67",
-        "%",
-        "–",
-    ]
+    assert text.splitlines()[1].split() == ["0", "float", "1", "0", "0", "1", "0.5778", "82.67", "%", "–"]
 
 
 def test_columns_are_aligned(any_result):
@@ -80,15 +69,9 @@ def test_numbers(write, value, text):
     assert write(value) == text
 
 
-@pytest.mark.parametrize("missing", [None, math.nan, -math.inf, "text", True])
-@pytest.mark.parametrize("name", ["percent", "loss", "signed", "size", "count", "duration"])
-def test_missing_numbers(name, missing):
-    assert getattr(numbers, name)(missing) == "–"
-
-
-@pytest.mark.parametrize("value", [10**400, -(10**400), float("nan"), float("inf"), True, "1", None, [1]])
+@pytest.mark.parametrize("value", [10**400, -(10**400), math.nan, math.inf, -math.inf, True, "1", None, [1]])
 @pytest.mark.parametrize(
     "write", [numbers.percent, numbers.loss, numbers.signed, numbers.size, numbers.count, numbers.duration]
 )
 def test_what_is_no_number_is_a_dash(write, value):
-    assert write(value) == numbers.DASH
+    assert write(value) == "–"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_efficient.report import learning_curves, scatter
+from keras_efficient.report import trials
 from keras_efficient.report.markup import tag
 
 
@@ -11,6 +11,5 @@ def _pages_without_plots(request):
     """Plots take a fifth of a short run. Runs draw them in test_train_network.py; tests/report looks at them."""
     with pytest.MonkeyPatch.context() as patch:
         if request.path.name != "test_train_network.py":
-            for module in (learning_curves, scatter):
-                patch.setattr(module, "draw_svg", lambda draw, name, label, size=None: tag("svg", label))
+            patch.setattr(trials, "draw_svg", lambda draw, name, label, size=None: tag("svg", label))
         yield

@@ -10,7 +10,7 @@ import pytest
 from keras_efficient import programs
 from keras_efficient.training.engine_choice import choose_engine
 from keras_efficient.training.engines import reason_against_library
-from keras_efficient.training.engines.compiled import LibraryError, compiler, library
+from keras_efficient.training.engines.compiled import LibraryError, library
 from keras_efficient.training.engines.compiled.cache import LibraryCache
 
 pytestmark = pytest.mark.skipif(
@@ -170,8 +170,8 @@ def test_what_belongs_to_another_user_is_not_loaded(stored, compilations, opened
 def test_another_library_under_a_right_name_is_built_again(cache, tmp_path, compilations):
     other, content = tmp_path / "other.c", tmp_path / "other.so"
     other.write_text("int something(void) { return 1; }\n")
-    subprocess.run([compiler.find_compiler(), "-shared", "-fPIC", other, "-o", content], check=True)
-    LibraryCache(cache).store(compiler.library_key(compiler.find_compiler()), content.read_bytes())
+    subprocess.run([library.find_compiler(), "-shared", "-fPIC", other, "-o", content], check=True)
+    LibraryCache(cache).store(library.library_key(library.find_compiler()), content.read_bytes())
     assert library.load_library().ke_sizes and len(compilations) == 1
 
 
@@ -248,7 +248,7 @@ def test_a_compiler_that_is_broken_is_one_reason(cache, tmp_path, monkeypatch, w
     _compiler(tmp_path, text)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     if "hang" in what:
-        monkeypatch.setattr(compiler, "_VERSION_SECONDS", 0.3)
+        monkeypatch.setattr(library, "_VERSION_SECONDS", 0.3)
     with pytest.raises(LibraryError, match=reason):
         library.load_library()
     assert not list(cache.glob("*"))
@@ -267,12 +267,12 @@ def test_what_the_system_is_not_to_blame_for_goes_through(cache, compilations, m
 
 
 def test_a_change_of_source_or_compiler_is_another_library(monkeypatch, tmp_path):
-    before = compiler.library_key(compiler.find_compiler())
+    before = library.library_key(library.find_compiler())
     changed = tmp_path / "sources"
-    shutil.copytree(compiler.SOURCES, changed)
+    shutil.copytree(library.SOURCES, changed)
     (changed / "layers.h").write_text((changed / "layers.h").read_text() + "\n")
-    monkeypatch.setattr(compiler, "SOURCES", changed)
-    assert compiler.library_key(compiler.find_compiler()) != before
+    monkeypatch.setattr(library, "SOURCES", changed)
+    assert library.library_key(library.find_compiler()) != before
 
 
 def test_an_end_of_this_process_ends_the_program(tmp_path, monkeypatch):

@@ -1,7 +1,6 @@
 """Drawn samples, cosine rates, patience."""
 
 import numpy as np
-import pytest
 
 import keras_efficient as ke
 from keras_efficient.training.randomness import epoch_order
@@ -41,9 +40,3 @@ def test_patience_ends_a_trial(tmp_path):
     result = trial(tmp_path, epochs=40, learning_rate=3.0, min_learning_rate=3.0, decay=1.0, patience=3)
     assert len(result.history["loss"]) < 40
     assert len(result.history["loss"]) == result.epoch + 3
-
-
-@pytest.mark.parametrize("name, value", [("patience", 0), ("samples_per_epoch", -1), ("schedule", "step")])
-def test_wrong_settings(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` must be .*Received: {name}="):
-        ke.Stage("float", 1, 1, **{name: value})

@@ -23,11 +23,9 @@ from keras_efficient import cli
 from keras_efficient.files import is_temporary
 from keras_efficient.training import driver
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.executors.data_files import shared
 from keras_efficient.training.executors.threads import available_cores
-from keras_efficient.training.executors.worker import StageWork
+from keras_efficient.training.executors.trials import StageWork, shared
 from keras_efficient.training.progress import BarProgress, SilentProgress
-from keras_efficient.training.progress_file import ProgressFile
 from keras_efficient.training.run import Run
 
 _CONFIG = [["C", 3, 3, 4, 8, 4], ["M", 2, 4], ["D", 0.2, 4], ["S", 10, 4, 8, 8]]
@@ -78,13 +76,12 @@ class _Executor:
     def __init__(self, lost=(), runs=True):
         self.lost, self.runs, self.submitted = dict(lost), runs, []
 
-    def submit(self, function, work, data, index):
+    def submit(self, function, progress, run_trial, work, data, index):
         self.submitted.append(index)
         if not self.lost.get(index):
-            return self._Done(None, function(work, data, index))
+            return self._Done(None, function(progress, run_trial, work, data, index))
         self.lost[index] -= 1
         if self.runs:  # dies after the trial has begun
-            progress = ProgressFile(work.run.trial_directory(work.number, index))
             progress.begin()
             with open(progress.path, "a") as file:
                 file.write('{"epo')
@@ -123,10 +120,10 @@ def test_trials_that_only_waited_are_not_to_blame(data, tmp_path):
     executor = _Executor(lost={0: 4}, runs=False)
     submit = executor.submit
 
-    def lose_with_others(function, work, data, index):
+    def lose_with_others(function, progress, run_trial, work, data, index):
         if index == 1:  # runs, and survives at the fifth try only
             executor.runs, executor.lost[1] = True, executor.lost.get(1, 3)
-        future = submit(function, work, data, index)
+        future = submit(function, progress, run_trial, work, data, index)
         executor.runs = False
         return future
 
@@ -149,7 +146,7 @@ def test_an_error_of_a_trial_is_raised_and_the_others_are_cancelled(data, tmp_pa
     waiting = Future()
 
     class Failing(_Executor):
-        def submit(self, function, work, data, index):
+        def submit(self, function, progress, run_trial, work, data, index):
             return waiting if index else self._Done(ValueError("wrong labels"), None)
 
     def raising(future):
@@ -204,7 +201,7 @@ def test_bars_count_trials_that_run_at_once():
         for trial, epoch in ((0, 4), (1, 2), (0, 5), (2, 1)):  # trial 2 goes on after an interruption
             bars.epoch(trial, epoch, {})
         assert bars.bars.tasks[0].completed == 5 + 2 + 1
-        bars.trial(ke.training.TrialResult(trial=1, seed=0))
+        bars.trial(1, None, None)
         assert bars.bars.tasks[0].completed == 5 + 10 + 1
 
 

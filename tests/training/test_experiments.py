@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import keras_efficient as ke
 from keras_efficient.cli import main
 from keras_efficient.training import plan_experiment, run_experiment
-from keras_efficient.training.experiments import execution, planned
-from keras_efficient.training.experiments.grid import points
+from keras_efficient.training.experiments import execution, resolve
+from keras_efficient.training.experiments.plan import points
 from keras_efficient.training.experiments.resolve import settings_hash
 from keras_efficient.training.experiments.stages import make_stages
 from keras_efficient.training.experiments.updates import merge, nested
@@ -385,7 +385,7 @@ _MANY = list(range(1, 1001))
     ids=lambda value: value[:20] if isinstance(value, str) else "",
 )
 def test_more_than_anybody_trains_is_refused_first(changes, message, monkeypatch):
-    monkeypatch.setattr(planned, "settings_hash", lambda settings: "no hash was needed")
+    monkeypatch.setattr(resolve, "settings_hash", lambda settings: "no hash was needed")
     with pytest.raises(ValueError) as refused:
         _plan(**changes)
     assert message in str(refused.value)

@@ -230,10 +230,10 @@ class _LosesEveryWorkerOnce(ThreadPoolExecutor):
         super().__init__(1)
         self.seen = []
 
-    def submit(self, function, work, data, index):
+    def submit(self, function, progress, run_trial, work, data, index):
         self.seen.append((index, work.goal))
         if self.seen.count((index, work.goal)) > 1:
-            return super().submit(*pickle.loads(pickle.dumps((function, work))), data, index)
+            return super().submit(*pickle.loads(pickle.dumps((function, progress, run_trial, work))), data, index)
         lost = Future()
         lost.set_exception(BrokenExecutor("it died"))
         return lost

@@ -20,8 +20,8 @@ from keras_efficient.cli import main
 from keras_efficient.descriptions import read_description
 from keras_efficient.training import search
 from keras_efficient.training.search import SearchSpace
-from keras_efficient.training.search.brief_training import Job, train_job
-from keras_efficient.training.search.driver import _candidate
+from keras_efficient.training.search.brief_training import train_job
+from keras_efficient.training.search.driver import _job
 from keras_efficient.training.search.settings import Search
 
 _SPACE = SearchSpace(
@@ -346,9 +346,9 @@ def test_a_search_decides_its_engine_once(data, tmp_path, monkeypatch):
 def test_a_worker_without_the_engine_of_the_search_fails_its_candidate(data, tmp_path, monkeypatch):
     prepared = Search.prepare(data, 500, tmp_path, _SPACE, 1, (1, 1), None, None, 0, "keras")
     network = _REFERENCES["tiny"]
-    result = _candidate("tiny", network, ke.estimate_storage(network, (8, 8, 1)))
+    job = _job("candidates/0000", "tiny", network, ke.estimate_storage(network, (8, 8, 1)))
     monkeypatch.setenv("PATH", "/nowhere")
-    found = train_job(replace(prepared, engine="compiled"), Job("candidates/0000", result))
+    found = train_job(replace(prepared, engine="compiled"), job)
     assert found.status == "failed" and "which this worker does not have: no C compiler" in found.reason
     assert not (tmp_path / "candidates/0000").exists()
 

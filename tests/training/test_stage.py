@@ -113,6 +113,8 @@ WRONG = {
     "callbacks": [None, "EarlyStopping", 3, keras.callbacks.TerminateOnNaN, [keras.callbacks.TerminateOnNaN], [3]],
     "schedule": ["linear", 3, lambda: 0.1, lambda epoch: "fast", lambda epoch: float("nan"), lambda epoch: -1.0],
     "teachers": [3, [3], {"a": 1}, b"x"],
+    "patience": [0],
+    "samples_per_epoch": [-1],
 }
 
 

@@ -3,7 +3,6 @@
 import json
 import logging
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -182,13 +181,6 @@ def test_a_foreign_directory_is_refused_and_left_alone(data, tmp_path):
 
 
 @pytest.mark.one_backend
-def test_a_wrong_description_touches_nothing(data, tmp_path):
-    with pytest.raises(ValueError, match="unknown letter"):
-        _train(tmp_path / "run", data, config=[["X", 1]])
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.one_backend
 def test_without_test_data(data, tmp_path):
     selection = _train(tmp_path, data[:4], stages=_stages()[:1])
     assert selection.best.test_accuracy is None and selection.best.val_accuracy > 0
@@ -248,13 +240,6 @@ def test_a_first_stage_may_be_quantized(data, tmp_path):
     assert all(scale["start"] != 0 for scale in selection.stages[0][0].scales)
 
 
-def test_an_executor_gives_the_same_result(run, data, tmp_path):
-    _, directory = run
-    with ThreadPoolExecutor(1) as executor:
-        _train(tmp_path, data, executor=executor)
-    assert result_without_clocks(tmp_path) == result_without_clocks(directory)
-
-
 def test_callbacks_can_stop_a_trial(data, tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -273,6 +258,7 @@ def test_callbacks_can_stop_a_trial(data, tmp_path):
         ({"stages": []}, "`stages` must be a list of keras_efficient.Stage"),
         ({"stages": ["float"]}, "`stages` must be a list of keras_efficient.Stage"),
         ({"rule": "best"}, "`rule` must be one of"),
+        ({"config": [["X", 1]]}, "unknown letter"),
         ({"data": (np.zeros((2, 8, 8, 1)),)}, "`data` must be .* Received: 1 items"),
         (
             {"data": (np.zeros((2, 8, 8, 1)), [0], np.zeros((2, 8, 8, 1)), [0, 1])},

@@ -3,11 +3,11 @@
 Nothing here imports tfmot, but for `import_tfmot`: the objects are read by what they have.
 """
 
-from keras_efficient.compat.tfmot.fake_quantize import FakeQuantize
 from keras_efficient.compat.tfmot.importing import import_tfmot
 from keras_efficient.compat.tfmot.models import convert_model
+from keras_efficient.compat.tfmot.pruned import convert_schedule
+from keras_efficient.compat.tfmot.quantized import FakeQuantize
 from keras_efficient.compat.tfmot.ranges import activation_ranges, copy_ranges
-from keras_efficient.compat.tfmot.schedules import convert_schedule
 
 schedule = convert_schedule  # the name in DESIGN.md
 

@@ -1,9 +1,6 @@
 """The one place that imports tfmot."""
 
-from __future__ import annotations
-
 import os
-from contextlib import contextmanager
 from types import ModuleType
 
 _LEGACY = "TF_USE_LEGACY_KERAS"
@@ -23,25 +20,17 @@ def import_tfmot() -> ModuleType:
     """
     import tensorflow
 
-    with _environment_kept():
-        try:
-            _ = tensorflow.keras.layers  # any attribute: from now on it stays what it is
-            import tensorflow_model_optimization
-        except ImportError as error:
-            raise ImportError(
-                "`import_tfmot` needs tensorflow-model-optimization and tf_keras: "
-                f"pip install 'keras_efficient[tfmot]'. Received: {error}"
-            ) from error
-    return tensorflow_model_optimization
-
-
-@contextmanager
-def _environment_kept():
     before = os.environ.get(_LEGACY)
     try:
-        yield
+        _ = tensorflow.keras.layers  # any attribute: from now on it stays what it is
+        import tensorflow_model_optimization
+    except ImportError as error:
+        raise ImportError(
+            "`import_tfmot` needs tensorflow-model-optimization and tf_keras: "
+            f"pip install 'keras_efficient[tfmot]'. Received: {error}"
+        ) from error
     finally:
-        if before is None:
-            os.environ.pop(_LEGACY, None)
-        else:
+        os.environ.pop(_LEGACY, None)
+        if before is not None:
             os.environ[_LEGACY] = before
+    return tensorflow_model_optimization

@@ -1,13 +1,13 @@
 """A layer of tf_keras (Keras 2) as the layer of Keras 3 with the same name."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+
+from keras_efficient.layers.pruning.kernels import described
 
 # Written by tf_keras, without a meaning of its own in Keras 3.
 _NO_MEANING = (
@@ -87,10 +87,6 @@ def check_known(layer: Any) -> None:
         )
 
 
-def described(layer: Any) -> str:
-    return f"'{layer.name}' ({type(layer).__name__})"
-
-
 def set_weights(new: keras.layers.Layer, values: list, old: Any) -> None:
     """Set the weights of a built layer; a ValueError names the layer whose weights they were."""
     shapes = [tuple(w.shape) for w in new.weights], [tuple(value.shape) for value in values]
@@ -114,7 +110,8 @@ def settings_of(kind: str, config: Mapping) -> dict:
         elif not (value is None or name in _NO_MEANING or value == _WITHOUT_EFFECT.get(name, ...)):
             raise ValueError(f"Keras 3 has no such setting. Received: {key}={value!r}")
     if "dtype" in found:
-        found["dtype"] = _policy_name(found["dtype"])
+        dtype = found["dtype"]  # the name of a dtype, or a mixed precision policy
+        found["dtype"] = dtype["config"]["name"] if isinstance(dtype, Mapping) else dtype
     if kind == "BatchNormalization" and isinstance(found.get("axis"), list):
         (found["axis"],) = found["axis"]
     return found
@@ -147,8 +144,3 @@ def _entry(entry):
     is_layer = entry.get("module") == "keras.layers" and hasattr(keras.layers, kind)
     kept = {key: entry[key] for key in ("module", "class_name", "registered_name") if key in entry}
     return {**kept, "config": settings_of(kind, config) if is_layer else _value(config)}
-
-
-def _policy_name(dtype):
-    """A dtype, or the name of a mixed precision policy."""
-    return dtype["config"]["name"] if isinstance(dtype, Mapping) else dtype

@@ -1,15 +1,14 @@
 """convert_model: a tf_keras model, pruned or quantized by tfmot or neither, as a model of Keras 3."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from keras_efficient.compat.tfmot.layers import Conversion, described, plain, tfmot_class
+from keras_efficient.compat.tfmot.layers import Conversion, plain, tfmot_class
 from keras_efficient.compat.tfmot.pruned import pruned
 from keras_efficient.compat.tfmot.quantized import QUANTIZE_LAYER, QUANTIZE_WRAPPERS, quantize_layer, quantize_wrapper
+from keras_efficient.layers.pruning.kernels import described
 
 
 def convert_model(model: Any, quantizers: bool = True) -> keras.Model:

@@ -1,7 +1,5 @@
 """The ranges that tfmot has learned for activations, as scales of our quantized layers."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

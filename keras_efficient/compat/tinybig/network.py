@@ -1,7 +1,5 @@
 """tinyBIG's network files (.yaml, the syntax of releases 0.1.x) as Keras models."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from keras_efficient.kinds.arguments import path_of
 from keras_efficient.kinds.factors import expanded_size
 from keras_efficient.kinds.fields import is_integer
 from keras_efficient.layers import TaylorDualLPHM
-from keras_efficient.networks.sizes import check_layer_weights
+from keras_efficient.networks.build import check_layer_weights
 
 _EPSILON = 1e-5
 _HEAD_KEYS = (
@@ -47,7 +45,9 @@ def load_network(path: str | Path) -> keras.Model:
         config = read_yaml(path_of(path, "path"), "tinyBIG configuration")
         entries = _layer_entries(config)
         sizes = [_sizes(entry, number) for number, entry in enumerate(entries, 1)]
-        _check_chain(sizes)
+        for number, ((_, outputs), (inputs, _)) in enumerate(zip(sizes, sizes[1:], strict=False), 2):
+            if outputs != inputs:
+                raise ValueError(f"layer {number}: m must be the {outputs} outputs before it. Received: m={inputs}")
         layers = [_layer(entry, number) for number, entry in enumerate(entries, 1)]
     except ValueError as error:
         raise ValueError(f"'{path}' holds no tinyBIG network that we can build: {error}") from error
@@ -77,12 +77,6 @@ def _sizes(entry, number):
     if not all(is_integer(size) and size > 0 for size in (m, n)):
         raise ValueError(f"layer {number}: m and n must be positive integers. Received: m={m!r}, n={n!r}")
     return m, n
-
-
-def _check_chain(sizes):
-    for number, ((_, outputs), (inputs, _)) in enumerate(zip(sizes, sizes[1:], strict=False), 2):
-        if outputs != inputs:
-            raise ValueError(f"layer {number}: m must be the {outputs} outputs before it. Received: m={inputs}")
 
 
 def _layer(entry, number):

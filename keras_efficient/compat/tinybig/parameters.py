@@ -14,8 +14,6 @@ Releases up to 0.1.x store Q, T and the B of lorr as (columns, r), releases from
 tinyBIG's outputs; see `ops.tinybig_layout`.
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 
@@ -25,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from keras_efficient.layers import DualLPHMDense, LowRankDense, LPHMDense, PHMDense, TaylorDualLPHM
 from keras_efficient.layers.arguments import one_of, positive_integer
-from keras_efficient.networks.sizes import check_layer_weights
+from keras_efficient.networks.build import check_layer_weights
 
 # The factors that releases from 0.2.0 store transposed.
 _TRANSPOSED = {LPHMDense: "T", DualLPHMDense: "QT", TaylorDualLPHM: "QT", LowRankDense: "B", PHMDense: ""}
@@ -103,7 +101,8 @@ def read_parameters(layer: keras.layers.Layer, parameters: ArrayLike, release: s
         raise ValueError(f"`parameters` of layer '{layer.name}' must have {length} numbers. Received: {vector.size}")
     for weight in weights:
         part, vector = np.split(vector, [int(np.prod(weight.shape))])
-        weight.assign(_from_stored(part, weight, _is_transposed(layer, weight, swapped)))
+        transposed = _is_transposed(layer, weight, swapped)
+        weight.assign(part.reshape(weight.shape[::-1]).T if transposed else part.reshape(weight.shape))
     _warn_of_other_layout(layer)
 
 
@@ -149,10 +148,6 @@ def _is_from_0_2(release):
     if numbers is None:
         raise ValueError(f"`release` must be a version such as '0.1.0' or '0.2.1'. Received: release={release!r}")
     return (int(numbers[1]), int(numbers[2])) >= (0, 2)
-
-
-def _from_stored(part, weight, is_transposed):
-    return part.reshape(weight.shape[::-1]).T if is_transposed else part.reshape(weight.shape)
 
 
 def _warn_of_other_layout(layer):

@@ -1,11 +1,10 @@
 """Which weights of a layer are pruned, and how the layer gets to see the masks."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -82,7 +81,8 @@ def prunable_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
     own = getattr(layer, "get_prunable_weights", None)
     if own is not None:
         return list(own())
-    weights = [weight for weight in vars_of(layer) if weight.name in KERNEL_NAMES]
+    of_itself = [*layer._trainable_variables, *layer._non_trainable_variables]
+    weights = [weight for weight in of_itself if weight.name in KERNEL_NAMES]
     for part in layers_within(layer, recursive=False)[1:]:
         weights += prunable_weights(part)
     return list({id(weight): weight for weight in weights}.values())
@@ -95,11 +95,6 @@ def prunable_biases(layer: keras.layers.Layer) -> list[keras.Variable]:
         return list(own())
     bias = getattr(layer, "bias", None)
     return [bias] if isinstance(bias, keras.Variable) else []
-
-
-def vars_of(layer: keras.layers.Layer) -> list[keras.Variable]:
-    """The variables that a layer itself owns."""
-    return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
 def refusal(layer: keras.layers.Layer) -> str | None:
@@ -133,7 +128,8 @@ def check_prunable(layer: keras.layers.Layer, name: str = "layer") -> None:
         raise ValueError(f"`{name}` can not be pruned: {reason}. Received: {name}={described(layer)}")
 
 
-def described(layer: keras.layers.Layer) -> str:
+def described(layer: Any) -> str:
+    """Name and class of a layer, of Keras 2 or 3."""
     return f"'{layer.name}' ({type(layer).__name__})"
 
 

@@ -1,14 +1,12 @@
 """When masks are made anew, and how many weights they remove. Steps are training batches."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from math import prod
 from numbers import Integral, Real
 
 import keras
 
-from keras_efficient.layers.pruning.settings import Settings
+from keras_efficient.layers.pruning.structures import Settings
 from keras_efficient.type_aliases import Config
 
 

@@ -1,15 +1,36 @@
 """What is removed as one: single weights, blocks, or whole filters."""
 
-from __future__ import annotations
-
 import math
+from typing import Self
 
 import keras
 import numpy as np
 
 from keras_efficient.layers.arguments import integer_pair
-from keras_efficient.layers.pruning.settings import Settings
 from keras_efficient.type_aliases import Config
+
+
+class Settings:
+    """An object that its configuration describes: made from it, equal where it is equal, printed as it."""
+
+    def get_config(self) -> dict:
+        """The arguments that make an equal object, as JSON can hold them."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """The object of these arguments."""
+        return cls(**config)
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    def __hash__(self):
+        return hash((type(self), repr(self.get_config())))
+
+    def __repr__(self):
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
 
 
 class Structure(Settings):

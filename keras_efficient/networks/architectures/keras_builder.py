@@ -1,7 +1,5 @@
 """Makes Keras layers of an architecture's drawing."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -36,7 +34,7 @@ class KerasBuilder(ArchitectureBuilder):
     def convolution(
         self, x: Tensor, filters: int, kernel_size: int = 1, strides: int = 1, groups: int = 1, use_bias: bool = False
     ) -> Tensor:
-        layer = layers.Conv2D(
+        return layers.Conv2D(
             filters,
             kernel_size,
             strides,
@@ -45,8 +43,7 @@ class KerasBuilder(ArchitectureBuilder):
             use_bias=use_bias,
             kernel_initializer="he_normal",
             name=self._name("conv"),
-        )
-        return layer(x)
+        )(x)
 
     def replaceable(
         self, x: Tensor, filters: int, kernel_size: int = 1, strides: int = 1, use_bias: bool = False
@@ -57,15 +54,14 @@ class KerasBuilder(ArchitectureBuilder):
         return self._convolution(filters, kernel_size, **place)(x)
 
     def depthwise(self, x: Tensor, kernel_size: int = 3, strides: int = 1) -> Tensor:
-        layer = layers.DepthwiseConv2D(
+        return layers.DepthwiseConv2D(
             kernel_size,
             strides,
             "same",
             use_bias=False,
             depthwise_initializer=depthwise_normal(kernel_size),
             name=self._name("depthwise_conv"),
-        )
-        return layer(x)
+        )(x)
 
     def normalized(self, x: Tensor) -> Tensor:
         return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=self._name("normalization"))(x)

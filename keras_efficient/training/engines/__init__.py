@@ -1,12 +1,12 @@
-"""Engines: how an epoch is computed. They share the interface of `FitEngine`."""
+"""Engines: how an epoch is computed."""
 
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 
-from keras_efficient.training.engines.engine import Arrays, Engine, Loss, Optimizer
-from keras_efficient.training.engines.fit import FitEngine
+from keras_efficient.layers.arguments import one_of
+from keras_efficient.training.engines.engine import Arrays, Engine, FitEngine, Loss, Optimizer
 
 DEFAULT_ENGINE, COMPILED_ENGINE = "keras", "compiled"
 ENGINES = (DEFAULT_ENGINE, COMPILED_ENGINE)
@@ -18,9 +18,7 @@ class EngineError(ValueError):
 
 def check_engine(engine: str) -> str:
     """Raise a ValueError unless `engine` is the name of one."""
-    if engine not in ENGINES:
-        raise ValueError(f"`engine` must be one of {ENGINES}. Received: engine={engine!r}")
-    return engine
+    return one_of(ENGINES, engine, "engine")
 
 
 def make_engine(
@@ -41,7 +39,12 @@ def make_engine(
         EngineError: If the engine cannot do the job here.
     """
     if engine == COMPILED_ENGINE:
-        return _compiled_engine(model, optimizer, loss, arrays, batch_size, callbacks)
+        from keras_efficient.training.engines.compiled import CompiledEngine
+
+        reason = reason_against_compiled(model, optimizer, loss, np.ndim(arrays[1]), callbacks)
+        if reason is not None:
+            raise EngineError(f"The engine of this run, {COMPILED_ENGINE!r}, cannot be used here: {reason}")
+        return CompiledEngine(model, optimizer, loss, arrays, batch_size)
     plain = type(model).train_step is keras.Model.train_step
     every_batch = _look_at_batches(callbacks)
     if keras.backend.backend() != "tensorflow" or not plain or every_batch:
@@ -50,15 +53,6 @@ def make_engine(
     from keras_efficient.training.engines.tensorflow import TensorFlowEngine
 
     return TensorFlowEngine(model, optimizer, loss, arrays, batch_size)
-
-
-def _compiled_engine(model, optimizer, loss, arrays, batch_size, callbacks):
-    from keras_efficient.training.engines.compiled import CompiledEngine
-
-    reason = reason_against_compiled(model, optimizer, loss, np.ndim(arrays[1]), callbacks)
-    if reason is not None:
-        raise EngineError(f"The engine of this run, {COMPILED_ENGINE!r}, cannot be used here: {reason}")
-    return CompiledEngine(model, optimizer, loss, arrays, batch_size)
 
 
 def reason_against_compiled(

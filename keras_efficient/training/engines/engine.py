@@ -1,12 +1,12 @@
-"""What the engines have in common."""
-
-from __future__ import annotations
+"""What the engines have in common, and the plainest: `model.fit`, for any backend, any model, batch callbacks."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
+
+from keras_efficient.training.data import class_indices
 
 # What a model is compiled with.
 Loss: TypeAlias = str | keras.losses.Loss | Callable[..., Any]
@@ -15,7 +15,7 @@ Optimizer: TypeAlias = str | keras.optimizers.Optimizer
 Arrays: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-class Engine(Protocol):
+class Engine:
     """Trains a model one epoch at a time and evaluates it on the validation samples; `FitEngine` is the plainest."""
 
     model: keras.Model
@@ -24,10 +24,91 @@ class Engine(Protocol):
     x: Any
 
     def set_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Take the callbacks of the coming trial."""
+        """Take the callbacks of the coming trial, where they can look at batches."""
 
     def train_epoch(self, order: np.ndarray) -> float:
         """Train on all samples in the given order; the mean loss."""
+        raise NotImplementedError
 
     def evaluate(self) -> tuple[float, np.ndarray]:
         """Validation loss, and which validation samples are right (booleans)."""
+        raise NotImplementedError
+
+
+class FitEngine(Engine):
+    """An engine for any model.
+
+    Args:
+        model: The model, compiled here.
+        optimizer, loss: To compile it with.
+        arrays: (x, y, x_val, y_val), as numpy arrays.
+        batch_size: Samples a step.
+        every_batch: Whether callbacks must see every single batch.
+
+    Attributes:
+        optimizer: The optimizer of the compiled model, with built variables.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: Optimizer,
+        loss: Loss,
+        arrays: Arrays,
+        batch_size: int,
+        every_batch: bool = False,
+    ):
+        self.model = model
+        self.x, self.y, self.x_val, self.y_val = arrays
+        self.batch_size = min(batch_size, len(self.x))
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        # PyTorch takes one step at a time; so do callbacks that want to see every batch.
+        one_by_one = every_batch or keras.backend.backend() == "torch"
+        model.compile(
+            optimizer,
+            loss,
+            # XLA makes small convolutions several times slower on a CPU under TensorFlow.
+            jit_compile=False if on_tensorflow else "auto",
+            steps_per_execution=1 if one_by_one else -(-len(self.x) // self.batch_size),
+        )
+        if keras.backend.backend() == "torch":
+            # The first call builds the metrics on a dummy batch, which draws random numbers. Done here, the first
+            # trial is like every other.
+            model.evaluate(self.x[:1], self.y[:1], verbose=0)
+        self.optimizer = model.optimizer
+        # After that call: a subclassed model may have no weights before.
+        self.optimizer.build(model.trainable_variables)
+
+    def set_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        self.batch_callbacks = [_BatchHooks(callback) for callback in callbacks]
+
+    def train_epoch(self, order: np.ndarray) -> float:
+        history = self.model.fit(
+            self.x[order],
+            self.y[order],
+            batch_size=self.batch_size,
+            shuffle=False,
+            verbose=0,
+            callbacks=self.batch_callbacks,
+        )
+        return history.history["loss"][0]
+
+    def evaluate(self) -> tuple[float, np.ndarray]:
+        outputs = self.model.predict(self.x_val, batch_size=1024, verbose=0)
+        loss = self.model.compute_loss(
+            x=None,
+            y=keras.ops.convert_to_tensor(self.y_val),
+            y_pred=keras.ops.convert_to_tensor(outputs),
+            training=False,
+        )
+        correct = outputs.argmax(axis=-1) == class_indices(self.y_val)
+        return float(keras.ops.convert_to_numpy(loss)), correct
+
+
+class _BatchHooks(keras.callbacks.Callback):
+    """Passes the batch hooks on; the driver itself calls the hooks of epochs and training."""
+
+    def __init__(self, callback: keras.callbacks.Callback):
+        super().__init__()
+        self.on_train_batch_begin = callback.on_train_batch_begin
+        self.on_train_batch_end = callback.on_train_batch_end

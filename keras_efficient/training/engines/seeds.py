@@ -72,24 +72,33 @@ class SeedEngine:
             self.write(*trainings.of(number))
             y = keras.ops.convert_to_tensor(self.model.predict(self.x_eval, batch_size=EVALUATED_AT_ONCE, verbose=0))
             results.append(measures(self.model, self.y_eval, y))
-        losses, accuracies = zip(*results, strict=True)
-        return np.array([float(v) for v in losses]), np.array([float(v) for v in accuracies])
+        return as_arrays(results)
 
     def read(self) -> tuple[list, list, list]:
         """The variables of the model."""
-        trainable, non_trainable, optimizer = ([keras.ops.convert_to_numpy(v) for v in part] for part in self.variables)
-        return trainable, non_trainable, optimizer
+        return read_variables(self.model)
 
     def write(self, trainable: list, non_trainable: list, optimizer: list) -> None:
         """Set the variables of the model."""
-        for part, values in zip(self.variables, (trainable, non_trainable, optimizer), strict=True):
+        for part, values in zip(_variables(self.model), (trainable, non_trainable, optimizer), strict=True):
             for variable, value in zip(part, values, strict=True):
                 variable.assign(value)
 
-    @property
-    def variables(self) -> tuple[list, list, list]:
-        model = self.model
-        return model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
+
+def read_variables(model: keras.Model) -> tuple[list, list, list]:
+    """The values of a compiled model's variables, in the order of `Trainings`."""
+    trainable, non_trainable, optimizer = ([keras.ops.convert_to_numpy(v) for v in part] for part in _variables(model))
+    return trainable, non_trainable, optimizer
+
+
+def _variables(model):
+    return model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
+
+
+def as_arrays(results: list[tuple[Tensor, Tensor]]) -> tuple[np.ndarray, np.ndarray]:
+    """The measures of several trainings as (losses, accuracies)."""
+    losses, accuracies = np.array([[float(value) for value in result] for result in results]).T
+    return losses, accuracies
 
 
 def measures(model: keras.Model, y_true: np.ndarray, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ import jax
 import keras
 import numpy as np
 
-from keras_efficient.training.engines.seeds import EVALUATED_AT_ONCE, SeedEngine, Trainings, measures
+from keras_efficient.training.engines.seeds import EVALUATED_AT_ONCE, SeedEngine, Trainings, as_arrays, measures
 
 
 class JaxSeedEngine(SeedEngine):
@@ -16,7 +16,8 @@ class JaxSeedEngine(SeedEngine):
 
     def __init__(self, model: keras.Model, data: tuple):
         super().__init__(model, data)
-        self._train, self._outputs = self._one_training, self._one_prediction
+        self._train = self._one_training
+        self._outputs = lambda trainable, others, x: model.stateless_call(trainable, others, x, training=False)[0]
         self._side_by_side = all(len(variable.shape) < 3 for variable in model.trainable_variables)
         if self._side_by_side:
             self._train = jax.vmap(self._train, in_axes=(0, 0, 0, 0, None, None))
@@ -60,9 +61,6 @@ class JaxSeedEngine(SeedEngine):
         with keras.StatelessScope(state_mapping=scale):
             return self.model.optimizer.scale_loss(loss), (loss, non_trainable)
 
-    def _one_prediction(self, trainable, non_trainable, x):
-        return self.model.stateless_call(trainable, non_trainable, x, training=False)[0]
-
     def evaluate(self, trainings: Trainings) -> tuple[np.ndarray, np.ndarray]:
         if not self._side_by_side:
             return super().evaluate(trainings)
@@ -72,6 +70,4 @@ class JaxSeedEngine(SeedEngine):
             for k in parts
         ]
         outputs = np.concatenate([np.asarray(part) for part in parts_of_outputs], axis=1)
-        results = [measures(self.model, self.y_eval, y) for y in outputs]
-        losses, accuracies = zip(*results, strict=True)
-        return np.array([float(v) for v in losses]), np.array([float(v) for v in accuracies])
+        return as_arrays([measures(self.model, self.y_eval, y) for y in outputs])

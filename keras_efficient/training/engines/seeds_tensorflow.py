@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_efficient.training.engines.seeds import SeedEngine
+from keras_efficient.training.engines.tensorflow import step
 
 
 class TensorFlowSeedEngine(SeedEngine):
@@ -20,15 +21,7 @@ class TensorFlowSeedEngine(SeedEngine):
     def _losses(self, order):
         steps = tf.shape(order)[0]
         losses = tf.TensorArray(tf.float32, steps)
-        for step in tf.range(steps):
-            x, y = (tf.gather(array, order[step]) for array in self._arrays)
-            losses = losses.write(step, self._step(x, y))
+        for number in tf.range(steps):
+            x, y = (tf.gather(array, order[number]) for array in self._arrays)
+            losses = losses.write(number, step(self.model, x, y))
         return losses.stack()
-
-    def _step(self, x, y):
-        with tf.GradientTape() as tape:
-            loss = self.model.compute_loss(x, y, self.model(x, training=True))
-            scaled_loss = self.model.optimizer.scale_loss(loss)
-        variables = self.model.trainable_variables
-        self.model.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
-        return loss

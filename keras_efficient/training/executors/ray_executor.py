@@ -1,8 +1,9 @@
 """Trials on a Ray cluster, or on a Ray that runs on this machine only."""
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import BrokenExecutor, Executor, Future, wait
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import wait as wait_all
 from typing import Any
 
 import keras
@@ -69,7 +70,7 @@ class RayExecutor(Executor):
             for future in list(self._open):
                 future.cancel()
         if wait:
-            wait_for(self._open)
+            wait_all(list(self._open))
         if self._own:
             self._ray.shutdown()
             self._own = False
@@ -81,11 +82,6 @@ class RayExecutor(Executor):
         self._open.discard(future)
         if future.cancelled():
             self._ray.cancel(reference, force=True)
-
-
-def wait_for(futures: Iterable[Future]) -> None:
-    """Wait until all of them are done."""
-    wait(list(futures))
 
 
 def _call(threads, function, *arguments, **keywords):

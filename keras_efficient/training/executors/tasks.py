@@ -3,12 +3,19 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.progress_file import ProgressFile, ProgressReader
+from keras_efficient.training.progress import ProgressFile, ProgressReader
+
+
+class Executor(Protocol):
+    """The part of `concurrent.futures.Executor` that is used: whatever has it will do."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future:
+        """Run a function in a worker, some time."""
+
 
 # How often a task may lose its worker.
 _RETRIES = 3
@@ -22,18 +29,13 @@ class Task:
     Attributes:
         name: For people, such as "trial 3 of stage 0 (float)".
         function, arguments: The call.
-        progress: File in which the worker says that it has begun, and perhaps more; see `begun`.
+        progress: File in which the worker says that it has begun; the function may say more.
     """
 
     name: str
     function: Callable
     arguments: tuple
     progress: ProgressFile
-
-
-def begun(task: Task) -> Task:
-    """The same task, for a function that does not write its progress file: its begin is written here."""
-    return Task(task.name, _begin_and_call, (task.progress, task.function, *task.arguments), task.progress)
 
 
 def _begin_and_call(progress, function, *arguments):
@@ -86,7 +88,7 @@ class Tasks:
 
     def _submit(self, key):
         task = self.tasks[key]
-        return self.executor.submit(task.function, *task.arguments)
+        return self.executor.submit(_begin_and_call, task.progress, task.function, *task.arguments)
 
     def _wait(self, pending):
         """The tasks that are done, at least one; meanwhile tells about their progress."""

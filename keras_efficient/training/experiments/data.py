@@ -56,7 +56,8 @@ class DataSettings:
 
     def load(self, seed: int) -> Dataset:
         """The samples before `limit` and `augment`."""
-        return load_dataset(self.dataset, self.data_dir, self.validation, _first(self.split_seed, seed))
+        split_seed = seed if self.split_seed is None else self.split_seed
+        return load_dataset(self.dataset, self.data_dir, self.validation, split_seed)
 
     def input_shape(self, seed: int) -> tuple:
         """The shape of one sample."""
@@ -80,7 +81,3 @@ class DataSettings:
 def _arrays(data, seed):
     x, y, *others = data.load(seed).arrays()
     return x[: data.limit], y[: data.limit], *others
-
-
-def _first(value, other):
-    return other if value is None else value

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from keras_efficient.files import read_json, remove_temporary, write_json
 from keras_efficient.training.driver import train_network, train_until
-from keras_efficient.training.executors.protocol import Executor
+from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.network import make_source
-from keras_efficient.training.experiments.planned import PlannedRun
+from keras_efficient.training.experiments.resolve import PlannedRun
 from keras_efficient.training.experiments.stages import make_stages
 from keras_efficient.training.halving import MEASURES, best_so_far
 from keras_efficient.training.outcome import BEST, REPORT, RESULT
-from keras_efficient.training.retracing import without_retracing_warnings
+from keras_efficient.training.progress import without_retracing_warnings
 
 _FORMAT = "keras_efficient experiment run 1"
 # In the folder of a run: its settings, what train_network leaves, what it had reached where it paused, why it failed.

@@ -63,7 +63,7 @@ def resolve_network(network: Any, folder: Path) -> list | dict:
     """The description, or {"builder", "arguments"}: what the file says, freed of the place of the files.
 
     Raises:
-        ValueError: It is neither. A function is not imported: `check_builder` is for that.
+        ValueError: It is neither. A function is not imported: `Builder.check` is for that.
         FileNotFoundError: There is no such file.
     """
     if isinstance(network, str):
@@ -78,12 +78,6 @@ def resolve_network(network: Any, folder: Path) -> list | dict:
     if all(isinstance(item, str) for item in network):
         raise ValueError(f"`network` is a list by nature; for choices write {{grid: {network}}}")
     return network
-
-
-def check_builder(network: list | dict, folder: Path | str) -> None:
-    """Raise a ValueError where the section names a function that cannot be imported or called so."""
-    if not isinstance(network, list):
-        make_builder(network, folder).check()
 
 
 def make_source(network: list | dict, folder: Path | str) -> list | Builder:

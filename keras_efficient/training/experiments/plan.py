@@ -1,18 +1,23 @@
 """All runs of an experiment, before any of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from keras_efficient.training.experiments.grid import place_text, points
 from keras_efficient.training.experiments.keys import FILE_SETTINGS, check_keys
-from keras_efficient.training.experiments.planned import PlannedRun, plan_run
-from keras_efficient.training.experiments.resolve import MOST_RUNS, resolve, resolve_seeds
+from keras_efficient.training.experiments.resolve import MOST_RUNS, PlannedRun, plan_run, resolve, resolve_seeds
 from keras_efficient.training.experiments.search_plan import plan_searches
-from keras_efficient.training.experiments.updates import merge_all, nested
-from keras_efficient.training.experiments.variants import check_methods, check_variants, updates_of
+from keras_efficient.training.experiments.updates import (
+    check_methods,
+    check_variants,
+    is_grid,
+    merge_all,
+    nested,
+    updates_of,
+)
 from keras_efficient.training.experiments.yaml_file import read_experiment
 
 _MOST_UPDATES = 1_000
@@ -170,3 +175,64 @@ def _storage(stated, wanted, folder, name):
     if wanted is not None:
         return Path(wanted)
     return Path("runs") / name if stated is None else folder / Path(stated).expanduser()
+
+
+def points(settings: dict) -> list[dict]:
+    """All combinations of the choices in `settings`; the last list of the file changes fastest.
+
+    `network`, `stages` and `seeds` are lists by nature; for choices among them write
+    `{grid: [first, second]}`, which works everywhere.
+
+    >>> points({"epochs": [5, 10], "rule": "score"})
+    [{'epochs': 5, 'rule': 'score'}, {'epochs': 10, 'rule': 'score'}]
+
+    Raises:
+        ValueError: A list of choices is empty, or they have more than 10,000 combinations.
+    """
+    found = list(islice(_combinations(settings), MOST_RUNS + 1))
+    if len(found) > MOST_RUNS:
+        raise ValueError(f"the lists of choices stand for more than {MOST_RUNS:,} combinations")
+    return found
+
+
+def _combinations(settings: dict) -> Iterator[dict]:
+    place, choices = next(_grids(settings), ((), None))
+    if choices is None:
+        yield settings
+    else:
+        for choice in choices:
+            yield from _combinations(_replaced(settings, place, choice))
+
+
+def place_text(place: tuple) -> str:
+    """("stages", 0, "epochs") -> 'stages[0].epochs'."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+
+
+def _grids(value: Any, place: tuple = ()) -> Iterator[tuple[tuple, list]]:
+    """(place, choices), in the order of the file."""
+    if is_grid(value):
+        yield place, _choices(value["grid"], place)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if (*place, key) != ("search", "space"):  # its lists are drawn from
+                yield from _grids(item, (*place, key))
+    elif isinstance(value, list) and place[0] != "network" and place not in (("stages",), ("seeds",)):
+        yield place, _choices(value, place)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _grids(item, (*place, index))
+
+
+def _choices(value, place):
+    if isinstance(value, list) and value:
+        return value
+    raise ValueError(f"`{place_text(place)}` must be a list of choices, at least one. Received: {value!r}")
+
+
+def _replaced(value, place, choice):
+    if not place:
+        return choice
+    copy = value.copy()
+    copy[place[0]] = _replaced(value[place[0]], place[1:], choice)
+    return copy

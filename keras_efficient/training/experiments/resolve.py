@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from keras_efficient.datasets.checks import random_seed
+from keras_efficient.layers.arguments import one_of
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.network import resolve_network
@@ -33,10 +34,11 @@ def resolve(settings: dict, folder: Path) -> dict:
         "stages": resolve_stages(settings),
     }
     rule = settings.get("rule") or "score"
-    if rule not in RULES:
-        raise ValueError(f"`rule` must be one of {RULES}. Received: rule={rule!r}")
-    others = {"rule": None if rule == "score" else rule, "engine": _resolve_engine(settings.get("engine"))}
-    return {**resolved, **{name: value for name, value in others.items() if value is not None}}
+    one_of(RULES, rule, "rule")
+    engine = settings.get("engine")
+    engine = DEFAULT_ENGINE if engine is None else check_engine(engine)
+    others, defaults = {"rule": rule, "engine": engine}, {"rule": "score", "engine": DEFAULT_ENGINE}
+    return {**resolved, **{name: value for name, value in others.items() if value != defaults[name]}}
 
 
 def resolve_seeds(seeds: Any) -> list[int]:
@@ -84,5 +86,27 @@ def _resolve_data(data, folder):
     return {name: value for name, value in settings.items() if name in given}
 
 
-def _resolve_engine(engine):
-    return None if engine is None or check_engine(engine) == DEFAULT_ENGINE else engine
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training: a point and a seed. Or a search among many: a point, a space and a seed.
+
+    Attributes:
+        settings: What decides its result, the seed included.
+        sha256: Hash of the settings.
+        folder: Where its files go.
+        modules: Where the module of a builder may lie.
+        search: The `PlannedSearch`; None: one training.
+    """
+
+    settings: dict
+    sha256: str
+    folder: Path
+    modules: Path
+    search: Any = None
+
+
+def plan_run(resolved: dict, seed: int, folder: Path, storage: Path, search: Any = None) -> PlannedRun:
+    """The run of resolved settings with a seed; `folder` is that of the file."""
+    complete = {**resolved, "seed": seed}
+    sha256 = settings_hash(complete)
+    return PlannedRun(complete, sha256, storage / "runs" / sha256[:16], folder, search)

@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keras_efficient.folders import locked, tidy_up
-from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.executors.tasks import Task, Tasks, begun
+from keras_efficient.training.executors.tasks import Executor, Task, Tasks
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.execution import execute, say, status
-from keras_efficient.training.experiments.network import check_builder, check_shapes
+from keras_efficient.training.experiments.network import check_shapes, make_builder
 from keras_efficient.training.experiments.plan import plan_experiment
 from keras_efficient.training.experiments.resolve import settings_hash
 from keras_efficient.training.experiments.search_run import execute_search
 from keras_efficient.training.experiments.summary import ExperimentResult, write_summary
-from keras_efficient.training.progress_file import ProgressFile
+from keras_efficient.training.progress import ProgressFile
 
 
 def run_experiment(
@@ -91,25 +90,21 @@ def run_experiment(
 
 def _run(missing, executor, verbose):
     single = [run for run in missing if run.search is None]
-    if executor is None or len(single) < 2:
-        _one_by_one(single, executor, verbose)
-    else:
+    if executor is not None and len(single) > 1:
         _spread(single, executor, verbose)
+        single = []
+    for number, run in enumerate(single, start=1):
+        say(f"run {number}/{len(single)}  {run.folder.name}  seed {run.settings['seed']}", verbose)
+        execute(run, executor, verbose)
     for run in missing:
         if run.search is not None:
             say(f"search {run.folder.name}  seed {run.settings['seed']}", verbose)
             execute_search(run, executor, verbose)
 
 
-def _one_by_one(runs, executor, verbose):
-    for number, run in enumerate(runs, start=1):
-        say(f"run {number}/{len(runs)}  {run.folder.name}  seed {run.settings['seed']}", verbose)
-        execute(run, executor, verbose)
-
-
 def _spread(runs, executor, verbose):
     tasks = {
-        index: begun(Task(f"run {run.folder.name}", execute, (run,), ProgressFile(run.folder)))
+        index: Task(f"run {run.folder.name}", execute, (run,), ProgressFile(run.folder))
         for index, run in enumerate(runs)
     }
     for number, (index, _) in enumerate(Tasks(executor, tasks).results(), start=1):
@@ -129,7 +124,7 @@ def _check_builders(runs):
             if not isinstance(network, list):
                 networks[settings_hash(network)] = network, each.modules
     for network, folder in networks.values():
-        check_builder(network, folder)
+        make_builder(network, folder).check()
 
 
 def _check_data(runs):

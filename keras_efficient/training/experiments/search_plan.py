@@ -10,8 +10,7 @@ from typing import Any
 from keras_efficient.kinds.fields import is_integer
 from keras_efficient.layers.arguments import non_negative_number, one_of, positive_integer
 from keras_efficient.training.experiments.keys import SETTINGS, check_keys
-from keras_efficient.training.experiments.planned import PlannedRun, plan_run
-from keras_efficient.training.experiments.resolve import resolve, resolve_seeds
+from keras_efficient.training.experiments.resolve import PlannedRun, plan_run, resolve, resolve_seeds
 from keras_efficient.training.experiments.updates import merge_all, nested
 from keras_efficient.training.halving import Halving
 

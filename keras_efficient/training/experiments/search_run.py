@@ -4,14 +4,13 @@ from typing import Any
 
 from keras_efficient.files import write_json
 from keras_efficient.storage import estimate_storage
-from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.executors.tasks import Task, Tasks, begun
+from keras_efficient.training.executors.tasks import Executor, Task, Tasks
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.execution import SEARCH, advance, open_folder, recorded, say
 from keras_efficient.training.experiments.network import make_source
-from keras_efficient.training.experiments.planned import PlannedRun
+from keras_efficient.training.experiments.resolve import PlannedRun
 from keras_efficient.training.experiments.search_plan import PlannedSearch, distribution, import_optuna
-from keras_efficient.training.progress_file import ProgressFile
+from keras_efficient.training.progress import ProgressFile
 
 _FORMAT = "keras_efficient experiment search 2"
 
@@ -94,7 +93,7 @@ def _advance(runs, epochs, executor):
     if executor is None:
         return {sha256: advance(run, epochs) for sha256, run in runs.items()}
     tasks = {
-        sha256: begun(Task(f"configuration {run.folder.name}", advance, (run, epochs), ProgressFile(run.folder)))
+        sha256: Task(f"configuration {run.folder.name}", advance, (run, epochs), ProgressFile(run.folder))
         for sha256, run in runs.items()
     }
     return dict(Tasks(executor, tasks).results())

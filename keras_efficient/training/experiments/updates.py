@@ -1,7 +1,63 @@
-"""Settings and what changes them: nested mappings, dotted keys, a deep merge."""
+"""Settings and what changes them: variants by name, nested mappings, dotted keys, a deep merge."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+_FORM = "a list of variants and updates such as [~cnn, {epochs: 100}]"
+
+
+def check_variants(variants: Any) -> dict:
+    """The section `variants`, or a ValueError that says what is wrong with it."""
+    if variants is None:
+        return {}
+    if not isinstance(variants, dict):
+        raise ValueError(f"`variants` must map names such as ~cnn to updates. Received: {variants!r}")
+    for name in variants:
+        if not name.startswith("~"):
+            raise ValueError(f"the name of a variant starts with ~, such as `~{name}`. Received: `variants.{name}`")
+    return variants
+
+
+def check_methods(methods: Any, name: str) -> dict:
+    """The section `methods`; without one there is a single method `name` without updates."""
+    if methods is None:
+        return {name: []}
+    if not isinstance(methods, dict) or not methods:
+        raise ValueError(f"`methods` must map each method's name to {_FORM}. Received: {methods!r}")
+    return methods
+
+
+def updates_of(items: Any, variants: dict, place: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, dict]]:
+    """(place, update) of every update in `items`, the variants replaced by theirs.
+
+    Args:
+        items: A list of names and mappings; or one of them alone; None: no update.
+        variants: The section `variants`.
+        place: Where the items stand in the file.
+        above: The variants that lead here.
+
+    Raises:
+        ValueError: An unknown variant, one that uses itself, or something else in the list.
+    """
+    if isinstance(items, list):
+        for index, item in enumerate(items):
+            yield from _updates_of_item(item, variants, f"{place}[{index}]", above)
+    elif items is not None:
+        yield from _updates_of_item(items, variants, place, above)
+
+
+def _updates_of_item(item, variants, place, above):
+    if isinstance(item, dict):
+        yield place, item
+        return
+    if not isinstance(item, str):
+        raise ValueError(f"`{place}` must be {_FORM}. Received: {item!r}")
+    if item not in variants:
+        known = ", ".join(variants) or "none"
+        raise ValueError(f"`{place}`: there is no variant {item!r}. The variants of the file: {known}")
+    if item in above:
+        raise ValueError(f"`{place}`: the variant uses itself: {' -> '.join((*above[above.index(item) :], item))}")
+    yield from updates_of(variants[item], variants, f"variants.{item}", (*above, item))
 
 
 def is_grid(value: Any) -> bool:

@@ -1,7 +1,5 @@
 """What recipes are worth: differences between paired trainings, with standard errors and win counts."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

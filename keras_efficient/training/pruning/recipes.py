@@ -1,9 +1,7 @@
 """One-shot, lottery ticket, dynamic and iterative pruning, each beside its controls."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 
 import keras
@@ -13,26 +11,18 @@ from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.pruning.prunable import SCOPES
 from keras_efficient.pruning.model import Choice
 from keras_efficient.training.pruning.comparison import BASELINE, Comparison, Variant
-from keras_efficient.training.pruning.runs import PairedRuns, RecipeState
-from keras_efficient.training.pruning.scores import Criterion, find_score
+from keras_efficient.training.pruning.runs import Criterion, PairedRuns, RecipeState, find_score
 
 TWICE = "unpruned, twice as long"
 # The two events of the seed study: "17 % at 1/3 and 2/3 of the way".
 AS_WRITTEN = {1 / 3: 0.17, 2 / 3: 0.17}
 
 
-@dataclass
 class _Bench:
     """Trainings that recipes share: the unpruned network, and the network trained twice as long."""
 
-    runs: PairedRuns
-    epochs: int
-    scope: str
-    criterion: Criterion
-
-    @classmethod
-    def make(
-        cls,
+    def __init__(
+        self,
         build: Callable[[], keras.Model],
         data: Sequence[np.ndarray],
         epochs: int,
@@ -41,35 +31,25 @@ class _Bench:
         scope: str,
         criterion: Criterion,
         layers: Choice,
-    ) -> _Bench:
-        one_of(SCOPES, scope, "scope")
+    ):
+        self.scope, self.criterion = one_of(SCOPES, scope, "scope"), criterion
         find_score(criterion)
-        runs = PairedRuns(build, data, seeds, batch_size, layers)
-        return cls(runs, positive_integer(epochs, "epochs"), scope, criterion)
+        self.runs = PairedRuns(build, data, seeds, batch_size, layers)
+        self.steps = positive_integer(epochs, "epochs") * self.runs.steps_per_epoch  # batches of a training
 
-    def __post_init__(self):
-        self._trained = self._twice = None
-
-    @property
-    def steps(self) -> int:
-        """Batches of a training."""
-        return self.epochs * self.runs.steps_per_epoch
-
+    @cached_property
     def trained(self) -> RecipeState:
-        if self._trained is None:
-            self._trained = self.runs.train(self.runs.begin(), self.steps)
-        return self._trained
+        return self.runs.train(self.runs.begin(), self.steps)
 
+    @cached_property
     def twice(self) -> Variant:
-        if self._twice is None:
-            self._twice = self.runs.finish(TWICE, self.runs.train(self.trained(), self.steps))
-        return self._twice
+        return self.runs.finish(TWICE, self.runs.train(self.trained, self.steps))
 
     def prune(self, run: RecipeState, share: float, criterion: Criterion | None = None) -> RecipeState:
         return self.runs.prune(run, share, self.scope, criterion or self.criterion)
 
     def comparison(self, variants: Sequence[Variant], controls: Mapping[str, str]) -> Comparison:
-        unpruned = self.runs.finish(BASELINE, self.trained())
+        unpruned = self.runs.finish(BASELINE, self.trained)
         unique = {variant.name: variant for variant in (unpruned, *variants)}
         return Comparison(tuple(unique.values()), self.runs.seeds, dict(controls))
 
@@ -111,7 +91,7 @@ def one_shot(
     Raises:
         ValueError, TypeError: For wrong arguments.
     """
-    bench = _Bench.make(build, data, epochs, seeds, batch_size, scope, criterion, layers)
+    bench = _Bench(build, data, epochs, seeds, batch_size, scope, criterion, layers)
     return bench.comparison(*_one_shot(bench, _share(sparsity, "sparsity")))
 
 
@@ -139,7 +119,7 @@ def lottery_ticket(
         rewind_epoch: 0 to `epochs` - 1.
         build, data, sparsity, epochs, seeds, batch_size, scope, criterion, layers: See `one_shot`.
     """
-    bench = _Bench.make(build, data, epochs, seeds, batch_size, scope, criterion, layers)
+    bench = _Bench(build, data, epochs, seeds, batch_size, scope, criterion, layers)
     if isinstance(rewind_epoch, bool) or not isinstance(rewind_epoch, int) or not 0 <= rewind_epoch < epochs:
         raise ValueError(f"`rewind_epoch` must be from 0 to epochs - 1. Received: rewind_epoch={rewind_epoch!r}")
     return bench.comparison(*_lottery(bench, _share(sparsity, "sparsity"), rewind_epoch))
@@ -167,7 +147,7 @@ def dynamic_pruning(
         events: {share of the training that is over: share of the alive weights that goes}.
         build, data, epochs, seeds, batch_size, scope, criterion, layers: See `one_shot`.
     """
-    bench = _Bench.make(build, data, epochs, seeds, batch_size, scope, criterion, layers)
+    bench = _Bench(build, data, epochs, seeds, batch_size, scope, criterion, layers)
     return bench.comparison(*_dynamic(bench, check_events(AS_WRITTEN if events is None else events)))
 
 
@@ -193,7 +173,7 @@ def iterative_pruning(
         rewind: Whether each training begins at the first weights with a fresh optimizer (iterative lottery).
         build, data, sparsity, epochs, seeds, batch_size, scope, criterion, layers: See `one_shot`.
     """
-    bench = _Bench.make(build, data, epochs, seeds, batch_size, scope, criterion, layers)
+    bench = _Bench(build, data, epochs, seeds, batch_size, scope, criterion, layers)
     positive_integer(rounds, "rounds")
     return bench.comparison(*_iterative(bench, _share(sparsity, "sparsity"), rounds, bool(rewind)))
 
@@ -214,7 +194,7 @@ def compare_recipes(
 
     Arguments as there; without `events`, two equal ones at 1/3 and 2/3 that end at `sparsity`.
     """
-    bench = _Bench.make(build, data, epochs, seeds, batch_size, scope, criterion, layers)
+    bench = _Bench(build, data, epochs, seeds, batch_size, scope, criterion, layers)
     sparsity = _share(sparsity, "sparsity")
     each = 1 - (1 - sparsity) ** 0.5
     events = check_events({1 / 3: each, 2 / 3: each} if events is None else events)
@@ -227,20 +207,20 @@ def compare_recipes(
 
 
 def _one_shot(bench, sparsity):
-    pruned = bench.prune(bench.trained(), sparsity)
+    pruned = bench.prune(bench.trained, sparsity)
     on = bench.runs.train(pruned, bench.steps)
     names = ("one-shot", "one-shot, trained on")
     variants = [bench.runs.finish(name, run) for name, run in zip(names, (pruned, on), strict=True)]
-    return [*variants, bench.twice()], {names[1]: TWICE}
+    return [*variants, bench.twice], {names[1]: TWICE}
 
 
 def _lottery(bench, sparsity, rewind_epoch):
     early = bench.runs.train(bench.runs.begin(), rewind_epoch * bench.runs.steps_per_epoch)
     variants = []
     for name, criterion in (("lottery ticket", bench.criterion), ("random ticket", "random")):
-        ticket = bench.runs.rewind(bench.prune(bench.trained(), sparsity, criterion), early)
+        ticket = bench.runs.rewind(bench.prune(bench.trained, sparsity, criterion), early)
         variants.append(bench.runs.finish(name, bench.runs.train(ticket, bench.steps - early.step)))
-    return [*variants, bench.twice()], {variant.name: TWICE for variant in variants}
+    return [*variants, bench.twice], {variant.name: TWICE for variant in variants}
 
 
 def _dynamic(bench, events):
@@ -252,7 +232,7 @@ def _dynamic(bench, events):
 
 def _iterative(bench, sparsity, rounds, rewind):
     each = 1 - (1 - sparsity) ** (1 / rounds)
-    run, dense = bench.trained(), bench.trained()
+    run, dense = bench.trained, bench.trained
     for _ in range(rounds):
         run = bench.prune(run, each)
         run = bench.runs.train(bench.runs.rewind(run) if rewind else run, bench.steps)

@@ -1,11 +1,9 @@
 """`PairedRuns`: trainings of one network from many seeds, which recipes prune, rewind and go on with."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -13,14 +11,60 @@ import numpy as np
 from keras_efficient.datasets.checks import random_seed
 from keras_efficient.kinds.fields import is_integer
 from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.schedules import ConstantSparsity
 from keras_efficient.pruning.model import Choice, prune_model
 from keras_efficient.pruning.updates import prunable_layers, set_masks
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.engines.seed_engines import make_seed_engine
-from keras_efficient.training.engines.seeds import Trainings
+from keras_efficient.training.engines.seeds import SeedEngine, Trainings, read_variables
 from keras_efficient.training.pruning.comparison import Variant
-from keras_efficient.training.pruning.scores import find_score, score_kernels
+
+# (model, kernels, x, y, random) -> scores, an array for each kernel.
+Score: TypeAlias = Callable[
+    [keras.Model, list[PrunedKernel], np.ndarray, np.ndarray, np.random.Generator], Sequence[np.ndarray]
+]
+# "magnitude", "random" or such a function.
+Criterion: TypeAlias = str | Score
+
+
+_SCORES: dict[str, Score] = {
+    "magnitude": lambda model, kernels, x, y, random: [kernel.scores() for kernel in kernels],
+    "random": lambda model, kernels, x, y, random: [random.random(kernel.count) for kernel in kernels],
+}
+
+
+def find_score(criterion: Criterion) -> Score:
+    """The function of a criterion, or a ValueError."""
+    if callable(criterion):
+        return criterion
+    if isinstance(criterion, str) and criterion in _SCORES:
+        return _SCORES[criterion]
+    raise ValueError(
+        f"`criterion` must be one of {tuple(_SCORES)}, or a function (model, kernels, x, y, random) -> scores. "
+        f"Received: criterion={criterion!r}"
+    )
+
+
+def score_kernels(
+    criterion: Criterion,
+    model: keras.Model,
+    kernels: list[PrunedKernel],
+    x: np.ndarray,
+    y: np.ndarray,
+    random: np.random.Generator,
+) -> list[np.ndarray]:
+    """The scores of the units of each kernel; the smallest go first.
+
+    Raises:
+        ValueError: A function gave something else than numbers of at least 0, one for each unit.
+    """
+    scores = [np.asarray(each, "float32") for each in find_score(criterion)(model, kernels, x, y, random)]
+    shapes, expected = [each.shape for each in scores], [(kernel.count,) for kernel in kernels]
+    if shapes == expected and all((each >= 0).all() for each in scores):
+        return scores
+    raise ValueError(
+        f"`criterion` must give arrays of the shapes {expected}, with numbers of at least 0. Received: shapes {shapes}"
+    )
 
 
 @dataclass
@@ -78,9 +122,7 @@ class PairedRuns:
             keras.utils.set_random_seed(seed)
             model = prune_model(_built(build), ConstantSparsity(0.0), layers)
             model.optimizer.build(model.trainable_variables)
-            variables = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
-            trained, others, states = ([keras.ops.convert_to_numpy(v) for v in part] for part in variables)
-            starts.append((trained, others, states))
+            starts.append(read_variables(model))
         self.start = Trainings.stack(starts)
         self.model = model
         self.kernels = [kernel for layer in prunable_layers(model) for kernel in layer.kernels]
@@ -174,3 +216,17 @@ def _built(build):
     if isinstance(model, keras.Model) and model.built and model.compiled and model.optimizer is not None:
         return model
     raise TypeError(f"`build` must return a built and compiled Keras model. Received: {model!r}")
+
+
+def make_seed_engine(model: keras.Model, data: tuple) -> SeedEngine:
+    """The engine of the backend that runs."""
+    # Imported here: each module needs its backend.
+    if keras.backend.backend() == "jax":
+        from keras_efficient.training.engines.seeds_jax import JaxSeedEngine
+
+        return JaxSeedEngine(model, data)
+    if keras.backend.backend() == "tensorflow":
+        from keras_efficient.training.engines.seeds_tensorflow import TensorFlowSeedEngine
+
+        return TensorFlowSeedEngine(model, data)
+    return SeedEngine(model, data)

@@ -34,7 +34,9 @@ class FlatLayout:
         self.lengths = [rows * width for rows, width in zip(self.rows, self.padded_widths, strict=True)]
         self.starts = [0, *np.cumsum(self.lengths).tolist()][:-1]
         self.size = sum(self.lengths)
-        self.bucket_sizes = bucket_sizes(np.concatenate(self._positions()), self.dimensions)
+        parts = zip(self.starts, self.rows, self.widths, self.padded_widths, strict=True)
+        positions = [(start + np.arange(r)[:, None] * padded + np.arange(w)).ravel() for start, r, w, padded in parts]
+        self.bucket_sizes = bucket_sizes(np.concatenate(positions), self.dimensions)
 
     def join(self, tensors: Sequence[Tensor]) -> Tensor:
         """The tensors as one float32 vector, zeros in the gaps."""
@@ -59,7 +61,3 @@ class FlatLayout:
         gap = self.padded_widths[index] - self.widths[index]
         matrix = ops.reshape(ops.cast(tensor, "float32"), (self.rows[index], self.widths[index]))
         return ops.reshape(ops.pad(matrix, ((0, 0), (0, gap))) if gap else matrix, (-1,))
-
-    def _positions(self):
-        parts = zip(self.starts, self.rows, self.widths, self.padded_widths, strict=True)
-        return [(start + np.arange(r)[:, None] * padded + np.arange(w)).ravel() for start, r, w, padded in parts]

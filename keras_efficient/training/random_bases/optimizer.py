@@ -1,5 +1,6 @@
 """RandomBases: any Keras optimizer, in a random subspace of the weights."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import keras
@@ -10,7 +11,6 @@ from keras_efficient.layers.arguments import positive_integer, whole_number
 from keras_efficient.ops.hashing import add_words, multiply_words
 from keras_efficient.ops.sketches import strided_expand, strided_project
 from keras_efficient.training.engines.engine import Optimizer
-from keras_efficient.training.random_bases.checks import check_exchange, check_inner_optimizer
 from keras_efficient.training.random_bases.layout import FlatLayout
 from keras_efficient.training.wrapped_optimizer import WrappedOptimizer
 from keras_efficient.type_aliases import Config, Tensor
@@ -80,7 +80,9 @@ class RandomBases(WrappedOptimizer):
         worker: int | Callable | None = None,
         name: str = "random_bases",
     ):
-        redraw = _check_redraw(redraw)
+        redraw = whole_number(redraw, "redraw")
+        if redraw < 0:
+            raise ValueError(f"`redraw` must be at least 0 (0 keeps one basis). Received: redraw={redraw!r}")
         super().__init__(check_inner_optimizer(inner_optimizer, redraw), name)
         self.dimensions = positive_integer(dimensions, "dimensions")
         self.seed = whole_number(seed, "seed")
@@ -120,10 +122,9 @@ class RandomBases(WrappedOptimizer):
         coordinates = coordinates if self.reduce is None else self.reduce(coordinates)
         if self.redraw == 0:
             self._move_coordinates(lambda z: self.inner_optimizer.apply([coordinates], [z]))
-        elif own is None:
-            self.inner_optimizer.apply(self._expand(coordinates), self._trainable_variables)
         else:
-            self.inner_optimizer.apply(self._expand_all(coordinates), self._trainable_variables)
+            expand = self._expand if own is None else self._expand_all
+            self.inner_optimizer.apply(expand(coordinates), self._trainable_variables)
 
     # The basis; a subclass that changes these two works in another.
 
@@ -205,13 +206,6 @@ class RandomBases(WrappedOptimizer):
         }
 
 
-def _check_redraw(redraw):
-    redraw = whole_number(redraw, "redraw")
-    if redraw < 0:
-        raise ValueError(f"`redraw` must be at least 0 (0 keeps one basis). Received: redraw={redraw!r}")
-    return redraw
-
-
 def _compartments(variables, layer_wise):
     """Lists of indices of variables: of each layer, or of all."""
     if not layer_wise:
@@ -228,4 +222,61 @@ def _refuse_constraints(variables):
             raise ValueError(
                 "A constraint moves weights out of the one basis of redraw=0. "
                 f"Received: constraint={variable.constraint!r} of the variable '{variable.path}'"
+            )
+
+
+def check_inner_optimizer(inner_optimizer: Optimizer, redraw: int) -> keras.optimizers.Optimizer:
+    """The inner optimizer, also from its name, or an error that says why it does not fit.
+
+    Raises:
+        TypeError: It is no Keras optimizer.
+        ValueError: It moves weights in a way that would leave the basis.
+    """
+    if isinstance(inner_optimizer, str):
+        with contextlib.suppress(ValueError):  # no optimizer of this name
+            inner_optimizer = keras.optimizers.get(inner_optimizer)
+    if not isinstance(inner_optimizer, keras.optimizers.Optimizer):
+        raise TypeError(
+            "`inner_optimizer` must be a Keras optimizer, such as keras.optimizers.SGD(1.0). "
+            f"Received: inner_optimizer={inner_optimizer!r}"
+        )
+    if redraw:
+        _check_stays_in_basis(inner_optimizer)
+    return inner_optimizer
+
+
+def check_exchange(
+    reduce: Callable[[Tensor], Tensor] | None, worker: int | Callable[[], Tensor] | None, redraw: int
+) -> None:
+    """Raise an error unless workers can exchange their coordinates so.
+
+    Raises:
+        TypeError: `reduce` is no function.
+        ValueError: A worker without a `reduce`, or with a basis that is kept.
+    """
+    if reduce is not None and not callable(reduce):
+        raise TypeError(f"`reduce` must be a function of the coordinates, or None. Received: reduce={reduce!r}")
+    if worker is None:
+        return
+    if not callable(worker) and whole_number(worker, "worker") < 0:
+        raise ValueError(f"`worker` must be at least 0. Received: worker={worker!r}")
+    if reduce is None:
+        raise ValueError(f"A `worker` needs `reduce`, which gets the coordinates of all. Received: worker={worker!r}")
+    if not redraw:
+        raise ValueError("Workers that keep one basis must share it: redraw=0 takes no `worker`.")
+
+
+def _check_stays_in_basis(inner_optimizer):
+    reasons = {
+        "weight_decay": "it shrinks weights along directions outside of the basis; a kernel_regularizer is part of "
+        "the loss and is projected like it",
+        "clipnorm": "one factor a variable leaves the basis; `global_clipnorm` does not",
+        "clipvalue": "limits on single numbers leave the basis; `global_clipnorm` does not",
+    }
+    for name, reason in reasons.items():
+        value = getattr(inner_optimizer, name, None)
+        if value:
+            raise ValueError(
+                f"`{name}` of the inner optimizer does not work with redraw > 0: {reason}. (With redraw=0 it acts on "
+                f"the coordinates.) Received: {name}={value!r}"
             )

@@ -1,6 +1,7 @@
 """CoordinateWorkers: training on several processes or devices that exchange only coordinates."""
 
 from collections.abc import Callable
+from functools import partial
 
 import keras
 import numpy as np
@@ -52,8 +53,8 @@ class CoordinateWorkers:
         import jax
 
         self.model, self.optimizer, self.loss = model, optimizer, loss
-        optimizer.reduce = _gather if independent else _mean
-        optimizer.worker = _number if independent else None
+        optimizer.reduce = partial(jax.lax.all_gather if independent else jax.lax.pmean, axis_name=_AXIS)
+        optimizer.worker = partial(jax.lax.axis_index, _AXIS) if independent else None
         optimizer.build(model.trainable_variables)
         self._mesh = jax.sharding.Mesh(np.array(jax.devices()), (_AXIS,))
         self._step = self._compiled_step()
@@ -92,38 +93,18 @@ class CoordinateWorkers:
         specs = {"in_specs": (whole, parts, parts), "out_specs": (whole, parts), "check_vma": False}
         return jax.jit(jax.shard_map(step, mesh=self._mesh, **specs))
 
-    def _divided(self, array):
+    def _divided(self, array, *axes):
+        """An array of this process on the devices, in parts along the axes (by default the first)."""
         import jax
 
-        sharding = jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec(_AXIS))
+        sharding = jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec(*(axes or (_AXIS,))))
         return jax.make_array_from_process_local_data(sharding, np.asarray(array))
 
     def _everywhere(self, value):
         """A value of the first process on all devices."""
-        import jax
         from jax.experimental import multihost_utils
 
-        value = np.asarray(multihost_utils.broadcast_one_to_all(np.asarray(value)))
-        sharding = jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec())
-        return jax.make_array_from_process_local_data(sharding, value)
-
-
-def _mean(coordinates):
-    import jax
-
-    return jax.lax.pmean(coordinates, _AXIS)
-
-
-def _gather(coordinates):
-    import jax
-
-    return jax.lax.all_gather(coordinates, _AXIS)
-
-
-def _number():
-    import jax
-
-    return jax.lax.axis_index(_AXIS)
+        return self._divided(multihost_utils.broadcast_one_to_all(np.asarray(value)), None)
 
 
 def _check(model, optimizer, independent):

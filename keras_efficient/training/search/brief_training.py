@@ -1,19 +1,15 @@
 """One candidate: trained briefly, remembered in a record."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from keras_efficient.files import read_json, write_json
 from keras_efficient.training.driver import train_network
 from keras_efficient.training.engines import COMPILED_ENGINE, EngineError, reason_against_library
-from keras_efficient.training.executors.protocol import Executor
-from keras_efficient.training.executors.tasks import Task, Tasks, begun
-from keras_efficient.training.progress import SilentProgress
-from keras_efficient.training.progress_file import PROGRESS, ProgressFile
-from keras_efficient.training.retracing import without_retracing_warnings
+from keras_efficient.training.executors.tasks import Executor, Task, Tasks
+from keras_efficient.training.progress import PROGRESS, ProgressFile, SilentProgress, without_retracing_warnings
 from keras_efficient.training.search.results import CandidateResult
 from keras_efficient.training.search.settings import Search
 
@@ -41,32 +37,20 @@ def train_all(
     missing = [index for index, result in enumerate(found) if result is None]
     for index, result in enumerate(found):
         if result is not None:
-            progress.trial(_Shown(index, result.val_loss, result.val_accuracy))
-    for index, result in _results(search, {i: jobs[i] for i in missing}, executor):
+            progress.trial(index, result.val_loss, result.val_accuracy)
+    results: Iterator[tuple[int, CandidateResult]] = ((index, train_job(search, jobs[index])) for index in missing)
+    if executor is not None:
+        results = Tasks(executor, {index: _task(search, jobs[index]) for index in missing}).results()
+    for index, result in results:
         found[index] = result
-        progress.trial(_Shown(index, result.val_loss, result.val_accuracy))
+        progress.trial(index, result.val_loss, result.val_accuracy)
     return [result for result in found if result is not None]  # all of them
-
-
-class _Shown(NamedTuple):
-    """What the progress bar wants to know of a trial."""
-
-    trial: int
-    val_loss: float | None
-    val_accuracy: float | None
-
-
-def _results(search, jobs, executor):
-    """Index and result of each job, as they finish."""
-    if executor is None:
-        return ((index, train_job(search, job)) for index, job in jobs.items())
-    return Tasks(executor, {index: _task(search, job) for index, job in jobs.items()}).results()
 
 
 def _task(search, job):
     record = job.record(search)
     progress = ProgressFile(record.parent, f"{record.stem}.{PROGRESS}")  # beside the folder, which is of the run
-    return begun(Task(job.candidate.name, train_job, (search, job), progress))
+    return Task(job.candidate.name, train_job, (search, job), progress)
 
 
 def train_job(search: Search, job: Job) -> CandidateResult:

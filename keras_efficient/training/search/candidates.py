@@ -1,7 +1,9 @@
-"""Every network of a search space, as a description of tuples."""
+"""Every network of a search space, as a description of tuples, and a sample that covers small and large ones alike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
+
+import numpy as np
 
 from keras_efficient.training.search.space import SearchSpace
 
@@ -33,7 +35,8 @@ def _ends(space: SearchSpace, classes: int) -> tuple[Network, Network]:
 
 def _hidden_layers(space: SearchSpace, layers: int) -> Iterator[Network]:
     """All sequences of that many hidden layers, most convolutions first."""
-    convolutions, dense = _convolutions(space), _dense_layers(space)
+    convolutions, bits = _convolutions(space), (space.kernel_bits, space.bias_bits, space.activation_bits)
+    dense = [("F", units, *bits) for units in space.dense_units]
     for count in range(layers, -1, -1):
         for chain in product(convolutions, repeat=count):
             for tail in product(dense, repeat=layers - count):
@@ -60,5 +63,33 @@ def _convolutions(space: SearchSpace) -> list[Item]:
     ]
 
 
-def _dense_layers(space: SearchSpace) -> list[Item]:
-    return [("F", units, space.kernel_bits, space.bias_bits, space.activation_bits) for units in space.dense_units]
+BINS = 49
+_SMOOTHING = 0.1
+
+
+def log_uniform_weights(total_bytes: Sequence[float], bins: int = BINS) -> np.ndarray:
+    """Weights with which a draw is about uniform in the logarithm of the bytes.
+
+        weight_i = 1 / h(log bytes_i)
+
+    with h the histogram of the log bytes in equal bins (plus 0.1), linear between the middles of the bins.
+    Source: the architecture sweep of Gural & Murmann, ICML 2019.
+
+    Args:
+        total_bytes: Positive numbers, at least one.
+        bins: Number of bins.
+    """
+    logs = np.log(np.asarray(total_bytes, dtype="float64"))
+    counts, edges = np.histogram(logs, bins)
+    return 1 / np.interp(logs, (edges[:-1] + edges[1:]) / 2, counts + _SMOOTHING)
+
+
+def draw(weights: Sequence[float] | np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """Indices drawn one after the other without replacement, each with a chance proportional to its weight
+    among those left. Of more samples than there are, all are drawn.
+
+    The largest log weight + Gumbel noise come first (Efraimidis & Spirakis, 2006), so fewer samples of the same
+    seed are the beginning of more.
+    """
+    noise = np.random.default_rng(seed).gumbel(size=len(weights))
+    return np.argsort(-(np.log(weights) + noise), kind="stable")[:samples]

@@ -6,16 +6,17 @@ from pathlib import Path
 
 from keras_efficient.files import read_json, remove_temporary, write_json
 from keras_efficient.folders import tidy_up
-from keras_efficient.training.executors.protocol import Executor
+from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.manifest import check_directory, opened
 from keras_efficient.training.progress import make_progress
 from keras_efficient.training.search.brief_training import Job, train_all
 from keras_efficient.training.search.outcome import RESULT, is_complete, write_outcome
 from keras_efficient.training.search.results import CandidateResult, SearchResult
-from keras_efficient.training.search.settings import Drawn, NetworkLimits, Search, description
+from keras_efficient.training.search.settings import Drawn, NetworkLimits, Search
 from keras_efficient.training.search.space import SearchSpace
 
 _DRAWN = "drawn.json"
+_PRICES = ("weight_bytes", "activation_bytes", "total_bytes", "parameters", "mult_adds")
 
 
 def search_networks(
@@ -67,9 +68,6 @@ def search_networks(
         limits: What candidates must keep besides `max_bytes`, such as `export.FirmwareLimits`. Those that do not
             are left out of the sample, before anything is trained; at most 10 times `samples` are looked at.
 
-    Returns:
-        A `SearchResult`.
-
     Raises:
         ValueError: An argument is wrong, no candidate fits, the directory holds something else, or all candidates
             fail.
@@ -88,7 +86,11 @@ def search_networks(
 
 
 def _run(search, executor, verbose):
-    references = _reference_jobs(search)
+    reports = search.priced_references().items()
+    references = [
+        _job(f"references/{number}", name, search.references[name], report)
+        for number, (name, report) in enumerate(reports)
+    ]
     started = time.perf_counter()
     priced = search.priced()
     price_seconds = time.perf_counter() - started
@@ -115,26 +117,11 @@ def _drawn(search, priced):
 
 def _candidate_jobs(priced, drawn):
     return [
-        Job(f"candidates/{number:04d}", _candidate(f"candidate {number}", priced.networks[index], priced.prices[index]))
+        _job(f"candidates/{number:04d}", f"candidate {number}", priced.networks[index], priced.prices[index])
         for number, index in enumerate(drawn)
     ]
 
 
-def _reference_jobs(search):
-    reports = search.priced_references()
-    return [
-        Job(f"references/{number}", _candidate(name, search.references[name], report))
-        for number, (name, report) in enumerate(reports.items())
-    ]
-
-
-def _candidate(name, network, price):
-    return CandidateResult(
-        name=name,
-        network=description(network),
-        weight_bytes=price.weight_bytes,
-        activation_bytes=price.activation_bytes,
-        total_bytes=price.total_bytes,
-        parameters=price.parameters,
-        mult_adds=price.mult_adds,
-    )
+def _job(place, name, network, price):
+    prices = {key: getattr(price, key) for key in _PRICES}
+    return Job(place, CandidateResult(name, [list(item) for item in network], **prices))

@@ -9,10 +9,32 @@ import keras
 from keras_efficient.files import write_json
 from keras_efficient.report.search_page import write_search_page
 from keras_efficient.training.manifest import package_versions
-from keras_efficient.training.search.front import best_within, pareto_front
 from keras_efficient.training.search.pricing import PricedSpace
 from keras_efficient.training.search.results import CandidateResult
 from keras_efficient.training.search.settings import Search
+
+
+def pareto_front(total_bytes: Sequence[float], accuracies: Sequence[float]) -> list[int]:
+    """Indices of the candidates that no other one dominates, from few bytes to many.
+
+    One dominates another with at most its bytes and at least its accuracy, one of them strictly better. Of
+    equals, all are on the front.
+    """
+    order = sorted(range(len(total_bytes)), key=lambda i: (total_bytes[i], -accuracies[i], i))
+    front: list[int] = []
+    for index in order:
+        last = front[-1] if front else None
+        equal = last is not None and (total_bytes[index], accuracies[index]) == (total_bytes[last], accuracies[last])
+        if last is None or accuracies[index] > accuracies[last] or equal:
+            front.append(index)
+    return front
+
+
+def best_within(limit: float, total_bytes: Sequence[float], accuracies: Sequence[float]) -> int | None:
+    """Index of the highest accuracy within a limit; ties go to fewer bytes, then to the lower index."""
+    fitting = [index for index, size in enumerate(total_bytes) if size <= limit]
+    return min(fitting, key=lambda i: (-accuracies[i], total_bytes[i], i), default=None)
+
 
 RESULT, NETWORK, PAGE = "search.json", "network.json", "search.html"
 LIMITS = (512, 1024, 2048, 4096)

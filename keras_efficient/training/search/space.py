@@ -1,10 +1,13 @@
 """`SearchSpace`: which networks a search looks at."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
+from keras_efficient.descriptions.expand import shown
 from keras_efficient.kinds.fields import check_bits, check_rate, check_size
+from keras_efficient.outside_files import read_json
 
 CONVOLUTION_LETTERS = ("C", "CN", "DSC")
 POOLING_LETTERS = ("A", "M")
@@ -61,8 +64,10 @@ class SearchSpace:
         for name in ("filters", "dense_units", "pool_sizes"):
             object.__setattr__(self, name, _check_sizes(getattr(self, name), name))
         object.__setattr__(self, "kernel_sizes", _check_kernels(self.kernel_sizes))
-        _check_optional(self.input_pooling, "input_pooling", check_size)
-        _check_optional(self.dropout, "dropout", check_rate)
+        if self.input_pooling is not None:
+            check_size(self.input_pooling, "input_pooling")
+        if self.dropout is not None:
+            check_rate(self.dropout, "dropout")
         for name in ("min_layers", "max_layers"):
             check_size(getattr(self, name), name)
         if self.min_layers > self.max_layers:
@@ -128,6 +133,21 @@ def _check_letter(letter: Any, name: str, letters: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(letters)}. Received: {letter!r}")
 
 
-def _check_optional(value: Any, name: str, check: Callable[[Any, str], Any]) -> None:
-    if value is not None:
-        check(value, name)
+def read_space(path: str | Path, default: SearchSpace | None = None) -> SearchSpace:
+    """Read a search space from a JSON file: an object with attributes of `SearchSpace`.
+
+        {"filters": [4, 8], "kernel_sizes": {"C": [3]}, "max_layers": 2}
+
+    What the file leaves out is as in `default`, or the study's space.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not JSON, holds something else or is above 1 MB; the text names the file.
+    """
+    content = read_json(path, "search space")
+    if not isinstance(content, dict):
+        raise ValueError(f'{path} must hold an object such as {{"filters": [4, 8]}}. Received: {shown(content)}')
+    try:
+        return (default or SearchSpace()).with_changes(content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

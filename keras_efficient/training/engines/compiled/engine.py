@@ -1,24 +1,25 @@
 """Epochs in C, with the weights and the optimizer's state in the Keras variables before and after each."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_efficient.training.data import class_indices, class_rows
 from keras_efficient.training.engines.compiled import structures, support
-from keras_efficient.training.engines.compiled.flat_variables import FlatVariables
 from keras_efficient.training.engines.compiled.library import load_library, threads
 from keras_efficient.training.engines.compiled.program import Program
-from keras_efficient.training.engines.engine import Arrays, Loss, Optimizer
+from keras_efficient.training.engines.engine import Arrays, Engine, Loss, Optimizer
 from keras_efficient.training.prefix import apply_prefix, split_prefix
 
 _NO_MEMORY = "The compiled step found too little memory"
 
 
-class CompiledEngine:
-    """Same interface as `FitEngine`. A step computes what Keras computes, up to the order of float sums.
+class CompiledEngine(Engine):
+    """An engine in C. A step computes what Keras computes, up to the order of float sums.
 
     Dropout draws from a hash of its seed, the step, the place in the batch and the cell, so its masks are others than
     those of Keras, and the same for any number of threads.
@@ -34,9 +35,10 @@ class CompiledEngine:
         self.library = load_library()
         self.threads = threads()
         self.model = model
-        self.x, self.x_val = (_contiguous(apply_prefix(prefix, x)) for x in (arrays[0], arrays[2]))
+        inputs = (apply_prefix(prefix, x) for x in (arrays[0], arrays[2]))
+        self.x, self.x_val = (np.ascontiguousarray(x, dtype="float32") for x in inputs)
         self.y_val = arrays[3]
-        self.targets = _contiguous(class_rows(arrays[1], model.output_shape[-1]))
+        self.targets = np.ascontiguousarray(class_rows(arrays[1], model.output_shape[-1]), dtype="float32")
         self.batch_size = min(batch_size, len(self.x))
         model.compile(optimizer, loss, jit_compile=False)
         self.optimizer = model.optimizer
@@ -48,24 +50,17 @@ class CompiledEngine:
         self.weights = FlatVariables(self.program.variables)
         trained = {id(variable) for variable in self.model.trainable_variables}
         segments, moments, place = [], [], 0
-        for variable, first, end in zip(
-            self.weights.variables, self.weights.places, self.weights.places[1:], strict=False
-        ):
+        for variable, (first, end) in zip(self.weights.variables, pairwise(self.weights.places), strict=True):
             if id(variable) in trained:
-                segments.append(
-                    structures.Segment(first, end - first, self.optimizer._use_weight_decay(variable), place)
-                )
+                decays = self.optimizer._use_weight_decay(variable)
+                segments.append(structures.Segment(first, end - first, decays, place))
                 moments.append(self.optimizer._get_variable_index(variable))
                 place += end - first
         self.segments = (structures.Segment * len(segments))(*segments)
         states = (self.optimizer._momentums, self.optimizer._velocities)
         self.moments = FlatVariables(state[index] for state in states for index in moments)
 
-    def set_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """No callback here looks at batches."""
-
     def train_epoch(self, order: np.ndarray) -> float:
-        """Train on all samples in the given order; the mean loss."""
         weights, moments = self.weights.read(), self.moments.read()
         loss = self._call(order, self.batch_size, weights, self._adam(moments))[0] / len(order)
         self.weights.write(weights)
@@ -73,8 +68,8 @@ class CompiledEngine:
         steps = -(-len(order) // self.batch_size)
         self.optimizer.iterations.assign_add(steps)
         for layer, _ in self.program.dropouts:
-            state = layer.seed_generator.state
-            state.assign(_words(state) + np.array([0, steps], dtype=_words(state).dtype))
+            words = keras.ops.convert_to_numpy(layer.seed_generator.state)
+            layer.seed_generator.state.assign(words + np.array([0, steps], dtype=words.dtype))
         return loss
 
     def gradients(self, order: np.ndarray) -> tuple[float, list[np.ndarray]]:
@@ -83,7 +78,6 @@ class CompiledEngine:
         return loss / len(order), list(self.weights.split(gradients))
 
     def evaluate(self) -> tuple[float, np.ndarray]:
-        """Validation loss, and which validation samples are right (booleans)."""
         probabilities = _softmax(self.logits())
         limited = np.clip(probabilities, keras.config.epsilon(), 1 - keras.config.epsilon())
         if self.y_val.ndim == 2:
@@ -104,8 +98,8 @@ class CompiledEngine:
     def _call(self, order, batch_size, weights, adam=None):
         """Sum of the losses, gradients of the last step; `weights` change where there is an optimizer."""
         for layer, number in self.program.dropouts:
-            operation = self.network.arrays["operation"][number]
-            operation.seed, operation.counter = (int(word) & 0xFFFFFFFF for word in _words(layer.seed_generator.state))
+            operation, words = self.network.arrays["operation"][number], layer.seed_generator.state
+            operation.seed, operation.counter = (int(word) & 0xFFFFFFFF for word in keras.ops.convert_to_numpy(words))
         order = np.ascontiguousarray(order, dtype="int64")
         gradients = np.zeros_like(weights)
         loss = self.library.ke_train(
@@ -155,14 +149,46 @@ def check_support(
     return prefix, Program(body)
 
 
-def _contiguous(x):
-    return np.ascontiguousarray(x, dtype="float32")
-
-
-def _words(state):
-    return keras.ops.convert_to_numpy(state)
-
-
 def _softmax(logits):
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+class FlatVariables:
+    """Reads and writes variables as one float32 vector, in their order.
+
+    On TensorFlow in one graph call each way: one by one they take longer than an epoch of a small network.
+    """
+
+    def __init__(self, variables: Iterable[keras.Variable]):
+        self.variables = list(variables)
+        self.places = np.cumsum([0, *(int(np.prod(variable.shape)) for variable in self.variables)]).tolist()
+        self._joined: Callable[[], Any] = self._read
+        self._set: Callable[[Any], None] = self._write
+        if self.variables and keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            self._joined, self._set = tf.function(self._read), tf.function(self._write)
+
+    def read(self) -> np.ndarray:
+        """The values, in an array of the caller's own."""
+        if not self.variables:
+            return np.empty(0, "float32")
+        return np.array(keras.ops.convert_to_numpy(self._joined()), dtype="float32", order="C")
+
+    def write(self, vector: np.ndarray) -> None:
+        """Set all variables."""
+        if self.variables:
+            self._set(keras.ops.convert_to_tensor(vector))
+
+    def split(self, vector: np.ndarray) -> Iterator[np.ndarray]:
+        """The parts of a vector that belong to the variables, in their shapes."""
+        for variable, (first, end) in zip(self.variables, pairwise(self.places), strict=True):
+            yield vector[first:end].reshape(variable.shape)
+
+    def _read(self):
+        return keras.ops.concatenate([keras.ops.reshape(variable, (-1,)) for variable in self.variables])
+
+    def _write(self, vector):
+        for variable, (first, end) in zip(self.variables, pairwise(self.places), strict=True):
+            variable.assign(keras.ops.reshape(vector[first:end], variable.shape))

@@ -9,10 +9,23 @@ import numpy as np
 from keras_efficient import layers
 from keras_efficient.kinds.windows import window_output_size
 from keras_efficient.ops.quantize import code_range
+from keras_efficient.reading.read import read_model
 from keras_efficient.training.engines.compiled import structures as c
-from keras_efficient.training.engines.compiled.support import chain_layers
 
 _NONE = -1
+
+
+class NotSupportedError(ValueError):
+    """Something the compiled step cannot compute; the message names it."""
+
+
+def chain_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers of a model in which each is fed by the one before."""
+    graph = read_model(model)
+    values = [*graph.inputs, *(value for node in graph.nodes for value in node.outputs)]
+    if [node.inputs for node in graph.nodes] != [(value,) for value in values[:-1]] or len(graph.inputs) > 1:
+        raise NotSupportedError("a model that is no chain of layers")
+    return [node.operation for node in graph.nodes]
 
 
 class Program:
@@ -34,12 +47,14 @@ class Program:
         self.gradients: list[int] = []
         self.places: dict[int, tuple[keras.Variable, int]] = {}
         self.size = 0
-        self.shape = _image_shape(model)
+        shape = tuple(model.input_shape[1:])
+        self.shape = shape if len(shape) == 3 else (1, 1, *shape)
         self.tensor = self._add_tensor(self.shape, _NONE)
         for layer in chain_layers(model):
             for variable in layer.weights:
-                self._place(variable)
-            _READERS[type(layer)](self, layer)
+                self.places[id(variable)] = (variable, self.size)
+                self.size += int(np.prod(variable.shape))
+            READERS[type(layer)](self, layer)
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -59,10 +74,6 @@ class Program:
             setattr(network, name, ctypes.addressof(array))
         network.arrays = arrays
         return network
-
-    def _place(self, variable):
-        self.places[id(variable)] = (variable, self.size)
-        self.size += int(np.prod(variable.shape))
 
     def _place_of(self, variable):
         return self.places[id(variable)][1]
@@ -189,43 +200,30 @@ class Program:
         self._share_gradient(c.DROPOUT, threshold=threshold, keep=1 / (1 - layer.rate))
         self.dropouts.append((layer, len(self.operations) - 1))
 
-    def flatten(self) -> None:
+    def flatten(self, layer: keras.layers.Layer) -> None:
         self.shape = (1, 1, int(np.prod(self.shape)))
 
-
-def _image_shape(model):
-    shape = tuple(model.input_shape[1:])
-    return shape if len(shape) == 3 else (1, 1, *shape)
-
-
-def _read_activation(program, layer):
-    if layer.activation is keras.activations.relu:
-        program._activation(layer, relu=True)
+    def window_layer(self, layer: keras.layers.Layer) -> None:
+        depthwise = isinstance(layer, layers.DepthwiseConvQ)
+        outputs = self.shape[2] * layer.depth_multiplier if depthwise else layer.filters
+        window = {"window": layer.kernel_size, "strides": layer.strides, "padding": layer.padding}
+        self.kernel_layer(layer, **window, outputs=outputs, depthwise=depthwise)
 
 
-def _read_conv(program, layer):
-    program.kernel_layer(
-        layer, window=layer.kernel_size, strides=layer.strides, padding=layer.padding, outputs=layer.filters
-    )
-
-
-def _read_depthwise(program, layer):
-    outputs = program.shape[2] * layer.depth_multiplier
-    window = {"window": layer.kernel_size, "strides": layer.strides, "padding": layer.padding}
-    program.kernel_layer(layer, **window, outputs=outputs, depthwise=True)
-
-
-_READERS = {
-    keras.layers.Flatten: lambda program, layer: program.flatten(),
+# The layers that step.c computes, and how each becomes operations.
+READERS = {
+    keras.layers.Flatten: Program.flatten,
     keras.layers.Dropout: Program.dropout,
-    keras.layers.Activation: _read_activation,
+    keras.layers.Activation: lambda program, layer: program._activation(
+        layer, relu=layer.activation is keras.activations.relu
+    ),
     keras.layers.MaxPooling2D: lambda program, layer: program.pool(
         c.MAXIMUM, layer.pool_size, layer.strides, layer.padding
     ),
     layers.AveragePoolingQ: Program.average,
     layers.ActivationQ: lambda program, layer: program._activation(layer, layer.activation_quantizer),
     layers.DenseQ: lambda program, layer: program.kernel_layer(layer, outputs=layer.units),
-    layers.ConvQ: _read_conv,
-    layers.DepthwiseConvQ: _read_depthwise,
+    layers.ConvQ: Program.window_layer,
+    layers.DepthwiseConvQ: Program.window_layer,
     layers.ResidualQ: Program.residual,
 }

@@ -3,21 +3,10 @@
 import keras
 
 from keras_efficient import layers
-from keras_efficient.reading.read import is_connected, read_model
+from keras_efficient.reading.read import is_connected
+from keras_efficient.training.engines.compiled.program import READERS, NotSupportedError, chain_layers
 from keras_efficient.training.engines.engine import Loss
 
-_LAYERS = (
-    keras.layers.Flatten,
-    keras.layers.Dropout,
-    keras.layers.Activation,
-    keras.layers.MaxPooling2D,
-    layers.AveragePoolingQ,
-    layers.ActivationQ,
-    layers.DenseQ,
-    layers.ConvQ,
-    layers.DepthwiseConvQ,
-    layers.ResidualQ,
-)
 # By the dimensions of the labels.
 _LOSSES = {
     1: (keras.losses.SparseCategoricalCrossentropy, keras.losses.sparse_categorical_crossentropy),
@@ -32,10 +21,6 @@ _OPTIMIZER_OPTIONS = (
     "loss_scale_factor",
     "gradient_accumulation_steps",
 )
-
-
-class NotSupportedError(ValueError):
-    """Something the compiled step cannot compute; the message names it."""
 
 
 def check_model(model: keras.Model) -> None:
@@ -55,18 +40,9 @@ def check_model(model: keras.Model) -> None:
         raise NotSupportedError("a softmax within the network")
 
 
-def chain_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """The layers of a model in which each is fed by the one before."""
-    graph = read_model(model)
-    values = [*graph.inputs, *(value for node in graph.nodes for value in node.outputs)]
-    if [node.inputs for node in graph.nodes] != [(value,) for value in values[:-1]] or len(graph.inputs) > 1:
-        raise NotSupportedError("a model that is no chain of layers")
-    return [node.operation for node in graph.nodes]
-
-
 def check_layer(layer: keras.layers.Layer) -> None:
     """Refuse a layer of another class, or with a setting that the step does not know."""
-    if type(layer) not in _LAYERS:
+    if type(layer) not in READERS:
         raise NotSupportedError(f"layer {layer.name!r} ({type(layer).__name__})")
     for setting in _unknown_settings(layer):
         raise NotSupportedError(f"layer {layer.name!r} with {setting}")
