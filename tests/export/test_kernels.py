@@ -7,6 +7,11 @@ import numpy as np
 import pytest
 
 from keras_efficient.export.c.kernels import FILES, FOLDER, kernels, used_kernels
+from keras_efficient.export.c.places import Places
+from keras_efficient.export.c.pooling import axis_line
+from keras_efficient.export.integer.windows import Window
+from keras_efficient.kinds.windows import Slide
+from keras_efficient.storage.planner.layouts import Layout
 
 # What a network says before its kernels.
 PRELUDE = """#include <stdint.h>
@@ -14,8 +19,13 @@ PRELUDE = """#include <stdint.h>
 #define NETWORK_INLINE static inline __attribute__((always_inline))
 #define NETWORK_NO_LIBRARY __asm__ volatile("")
 #define NETWORK_WEIGHT(place) network_weights[place]
+#define NETWORK_TABLE(table, place) table[place]
 typedef uint_fast16_t network_index;
-static union { uint8_t bytes[64]; int16_t logits[32]; } network_arena;
+typedef uint_fast8_t network_count;
+typedef uint16_t network_code;
+typedef uint32_t network_sum;
+typedef int16_t network_logit;
+static union { uint8_t bytes[128]; int16_t logits[64]; } network_arena;
 static uint8_t network_weights[64];
 """
 WARNINGS = ("-Wall", "-Wextra", "-pedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Werror", "-Wno-unused")
@@ -37,9 +47,9 @@ def text_of(*names):
 def run(tmp_path, c_compiler):
     """Runs statements with some kernels; what they print, as numbers."""
 
-    def run(names, statements):
+    def run(names, statements, before=""):
         (tmp_path / "main.c").write_text(
-            f"{PRELUDE}{text_of(*names)}\nint main(void) {{\n{statements}\nreturn 0;\n}}\n"
+            f"{PRELUDE}{text_of(*names)}\n{before}\nint main(void) {{\n{statements}\nreturn 0;\n}}\n"
         )
         sanitizers = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
         command = ["gcc", "-std=c99", *WARNINGS, *sanitizers, "main.c", "-o", "main"]
@@ -131,3 +141,168 @@ def test_bytes_move_over_each_other(run):
     expected[8:38] = expected[3:33].copy()
     expected[13:25] = expected[20:32].copy()
     np.testing.assert_array_equal(run(["network_shift", "network_shift_down"], moved), expected)
+
+
+FILL = """
+static const network_map source = {%d, %d, 0, 0, 0}, target = {%d, %d, %d, %d, %d};
+static void fill(network_index cells) {
+    network_index i;
+    for (i = 0; i < cells; i++)
+        network_put(&source, i, (network_code)((i * 40503u >> 3) & %du));
+}
+static void show(network_index cells) {
+    network_index i;
+    for (i = 0; i < cells; i++)
+        printf("%%d ", target.is_logits ? network_arena.logits[i] : (int)network_get(&target, i));
+}
+"""
+
+
+def maps(source, target, logits=0, shift=0, low=0):
+    """Functions around a map of so many bits, and one far enough after it: (first, bits) of either."""
+    return FILL % (*source, *target, logits, shift, low, 2 ** source[1] - 1)
+
+
+def filled(cells, bits):
+    return (np.arange(cells) * 40503 >> 3) & (2**bits - 1)
+
+
+MAPS = ["network_get", "network_put", "network_map"]
+
+
+@pytest.mark.parametrize(("bits", "first"), [(1, 300), (2, 130), (3, 210), (4, 70), (8, 32), (11, 250), (16, 30)])
+def test_maps_of_all_widths_change(bits, first, run):
+    """Each cell with its number, through a function; the other way they go up."""
+    cells = 15 if bits > 8 else 30
+    before = (
+        maps((0, bits), (first, bits))
+        + f"""
+static network_code change(network_code index, network_index number) {{
+    return (network_code)((index + number) & {2**bits - 1}u);
+}}
+"""
+    )
+    found = run(
+        [*MAPS, "network_change"],
+        f"fill({cells}); network_change(&source, 0, &target, 0, {cells}, change); show({cells});",
+        before,
+    )
+    np.testing.assert_array_equal(found, filled(cells, bits) + np.arange(cells) & 2**bits - 1)
+    up = run(
+        [*MAPS, "network_move_up"], f"fill({cells}); network_move_up(&source, &target, {cells}); show({cells});", before
+    )
+    np.testing.assert_array_equal(up, filled(cells, bits))
+
+
+@pytest.mark.parametrize(("bits", "shift", "low"), [(2, 1, -3), (4, 0, -8), (8, 0, 0), (16, 0, -32768), (16, 0, 0)])
+def test_logits_are_integers_within_16_bits(bits, shift, low, run):
+    statements = "fill(12); network_change(&source, 0, &target, 0, 12, network_same); show(12);"
+    found = run(
+        [*MAPS, "network_change", "network_same"],
+        statements,
+        maps((32 * 8 // (bits if bits < 16 else 8), bits), (0, bits), 1, shift, low),
+    )
+    np.testing.assert_array_equal(found, np.minimum(filled(12, bits) * 2**shift + low, 32767))
+
+
+def test_cells_are_made_from_their_places(run):
+    functions = """
+static network_code number_of(network_index number) { return (network_code)(3 * number); }
+static network_code place_of(network_index number, network_count row, network_count column, network_count channel) {
+    return (network_code)(number + 10 * row + 50 * column + 5 * channel);
+}
+"""
+    names = [*MAPS, "network_make", "network_make_places"]
+    found = run(names, "network_make(&target, 20, number_of); show(20);", maps((0, 8), (0, 8)) + functions)
+    np.testing.assert_array_equal(found, 3 * np.arange(20))
+    found = run(names, "network_make_places(&target, 2, 3, 4, place_of); show(24);", maps((0, 8), (0, 8)) + functions)
+    rows, columns, channels = np.indices((2, 3, 4)).reshape(3, -1)
+    np.testing.assert_array_equal(found, np.arange(24) + 10 * rows + 50 * columns + 5 * channels)
+
+
+def test_moves_repeat_turn_and_fill(run):
+    """Rows are repeated, columns shifted with a frame, channels turned round."""
+    ways = """
+static const network_way rows = {4, 2, 0, 4, 6, 0}, columns = {5, 1, 1, 4, 2, 0}, channels = {2, 1, 0, 2, 1, 1};
+"""
+    statements = (
+        "fill(12); network_move(&source, (network_index)-2 + 1, &target, &rows, &columns, &channels, 7); show(40);"
+    )
+    found = run([*MAPS, "network_move"], statements, maps((0, 4), (48, 4)) + ways)
+    expected = np.pad(
+        filled(12, 4).reshape(2, 3, 2)[:, :, ::-1].repeat(2, 0), ((0, 0), (1, 1), (0, 0)), constant_values=7
+    )
+    np.testing.assert_array_equal(found, expected.ravel())
+
+
+@pytest.mark.parametrize("bits", [1, 4, 8, 16])
+def test_pixels_change_places(bits, run):
+    goes_to = np.random.default_rng(bits).permutation(10)
+    table = (
+        f"static const uint8_t to[] = {{{', '.join(map(str, goes_to))}}};"
+        + """
+static network_index place(network_index pixel) { return to[pixel]; }
+"""
+    )
+    text = maps((0, bits), (0, bits)) + table
+    found = run([*MAPS, "network_permute"], "fill(30); network_permute(&source, 10, 3, place); show(30);", text)
+    expected = np.zeros((10, 3), int)
+    expected[goes_to] = filled(30, bits).reshape(10, 3)
+    np.testing.assert_array_equal(found, expected.ravel())
+
+
+ORDERS = {"rows": (0,) * 4, "columns": (5,) * 4, "alternating": (0, 1, 2, 3), "strips": (0, 2, 2, 5)}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_pixels_in_order(order, run):
+    """The loop passes every pixel, and finds each at its place."""
+    layout = Layout(5, ORDERS[order])
+    places = Places(layout, "1")
+    assert places.order_name == {"rows": "row", "columns": "column"}.get(order, order)
+    declared = "\n".join([*places.tables(True), *places.function_lines(), places.declaration])
+    statements = f"""network_pixel at = {{0, 0, 0, 0}};
+    do
+        printf("%u %u %u ", (unsigned)at.row, (unsigned)at.column,
+               (unsigned)network_place({places.reference}, {places.finder}, at.row, at.column));
+    while (network_next_pixel({places.reference}, &at));"""
+    names = ["network_layout", "network_place", "network_place_in_strips", "network_next_pixel"]
+    found = run(names, statements, declared.replace("NETWORK_FLASH", "")).reshape(-1, 3)
+    np.testing.assert_array_equal(found[:, 2], np.arange(20))
+    np.testing.assert_array_equal(layout.addresses[found[:, 0], found[:, 1]], np.arange(20))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    ("size", "stride", "padding"),
+    [((2, 2), (2, 2), "valid"), ((3, 2), (1, 2), "same"), ((4, 5), (1, 1), "same"), ((7, 3), (2, 3), "same")],
+)
+def test_windows_are_pooled(order, size, stride, padding, run):
+    """The largest index, and the sum with the number of places, of windows over the edges too."""
+    slide = Slide(size, stride, padding)
+    target = slide.places((4, 5, 2))[:2]
+    window, places, rows = (
+        Window((4, 5), target, slide),
+        Places(Layout(5, ORDERS[order]), "1"),
+        Places(Layout.by_rows(*target), "2"),
+    )
+    x = filled(40, 3)
+    by_rows = x.reshape(20, 2)[places.layout.addresses].reshape(1, 4, 5, 2)
+    largest = np.maximum.reduce(list(window.slices(by_rows)))
+    sums = sum(window.slices(by_rows - 4)) + 10 * window.counts()[:, :, None]
+    lines = [*places.tables(True), *places.function_lines(), places.declaration, rows.declaration]
+    lines += [axis_line(name, window, axis) for axis, name in enumerate(("rows", "columns"))]
+    lines.append(
+        "static network_code mean(network_sum sum, network_index count)"
+        "{ return (network_code)((sum + 10 * count) & 0xffff); }"
+    )
+    text = maps((0, 3), (16, 16)).replace("{0, 3, 0, 0, 0}", "{0, 3, 0, 0, -4}") + "\n".join(lines).replace(
+        "NETWORK_FLASH", ""
+    )
+    for mean, expected in (("0", largest), ("mean", sums & 0xFFFF)):
+        layouts = f"&source, {places.reference}, {places.finder}, &target, {rows.reference}"
+        call = f"network_pool({layouts}, &rows, &columns, 2, {mean});"
+        found = run(
+            [*MAPS, "network_pool", "network_place_in_strips"], f"fill(40); {call} show({expected.size});", text
+        )
+        np.testing.assert_array_equal(found, expected.ravel())

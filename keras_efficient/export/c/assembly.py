@@ -52,7 +52,7 @@ def assemble(program: Program, packed: np.ndarray, weights: str, static_lines: l
     aligned = " NETWORK_ALIGNED" if program.by_words else ""
     blocks: list[Iterable[str]] = [
         machine_lines(in_flash, len(packed), moves_bytes, program.by_words),
-        [f"typedef {program.index_type} network_index; /* cells, bytes and bits of arena and weights */"],
+        program.types(),
         [
             "static union {",
             "    uint8_t bytes[NETWORK_ARENA_BYTES];",

@@ -35,6 +35,12 @@ class Cells:
         bits = self.codes.bits
         return 1 if bits in WITHIN_BYTES else 2 if bits == 16 else bits
 
+    def declaration(self, name: str) -> str:
+        """The map, as functions in C take it."""
+        codes = self.codes
+        numbers = (self.first, codes.bits, int(self.is_logits), int(codes.midrise), codes.low)
+        return f"static const network_map {name} = {{{', '.join(map(str, numbers))}}};"
+
     def place(self, cell: str) -> str:
         """The place of a cell. `cell` is a C expression; a product of it must not leave a narrow `int`."""
         place = wrapped(cell) if self.stride == 1 else times(f"(network_index){wrapped(cell)}", self.stride)

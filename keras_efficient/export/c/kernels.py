@@ -9,9 +9,21 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).parent / "kernels"
 # Later ones call earlier ones.
-FILES = ("cells.c", "weights.c", "basis.c", "sums.c", "moves.c", "words.c", "products.c")
+FILES = (
+    "cells.c",
+    "places.c",
+    "weights.c",
+    "basis.c",
+    "sums.c",
+    "moves.c",
+    "changes.c",
+    "pooling.c",
+    "words.c",
+    "products.c",
+)
 _DEFINED = re.compile(
-    r"^(?:static|NETWORK_INLINE) (?:const )?\w+ \*?(network_\w+)\(|^ *# *define (NETWORK_\w+)|^\} (network_\w+);",
+    r"^(?:static|NETWORK_INLINE) (?:const )?\w+ \*?(network_\w+)\(|^ *# *define (NETWORK_\w+)|^\} (network_\w+);"
+    r"|^typedef .*\(\*(network_\w+)\)",
     re.MULTILINE,
 )
 _NAME = re.compile(r"\b(?:network|NETWORK)_\w+")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from keras_efficient.export.c import lookup, merging, pooling
+from keras_efficient.export.c import changes, merging, pooling
 from keras_efficient.export.c.basis import BasisWriter, store_basis
 from keras_efficient.export.c.cells import Cells
 from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, store_weights, unused_lines
@@ -58,7 +58,7 @@ class PlacedLayer(Generic[Layer]):
         operation: Operation = self.operation
         parts = convolutions_of(operation, self.read_layout)
         self.weights = self.weights or tuple(map(self._stored, parts))
-        self.table = lookup.stored_table(operation, self.read_layout) if isinstance(operation, Lookup) else None
+        self.table = changes.stored_table(operation, self.read_layout) if isinstance(operation, Lookup) else None
 
     @property
     def words(self) -> Words | None:
@@ -215,19 +215,8 @@ def write_residual(program: Program, name: str, layer: PlacedLayer[Residual]) ->
     residual(program, layer.number, operation, (first, second), cells, places, placed.inner_pixels)
 
 
-def write_max_pooling(program: Program, name: str, layer: PlacedLayer[MaxPooling]) -> None:
-    places = layer_places(program, layer)
-    pooling.max_pooling(program, name, layer.operation, layer.source, layer.target, places)
-
-
-def write_average_pooling(program: Program, name: str, layer: PlacedLayer[AveragePooling]) -> None:
-    places = layer_places(program, layer)
-    pooling.average_pooling(program, name, layer.operation, layer.source, layer.target, places)
-
-
-def write_mean_pooling(program: Program, name: str, layer: PlacedLayer[MeanPooling]) -> None:
-    places = layer_places(program, layer)
-    pooling.mean_pooling(program, name, layer.operation, layer.source, layer.target, places)
+def write_pooling(program: Program, name: str, layer: PlacedLayer[pooling.Pooling]) -> None:
+    pooling.pool(program, name, layer.operation, layer.source, layer.target, layer_places(program, layer))
 
 
 def write_combination(program: Program, name: str, layer: PlacedLayer[Combination]) -> None:
@@ -235,11 +224,11 @@ def write_combination(program: Program, name: str, layer: PlacedLayer[Combinatio
 
 
 def write_concatenation(program: Program, name: str, layer: PlacedLayer[Concatenation]) -> None:
-    merging.concatenation(program, name, layer.operation, merged_cells(layer), layer.target)
+    changes.concatenation(program, name, layer.operation, merged_cells(layer), layer.target)
 
 
 def write_outputs(program: Program, name: str, layer: PlacedLayer[Outputs]) -> None:
-    merging.outputs(program, name, layer.operation, merged_cells(layer), layer.target)
+    changes.outputs(program, name, layer.operation, merged_cells(layer))
 
 
 def write_move(program: Program, name: str, layer: PlacedLayer[Move]) -> None:
@@ -248,22 +237,22 @@ def write_move(program: Program, name: str, layer: PlacedLayer[Move]) -> None:
 
 def write_lookup(program: Program, name: str, layer: PlacedLayer[Lookup]) -> None:
     assert layer.table is not None
-    lookup.look_up(program, name, layer.operation, layer.table, layer.source, layer.target)
+    changes.look_up(program, name, layer.operation, layer.table, layer.source, layer.target)
 
 
 def write_rescale(program: Program, name: str, layer: PlacedLayer[Rescale]) -> None:
-    pooling.rescale(program, name, layer.operation, layer.source, layer.target)
+    changes.rescale(program, name, layer.operation, layer.source, layer.target)
 
 
 WRITERS: dict[type[Operation], Callable[[Program, str, Any], None]] = {
     Convolution: write_convolution,
     Residual: write_residual,
     Scale: write_scale,
-    MaxPooling: write_max_pooling,
-    AveragePooling: write_average_pooling,
+    MaxPooling: write_pooling,
+    AveragePooling: write_pooling,
     Lookup: write_lookup,
     Rescale: write_rescale,
-    MeanPooling: write_mean_pooling,
+    MeanPooling: write_pooling,
     Move: write_move,
     Combination: write_combination,
     Concatenation: write_concatenation,

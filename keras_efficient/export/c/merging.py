@@ -1,35 +1,42 @@
-"""C code of layers with several sources: combinations, and maps side by side."""
+"""C code of combinations of maps, cell by cell."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import replace
 
-from keras_efficient.export.c.cells import Cells, index_type, number_line, stored, sum_type
+from keras_efficient.export.c.cells import Cells, index_type, number_line, sum_type
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
-from keras_efficient.export.c.text import AXES, braces, counting, function, plus, plus_text, times
-from keras_efficient.export.integer.merging import Combination, Concatenation, Outputs
+from keras_efficient.export.c.text import AXES, function, plus_text, times
+from keras_efficient.export.integer.merging import Combination
 from keras_efficient.export.integer.rounding_steps import Rounding
 
 
 def combination(program: Program, name: str, layer: Combination, sources: Sequence[Cells], target: Cells) -> None:
     """Cell by cell: all sources are read before the target is written, which may lie over one of them."""
-    shape = layer.target.shape
+    shape, made = layer.target.shape, name.replace("layer", "make")
     repeats = any(source.shape != shape for source in layer.sources)
     places = [repeated_cell(each.shape, shape) if repeats else "cell" for each in layer.sources]
-    lines = []
-    for i, (source, place) in enumerate(zip(sources, places, strict=True)):
-        lines += cell_lines(program, f"x_{i}", source, place)
-    lines += [*combined_lines(layer), target.put("cell", stored(target, "result"))]
-    if not repeats:
-        program.add(function(f"static void {name}(void)", counting("cell", layer.target.cells, lines)))
-        return
-    lines.append("cell++;")
-    for axis, size in reversed(list(zip(AXES, shape, strict=True))):
-        lines = counting(axis, size, lines)
-    program.add(function(f"static void {name}(void)", ["network_index cell = 0;", *lines]))
+    lines = [
+        number_line(f"x_{i}", source.get(source.place(place)), source.codes)
+        for i, (source, place) in enumerate(zip(sources, places, strict=True))
+    ]
+    head = "network_index cell"
+    extents: tuple[int, ...] = (layer.target.cells,)
+    if repeats:
+        head, extents = ", ".join([head, *(f"network_count {axis}" for axis in AXES)]), shape
+        program.count(*shape)
+    make = [*used_names(head, lines), *lines, *combined_lines(layer), "return result;"]
+    program.add(function(f"static network_code {made}({head})", make))
+    kernel = "network_make_places" if repeats else "network_make"
+    call = f"{kernel}(&target, {', '.join(map(str, extents))}, {made});"
+    program.add(function(f"static void {name}(void)", [program.map("target", target), call]))
+
+
+def used_names(head: str, lines: list[str]) -> list[str]:
+    """Statements for the parameters that lines do not read."""
+    names = [parameter.split()[-1] for parameter in head.split(", ")]
+    return [f"(void){each};" for each in names if each not in " ".join(lines)]
 
 
 def repeated_cell(source: tuple[int, ...], target: tuple[int, ...]) -> str:
@@ -73,36 +80,3 @@ def used_lines(rounding: Rounding, terms: list[str], result: str) -> list[str]:
     used = rounding_lines(rounding, terms, result)
     text = " ".join(used)
     return [*(f"(void){term};" for term in terms if term not in text), *used]
-
-
-def concatenation(program: Program, name: str, layer: Concatenation, sources: Sequence[Cells], target: Cells) -> None:
-    """Place by place before the axis, the cells of one source after those of the other."""
-    pixels, made, lines = math.prod(layer.target.shape[: layer.axis]), 0, []
-    for rounding, source, each in zip(layer.roundings, sources, layer.sources, strict=True):
-        channels = each.cells // pixels
-        cell = "channel" if pixels == 1 else f"{times('(network_index)pixel', channels)} + channel"
-        goes = "channel" if pixels == 1 else f"{times('(network_index)pixel', layer.target.cells // pixels)} + channel"
-        body = [*cell_lines(program, "x", source, cell), f"{index_type(target.codes.bits)} result;"]
-        body += [
-            *used_lines(rounding, ["x"], "result"),
-            target.put(plus(goes, made), stored(target, "result")),
-        ]
-        lines += braces("", counting("channel", channels, body))
-        made += channels
-    program.add(function(f"static void {name}(void)", counting("pixel", pixels, lines)))
-
-
-def outputs(program: Program, name: str, layer: Outputs, sources: Sequence[Cells], target: Cells) -> None:
-    """The integers of one map after those of the other."""
-    lines, first = [], 0
-    for source, each in zip(sources, layer.sources, strict=True):
-        index = source.get(source.place("cell"))
-        body = [target.put(plus("cell", first), stored(replace(source, is_logits=True), index))]
-        lines += braces("", counting("cell", each.cells, body))
-        first += each.cells
-    program.add(function(f"static void {name}(void)", lines))
-
-
-def cell_lines(program: Program, name: str, source: Cells, cell: str) -> list[str]:
-    """The declaration of the integer in a cell."""
-    return [number_line(name, source.get(source.place(cell)), source.codes)]

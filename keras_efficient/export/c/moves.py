@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from keras_efficient.export.c.cells import Cells, index_type, stored
+from keras_efficient.export.c.cells import Cells
+from keras_efficient.export.c.changes import Part, change
 from keras_efficient.export.c.places import table
 from keras_efficient.export.c.program import Program
-from keras_efficient.export.c.text import AXES, braces, count_type, counting, function, plus, plus_text, times, wrapped
+from keras_efficient.export.c.text import AXES, function
 from keras_efficient.export.integer.operations import Move
 from keras_efficient.kinds.measures import whole_bytes
+from keras_efficient.kinds.steps import Way
 from keras_efficient.storage.planner.layouts import Layout
 
 
@@ -24,54 +26,27 @@ def move_up(program: Program, name: str, old: Cells, new: Cells, cells: int) -> 
     by = new.offset - old.offset
     if by % 8 == 0 and old.offset % 8 == 0:
         return f"network_shift({old.offset // 8}, {whole_bytes(cells * old.codes.bits)}, {by // 8});"
-    lines = [
-        f"{count_type(cells)} cell = {cells};",
-        *braces("while (cell--)", [new.put("cell", old.get(old.place("cell")))]),
-    ]
-    program.add(function(f"static void {name}(void)", lines))
+    maps = [program.map("from", old), program.map("to", new)]
+    program.add(function(f"static void {name}(void)", [*maps, f"network_move_up(&from, &to, {cells});"]))
     return f"{name}();"
 
 
 def permute(program: Program, name: str, cells: Cells, channels: int, old: Layout, new: Layout) -> str:
-    """The statement that brings the pixels of a map from one layout into another, in place.
-
-    Every cycle of the permutation is turned once, from its smallest place on.
-    """
+    """The statement that brings the pixels of a map from one layout into another, in place."""
     goes_to = np.empty(old.rows * old.columns, dtype=int)
     goes_to[old.addresses.ravel()] = new.addresses.ravel()
     program.tables.append(table(f"{name}_to", tuple(goes_to.tolist())))
-    kind = "network_logit" if cells.is_logits else index_type(cells.codes.bits)
-
-    def read(cell: str) -> str:
-        return f"network_arena.logits[{cell}]" if cells.is_logits else cells.get(cells.place(cell))
-
-    at = f"pixel * {channels}u + channel"
-    turn = [
-        f"{kind} carried = {read(f'(first * {channels}u + channel)')};",
-        "pixel = first;",
-        *braces(
-            "do",
-            [
-                f"pixel = NETWORK_TABLE({name}_to, pixel);",
-                f"const {kind} next = {read(f'({at})')};",
-                cells.put(f"({at})", "carried"),
-                "carried = next;",
-            ],
-        )[:-1],
-        "} while (pixel != first);",
-    ]
+    program.count(channels)
+    lines = [f"return NETWORK_TABLE({name}_to, pixel);"]
+    program.add(function(f"static network_index {name}_place(network_index pixel)", lines))
+    # Logits move as cells of the arena: their bytes stay as they are.
+    declared = program.map("map", cells)
+    if cells.is_logits:
+        declared = "static const network_map map = {0, 8 * sizeof(network_logit), 0, 0, 0};"
+        program.widest_code = 16
     lines = [
-        "network_index first, pixel, channel;",
-        *braces(
-            f"for (first = 0; first < {goes_to.size}u; first++)",
-            [
-                "pixel = first;",
-                "do",
-                f"    pixel = NETWORK_TABLE({name}_to, pixel);",
-                "while (pixel > first);",
-                *braces("if (pixel == first)", braces(f"for (channel = 0; channel < {channels}; channel++)", turn)),
-            ],
-        ),
+        declared,
+        f"network_permute(&map, {goes_to.size}, {channels}, {name}_place);",
     ]
     program.add(function(f"static void {name}(void)", lines))
     return f"{name}();"
@@ -80,50 +55,29 @@ def permute(program: Program, name: str, cells: Cells, channels: int, old: Layou
 def move_cells(program: Program, name: str, layer: Move, source: Cells, target: Cells) -> None:
     """Each cell of the target from its place in the source, in order: none lies over what is still to be read."""
     if layer.ways is None:
-        same_place = source.offset == target.offset and not target.is_logits
-        copied = ["network_index made;", *_copied(program, source, target, "made")]
-        loop = braces(f"for (made = 0; made < {layer.target.cells}u; made++)", copied[1:])
-        lines = ["/* The cells stay where they are. */"] if same_place else [copied[0], *loop]
-        program.add(function(f"static void {name}(void)", lines))
+        if source.offset == target.offset and not target.is_logits:
+            program.add(function(f"static void {name}(void)", ["/* The cells stay where they are. */"]))
+        else:
+            change(program, name, [Part(source, target, layer.target.cells, [])])
         return
-    kind, fill = index_type(source.codes.bits), int(source.codes.indices(0))
-    axes = list(zip(AXES, layer.ways, layer.target.shape, strict=True))
-    conditions = [text for axis in axes for text in _outside(*axis, layer.source.shape)]
-    cell = _source_cell(axes, layer.source.shape)
-    if conditions:
-        read = [f"index = {source.get(source.place(cell))};"]
-        inside = braces(f"if (!({' || '.join(conditions)}))", read)
-        lines = [f"{kind} index = {fill};", *inside, target.put("made", stored(target, "index"))]
-    else:
-        lines = _copied(program, source, target, cell)
-    lines.append("made++;")
-    for axis, _, size in reversed(axes):
-        lines = counting(axis, size, lines)
-    program.add(function(f"static void {name}(void)", ["network_index made = 0;", *lines]))
+    strides = (layer.source.shape[1] * layer.source.shape[2], layer.source.shape[2], 1)
+    first = sum(way.first * strides[way.source] for way in layer.ways)
+    program.count(*layer.target.shape, *(way.repeat for way in layer.ways))
+    ways = [
+        way_line(f"{axis}s", way, size, layer.source.shape[way.source], strides[way.source])
+        for axis, way, size in zip(AXES, layer.ways, layer.target.shape, strict=True)
+    ]
+    numbers = f"(network_index){first}" if first < 0 else str(first)
+    fill = int(source.codes.indices(0))
+    call = f"network_move(&source, {numbers}, &target, &rows, &columns, &channels, {fill});"
+    maps = [program.map("source", source), program.map("target", target)]
+    program.add(function(f"static void {name}(void)", [*maps, *ways, call]))
 
 
-def _copied(program, source, target, cell):
-    read = source.get(source.place(cell))
-    kind = index_type(source.codes.bits)
-    return [f"const {kind} index = {read};", target.put("made", stored(target, "index"))]
-
-
-def _source_cell(axes, shape):
-    """The cell of the source, as a C expression."""
-    strides = (shape[1] * shape[2], shape[2], 1)
-    text, first = "0", 0
-    for axis, way, size in axes:
-        stride, place = strides[way.source], axis if way.repeat == 1 else f"{axis} / {way.repeat}"
-        first += way.first * stride
-        if size > 1:
-            factor = times(wrapped(place), abs(way.step) * stride)
-            text = f"{text} - {factor}" if way.step < 0 else plus_text(text, factor)
-    return f"(network_index)({plus(text, first)})"
-
-
-def _outside(axis, way, size, shape):
-    """Where the place along an axis is not on the source."""
+def way_line(name: str, way: Way, size: int, source_size: int, stride: int) -> str:
+    """The declaration of a way along an axis of the target."""
     places = way.first + np.arange(size) // way.repeat * way.step
-    (inside,) = np.nonzero((places >= 0) & (places < shape[way.source]))
+    (inside,) = np.nonzero((places >= 0) & (places < source_size))
     first, end = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (size, size)
-    return [*([f"{axis} < {first}"] if first else []), *([f"{axis} >= {end}"] if end < size else [])]
+    numbers = (size, way.repeat, first, end, abs(way.step) * stride, int(way.step < 0))
+    return f"static const network_way {name} = {{{', '.join(map(str, numbers))}}};"

@@ -56,16 +56,6 @@ class Places:
         size = count_type(max(rows, columns))
         return f"network_place_{self.name}({as_kind(size, row)}, {as_kind(size, column)})"
 
-    def first_column(self, row: str) -> str:
-        """Columns peeled before a row."""
-        return row if self.is_alternating else f"NETWORK_TABLE(network_first_columns_{self.name}, {row})"
-
-    def first_row(self, column: str) -> str:
-        """Rows peeled before a column."""
-        if self.is_alternating:
-            return f"(network_index)({column} + 1u)"
-        return f"NETWORK_TABLE(network_first_rows_{self.name}, {column})"
-
     def tables(self, is_looked_up: bool) -> list[str]:
         """The tables of the loop; of the function, where pixels are looked up, one more."""
         if not self.needs_tables:
@@ -74,21 +64,40 @@ class Places:
         return [columns, *([table(f"network_first_rows_{self.name}", self.layout.first_rows)] if is_looked_up else [])]
 
     def function_lines(self) -> list[str]:
-        """`network_place_NAME(row, column)`: pixels before the strip, and place in the strip."""
+        """`network_place_NAME(row, column)`, for the layers that look pixels up."""
         rows, columns = self.layout.rows, self.layout.columns
-        size = count_type(max(rows, columns))
-        lines = [
-            f"network_index first = {self.first_column('row')};",
-            "if (column >= first)",
-            f"    return (network_index)(row * (network_index){columns} + first * ({rows} - row) + column - first);",
-            f"first = {self.first_row('column')};",
-            f"return (network_index)(first * {columns} + column * ({rows} - first) + row - first);",
-        ]
-        head = f"static network_index network_place_{self.name}({size} row, {size} column)"
+        before: tuple[str, ...] = ("row", "column + 1")
+        if self.needs_tables:
+            before = tuple(
+                f"NETWORK_TABLE(network_first_{what}s_{self.name}, {at})"
+                for what, at in (("column", "row"), ("row", "column"))
+            )
+        call = f"network_place_in_strips({rows}, {columns}, row, column, {', '.join(before)})"
         return [
             f"/* Where a pixel of a {rows}x{columns} map lies, in pixels: {self.order_name} order. */",
-            *function(head, lines),
+            *function(
+                f"static network_index network_place_{self.name}(network_count row, network_count column)",
+                [f"return {call};"],
+            ),
         ]
+
+    @property
+    def reference(self) -> str:
+        return f"&network_layout_{self.name}"
+
+    @property
+    def finder(self) -> str:
+        """The function that finds a pixel in strips, as an argument."""
+        return f"network_place_{self.name}" if self.needs_function else "0"
+
+    @property
+    def declaration(self) -> str:
+        """The layout, as functions in C take it."""
+        orders = {"row": "ROWS", "column": "COLUMNS", "alternating": "ALTERNATING", "strips": "STRIPS"}
+        columns = f"network_first_columns_{self.name}" if self.needs_tables else "0"
+        is_wide = int(max(self.layout.first_columns) > 255)
+        numbers = (self.layout.rows, self.layout.columns, f"NETWORK_{orders[self.order_name]}", is_wide, columns)
+        return f"static const network_layout network_layout_{self.name} = {{{', '.join(map(str, numbers))}}};"
 
     def loop(self, lines: list[str]) -> list[str]:
         """`lines` for every pixel (row, column), in order."""
@@ -102,7 +111,7 @@ class Places:
             around = braces(f"for ({outer[0]} = 0; {outer[0]} < {outer[1]}; {outer[0]}++)", inside)
             return [f"{size} row, column;", *around]
         strip = [
-            f"const uint8_t along_row = left >= {self.first_column('top')};",
+            f"const uint8_t along_row = left >= network_first_column({self.reference}, top);",
             f"{size} row = top, column = left;",
             *braces("do", [*lines, "if (along_row)", "    column++;", "else", "    row++;"])[:-1],
             f"}} while (row < {rows} && column < {columns});",

@@ -1,87 +1,69 @@
-"""C code of pooling and of cells that change their grid."""
+"""C code of pooling."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from keras_efficient.export.c.cells import Cells, index_type, integer_of, number_line, stored, sum_type
+from keras_efficient.export.c.cells import Cells, index_type, sum_type
 from keras_efficient.export.c.places import Places, table
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
-from keras_efficient.export.c.text import count_type, counting, function, plus_text, times, wrapped
-from keras_efficient.export.c.window_loops import window_loop, window_place
-from keras_efficient.export.integer.operations import AveragePooling, MaxPooling, MeanPooling, Rescale, mean_limit
+from keras_efficient.export.c.text import function
+from keras_efficient.export.integer.operations import AveragePooling, MaxPooling, MeanPooling, mean_limit
 from keras_efficient.export.integer.windows import Window
 
-
-def window_cell(window: Window, places: Places, channels: int, source: Cells) -> str:
-    """The place of the source cell (down, across) in the window, of channel `channel`."""
-    pixel = places.of(*window_place(window))
-    first = "0" if pixel == "0" else times(wrapped(pixel), channels)
-    return source.place(plus_text(first, "channel") if channels > 1 else first)
+Pooling = MaxPooling | AveragePooling | MeanPooling
 
 
-def pool_loop(target_places: Places, channels: int, lines: list[str]) -> list[str]:
-    """`lines` for every cell of the target, in order; `made` counts them."""
-    body = counting("channel", channels, [*lines, "made++;"])
-    return ["network_index made = 0;", *target_places.loop(body)]
-
-
-def max_pooling(
-    program: Program, name: str, layer: MaxPooling, source: Cells, target: Cells, places: tuple[Places, Places]
+def pool(
+    program: Program, name: str, layer: Pooling, source: Cells, target: Cells, places: tuple[Places, Places]
 ) -> None:
-    """The largest index: indices rise with the integers."""
-    kind = index_type(source.codes.bits)
-    read = source.get(window_cell(layer.window, places[0], layer.source.shape[2], source))
+    """The largest index of each window, or a mean of its numbers."""
+    mean, channels = "0", layer.target.shape[2]
+    if not isinstance(layer, MaxPooling):
+        kind = mean_type(layer) if isinstance(layer, AveragePooling) else sum_type(layer.bound)
+        program.sum_bits = max(program.sum_bits, int(kind.strip("uint_")))
+        mean = name.replace("layer", "mean")
+        lines = average_lines(layer) if isinstance(layer, AveragePooling) else product_lines(program, name, layer)
+        head = f"static network_code {mean}(network_sum total, network_index places)"
+        program.add([*function(head, lines)])
+    program.count(channels, *layer.window.source, *layer.window.sizes)
+    program.use_places(places[0])
+    maps = f"&source, {program.layout(places[0])}, {places[0].finder}, &target, {program.layout(places[1])}"
     lines = [
-        f"{kind} largest = 0;",
-        *window_loop(layer.window, [f"const {kind} index = {read};", "if (index > largest)", "    largest = index;"]),
-        target.put("made", stored(target, "largest")),
+        program.map("source", source),
+        program.map("target", target),
+        *(axis_line(name, layer.window, axis) for axis, name in enumerate(("rows", "columns"))),
+        f"network_pool({maps}, &rows, &columns, {channels}, {mean});",
     ]
-    program.add(function(f"static void {name}(void)", pool_loop(places[1], layer.target.shape[2], lines)))
+    program.add(function(f"static void {name}(void)", lines))
 
 
-def average_pooling(
-    program: Program, name: str, layer: AveragePooling, source: Cells, target: Cells, places: tuple[Places, Places]
-) -> None:
-    """The sum of a window, shifted and divided."""
+def axis_line(name: str, window: Window, axis: int) -> str:
+    """The declaration of a window along an axis."""
+    size, before = window.source[axis], window.before[axis]
+    numbers = (size, window.sizes[axis], window.strides[axis], before, int(window.reach[axis] > size + before))
+    return f"static const network_axis {name} = {{{', '.join(map(str, numbers))}}};"
+
+
+def average_lines(layer: AveragePooling) -> list[str]:
+    """The sum, shifted and divided."""
+    kind = "uint16_t" if layer.window.counts().max() < 2**16 else "uint32_t"
+    count = "(void)places;" if layer.window.covers_all else f"const {kind} count = ({kind})places;"
     kind = mean_type(layer)
-    read = source.get(window_cell(layer.window, places[0], layer.source.shape[2], source))
-    value = integer_of(read, source.codes)
-    all_on_map = layer.window.covers_all
-    lines = [
-        f"{kind} sum = 0;",
-        *([] if all_on_map else ["uint32_t count = 0;"]),
-        *window_loop(layer.window, [f"sum = ({kind})(sum + {value});", *([] if all_on_map else ["count++;"])]),
-        *mean_lines(layer),
-        target.put("made", stored(target, "mean")),
-    ]
-    program.add(function(f"static void {name}(void)", pool_loop(places[1], layer.target.shape[2], lines)))
+    return [count, f"{kind} sum = ({kind})total;", *mean_lines(layer), "return mean;"]
 
 
-def mean_pooling(
-    program: Program, name: str, layer: MeanPooling, source: Cells, target: Cells, places: tuple[Places, Places]
-) -> None:
-    """The sum of a window times a factor, rounded. The factors of windows that reach over the edge stand in a table."""
-    kind, all_on_map, factors = sum_type(layer.bound), layer.window.covers_all, layer.factors
-    factor, least = str(factors[-1]), int(np.flatnonzero(factors)[0])
-    if not all_on_map:
+def product_lines(program: Program, name: str, layer: MeanPooling) -> list[str]:
+    """The sum times a factor, rounded. The factors of windows that reach over the edge stand in a table."""
+    kind, factors = sum_type(layer.bound), layer.factors
+    factor, least, count = str(factors[-1]), int(np.flatnonzero(factors)[0]), ["(void)places;"]
+    if not layer.window.covers_all:
         program.tables.append(table(f"{name}_factors", tuple(factors[least:].tolist())))
-        factor = f"({kind})NETWORK_TABLE({name}_factors, count - {least})"
-    read = source.get(window_cell(layer.window, places[0], layer.source.shape[2], source))
-    value = integer_of(read, source.codes)
-    lines = [
-        f"{kind} sum = 0;",
-        *([] if all_on_map else [f"{count_type(len(factors))} count = 0;"]),
-        *window_loop(
-            layer.window, [f"sum = ({kind})(sum + ({kind})({value}));", *([] if all_on_map else ["count++;"])]
-        ),
-        f"sum = ({kind})(sum * {factor});",
-        f"{index_type(target.codes.bits)} result;",
-        *rounding_lines(layer.rounding, ["sum"], "result"),
-        target.put("made", stored(target, "result")),
-    ]
-    program.add(function(f"static void {name}(void)", pool_loop(places[1], layer.target.shape[2], lines)))
+        factor, count = f"({kind})NETWORK_TABLE({name}_factors, places - {least})", []
+    product = f"const {kind} sum = ({kind})(({kind})total * {factor});"
+    result = [f"{index_type(layer.target.codes.bits)} result;", *rounding_lines(layer.rounding, ["sum"], "result")]
+    return [*count, product, *result, "return result;"]
 
 
 def mean_type(layer: AveragePooling) -> str:
@@ -125,15 +107,3 @@ def mean_lines(layer: AveragePooling) -> list[str]:
 
 def wider(kind: str) -> str:
     return kind if kind == "uint64_t" else "uint32_t"
-
-
-def rescale(program: Program, name: str, layer: Rescale, source: Cells, target: Cells) -> None:
-    """Every cell on another grid, from the first to the last."""
-    read = source.get(source.place("cell"))
-    lines = [
-        number_line("x", read, source.codes),
-        f"{index_type(layer.target.codes.bits)} result;",
-        *rounding_lines(layer.rounding, ["x"], "result"),
-        target.put("cell", stored(target, "result")),
-    ]
-    program.add(function(f"static void {name}(void)", counting("cell", layer.source.cells, lines)))

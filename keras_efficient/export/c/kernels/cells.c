@@ -88,3 +88,48 @@ static void network_put_bits(network_index place, uint8_t bits, uint16_t index)
         place = (network_index)(place + count);
     }
 }
+
+/* A map in the arena: the place of its first cell, in the unit that its accesses take, and the bits of a cell. A cell
+ * holds an index; the integer is index * 2^shift + low. Logits are integers, in an array of their own. */
+typedef struct {
+    network_index first;
+    uint8_t bits, is_logits, shift;
+    int16_t low;
+} network_map;
+
+NETWORK_INLINE network_code network_get(const network_map *map, const network_index cell)
+{
+    if (map->bits == 1)
+        return network_get_1((network_index)(map->first + cell));
+    if (map->bits == 2)
+        return network_get_2((network_index)(map->first + cell));
+    if (map->bits == 4)
+        return network_get_4((network_index)(map->first + cell));
+    if (map->bits == 8)
+        return network_get_8((network_index)(map->first + cell));
+    if (map->bits == 16)
+        return (network_code)network_get_16((network_index)(map->first + cell * 2));
+    return (network_code)network_get_bits((network_index)(map->first + cell * map->bits), map->bits);
+}
+
+/* Of a logit: the integer, which is within 16 bits or becomes the largest that is. */
+NETWORK_INLINE void network_put(const network_map *map, const network_index cell, const network_code index)
+{
+    const uint16_t wide = index;
+    if (map->is_logits && map->bits == 16 && map->low == 0)
+        network_arena.logits[cell] = (network_logit)(wide > 32767 ? 32767 : wide);
+    else if (map->is_logits)
+        network_arena.logits[cell] = (network_logit)(int16_t)((wide << map->shift) + (uint16_t)map->low);
+    else if (map->bits == 1)
+        network_put_1((network_index)(map->first + cell), (uint8_t)index);
+    else if (map->bits == 2)
+        network_put_2((network_index)(map->first + cell), (uint8_t)index);
+    else if (map->bits == 4)
+        network_put_4((network_index)(map->first + cell), (uint8_t)index);
+    else if (map->bits == 8)
+        network_put_8((network_index)(map->first + cell), (uint8_t)index);
+    else if (map->bits == 16)
+        network_put_16((network_index)(map->first + cell * 2), index);
+    else
+        network_put_bits((network_index)(map->first + cell * map->bits), map->bits, index);
+}
