@@ -152,12 +152,6 @@ TOOLS = [
         SOME_BITS,
     ),
     (
-        "ke.export.export_coordinates_c(keras.Sequential([keras.Input((4,)), ke.RandomBasisDense(3, 2)]), 'out', ...)",
-        "bias_bits",
-        "4",
-        SOME_BITS,
-    ),
-    (
         "ke.export.read_coordinates(...)",
         "path",
         None,

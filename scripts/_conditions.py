@@ -1,11 +1,9 @@
 """What the figures of the pages depend on, in words that are made of results/*.json."""
 
-import json
 import statistics
 
-from _results import ROOT, figures, record
+from _results import figures, record
 
-KERNELS = "to run it: its kernels and biases, in 32 bits"  # of the card of models/mnist_1kb
 JPEG = """CIFAR-10 (JPEG) was read from images stored
 as JPEG, whose pixels are close to those of CIFAR-10, not equal: its accuracies are compared with each other, not with
 published ones."""
@@ -42,12 +40,6 @@ def arena_sentence():
         f"Of {networks} random networks ({measured_on('fuzz_firmware')}), the arena of the C is the predicted bytes in "
         f"{equal}{more}."
     )
-
-
-def kernel_bytes():
-    """What the network of models/mnist_1kb takes once its kernels are made."""
-    card = json.loads((ROOT / "models" / "mnist_1kb" / "card.json").read_text(encoding="utf-8"))
-    return card["bytes"][KERNELS]
 
 
 def demo_picture(path):

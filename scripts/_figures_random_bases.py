@@ -1,6 +1,6 @@
 """Tables of figures: random bases."""
 
-from _conditions import data_name, kernel_bytes
+from _conditions import data_name
 from _results import figures
 from _tables import Table, mean_and_sd
 
@@ -109,8 +109,8 @@ def bytes_table():
     title = (
         f"FC-MNIST in a fixed basis, {found[0]['epochs']} epochs, {len(found[0]['validation']['each'])} seeds: "
         f"validation accuracy in so many stored bytes; a network chosen and trained longer reaches "
-        f"{mean_and_sd(small['test'])} % of the test images in {small['stored_bytes']:,} bytes (3 seeds), which become "
-        f"{kernel_bytes():,} bytes of kernels when Keras runs it"
+        f"{mean_and_sd(small['test'])} % of the test images in {small['stored_bytes']:,} bytes (3 seeds), and "
+        f"{mean_and_sd(small['quantized']['test'])} % quantized, in {small['firmware']['weight_bytes']:,} bytes of C"
     )
     return Table(title, "random_bases_bytes.py", ["coordinates", *widths.values()], rows, "random_bases_bytes_fc")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from _conditions import KERNELS
 from _results import ABSOLUTE_PATH, ROOT
 
 import keras_efficient as ke
@@ -79,14 +78,14 @@ def index_text() -> str:
     cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(MODELS.glob("*/card.json"))]
     rows = [
         f"| [{card['name']}]({card['name']}/README.md) | {card['data']} | {weight_bytes(card):,.1f} | "
-        f"{working_memory(card)} | {card['accuracy']['test']:.2%} |"
+        f"{card['bytes']['working memory, of the C']} | {card['accuracy']['test']:.2%} |"
         for card in cards
     ]
     return "\n".join(
         [
             "# Trained networks",
             "",
-            "Each with its Keras file, its C code (of `mnist_1kb`: of its kernels only), and a card: how it was made, "
+            "Each with its Keras file, its C code, and a card: how it was made, "
             "what it scores, its bytes. The scripts that made them write this page, too. `keras-efficient export "
             "--model FILE.keras --out DIR --target avr` writes the code of a quantized one with a main for a chip.",
             "",
@@ -99,15 +98,8 @@ def index_text() -> str:
 
 
 def weight_bytes(card: dict) -> float:
-    """What a card names first: the packed weights, or the coordinates that stand for them."""
+    """What a card names first: the packed weights."""
     return next(iter(card["bytes"].values()))
-
-
-def working_memory(card: dict) -> int | str:
-    """The arena of the C, or what a network without C needs in Keras."""
-    if KERNELS in card["bytes"]:
-        return f"{card['bytes'][KERNELS]:,}, its kernels in Keras; no C"
-    return card["bytes"]["working memory, of the C"]
 
 
 def card_text(facts: dict) -> str:
@@ -126,7 +118,7 @@ def card_text(facts: dict) -> str:
             "",
             *("| accuracy | |", "|---|---|", *accuracies, ""),
             *("| bytes of | |", "|---|---|", *sizes, ""),
-            f"Input: {facts['input']}. The C code{' of the kernels' * (KERNELS in facts['bytes'])} is in `c/`.",
+            f"Input: {facts['input']}. The C code is in `c/`.",
             "",
             *("```python", facts["load"], "```", ""),
         ]

@@ -45,7 +45,7 @@ LIMIT = 1_100
 BATCH = 128
 AFFINE = Affine(rotation=7.0, scale=0.07, shear=0.05, shift=1.0)
 BIAS_BITS = 8
-KERNEL_BITS, ACTIVATION_BITS = 8, 4
+KERNEL_BITS, ACTIVATION_BITS, LAST_BITS = 8, 4, 8
 CALIBRATION_IMAGES, AVR_IMAGES = 1_000, 20
 
 
@@ -88,7 +88,8 @@ class Recipe:
             ]
             stack = [pooling, *convolutions[:2], layers.MaxPooling2D(2), convolutions[2]]
             stack.append(layers.Flatten())
-        return keras.Sequential([keras.Input((28, 28, 1)), *stack, ke.RandomBasisDense(10, **numbers[-1])])
+        last = numbers[-1] | ({"activation_bits": LAST_BITS} if quantized else {})
+        return keras.Sequential([keras.Input((28, 28, 1)), *stack, ke.RandomBasisDense(10, **last)])
 
 
 # Shares of the coordinates; the first convolution of the CNN has 144 weights only.
@@ -215,7 +216,7 @@ def measure_small(trainings, search_epochs, epochs, seeds):
     models, data = [small_model(trainings, recipe, seed) for seed in seeds], trainings.data
     parts = {"validation": (data.x_val, data.y_val), "test": (data.x_test, data.y_test)}
     rows = {name: [accuracy(model, *part) for model in models] for name, part in parts.items()}
-    best = max(range(len(seeds)), key=rows["validation"].__getitem__)
+    first = max(range(len(seeds)), key=rows["validation"].__getitem__)
     return {
         "search": tried,
         "chosen": best["candidate"],
@@ -226,8 +227,8 @@ def measure_small(trainings, search_epochs, epochs, seeds):
         "test": spread([record["test"] for record in records]),
         "seconds": statistics.median(record["seconds"] for record in records),
         "quantized": {name: spread(row) for name, row in rows.items()},
-        "best_seed": seeds[best],
-        "firmware": firmware(models[best], data.x_test, data.y_test),
+        "best_seed": seeds[first],
+        "firmware": firmware(models[first], data.x_test, data.y_test),
     }
 
 

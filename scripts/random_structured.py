@@ -1,4 +1,4 @@
-"""Random quantized networks of layers made of small factors: Kronecker sums, low ranks and ACDC, beside the others.
+"""Random quantized networks of structured layers: Kronecker sums, low ranks, Monarch, ACDC, random bases, and others.
 
 Used by fuzz_firmware.py.
 """
@@ -12,13 +12,15 @@ class StructuredNetwork(RandomNetwork):
     """Draws a network, as `RandomNetwork`: dense layers and convolutions are structured, sometimes in two branches."""
 
     def _dense(self, x):
-        kind = self.random.choice([self._low_rank, self._phm, self._lphm, self._dual, self._acdc, self._acdc_stack])
+        factors = [self._low_rank, self._monarch, self._phm, self._lphm, self._dual]
+        kind = self.random.choice([*factors, self._acdc, self._acdc_stack, self._random_basis])
         return self._branched(kind(x.shape[-1]), x)
 
     _dense_on_map = _dense
 
     def _conv(self, x):
-        return self._branched(self._phm_conv(x) if self.random.random() < 0.5 else self._acdc_conv(x), x)
+        kind = self.random.choice([self._phm_conv, self._acdc_conv, self._random_basis_conv])
+        return self._branched(kind(x), x)
 
     def _branched(self, layer, x):
         """The layer, or the sum of it and of another of its kind."""
@@ -30,6 +32,25 @@ class StructuredNetwork(RandomNetwork):
 
     def _low_rank(self, inputs):
         return ke.LowRankDense(self._size(14), self._size(4), **self._settings())
+
+    def _monarch(self, inputs):
+        blocks = self._divisor(inputs)
+        return ke.MonarchDense(blocks * self._size(4), blocks, **self._settings())
+
+    def _random_basis(self, inputs):
+        units = self._size(14)
+        return ke.RandomBasisDense(units, **self._basis(inputs * units))
+
+    def _random_basis_conv(self, x):
+        window, filters = self._window(x, same=self.random.random() < 0.5), self._size(9)
+        rows, columns = window["kernel_size"]
+        return ke.RandomBasisConv2D(filters, **window, **self._basis(rows * columns * x.shape[-1] * filters))
+
+    def _basis(self, entries):
+        bits = {**self._bits(), **self._output(), "coordinate_bits": int(self.random.integers(3, 17))}
+        bits["kernel_bits"] = max(3, bits["kernel_bits"])
+        numbers = {"dimensions": int(self.random.integers(1, entries + 1)), "seed": int(self.random.integers(2**32))}
+        return {**bits, **numbers, "use_bias": self._mostly()}
 
     def _phm(self, inputs):
         return ke.PHMDense(terms=self._size(3), **self._sizes(inputs), **self._settings())

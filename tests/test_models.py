@@ -11,7 +11,6 @@ import keras_efficient as ke
 
 _MODELS = Path(__file__).parents[1] / "models"
 _CARDS = {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in _MODELS.glob("*/card.json")}
-_QUANTIZED = [name for name, card in _CARDS.items() if "working memory, of the C" in card["bytes"]]
 
 
 def _load(name):
@@ -33,7 +32,7 @@ def test_the_page_is_made_of_the_card(name):
     assert _CARDS[name]["name"] == name
 
 
-@pytest.mark.parametrize("name", _QUANTIZED)
+@pytest.mark.parametrize("name", _CARDS)
 def test_bytes_and_code_are_those_of_the_file(name, tmp_path):
     from _model_card import sizes
 
@@ -50,19 +49,6 @@ def test_the_digits_score_what_the_card_says():
     logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
     assert right.mean() == pytest.approx(card["test"], abs=1e-9)
     assert np.mean(logits.argmax(axis=1) == data.y_test) == pytest.approx(card["test, of the 16-bit logits of the C"])
-
-
-def test_the_coordinates_are_the_model(tmp_path):
-    model, file = _load("mnist_1kb"), _MODELS / "mnist_1kb/coordinates.bin"
-    assert (
-        file.stat().st_size
-        == next(iter(_CARDS["mnist_1kb"]["bytes"].values()))
-        == ke.export.write_coordinates(model, tmp_path / "again.bin")
-    )
-    assert (tmp_path / "again.bin").read_bytes() == file.read_bytes()
-    assert ke.export.export_coordinates_c(model, tmp_path / "c") == file.stat().st_size
-    for path in (_MODELS / "mnist_1kb/c").iterdir():
-        assert path.read_text(encoding="utf-8") == (tmp_path / "c" / path.name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", _CARDS)

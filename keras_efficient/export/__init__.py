@@ -6,7 +6,6 @@ from keras_efficient.export.coordinates import (
     read_coordinates,
     write_coordinates,
 )
-from keras_efficient.export.coordinates_c import export_coordinates_c
 from keras_efficient.export.firmware import export_c
 from keras_efficient.export.firmware_estimate import FirmwareEstimate, estimate_firmware
 from keras_efficient.export.firmware_limits import FirmwareLimits
@@ -29,7 +28,6 @@ __all__ = [
     "convert_litert",
     "estimate_firmware",
     "export_c",
-    "export_coordinates_c",
     "export_litert",
     "load_coordinates",
     "read_coordinates",

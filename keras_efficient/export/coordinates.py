@@ -112,12 +112,18 @@ def load_coordinates(model: keras.Model, path: str | Path) -> None:
 
 
 def random_basis_layers(model: keras.Model) -> list[RandomBasisLayer]:
-    """The random-basis layers of a model, in order; a ValueError if it has other weights or none of them."""
+    """The random-basis layers of a model, in order; a ValueError if it has other weights, or none of them, or some that
+    C computes."""
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
     found = []
     for layer in _leaves(model):
         if isinstance(layer, RandomBasisLayer):
+            if layer.kernel_bits is not None:
+                raise ValueError(
+                    f"Layer '{layer.name}' has `kernel_bits`: what it is made of stands in its C. Right would be "
+                    f"keras_efficient.export_c. Received: kernel_bits={layer.kernel_bits}"
+                )
             found.append(layer)
         elif layer.weights:
             raise ValueError(

@@ -27,6 +27,7 @@ from keras_efficient.kinds.kronecker_conv_stages import convolution_stages
 from keras_efficient.kinds.kronecker_stages import (
     dual_low_rank_stages,
     low_rank_stages,
+    monarch_stages,
     one_low_rank_stages,
     sum_stages,
 )
@@ -275,7 +276,7 @@ OWN = {
     "LowRankDense": in_stages(
         low_rank_stages, factored_price(matrix_plan), shape=dense_shape, settings=RANK, required=("rank",)
     ),
-    "MonarchDense": Kind(shape=monarch_shape, settings=OPTIONAL_BITS, price=factored_price(monarch_plan)),
+    "MonarchDense": in_stages(monarch_stages, factored_price(monarch_plan), shape=monarch_shape, settings=GRIDS),
     "TaylorDualLPHM": Kind(
         shape=taylor_shape,
         settings=RANK,

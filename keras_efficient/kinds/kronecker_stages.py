@@ -1,4 +1,4 @@
-"""Layers with Kronecker factors as stages.
+"""Layers with Kronecker, thin and block-diagonal factors as stages.
 
 x is a row of q t numbers, read as K (q, t), and y one of p s. All maps lie so that the next product finds its rows, but
 for A (K B'), whose outputs come out as (s, p) and are moved; with one vector at a place of a map, for each place.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 
 from keras_efficient.kinds.factor_costs import is_second_first
-from keras_efficient.kinds.factors import FactorSizes, factor_sizes
+from keras_efficient.kinds.factors import FactorSizes, factor_sizes, monarch_sizes
 from keras_efficient.kinds.measures import Config, Shape, as_image
 from keras_efficient.kinds.stages import (
     Stage,
     added_bias,
+    blocks_of_channels,
     down_columns,
     each_place,
     has_inner_grids,
@@ -77,6 +78,18 @@ def dual_low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
         down_columns(places, rank, p, 1, s, 2, (1, 0)),
     ]
     return finished(config, [*products, *bias_of(config, places, (p, s))])
+
+
+def monarch_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
+    """Of `MonarchDense`: factors L (blocks, inputs / blocks, h / blocks), R (blocks, h / blocks, units / blocks)."""
+    if not has_inner_grids(config):
+        return ()
+    places, inputs = math.prod(shape[:-1]), shape[-1]
+    blocks, _, inner, after = monarch_sizes(config["units"], inputs, config.get("blocks"))
+    left = blocks_of_channels((1, places, inputs), blocks * inner, blocks, 0, (1, 0, 2))
+    shuffle = [moved((places, blocks, inner), (places, inner, blocks), 0, 2, 1)] if min(blocks, inner) > 1 else []
+    right = blocks_of_channels((1, places, blocks * inner), blocks * after, blocks, 1, (1, 0, 2))
+    return finished(config, [left, *shuffle, right])
 
 
 def finished(config: Config, stages: list[Stage]) -> tuple[Stage, ...]:

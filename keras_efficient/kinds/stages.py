@@ -39,7 +39,8 @@ class Stage(NamedTuple):
     row: Which row of factors (depth, N), of the bias and of the permutations.
     matrix: The fixed matrix that it multiplies by.
     has_bias: Whether it adds the bias of the layer. permuted: Whether that has the order of the layer's permutation.
-    depthwise: Whether each channel is computed from itself alone.
+    depthwise: Whether each channel is computed from itself alone. groups: Parts of the channels that are multiplied
+        each by a matrix of its own.
     grid: What it rounds to: "inner", a grid between two products; "between", that of an activation inside the layer;
         "output".
     bits: Width of that grid; None: the output's, or what it moves.
@@ -56,6 +57,7 @@ class Stage(NamedTuple):
     has_bias: bool = False
     permuted: bool = False
     depthwise: bool = False
+    groups: int = 1
     slide: Slide = ONE_PLACE
     ways: tuple[Way, Way, Way] | None = None
     grid: str = "inner"
@@ -73,20 +75,28 @@ class Stage(NamedTuple):
     @property
     def terms(self) -> int:
         """Products that one of its sums is made of."""
-        channels = 1 if self.depthwise else self.source[2]
-        return math.prod(self.slide.sizes) * channels if self.form == "Convolution" else 1
+        return math.prod(self.slide.sizes) * self.channels if self.form == "Convolution" else 1
+
+    @property
+    def channels(self) -> int:
+        """Of the source, that one of its sums reads."""
+        return 1 if self.depthwise else self.source[2] // self.groups
 
     @property
     def is_whole(self) -> bool:
         """Whether the window is the whole map."""
         sizes, border = (self.slide.sizes, self.slide.extents), self.slide.border(self.source)
         whole = self.target[:2] == (1, 1) and set(sizes) == {self.source[:2]} and border[0][0] == border[1][0] == 0
-        return whole and not self.depthwise
+        return whole and self.reads_all_channels
+
+    @property
+    def reads_all_channels(self) -> bool:
+        return not self.depthwise and self.groups == 1
 
     @property
     def takes_all(self) -> bool:
         """Whether a product reads each number of a map for each number that it makes."""
-        return self.form == "Convolution" and self.source[:2] == self.target[:2] == (1, 1) and not self.depthwise
+        return self.form == "Convolution" and self.source[:2] == self.target[:2] == (1, 1) and self.reads_all_channels
 
     @property
     def part(self) -> tuple:
@@ -97,8 +107,7 @@ class Stage(NamedTuple):
 
     def kernel(self, values: Any) -> Any:
         """A factor as the window reads it: (rows, columns, channels, filters)."""
-        channels = 1 if self.depthwise else self.source[2]
-        return values.transpose(self.axes).reshape(*self.slide.sizes, channels, self.target[2])
+        return values.transpose(self.axes).reshape(*self.slide.sizes, self.channels, self.target[2])
 
     def kernel_bits(self, config: Config) -> int:
         """Width of the numbers that it multiplies by."""
@@ -119,6 +128,11 @@ Stages = Callable[[Config, Shape], tuple[Stage, ...]]
 def each_place(source: Map, filters: int, factor: int | None = None, axes: tuple[int, ...] = ()) -> Stage:
     """The channels of each place times a matrix."""
     return Stage("Convolution", source, (*source[:2], filters), factor, axes)
+
+
+def blocks_of_channels(source: Map, filters: int, blocks: int, factor: int, axes: tuple[int, ...]) -> Stage:
+    """Each of the equal blocks of the channels of each place times a matrix of its own."""
+    return Stage("Convolution", source, (*source[:2], filters), factor, axes, groups=blocks)
 
 
 def down_columns(
@@ -225,7 +239,7 @@ def stage_padding(stages: Iterable[Stage], config: Config, source_bits: int) -> 
     """Bits that fill the words of the kernels up, where products are taken a word at a time."""
     paddings, bits = dict[tuple, int](), source_bits
     for stage in stages:
-        if stage.form == "Convolution" and not stage.depthwise:
+        if stage.form == "Convolution" and stage.reads_all_channels:
             places, channels = (1, stage.terms) if stage.is_whole else (math.prod(stage.slide.sizes), stage.source[2])
             kernel = KernelShape(places, channels, stage.target[2], stage.kernel_bits(config))
             paddings.setdefault(stage.part, padding_bits(kernel, bits))

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_efficient.ops.kronecker import Between, passed
 from keras_efficient.type_aliases import Tensor
 
 
@@ -34,20 +35,21 @@ def shuffle_groups(x: Tensor, groups: int) -> Tensor:
     return ops.reshape(ops.swapaxes(split, 1, 2), (-1, x.shape[-1]))
 
 
-def monarch(x: Tensor, left: Tensor, right: Tensor) -> Tensor:
+def monarch(x: Tensor, left: Tensor, right: Tensor, between: Between = None) -> Tensor:
     """Two block-diagonal products with a shuffle between them.
 
     Args:
         x: Tensor (n, blocks m).
         left: Tensor (blocks, m, c).
         right: Tensor (blocks, c, m').
+        between: As of `kronecker_sum`.
 
     Returns:
         Tensor (n, blocks m').
 
     Multiply-adds a sample: blocks c (m + m').
     """
-    return block_product(shuffle_groups(block_product(x, left), left.shape[0]), right)
+    return block_product(shuffle_groups(passed(between, 0, block_product(x, left)), left.shape[0]), right)
 
 
 def monarch_matrix(left: Tensor, right: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ def as_convolution(layer: Any, variable: Any, kernel: np.ndarray) -> tuple[np.nd
     """A kernel as the convolution in the C reads it, (..., channels of a group, filters), and its groups."""
     stage = stage_of(layer, variable)
     if stage is not None:
-        return stage.kernel(kernel), kernel.shape[-2] if stage.depthwise else 1
+        return stage.kernel(kernel), kernel.shape[-2] if stage.depthwise else stage.groups
     prunes = kind_of(layer).prunes
     if prunes == THIN:
         return kernel.reshape(*kernel.shape[:-2], 1, -1), kernel.shape[-2]

@@ -38,9 +38,10 @@ def vectors(**bits):
     ]
 
 
-def network(make, bits, seed=0):
+def network(make, bits, seed=0, grid=(ke.InputQ,)):
     shape, stack = make(**bits)
-    model, random = keras.Sequential([keras.Input(shape), ke.InputQ(8), *stack]), np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
+    model = keras.Sequential([keras.Input(shape), *(kind(8) for kind in grid), *stack])
     for layer in stack:
         if hasattr(layer, "z"):
             layer.z.assign(random.normal(0, 0.5, layer.z.shape))
@@ -78,6 +79,11 @@ def test_extreme_scales_stay_within_32_bits(tmp_path, c_compiler):
         codes = integers.encode(x)
         ke.export_c(model, tmp_path)
         np.testing.assert_array_equal(ke.export.verify.run_on_host(tmp_path, codes).logits, integers.predict(codes))
+
+
+def test_sums_are_the_logits_where_pixels_come(tmp_path, c_compiler):
+    model, x = network(images, WIDTHS["narrow"], grid=())
+    assert_agree(model, x, tmp_path)
 
 
 def test_pruned_coordinates_leave_the_start(tmp_path, c_compiler):

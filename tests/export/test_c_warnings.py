@@ -4,7 +4,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from export.odd_networks import network, pruned, sequential
@@ -63,15 +62,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def coordinates(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("coordinates")
-    model = keras.Sequential([keras.Input((8,)), ke.RandomBasisDense(4, 6, seed=1, coordinate_bits=3)])
-    ke.export.export_coordinates_c(model, folder)
-    (folder / "main.c").write_text('#include "coordinates.h"\nint main(void) { return coordinates_file[0] == 0; }\n')
-    return folder
-
-
 def check(command, files, cwd):
     """The command says nothing about these files."""
     run = subprocess.run([*map(str, command), *map(str, files)], cwd=cwd, capture_output=True, text=True)
@@ -89,27 +79,26 @@ def needed(command, folder):
 
 
 @pytest.mark.parametrize("name", COMPILERS)
-def test_no_compiler_warns(name, folder, coordinates):
-    command = (*COMPILERS[name], "-fsyntax-only", "-I", coordinates)
+def test_no_compiler_warns(name, folder):
+    command = (*COMPILERS[name], "-fsyntax-only")
     needed(COMPILERS[name], folder)
     check(command, sorted(folder.glob("*/network.c")), folder)
-    check(command, coordinates.glob("*.c"), folder)
     check((*command, "-I", folder / "0"), [C_FOLDER / "main_host.c"], folder)
 
 
-def test_the_analyzer_of_gcc_finds_nothing(folder, coordinates):
+def test_the_analyzer_of_gcc_finds_nothing(folder):
     needed(("gcc", "-fanalyzer"), folder)
     command = ("gcc", *C99, "-fanalyzer", "-O1", "-c", "-I", folder / "0")
     check(command, sorted(folder.glob("*/network.c"))[::6], folder)
-    check(command, [C_FOLDER / "main_host.c", coordinates / "random_basis.c"], folder)
+    check(command, [C_FOLDER / "main_host.c"], folder)
 
 
-def test_cppcheck_finds_nothing(folder, coordinates):
+def test_cppcheck_finds_nothing(folder):
     if not shutil.which("cppcheck"):
         pytest.skip("no cppcheck")
     check(CPPCHECK, sorted(folder.glob("*/network.c"))[::4], folder)
     mains = [C_FOLDER / name for name in ("main_host.c", "main_arm.c", "main_avr.c", "count_instructions.c")]
-    check((*CPPCHECK, "-I", folder / "0"), [*mains, coordinates / "random_basis.c"], folder)
+    check((*CPPCHECK, "-I", folder / "0"), mains, folder)
 
 
 @pytest.mark.parametrize(

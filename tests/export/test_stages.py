@@ -17,6 +17,10 @@ VECTOR, MAP, IMAGE = (20,), (3, 2, 20), (6, 7, 4)
 # (layer, its arguments, shape of an input): one case for each way through its stages.
 CASES = {
     "low rank": (ke.LowRankDense, {"units": 6, "rank": 3}, VECTOR),
+    "monarch": (ke.MonarchDense, {"units": 6, "blocks": 2}, VECTOR),
+    "monarch of a map": (ke.MonarchDense, {"units": 8, "blocks": 4}, MAP),
+    "monarch of one block": (ke.MonarchDense, {"units": 5, "blocks": 1}, VECTOR),
+    "monarch of single numbers": (ke.MonarchDense, {"units": 8, "blocks": 4}, IMAGE),
     "low rank of a map": (ke.LowRankDense, {"units": 6, "rank": 3}, IMAGE),
     "B first": (ke.PHMDense, {"units": 12, "terms": 2, "p": 4, "q": 4}, VECTOR),
     "A first": (ke.PHMDense, {"units": 8, "terms": 2, "p": 4, "q": 10}, VECTOR),

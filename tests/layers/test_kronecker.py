@@ -386,7 +386,15 @@ class TestLowRankDense(RankContract, DenseContract):
 class TestMonarchDense(DenseContract):
     layer_class = ke.MonarchDense
     factor_names = ("L", "R")
+    inner_products = 1
     arguments = {**_SETTINGS, "units": 8, "blocks": 2}
+
+    def rounded_dense(self, x, factors, rounded):
+        left, right = factors
+        (blocks, inputs, inner), outputs = left.shape, right.shape[2]
+        u = np.einsum("ngi,gij->ngj", x.reshape(-1, blocks, inputs), left).reshape(-1, blocks * inner)
+        v = rounded(0, u).reshape(-1, blocks, inner).swapaxes(1, 2).reshape(-1, blocks, inner)
+        return np.einsum("ngi,gij->ngj", v, right).reshape(-1, blocks * outputs)
 
     def matrix(self, left, right):
         """Sum j of block g goes to place j blocks + g, one product after the other."""

@@ -268,6 +268,8 @@ def test_other_weights_are_refused(tmp_path):
     mixed = keras.Sequential([keras.Input((9,)), ke.RandomBasisDense(4, 5), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="must be a random-basis layer. Received: layer"):
         ke.export.write_coordinates(mixed, tmp_path / "model.bin")
+    with pytest.raises(ValueError, match="has `kernel_bits`.*Received: kernel_bits=8"):
+        ke.export.write_coordinates(_model(kernel_bits=8), tmp_path / "model.bin")
     empty = keras.Sequential([keras.Input((9,)), keras.layers.ReLU()])
     with pytest.raises(ValueError, match="has no random-basis layer"):
         ke.export.write_coordinates(empty, tmp_path / "model.bin")

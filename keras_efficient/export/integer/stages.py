@@ -95,9 +95,10 @@ class _StageReader:
         if stage.takes_all:
             window = Window(source.shape[:2], (1, 1), Slide(source.shape[:2], (1, 1), "valid"))
         kernel = self.kernel(stage)
-        channels = 1 if stage.depthwise else source.shape[2]
+        channels = source.shape[2] if stage.reads_all_channels else stage.channels
         made = self.make(source, stage, window, kernel.reshaped(*window.sizes, channels, stage.target[2]))
-        return replace(made, groups=source.shape[2], depthwise=True) if stage.depthwise else made
+        groups = source.shape[2] if stage.depthwise else stage.groups
+        return replace(made, groups=groups, depthwise=stage.depthwise)
 
     def scale(self, source: IntegerMap, stage: Stage) -> Scale:
         """A number, and a bias, for each channel; those that are 1 have one bit. Pruning makes no zeros among them."""

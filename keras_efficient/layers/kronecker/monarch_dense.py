@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_efficient.kinds.factors import BlockSizes, check_divisor, monarch_sizes
+from keras_efficient.kinds.kronecker_stages import monarch_stages
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.ops.blocks import monarch, monarch_matrix
@@ -56,6 +57,8 @@ class MonarchDense(FactoredDense):
         if blocks is not None:
             self.blocks = check_divisor(positive_integer(blocks, "blocks"), "blocks", self.units, "the outputs")
 
+    stages_of = staticmethod(monarch_stages)
+
     def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)
         sizes = monarch_sizes(self.units, inputs, self.blocks)
@@ -63,7 +66,7 @@ class MonarchDense(FactoredDense):
         blocks, before, inner, after = sizes
         shapes = {"L": (blocks, before, inner), "R": (blocks, inner, after)}
         # An entry of the kernel is a sum of h / b^2 products on average; all outputs sum over equally many.
-        self.add_factors(shapes, self.units, inner / blocks, (inputs, self.units))
+        self.add_factors(shapes, self.units, inner / blocks, (inputs, self.units), (inputs,))
 
     def _warn_of_many_numbers(self, sizes: BlockSizes) -> None:
         inputs = sizes.blocks * sizes.inputs
@@ -75,7 +78,7 @@ class MonarchDense(FactoredDense):
             )
 
     def product(self, x: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        return monarch(x, left, right)
+        return monarch(x, left, right, self.between)
 
     def matrix(self, left: Tensor, right: Tensor) -> Tensor:
         return ops.transpose(monarch_matrix(left, right))

@@ -138,11 +138,13 @@ class RandomBasisLayer(QuantizedLayer):
         return [self.z]
 
     def call(self, inputs: Tensor) -> Tensor:
-        y = self.apply_kernel(inputs, ops.cast(self.kernel(), self.compute_dtype))
-        if self.use_bias:
-            y = y + ops.cast(self._bias(), self.compute_dtype)
-        y = self.activation(y)
+        y = self.activation(self.weighted_sums(inputs))
         return y if self.activation_quantizer is None else self.activation_quantizer(y, self.current_mode)
+
+    def weighted_sums(self, inputs: Tensor) -> Tensor:
+        """Kernel and bias, before the activation and the output quantizer."""
+        y = self.apply_kernel(inputs, ops.cast(self.kernel(), self.compute_dtype))
+        return y + ops.cast(self._bias(), self.compute_dtype) if self.use_bias else y
 
     def _bias(self):
         bias = ops.convert_to_tensor(self.bias)
