@@ -8,6 +8,7 @@ import keras
 
 from keras_efficient.copies.compiling import copy_compiling
 from keras_efficient.copies.layers import assign_all, carry_weights, copy_of, finish
+from keras_efficient.kinds.fields import shown
 from keras_efficient.reading.graph import Node
 from keras_efficient.reading.keras_private import (
     functional_of,
@@ -32,7 +33,7 @@ def check_model(model: Any) -> None:
         return
     raise TypeError(
         "`model` must be a built Functional or Sequential model. "
-        f"Received: model={model!r}" + (" (not built: give it an Input)" if known else "")
+        f"Received: model={shown(model)}" + (" (not built: give it an Input)" if known else "")
     )
 
 

@@ -9,11 +9,10 @@ from typing import Any
 from keras_efficient.descriptions import objects
 from keras_efficient.descriptions.letters import LETTERS, forms_text
 from keras_efficient.descriptions.specs import LayerSpec
-from keras_efficient.kinds.fields import is_integer
+from keras_efficient.kinds.fields import is_integer, shown
 from keras_efficient.kinds.measures import Shape
 from keras_efficient.kinds.table import output_shape
 
-SHOWN_CHARACTERS = 200
 MOST_ITEMS = 10_000
 
 
@@ -111,12 +110,3 @@ def right_form(item: Any) -> str:
         return f"The form is {forms_text(item[0])}"
     letters = ", ".join(LETTERS)
     return f"The letters are {letters}, as in {forms_text('A')}; a layer object is {objects.FORM}"
-
-
-def shown(value: Any) -> str:
-    """`value` as it would be typed, cut where it is long."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no integers of thousands of digits
-        text = f"<{type(value).__name__}>"
-    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " ..."

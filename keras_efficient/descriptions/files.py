@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from keras_efficient.descriptions.expand import check_input_shape, shown
+from keras_efficient.descriptions.expand import check_input_shape
 from keras_efficient.kinds.arguments import path_of
+from keras_efficient.kinds.fields import shown
 from keras_efficient.outside_files import read_json
 
 KEYS = ("network", "input_shape")

@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from keras_efficient.kinds.fields import is_integer
+from keras_efficient.kinds.fields import is_integer, shown
 
 
 def flag(value: Any, name: str) -> bool:
     """`value` as a bool, or a ValueError: a text or a number was meant for another argument."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
-    raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+    raise ValueError(f"`{name}` must be True or False. Received: {name}={shown(value)}")
 
 
 def path_of(value: Any, name: str) -> Path:
     """`value` as a path, or a TypeError."""
     if isinstance(value, (str, os.PathLike)):
         return Path(value)
-    raise TypeError(f"`{name}` must be a path: a text or a pathlib.Path. Received: {name}={value!r}")
+    raise TypeError(f"`{name}` must be a path: a text or a pathlib.Path. Received: {name}={shown(value)}")
 
 
 def integer(value: Any, name: str, least: int | None = None) -> int:
@@ -30,7 +30,7 @@ def integer(value: Any, name: str, least: int | None = None) -> int:
     if is_integer(value) and (least is None or value >= least):
         return int(value)
     bound = "an integer" if least is None else f"an integer of at least {least}"
-    raise ValueError(f"`{name}` must be {bound}. Received: {name}={value!r}")
+    raise ValueError(f"`{name}` must be {bound}. Received: {name}={shown(value)}")
 
 
 def real_numbers(values: Any, requirement: str) -> np.ndarray:

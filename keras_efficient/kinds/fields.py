@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 MAX_BITS = 16
+SHOWN_CHARACTERS = 200
 LARGEST_MIDRISE = 2  # signed grids of `ops.quantize` with so few bits have no zero
 QUANTIZER_BITS = ("kernel_bits", "bias_bits", "activation_bits")
 SCALE_EXPONENTS = (-126, 127)  # log2 of the scales of `ops.quantize`
@@ -29,6 +30,17 @@ class Field:
         return self.check(value, self.name)
 
 
+def shown(value: Any) -> str:
+    """`value` as it would be typed, cut where it is long; of an array its type and shape."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"<{type(value).__name__} of {value.dtype}, shape {tuple(value.shape)}>"
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integers of thousands of digits
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " ..."
+
+
 def is_integer(value: Any) -> TypeGuard[int]:
     """Whether `value` is an integer (Python or numpy), booleans excluded."""
     return type(value) is int or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
@@ -40,8 +52,8 @@ def check_integer(value: Any, name: str) -> int:
     if is_integer(value):
         return int(value)
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        raise ValueError(f"{name} must be an integer, fractional sizes are not rounded. Received: {value!r}")
-    raise ValueError(f"{name} must be an integer. Received: {value!r} ({type(value).__name__})")
+        raise ValueError(f"{name} must be an integer, fractional sizes are not rounded. Received: {shown(value)}")
+    raise ValueError(f"{name} must be an integer. Received: {shown(value)} ({type(value).__name__})")
 
 
 def check_size(value: Any, name: str) -> int:
@@ -72,13 +84,13 @@ OPTIONAL_BITS: Mapping[str, Callable[[Any, str], Any]] = dict.fromkeys(QUANTIZER
 def check_number(value: Any, name: str) -> float:
     """`value` as a finite float; integers are welcome, booleans and text are not."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise ValueError(f"{name} must be a number. Received: {value!r} ({type(value).__name__})")
+        raise ValueError(f"{name} must be a number. Received: {shown(value)} ({type(value).__name__})")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite. Received: {value!r}")
+        raise ValueError(f"{name} must be finite. Received: {shown(value)}")
     return number
 
 
@@ -86,7 +98,7 @@ def check_rate(value: Any, name: str) -> float:
     """`value` as a dropout rate in [0, 1)."""
     rate = check_number(value, name)
     if not 0 <= rate < 1:
-        raise ValueError(f"{name} must be at least 0 and below 1. Received: {value!r}")
+        raise ValueError(f"{name} must be at least 0 and below 1. Received: {shown(value)}")
     return rate
 
 
@@ -94,7 +106,7 @@ def check_deviation(value: Any, name: str) -> float:
     """`value` as a standard deviation, at least 0."""
     deviation = check_number(value, name)
     if deviation < 0:
-        raise ValueError(f"{name} must be at least 0. Received: {value!r}")
+        raise ValueError(f"{name} must be at least 0. Received: {shown(value)}")
     return deviation
 
 
@@ -104,7 +116,7 @@ def check_pair(value: Any, name: str) -> tuple[int, int]:
         size = check_size(value, name)
         return size, size
     if len(value) != 2:
-        raise ValueError(f"{name} must be an integer or a pair (rows, columns). Received: {value!r}")
+        raise ValueError(f"{name} must be an integer or a pair (rows, columns). Received: {shown(value)}")
     return check_size(value[0], f"{name} rows"), check_size(value[1], f"{name} columns")
 
 

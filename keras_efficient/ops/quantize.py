@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import KerasTensor, Operation, Variable, ops, saving
 
-from keras_efficient.kinds.fields import LARGEST_MIDRISE, MAX_BITS, SCALE_EXPONENTS, is_integer
+from keras_efficient.kinds.fields import LARGEST_MIDRISE, MAX_BITS, SCALE_EXPONENTS, is_integer, shown
 from keras_efficient.type_aliases import Tensor
 
 MIN_BITS = 1
@@ -199,7 +199,7 @@ def code_range(bits: int, signed: bool) -> tuple[float, float]:
 def check_bits(bits: Any, name: str = "bits") -> int:
     """Raise a ValueError unless `bits` is an integer from 1 to 16."""
     if not is_integer(bits) or not MIN_BITS <= bits <= MAX_BITS:
-        raise ValueError(f"`{name}` must be an integer from {MIN_BITS} to {MAX_BITS}. Received: {name}={bits!r}")
+        raise ValueError(f"`{name}` must be an integer from {MIN_BITS} to {MAX_BITS}. Received: {name}={shown(bits)}")
     return int(bits)
 
 

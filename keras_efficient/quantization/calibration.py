@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_efficient.kinds.fields import shown
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.quantization import scales
 from keras_efficient.quantization.modes import float_mode, quantized_layers
@@ -69,7 +70,7 @@ def calibrate(
     quantized_model = float_model if quantized_model is None else quantized_model
     for name, model in (("float_model", float_model), ("quantized_model", quantized_model)):
         if not isinstance(model, keras.Model) or not model.built:
-            raise TypeError(f"`{name}` must be a built Keras model. Received: {name}={model!r}")
+            raise TypeError(f"`{name}` must be a built Keras model. Received: {name}={shown(model)}")
     _check_same_weights(float_model, quantized_model)
     seen = None
     if x is not None:

@@ -98,3 +98,17 @@ def test_what_runs_nothing_is_refused_before_a_file_is_written(executor, tmp_pat
     with pytest.raises(TypeError, match="`executor` must be None, or have `submit`"):
         ke.train_network([("S", 2, 4, 8, 8)], data, stages, tmp_path / "run", executor)
     assert not (tmp_path / "run").exists()
+
+
+def test_an_array_in_the_place_of_another_argument_is_told_by_its_shape():
+    x = np.zeros((64, 15), "float32")
+    model = _model()
+    for call in (
+        lambda: ke.quantize_model(model, x),
+        lambda: ke.calibrate(model, x),
+        lambda: ke.export.verify_c(model, x, x),
+        lambda: ke.prune_model(x, ke.ConstantSparsity(0.5)),
+    ):
+        with pytest.raises((TypeError, ValueError), match=r"Received: .*ndarray of float32, shape \(64, 15\)") as caught:
+            call()
+        assert len(str(caught.value)) < 400
