@@ -74,6 +74,7 @@ def _in_a_project(report, target):
          `second_run(input)` link into one program.
 Yours:   what follows goes into a settings.h, which comes before network.c:
          {SETTINGS.get(target, _OPTION)}.
-Hook:    `{include}` and `#define NETWORK_HOOK(layer) {call}`: a watchdog is fed after each layer.
+Hook:    `{include}` and `#define NETWORK_HOOK(layer) {call}`: a watchdog is fed after each layer,
+         and after each line of an input that a convolution takes as it comes.
 Places:  `{place}`: the section of the weights.
 """
