@@ -96,7 +96,8 @@ class Stage(NamedTuple):
     @property
     def takes_all(self) -> bool:
         """Whether a product reads each number of a map for each number that it makes."""
-        return self.form == "Convolution" and self.source[:2] == self.target[:2] == (1, 1) and self.reads_all_channels
+        places = {self.source[:2], self.target[:2], self.slide.sizes}
+        return self.form == "Convolution" and places == {(1, 1)} and self.reads_all_channels
 
     @property
     def part(self) -> tuple:

@@ -43,6 +43,11 @@ CASES = {
         {"filters": 8, "kernel_size": 3, "terms": 2, "p": 4, "q": 4, "padding": "same"},
         IMAGE,
     ),
+    "convolution of one pixel": (
+        ke.PHMConv2D,
+        {"filters": 8, "kernel_size": 3, "terms": 2, "p": 2, "q": 2, "padding": "same"},
+        (1, 1, 4),
+    ),
     "convolution of one group": (
         ke.PHMConv2D,
         {"filters": 8, "kernel_size": 3, "terms": 2, "p": 1, "q": 1, "padding": "same"},
