@@ -109,6 +109,8 @@ def test_an_array_in_the_place_of_another_argument_is_told_by_its_shape():
         lambda: ke.export.verify_c(model, x, x),
         lambda: ke.prune_model(x, ke.ConstantSparsity(0.5)),
     ):
-        with pytest.raises((TypeError, ValueError), match=r"Received: .*ndarray of float32, shape \(64, 15\)") as caught:
+        with pytest.raises(
+            (TypeError, ValueError), match=r"Received: .*ndarray of float32, shape \(64, 15\)"
+        ) as caught:
             call()
         assert len(str(caught.value)) < 400

@@ -165,7 +165,7 @@ class QuantizedContract(LayerContract):
         exponent = int(np.ceil(np.log2(np.abs(values).max()))) + 1
         layer.kernel_quantizer.scale.assign(exponent)
         layer.mode = "freeze_scales"
-        codes, step = 2 * np.abs(layer.get_weights()[0]).max() / 2**5, 2.0 ** (exponent - 5)  # halves of steps
+        codes, step = 4 * np.abs(layer.get_weights()[0]).max() / 2**5, 2.0 ** (exponent - 5)  # steps, half a step
         np.testing.assert_allclose(keras.ops.convert_to_numpy(layer.kernel()), values, atol=codes + step)
 
 

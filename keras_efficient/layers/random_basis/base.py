@@ -38,8 +38,8 @@ class RandomBasisLayer(QuantizedLayer):
             layer computes, by `ops.quantize` with the smallest power-of-two scale that cuts nothing off;
             gradients pass straight through. None leaves them float.
         kernel_bits: Width of the kernel's entries, 3 to 16, in the quantized modes: they are then the integers of
-            `BasisIntegers`, which C makes anew wherever it needs one. `coordinate_bits` is then 8 unless it is
-            given, and at least 3; the bias has a scale of its own and is rounded in the quantized modes only.
+            `BasisIntegers`, which C makes anew wherever it needs one, and the bias is rounded with a scale of its own.
+            `coordinate_bits` is at least 3 then; None stands for 8 there. Float mode is as without.
         activation_bits: Width of the outputs in the quantized modes; None leaves them float.
         signed_output: See `KernelLayer`; used with `activation_bits` only.
         mode: See `QuantizedLayer`.
@@ -147,10 +147,10 @@ class RandomBasisLayer(QuantizedLayer):
         return y + ops.cast(self._bias(), self.compute_dtype) if self.use_bias else y
 
     def _bias(self):
-        bias = ops.convert_to_tensor(self.bias)
-        if self.kernel_bits is None:
+        bias, quantizer = ops.convert_to_tensor(self.bias), self.bias_quantizer
+        if quantizer is None or not self.current_mode.quantized:
             return quantize_covering(bias, self.bias_bits)
-        return bias if self.bias_quantizer is None else self.bias_quantizer(bias, self.current_mode)
+        return quantizer(bias, self.current_mode)
 
     def _start(self):
         receptive, (fan_in, fan_out) = math.prod(self.kernel_shape[:-2]), self.kernel_shape[-2:]
@@ -162,7 +162,7 @@ class RandomBasisLayer(QuantizedLayer):
         rows, padded = math.prod(self.kernel_shape[:-1]), coprime_width(width, self.dimensions)
         positions = (np.arange(rows)[:, None] * padded + np.arange(width)).ravel()
         sizes = bucket_sizes(positions, self.dimensions)
-        z = self._coordinates(self.kernel_bits is None)
+        z = self._coordinates(True)
         vector = strided_expand(z, rows * padded, self.seed, SIGN_SALT, sizes)
         return ops.reshape(ops.reshape(vector, (rows, padded))[:, :width], (-1,))
 
