@@ -37,8 +37,8 @@ def calibrate(
     `rule="percentile"`, or a `percentile` p, is the rule of the study. With P_k the k-th percentile:
 
     * kernel scale = max(|P_p|, |P_(100-p)|) of the kernel, for all filters,
-    * scale of a factor of a structured layer (a, d, blocks) = the power of two of least error:
-      entries near 1 would all be cut off by the scale of their percentile,
+    * scale of a factor of a structured layer (a, d, blocks), and of a grid between its products = the power of two
+      of least error: entries near 1 would all be cut off by the scale of their percentile,
     * bias scale = 2 (0.1 + max |bias|),
     * activation scale = the kernel's rule on the float values that the quantizer sees when
       `float_model` computes `x`; of the positive values only when none is negative.
@@ -111,11 +111,14 @@ def set_scales(model: keras.Model, seen: Iterator[np.ndarray] | None, percentile
     for theirs."""
     sources, without = input_quantizers(model), []
     for layer in quantized_layers(model):
+        inner = [id(quantizer) for quantizer in getattr(layer, "inner_quantizers", ())]
         for quantizer in layer.quantizers:
             if quantizer.weight is not None:
                 _assign_log2(quantizer, _weight_scale(layer, quantizer, sources, percentile), layer.name)
             elif seen is not None:
-                _assign_log2(quantizer, _activation_scale(next(seen), quantizer, percentile), layer.name)
+                # Between two products nothing is cut off: those grids are wide.
+                share = None if id(quantizer) in inner else percentile
+                _assign_log2(quantizer, _activation_scale(next(seen), quantizer, share), layer.name)
             else:
                 without.append(layer.name)
     return without

@@ -38,6 +38,16 @@ def vectors(**bits):
     ]
 
 
+def columns(**bits):
+    """A dense layer on a map that does not lie by rows."""
+    return (9, 9, 1), [
+        ke.ConvQ(6, 3, activation="relu", kernel_bits=4, bias_bits=8, activation_bits=bits["activation_bits"]),
+        ke.ConvQ(6, 3, activation="relu", kernel_bits=4, bias_bits=8, activation_bits=bits["activation_bits"]),
+        layers.Flatten(),
+        ke.RandomBasisDense(3, 57, seed=9, **bits),
+    ]
+
+
 def network(make, bits, seed=0, grid=(ke.InputQ,)):
     shape, stack = make(**bits)
     random = np.random.default_rng(seed)
@@ -68,9 +78,15 @@ def test_integers_keras_and_c_agree(make, bits, target, tmp_path, c_compiler):
     assert ke.estimate_storage(model).weight_bytes == stored + biases
 
 
+def test_a_map_that_does_not_lie_by_rows(tmp_path, c_compiler):
+    model, x = network(columns, WIDTHS["of 8 bits"])
+    assert_agree(model, x, tmp_path)
+    assert ke.export_c(model, tmp_path).layers[-2]["order"] != "row"
+
+
 def test_extreme_scales_stay_within_32_bits(tmp_path, c_compiler):
     """Coordinates far larger and far smaller than the start, kernel steps far finer and coarser."""
-    for factor, scale in ((1e4, 3), (1e-6, -12), (30, 12), (1e-3, -20)):
+    for factor, scale in ((1e4, 3), (1e-9, -12), (30, 12), (1e-3, -20)):
         model, x = network(images, WIDTHS["of 8 bits"])
         layer = model.layers[1]
         layer.z.assign(factor * np.array(layer.z))

@@ -159,7 +159,7 @@ def test_a_large_kernel_gets_the_scales_of_all_its_numbers():
 
 @pytest.mark.filterwarnings("ignore:The d of layer")
 def test_a_dead_factor_keeps_its_scale_and_warns():
-    layer = ke.ACDC(kernel_bits=4, bias=None, diagonal_initializer="zeros")
+    layer = ke.ACDC(kernel_bits=4, bias=None, inner_bits=False, diagonal_initializer="zeros")
     model = keras.Sequential([keras.Input((4,)), layer])
     with pytest.warns(UserWarning, match="The a of layer .* is zero"):
         ke.calibrate(model, model, np.ones((4, 4), "float32"))
