@@ -67,6 +67,7 @@ def _in_a_project(report, target):
     """What a project may choose: several networks, what happens after each layer, where the weights lie."""
     on_avr = target in ON_AVR
     include, call = ("#include <avr/wdt.h>", "wdt_reset()") if on_avr else ('#include "watchdog.h"', "feed_watchdog()")
+    when = "after each layer; where the first one runs as the input comes, after each line of it"
     flash = report.weights == "flash"
     macro, section = ("FLASH", ".progmem.w" if on_avr else ".rodata.w") if flash else ("RAM", ".data.w")
     place = f'#define NETWORK_{macro} __attribute__((section("{section}")))'
@@ -74,7 +75,6 @@ def _in_a_project(report, target):
          `second_run(input)` link into one program.
 Yours:   what follows goes into a settings.h, which comes before network.c:
          {SETTINGS.get(target, _OPTION)}.
-Hook:    `{include}` and `#define NETWORK_HOOK(layer) {call}`: a watchdog is fed after each layer,
-         and after each line of an input that a convolution takes as it comes.
+Hook:    `{include}` and `#define NETWORK_HOOK(layer) {call}`: a watchdog is fed {when}.
 Places:  `{place}`: the section of the weights.
 """
