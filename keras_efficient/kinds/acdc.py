@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 
 from keras_efficient.kinds.acdc_stages import convolution_stages, dense_stages, square_stages
+from keras_efficient.kinds.cosine import grid_shape
 from keras_efficient.kinds.elementwise import unchanged_shape
 from keras_efficient.kinds.fields import OPTIONAL_BITS, check_size
 from keras_efficient.kinds.kind import Kind, Price
@@ -72,8 +73,7 @@ def layer_products(size: int, transform: str = "dct", groups: int = 1) -> int:
     """Multiplications of one ACDC layer, for one row."""
     block = size // groups
     if transform == "dct2d":
-        rows = next(n for n in range(math.isqrt(block), 0, -1) if block % n == 0)
-        return 2 * size + 2 * size * (rows + block // rows)
+        return 2 * size + 2 * size * sum(grid_shape(block))
     return round(fourier_products(size, groups))
 
 

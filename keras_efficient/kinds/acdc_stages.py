@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_efficient.kinds.cosine import LARGEST_MATRIX, Cosine
+from keras_efficient.kinds.cosine import LARGEST_MATRIX, Cosine, grid_shape
 from keras_efficient.kinds.measures import FLOAT_BITS, Config, Shape
 from keras_efficient.kinds.stages import Map, Stage, down_columns, each_place, has_inner_grids, moved, with_inner_grids
 from keras_efficient.kinds.steps import Way
@@ -144,8 +144,7 @@ def _by_matrix(config: Config, blocks: int, size: int, permuted: bool) -> tuple[
 
 
 def _by_images(config: Config, blocks: int, size: int, permuted: bool) -> tuple[list[Stage], list[Stage], np.ndarray]:
-    rows = next(n for n in range(math.isqrt(size), 0, -1) if size % n == 0)
-    columns = size // rows
+    rows, columns = grid_shape(size)
     forth = [each_place((1, blocks * rows, columns), columns)._replace(matrix=Cosine(columns))]
     if rows > 1:
         forth.append(down_columns(blocks, rows, columns, 1, rows)._replace(matrix=Cosine(rows)))

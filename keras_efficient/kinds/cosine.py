@@ -1,4 +1,4 @@
-"""The matrices of cosine transforms in integers of 8 bits."""
+"""Cosine transforms: their matrices, also in integers of 8 bits, and the images that "dct2d" reads vectors as."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+
+from keras_efficient.kinds.factors import default_divisor
 
 MATRIX_BITS = 8
 LARGEST_CODE = 2 ** (MATRIX_BITS - 1) - 1
@@ -56,3 +58,12 @@ def cosine_codes(size: int) -> tuple[np.ndarray, int]:
 def riffled(size: int) -> np.ndarray:
     """0, 2, 4 ... 1, 3, 5."""
     return np.concatenate([np.arange(0, size, 2), np.arange(1, size, 2)])
+
+
+def grid_shape(size: int) -> tuple[int, int]:
+    """(rows, columns) with rows x columns = size, rows <= columns, as square as possible.
+
+    A prime size gives one row: its transform is the plain cosine transform as a matrix.
+    """
+    rows = default_divisor(size)
+    return rows, size // rows

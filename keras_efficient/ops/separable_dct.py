@@ -1,20 +1,10 @@
 """The separable two-dimensional cosine transform of a vector, as small matrix products."""
 
-import math
-
 from keras import ops
 
+from keras_efficient.kinds.cosine import grid_shape
 from keras_efficient.ops.dct import dct_matrix
 from keras_efficient.type_aliases import Tensor
-
-
-def grid_shape(size: int) -> tuple[int, int]:
-    """(rows, columns) with rows x columns = size, rows <= columns, as square as possible.
-
-    A prime size gives one row: its transform is the plain cosine transform as a matrix.
-    """
-    rows = next(n for n in range(math.isqrt(size), 0, -1) if size % n == 0)
-    return rows, size // rows
 
 
 def dct2d(x: Tensor) -> Tensor:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 
-from keras_efficient.export.c.convolution import unused_lines
 from keras_efficient.export.c.layers import PlacedLayer, pixel_lines, title_of, writer_of
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
-from keras_efficient.export.c.text import AXES, braces, count_type, counting, function, plus, times, wrapped
+from keras_efficient.export.c.text import (
+    AXES,
+    braces,
+    count_type,
+    counting,
+    function,
+    plus,
+    times,
+    unused_lines,
+    wrapped,
+)
 from keras_efficient.export.integer import Convolution
 from keras_efficient.export.network import Arrival
 from keras_efficient.kinds.steps import WindowStep

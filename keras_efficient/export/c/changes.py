@@ -10,7 +10,7 @@ from typing import NamedTuple
 from keras_efficient.export.c.cells import Cells, index_type, number_line
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
-from keras_efficient.export.c.text import as_index, counting, function, plus, times
+from keras_efficient.export.c.text import as_index, counting, function, plus, times, unused_lines, words
 from keras_efficient.export.c.weights import Segment
 from keras_efficient.export.integer.merging import Concatenation, Outputs
 from keras_efficient.export.integer.operations import Lookup, Rescale
@@ -36,8 +36,8 @@ def change(program: Program, name: str, parts: Sequence[Part], pixels: int = 1) 
         changed = f"{name.replace('layer', 'change')}{suffix}" if part.lines else "network_same"
         if part.lines:
             head = f"static network_code {changed}(network_code index, network_index number)"
-            unused = [f"(void){each};" for each in ("index", "number") if each not in " ".join(part.lines)]
-            program.add(function(head, [*unused, *part.lines, "return result;"]))
+            lines = [*unused_lines(("index", "number"), part.lines), *part.lines, "return result;"]
+            program.add(function(head, lines))
         places = [as_index(times("pixel", each)) if pixels > 1 else "0" for each in (part.cells, width)]
         to = as_index(plus(times("pixel", width) if pixels > 1 else "0", made))
         calls.append(f"network_change(&source{suffix}, {places[0]}, &target{suffix}, {to}, {part.cells}, {changed});")
@@ -49,7 +49,7 @@ def change(program: Program, name: str, parts: Sequence[Part], pixels: int = 1) 
 def rounded(rounding: Rounding, source: Cells, target: Cells) -> list[str]:
     """`result`: an index on another grid."""
     lines = rounding_lines(rounding, ["x"], "result")
-    read = [number_line("x", "index", source.codes)] if any("x" in line for line in lines) else []
+    read = [number_line("x", "index", source.codes)] if "x" in words(lines) else []
     return [*read, f"{index_type(target.codes.bits)} result;", *lines]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,18 @@ from keras_efficient.export.c.cells import Cells, index_type, number_line, sum_t
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.sparse_weights import group_filters
-from keras_efficient.export.c.text import braces, count_type, counting, function, plus, plus_text, times, wrapped
+from keras_efficient.export.c.text import (
+    braces,
+    count_type,
+    counting,
+    function,
+    plus,
+    plus_text,
+    times,
+    unused_lines,
+    words,
+    wrapped,
+)
 from keras_efficient.export.c.weights import Group, Segment
 from keras_efficient.export.c.window_loops import corner, window_loop, window_place
 from keras_efficient.export.integer.codes import Codes
@@ -234,13 +244,3 @@ class ConvolutionWriter:
     def _number_line(self) -> str:
         """`x`, the integer of the cell at `place`."""
         return number_line("x", self.source.get("place"), self.source.codes)
-
-
-def words(lines: Iterable[str]) -> set[str]:
-    """The names in a C text."""
-    return set(re.findall(r"\w+", " ".join(lines)))
-
-
-def unused_lines(parameters: Iterable[str], lines: list[str]) -> list[str]:
-    """Statements for the parameters of a function that its lines do not read, of which compilers warn."""
-    return [f"(void){name};" for name in parameters if name not in words(lines)]

@@ -9,12 +9,12 @@ from typing import Any, Generic, TypeVar
 from keras_efficient.export.c import changes, merging, pooling
 from keras_efficient.export.c.basis import BasisWriter, store_basis
 from keras_efficient.export.c.cells import Cells
-from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, store_weights, unused_lines
+from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, store_weights
 from keras_efficient.export.c.moves import move_cells, move_up, permute
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.residual import residual
-from keras_efficient.export.c.text import count_type, function
+from keras_efficient.export.c.text import count_type, function, unused_lines
 from keras_efficient.export.c.weights import Segment
 from keras_efficient.export.c.word_weights import store_words, words_of_layer
 from keras_efficient.export.c.words import WordsWriter

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from keras_efficient.export.c.cells import Cells, index_type, number_line, sum_type
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
-from keras_efficient.export.c.text import AXES, function, plus_text, times
+from keras_efficient.export.c.text import AXES, function, plus_text, times, unused_lines
 from keras_efficient.export.integer.merging import Combination
 from keras_efficient.export.integer.rounding_steps import Rounding
 
@@ -21,22 +21,17 @@ def combination(program: Program, name: str, layer: Combination, sources: Sequen
         number_line(f"x_{i}", source.get(source.place(place)), source.codes)
         for i, (source, place) in enumerate(zip(sources, places, strict=True))
     ]
-    head = "network_index cell"
+    parameters = {"cell": "network_index"}
     extents: tuple[int, ...] = (layer.target.cells,)
     if repeats:
-        head, extents = ", ".join([head, *(f"network_count {axis}" for axis in AXES)]), shape
+        parameters, extents = parameters | dict.fromkeys(AXES, "network_count"), shape
         program.count(*shape)
-    make = [*used_names(head, lines), *lines, *combined_lines(layer), "return result;"]
+    make = [*unused_lines(parameters, lines), *lines, *combined_lines(layer), "return result;"]
+    head = ", ".join(f"{kind} {name}" for name, kind in parameters.items())
     program.add(function(f"static network_code {made}({head})", make))
     kernel = "network_make_places" if repeats else "network_make"
     call = f"{kernel}(&target, {', '.join(map(str, extents))}, {made});"
     program.add(function(f"static void {name}(void)", [program.map("target", target), call]))
-
-
-def used_names(head: str, lines: list[str]) -> list[str]:
-    """Statements for the parameters that lines do not read."""
-    names = [parameter.split()[-1] for parameter in head.split(", ")]
-    return [f"(void){each};" for each in names if each not in " ".join(lines)]
 
 
 def repeated_cell(source: tuple[int, ...], target: tuple[int, ...]) -> str:
@@ -78,5 +73,4 @@ def combined_lines(layer: Combination) -> list[str]:
 def used_lines(rounding: Rounding, terms: list[str], result: str) -> list[str]:
     """The sum of the terms as an index of the target; a term that cannot matter is named all the same."""
     used = rounding_lines(rounding, terms, result)
-    text = " ".join(used)
-    return [*(f"(void){term};" for term in terms if term not in text), *used]
+    return [*unused_lines(terms, used), *used]

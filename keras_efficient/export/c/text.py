@@ -92,3 +92,13 @@ def is_wrapped(text: str) -> bool:
         if depth == 0:
             return text[0] == "(" and place == len(text) - 1
     return False
+
+
+def words(lines: Iterable[str]) -> set[str]:
+    """The names in a C text."""
+    return set(re.findall(r"\w+", " ".join(lines)))
+
+
+def unused_lines(parameters: Iterable[str], lines: Iterable[str]) -> list[str]:
+    """Statements for the parameters of a function that its lines do not read, of which compilers warn."""
+    return [f"(void){name};" for name in parameters if name not in words(lines)]

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from keras import ops
 
-from keras_efficient.kinds.cosine import Cosine
+from keras_efficient.kinds.cosine import Cosine, grid_shape
 from keras_efficient.layers.acdc.stack import AcdcStack
 from keras_efficient.ops.dct import dct_matrix
 from keras_efficient.ops.permute import permute, riffle_order
-from keras_efficient.ops.separable_dct import grid_shape
 from keras_efficient.type_aliases import Tensor
 
 Rounding = Callable[[Tensor], Tensor]

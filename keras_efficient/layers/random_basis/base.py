@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import keras
-import numpy as np
 from keras import activations, ops
 
 from keras_efficient.kinds.random_basis import COORDINATE_BITS
@@ -12,10 +11,9 @@ from keras_efficient.layers.arguments import optional_bits, positive_integer, wh
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.kernel_layer import check_signed_output, may_be_negative
-from keras_efficient.layers.random_basis.integers import LEAST_BITS, SIGN_SALT, START_SALT, BasisCodes, BasisIntegers
+from keras_efficient.layers.random_basis.integers import LEAST_BITS, START_SALT, Basis, BasisCodes, BasisIntegers
 from keras_efficient.ops.covering import quantize_covering
 from keras_efficient.ops.hashing import hashed_uniform
-from keras_efficient.ops.sketches import bucket_sizes, coprime_width, strided_expand
 from keras_efficient.type_aliases import Activation, Config, SignedOutput, Tensor
 
 
@@ -115,8 +113,7 @@ class RandomBasisLayer(QuantizedLayer):
         if quantizer is None or not self.current_mode.quantized:
             return values
         rounded = quantizer(values, self.current_mode)
-        integers = self.integers
-        return rounded + ops.stop_gradient(integers.kernel(self._coordinates(False), quantizer.scale) - rounded)
+        return rounded + ops.stop_gradient(self.integers.kernel(self._coordinates(False), quantizer.scale) - rounded)
 
     @property
     def integers(self) -> BasisIntegers:
@@ -131,7 +128,10 @@ class RandomBasisLayer(QuantizedLayer):
         return self.integers.made(self._coordinates(False), self.kernel_quantizer.scale)
 
     def _float_kernel(self):
-        return ops.reshape(self._start() + self._offset(), self.kernel_shape)
+        basis = Basis(self.kernel_shape, self.dimensions)
+        start = basis.glorot * hashed_uniform(self.seed, START_SALT, basis.rows * basis.width)
+        offset = ops.reshape(basis.expand(self._coordinates(True), self.seed, basis.sizes), (-1,))
+        return ops.reshape(start + offset, self.kernel_shape)
 
     def get_prunable_weights(self) -> list[keras.Variable]:
         """What a `Prunable` masks: coordinates, which leave the kernel as the seed made it."""
@@ -151,20 +151,6 @@ class RandomBasisLayer(QuantizedLayer):
         if quantizer is None or not self.current_mode.quantized:
             return quantize_covering(bias, self.bias_bits)
         return quantizer(bias, self.current_mode)
-
-    def _start(self):
-        receptive, (fan_in, fan_out) = math.prod(self.kernel_shape[:-2]), self.kernel_shape[-2:]
-        limit = math.sqrt(6 / (receptive * (fan_in + fan_out)))
-        return limit * hashed_uniform(self.seed, START_SALT, math.prod(self.kernel_shape))
-
-    def _offset(self):
-        width = self.kernel_shape[-1]
-        rows, padded = math.prod(self.kernel_shape[:-1]), coprime_width(width, self.dimensions)
-        positions = (np.arange(rows)[:, None] * padded + np.arange(width)).ravel()
-        sizes = bucket_sizes(positions, self.dimensions)
-        z = self._coordinates(True)
-        vector = strided_expand(z, rows * padded, self.seed, SIGN_SALT, sizes)
-        return ops.reshape(ops.reshape(vector, (rows, padded))[:, :width], (-1,))
 
     def _coordinates(self, rounds):
         z = ops.cast(ops.convert_to_tensor(self.z), "float32")

@@ -20,7 +20,46 @@ _LARGEST_SHIFT = 29
 
 
 @dataclass(frozen=True)
-class BasisIntegers:
+class Basis:
+    """Where the entries of a kernel lie: `rows` of `width`, at places for `padded`, which the `dimensions` coordinates
+    take in turn.
+
+    glorot: The limit of the start, sqrt(6 / (fan_in + fan_out)). sizes: How many entries each coordinate has.
+    """
+
+    kernel_shape: tuple[int, ...]
+    dimensions: int
+
+    @property
+    def rows(self) -> int:
+        return math.prod(self.kernel_shape[:-1])
+
+    @property
+    def width(self) -> int:
+        return self.kernel_shape[-1]
+
+    @property
+    def padded(self) -> int:
+        return coprime_width(self.width, self.dimensions)
+
+    @property
+    def glorot(self) -> float:
+        receptive, (fan_in, fan_out) = math.prod(self.kernel_shape[:-2]), self.kernel_shape[-2:]
+        return math.sqrt(6 / (receptive * (fan_in + fan_out)))
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        positions = (np.arange(self.rows)[:, None] * self.padded + np.arange(self.width)).ravel()
+        return bucket_sizes(positions, self.dimensions)
+
+    def expand(self, coordinates: Tensor, seed: int, sizes: np.ndarray) -> Tensor:
+        """The (rows, width) entries of a vector of the basis; arguments as of `ops.sketches.strided_expand`."""
+        vector = strided_expand(coordinates, self.rows * self.padded, seed, SIGN_SALT, sizes)
+        return ops.reshape(vector, (self.rows, self.padded))[:, : self.width]
+
+
+@dataclass(frozen=True)
+class BasisIntegers(Basis):
     """The entries of a kernel as integers of `kernel_bits` bits, of coordinates in `coordinate_bits` bits.
 
     With l = sqrt(6 / (fan_in + fan_out)), Glorot's limit, f = floor(log2 l), the words of `ops.hashed_uniform`
@@ -35,47 +74,23 @@ class BasisIntegers:
     it fits into 32 bits: q and e are limited to what does.
     """
 
-    kernel_shape: tuple[int, ...]
-    dimensions: int
     seed: int
     kernel_bits: int
     coordinate_bits: int
 
-    @property
-    def rows(self) -> int:
-        return math.prod(self.kernel_shape[:-1])
-
-    @property
-    def width(self) -> int:
-        return self.kernel_shape[-1]
-
-    @property
-    def padded(self) -> int:
-        return coprime_width(self.width, self.dimensions)
-
-    @cached_property
-    def _limit(self) -> float:
-        receptive, (fan_in, fan_out) = math.prod(self.kernel_shape[:-2]), self.kernel_shape[-2:]
-        return math.sqrt(6 / (receptive * (fan_in + fan_out)))
-
     @cached_property
     def unit(self) -> int:
         """v counts 2^-unit: 24 - f."""
-        return _UNIT_BITS - math.floor(math.log2(self._limit))
+        return _UNIT_BITS - math.floor(math.log2(self.glorot))
 
     @property
     def limit(self) -> int:
         """A: Glorot's limit in units of 2^-15 of those of v."""
-        return round(self._limit * 2.0 ** (self.unit - _UNIT_BITS + _LIMIT_BITS))
-
-    @cached_property
-    def _bucket_roots(self) -> np.ndarray:
-        positions = (np.arange(self.rows)[:, None] * self.padded + np.arange(self.width)).ravel()
-        return np.sqrt(np.maximum(bucket_sizes(positions, self.dimensions), 1)).astype("float32")
+        return round(self.glorot * 2.0 ** (self.unit - _UNIT_BITS + _LIMIT_BITS))
 
     def coordinates(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """(codes c, float32; the exponent of their step in units of v, int32: 24 - f - q)."""
-        scaled = z / ops.convert_to_tensor(self._bucket_roots)
+        scaled = z / ops.convert_to_tensor(np.sqrt(np.maximum(self.sizes, 1)).astype("float32"))
         least = self.coordinate_bits - 1 - self.unit
         scale = ops.minimum(
             ops.maximum(covering_log2_scale(scaled, self.coordinate_bits), least),
@@ -92,8 +107,7 @@ class BasisIntegers:
     def codes(self, z: Tensor, kernel_scale: Tensor) -> Tensor:
         """The integers of the kernel, int32, of coordinates z and a log2 scale."""
         codes, exponent = self.coordinates(ops.stop_gradient(z))
-        signed = strided_expand(codes, self.rows * self.padded, self.seed, SIGN_SALT, np.ones(self.dimensions, int))
-        signed = ops.cast(ops.reshape(signed, (self.rows, self.padded))[:, : self.width], "int32")
+        signed = ops.cast(self.expand(codes, self.seed, np.ones(self.dimensions, int)), "int32")
         start = ops.reshape(hashed_halves(self.seed, START_SALT, self.rows * self.width), (self.rows, self.width))
         one, shift = ops.ones((), "int32"), self.shift(kernel_scale)
         sums = self.limit * start + signed * ops.left_shift(one, exponent)
