@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -74,10 +74,10 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
     """
     if not model.network.network.is_chain:
         return write_graph(model, weights, sparse, by_words)
-    bits = model.network.logits_bits
-    arrival, operations = split_arrival(model.input, model.operations, bits)
-    steps = planner_steps(operations, bits)
-    first = feature_map(arrival.stored, None if operations else bits)
+    logits_bits = model.network.logits_bits
+    arrival, operations = split_arrival(model.input, model.operations, logits_bits)
+    steps = planner_steps(operations, logits_bits)
+    first = feature_map(arrival.stored, None if operations else logits_bits)
     plan = plan_arena(first, steps, arrival.line_bits)
     arriving = arriving_layers(arrival, plan.first_layout, plan.first_offset, plan.lines_offset, sparse, by_words)
     layers = [
@@ -94,11 +94,9 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
     write_end(program, model, plan)
     stored = Cells(arrival.stored.codes, plan.first_offset, is_logits=not operations)
     push = ArrivalWriter(program, arrival, stored, places, plan.lines_offset, *arriving)
-    costs = [arrival_bits(first, arrival.line_bits) for _ in arriving] + [each.placed.need_bits for each in layers]
-    every = [*arriving, *layers]
-    rows = tuple(layer_row(program, layer, whole_bytes(cost)) for layer, cost in zip(every, costs, strict=True))
-    leaves_zeros_out = any(layer.leaves_zeros_out for layer in every)
-    return finished(model, program, push, packed, weights, rows, plan.arena_bytes, leaves_zeros_out)
+    bits = [arrival_bits(first, arrival.line_bits) for _ in arriving] + [each.placed.need_bits for each in layers]
+    costs = [whole_bytes(each) for each in bits]
+    return finished(model, program, push, packed, weights, [*arriving, *layers], costs, plan.arena_bytes)
 
 
 def write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool) -> Network:
@@ -140,10 +138,7 @@ def write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool)
     else:
         cells = [Cells(arrival.stored.codes, 8 * placement.inputs[0])]
         push = ArrivalWriter(program, arrival, cells[0], places, 0, *arriving)
-    every = [*arriving, *layers]
-    rows = tuple(layer_row(program, layer, cost) for layer, cost in zip(every, costs, strict=True))
-    leaves_zeros_out = any(layer.leaves_zeros_out for layer in every)
-    return finished(model, program, push, packed, weights, rows, plan.arena_bytes, leaves_zeros_out)
+    return finished(model, program, push, packed, weights, [*arriving, *layers], costs, plan.arena_bytes)
 
 
 def after_arrival(nodes: list[Node], plan: Plan) -> tuple[list[FeatureMap], list[Node], Plan]:
@@ -205,11 +200,13 @@ def finished(
     push: ArrivalWriter | InputsWriter,
     packed: np.ndarray,
     weights: str,
-    rows: tuple[dict, ...],
+    layers: Sequence[PlacedLayer],
+    costs: Sequence[int],
     arena_bytes: int,
-    leaves_zeros_out: bool,
 ) -> Network:
-    """The files of a program whose layers are written."""
+    """The files of a program whose layers are written. `costs`: bytes of the arena while each of them runs."""
+    rows = tuple(layer_row(program, layer, cost) for layer, cost in zip(layers, costs, strict=True))
+    leaves_zeros_out = any(layer.leaves_zeros_out for layer in layers)
     push.write()
     write_interface(program, model, push.resets)
     body = partial(assemble, program, packed, weights, push.static_lines())
