@@ -45,7 +45,7 @@ CASES = {
     ),
     "convolution of one pixel": (
         ke.PHMConv2D,
-        {"filters": 8, "kernel_size": 3, "terms": 2, "p": 2, "q": 2, "padding": "same"},
+        {"filters": 8, "kernel_size": 3, "terms": 2, "p": 2, "q": 1, "padding": "same"},
         (1, 1, 4),
     ),
     "convolution of one group": (
