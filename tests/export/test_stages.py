@@ -105,7 +105,14 @@ CASES |= {
     ),
 }
 # Which of these multiply by B first: the cheaper order, which nobody chooses.
-B_FIRST = {"B first", "one column of outputs", "B first, of a map", "convolution", "convolution, same"}
+B_FIRST = {
+    "convolution of one pixel",
+    "B first",
+    "one column of outputs",
+    "B first, of a map",
+    "convolution",
+    "convolution, same",
+}
 B_FIRST |= {"convolution, zeros above", "convolution, zeros around"}
 # How a layer stands in its network: (whether the input has a grid, what comes before and after it).
 PLACES = {
