@@ -328,7 +328,8 @@ def test_each_filter_has_its_own_scale(layer, axis):
     model = keras.Sequential([keras.Input((6, 6, 4)), layer])
     kernel, *others = layer.get_weights()
     sizes = 2.0 ** np.arange(kernel.shape[axis]).reshape((-1,) + (1,) * (-1 - axis))
-    layer.set_weights([np.sign(kernel) * sizes * 0.5, *others])
+    signs = np.where(np.arange(kernel.shape[0]) % 2, -1, 1).reshape((-1, 1, 1, 1))  # both in every filter
+    layer.set_weights([signs * sizes * 0.5 * np.ones_like(kernel), *others])
     small = ke.quantize_model(model, x=np.ones((2, 6, 6, 4)), mode="freeze_scales").layers[-1]
     rounded = keras.ops.convert_to_numpy(small.quantize_weight(small.kernel_quantizer))
     np.testing.assert_array_equal(rounded, layer.get_weights()[0])
