@@ -12,7 +12,7 @@ from typer import Abort, Context, Exit, Option, Typer, echo
 from typer.exceptions import TyperException
 
 import keras_efficient as ke
-from keras_efficient.command_line import check, experiment, export, report, search, storage, train
+from keras_efficient.command_line import check, experiment, export, quantize, report, search, storage, train
 from keras_efficient.command_line.messages import fail, show_warning
 
 app = Typer(
@@ -22,7 +22,7 @@ app = Typer(
     pretty_exceptions_enable=False,
 )
 
-for _module in (train, storage, export, check, search, report, experiment):
+for _module in (train, quantize, storage, export, check, search, report, experiment):
     _name = _module.__name__.rpartition(".")[2]
     app.command(epilog=f"Example: keras-efficient {_module.EXAMPLE}")(getattr(_module, _name))
 

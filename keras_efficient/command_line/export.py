@@ -10,7 +10,7 @@ from typer import Option, echo
 from keras_efficient.command_line.export_options import DIGITS, DIGITS_SHAPE, LITERT, ExportArguments, fitting_dataset
 from keras_efficient.command_line.litert import LitertVerification, run_litert
 from keras_efficient.command_line.messages import fail
-from keras_efficient.command_line.model_files import load_model
+from keras_efficient.command_line.model_files import check_quantized, load_model, named_next_step
 from keras_efficient.command_line.options import Json
 from keras_efficient.export import FirmwareReport, IntegerModel, LitertReport, Verification, export_c, verify_c
 from keras_efficient.reading.network import model_input_shape
@@ -53,7 +53,13 @@ def export(
         ExportArguments(model, out, weights, target, ram, verify, dataset, data_dir, samples, images, prefix)
     )
     echo(report.to_json() if as_json else f"{report}\n{verification or ''}".rstrip(), nl=not as_json)
-    if isinstance(verification, Verification) and not verification.passed:
+    if isinstance(verification, Verification):
+        check_agreement(verification)
+
+
+def check_agreement(verification: Verification) -> None:
+    """End with exit code 1 where C, integers and Keras differ."""
+    if not verification.passed:
         fail(f"the programs differ: {'; '.join(map(str, verification.comparisons))}", 1)
 
 
@@ -65,10 +71,12 @@ def run_export(
     if arguments.target == LITERT:
         return run_litert(arguments)
     network = load_model(arguments.model)
+    check_quantized(network, arguments.model)
     pixels = verification_images(network, arguments) if arguments.verify else None
-    report = export_c(
-        network, arguments.out, arguments.weights, arguments.target, arguments.ram, prefix=arguments.prefix
-    )
+    with named_next_step(arguments.model):
+        report = export_c(
+            network, arguments.out, arguments.weights, arguments.target, arguments.ram, prefix=arguments.prefix
+        )
     if pixels is None:
         return report, None
     verification = verify_c(network, arguments.out, pixels, arguments.target)

@@ -8,6 +8,7 @@ from typer import Option, echo
 
 import keras_efficient as ke
 from keras_efficient.command_line.options import Json, Network, Seed, check_workers, list_files, open_executor
+from keras_efficient.command_line.storage import show_storage
 from keras_efficient.command_line.training_options import (
     augmented,
     default_network,
@@ -69,7 +70,7 @@ def train(
     images = ke.datasets.load_dataset(dataset, data_dir, seed=seed)
     description, _ = network_option(network, default_network(dataset), images.x_train.shape[1:])
     if not as_json:
-        _show_storage(description, images.x_train.shape[1:])
+        show_storage(description, images.x_train.shape[1:])
     with open_executor(workers, ray) as executor:
         selection = ke.train_network(
             description,
@@ -85,10 +86,3 @@ def train(
     result = load_result(Path(selection.directory))
     files = list_files(selection.directory, "best.keras", "result.json", "report.html")
     echo(json.dumps(result) if as_json else f"{summary_table(result)}\nfiles       {files}")
-
-
-def _show_storage(description, input_shape):
-    try:
-        echo(f"{ke.estimate_storage(description, input_shape)}\n")
-    except ke.storage.UnknownLayerError as error:
-        echo(f"The bytes are not known: {error}\n")
