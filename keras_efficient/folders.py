@@ -59,6 +59,11 @@ def is_tidy(directory: Path) -> bool:
     return not (directory.is_dir() and any(entry.name == LOCK or is_temporary(entry) for entry in directory.iterdir()))
 
 
+def is_unused(directory: Path) -> bool:
+    """Whether a folder is missing, or holds nothing but what a run makes before its first file."""
+    return not directory.exists() or all(entry.name == LOCK or is_temporary(entry) for entry in directory.iterdir())
+
+
 def write_together(directory: Path, texts: Mapping[str, str | Iterable[str]], outdated: Sequence[str] = ()) -> None:
     """Write several texts, whole or in pieces, of one folder, all of them or, as far as a file system allows, none.
 

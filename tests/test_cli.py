@@ -10,7 +10,9 @@ import pytest
 from samples import result_without_clocks
 
 import keras_efficient as ke
+from keras_efficient.cli import app
 from keras_efficient.files import make_temporary_folder
+from keras_efficient.folders import locked
 from keras_efficient.networks import MNIST_2KB
 from keras_efficient.report.result import FORMAT
 
@@ -89,7 +91,7 @@ def test_storage_shows_what_the_firmware_takes(network, command, tmp_path, monke
     assert code == 0 and "not compiled: arm-none-eabi-gcc not found. Install:" in output
 
 
-@pytest.mark.parametrize("name", ["", "train", "storage", "export", "search", "report", "experiment"])
+@pytest.mark.parametrize("name", ["", *(command.callback.__name__ for command in app.registered_commands)])
 def test_help_shows_an_example(name, command):
     code, output, _ = command(*filter(None, [name]), "--help")
     assert code == 0 and "Usage:" in output
@@ -152,6 +154,13 @@ def test_bad_input_gives_one_line_and_code_2(arguments, message, tmp_path, comma
     assert message in error
     assert error.startswith("keras-efficient: ") and error.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_second_process_in_the_same_folder_is_refused(tmp_path, network, command):
+    with locked(tmp_path / "run"):
+        done = _run("train", "--network", network, *_SHORT, "--out", "run", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "'run' is in use by process" in done.stderr
 
 
 def test_a_process_says_nothing_but_the_line(tmp_path):

@@ -116,7 +116,7 @@ def test_a_warning_is_one_line(models, command):
         ("five", ["--target", "litert", "--samples", "{models}/number.npy"], "Received: one number"),
         ("two", ["--target", "litert"], "must have one input"),
         ("small", ["--out", "{models}/text.npy"], "must be a folder, or not be there yet"),
-        ("plain", [], "Dense has no integer form"),
+        ("plain", [], "Quantize it first: keras-efficient quantize --model"),
         ("small", ["--target", "arduino", "--out", "my board"], "an Arduino sketch has the name of its folder"),
     ],
 )

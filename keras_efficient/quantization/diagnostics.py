@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_efficient.ops.quantize import code_range, to_codes
-from keras_efficient.quantization.modes import quantized_layers
+from keras_efficient.quantization.modes import named_layers
 from keras_efficient.quantization.observation import observed_activations
 from keras_efficient.type_aliases import Inputs
 
@@ -26,10 +26,10 @@ def diagnose(model: keras.Model, x: Inputs) -> list[dict]:
     """
     activations = iter(observed_activations(model, x))
     rows = []
-    for number, layer in enumerate(quantized_layers(model), start=1):
+    for name, layer in named_layers(model):
         for quantizer in layer.quantizers:
             source = next(activations) if quantizer.weight is None else quantizer.values()
-            rows.append({"layer": f"{type(layer).__name__} {number}", **_row(quantizer, source)})
+            rows.append({"layer": name, **_row(quantizer, source)})
     return rows
 
 

@@ -12,6 +12,7 @@ from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.reading.keras_private import layers_within
+from keras_efficient.reading.read import read_model
 
 
 def set_mode(model: keras.layers.Layer, mode: str) -> None:
@@ -39,6 +40,19 @@ def set_mode(model: keras.layers.Layer, mode: str) -> None:
 def quantized_layers(model: keras.layers.Layer) -> list[QuantizedLayer]:
     """The quantized layers of `model` in order, also inside wrappers and nested models."""
     return layers_of(model, QuantizedLayer)
+
+
+def named_layers(model: keras.layers.Layer) -> list[tuple[str, QuantizedLayer]]:
+    """The quantized layers of `model`, each with its name in the rows of `estimate_storage`."""
+    try:
+        nodes = read_model(model).nodes
+    except ValueError:  # a single layer, or a model that does not say how it is connected: no other name is known
+        nodes = ()
+    names: dict[int, str] = {}
+    for node in nodes:
+        inner = quantized_layers(node.operation) if isinstance(node.operation, keras.layers.Layer) else []
+        names |= {id(each): node.layer_name if len(inner) == 1 else f"{node.name}/{each.name}" for each in inner}
+    return [(names.get(id(layer), str(layer.name)), layer) for layer in quantized_layers(model)]
 
 
 def activation_quantizers(model: keras.layers.Layer) -> list[Quantizer]:
@@ -87,8 +101,8 @@ def scale_table(model: keras.layers.Layer) -> list[dict]:
     """The log2 scales of `model`: one dictionary (layer, weight, log2_scale) a scale. The scales of a
     kernel's filters are numbered: `kernel_scale[0]`."""
     return [
-        {"layer": f"{type(layer).__name__} {number}", "weight": f"{quantizer.name}_scale{place}", "log2_scale": value}
-        for number, layer in enumerate(quantized_layers(model), start=1)
+        {"layer": name, "weight": f"{quantizer.name}_scale{place}", "log2_scale": value}
+        for name, layer in named_layers(model)
         for quantizer in layer.quantizers
         for place, value in _numbered(keras.ops.convert_to_numpy(quantizer.scale))
     ]

@@ -53,6 +53,12 @@ class Node:
         return self.operation.layer if self.key in PRUNING_WRAPPERS else self.operation
 
     @property
+    def layer_name(self) -> str:
+        """The name of `layer`, in inner models after theirs."""
+        *path, _ = self.name.split("/")
+        return "/".join([*path, self.layer.name])
+
+    @property
     def layer_key(self) -> Key | None:
         """The kind of `layer`."""
         return self.key if self.layer is self.operation else key_of(self.layer)

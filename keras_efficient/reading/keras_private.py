@@ -6,7 +6,9 @@ Checked by tests/reading/test_keras_private.py on every version of Keras that py
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -67,6 +69,18 @@ def layers_within(layer: Any, recursive: bool = True) -> list[Any]:
     calls without a layer, a layer may be called twice, and a model may hold layers that nothing calls.
     """
     return list({id(part): part for part in layer._flatten_layers(recursive=recursive)}.values())
+
+
+@contextmanager
+def names_from_the_start() -> Iterator[None]:
+    """Keras counts automatic names up from model to model. Within this block it counts as a new process would."""
+    state = sys.modules["keras.src.backend.common.global_state"]  # there as soon as somebody builds models
+    counts = state.get_global_attribute("object_name_uids")
+    state.set_global_attribute("object_name_uids", None)
+    try:
+        yield
+    finally:
+        state.set_global_attribute("object_name_uids", counts)
 
 
 def takes_training(operation: Any) -> bool:

@@ -14,6 +14,7 @@ from keras_efficient.reading.read import read_model
 from keras_efficient.reading.value import Value
 
 MOST_NAMED = 10
+ADVICE = "keras_efficient.support_report(model) says what each layer can do"  # of errors that name layers
 INPUT_GRID = Key("own", "InputQ")
 FLATTEN = Key("layers", "Flatten")
 
@@ -155,8 +156,7 @@ def some_names(names: list[str], separator: str = ", ") -> str:
 
 
 def _call(node: Node, sources: tuple[int, ...]) -> Call:
-    *path, _ = node.name.split("/")
-    return Call("/".join([*path, node.layer.name]), node.form.config, sources, node)
+    return Call(node.layer_name, node.form.config, sources, node)
 
 
 def _entries(graph: ModelGraph) -> tuple[Entry, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from keras_efficient.descriptions.specs import LayerSpec
 from keras_efficient.kinds.fields import is_integer
 from keras_efficient.kinds.kind import Kind
-from keras_efficient.reading.network import Call, Network, some_names
+from keras_efficient.reading.network import ADVICE, Call, Network, some_names
 from keras_efficient.storage.pruned import stored_kernels
 
 
@@ -21,8 +21,7 @@ def refuse_unknown(model: str, layers: Sequence[tuple[str, str, Kind]]) -> None:
     unknown = [f"{name!r} ({kind_name})" for name, kind_name, kind in layers if not kind.is_priced]
     if unknown:
         raise UnknownLayerError(
-            f"cannot price {model}: what these layers take is not known: {some_names(unknown)}. "
-            "keras_efficient.support_report(model) says what each layer can do"
+            f"cannot price {model}: what these layers take is not known: {some_names(unknown)}. {ADVICE}"
         )
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.files import damaged, is_temporary, read_json, remove_temporary, write_json
-from keras_efficient.folders import LOCK, locked
+from keras_efficient.files import damaged, read_json, remove_temporary, write_json
+from keras_efficient.folders import is_unused, locked
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines import DEFAULT_ENGINE
 from keras_efficient.training.network_source import NetworkSource
@@ -102,7 +102,7 @@ def check_directory(directory: Path, manifest: dict) -> bool:
         return True
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"`directory` must be a directory. Received: '{directory}', a file")
-    if directory.exists() and not all(entry.name == LOCK or is_temporary(entry) for entry in directory.iterdir()):
+    if not is_unused(directory):
         raise ValueError(
             f"`directory` must be new, empty or an unfinished run. Received: '{directory}', "
             "which holds other files; nothing was touched"

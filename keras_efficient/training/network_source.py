@@ -12,7 +12,7 @@ from keras_efficient.files import json_value
 from keras_efficient.kinds import key_of
 from keras_efficient.networks import build_network
 from keras_efficient.quantization import set_mode
-from keras_efficient.reading.keras_private import layers_within
+from keras_efficient.reading.keras_private import layers_within, names_from_the_start
 from keras_efficient.storage import StorageReport, estimate_storage
 from keras_efficient.training.randomness import seeded
 
@@ -34,7 +34,8 @@ class NetworkSource:
         with seeded(seed):
             if not callable(self.config):
                 return build_network(self.config, self.input_shape, mode)
-            model = self.config()
+            with names_from_the_start():  # the same in each trial, and in the next process
+                model = self.config()
         if not isinstance(model, keras.Model) or not model.built:
             raise TypeError(f"The function given as `config` must return a built Keras model. Received: {model!r}")
         set_mode(model, mode)

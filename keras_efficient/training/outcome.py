@@ -1,7 +1,5 @@
 """The end of a run: test the chosen network once, write best.keras, report.html, result.json."""
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -69,21 +67,10 @@ def _result_json(run, outcomes, model):
         "versions": package_versions(),
         "best": {**_best_json(run, outcomes, model), **{name: getattr(storage, name, None) for name in _BYTES}},
         "stages": [_stage_json(run, number, outcome) for number, outcome in enumerate(outcomes)],
-        "storage": None if storage is None else _named_by_place(storage.to_dict()),
+        "storage": None if storage is None else storage.to_dict(),
         "diagnostics": diagnose(model, data.x_val[:_DIAGNOSED_SAMPLES]) if MODES[outcomes[-1].mode].quantized else [],
         "finished_date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _named_by_place(storage):
-    """Keras counts automatic names up from model to model; counted within the network they are always the same."""
-    seen: Counter[str] = Counter()
-    for layer in storage["layers"]:
-        base = re.sub(r"_\d+$", "", layer["name"])
-        if base.replace("_", "") == layer["kind"].lower():
-            layer["name"] = f"{base}_{seen[base]}" if seen[base] else base
-            seen[base] += 1
-    return storage
 
 
 def _best_json(run, outcomes, model):

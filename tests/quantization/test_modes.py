@@ -6,6 +6,7 @@ import pytest
 
 import keras_efficient as ke
 from keras_efficient.quantization import quantized_layers, round_scales, scale_table
+from keras_efficient.quantization.modes import named_layers
 
 
 def _nested():
@@ -22,6 +23,9 @@ def test_reaches_wrappers_and_nested_models():
     layers = quantized_layers(model)
     assert sorted(type(layer).__name__ for layer in layers) == ["ActivationQ", "ConvQ", "DenseQ", "DenseQ"]
     assert {layer.mode for layer in layers} == {"learn_scales"}
+    rows = [row.name for row in ke.support_report(model).rows]
+    one, two, three, four = [name for name, _ in named_layers(model)]
+    assert [one.rpartition("/")[0], two.rpartition("/")[0], three, four] == [rows[0], *rows] and one != two
 
 
 @pytest.mark.parametrize("mode, trainable", [("float", 2), ("learn_scales", 5), ("freeze_scales", 2)])

@@ -11,6 +11,7 @@ from keras_efficient.reading import keras_private
 PACKAGE = Path(keras_private.__file__).parents[1]
 PRIVATE = {"_functional", "_nodes_by_depth", "_inputs_struct", "_outputs_struct", "_compile_config"}
 PRIVATE |= {"_call_has_training_arg", "_keras_history", "_inbound_nodes", "_outbound_nodes", "_flatten_layers"}
+PRIVATE |= {"get_global_attribute", "set_global_attribute"}
 
 
 def model():
@@ -81,6 +82,13 @@ def test_compile_arguments():
     assert keras_private.compile_arguments(made) is None
     made.compile("adam", loss)
     assert keras_private.compile_arguments(made)["loss"] is loss
+
+
+def test_names_from_the_start():
+    before = keras.layers.Dense(2).name
+    with keras_private.names_from_the_start():
+        assert [keras.layers.Dense(2).name for _ in range(2)] == ["dense", "dense_1"]
+    assert keras.layers.Dense(2).name not in (before, "dense", "dense_1")
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -66,6 +66,16 @@ def test_leaves_the_files_of_the_contract(run, data):
 
 
 @pytest.mark.one_backend
+def test_a_layer_has_one_name_in_description_file_and_model(run):
+    result = json.loads((run[1] / "result.json").read_text())
+    priced = [row.name for row in ke.estimate_storage(_CONFIG, (8, 8, 1)).layers]
+    assert [row["name"] for row in result["storage"]["layers"]] == priced
+    assert priced == [row.name for row in ke.support_report(keras.saving.load_model(run[1] / "best.keras")).rows][:-1]
+    scales = result["stages"][1]["trials"][0]["scales"]
+    assert {row["layer"] for row in [*scales, *result["diagnostics"]]} == {"conv_q_1", "dense_q_1"} < set(priced)
+
+
+@pytest.mark.one_backend
 def test_paths_are_relative_and_stand_under_path_keys(run):
     _, directory = run
     text = (directory / "result.json").read_text()
@@ -231,6 +241,10 @@ def test_a_function_may_build_the_model(data, tmp_path):
     selection = ke.train_network(builder, one_hot, _stages()[:2], tmp_path, verbose=False)
     again = ke.train_network(builder, one_hot, _stages()[:2], tmp_path, verbose=False)
     assert selection == again and selection.best.test_accuracy > 0.1
+    result = json.loads((tmp_path / "result.json").read_text())
+    named = {row["name"] for row in result["storage"]["layers"]}
+    assert named == {"conv_q", "batch_normalization", "flatten", "dense_q"}  # however many networks there were before
+    assert {row["layer"] for row in result["diagnostics"]} == {"conv_q", "dense_q"}
     with pytest.raises(TypeError, match="must return a built Keras model"):
         ke.train_network(lambda: "model", data, _stages(), tmp_path / "b", verbose=False)
 

@@ -19,11 +19,10 @@ from keras_efficient.export.integer.merging import Outputs
 from keras_efficient.export.integer.operations import IntegerMap, Move, Operation
 from keras_efficient.kinds.kind import RENAMES
 from keras_efficient.kinds.measures import LOGIT_BITS, as_image, check_logits
-from keras_efficient.reading.network import FLATTEN, Call, Entry, Network, read_network, some_names
+from keras_efficient.reading.network import ADVICE, FLATTEN, Call, Entry, Network, read_network, some_names
 
 PIXEL = Codes(bits=8, signed=False, exponent=-8)  # a byte stands for byte / 256
 INPUT_WIDTHS = (8, 16)
-ADVICE = "keras_efficient.support_report(model) says what each layer can do"
 
 
 @dataclass(frozen=True, eq=False)

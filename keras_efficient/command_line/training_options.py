@@ -80,6 +80,11 @@ def network_option(
     """The description in a file and the input shape: the one asked for, else the file's."""
     if path is None:
         return default, shape
+    if path.suffix == ".keras":
+        raise ValueError(
+            f"`--network` takes a description, a JSON file. Received: {path}, a Keras model: keras-efficient storage "
+            f"--model {path} says its bytes, keras-efficient quantize --model {path} --out small.keras quantizes it"
+        )
     description = read_description(path)
     file_shape = description.input_shape
     if shape is not None and file_shape is not None and tuple(shape) != tuple(file_shape):
