@@ -22,13 +22,14 @@ from keras_efficient.training.data import (
 )
 from keras_efficient.training.data_forms import as_table, read_parts
 from keras_efficient.training.engine_choice import reason_against_stages
+from keras_efficient.training.heads import head_of
 from keras_efficient.training.labels import PARTS, Labels, are_classes, read_labels
 from keras_efficient.training.losses import (
     BINARY,
     BINARY_LOSS,
     CLASSES,
     TARGETS,
-    head_for,
+    is_keras_loss,
     loss_kind,
     losses_by_output,
     takes_logits,
@@ -66,7 +67,7 @@ class Prepared:
 def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objective: Any, rule: Any) -> Prepared:
     """Network, arrays and measures; what is wrong with one of them is a ValueError."""
     parts = read_parts(data)
-    source = _source(config, parts[0], stages)
+    source, stages = _source(config, parts[0], stages)
     model = source.build("float", seed=0)
     xs = [_inputs(model, x, part) for (x, _, _), part in zip(parts, PARTS, strict=False)]
     tried = samples(xs[0], slice(_TRIED))
@@ -99,13 +100,15 @@ def output_names(model: keras.Model, outputs: Any) -> list[str]:
 
 
 def _source(config, part, stages):
+    """Where networks come from; and the stages, with the loss that None stands for where there is one output."""
     if callable(config):
-        return NetworkSource(config, ())
-    shape = described_shape(config, _array(part[0]).shape[1:])
-    losses, classes = [stage.loss for stage in stages], are_classes(part[1])
-    source = NetworkSource(config, shape)
-    outputs = source.build("float", seed=0).output_shape[-1] if None in losses else None
-    return replace(source, head=head_for(losses, classes, outputs))
+        return NetworkSource(config, ()), stages
+    source = NetworkSource(config, described_shape(config, _array(part[0]).shape[1:]))
+    if source.build("float", seed=0).output_shape[1:] == (1,):
+        stages = [replace(stage, loss=stage.loss or BINARY_LOSS) for stage in stages]
+    # A loss of one's own for classes compares probabilities, as those of Keras do.
+    own = not any(stage.loss is None or is_keras_loss(stage.loss) for stage in stages)
+    return replace(source, head="softmax" if own and are_classes(part[1]) else head_of(stages)), stages
 
 
 def _array(x):
