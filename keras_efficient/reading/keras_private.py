@@ -86,3 +86,8 @@ def names_from_the_start() -> Iterator[None]:
 def takes_training(operation: Any) -> bool:
     """Whether the call of a layer has an argument `training`."""
     return bool(getattr(operation, "_call_has_training_arg", False))
+
+
+def better_direction(metric: Any) -> str | None:
+    """Whether a metric is better when it is larger ("max") or smaller ("min"); None where it does not say."""
+    return {"up": "max", "down": "min"}.get(getattr(metric, "_direction", ""))
