@@ -9,6 +9,7 @@ from keras_efficient import descriptions, layers
 from keras_efficient.descriptions import LayerSpec
 from keras_efficient.kinds.arguments import flag
 from keras_efficient.kinds.measures import FeatureMap, Shape
+from keras_efficient.layers.arguments import one_of
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.quantization.modes import set_mode
 from keras_efficient.type_aliases import SignedOutput
@@ -34,6 +35,7 @@ DIGITS = [
 ]
 
 
+HEADS = ("softmax", "linear", "sigmoid")
 _HAS_SIGNED_OUTPUT = ("DenseQ", "ConvQ", "DepthwiseConvQ")
 
 
@@ -43,6 +45,7 @@ def build_network(
     mode: str = "float",
     signed_output: SignedOutput = "auto",
     softmax: bool = True,
+    head: str = "softmax",
 ) -> keras.Model:
     """Build the Keras model that a network description stands for.
 
@@ -50,11 +53,14 @@ def build_network(
         config: The description: a list of items such as `("C", 5, 3, 3, 1, 1, 4, 8, 4)`; see
             `keras_efficient.descriptions`. An item may also be a Keras layer object
             `{"class_name": ..., "config": {...}}`.
-        input_shape: Shape of a sample without the batch: (rows, columns, channels).
+        input_shape: Shape of a sample without the batch: (rows, columns, channels), (steps, channels) of a signal, or
+            (features,).
         mode: `"float"`, `"learn_scales"` or `"freeze_scales"`.
         signed_output: Grid of the outputs of `DenseQ`, `ConvQ` and `DepthwiseConvQ`; see there.
             False gives the 2019 study's unsigned logits. A layer object may say its own.
-        softmax: Whether to end with a softmax; without it the outputs are logits.
+        softmax: False means `head="linear"`.
+        head: What follows the last layer, outside of the integers: `"softmax"`, `"sigmoid"`, or `"linear"`: nothing,
+            so that the outputs are logits, or the numbers of a regression.
 
     Returns:
         A flat Functional model (no nested models). Its layers have the same names in every
@@ -65,17 +71,27 @@ def build_network(
             item, its position and the right form. If the network would have more than 2^28 weights.
     """
     check_mode(mode)
+    head = _checked_head(head, softmax)
     layers_with_shapes = descriptions.expand_with_shapes(config, input_shape)
     check_weights(layers_with_shapes, tuple(input_shape))
     specs = [spec for spec, _ in layers_with_shapes]
     x = inputs = keras.Input(tuple(input_shape), name="input")
     for spec, name in zip(specs, descriptions.layer_names(specs), strict=True):
         x = _add_layer(x, spec, name, signed_output)
-    if flag(softmax, "softmax"):
-        x = keras.layers.Activation("softmax", name="softmax")(x)
+    if head != "linear":
+        x = keras.layers.Activation(head, name=head)(x)
     model = keras.Model(inputs, x, name="network")
     set_mode(model, mode)
     return model
+
+
+def _checked_head(head, softmax):
+    one_of(HEADS, head, "head")
+    if flag(softmax, "softmax"):
+        return head
+    if head == "sigmoid":
+        raise ValueError("`softmax` must be left out where `head` is given. Received: softmax=False, head='sigmoid'")
+    return "linear"
 
 
 def _add_layer(x, spec, name, signed_output):

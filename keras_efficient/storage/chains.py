@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
-from keras_efficient.reading.network import Network
+from keras_efficient.reading.network import INPUT_GRID, Network
 from keras_efficient.storage.models import layer_spec, refuse_unknown, shape_behind
 
 DEFAULT_INPUT_SHAPE = (28, 28, 1)
@@ -36,7 +36,13 @@ def read_description(config: Any, input_shape: Sequence[int] | None) -> tuple[li
         [(name, spec.class_name, spec.kind) for name, (spec, _) in zip(names, expanded, strict=True)],
     )
     layers = [ShapedLayer(name, spec, after or ()) for name, (spec, after) in zip(names, expanded, strict=True)]
-    return layers, check_input_shape(shape)
+    return _without_preparation(layers), check_input_shape(shape)
+
+
+def _without_preparation(layers: list[ShapedLayer]) -> list[ShapedLayer]:
+    """What prepares the input for an `InputQ` stands outside of the network, as it does in a model."""
+    grid = next((n for n, layer in enumerate(layers) if layer.spec.class_name == INPUT_GRID.name), 0)
+    return layers[grid:] if all(layer.spec.kind.prepares for layer in layers[:grid]) else layers
 
 
 def read_chain(network: Network, shape: tuple) -> list[ShapedLayer]:

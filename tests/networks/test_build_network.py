@@ -85,6 +85,43 @@ def test_model_and_description_cost_the_same(config, input_shape):
     assert report.parameters == sum(int(np.prod(w.shape)) for w in weights)
 
 
+_INPUT = [
+    {"class_name": "Normalization", "config": {"axis": -1, "mean": [1.0, -2.0], "variance": [4.0, 0.25]}},
+    {"class_name": "InputQ", "config": {"bits": 8, "signed": True}},
+]
+_SIGNAL = [
+    {"class_name": "Conv1DQ", "config": {"filters": 3, "kernel_size": 3, "activation": "relu", "kernel_bits": 8}},
+    ["F", 4, 8, 8, 8],
+]
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid", "linear"])
+@pytest.mark.parametrize(("body", "shape"), [([["F", 4, 8, 8, 8]], (2,)), (_SIGNAL, (9, 2))])
+def test_a_head_changes_the_outputs_and_not_the_integers(head, body, shape):
+    config = [*_INPUT, *body, ["S", 2, 8, 8, 16]]
+    model = ke.build_network(config, shape, "learn_scales", head=head)
+    x = np.random.default_rng(0).normal(size=(50, *shape)).astype("float32")
+    ke.calibrate(model, x=x)
+    integers = ke.export.IntegerModel(model)
+    logits = integers.predict(integers.encode(x)) * 2.0**integers.logit_exponent
+    expected = {
+        "softmax": np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True),
+        "sigmoid": 1 / (1 + np.exp(-logits)),
+        "linear": logits,
+    }
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected[head], rtol=1e-5)
+    assert ke.estimate_storage(model).to_json() == ke.estimate_storage(config, shape).to_json()
+    assert (np.asarray(integers.encode(x)) < 0).any()
+
+
+def test_a_wrong_head_is_refused():
+    assert ke.build_network(DIGITS, (8, 8, 1), softmax=False).layers[-1].name == "dense_q_1"
+    with pytest.raises(ValueError, match="`head` must be one of .* Received: head='tanh'"):
+        ke.build_network(DIGITS, (8, 8, 1), head="tanh")
+    with pytest.raises(ValueError, match="Received: softmax=False, head='sigmoid'"):
+        ke.build_network(DIGITS, (8, 8, 1), softmax=False, head="sigmoid")
+
+
 def test_the_digits_network_fits_2_kb():
     assert ke.estimate_storage(DIGITS, (8, 8, 1)).total_bytes <= 2048
 
