@@ -12,7 +12,7 @@ from _file_attacks import Case
 from _hostile_texts import DEEP, functional, lambda_config, layer, specials
 
 CHECK = ["check", "--model", "FILE"]
-SAMPLES = "__import__('keras_efficient.export_command', fromlist=['x']).read_samples(Path(path))"
+SAMPLES = "__import__('keras_efficient.command_line.model_files', fromlist=['x']).read_samples(Path(path))"
 DATASET = "ke.datasets.load_dataset('mnist', Path('data'), validation=10)"
 
 

@@ -28,6 +28,7 @@ _ALLOWED = {
     "export": {"ops", "layers", "copies", "quantization", "networks", "storage"},
     "training": {"ops", "layers", "copies", "quantization", "pruning", "networks", "storage", "report", "datasets"},
 }
+_ALLOWED["command_line"] = {*_ALLOWED, "command_line"}
 
 
 def _imports(path):

@@ -1,0 +1,1 @@
+"""The commands of `keras-efficient`, a module each: what their options ask for, and what is printed."""

@@ -1,0 +1,94 @@
+"""`keras-efficient train`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Option, echo
+
+import keras_efficient as ke
+from keras_efficient.command_line.options import Json, Network, Seed, check_workers, list_files, open_executor
+from keras_efficient.command_line.training_options import (
+    augmented,
+    default_network,
+    halving_option,
+    make_stages,
+    network_option,
+    stage_settings,
+)
+from keras_efficient.report import load_result, summary_table
+from keras_efficient.training.engines import check_engine
+from keras_efficient.training.selection import check_rule
+
+EXAMPLE = (
+    "train --dataset mnist --data-dir data --network network.json "
+    "--trials 5,2,2 --epochs 20,20,20 --out runs/mnist --seed 0"
+)
+
+
+def train(
+    dataset: Annotated[str, Option(help=f"One of {', '.join(ke.datasets.DATASETS)}.")] = "digits",
+    data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
+    network: Network = None,
+    trials: Annotated[str, Option(help="Trials of float,learn_scales,freeze_scales; 0 leaves one out.")] = "3,2,2",
+    epochs: Annotated[str | None, Option(help="Epochs of a trial in each stage. [20,20,20; digits 60,40,60]")] = None,
+    batch_size: Annotated[int | None, Option(help="Default: min(1024, samples // 16).")] = None,
+    halving: Annotated[
+        str | None,
+        Option(help="Stop the worse float trials early: epochs before the first choice[,one of so many goes on]."),
+    ] = None,
+    augment: Annotated[int, Option(help="Elastic copies of each training image.")] = 0,
+    schedule: Annotated[str | None, Option(help="cosine; default: a factor from epoch to epoch.")] = None,
+    distillation: Annotated[float | None, Option(help="Weight of the float trials' answers in the labels.")] = None,
+    rule: Annotated[str, Option(help="How trials are chosen: score, val_loss or val_accuracy.")] = "score",
+    out: Annotated[Path | None, Option(help="Folder of the run. Default: runs/DATASET.")] = None,
+    seed: Seed = 0,
+    workers: Annotated[int | None, Option(help="Processes that run trials. Default: only this one.")] = None,
+    ray: Annotated[
+        str | None,
+        Option(help="Ray that runs trials: auto (this machine's cluster), local (started here) or an address."),
+    ] = None,
+    engine: Annotated[str, Option(help="keras, or compiled: C code, where the network allows it.")] = "keras",
+    as_json: Json = False,
+) -> None:
+    """Train a network in stages of several trials, keep the best, quantize it, write a report.
+
+    Leaves best.keras, result.json and report.html in the folder of the run. An interrupted run
+    continues when the same command is given again; a finished one is only shown.
+    """
+    settings = stage_settings(trials, epochs or ("60,40,60" if dataset == "digits" else "20,20,20"))
+    options: dict[str, Any] = {
+        "schedule": schedule,
+        "distillation": distillation,
+        "halving": halving_option(halving, settings),
+    }
+    make_stages(settings, batch_size, samples=16, **options)  # wrong numbers end here, before data is loaded
+    check_rule(rule)
+    check_engine(engine)
+    check_workers(workers, ray)
+    images = ke.datasets.load_dataset(dataset, data_dir, seed=seed)
+    description, _ = network_option(network, default_network(dataset), images.x_train.shape[1:])
+    if not as_json:
+        _show_storage(description, images.x_train.shape[1:])
+    with open_executor(workers, ray) as executor:
+        selection = ke.train_network(
+            description,
+            augmented(images, augment, seed),
+            make_stages(settings, batch_size, len(images.x_train), **options),
+            out or Path("runs") / dataset,
+            executor=executor,
+            rule=rule,
+            seed=seed,
+            verbose=not as_json,
+            engine=engine,
+        )
+    result = load_result(Path(selection.directory))
+    files = list_files(selection.directory, "best.keras", "result.json", "report.html")
+    echo(json.dumps(result) if as_json else f"{summary_table(result)}\nfiles       {files}")
+
+
+def _show_storage(description, input_shape):
+    try:
+        echo(f"{ke.estimate_storage(description, input_shape)}\n")
+    except ke.storage.UnknownLayerError as error:
+        echo(f"The bytes are not known: {error}\n")
