@@ -24,18 +24,16 @@ class NetworkSource:
     Attributes:
         config: A network description, or a function without arguments that builds a Keras model.
         input_shape: Shape of one sample.
-        head: How the network of a description ends; see `build_network`.
     """
 
     config: list | Callable
     input_shape: tuple[int, ...]
-    head: str = "softmax"
 
     def build(self, mode: str, seed: int) -> keras.Model:
         """A new model in `mode`, initialised from `seed`."""
         with seeded(seed):
             if not callable(self.config):
-                return build_network(self.config, self.input_shape, mode, head=self.head)
+                return build_network(self.config, self.input_shape, mode)
             model = self.config()
         if not isinstance(model, keras.Model) or not model.built:
             raise TypeError(f"The function given as `config` must return a built Keras model. Received: {model!r}")

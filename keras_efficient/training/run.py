@@ -22,7 +22,6 @@ from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
 from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.executors.trials import StageWork, remote_trials, shared
 from keras_efficient.training.halving import Goal, climb
-from keras_efficient.training.heads import head_of
 from keras_efficient.training.manifest import check_directory, keep_choice, make_manifest, opened, remove_leftovers
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.progress import SilentProgress
@@ -62,12 +61,12 @@ class Run:
         engine: str = "keras",
     ) -> Self:
         samples = TrainingData.from_arrays(data)
+        source = NetworkSource(config, samples.input_shape)
         _check_seconds(save_seconds)
         check_engine(engine)
         directory = path_of(directory, "directory")
         seed = whole_number(seed, "seed")
         stages, rule = _check_stages(stages), check_rule(rule)
-        source = NetworkSource(config, samples.input_shape, "softmax" if callable(config) else head_of(stages))
         # What is wrong with the network or the labels shows here, before a file is written.
         outputs = source.outputs()
         if outputs is not None:
