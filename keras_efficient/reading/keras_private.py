@@ -72,3 +72,8 @@ def layers_within(layer: Any, recursive: bool = True) -> list[Any]:
 def takes_training(operation: Any) -> bool:
     """Whether the call of a layer has an argument `training`."""
     return bool(getattr(operation, "_call_has_training_arg", False))
+
+
+def better_direction(metric: Any) -> str | None:
+    """Whether a metric is better when it is larger ("max") or smaller ("min"); None where it does not say."""
+    return {"up": "max", "down": "min"}.get(getattr(metric, "_direction", None))

@@ -1,9 +1,13 @@
 """The arrays that a run trains on."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import keras
 import numpy as np
 
 from keras_efficient.kinds.arguments import real_numbers
@@ -17,68 +21,89 @@ class TrainingData:
     """Training, validation and (optional) test samples, checked.
 
     Attributes:
-        x_train, x_val, x_test: float32 arrays (samples, ...).
-        y_train, y_val, y_test: Integer labels (samples,) or one-hot rows (samples, classes).
+        x_train, x_val, x_test: Float32 arrays (samples, ...); of several inputs a list or dictionary of them, as the
+            network takes it.
+        y_train, y_val, y_test: Integer labels (samples,), rows of probabilities (samples, classes), or targets of the
+            shape of the outputs; of several outputs as the network gives them.
+        w_train, w_val, w_test: Weights (samples,); None: all are 1.
     """
 
-    x_train: np.ndarray
-    y_train: np.ndarray
-    x_val: np.ndarray
-    y_val: np.ndarray
-    x_test: np.ndarray | None = None
-    y_test: np.ndarray | None = None
+    x_train: Any
+    y_train: Any
+    x_val: Any
+    y_val: Any
+    x_test: Any = None
+    y_test: Any = None
+    w_train: np.ndarray | None = None
+    w_val: np.ndarray | None = None
+    w_test: np.ndarray | None = None
 
     @classmethod
-    def from_arrays(cls, data: Sequence[np.ndarray]) -> "TrainingData":
-        """From the tuple (x_train, y_train, x_val, y_val[, x_test, y_test])."""
+    def from_arrays(cls, data: Sequence[np.ndarray]) -> TrainingData:
+        """Images or vectors with classes, from the tuple (x_train, y_train, x_val, y_val[, x_test, y_test])."""
         arrays = tuple(data) if isinstance(data, (list, tuple)) else ()
         if len(arrays) not in (4, 6):
             raise ValueError(
                 "`data` must be (x_train, y_train, x_val, y_val) or these and (x_test, y_test). "
                 f"Received: {f'{len(arrays)} items' if arrays else f'{data=}'}"
             )
-        images = [_as_inputs(x) for x in arrays[0::2]]
-        labels = [_as_labels(y) for y in arrays[1::2]]
-        for part, x, y in zip(("train", "val", "test"), images, labels, strict=False):
-            _check_pair(part, x, y, images[0], labels[0])
-        return cls(*(array for pair in zip(images, labels, strict=True) for array in pair))
+        images = [with_channel(as_inputs(x)) for x in arrays[0::2]]
+        labels = [as_labels(y) for y in arrays[1::2]]
+        return cls.of_parts(list(zip(images, labels, [None] * 3, strict=False)))
+
+    @classmethod
+    def of_parts(cls, parts: Sequence[tuple[Any, Any, np.ndarray | None]]) -> TrainingData:
+        """From (x, y, weights) of training, validation and perhaps test samples; a ValueError where they do not fit."""
+        for name, part in zip(("train", "val", "test"), parts, strict=False):
+            _check_part(name, part, parts[0])
+        xs, ys, weights = zip(*parts, *[(None, None, None)] * (3 - len(parts)), strict=True)
+        return cls(*(array for pair in zip(xs, ys, strict=True) for array in pair), *weights)
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one sample."""
-        return self.x_train.shape[1:]
+    def input_shape(self) -> tuple:
+        """Shape of one sample; of several inputs one each."""
+        shapes = tuple(x.shape[1:] for x in keras.tree.flatten(self.x_train))
+        return shapes if keras.tree.is_nested(self.x_train) else shapes[0]
 
     @property
     def one_hot(self) -> bool:
         """Whether the labels are rows instead of integers."""
-        return self.y_train.ndim == 2
+        return isinstance(self.y_train, np.ndarray) and self.y_train.ndim == 2
 
     def check_labels(self, outputs: int) -> None:
         """Raise a ValueError unless the labels fit a network with so many outputs."""
         for part, labels in (("train", self.y_train), ("val", self.y_val), ("test", self.y_test)):
-            if labels is None:
-                continue
-            if labels.ndim == 2 and labels.shape[1] != outputs:
-                raise ValueError(f"`y_{part}` has {labels.shape[1]} columns, but the network has {outputs} outputs")
-            if labels.ndim == 1 and not 0 <= labels.min() <= labels.max() < outputs:
-                raise ValueError(
-                    f"`y_{part}` must hold classes from 0 to {outputs - 1}, as the network has {outputs} outputs. "
-                    f"Received: classes from {labels.min()} to {labels.max()}"
-                )
+            if labels is not None:
+                check_classes(labels, outputs, f"y_{part}")
 
     def digest(self) -> str:
         """SHA-256 of all arrays with their shapes and types."""
         digest = hashlib.sha256()
-        for array in (self.x_train, self.y_train, self.x_val, self.y_val, self.x_test, self.y_test):
-            if array is not None:
+        pairs = (self.x_train, self.y_train, self.x_val, self.y_val, self.x_test, self.y_test)
+        for part in (*pairs, self.w_train, self.w_val, self.w_test):
+            if isinstance(part, dict):
+                digest.update(repr(sorted(part)).encode())
+            for array in [] if part is None else keras.tree.flatten(part):
                 digest.update(f"{array.shape}{array.dtype}".encode())
                 digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
 
+def count(x: Any) -> int:
+    """The number of samples in arrays."""
+    return len(keras.tree.flatten(x)[0])
+
+
+def samples(x: Any, index: Any) -> Any:
+    """Some of the samples in arrays, or None."""
+    return None if x is None else keras.tree.map_structure(lambda array: array[index], x)
+
+
 def class_indices(labels: np.ndarray) -> np.ndarray:
-    """The class of each sample, from integer labels or one-hot rows."""
-    return labels.argmax(axis=1) if labels.ndim == 2 else labels
+    """The class of each sample, from integer labels, 0 or 1 in one column, or rows."""
+    if labels.ndim == 2:
+        return labels.argmax(axis=1) if labels.shape[1] > 1 else (labels[:, 0] > 0.5).astype("int64")
+    return labels
 
 
 def class_rows(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -86,14 +111,19 @@ def class_rows(labels: np.ndarray, classes: int) -> np.ndarray:
     return labels if labels.ndim == 2 else np.eye(classes, dtype="float32")[labels]
 
 
-def _as_inputs(x):
+def as_inputs(x: Any) -> np.ndarray:
+    """One input as float32."""
     with np.errstate(over="ignore"):  # what float32 cannot hold is refused as not finite
-        x = real_numbers(x, "`x` must hold real numbers").astype("float32", copy=False)
-    # Gray images may come without their channel.
+        return real_numbers(x, "`x` must hold real numbers").astype("float32", copy=False)
+
+
+def with_channel(x: np.ndarray) -> np.ndarray:
+    """Gray images may come without their channel."""
     return x[..., np.newaxis] if x.ndim == 3 else x
 
 
-def _as_labels(y):
+def as_labels(y: Any) -> np.ndarray:
+    """Classes as int64 (samples,), or rows of probabilities as float32."""
     y = real_numbers(y, "Labels must be integers (samples,) or one-hot rows")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -102,6 +132,17 @@ def _as_labels(y):
     if y.ndim != 1 or not np.isfinite(y).all() or not np.array_equal(y.astype("int64"), y):
         raise ValueError(f"Labels must be integers (samples,) or one-hot rows. Received: shape {y.shape}, {y.dtype}")
     return y.astype("int64")
+
+
+def check_classes(labels: np.ndarray, outputs: int, name: str) -> None:
+    """Raise a ValueError unless classes or rows fit so many outputs."""
+    if labels.ndim == 2 and labels.shape[1] != outputs:
+        raise ValueError(f"`{name}` has {labels.shape[1]} columns, but the network has {outputs} outputs")
+    if labels.ndim == 1 and not 0 <= labels.min() <= labels.max() < outputs:
+        raise ValueError(
+            f"`{name}` must hold classes from 0 to {outputs - 1}, as the network has {outputs} outputs. "
+            f"Received: classes from {labels.min()} to {labels.max()}"
+        )
 
 
 def _distributions(rows):
@@ -116,16 +157,22 @@ def _distributions(rows):
     return rows
 
 
-def _check_pair(part, x, y, first_x, first_y):
-    if not len(x) or len(x) != len(y):
+def _check_part(name, part, first):
+    x, y, weights = (keras.tree.flatten(each) if each is not None else [] for each in part)
+    counts = [len(array) for array in (*x, *y, *weights)]
+    if not min(counts) or len(set(counts)) > 1:
         raise ValueError(
-            f"`x_{part}` and `y_{part}` must have the same number of samples, at least 1. "
-            f"Received: {len(x)} and {len(y)}"
+            f"`x_{name}` and `y_{name}` must have the same number of samples, at least 1. "
+            f"Received: {' and '.join(map(str, counts))}"
         )
-    if x.shape[1:] != first_x.shape[1:] or y.shape[1:] != first_y.shape[1:]:
+    shapes = [[array.shape[1:] for array in (*keras.tree.flatten(each[0]), *keras.tree.flatten(each[1]))]
+              for each in (part, first)]
+    if shapes[0] != shapes[1]:
         raise ValueError(
-            f"The samples of `x_{part}`, `y_{part}` must have the shapes of the training samples "
-            f"{first_x.shape[1:]}, {first_y.shape[1:]}. Received: {x.shape[1:]}, {y.shape[1:]}"
+            f"The samples of `x_{name}`, `y_{name}` must have the shapes of the training samples "
+            f"{', '.join(map(str, shapes[1]))}. Received: {', '.join(map(str, shapes[0]))}"
         )
-    if not np.isfinite(x).all():
-        raise ValueError(f"`x_{part}` of `data` holds numbers that are not finite")
+    if not all(np.isfinite(array).all() for array in x):
+        raise ValueError(f"`x_{name}` of `data` holds numbers that are not finite")
+    if not all(np.isfinite(array).all() for array in y):
+        raise ValueError(f"`y_{name}` of `data` holds numbers that are not finite")

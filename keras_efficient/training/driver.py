@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,11 +24,13 @@ def train_network(
     stages: Sequence[Stage],
     directory: str | Path,
     executor: Executor | None = None,
-    rule: str | Callable = "score",
+    rule: str | Callable | None = None,
     seed: int = 0,
     verbose: bool | str = "auto",
     save_seconds: float = SAVE_SECONDS,
     engine: str = "keras",
+    metrics: Any = None,
+    objective: str | tuple[str, str] | None = None,
 ) -> Selection:
     """Train a network in stages of several trials each and keep the best.
 
@@ -37,7 +40,7 @@ def train_network(
     ICML 2019.
 
     The directory receives, for each trial, the checkpoint of the lowest validation loss, the
-    one of the highest validation accuracy, and a record; at the end best.keras (the choice of
+    one of the best objective (the highest validation accuracy), and a record; at the end best.keras (the choice of
     the last stage), result.json and report.html. A call with the same arguments continues an
     interrupted run: finished trials are neither repeated nor overwritten, and a trial goes on
     from the state that it saved (one with callbacks starts again). The result is that of a run
@@ -47,17 +50,26 @@ def train_network(
     Args:
         config: A network description (see `build_network`), or a function without arguments
             that builds a Keras model whose outputs are class probabilities (or what the loss
-            of the stages takes).
-        data: (x_train, y_train, x_val, y_val) or these and (x_test, y_test): arrays; labels
-            are integers or one-hot. Test data is used once, for the chosen network.
+            of the stages takes). A description ends as the loss wants: in a softmax, in a sigmoid
+            (binary cross-entropy, or one output), or linear.
+        data: (x_train, y_train, x_val, y_val) or these and (x_test, y_test): arrays or tables; or
+            (train, val) or (train, val, test), each a tuple (x, y[, weights]) of arrays, or a
+            `tf.data.Dataset`, `keras.utils.PyDataset` or iterable of batches (x, y[, weights]), which is
+            gathered into arrays in memory first. Several inputs or outputs: lists or dictionaries by
+            name. Labels are integers, texts (sorted into classes; result.json has them as `labels`),
+            one-hot rows, 0 and 1 for a binary cross-entropy, or targets of the shape of the outputs.
+            Weights count in the losses, not in the metrics. Test data is used once, for the chosen
+            network.
         stages: The stages in order.
         directory: Where the files go: new, empty, or a run with the same arguments.
         executor: `process_pool(n)`, a `RayExecutor`, or anything else with the protocol of
             `concurrent.futures.Executor`, whose workers run the trials; a trial whose worker
             dies is run again. None runs them one after the other in this process, with all cores; a
             process per core gets through more trials in the same time (`scripts/benchmark_driver.py`).
-        rule: How to choose among trials: `"score"` (see `selection_score`), `"val_loss"`,
-            `"val_accuracy"`, or a function from a list of `TrialResult` to an index.
+        rule: How to choose among trials: `"score"` (see `selection_score`), `"objective"`, `"val_loss"`,
+            `"val_accuracy"`, or a function from a list of `TrialResult` to an index. None: the score
+            where there is an accuracy, else the objective. By the objective a trial goes on with the
+            weights of its best objective, by any other rule with those of its lowest validation loss.
         seed: Decides all initial weights, shuffles and dropout.
         verbose: Progress bars: True, False, or "auto" (where a terminal watches).
         save_seconds: How much time passes between two saves of a running trial's state, at
@@ -68,6 +80,12 @@ def train_network(
             came to is decided before the first file and stands in the manifest and in result.json;
             a run that continues keeps it, and fails the trials of a worker that does not have it.
 
+        metrics: As of `compile`: names, metrics or functions; of several outputs lists or dictionaries by
+            output name. They are computed on the validation samples after each epoch, and on the test samples. None:
+            the accuracy where the loss is a cross-entropy of classes or of one probability, else none.
+        objective: `"val_loss"`, `"val_NAME"` of a metric, or `("val_NAME", "max")` (or `"min"`) for a metric that does
+            not say which is better. None: the accuracy where there is one, else the loss.
+
     Raises:
         ValueError: If an argument is wrong, the directory holds something else or a damaged
             file, or all trials of a stage fail.
@@ -77,7 +95,7 @@ def train_network(
     """
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise TypeError(f"`executor` must be None, or have `submit` as process_pool(2) has. Received: {executor=}")
-    run = Run.prepare(config, data, stages, directory, rule, seed, save_seconds, engine)
+    run = Run.prepare(config, data, stages, directory, rule, seed, save_seconds, engine, metrics, objective)
     if is_complete(run):
         run.tidy()
         return Selection.from_json(read_result(run), run.directory)
@@ -94,7 +112,7 @@ def train_until(
     data: Sequence[np.ndarray],
     stages: Sequence[Stage],
     directory: str | Path,
-    rule: Rule = "score",
+    rule: Rule | None = None,
     seed: int = 0,
     engine: str = "keras",
 ) -> list[TrialResult]:

@@ -9,14 +9,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.files import damaged, is_temporary, read_json, remove_temporary, write_json
+from keras_efficient.files import damaged, is_temporary, json_value, read_json, remove_temporary, write_json
 from keras_efficient.folders import LOCK, locked
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines import DEFAULT_ENGINE
+from keras_efficient.training.measures import ACCURACY, Measures
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.progress import PROGRESS
 from keras_efficient.training.selection import Rule
-from keras_efficient.training.stage import Stage
+from keras_efficient.training.stage import Stage, as_json
 from keras_efficient.training.state import STATE
 from keras_efficient.training.trial import RECORD
 from keras_efficient.version import __version__
@@ -29,7 +30,7 @@ def make_manifest(
     source: NetworkSource,
     data: TrainingData,
     stages: Sequence[Stage],
-    rule: Rule,
+    measures: Measures,
     seed: int,
     engine: str = DEFAULT_ENGINE,
 ) -> dict:
@@ -37,10 +38,10 @@ def make_manifest(
     return {
         "format": _FORMAT,
         "network": source.identity(),
-        "input_shape": list(source.input_shape),
+        "input_shape": json_value(source.input_shape),
         "data_sha256": data.digest(),
         "stages": [_stage_json(stage) for stage in stages],
-        "rule": rule_name(rule),
+        **describe_measures(measures),
         "seed": seed,
         "backend": keras.backend.backend(),
         "engine": engine,
@@ -55,6 +56,17 @@ def _stage_json(stage):
     if callable(stage.schedule):
         described["learning_rates"] = [stage.learning_rate_at(epoch) for epoch in range(stage.epochs)]
     return described
+
+
+def describe_measures(measures: Measures) -> dict:
+    """Metrics, objective and rule as JSON values."""
+    metrics = [ACCURACY] if measures.accuracy else []
+    others = as_json(measures.metrics)
+    return {
+        "metrics": others if isinstance(others, dict) else [*metrics, *others],
+        "objective": list(measures.objective),
+        "rule": rule_name(measures.rule),
+    }
 
 
 def rule_name(rule: Rule) -> str:
@@ -129,10 +141,11 @@ def _read_manifest(directory):
     found = read_json(path, advice)
     if not isinstance(found, dict):
         raise damaged(path, "it holds no settings", advice)
-    found = {"engine": DEFAULT_ENGINE, "precision": "float32", **found}
+    defaults = {"engine": DEFAULT_ENGINE, "precision": "float32", **describe_measures(Measures())}
+    found = {**defaults, **found}
     if isinstance(found.get("stages"), list):
-        defaults = Stage.describe_defaults()
-        found["stages"] = [{**defaults, **stage} if isinstance(stage, dict) else stage for stage in found["stages"]]
+        settings = Stage.describe_defaults()
+        found["stages"] = [{**settings, **stage} if isinstance(stage, dict) else stage for stage in found["stages"]]
     return found
 
 

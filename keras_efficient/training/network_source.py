@@ -23,30 +23,24 @@ class NetworkSource:
 
     Attributes:
         config: A network description, or a function without arguments that builds a Keras model.
-        input_shape: Shape of one sample.
+        input_shape: Shape of one sample; of several inputs one each.
+        head: How a described network ends: "softmax", "sigmoid" or "linear".
     """
 
     config: list | Callable
-    input_shape: tuple[int, ...]
+    input_shape: tuple
+    head: str = "softmax"
 
     def build(self, mode: str, seed: int) -> keras.Model:
         """A new model in `mode`, initialised from `seed`."""
         with seeded(seed):
             if not callable(self.config):
-                return build_network(self.config, self.input_shape, mode)
+                return build_network(self.config, self.input_shape, mode, head=self.head)
             model = self.config()
         if not isinstance(model, keras.Model) or not model.built:
             raise TypeError(f"The function given as `config` must return a built Keras model. Received: {model!r}")
         set_mode(model, mode)
         return model
-
-    def outputs(self) -> int | None:
-        """How many outputs the network has; None where the model does not say."""
-        model = self.build("float", 0)
-        try:
-            return model.output_shape[-1]
-        except (AttributeError, TypeError, NotImplementedError, ValueError):
-            return None
 
     def description(self) -> list | None:
         """The description as JSON lists; None for a function."""
@@ -61,12 +55,21 @@ class NetworkSource:
         digest = hashlib.sha256(repr(shapes).encode()).hexdigest()
         return {"builder": getattr(self.config, "__qualname__", repr(type(self.config))), "layers": digest}
 
-    def storage(self, model: keras.Model) -> StorageReport | None:
-        """The network's bytes; None where the price of a layer (or of no chain) is not known."""
+    def storage(self, model: keras.Model) -> StorageReport:
+        """The network's bytes; a ValueError where the price of a layer (or of no chain) is not known."""
+        several = self.input_shape and isinstance(self.input_shape[0], tuple)
+        return estimate_storage(model, None if several else self.input_shape)
+
+
+def described_shape(config: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a sample for a description: gray images may come without their channel; signals have none."""
+    for wanted in [(*shape, 1), shape] if len(shape) == 2 else []:
         try:
-            return estimate_storage(model, self.input_shape)
+            build_network(config, wanted)
         except ValueError:
-            return None
+            continue
+        return wanted
+    return (*shape, 1) if len(shape) == 2 else shape
 
 
 # Keys of a configuration that hold names. Keras counts names up, so they differ from model to model.

@@ -14,16 +14,19 @@ from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import diagnose
 from keras_efficient.report import write_report
 from keras_efficient.report.result import FORMAT
-from keras_efficient.training.data import class_indices
-from keras_efficient.training.manifest import package_versions, rule_name
+from keras_efficient.training.data import class_indices, count, samples
+from keras_efficient.training.engines.engine import validation_loss
+from keras_efficient.training.manifest import describe_measures, package_versions
+from keras_efficient.training.measures import ACCURACY, Measuring
 from keras_efficient.training.results import StageResult
 from keras_efficient.training.run import Run
 from keras_efficient.training.selection import candidates, expected_accuracy
-from keras_efficient.training.trial import ACCURACY_CHECKPOINT, LOSS_CHECKPOINT, check_checkpoint, read_correct
+from keras_efficient.training.trial import LOSS_CHECKPOINT, read_correct
 
 RESULT, BEST, REPORT = "result.json", "best.keras", "report.html"
 _BYTES = ("weight_bytes", "activation_bytes", "total_bytes")
 _DIAGNOSED_SAMPLES = 1000
+_MOST_CONFUSED = 50  # classes
 
 
 def is_complete(run: Run) -> bool:
@@ -39,8 +42,7 @@ def read_result(run: Run) -> dict:
 def write_outcome(run: Run, outcomes: Sequence[StageResult]) -> None:
     """Write the three files of a finished run; result.json comes last and says that all is there."""
     last = len(outcomes) - 1
-    checkpoint = run.trial_directory(last, outcomes[last].chosen) / LOSS_CHECKPOINT
-    check_checkpoint(checkpoint)
+    checkpoint = run.checkpoint(last, outcomes[last].chosen)
     model = run.source.build(outcomes[last].mode, seed=0)
     model.load_weights(checkpoint)
     result = _result_json(run, outcomes, model)
@@ -50,29 +52,61 @@ def write_outcome(run: Run, outcomes: Sequence[StageResult]) -> None:
 
 
 def _result_json(run, outcomes, model):
-    storage = run.source.storage(model)
+    storage, reason = _storage(run, model)
     data = run.data
     return {
         "format": FORMAT,
         "network": run.source.description(),
         "input_shape": list(data.input_shape),
-        "classes": int(class_indices(data.y_train).max()) + 1,
+        "classes": int(class_indices(data.y_train).max()) + 1 if run.measures.accuracy else None,
+        "labels": run.labels,
         "dataset": {
-            "train": len(data.x_train),
-            "validation": len(data.x_val),
-            "test": 0 if data.x_test is None else len(data.x_test),
+            "train": count(data.x_train),
+            "validation": count(data.x_val),
+            "test": 0 if data.x_test is None else count(data.x_test),
         },
         "seed": run.seed,
-        "rule": rule_name(run.rule),
+        **describe_measures(run.measures),
         "backend": keras.backend.backend(),
         "engine": run.engine,
         "versions": package_versions(),
-        "best": {**_best_json(run, outcomes, model), **{name: getattr(storage, name, None) for name in _BYTES}},
+        "best": {
+            **_best_json(run, outcomes, model),
+            **{name: getattr(storage, name, None) for name in _BYTES},
+            "storage_reason": reason,
+        },
+        "confusion": _confusion(run, model),
         "stages": [_stage_json(run, number, outcome) for number, outcome in enumerate(outcomes)],
         "storage": None if storage is None else _named_by_place(storage.to_dict()),
-        "diagnostics": diagnose(model, data.x_val[:_DIAGNOSED_SAMPLES]) if MODES[outcomes[-1].mode].quantized else [],
+        "diagnostics": _diagnostics(model, data) if MODES[outcomes[-1].mode].quantized else [],
         "finished_date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _storage(run, model):
+    """The storage report, or why there is none."""
+    try:
+        return run.source.storage(model), None
+    except ValueError as error:
+        return None, str(error)
+
+
+def _diagnostics(model, data):
+    return diagnose(model, samples(data.x_val, slice(_DIAGNOSED_SAMPLES)))
+
+
+def _confusion(run, model):
+    """Validation samples by their class (rows) and what the chosen network takes them for; None without classes."""
+    if not run.measures.accuracy:
+        return None
+    outputs = model.predict(run.data.x_val, batch_size=1024, verbose=0)
+    single = outputs.shape[-1] == 1
+    found = (outputs[:, 0] > run.measures.threshold).astype(int) if single else outputs.argmax(axis=-1)
+    classes = 2 if single else outputs.shape[-1]
+    if classes > _MOST_CONFUSED:
+        return None
+    pairs = class_indices(run.data.y_val) * classes + found
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).tolist()
 
 
 def _named_by_place(storage):
@@ -95,7 +129,8 @@ def _best_json(run, outcomes, model):
         "trial": chosen.trial,
         "val_loss": chosen.val_loss,
         "val_accuracy": chosen.val_accuracy,
-        "expected_accuracy": _expected_accuracy(run, last, outcomes[last]),
+        "val_metrics": chosen.val_metrics,
+        "expected_accuracy": _expected_accuracy(run, last, outcomes[last]) if run.measures.accuracy else None,
         **_test(run, model),
     }
 
@@ -107,16 +142,18 @@ def _expected_accuracy(run, number, outcome):
 
 
 def _test(run, model):
-    """Loss and accuracy on the test data: the only place that looks at it."""
+    """Loss and metrics on the test data: the only place that looks at it."""
     data = run.data
     if data.x_test is None:
-        return {"test_loss": None, "test_accuracy": None}
+        return {"test_loss": None, "test_accuracy": None, "test_metrics": None}
     outputs = model.predict(data.x_test, batch_size=1024, verbose=0)
-    loss = keras.losses.get(run.stages[-1].loss_for(data.one_hot))
-    accuracy = (outputs.argmax(axis=-1) == class_indices(data.y_test)).mean()
+    model.compile(loss=run.stages[-1].loss_for(data.one_hot))
+    loss = validation_loss(model, data.y_test, outputs, data.w_test)
+    metrics = Measuring(run.measures)(data.y_test, outputs)[0]
     return {
-        "test_loss": float(keras.ops.convert_to_numpy(keras.ops.mean(loss(data.y_test, outputs)))),
-        "test_accuracy": float(accuracy),
+        "test_loss": loss,
+        "test_accuracy": metrics[ACCURACY] if run.measures.accuracy else None,
+        "test_metrics": {"loss": loss, **metrics},
     }
 
 
@@ -142,7 +179,6 @@ def _paths(run, number, trial):
     if trial.status == "failed":
         return {}
     directory = run.trial_directory(number, trial.trial).relative_to(run.directory)
-    return {
-        "loss_path": (directory / LOSS_CHECKPOINT).as_posix(),
-        "accuracy_path": (directory / ACCURACY_CHECKPOINT).as_posix(),
-    }
+    objective = (directory / run.measures.objective_checkpoint).as_posix()
+    paths = {"loss_path": (directory / LOSS_CHECKPOINT).as_posix(), "objective_path": objective}
+    return paths | ({"accuracy_path": objective} if trial.max_accuracy else {})

@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_efficient.kinds.kind import TRAINING_ONLY, UNKNOWN
 from keras_efficient.reading import ModelGraph, Node, Value, read_model
+from keras_efficient.reading.keras_private import functional_of, input_structure, output_structure
 from keras_efficient.reading.read import is_connected
 
 
@@ -13,11 +14,14 @@ def split_prefix(model: keras.Model, whole: bool = False) -> tuple[keras.Model |
 
     Both share their layers with `model`, so training the body trains the model, which itself stays uncompiled
     (a subclassed model is its own body). The prefix is None where there is nothing to compute beforehand: a model
-    that starts with a weight, or one that is no chain at its beginning (two inputs, a skip from the input); and where
-    `whole` asks for a body that is the whole network.
+    that starts with a weight, or one that is no chain at its beginning (several inputs or outputs, a skip from the
+    input); and where `whole` asks for a body that is the whole network.
     """
-    if not is_connected(model) or len(model.inputs) != 1 or len(model.outputs) != 1:
+    if not is_connected(model):
         return None, model
+    functional = functional_of(model)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        return None, keras.Model(input_structure(functional), output_structure(functional))
     graph = read_model(model, inner=False)
     (first,), (last,) = graph.inputs, graph.outputs
     start = first if whole else _end_of_prefix(graph)

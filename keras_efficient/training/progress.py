@@ -33,8 +33,11 @@ class SilentProgress:
     def epoch(self, trial: int, epoch: int, logs: dict[str, Any]) -> None:
         """Epoch `epoch` (from 1) of trial `trial` (from 0) is done."""
 
-    def trial(self, trial: int, val_loss: float | None, val_accuracy: float | None) -> None:
-        """A trial is done, or was found finished on the disk; None where it failed."""
+    def trial(self, trial: int, val_loss: float | None, measured: str = "") -> None:
+        """A trial is done, or was found finished on the disk; `val_loss` is None where it failed.
+
+        `measured` says what it reached besides the loss.
+        """
 
 
 class BarProgress(SilentProgress):
@@ -58,7 +61,7 @@ class BarProgress(SilentProgress):
 
     def stage(self, number: int, stages: int, mode: str, trials: int, epochs: int) -> None:
         self.trials, self.epochs, self.finished = trials, epochs, 0
-        self.best: tuple[float, float | None] | None = None  # loss and accuracy
+        self.best: tuple[float, str] | None = None  # loss, and what was measured besides
         self.done: dict[int, int] = {}  # epochs of each trial; several may run at once
         self.task = self.bars.add_task(f"stage {number}/{stages} {mode:13}", total=trials * epochs, state="")
 
@@ -67,10 +70,10 @@ class BarProgress(SilentProgress):
         self.done[trial] = epoch
         self.bars.update(self.task, completed=sum(self.done.values()), state=state)
 
-    def trial(self, trial: int, val_loss: float | None, val_accuracy: float | None) -> None:
+    def trial(self, trial: int, val_loss: float | None, measured: str = "") -> None:
         self.finished += 1
         if val_loss is not None and (self.best is None or val_loss < self.best[0]):
-            self.best = val_loss, val_accuracy
+            self.best = val_loss, measured
         # A trial that stopped early or was finished before counts in full.
         self.done[trial] = self.epochs
         self.bars.update(
@@ -82,7 +85,8 @@ class BarProgress(SilentProgress):
     def _best(self):
         if self.best is None:
             return ""
-        return f", best {self.best[1]:.2%} (loss {self.best[0]:.4f})"
+        loss = f"loss {self.best[0]:.4f}"
+        return f", best {self.best[1]} ({loss})" if self.best[1] else f", best {loss}"
 
 
 def make_progress(verbose: bool | str) -> SilentProgress:

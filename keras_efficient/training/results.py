@@ -1,6 +1,6 @@
 """What `train_network` returns and leaves in result.json."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_efficient.training.trial import TrialResult
@@ -16,21 +16,28 @@ class BestTrial:
         val_loss, val_accuracy: At its checkpoint. Chosen by them, so better than the truth.
         expected_accuracy: `val_accuracy` freed of the winner's curse; see `expected_accuracy`.
         test_loss, test_accuracy: Measured once, for this network only; None without test data.
+        val_metrics, test_metrics: All that was measured by its name, the loss among it; None without test data.
         weight_bytes, activation_bytes, total_bytes: See `estimate_storage`; None where a layer's
             price is not known.
+        storage_reason: Why the bytes are not known.
+
+    Accuracies are None where the run measures none.
     """
 
     path: str
     stage: int
     trial: int
     val_loss: float
-    val_accuracy: float
-    expected_accuracy: float
+    val_accuracy: float | None
+    expected_accuracy: float | None
     test_loss: float | None = None
     test_accuracy: float | None = None
     weight_bytes: float | None = None
     activation_bytes: float | None = None
     total_bytes: float | None = None
+    val_metrics: dict[str, float] = field(default_factory=dict)
+    test_metrics: dict[str, float] | None = None
+    storage_reason: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,26 +4,28 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from numbers import Real
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import keras
-import numpy as np
 
 from keras_efficient.folders import is_tidy
 from keras_efficient.kinds.arguments import path_of
 from keras_efficient.layers.arguments import whole_number
-from keras_efficient.training.data import TrainingData
+from keras_efficient.training.data import TrainingData, count
 from keras_efficient.training.distillation import distilled
-from keras_efficient.training.engine_choice import choose_engine, reason_against_stages
+from keras_efficient.training.engine_choice import choose_engine
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
 from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.executors.trials import StageWork, remote_trials, shared
 from keras_efficient.training.halving import Goal, climb
+from keras_efficient.training.labels import Labels
 from keras_efficient.training.manifest import check_directory, keep_choice, make_manifest, opened, remove_leftovers
+from keras_efficient.training.measures import Measures
 from keras_efficient.training.network_source import NetworkSource
+from keras_efficient.training.preparation import prepare
 from keras_efficient.training.progress import SilentProgress
 from keras_efficient.training.results import StageResult
 from keras_efficient.training.selection import Rule, candidate_values, candidates, check_rule, select, selection_score
@@ -41,8 +43,9 @@ class Run:
     data: TrainingData
     stages: tuple[Stage, ...]
     directory: Path
-    rule: str | Callable
+    measures: Measures
     seed: int
+    labels: Labels = None
     save_seconds: float = SAVE_SECONDS
     engine: str = DEFAULT_ENGINE
     # Tells the runs apart that a worker has seen.
@@ -52,34 +55,35 @@ class Run:
     def prepare(
         cls,
         config: list | Callable[[], keras.Model],
-        data: Sequence[np.ndarray],
+        data: Sequence,
         stages: Sequence[Stage],
         directory: str | Path,
-        rule: Rule,
+        rule: Rule | None,
         seed: int,
         save_seconds: float = SAVE_SECONDS,
         engine: str = "keras",
+        metrics: Any = None,
+        objective: Any = None,
     ) -> Self:
-        samples = TrainingData.from_arrays(data)
-        source = NetworkSource(config, samples.input_shape)
         _check_seconds(save_seconds)
         check_engine(engine)
         directory = path_of(directory, "directory")
         seed = whole_number(seed, "seed")
-        stages, rule = _check_stages(stages), check_rule(rule)
-        # What is wrong with the network or the labels shows here, before a file is written.
-        outputs = source.outputs()
-        if outputs is not None:
-            samples.check_labels(outputs)
-        against = partial(reason_against_stages, source, stages, samples.one_hot)
-        engine = choose_engine(engine, directory, against, stacklevel=4)
-        run = cls(source, samples, stages, directory, rule, seed, save_seconds, engine)
+        if rule is not None:
+            check_rule(rule)
+        # What is wrong with the network, the labels or the metrics shows here, before a file is written.
+        found = prepare(config, data, _check_stages(stages), metrics, objective, rule)
+        _check_halving(found.stages, found.measures)
+        engine = choose_engine(engine, directory, found.reason_against_compiled, stacklevel=4)
+        run = cls(
+            found.source, found.data, found.stages, directory, found.measures, seed, found.labels, save_seconds, engine
+        )
         check_directory(run.directory, run.manifest())
         return run
 
     def manifest(self) -> dict:
         """Everything that decides the result."""
-        return make_manifest(self.source, self.data, self.stages, self.rule, self.seed, self.engine)
+        return make_manifest(self.source, self.data, self.stages, self.measures, self.seed, self.engine)
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -116,7 +120,7 @@ class Run:
                 with self._with_teachers(number, executor, plain) as (run, data):
                     trials = run._stage_trials(number, start, executor, data, progress)
                 _check_some_finished(trials, number, stage.mode)
-                chosen = select(trials, self.rule, len(self.data.x_val))
+                chosen = select(trials, self.measures.rule, count(self.data.x_val), self.measures.objective)
                 keep_choice(self.trial_directory(number, chosen).parent, chosen)
                 outcomes.append(StageResult(stage.mode, tuple(self._scored(trials)), chosen))
         return outcomes
@@ -136,9 +140,14 @@ class Run:
     def _start_of(self, number, outcomes):
         if number == 0:
             return None
-        checkpoint = self.trial_directory(number - 1, outcomes[-1].chosen) / LOSS_CHECKPOINT
-        check_checkpoint(checkpoint)
-        return checkpoint
+        return self.checkpoint(number - 1, outcomes[-1].chosen)
+
+    def checkpoint(self, stage: int, trial: int) -> Path:
+        """The file that stands for a finished trial; a ValueError if it is damaged."""
+        name = self.measures.objective_checkpoint if self.measures.keeps_objective else LOSS_CHECKPOINT
+        path = self.trial_directory(stage, trial) / name
+        check_checkpoint(path)
+        return path
 
     @contextmanager
     def _with_teachers(self, number, executor, plain):
@@ -172,13 +181,13 @@ class Run:
         stage = self.stages[number]
         found = [TrialResult.read(self.trial_directory(number, i)) for i in range(stage.trials)]
         for result in filter(None, found):
-            progress.trial(result.trial, result.val_loss, result.val_accuracy)
+            progress.trial(result.trial, result.val_loss, self.measures.text(result.val_metrics))
         if executor is None:
             run = self._trials_here(number, start, progress)
         else:
             run = remote_trials(executor, StageWork.of(self, number, start), data, progress)
         for result in climb(stage, found, run):
-            progress.trial(result.trial, result.val_loss, result.val_accuracy)
+            progress.trial(result.trial, result.val_loss, self.measures.text(result.val_metrics))
         return found
 
     def _trials_here(self, number, start, progress):
@@ -193,7 +202,8 @@ class Run:
     def trainer(self, number: int, start: Path | None) -> StageTrainer:
         """The model, data and engine of a stage."""
         start_mode = self.stages[number - 1].mode if number else "float"
-        return StageTrainer(self.source, self.stages[number], self.data, start, start_mode, self.engine)
+        stage = self.stages[number]
+        return StageTrainer(self.source, stage, self.data, self.measures, start, start_mode, self.engine)
 
     def run_trial(
         self, trainer: StageTrainer, number: int, index: int, progress: SilentProgress, goal: Goal | None = None
@@ -215,7 +225,9 @@ class Run:
         return result
 
     def _scored(self, trials):
-        scores = selection_score(*candidate_values(trials), len(self.data.x_val))
+        if not self.measures.accuracy:
+            return trials
+        scores = selection_score(*candidate_values(trials), count(self.data.x_val))
         for trial, score in zip(trials, scores, strict=True):
             trial.score = float(score)
         return trials
@@ -232,6 +244,12 @@ def _check_some_finished(trials, number, mode):
 def _check_seconds(seconds):
     if isinstance(seconds, bool) or not isinstance(seconds, Real) or not float(seconds) >= 0:
         raise ValueError(f"`save_seconds` must be zero or a positive number. Received: save_seconds={seconds!r}")
+
+
+def _check_halving(stages, measures):
+    wrong = [s.halving.measure for s in stages if s.halving and not measures.accuracy and s.halving.measure != "val_loss"]
+    if wrong:
+        raise ValueError(f"`halving` must compare by 'val_loss', as the run measures no accuracy. Received: {wrong[0]!r}")
 
 
 def _check_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_efficient.kinds.arguments import integer
 
-RULES = ("score", "val_loss", "val_accuracy")
+RULES = ("score", "objective", "val_loss", "val_accuracy")
 # The name of a rule, or a function from the list of trials to an index.
 Rule: TypeAlias = str | Callable[[list], int]
 
@@ -53,27 +53,37 @@ def selection_score(
     return scores
 
 
-def select(trials: Sequence, rule: Rule, samples: int) -> int:
+def select(
+    trials: Sequence, rule: Rule, samples: int, objective: tuple[str, str] = ("val_accuracy", "max")
+) -> int:
     """The index of the best trial; ties go to the lower loss, then to the lower index.
 
     Args:
-        trials: Objects with `val_loss` and `val_accuracy` (None or not finite: failed), and perhaps a
-            `status`, see `candidates`.
-        rule: `"score"`, `"val_loss"`, `"val_accuracy"`, or a function from the list of trials
+        trials: Objects with `val_loss` and `val_accuracy` (None or not finite: failed), perhaps `val_metrics`, and
+            perhaps a `status`, see `candidates`.
+        rule: `"score"`, `"objective"`, `"val_loss"`, `"val_accuracy"`, or a function from the list of trials
             to an index.
         samples: Number of validation samples.
+        objective: ("val_NAME", "min" or "max").
 
     Raises:
         ValueError: If all trials failed, the rule is unknown, or a function chose a failed one.
     """
     losses, accuracies = candidate_values(trials)
-    scores = selection_score(losses, accuracies, samples)
     rule = check_rule(rule)
+    if rule == "score":
+        key = selection_score(losses, accuracies, samples)
+    elif rule == "objective":
+        name, direction = objective
+        key = (1 if direction == "max" else -1) * _values(trials, name)
+    else:
+        key = accuracies if rule == "val_accuracy" else -losses
+    usable = np.isfinite(losses) & np.isfinite(key)
+    if not usable.any():
+        raise ValueError(f"All trials failed: none has a finite loss. Received: losses={losses.tolist()}")
     if not isinstance(rule, str):
-        return _check_choice(rule(list(trials)), scores)
-    key = {"score": scores, "val_loss": -losses, "val_accuracy": accuracies}[rule]
-    usable = np.flatnonzero(np.isfinite(scores))
-    return int(min(usable, key=lambda i: (-key[i], losses[i], i)))
+        return _check_choice(rule(list(trials)), usable)
+    return int(min(np.flatnonzero(usable), key=lambda i: (-key[i], losses[i], i)))
 
 
 def candidates(trials: Sequence) -> list[bool]:
@@ -92,10 +102,16 @@ def candidates(trials: Sequence) -> list[bool]:
 
 def candidate_values(trials: Sequence) -> tuple[np.ndarray, np.ndarray]:
     """Validation loss and accuracy of each trial; NaN of those that cannot be chosen."""
-    chosen = candidates(trials)
-    losses = [_number(trial.val_loss if usable else None) for trial, usable in zip(trials, chosen, strict=True)]
-    accuracies = [_number(trial.val_accuracy if usable else None) for trial, usable in zip(trials, chosen, strict=True)]
-    return np.array(losses), np.array(accuracies)
+    return _values(trials, "val_loss"), _values(trials, "val_accuracy")
+
+
+def _values(trials, name):
+    """What was measured of each trial; NaN of those that cannot be chosen."""
+    found = [
+        getattr(trial, name) if hasattr(trial, name) else trial.val_metrics.get(name.removeprefix("val_"))
+        for trial in trials
+    ]
+    return np.array([_number(v if usable else None) for v, usable in zip(found, candidates(trials), strict=True)])
 
 
 def expected_accuracy(correct: np.ndarray) -> np.ndarray:
@@ -170,9 +186,9 @@ def _number(value):
     return np.nan if value is None else float(value)
 
 
-def _check_choice(index, scores):
-    if index not in range(len(scores)) or not np.isfinite(scores[index]):
+def _check_choice(index, usable):
+    if index not in range(len(usable)) or not usable[index]:
         raise ValueError(
-            f"The selection rule must give the index of a finished trial, 0 to {len(scores) - 1}. Received: {index!r}"
+            f"The selection rule must give the index of a finished trial, 0 to {len(usable) - 1}. Received: {index!r}"
         )
     return int(index)

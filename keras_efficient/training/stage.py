@@ -3,10 +3,11 @@
 import hashlib
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -17,6 +18,7 @@ from keras_efficient.training.engines.engine import Loss
 from keras_efficient.training.halving import Halving
 from keras_efficient.training.stage_checks import (
     check_callbacks,
+    check_class_weight,
     check_loss,
     check_optimizer,
     check_rate,
@@ -67,6 +69,8 @@ class Stage:
             `keras_efficient.training.distillation`); None: the labels as they are.
         teachers: Keras files of networks that give class probabilities. None: the lowest-loss
             checkpoints of all trials of the last float stage before this one.
+        class_weight: A factor on the loss of the samples of each class, by its number (of labels that are texts also by
+            the text); classes that are not named have 1. None: all have 1.
         callbacks: Keras callbacks, or a function without arguments that makes them anew for
             each trial. Those that look at batches make a trial run through `model.fit`. A callback
             may set the learning rate of an epoch when it begins (`LearningRateScheduler`); what it
@@ -92,6 +96,7 @@ class Stage:
     halving: Halving | None = None
     distillation: float | None = None
     teachers: Sequence[str | Path] | None = None
+    class_weight: Mapping[int | str, float] | None = None
     callbacks: Sequence[keras.callbacks.Callback] | Callable = ()
 
     def __post_init__(self):
@@ -111,6 +116,8 @@ class Stage:
         check_loss(self.loss)
         check_optimizer(self.optimizer)
         check_callbacks(self.callbacks)
+        if self.class_weight is not None:
+            object.__setattr__(self, "class_weight", check_class_weight(self.class_weight))
         self._check_halving()
         self._check_distillation()
 
@@ -194,7 +201,7 @@ class Stage:
 
     def describe(self) -> dict:
         """The settings as JSON values; functions and objects by name and configuration."""
-        described = {field.name: _as_json(getattr(self, field.name)) for field in fields(self)}
+        described = {field.name: as_json(getattr(self, field.name)) for field in fields(self)}
         if self.teachers is not None:
             # By what they hold: another file of the same name is another teacher.
             described["teachers"] = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in self.teachers]
@@ -203,18 +210,21 @@ class Stage:
     @classmethod
     def describe_defaults(cls) -> dict:
         """The settings that need not be given, as `describe` says them."""
-        return {field.name: _as_json(field.default) for field in fields(cls) if field.default is not MISSING}
+        return {field.name: as_json(field.default) for field in fields(cls) if field.default is not MISSING}
 
 
-def _as_json(value):
+def as_json(value: Any) -> Any:
+    """A setting as a JSON value; functions and objects by name and configuration."""
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     if isinstance(value, (list, tuple)):
-        return [_as_json(item) for item in value]
+        return [as_json(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
     if hasattr(value, "get_config"):
         return {"class_name": type(value).__name__, "config": repr(_without_counts(value.get_config()))}
     if is_dataclass(value):
-        return {field.name: _as_json(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
     return getattr(value, "__qualname__", type(value).__qualname__)
 
 

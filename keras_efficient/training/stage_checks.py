@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 
+from keras_efficient.kinds.fields import is_integer
+
 
 def check_loss(loss: Any) -> None:
     """A ValueError unless Keras finds the loss; a list or dictionary holds one for each output."""
@@ -75,3 +77,15 @@ def check_rate(name: str, value: Any, may_be_zero: bool = False) -> None:
         return
     bound = "zero or positive" if may_be_zero else "positive"
     raise ValueError(f"`{name}` must be a {bound} number. Received: {name}={value!r}")
+
+
+def check_class_weight(weights: Any) -> dict[int | str, float]:
+    """The weights by class number or text; a ValueError unless they are such."""
+    if isinstance(weights, Mapping) and weights and all(isinstance(key, str) or is_integer(key) for key in weights):
+        for key, weight in weights.items():
+            check_rate(f"class_weight[{key!r}]", weight, may_be_zero=True)
+        return {key if isinstance(key, str) else int(key): float(weight) for key, weight in weights.items()}
+    raise ValueError(
+        "`class_weight` must be a dictionary from classes to numbers, such as {0: 1.0, 1: 5.0}, or None. "
+        f"Received: class_weight={weights!r}"
+    )

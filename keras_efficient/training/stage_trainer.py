@@ -4,13 +4,15 @@ import hashlib
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_efficient.copies.compiling import exclude
 from keras_efficient.layers.quantized.mode import MODES
 from keras_efficient.quantization import calibrate, round_scales, scale_variables
-from keras_efficient.training.data import TrainingData
+from keras_efficient.training.data import TrainingData, class_indices, samples
 from keras_efficient.training.engines import make_engine
 from keras_efficient.training.halving import Goal
+from keras_efficient.training.measures import Measures, Measuring
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.prefix import apply_prefix, split_prefix
 from keras_efficient.training.progress import OnEpoch
@@ -26,6 +28,7 @@ class StageTrainer:
     """Runs the trials of one stage.
 
     Args:
+        measures: What is measured on the validation samples.
         start: Checkpoint that every trial starts from; None: fresh weights from its seed.
         start_mode: Mode of the stage that made `start`.
         engine: "keras" or "compiled"; see `train_network`.
@@ -36,10 +39,12 @@ class StageTrainer:
         source: NetworkSource,
         stage: Stage,
         data: TrainingData,
+        measures: Measures,
         start: Path | None = None,
         start_mode: str = "float",
         engine: str = "keras",
     ):
+        self.measuring = Measuring(measures)
         self.source, self.stage, self.data, self.start = source, stage, data, start
         self.needs_scales = MODES[stage.mode].quantized and not MODES[start_mode].quantized
         self.model = source.build(stage.mode, seed=0)
@@ -62,7 +67,10 @@ class StageTrainer:
         """Run one trial, or what is left of it up to the goal. Nothing of an earlier trial of this object enters it."""
         self._reset(seed)
         result = TrialResult(trial=trial, seed=seed)
-        return Trial(self.model, self.engine, self.stage, result, on_epoch, save_seconds).run(directory, goal)
+        trial = Trial(
+            self.model, self.engine, self.stage, result, on_epoch, save_seconds, self.measuring, self.data.y_val
+        )
+        return trial.run(directory, goal)
 
     def _make_engine(self, engine):
         callbacks = self.stage.make_callbacks()
@@ -74,7 +82,8 @@ class StageTrainer:
         exclude(optimizer, scale_variables(self.model))
         loss = self.stage.loss_for(data.one_hot)
         arrays = (inputs[0], data.y_train, inputs[1], data.y_val)
-        return make_engine(body, optimizer, loss, arrays, self.stage.batch_size, callbacks, engine)
+        weights = (_weights(data, self.stage.class_weight), data.w_val)
+        return make_engine(body, optimizer, loss, arrays, self.stage.batch_size, callbacks, engine, weights)
 
     def _reset(self, seed):
         if self.start is not None:
@@ -87,9 +96,17 @@ class StageTrainer:
 
     def _prepare_scales(self):
         if self.needs_scales:
-            calibrate(self.model, x=self.data.x_val[:_CALIBRATION_SAMPLES], rule="percentile")
+            calibrate(self.model, x=samples(self.data.x_val, slice(_CALIBRATION_SAMPLES)), rule="percentile")
         if self.stage.mode == "freeze_scales":
             round_scales(self.model)
+
+
+def _weights(data, class_weight):
+    """The weights of the training samples: their own times those of their classes."""
+    if class_weight is None:
+        return data.w_train
+    weights = np.array([class_weight.get(index, 1.0) for index in class_indices(data.y_train).tolist()], "float32")
+    return weights if data.w_train is None else weights * data.w_train
 
 
 def trial_seed(seed: int, stage: int, trial: int) -> int:

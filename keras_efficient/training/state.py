@@ -61,7 +61,7 @@ class TrialState:
         trial.model.set_weights(arrays["weights"])
         for variable, array in zip(trial.engine.optimizer.variables, arrays["engine"], strict=True):
             variable.assign(array)
-        for name, correct in zip(("by_loss", "by_accuracy"), arrays["correct"], strict=True):
+        for name, correct in zip(("by_loss", "by_objective"), arrays["correct"] or (None, None), strict=True):
             best = getattr(trial, name)
             best.key, best.summary = facts[name]
             best.weights, best.correct = arrays[name], correct
@@ -79,8 +79,8 @@ class TrialState:
             "weights": trial.model.get_weights(),
             "engine": _engine_state(trial.engine),
             "by_loss": trial.by_loss.weights,
-            "by_accuracy": trial.by_accuracy.weights,
-            "correct": [trial.by_loss.correct, trial.by_accuracy.correct],
+            "by_objective": trial.by_objective.weights,
+            "correct": [best.correct for best in (trial.by_loss, trial.by_objective) if best.correct is not None],
         }
 
     def _facts(self):
@@ -90,7 +90,7 @@ class TrialState:
             "history": trial.result.history,
             "train_seconds": trial.seconds(),
             "by_loss": [trial.by_loss.key, trial.by_loss.summary],
-            "by_accuracy": [trial.by_accuracy.key, trial.by_accuracy.summary],
+            "by_objective": [trial.by_objective.key, trial.by_objective.summary],
         }
 
     def _checked(self, facts, arrays):
@@ -99,7 +99,7 @@ class TrialState:
             seeds = f"it is of a trial with seed {facts['seed']}, not {self.trial.result.seed}"
             raise damaged(self.path, seeds, _ADVICE)
         wanted = {"weights": self.trial.model.get_weights(), "engine": _engine_state(self.trial.engine)}
-        wanted |= {"by_loss": wanted["weights"], "by_accuracy": wanted["weights"]}
+        wanted |= {"by_loss": wanted["weights"], "by_objective": wanted["weights"]}
         for name, group in wanted.items():
             found, expected = _shapes(arrays.get(name, ())), _shapes(group)
             if found != expected:

@@ -10,23 +10,24 @@ import numpy as np
 
 from keras_efficient.files import check_archive, damaged, read_json, write_atomically, write_json
 from keras_efficient.quantization import scale_table
+from keras_efficient.training.data import count
 from keras_efficient.training.engines.engine import Engine
 from keras_efficient.training.halving import Goal
+from keras_efficient.training.measures import Measuring
 from keras_efficient.training.progress import OnEpoch
 from keras_efficient.training.randomness import epoch_order, reseed
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import SAVE_SECONDS, TrialState
 
 LOSS_CHECKPOINT = "min_val_loss.keras"
-ACCURACY_CHECKPOINT = "max_val_accuracy.keras"
 RECORD, _CORRECT = "trial.json", "validation.npz"
 _ADVICE = "Delete trial.json beside it, and the trial runs again."
 
 
 @dataclass
 class TrialResult:
-    """What is kept of a trial. `val_loss` and `val_accuracy` belong to one checkpoint, that of
-    the lowest validation loss; both are None where the trial failed.
+    """What is kept of a trial. `epoch`, `val_loss`, `val_accuracy` and `val_metrics` belong to one checkpoint, that of
+    the lowest validation loss; with `rule="objective"` that of the best objective. They are empty where it failed.
 
     Attributes:
         trial: Index in its stage, from 0.
@@ -34,9 +35,12 @@ class TrialResult:
         status: `"finished"`, `"failed"`, or `"stopped"`: by the `Halving` of its stage. Of a trial
             that still waits for the others, `"paused"`.
         reason: Why it failed or was stopped.
-        epoch: Epoch of the lowest validation loss, from 1.
-        max_accuracy: `epoch`, `val_loss`, `val_accuracy` of the highest validation accuracy.
-        history: Lists by epoch: loss, val_loss, val_accuracy, learning_rate.
+        epoch: Epoch of that checkpoint, from 1.
+        val_accuracy: None where the run measures no accuracy.
+        val_metrics: All that is measured by its name, the loss among it.
+        max_accuracy: `epoch`, `val_loss`, `val_accuracy` of the highest validation accuracy, if that is the objective.
+        best_objective: The same of the best objective, with all that is measured.
+        history: Lists by epoch: loss, val_loss, a val_NAME for each metric, learning_rate.
         scales: The log2 scales at the start (after calibration) and at the end.
         score: Its selection score among the trials of its stage, once all have run.
     """
@@ -48,7 +52,9 @@ class TrialResult:
     epoch: int | None = None
     val_loss: float | None = None
     val_accuracy: float | None = None
+    val_metrics: dict = field(default_factory=dict)
     max_accuracy: dict | None = None
+    best_objective: dict | None = None
     history: dict = field(default_factory=dict)
     scales: list = field(default_factory=list)
     score: float | None = None
@@ -77,7 +83,7 @@ def check_checkpoint(path: Path) -> None:
 
 
 def read_correct(directory: Path) -> np.ndarray:
-    """Which validation samples the trial's lowest-loss checkpoint gets right (booleans)."""
+    """Which validation samples the trial's checkpoint gets right (booleans), where the run measures an accuracy."""
     path = Path(directory) / _CORRECT
     check_archive(path, _ADVICE)
     with np.load(path) as file:
@@ -93,7 +99,7 @@ class Best:
         self.correct: np.ndarray | None = None
         self.summary: dict[str, Any] | None = None
 
-    def offer(self, key: float, model: keras.Model, correct: np.ndarray, summary: dict[str, Any]) -> None:
+    def offer(self, key: float, model: keras.Model, correct: np.ndarray | None, summary: dict[str, Any]) -> None:
         """Keep this epoch if `key` is lower than every earlier one."""
         if key < self.key:
             self.key, self.correct, self.summary = key, correct, summary
@@ -110,6 +116,8 @@ class Trial:
         result: The record to fill.
         on_epoch: Called with the number of each epoch (from 1) and its logs.
         save_seconds: Time between two saves of the running trial's state; see `TrialState`.
+        measuring: Computes the metrics.
+        y_val: Labels of the validation samples.
     """
 
     def __init__(
@@ -119,11 +127,14 @@ class Trial:
         stage: Stage,
         result: TrialResult,
         on_epoch: OnEpoch,
-        save_seconds: float = SAVE_SECONDS,
+        save_seconds: float,
+        measuring: Measuring,
+        y_val: Any,
     ):
+        self.measuring, self.measures, self.y_val = measuring, measuring.measures, y_val
         self.model, self.engine, self.stage = model, engine, stage
         self.result, self.on_epoch, self.save_seconds = result, on_epoch, save_seconds
-        self.by_loss, self.by_accuracy = Best(), Best()
+        self.by_loss, self.by_objective = Best(), Best()
         self._started = time.perf_counter()
 
     def run(self, directory: Path, goal: Goal | None = None) -> TrialResult:
@@ -187,47 +198,52 @@ class Trial:
     def run_epoch(self, epoch: int) -> dict:
         """Train and evaluate one epoch, and keep its weights where they are the best so far; the logs."""
         reseed(self.model, self.result.seed, epoch)
-        order = epoch_order(self.result.seed, epoch, len(self.engine.x), self.stage.samples_per_epoch)
+        order = epoch_order(self.result.seed, epoch, count(self.engine.x), self.stage.samples_per_epoch)
         loss = self.engine.train_epoch(order)
-        val_loss, correct = self.engine.evaluate()
-        logs = {
-            "loss": loss,
-            "val_loss": val_loss,
-            "val_accuracy": float(correct.mean()),
-            "learning_rate": float(keras.ops.convert_to_numpy(self.engine.optimizer.learning_rate)),
-        }
-        if np.isfinite([loss, val_loss]).all():
-            self._offer(epoch, val_loss, correct)
+        val_loss, outputs = self.engine.evaluate()
+        metrics, correct = self.measuring(self.y_val, outputs)
+        measured = {"val_loss": val_loss, **{f"val_{name}": value for name, value in metrics.items()}}
+        rate = float(keras.ops.convert_to_numpy(self.engine.optimizer.learning_rate))
+        logs = {"loss": loss, **measured, "learning_rate": rate}
+        objective = self.measures.worth(measured)
+        if np.isfinite([loss, val_loss, objective]).all():
+            summary = {"epoch": epoch + 1, **measured}
+            self.by_loss.offer(val_loss, self.model, correct, summary)
+            self.by_objective.offer(objective, self.model, correct, summary)
         else:
+            what = "objective" if np.isfinite([loss, val_loss]).all() else "loss"
             self.result.status = "failed"
-            self.result.reason = f"The loss is not finite after epoch {epoch + 1}"
+            self.result.reason = f"The {what} is not finite after epoch {epoch + 1}"
         for name, value in logs.items():
             self.result.history.setdefault(name, []).append(value)
         return logs
 
-    def _offer(self, epoch, loss, correct):
-        accuracy = float(correct.mean())
-        summary = {"epoch": epoch + 1, "val_loss": loss, "val_accuracy": accuracy}
-        self.by_loss.offer(loss, self.model, correct, summary)
-        self.by_accuracy.offer(-accuracy, self.model, correct, summary)
+    @property
+    def _kept(self):
+        """The epoch that stands for the trial."""
+        return self.by_objective if self.measures.keeps_objective else self.by_loss
 
     def _summarise(self, start_scales):
-        for name, value in (self.by_loss.summary or {}).items():
-            setattr(self.result, name, value)
-        self.result.max_accuracy = self.by_accuracy.summary
-        self.model.set_weights(self.by_loss.weights)
+        result, kept, best = self.result, self._kept.summary, self.by_objective.summary
+        result.epoch, result.val_loss, result.val_accuracy = kept["epoch"], kept["val_loss"], kept.get("val_accuracy")
+        result.val_metrics = {name.removeprefix("val_"): value for name, value in kept.items() if name != "epoch"}
+        result.best_objective = best
+        if self.measures.objective == ("val_accuracy", "max"):
+            result.max_accuracy = {name: best[name] for name in ("epoch", "val_loss", "val_accuracy")}
+        self.model.set_weights(self._kept.weights)
         self.result.scales = [
             {"layer": start["layer"], "weight": start["weight"], "start": start["log2_scale"], "end": end["log2_scale"]}
             for start, end in zip(start_scales, scale_table(self.model), strict=True)
         ]
 
     def _write_checkpoints(self, directory):
-        correct = self.by_loss.correct
-        assert correct is not None  # of a trial that did not fail
-        write_atomically(
-            directory / _CORRECT,
-            lambda path: np.savez(path, correct=np.packbits(correct), samples=len(correct)),
-        )
-        for best, name in ((self.by_accuracy, ACCURACY_CHECKPOINT), (self.by_loss, LOSS_CHECKPOINT)):
+        correct = self._kept.correct
+        if correct is not None:
+            write_atomically(
+                directory / _CORRECT,
+                lambda path: np.savez(path, correct=np.packbits(correct), samples=len(correct)),
+            )
+        files = {self.measures.objective_checkpoint: self.by_objective, LOSS_CHECKPOINT: self.by_loss}
+        for name, best in files.items():
             self.model.set_weights(best.weights)
             write_atomically(directory / name, self.model.save)

@@ -6,7 +6,15 @@ import keras
 import numpy as np
 
 from keras_efficient.layers.arguments import one_of
-from keras_efficient.training.engines.engine import Arrays, Engine, FitEngine, Loss, Optimizer
+from keras_efficient.training.engines.engine import (
+    NO_WEIGHTS,
+    Arrays,
+    Engine,
+    FitEngine,
+    Loss,
+    Optimizer,
+    Weights,
+)
 
 DEFAULT_ENGINE, COMPILED_ENGINE = "keras", "compiled"
 ENGINES = (DEFAULT_ENGINE, COMPILED_ENGINE)
@@ -29,6 +37,7 @@ def make_engine(
     batch_size: int,
     callbacks: Sequence[keras.callbacks.Callback],
     engine: str = DEFAULT_ENGINE,
+    weights: Weights = NO_WEIGHTS,
 ) -> Engine:
     """The engine that was asked for; of Keras's the fastest that can do the job.
 
@@ -48,11 +57,11 @@ def make_engine(
     plain = type(model).train_step is keras.Model.train_step
     every_batch = _look_at_batches(callbacks)
     if keras.backend.backend() != "tensorflow" or not plain or every_batch:
-        return FitEngine(model, optimizer, loss, arrays, batch_size, every_batch)
+        return FitEngine(model, optimizer, loss, arrays, batch_size, every_batch, weights)
     # Imported here: the module needs TensorFlow.
     from keras_efficient.training.engines.tensorflow import TensorFlowEngine
 
-    return TensorFlowEngine(model, optimizer, loss, arrays, batch_size)
+    return TensorFlowEngine(model, optimizer, loss, arrays, batch_size, weights)
 
 
 def reason_against_compiled(

@@ -6,13 +6,16 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from keras_efficient.training.data import class_indices
+from keras_efficient.training.data import count, samples
 
 # What a model is compiled with.
 Loss: TypeAlias = str | keras.losses.Loss | Callable[..., Any]
 Optimizer: TypeAlias = str | keras.optimizers.Optimizer
-# x, y, x_val, y_val.
-Arrays: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+# x, y, x_val, y_val; of several inputs or outputs lists or dictionaries of arrays.
+Arrays: TypeAlias = tuple[Any, Any, Any, Any]
+# Of the training and the validation samples; None: all are 1.
+Weights: TypeAlias = tuple[np.ndarray | None, np.ndarray | None]
+NO_WEIGHTS: Weights = (None, None)
 
 
 class Engine:
@@ -30,8 +33,8 @@ class Engine:
         """Train on all samples in the given order; the mean loss."""
         raise NotImplementedError
 
-    def evaluate(self) -> tuple[float, np.ndarray]:
-        """Validation loss, and which validation samples are right (booleans)."""
+    def evaluate(self) -> tuple[float, Any]:
+        """Validation loss, and what the network gives for the validation samples, as arrays."""
         raise NotImplementedError
 
 
@@ -44,6 +47,7 @@ class FitEngine(Engine):
         arrays: (x, y, x_val, y_val), as numpy arrays.
         batch_size: Samples a step.
         every_batch: Whether callbacks must see every single batch.
+        weights: Of the samples.
 
     Attributes:
         optimizer: The optimizer of the compiled model, with built variables.
@@ -57,10 +61,12 @@ class FitEngine(Engine):
         arrays: Arrays,
         batch_size: int,
         every_batch: bool = False,
+        weights: Weights = NO_WEIGHTS,
     ):
         self.model = model
         self.x, self.y, self.x_val, self.y_val = arrays
-        self.batch_size = min(batch_size, len(self.x))
+        self.weights, self.val_weights = weights
+        self.batch_size = min(batch_size, count(self.x))
         on_tensorflow = keras.backend.backend() == "tensorflow"
         # PyTorch takes one step at a time; so do callbacks that want to see every batch.
         one_by_one = every_batch or keras.backend.backend() == "torch"
@@ -69,12 +75,12 @@ class FitEngine(Engine):
             loss,
             # XLA makes small convolutions several times slower on a CPU under TensorFlow.
             jit_compile=False if on_tensorflow else "auto",
-            steps_per_execution=1 if one_by_one else -(-len(self.x) // self.batch_size),
+            steps_per_execution=1 if one_by_one else -(-count(self.x) // self.batch_size),
         )
         if keras.backend.backend() == "torch":
             # The first call builds the metrics on a dummy batch, which draws random numbers. Done here, the first
             # trial is like every other.
-            model.evaluate(self.x[:1], self.y[:1], verbose=0)
+            model.evaluate(samples(self.x, slice(1)), samples(self.y, slice(1)), verbose=0)
         self.optimizer = model.optimizer
         # After that call: a subclassed model may have no weights before.
         self.optimizer.build(model.trainable_variables)
@@ -84,8 +90,9 @@ class FitEngine(Engine):
 
     def train_epoch(self, order: np.ndarray) -> float:
         history = self.model.fit(
-            self.x[order],
-            self.y[order],
+            samples(self.x, order),
+            samples(self.y, order),
+            sample_weight=samples(self.weights, order),
             batch_size=self.batch_size,
             shuffle=False,
             verbose=0,
@@ -93,16 +100,19 @@ class FitEngine(Engine):
         )
         return history.history["loss"][0]
 
-    def evaluate(self) -> tuple[float, np.ndarray]:
+    def evaluate(self) -> tuple[float, Any]:
         outputs = self.model.predict(self.x_val, batch_size=1024, verbose=0)
-        loss = self.model.compute_loss(
-            x=None,
-            y=keras.ops.convert_to_tensor(self.y_val),
-            y_pred=keras.ops.convert_to_tensor(outputs),
-            training=False,
-        )
-        correct = outputs.argmax(axis=-1) == class_indices(self.y_val)
-        return float(keras.ops.convert_to_numpy(loss)), correct
+        return validation_loss(self.model, self.y_val, outputs, self.val_weights), outputs
+
+
+def validation_loss(model: keras.Model, y: Any, outputs: Any, weights: np.ndarray | None = None) -> float:
+    """The loss of a compiled model for its outputs, as arrays."""
+    y, y_pred, sample_weight = (
+        None if part is None else keras.tree.map_structure(keras.ops.convert_to_tensor, part)
+        for part in (y, outputs, weights)
+    )
+    loss = model.compute_loss(x=None, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
+    return float(keras.ops.convert_to_numpy(loss))
 
 
 class _BatchHooks(keras.callbacks.Callback):

@@ -1,11 +1,13 @@
 """Epochs on TensorFlow: one call of one graph each."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_efficient.training.data import class_indices
-from keras_efficient.training.engines.engine import Arrays, Engine, Loss, Optimizer
+from keras_efficient.training.data import samples
+from keras_efficient.training.engines.engine import NO_WEIGHTS, Arrays, Engine, Loss, Optimizer, Weights
 from keras_efficient.type_aliases import Shape, Tensor
 
 # Large enough to keep both cores busy, small enough to stay in the cache.
@@ -22,34 +24,43 @@ class TensorFlowEngine(Engine):
     captured, and a process that trains many networks would keep the data of each of them.
     """
 
-    def __init__(self, model: keras.Model, optimizer: Optimizer, loss: Loss, arrays: Arrays, batch_size: int):
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: Optimizer,
+        loss: Loss,
+        arrays: Arrays,
+        batch_size: int,
+        weights: Weights = NO_WEIGHTS,
+    ):
         self.model = model
-        self.x, self.y, self.x_val, self.y_val = (tf.constant(array) for array in arrays)
-        self.classes = class_indices(arrays[3])
+        self.x, self.y, self.x_val, self.y_val = (keras.tree.map_structure(tf.constant, array) for array in arrays)
+        self.weights, self.val_weights = (None if part is None else tf.constant(part) for part in weights)
         self.batch_size = batch_size
-        output_shape = model(self.x_val[:1], training=False).shape[1:]
+        outputs = model(samples(self.x_val, slice(1)), training=False)
         # XLA makes small convolutions several times slower on a CPU.
         model.compile(optimizer, loss, jit_compile=False)
         self.optimizer = model.optimizer
         self.optimizer.build(model.trainable_variables)
-        graphs = _Graphs(model, batch_size, output_shape)
+        graphs = _Graphs(model, batch_size, [part.shape[1:] for part in keras.tree.flatten(outputs)])
         self._epoch = tf.function(graphs.epoch)
         self._evaluation = tf.function(graphs.evaluation)
 
     def train_epoch(self, order: np.ndarray) -> float:
-        loss = float(self._epoch(self.x, self.y, tf.constant(order, dtype=tf.int32)))
+        loss = float(self._epoch(self.x, self.y, self.weights, tf.constant(order, dtype=tf.int32)))
         self.optimizer.finalize_variable_values(self.model.trainable_variables)  # as `fit` does at its end
         return loss
 
-    def evaluate(self) -> tuple[float, np.ndarray]:
-        loss, predicted = self._evaluation(self.x_val, self.y_val)
-        return float(loss), predicted.numpy() == self.classes
+    def evaluate(self) -> tuple[float, Any]:
+        loss, outputs = self._evaluation(self.x_val, self.y_val, self.val_weights)
+        return float(loss), keras.tree.map_structure(lambda part: part.numpy(), outputs)
 
 
-def step(model: keras.Model, x: Tensor, y: Tensor) -> Tensor:
+def step(model: keras.Model, x: Any, y: Any, weights: Tensor | None = None) -> Tensor:
     """One step of a compiled model on a batch; the loss."""
     with tf.GradientTape() as tape:
-        loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=True), training=True)
+        outputs = model(x, training=True)
+        loss = model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=weights, training=True)
         scaled_loss = model.optimizer.scale_loss(loss)
     variables = model.trainable_variables
     model.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
@@ -59,23 +70,31 @@ def step(model: keras.Model, x: Tensor, y: Tensor) -> Tensor:
 class _Graphs:
     """What an epoch and an evaluation compute, as functions of the arrays."""
 
-    def __init__(self, model: keras.Model, batch_size: int, output_shape: Shape):
-        self.model, self.batch_size, self.output_shape = model, batch_size, output_shape
+    def __init__(self, model: keras.Model, batch_size: int, output_shapes: list[Shape]):
+        self.model, self.batch_size, self.output_shapes = model, batch_size, output_shapes
 
-    def epoch(self, x: Tensor, y: Tensor, order: Tensor) -> Tensor:
-        samples = tf.shape(order)[0]
+    def epoch(self, x: Any, y: Any, weights: Tensor | None, order: Tensor) -> Tensor:
+        count = tf.shape(order)[0]
         total = tf.constant(0.0)
-        for start in tf.range(0, samples, self.batch_size):
+        for start in tf.range(0, count, self.batch_size):
             batch = order[start : start + self.batch_size]
-            loss = step(self.model, tf.gather(x, batch), tf.gather(y, batch))
+            parts = (_gathered(part, batch) for part in (x, y, weights))
+            loss = step(self.model, *parts)
             total += tf.cast(loss, tf.float32) * tf.cast(tf.shape(batch)[0], tf.float32)
-        return total / tf.cast(samples, tf.float32)
+        return total / tf.cast(count, tf.float32)
 
-    def evaluation(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = tf.TensorArray(tf.float32, 0, dynamic_size=True, infer_shape=False)
-        for start in tf.range(0, len(x), _EVALUATION_BATCH):
-            batch = self.model(x[start : start + _EVALUATION_BATCH], training=False)
-            outputs = outputs.write(outputs.size(), tf.cast(batch, tf.float32))
-        y_pred = tf.ensure_shape(outputs.concat(), (len(x), *self.output_shape))
-        loss = self.model.compute_loss(x=None, y=y, y_pred=y_pred, training=False)
-        return loss, tf.argmax(y_pred, axis=-1)
+    def evaluation(self, x: Any, y: Any, weights: Tensor | None) -> tuple[Tensor, Any]:
+        count = len(keras.tree.flatten(x)[0])
+        written = [tf.TensorArray(tf.float32, 0, dynamic_size=True, infer_shape=False) for _ in self.output_shapes]
+        for start in tf.range(0, count, _EVALUATION_BATCH):
+            batch = self.model(samples(x, slice(start, start + _EVALUATION_BATCH)), training=False)
+            flat = keras.tree.flatten(batch)
+            written = [array.write(array.size(), tf.cast(part, tf.float32)) for array, part in zip(written, flat)]
+        pairs = zip(written, self.output_shapes, strict=True)
+        found = [tf.ensure_shape(array.concat(), (count, *shape)) for array, shape in pairs]
+        y_pred = keras.tree.pack_sequence_as(y, found)
+        return self.model.compute_loss(x=None, y=y, y_pred=y_pred, sample_weight=weights, training=False), y_pred
+
+
+def _gathered(part, batch):
+    return None if part is None else keras.tree.map_structure(lambda array: tf.gather(array, batch), part)

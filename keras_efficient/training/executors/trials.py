@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +24,7 @@ from keras_efficient.training.manifest import package_versions
 from keras_efficient.training.progress import ProgressFile, SilentProgress
 from keras_efficient.training.trial import TrialResult
 
-_NAMES = ("x_train", "y_train", "x_val", "y_val")
+_NAMES = ("x_train", "y_train", "x_val", "y_val", "w_train", "w_val")
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def shared(data: TrainingData, executor: Executor | None, directory: Path) -> It
     a temporary folder of the run the first time they are sent to another process, which maps the
     files into its memory; threads use the arrays themselves. The files go at the end of the block.
     """
-    data = replace(data, x_test=None, y_test=None)
+    data = replace(data, x_test=None, y_test=None, w_test=None)
     if executor is not None and hasattr(executor, "share"):
         yield executor.share(data)
         return
@@ -62,9 +63,18 @@ class DataFiles(TrainingData):
         if self.folder is None and self.directory is not None:
             folder = make_temporary_folder(self.directory)
             object.__setattr__(self, "folder", folder)
-            for name in _NAMES:
-                write_atomically(folder / f"{name}.npy", partial(np.save, arr=getattr(self, name)))
-        return _open, (self.folder,)
+            for file, array in enumerate(keras.tree.flatten(self._parts())):
+                write_atomically(folder / f"{file}.npy", partial(np.save, arr=array))
+        return _open, (self.folder, self._files())
+
+    def _parts(self):
+        """The arrays by the names of the attributes."""
+        return {name: part for name in _NAMES if (part := getattr(self, name)) is not None}
+
+    def _files(self):
+        """The numbers of the files in the place of the arrays."""
+        numbers = itertools.count()
+        return keras.tree.map_structure(lambda array: next(numbers), self._parts())
 
     def remove(self) -> None:
         """Delete the files, if they were needed."""
@@ -72,9 +82,11 @@ class DataFiles(TrainingData):
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _open(folder):
+def _open(folder, files):
     """The data in files, mapped read-only."""
-    return TrainingData(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in _NAMES))
+    return TrainingData(
+        **keras.tree.map_structure(lambda number: np.load(folder / f"{number}.npy", mmap_mode="r"), files)
+    )
 
 
 @dataclass(frozen=True)

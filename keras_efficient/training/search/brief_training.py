@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from keras_efficient.files import read_json, write_json
+from keras_efficient.report import numbers
 from keras_efficient.training.driver import train_network
 from keras_efficient.training.engines import COMPILED_ENGINE, EngineError, reason_against_library
 from keras_efficient.training.executors.tasks import Executor, Task, Tasks
@@ -37,13 +38,13 @@ def train_all(
     missing = [index for index, result in enumerate(found) if result is None]
     for index, result in enumerate(found):
         if result is not None:
-            progress.trial(index, result.val_loss, result.val_accuracy)
+            progress.trial(index, result.val_loss, numbers.percent(result.val_accuracy))
     results: Iterator[tuple[int, CandidateResult]] = ((index, train_job(search, jobs[index])) for index in missing)
     if executor is not None:
         results = Tasks(executor, {index: _task(search, jobs[index]) for index in missing}).results()
     for index, result in results:
         found[index] = result
-        progress.trial(index, result.val_loss, result.val_accuracy)
+        progress.trial(index, result.val_loss, numbers.percent(result.val_accuracy))
     return [result for result in found if result is not None]  # all of them
 
 

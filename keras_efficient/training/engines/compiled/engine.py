@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.training.data import class_indices, class_rows
+from keras_efficient.training.data import class_rows
 from keras_efficient.training.engines.compiled import structures, support
 from keras_efficient.training.engines.compiled.library import load_library, threads
 from keras_efficient.training.engines.compiled.program import Program
@@ -84,7 +84,7 @@ class CompiledEngine(Engine):
             loss = -(self.y_val * np.log(limited)).sum(axis=1)
         else:  # Keras takes the logarithms as logits here, which scales the clipped probabilities to a sum of 1
             loss = np.log(limited.sum(axis=1)) - np.log(limited[np.arange(len(limited)), self.y_val])
-        return float(loss.mean()), probabilities.argmax(axis=1) == class_indices(self.y_val)
+        return float(loss.mean()), probabilities
 
     def logits(self) -> np.ndarray:
         """What goes into the softmax, for the validation samples."""

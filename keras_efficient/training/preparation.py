@@ -1,0 +1,211 @@
+"""Network, data and losses of a run, brought together before its first file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_efficient.kinds.arguments import real_numbers
+from keras_efficient.quantization.samples import parts_of
+from keras_efficient.reading.keras_private import functional_of, input_names, input_structure
+from keras_efficient.training.data import (
+    TrainingData,
+    as_inputs,
+    class_indices,
+    class_rows,
+    samples,
+    with_channel,
+)
+from keras_efficient.training.data_forms import as_table, read_parts
+from keras_efficient.training.engine_choice import reason_against_stages
+from keras_efficient.training.labels import PARTS, Labels, are_classes, read_labels
+from keras_efficient.training.losses import (
+    BINARY,
+    BINARY_LOSS,
+    CLASSES,
+    TARGETS,
+    head_for,
+    loss_kind,
+    losses_by_output,
+    takes_logits,
+)
+from keras_efficient.training.measures import Measures, resolve_measures
+from keras_efficient.training.network_source import NetworkSource, described_shape
+from keras_efficient.training.stage import Stage
+
+_TRIED = 2  # samples that losses and metrics are tried on
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `train_network` makes of `config`, `data`, `stages`, `metrics`, `objective` and `rule`.
+
+    Attributes:
+        labels: Texts of the labels, position = class; None where they were numbers.
+    """
+
+    source: NetworkSource
+    data: TrainingData
+    stages: tuple[Stage, ...]
+    measures: Measures
+    labels: Labels
+
+    def reason_against_compiled(self) -> str | None:
+        """Why the compiled engine cannot compute the run here; None: it can."""
+        if keras.tree.is_nested(self.data.x_train) or keras.tree.is_nested(self.data.y_train):
+            return "the compiled engine does not support several inputs or outputs"
+        if self.data.w_train is not None or self.data.w_val is not None or any(s.class_weight for s in self.stages):
+            return "the compiled engine does not support weights of samples or classes"
+        return reason_against_stages(self.source, self.stages, self.data.one_hot)
+
+
+def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objective: Any, rule: Any) -> Prepared:
+    """Network, arrays and measures; what is wrong with one of them is a ValueError."""
+    parts = read_parts(data)
+    source = _source(config, parts[0], stages)
+    model = source.build("float", seed=0)
+    xs = [_inputs(model, x, part) for (x, _, _), part in zip(parts, PARTS, strict=False)]
+    tried = samples(xs[0], slice(_TRIED))
+    outputs = _outputs(model, tried)
+    names = output_names(model, outputs)
+    stages = _with_losses(stages, outputs, names)
+    losses = [losses_by_output(stage.loss, names) for stage in stages]
+    ys, labels = read_labels([y for _, y, _ in parts], losses, names, outputs)
+    weights = [_weights(weight, part) for (_, _, weight), part in zip(parts, PARTS, strict=False)]
+    found = TrainingData.of_parts(list(zip(xs, ys, weights, strict=True)))
+    source = replace(source, input_shape=found.input_shape)
+    stages = tuple(_with_class_numbers(stage, found, labels) for stage in stages)
+    for number, stage in enumerate(stages):
+        _try_loss(model, stage, number, found, tried, outputs)
+    measures = resolve_measures(
+        *(metrics, objective, rule, _has_accuracy(losses, outputs), samples(found.y_train, slice(_TRIED)), outputs, names),
+        threshold=0.0 if takes_logits(stages[-1].loss_for(found.one_hot) if not keras.tree.is_nested(outputs) else None) else 0.5,
+    )
+    return Prepared(source, found, stages, measures, labels)
+
+
+def output_names(model: keras.Model, outputs: Any) -> list[str]:
+    """The names of the outputs of a network, by which losses and metrics are given."""
+    if isinstance(outputs, Mapping):
+        return sorted(outputs)
+    functional = functional_of(model)
+    if functional is not None:
+        return list(functional.output_names)
+    return [f"output_{number}" for number in range(len(keras.tree.flatten(outputs)))]
+
+
+def _source(config, part, stages):
+    if callable(config):
+        return NetworkSource(config, ())
+    shape = described_shape(config, _array(part[0]).shape[1:])
+    losses, classes = [stage.loss for stage in stages], are_classes(part[1])
+    source = NetworkSource(config, shape)
+    outputs = source.build("float", seed=0).output_shape[-1] if None in losses else None
+    return replace(source, head=head_for(losses, classes, outputs))
+
+
+def _array(x):
+    if isinstance(x, Mapping) and len(x) == 1:
+        (x,) = x.values()
+    return as_inputs(as_table(x))
+
+
+def _inputs(model, x, part):
+    """Samples as a network takes them."""
+    functional = functional_of(model)
+    if functional is None:
+        arrays = isinstance(x, (Mapping, tuple)) and not hasattr(x, "to_numpy")
+        return keras.tree.map_structure(_array, x) if arrays else with_channel(_array(x))
+    structure = input_structure(functional)
+    names = sorted(structure) if isinstance(structure, Mapping) else input_names(functional)
+    if len(names) == 1:
+        array = _with_last_axis(_array(x), functional.inputs[0])
+        return {names[0]: array} if isinstance(structure, Mapping) else array
+    if not isinstance(x, (Mapping, list, tuple)) or len(x) != len(names) or isinstance(x, Mapping) and set(x) != set(names):
+        found = sorted(x) if isinstance(x, Mapping) else f"{len(x)} of them" if isinstance(x, (list, tuple)) else type(x)
+        raise ValueError(
+            f"`x_{part}` must be a list or dictionary of arrays for the inputs {names} of the network. "
+            f"Received: {found}"
+        )
+    pairs = zip(parts_of(x, names), functional.inputs, strict=True)
+    return keras.tree.pack_sequence_as(structure, [_with_last_axis(_array(part), tensor) for part, tensor in pairs])
+
+
+def _with_last_axis(x, tensor):
+    """Gray images may come without their channel, single numbers without their axis: where the input has it."""
+    wanted = tuple(tensor.shape)
+    return x[..., np.newaxis] if len(wanted) == x.ndim + 1 and wanted[-1] in (1, None) else x
+
+
+def _outputs(model, x):
+    try:
+        outputs = model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
+    except Exception as error:  # whatever a layer says of a shape
+        shapes = [array.shape[1:] for array in keras.tree.flatten(x)]
+        raise ValueError(f"`x_train` of `data` does not fit the network. Received: samples of {shapes}: {error}") from error
+    return keras.tree.map_structure(lambda part: keras.ops.convert_to_numpy(keras.ops.cast(part, "float32")), outputs)
+
+
+def _with_losses(stages, outputs, names):
+    """The stages with the loss that None stands for where the network has one output."""
+    if keras.tree.is_nested(outputs) and any(stage.loss is None for stage in stages):
+        raise ValueError(f"Every stage needs a `loss`, as the network has the outputs {list(names)}: a list or dictionary")
+    binary = not keras.tree.is_nested(outputs) and outputs.shape[1:] == (1,)
+    return tuple(replace(stage, loss=BINARY_LOSS) if binary and stage.loss is None else stage for stage in stages)
+
+
+def _with_class_numbers(stage, data, labels):
+    """The stage with class weights by number, where they were given by text."""
+    if stage.class_weight is None:
+        return stage
+    if not isinstance(data.y_train, np.ndarray) or loss_kind(stage.loss) == TARGETS:
+        raise ValueError("`class_weight` is for the classes of one output; give sample weights with the data instead")
+    numbers = {text: number for number, text in enumerate(labels or ())}
+    found = set(class_indices(data.y_train).tolist())
+    weights = {numbers.get(key, key): weight for key, weight in stage.class_weight.items()}
+    if unknown := [key for key in weights if key not in found]:
+        raise ValueError(f"`class_weight` must name classes of the training samples. Received: {unknown}")
+    return replace(stage, class_weight=weights)
+
+
+def _weights(weights, part):
+    if weights is None:
+        return None
+    weights = real_numbers(as_table(weights), f"The weights of the {part} samples must be real numbers").astype("float32")
+    weights = weights.reshape(len(weights), -1)
+    if weights.shape[1] != 1 or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(
+            f"The weights of the {part} samples must be finite numbers of at least 0, one each. Received: shape "
+            f"{weights.shape}, from {weights.min()} to {weights.max()}"
+        )
+    return weights[:, 0]
+
+
+def _has_accuracy(losses, outputs):
+    """Whether the losses are cross-entropies of one output: of classes, or of one probability."""
+    kinds = {loss_kind(loss) for stage in losses for loss in stage}
+    if keras.tree.is_nested(outputs):
+        return False
+    return kinds == {CLASSES} or kinds == {BINARY} and outputs.shape[1:] == (1,)
+
+
+def _try_loss(model, stage, number, data, x, outputs):
+    y = samples(data.y_train, slice(_TRIED))
+    if stage.distillation:
+        if keras.tree.is_nested(y) or loss_kind(stage.loss) != CLASSES or np.ndim(y) > 2:
+            raise ValueError(f"Stage {number} has `distillation`, which is for class probabilities of one output")
+        y = class_rows(y, outputs.shape[-1])
+    loss = stage.loss_for(isinstance(y, np.ndarray) and y.ndim == 2)
+    try:
+        model.compile(loss=loss)
+        arrays = (keras.tree.map_structure(keras.ops.convert_to_tensor, part) for part in (x, y, outputs))
+        tried, true, predicted = arrays
+        model.compute_loss(x=tried, y=true, y_pred=predicted, training=False)
+    except Exception as error:  # whatever a loss of one's own raises
+        raise ValueError(
+            f"The loss of stage {number} ({stage.mode}) cannot be computed from the labels and outputs: {error}"
+        ) from error
