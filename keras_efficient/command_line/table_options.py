@@ -10,8 +10,7 @@ import numpy as np
 from keras_efficient.command_line.training_options import network_option
 from keras_efficient.datasets import Dataset, load_table
 from keras_efficient.networks import DIGITS
-from keras_efficient.training.heads import head_of
-from keras_efficient.training.stage import Stage
+from keras_efficient.training.losses import CLASSES, TARGETS, loss_kind
 
 REGRESSION_LOSS = "mse"
 _LARGE_TARGETS = 100
@@ -44,10 +43,10 @@ def read_task(path: Path, target: str | None, seed: int, network: Path | None, l
     table = load_table(path, target, seed)
     if loss is None and table.classes is None:
         loss = REGRESSION_LOSS
-    head = head_of([Stage("float", 1, 1, loss=loss)])
-    table, preparation = _prepared(_with_numbers(path, table) if head == "linear" else _with_classes(path, table))
+    kind = loss_kind(loss)
+    table, preparation = _prepared((_with_numbers if kind == TARGETS else _with_classes)(path, table))
     shape = table.x_train.shape[1:]
-    outputs = _columns(table) or (table.classes if head == "softmax" else None) or 1
+    outputs = _columns(table) or (table.classes if kind == CLASSES else None) or 1
     description, _ = network_option(network, _default_network(shape, outputs), shape)
     return TableTask(table, [*preparation, *description], loss)
 
