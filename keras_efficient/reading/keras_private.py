@@ -76,4 +76,4 @@ def takes_training(operation: Any) -> bool:
 
 def better_direction(metric: Any) -> str | None:
     """Whether a metric is better when it is larger ("max") or smaller ("min"); None where it does not say."""
-    return {"up": "max", "down": "min"}.get(getattr(metric, "_direction", None))
+    return {"up": "max", "down": "min"}.get(getattr(metric, "_direction", ""))

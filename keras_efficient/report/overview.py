@@ -2,17 +2,20 @@
 
 from keras_efficient.report import numbers
 from keras_efficient.report.markup import Html, details, join, paragraph, section, tag
+from keras_efficient.report.objective import Objective
 
 
 def page_title(result: dict) -> str:
-    """A line that tells one report from another: data, bytes, accuracy."""
-    best = result["best"]
+    """A line that tells one report from another: data, bytes, accuracy (or what the run chose by)."""
+    best, objective = result["best"], Objective.of(result)
     parts = [(result.get("dataset") or {}).get("name") or "A trained network"]
     if numbers.is_number(best.get("total_bytes")):
         parts.append(f"{numbers.size(best['total_bytes'])} bytes")
-    for key, data in (("test_accuracy", "test"), ("val_accuracy", "validation")):
-        if numbers.is_number(best.get(key)):
-            return ", ".join([*parts, f"{numbers.percent(best[key])} on {data} data"])
+    for part, data in (("test", "test"), ("val", "validation")):
+        value = objective.value(best, part)
+        if numbers.is_number(value):
+            name = "" if "accuracy" in objective.name else f"{objective.words} "
+            return ", ".join([*parts, f"{name}{objective.text(value)} on {data} data"])
     return ", ".join(parts)
 
 
@@ -20,12 +23,20 @@ def overview(result: dict) -> Html:
     """Title, headline sentence, cards, and why two of the cards differ."""
     cards = tag("div", _bytes_card(result["best"]), *_accuracy_cards(result), class_="cards")
     headline = tag("p", *_headline(result), class_="lead")
+    objective = Objective.of(result)
     optimism = paragraph(
-        "A validation accuracy that won a selection is optimistic: part of it is luck on these "
-        "very samples. The expected accuracy draws it towards the mean of its stage's trials, by "
-        "the share of their spread that is sampling noise. Test data played no part in any choice."
+        f"A validation {objective.words} that won a selection is optimistic: part of it is luck on these very ",
+        "samples. ",
+        EXPECTATION if objective.is_accuracy else "",
+        "Test data played no part in any choice.",
     )
     return join(tag("h1", page_title(result)), headline, cards, optimism)
+
+
+EXPECTATION = (
+    "The expected accuracy draws it towards the mean of its stage's trials, by the share of their spread that is "
+    "sampling noise. "
+)
 
 
 def _headline(result: dict) -> list[object]:
@@ -54,20 +65,20 @@ def _card(label: str, value: str, explanation: str, class_: str = "card") -> Htm
 
 def _bytes_card(best: dict) -> Html:
     if not numbers.is_number(best.get("total_bytes")):
-        unknown = "unknown: the model has layers without a known price"
-        return _card("Bytes", numbers.DASH, unknown)
+        unknown = best.get("storage_reason") or "the model has layers without a known price"
+        return _card("Bytes", numbers.DASH, f"unknown: {unknown}")
     weights, activations = best.get("weight_bytes"), best.get("activation_bytes")
     parts = f"{numbers.size(weights)} weights + {numbers.size(activations)} activations"
     return _card("Bytes", numbers.size(best["total_bytes"]), parts, "card main")
 
 
 def _accuracy_cards(result: dict) -> list[Html]:
-    best, data = result["best"], result.get("dataset") or {}
+    best, data, objective = result["best"], result.get("dataset") or {}, Objective.of(result)
     validation = _samples(data.get("validation"), best.get("val_loss"))
     return [
-        _card("Validation accuracy", numbers.percent(best.get("val_accuracy")), validation),
-        _expected_card(best),
-        _test_card(best, data),
+        _card(f"Validation {objective.words}", objective.text(objective.value(best)), validation),
+        *([_expected_card(best)] if objective.is_accuracy else []),
+        _test_card(best, data, objective),
     ]
 
 
@@ -77,11 +88,12 @@ def _expected_card(best: dict) -> Html:
     return _card("Expected accuracy", numbers.percent(best.get("expected_accuracy")), explanation)
 
 
-def _test_card(best: dict, data: dict) -> Html:
-    if not numbers.is_number(best.get("test_accuracy")):
-        return _card("Test accuracy", numbers.DASH, "not measured: the run had no test data")
+def _test_card(best: dict, data: dict, objective: Objective) -> Html:
+    title, value = f"Test {objective.words}", objective.value(best, "test")
+    if not numbers.is_number(value):
+        return _card(title, numbers.DASH, "not measured: the run had no test data")
     measured = _samples(data.get("test"), best.get("test_loss"))
-    return _card("Test accuracy", numbers.percent(best["test_accuracy"]), measured, "card main")
+    return _card(title, objective.text(value), measured, "card main")
 
 
 def _samples(number: int | None, loss: float | None) -> str:

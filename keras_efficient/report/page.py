@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from keras_efficient.files import write_text
+from keras_efficient.report.comparison import confusion, stages_compared
 from keras_efficient.report.markup import escape, join, tag
 from keras_efficient.report.overview import footer, network, overview, page_title, reproduction
 from keras_efficient.report.quantizers import diagnostics, scale_paths
@@ -16,7 +17,9 @@ from keras_efficient.report.trials import curves, selection
 SECTIONS = [
     network,
     byte_bars,
+    stages_compared,
     curves,
+    confusion,
     selection,
     trial_tables,
     storage_table,
@@ -45,10 +48,9 @@ PAGE = """<!DOCTYPE html>
 def write_report(result: dict, path: str | os.PathLike) -> None:
     """Write the report of a run, one self-contained HTML page, to `path`.
 
-    The page shows the chosen network and its bytes, the learning curves, all trials, the storage
-    table, the state of the quantizers and how to reproduce the run. It loads nothing from the
-    network, and the same `result` gives the same bytes. When writing fails, a page that was there
-    before stays as it was.
+    The page shows the chosen network and its bytes, the stages, the learning curves, the confusion matrix, all trials,
+    the storage table, the state of the quantizers and how to reproduce the run. It loads nothing from the network, and
+    the same `result` gives the same bytes. When writing fails, a page that was there before stays as it was.
 
     Args:
         result: what `load_result` returns. Keys that are missing leave their part of the page out.

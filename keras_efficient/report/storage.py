@@ -10,6 +10,11 @@ UNKNOWN = "The model has layers without a known price, so there is no table of b
 MANY = 40  # a table of more layers is folded
 
 
+def _unknown(result: dict) -> str:
+    reason = result["best"].get("storage_reason")
+    return f"There is no table of bytes: {reason}" if reason else UNKNOWN
+
+
 def storage_rows(result: dict) -> list[dict]:
     """The rows of the storage report, each with a `title` of its own; none without a report.
 
@@ -26,7 +31,7 @@ def storage_table(result: dict) -> Html:
     """One row a layer, the totals in the last one."""
     rows = storage_rows(result)
     if not rows:
-        return section("Storage", paragraph(UNKNOWN))
+        return section("Storage", paragraph(_unknown(result)))
     written = table(
         _columns(rows), [*rows, _total(result["storage"])], row_class=lambda row: "total" if "is_total" in row else ""
     )
@@ -87,7 +92,7 @@ def byte_bars(result: dict) -> Html:
     """Bars of weight bytes and of working bytes; the layer that needs most RAM stands out."""
     rows = [row for row in storage_rows(result) if _weights(row) or _working(row)]
     if not rows:
-        return section("Where the bytes are", paragraph(UNKNOWN))
+        return section("Where the bytes are", paragraph(_unknown(result)))
     largest, peak = max(map(_weights, rows)), max(map(_working, rows))
     shown = _most_important(rows, largest, peak)
     bars = [cell for row in shown for cell in _cells(row, largest, peak)]

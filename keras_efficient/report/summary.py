@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from keras_efficient.report import numbers
+from keras_efficient.report.objective import Objective
 from keras_efficient.report.result import check_result, chosen_trial, has_failed
 
 
@@ -17,20 +18,22 @@ def align(rows: Sequence[Sequence[str]], words: Collection[str]) -> list[str]:
 
 
 WORDS = ["stage", "mode"]  # columns aligned to the left
-NUMBERS = ["trials", "failed", "chosen", "epoch", "val loss", "val accuracy", "time"]
+NUMBERS = ["trials", "failed", "chosen", "epoch", "val loss"]
 
 
 def summary_table(result: dict) -> str:
     """The stages and the chosen network of `result` as aligned lines of plain text."""
     check_result(result)
-    stages = [_stage_row(index, stage) for index, stage in enumerate(result["stages"])]
-    facts = _facts(result["best"])
+    objective = Objective.of(result)
+    headings = [*WORDS, *NUMBERS, *([] if objective.is_loss else [f"val {objective.words}"]), "time"]
+    stages = [_stage_row(index, stage, objective) for index, stage in enumerate(result["stages"])]
+    facts = _facts(result["best"], objective)
     width = max(map(len, facts))
     chosen = [f"{name:{width}}  {value}" for name, value in facts.items()]
-    return "\n".join([*align([WORDS + NUMBERS, *stages], WORDS), "", *chosen])
+    return "\n".join([*align([headings, *stages], WORDS), "", *chosen])
 
 
-def _stage_row(index: int, stage: dict) -> list[str]:
+def _stage_row(index: int, stage: dict, objective: Objective) -> list[str]:
     chosen = chosen_trial(stage) or {}
     return [
         str(index),
@@ -40,33 +43,37 @@ def _stage_row(index: int, stage: dict) -> list[str]:
         numbers.setting(stage.get("chosen")),
         numbers.count(chosen.get("epoch")),
         numbers.loss(chosen.get("val_loss")),
-        numbers.percent(chosen.get("val_accuracy")),
+        *([] if objective.is_loss else [objective.text(objective.value(chosen))]),
         numbers.duration(stage.get("train_seconds")),
     ]
 
 
-def _facts(best: dict) -> dict[str, str]:
+def _facts(best: dict, objective: Objective) -> dict[str, str]:
     stage, trial = numbers.setting(best.get("stage")), numbers.setting(best.get("trial"))
-    return {
+    facts = {
         "chosen": f"{best.get('path') or numbers.DASH} (stage {stage}, trial {trial})",
         "bytes": _bytes(best),
-        "validation": _accuracy(best, "val"),
+        "validation": _measured(best, "val", objective),
         "expected": f"{numbers.percent(best.get('expected_accuracy'))} on new data",
-        "test": _accuracy(best, "test"),
+        "test": _measured(best, "test", objective),
     }
+    return {name: fact for name, fact in facts.items() if name != "expected" or objective.is_accuracy}
 
 
 def _bytes(best: dict) -> str:
     if not numbers.is_number(best.get("total_bytes")):
-        return "unknown"
+        return f"unknown: {best['storage_reason']}" if best.get("storage_reason") else "unknown"
     total, weights, activations = (
         numbers.size(best.get(f"{part}_bytes")) for part in ("total", "weight", "activation")
     )
     return f"{total} = {weights} weights + {activations} activations"
 
 
-def _accuracy(best: dict, data: str) -> str:
-    accuracy, loss = best.get(f"{data}_accuracy"), best.get(f"{data}_loss")
-    if not numbers.is_number(accuracy):
+def _measured(best: dict, data: str, objective: Objective) -> str:
+    value, loss = objective.value(best, data), f"loss {numbers.loss(best.get(f'{data}_loss'))}"
+    if not numbers.is_number(value):
         return "not measured"
-    return f"{numbers.percent(accuracy)}, loss {numbers.loss(loss)}"
+    if objective.is_loss:
+        return loss
+    name = "" if "accuracy" in objective.name else f"{objective.words} "
+    return f"{name}{objective.text(value)}, {loss}"

@@ -11,6 +11,7 @@ from keras_efficient.report.markup import (
     table,
     tag,
 )
+from keras_efficient.report.objective import Objective
 from keras_efficient.report.result import has_failed, is_chosen, named_stages
 
 MANY = 12  # a stage with more trials has its table folded
@@ -24,18 +25,20 @@ SETTINGS = {
 
 def trial_tables(result: dict) -> Html:
     """Every trial of every stage, the chosen one first."""
-    rule = f"The rule of the selection was {result['rule']}; a" if result.get("rule") else "A"
+    objective = Objective.of(result)
+    rule = f"The rule of the selection was {result['rule']}. " if result.get("rule") else ""
     explanation = paragraph(
-        "The chosen trial first, then by score. Loss and accuracy are those of the kept epoch. "
-        f"{rule} higher score is better."
+        f"The chosen trial first, then by {'score' if objective.is_accuracy else 'loss'}. What was measured is that of "
+        f"the kept epoch. {rule}",
+        "A higher score is better." if objective.is_accuracy else "",
     )
-    stages = (_stage_table(name, stage) for name, stage in named_stages(result))
+    stages = (_stage_table(name, stage, objective) for name, stage in named_stages(result))
     return section("Trials", explanation, *stages)
 
 
-def _stage_table(name: str, stage: dict) -> Html:
+def _stage_table(name: str, stage: dict, objective: Objective) -> Html:
     trials = sorted(stage["trials"], key=lambda trial: _rank(stage, trial))
-    written = table(_columns(stage), trials, row_class=lambda trial: _row_class(stage, trial))
+    written = table(_columns(stage, objective), trials, row_class=lambda trial: _row_class(stage, trial))
     if len(trials) > MANY:
         written = details(f"Show all {len(trials)} trials", written)
     return join(tag("h3", name), paragraph(_settings(stage), _rungs(stage)), written)
@@ -55,14 +58,21 @@ def _row_class(stage: dict, trial: dict) -> str:
     return "failed" if has_failed(trial) else ""
 
 
-def _columns(stage: dict) -> list[Column]:
+def _columns(stage: dict, objective: Objective) -> list[Column]:
+    best = "highest" if objective.larger else "lowest"
+    score = [Column("score", lambda trial: numbers.signed(trial.get("score")))]
+    measured = [
+        Column(f"val {objective.words}", lambda trial: objective.text(objective.value(trial))),
+        Column(f"{best} {objective.words}", lambda trial: _best(trial, objective)),
+    ]
+    value, extreme = ([], []) if objective.is_loss else ([measured[0]], [measured[1]])
     return [
         Column("trial", lambda trial: _trial_cell(stage, trial), "text"),
-        Column("score", lambda trial: numbers.signed(trial.get("score"))),
+        *(score if objective.is_accuracy else []),
         Column("val loss", lambda trial: numbers.loss(trial.get("val_loss"))),
-        Column("val accuracy", lambda trial: numbers.percent(trial.get("val_accuracy"))),
+        *value,
         Column("kept epoch", lambda trial: numbers.count(trial.get("epoch"))),
-        Column("highest accuracy", lambda trial: _highest(trial.get("max_accuracy") or {})),
+        *extreme,
         Column("seed", lambda trial: numbers.setting(trial.get("seed"))),
         Column("time", lambda trial: numbers.duration(trial.get("train_seconds"))),
     ]
@@ -80,10 +90,11 @@ def _trial_cell(stage: dict, trial: dict) -> Html:
     return join(index)
 
 
-def _highest(best: dict) -> str:
-    if not numbers.is_number(best.get("val_accuracy")):
+def _best(trial: dict, objective: Objective) -> str:
+    best = trial.get("best_objective") or trial.get("max_accuracy") or {}
+    if not numbers.is_number(objective.value(best)):
         return numbers.DASH
-    return f"{numbers.percent(best['val_accuracy'])} in epoch {numbers.count(best.get('epoch'))}"
+    return f"{objective.text(objective.value(best))} in epoch {numbers.count(best.get('epoch'))}"
 
 
 def _settings(stage: dict) -> str:

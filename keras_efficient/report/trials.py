@@ -1,4 +1,4 @@
-"""The plots of the trials: learning curves, and accuracy against loss."""
+"""The plots of the trials: learning curves, and the objective (mostly the accuracy) against the loss."""
 
 import math
 from typing import Any
@@ -10,23 +10,26 @@ from keras_efficient.report import numbers
 from keras_efficient.report.figures import CARD, CHOSEN, FAILED, INK, OTHER, draw_svg, percent_ticks
 from keras_efficient.report.markup import Html, join, paragraph, section, tag
 from keras_efficient.report.numbers import is_number
+from keras_efficient.report.objective import Objective
 from keras_efficient.report.result import has_failed, is_chosen, named_stages
 
 
 def curves(result: dict) -> Html:
-    """Validation loss and accuracy over the epochs, a row of two plots for each stage."""
+    """Validation loss and objective over the epochs, a row of two plots for each stage."""
+    objective = Objective.of(result)
     stages = [
-        join(tag("h3", name), _curve_pair(index, stage)) for index, (name, stage) in enumerate(named_stages(result))
+        join(tag("h3", name), _curve_pair(index, stage, objective))
+        for index, (name, stage) in enumerate(named_stages(result))
     ]
     explanation = paragraph(
-        "Thick: the chosen trial; its dot is the epoch of the lowest validation loss, the one that "
-        "was kept. Dashed with a cross: a trial that failed."
+        "Thick: the chosen trial; its dot is the epoch that was kept. Thin and dotted: its loss on the training data. "
+        "Dashed with a cross: a trial that failed."
     )
     return section("Learning curves", explanation, *stages)
 
 
-def _curve_pair(index: int, stage: dict) -> Html:
-    keys = ("val_loss", "val_accuracy")
+def _curve_pair(index: int, stage: dict, objective: Objective) -> Html:
+    keys = dict.fromkeys(("val_loss", objective.key))
     plots = [learning_curves(stage, key, f"curve-{index}-{key}") for key in keys]
     figures = [tag("figure", plot) for plot in plots if plot]
     if not figures:
@@ -35,23 +38,27 @@ def _curve_pair(index: int, stage: dict) -> Html:
 
 
 def selection(result: dict) -> Html:
-    """Accuracy against loss of all trials, a plot for each stage."""
+    """Objective against loss of all trials, a plot for each stage. Nothing where the loss is the objective."""
+    objective = Objective.of(result)
+    if objective.is_loss:
+        return Html()
     samples, stages = (result.get("dataset") or {}).get("validation"), named_stages(result)
-    scatters = [accuracy_against_loss(stage, samples, f"selection-{i}") for i, (_, stage) in enumerate(stages)]
+    scatters = [against_loss(stage, samples, f"selection-{i}", objective) for i, (_, stage) in enumerate(stages)]
     figures = [
         tag("figure", tag("figcaption", name), plot or paragraph("No trial to show."), class_="small")
         for (name, _), plot in zip(stages, scatters, strict=True)
     ]
     plots = tag("div", *figures, class_="plots")
-    return section("Accuracy against loss", _explanation(samples), plots, _failures(result))
+    title = f"{objective.words[:1].upper()}{objective.words[1:]} against loss"
+    return section(title, _explanation(samples, objective), plots, _failures(result))
 
 
-def _explanation(samples: int | None) -> Html:
+def _explanation(samples: int | None, objective: Objective) -> Html:
     error = f" Its bar is the sampling error of one accuracy on {numbers.count(samples)} samples."
     return paragraph(
-        "One point a trial, at its epoch of lowest validation loss; upper left is better. "
+        f"One point a trial, at its kept epoch; {'upper' if objective.larger else 'lower'} left is better. "
         "The chosen trial is labelled.",
-        error if numbers.is_number(samples) else "",
+        error if numbers.is_number(samples) and objective.is_accuracy else "",
     )
 
 
@@ -76,9 +83,13 @@ def learning_curves(stage: dict, key: str, name: str) -> Html | None:
     def draw(axes: Axes) -> None:
         for trial, curve in curves:
             _draw_curve(axes, stage, trial, curve)
+            if key == "val_loss" and is_chosen(stage, trial):
+                training = _curve(trial, "loss")
+                axes.plot(range(1, len(training) + 1), training, ":", color=CHOSEN, linewidth=1)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
         (_scale_accuracy if "accuracy" in key else _scale_loss)(axes, values)
+        axes.set_ylabel(f"validation {key.removeprefix('val_').replace('_', ' ')}")
 
     return draw_svg(draw, name, f"{key} of {len(curves)} trials over the epochs")
 
@@ -123,7 +134,6 @@ def _draw_failure(axes: Axes, curve: list[float]) -> None:
 def _scale_loss(axes: Axes, values: list[float]) -> None:
     """Logarithmic where the losses span more than a factor of four: the small end matters."""
     low, high = min(values), max(values)
-    axes.set_ylabel("validation loss")
     if low <= 0 or high < 4 * low:
         margin = 0.05 * (high - low) or 0.05
         axes.set_ylim(low - margin, high + margin)
@@ -138,40 +148,39 @@ def _scale_loss(axes: Axes, values: list[float]) -> None:
 def _scale_accuracy(axes: Axes, values: list[float]) -> None:
     """The lowest tenth runs out of view at the bottom: first epochs would flatten all others."""
     low, high = sorted(values)[len(values) // 10], max(values)
-    axes.set_ylabel("validation accuracy")
     if high > low:
         axes.set_ylim(low - 0.05 * (high - low), high + 0.08 * (high - low))
     axes.yaxis.set_major_locator(MaxNLocator(6))
     percent_ticks(axes.yaxis)
 
 
-def accuracy_against_loss(stage: dict, samples: int | None, name: str) -> Html | None:
+def against_loss(stage: dict, samples: int | None, name: str, objective: Objective) -> Html | None:
     """A point for each trial's checkpoint, or None when there is none.
 
-    The chosen one carries a bar: the sampling error of an accuracy measured on `samples`.
+    The chosen one carries a bar where it is the accuracy: the sampling error of one measured on `samples`.
     """
-    trials = [trial for trial in stage["trials"] if all(map(is_number, _point(trial)))]
+
+    def point(trial):
+        return trial.get("val_loss"), objective.value(trial)
+
+    trials = [trial for trial in stage["trials"] if all(map(is_number, point(trial)))]
     if not trials:
         return None
 
     def draw(axes: Axes) -> None:
         for trial in trials:
             if is_chosen(stage, trial):
-                _draw_chosen(axes, trial, samples)
+                _draw_chosen(axes, trial, point(trial), samples if objective.is_accuracy else None)
             else:
-                axes.plot(*_point(trial), "o", color=OTHER, alpha=0.75, markeredgewidth=0)
-        _scale(axes)
+                axes.plot(*point(trial), "o", color=OTHER, alpha=0.75, markeredgewidth=0)
+        _scale(axes, objective)
 
-    label = f"validation accuracy against validation loss of {len(trials)} trials"
+    label = f"validation {objective.words} against validation loss of {len(trials)} trials"
     return draw_svg(draw, name, label, size=(3.5, 2.8))
 
 
-def _point(trial: dict) -> tuple[Any, Any]:
-    return trial.get("val_loss"), trial.get("val_accuracy")
-
-
-def _draw_chosen(axes: Axes, trial: dict, samples: int | None) -> None:
-    loss, accuracy = _point(trial)
+def _draw_chosen(axes: Axes, trial: dict, point: tuple[float, float], samples: int | None) -> None:
+    loss, accuracy = point
     if is_number(samples) and samples > 0 and 0 <= accuracy <= 1:
         error = math.sqrt(accuracy * (1 - accuracy) / samples)
         axes.errorbar(loss, accuracy, yerr=error, color=CHOSEN, alpha=0.5, capsize=4, linewidth=1.2)
@@ -180,8 +189,9 @@ def _draw_chosen(axes: Axes, trial: dict, samples: int | None) -> None:
     axes.annotate(f"trial {trial['trial']}", (loss, accuracy), (9, 6), **style)
 
 
-def _scale(axes: Axes) -> None:
-    axes.set(xlabel="validation loss", ylabel="validation accuracy")
+def _scale(axes: Axes, objective: Objective) -> None:
+    axes.set(xlabel="validation loss", ylabel=f"validation {objective.words}")
     axes.margins(0.12)
     axes.locator_params(nbins=5)
-    percent_ticks(axes.yaxis)
+    if "accuracy" in objective.name:
+        percent_ticks(axes.yaxis)

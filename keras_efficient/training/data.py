@@ -165,8 +165,10 @@ def _check_part(name, part, first):
             f"`x_{name}` and `y_{name}` must have the same number of samples, at least 1. "
             f"Received: {' and '.join(map(str, counts))}"
         )
-    shapes = [[array.shape[1:] for array in (*keras.tree.flatten(each[0]), *keras.tree.flatten(each[1]))]
-              for each in (part, first)]
+    shapes = [
+        [array.shape[1:] for array in (*keras.tree.flatten(each[0]), *keras.tree.flatten(each[1]))]
+        for each in (part, first)
+    ]
     if shapes[0] != shapes[1]:
         raise ValueError(
             f"The samples of `x_{name}`, `y_{name}` must have the shapes of the training samples "

@@ -25,8 +25,8 @@ def read_parts(data: Any) -> list[Part]:
     if len(items) in (2, 3) and all(map(_is_part, items)):
         return [_pair(item) if isinstance(item, tuple) else _gathered(item) for item in items]
     raise ValueError(
-        "`data` must be (x_train, y_train, x_val, y_val) or these and (x_test, y_test), or (train, val) or (train, val, "
-        "test), each a data set of batches (x, y) or (x, y, weights) or a tuple of arrays like these. "
+        "`data` must be (x_train, y_train, x_val, y_val) or these and (x_test, y_test), or (train, val) or "
+        "(train, val, test), each a data set of batches (x, y) or (x, y, weights) or a tuple of arrays like these. "
         f"Received: {f'{len(items)} items' if items else f'{data=}'}"
     )
 
@@ -52,12 +52,12 @@ def _is_part(item):
     return isinstance(item, (Iterable, keras.utils.PyDataset)) and not isinstance(item, (str, Mapping, np.ndarray))
 
 
-def _pair(item) -> Part:
+def _pair(item: Any) -> Part:
     x, y, *weights = item
     return x, y, weights[0] if weights else None
 
 
-def _gathered(batches) -> Part:
+def _gathered(batches: Any) -> Part:
     """All batches of a data set as arrays."""
     cardinality = getattr(batches, "cardinality", None)
     if callable(cardinality) and int(cardinality()) == -1:
@@ -65,7 +65,8 @@ def _gathered(batches) -> Part:
     found = [_pair(_checked(batch)) for batch in _batches(batches)]
     if not found:
         raise ValueError("A data set in `data` must give at least one batch. Received: none")
-    return tuple(_joined(parts) for parts in zip(*found, strict=True))  # type: ignore[return-value]
+    x, y, weights = zip(*found, strict=True)
+    return _joined(x), _joined(y), _joined(weights)
 
 
 def _batches(batches):

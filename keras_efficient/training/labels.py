@@ -15,7 +15,9 @@ PARTS = ("train", "val", "test")
 Labels = list[str] | dict[str, list[str]] | None
 
 
-def read_labels(ys: Sequence[Any], losses: Sequence[Sequence], names: Sequence[str], outputs: Any) -> tuple[list, Labels]:
+def read_labels(
+    ys: Sequence[Any], losses: Sequence[Sequence], names: Sequence[str], outputs: Any
+) -> tuple[list, Labels]:
     """The labels of training, validation and perhaps test samples as the network's outputs are.
 
     Classes become int64 (samples,), one-hot rows float32; targets get the shape of the outputs. Texts become classes,
@@ -33,7 +35,8 @@ def read_labels(ys: Sequence[Any], losses: Sequence[Sequence], names: Sequence[s
     """
     shapes = [array.shape[1:] for array in keras.tree.flatten(outputs)]
     split = [_by_output(y, names, part) for y, part in zip(ys, PARTS, strict=False)]
-    columns, texts = [], {}
+    columns: list[list] = []
+    texts: dict[str, list[str]] = {}
     for index, (name, shape) in enumerate(zip(names, shapes, strict=True)):
         found, known = _texts_to_classes([parts[index] for parts in split])
         texts |= {name: known} if known else {}
@@ -99,7 +102,10 @@ def _read(ys, losses, shape):
 
 
 def _read_classes(y, shape, name, strict):
-    labels = as_labels(y)
+    try:
+        labels = as_labels(y)
+    except ValueError as error:
+        raise ValueError(f"{error}. Other targets need another loss of the stages, such as loss='mse'") from None
     check_classes(labels, shape[-1], name)
     return labels
 

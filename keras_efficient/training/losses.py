@@ -28,7 +28,6 @@ _KINDS: dict[str, tuple] = {
         keras.losses.binary_focal_crossentropy,
     ),
 }
-_HEADS = {CLASSES: "softmax", BINARY: "sigmoid", TARGETS: "linear"}
 
 
 def loss_kind(loss: Loss | None) -> str:
@@ -51,32 +50,6 @@ def is_keras_loss(loss: Loss) -> bool:
 def takes_logits(loss: Loss | None) -> bool:
     """Whether a loss takes what goes into a softmax or sigmoid."""
     return bool(loss is not None and getattr(keras.losses.get(loss), "from_logits", False))
-
-
-def head_for(losses: Sequence[Loss | None], classes: bool, outputs: int | None) -> str:
-    """The end of a described network: "softmax", "sigmoid" or "linear".
-
-    Args:
-        losses: Of the stages.
-        classes: Whether the labels are classes: after such labels a loss of one's own gets class probabilities.
-        outputs: How many outputs the network has: one has no softmax.
-
-    Raises:
-        ValueError: If the losses need different ends.
-    """
-    heads = {_head(loss, classes, outputs) for loss in losses}
-    if len(heads) > 1:
-        raise ValueError(f"The losses of all stages must fit one network. Received: losses for the ends {sorted(heads)}")
-    return heads.pop()
-
-
-def _head(loss, classes, outputs):
-    if takes_logits(loss):
-        return "linear"
-    if loss is None:
-        return "sigmoid" if outputs == 1 else "softmax"
-    kind = loss_kind(loss)
-    return "softmax" if kind == TARGETS and classes and not is_keras_loss(loss) else _HEADS[kind]
 
 
 def losses_by_output(loss: Any, names: Sequence[str]) -> list:

@@ -121,7 +121,14 @@ class Measuring:
 
 
 def resolve_measures(
-    metrics: Any, objective: Any, rule: Rule | None, fits: bool, y: Any, outputs: Any, names: Sequence[str], threshold: float
+    metrics: Any,
+    objective: Any,
+    rule: Rule | None,
+    fits: bool,
+    y: Any,
+    outputs: Any,
+    names: Sequence[str],
+    threshold: float,
 ) -> Measures:
     """What `metrics`, `objective` and `rule` of `train_network` come to.
 
@@ -180,8 +187,7 @@ def _checked(metrics: Any) -> Iterator[str | Callable]:
             right = False
         if not right:
             raise ValueError(
-                "`metrics` must be names of Keras metrics, such as 'mae', metrics or functions. "
-                f"Received: {metric!r}"
+                f"`metrics` must be names of Keras metrics, such as 'mae', metrics or functions. Received: {metric!r}"
             )
         yield metric
 

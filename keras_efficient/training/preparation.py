@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,13 +22,14 @@ from keras_efficient.training.data import (
 )
 from keras_efficient.training.data_forms import as_table, read_parts
 from keras_efficient.training.engine_choice import reason_against_stages
+from keras_efficient.training.heads import head_of
 from keras_efficient.training.labels import PARTS, Labels, are_classes, read_labels
 from keras_efficient.training.losses import (
     BINARY,
     BINARY_LOSS,
     CLASSES,
     TARGETS,
-    head_for,
+    is_keras_loss,
     loss_kind,
     losses_by_output,
     takes_logits,
@@ -66,7 +67,7 @@ class Prepared:
 def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objective: Any, rule: Any) -> Prepared:
     """Network, arrays and measures; what is wrong with one of them is a ValueError."""
     parts = read_parts(data)
-    source = _source(config, parts[0], stages)
+    source, stages = _source(config, parts[0], stages)
     model = source.build("float", seed=0)
     xs = [_inputs(model, x, part) for (x, _, _), part in zip(parts, PARTS, strict=False)]
     tried = samples(xs[0], slice(_TRIED))
@@ -82,8 +83,18 @@ def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objec
     for number, stage in enumerate(stages):
         _try_loss(model, stage, number, found, tried, outputs)
     measures = resolve_measures(
-        *(metrics, objective, rule, _has_accuracy(losses, outputs), samples(found.y_train, slice(_TRIED)), outputs, names),
-        threshold=0.0 if takes_logits(stages[-1].loss_for(found.one_hot) if not keras.tree.is_nested(outputs) else None) else 0.5,
+        *(
+            metrics,
+            objective,
+            rule,
+            _has_accuracy(losses, outputs),
+            samples(found.y_train, slice(_TRIED)),
+            outputs,
+            names,
+        ),
+        threshold=0.0
+        if takes_logits(stages[-1].loss_for(found.one_hot) if not keras.tree.is_nested(outputs) else None)
+        else 0.5,
     )
     return Prepared(source, found, stages, measures, labels)
 
@@ -99,13 +110,15 @@ def output_names(model: keras.Model, outputs: Any) -> list[str]:
 
 
 def _source(config, part, stages):
+    """Where networks come from; and the stages, with the loss that None stands for where there is one output."""
     if callable(config):
-        return NetworkSource(config, ())
-    shape = described_shape(config, _array(part[0]).shape[1:])
-    losses, classes = [stage.loss for stage in stages], are_classes(part[1])
-    source = NetworkSource(config, shape)
-    outputs = source.build("float", seed=0).output_shape[-1] if None in losses else None
-    return replace(source, head=head_for(losses, classes, outputs))
+        return NetworkSource(config, ()), stages
+    source = NetworkSource(config, described_shape(config, _array(part[0]).shape[1:]))
+    if source.build("float", seed=0).output_shape[1:] == (1,):
+        stages = [replace(stage, loss=stage.loss or BINARY_LOSS) for stage in stages]
+    # A loss of one's own for classes compares probabilities, as those of Keras do.
+    own = not any(stage.loss is None or is_keras_loss(stage.loss) for stage in stages)
+    return replace(source, head="softmax" if own and are_classes(part[1]) else head_of(stages)), stages
 
 
 def _array(x):
@@ -125,8 +138,15 @@ def _inputs(model, x, part):
     if len(names) == 1:
         array = _with_last_axis(_array(x), functional.inputs[0])
         return {names[0]: array} if isinstance(structure, Mapping) else array
-    if not isinstance(x, (Mapping, list, tuple)) or len(x) != len(names) or isinstance(x, Mapping) and set(x) != set(names):
-        found = sorted(x) if isinstance(x, Mapping) else f"{len(x)} of them" if isinstance(x, (list, tuple)) else type(x)
+    if (
+        not isinstance(x, (Mapping, list, tuple))
+        or len(x) != len(names)
+        or isinstance(x, Mapping)
+        and set(x) != set(names)
+    ):
+        found = (
+            sorted(x) if isinstance(x, Mapping) else f"{len(x)} of them" if isinstance(x, (list, tuple)) else type(x)
+        )
         raise ValueError(
             f"`x_{part}` must be a list or dictionary of arrays for the inputs {names} of the network. "
             f"Received: {found}"
@@ -146,14 +166,18 @@ def _outputs(model, x):
         outputs = model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
     except Exception as error:  # whatever a layer says of a shape
         shapes = [array.shape[1:] for array in keras.tree.flatten(x)]
-        raise ValueError(f"`x_train` of `data` does not fit the network. Received: samples of {shapes}: {error}") from error
+        raise ValueError(
+            f"`x_train` of `data` does not fit the network. Received: samples of {shapes}: {error}"
+        ) from error
     return keras.tree.map_structure(lambda part: keras.ops.convert_to_numpy(keras.ops.cast(part, "float32")), outputs)
 
 
 def _with_losses(stages, outputs, names):
     """The stages with the loss that None stands for where the network has one output."""
     if keras.tree.is_nested(outputs) and any(stage.loss is None for stage in stages):
-        raise ValueError(f"Every stage needs a `loss`, as the network has the outputs {list(names)}: a list or dictionary")
+        raise ValueError(
+            f"Every stage needs a `loss`, as the network has the outputs {list(names)}: a list or dictionary"
+        )
     binary = not keras.tree.is_nested(outputs) and outputs.shape[1:] == (1,)
     return tuple(replace(stage, loss=BINARY_LOSS) if binary and stage.loss is None else stage for stage in stages)
 
@@ -175,7 +199,9 @@ def _with_class_numbers(stage, data, labels):
 def _weights(weights, part):
     if weights is None:
         return None
-    weights = real_numbers(as_table(weights), f"The weights of the {part} samples must be real numbers").astype("float32")
+    weights = real_numbers(as_table(weights), f"The weights of the {part} samples must be real numbers").astype(
+        "float32"
+    )
     weights = weights.reshape(len(weights), -1)
     if weights.shape[1] != 1 or not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(

@@ -247,9 +247,9 @@ def _check_seconds(seconds):
 
 
 def _check_halving(stages, measures):
-    wrong = [s.halving.measure for s in stages if s.halving and not measures.accuracy and s.halving.measure != "val_loss"]
-    if wrong:
-        raise ValueError(f"`halving` must compare by 'val_loss', as the run measures no accuracy. Received: {wrong[0]!r}")
+    found = {stage.halving.measure for stage in stages if stage.halving}
+    if "val_accuracy" in found and not measures.accuracy:
+        raise ValueError("`halving` must compare by 'val_loss', as no accuracy is measured. Received: 'val_accuracy'")
 
 
 def _check_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:

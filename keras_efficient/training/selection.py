@@ -53,9 +53,7 @@ def selection_score(
     return scores
 
 
-def select(
-    trials: Sequence, rule: Rule, samples: int, objective: tuple[str, str] = ("val_accuracy", "max")
-) -> int:
+def select(trials: Sequence, rule: Rule, samples: int, objective: tuple[str, str] = ("val_accuracy", "max")) -> int:
     """The index of the best trial; ties go to the lower loss, then to the lower index.
 
     Args:

@@ -67,10 +67,10 @@ class StageTrainer:
         """Run one trial, or what is left of it up to the goal. Nothing of an earlier trial of this object enters it."""
         self._reset(seed)
         result = TrialResult(trial=trial, seed=seed)
-        trial = Trial(
+        runner = Trial(
             self.model, self.engine, self.stage, result, on_epoch, save_seconds, self.measuring, self.data.y_val
         )
-        return trial.run(directory, goal)
+        return runner.run(directory, goal)
 
     def _make_engine(self, engine):
         callbacks = self.stage.make_callbacks()

@@ -17,7 +17,7 @@ from keras_efficient.training.measures import Measuring
 from keras_efficient.training.progress import OnEpoch
 from keras_efficient.training.randomness import epoch_order, reseed
 from keras_efficient.training.stage import Stage
-from keras_efficient.training.state import SAVE_SECONDS, TrialState
+from keras_efficient.training.state import TrialState
 
 LOSS_CHECKPOINT = "min_val_loss.keras"
 RECORD, _CORRECT = "trial.json", "validation.npz"
@@ -219,12 +219,12 @@ class Trial:
         return logs
 
     @property
-    def _kept(self):
+    def _kept(self) -> Any:
         """The epoch that stands for the trial."""
         return self.by_objective if self.measures.keeps_objective else self.by_loss
 
     def _summarise(self, start_scales):
-        result, kept, best = self.result, self._kept.summary, self.by_objective.summary
+        result, kept, best = self.result, self._kept.summary, self.by_objective.summary or {}
         result.epoch, result.val_loss, result.val_accuracy = kept["epoch"], kept["val_loss"], kept.get("val_accuracy")
         result.val_metrics = {name.removeprefix("val_"): value for name, value in kept.items() if name != "epoch"}
         result.best_objective = best

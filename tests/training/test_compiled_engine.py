@@ -205,9 +205,9 @@ def test_evaluation_is_that_of_keras(mode, one_hot):
     data = (x, np.eye(4, dtype="float32")[y]) if one_hot else (x, y)
     model = _model(config, shape, mode)
     expected_loss, expected = _engine(model, data, engine="keras").evaluate()
-    loss, correct = _engine(model, data).evaluate()
+    loss, outputs = _engine(model, data).evaluate()
     assert loss == pytest.approx(expected_loss, rel=1e-6)
-    np.testing.assert_array_equal(correct, expected)
+    np.testing.assert_allclose(outputs, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["float", "learn_scales"])

@@ -49,12 +49,13 @@ def test_an_epoch_equals_fit(mode, averages):
 def test_evaluation_equals_evaluate():
     x, y = _arrays(2300)  # more than two evaluation batches, the last one not full
     model = _model()
-    loss, correct = _engine(model, (x, y, x, y)).evaluate()
+    loss, outputs = _engine(model, (x, y, x, y)).evaluate()
     plain = _model()
     plain.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     expected_loss, expected_accuracy = plain.evaluate(x, y, verbose=0)
     assert loss == pytest.approx(expected_loss, abs=1e-5)
-    assert correct.shape == (2300,) and correct.mean() == pytest.approx(expected_accuracy, abs=1e-6)
+    assert outputs.shape == (2300, 4)
+    assert (outputs.argmax(axis=1) == y).mean() == pytest.approx(expected_accuracy, abs=1e-6)
 
 
 def test_regularizers_and_one_hot_labels_count():
@@ -175,10 +176,10 @@ def test_mixed_precision(policy):
     try:
         engine = _engine(_model(), (x, y, x, y))
         losses = [engine.train_epoch(np.arange(len(x))) for _ in range(5)]
-        loss, correct = engine.evaluate()
+        loss, outputs = engine.evaluate()
     finally:
         keras.config.set_dtype_policy("float32")
-    assert np.isfinite([*losses, loss]).all() and losses[-1] < losses[0] and correct.shape == (50,)
+    assert np.isfinite([*losses, loss]).all() and losses[-1] < losses[0] and outputs.shape == (50, 4)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the engine of TensorFlow")

@@ -89,7 +89,7 @@ class _Graphs:
         for start in tf.range(0, count, _EVALUATION_BATCH):
             batch = self.model(samples(x, slice(start, start + _EVALUATION_BATCH)), training=False)
             flat = keras.tree.flatten(batch)
-            written = [array.write(array.size(), tf.cast(part, tf.float32)) for array, part in zip(written, flat)]
+            written = [a.write(a.size(), tf.cast(flat[i], tf.float32)) for i, a in enumerate(written)]
         pairs = zip(written, self.output_shapes, strict=True)
         found = [tf.ensure_shape(array.concat(), (count, *shape)) for array, shape in pairs]
         y_pred = keras.tree.pack_sequence_as(y, found)
