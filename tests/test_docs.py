@@ -19,8 +19,10 @@ _PAGES = sorted(path.stem for path in _DOCS.glob("*.md") if path.stem != "from_t
 _IN_A_CLONE = ("make ", ".venv/")
 
 
-def _blocks(page, language):
-    return re.findall(rf"```{language}\n(.*?)```", (_DOCS / f"{page}.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+def _blocks(page):
+    """(language, text) of the blocks that run, in the order of the page."""
+    text = (_DOCS / f"{page}.md").read_text(encoding="utf-8")
+    return re.findall(r"^```(python|sh)\n(.*?)```", text, flags=re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", _PAGES)
@@ -28,15 +30,17 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     keras.utils.set_random_seed(0)
     variables = {}
-    for number, block in enumerate(_blocks(page, "python"), start=1):
-        exec(compile(block, f"{page}.md, block {number}", "exec"), variables)
-    for line in "".join(_blocks(page, "sh")).splitlines():
-        if line.startswith(_IN_A_CLONE) or ("litert" in line and keras.backend.backend() != "tensorflow"):
+    for number, (language, block) in enumerate(_blocks(page), start=1):
+        if language == "python":
+            exec(compile(block, f"{page}.md, block {number}", "exec"), variables)
             continue
-        program, *arguments = line.split()
-        assert program == "keras-efficient"
-        code, _, errors = command(*arguments)
-        assert code == 0, errors
+        for line in block.splitlines():
+            if line.startswith(_IN_A_CLONE) or ("litert" in line and keras.backend.backend() != "tensorflow"):
+                continue
+            program, *arguments = line.split()
+            assert program == "keras-efficient"
+            code, _, errors = command(*arguments)
+            assert code == 0, errors
 
 
 def test_the_tour_can_be_followed(tmp_path, command):

@@ -9,6 +9,7 @@ from typer import Option, echo
 import keras_efficient as ke
 from keras_efficient.command_line.options import Json, Network, Seed, check_workers, list_files, open_executor
 from keras_efficient.command_line.storage import show_storage
+from keras_efficient.command_line.table_options import check_sources, read_task
 from keras_efficient.command_line.training_options import (
     augmented,
     default_network,
@@ -28,11 +29,23 @@ EXAMPLE = (
 
 
 def train(
-    dataset: Annotated[str, Option(help=f"One of {', '.join(ke.datasets.DATASETS)}.")] = "digits",
+    dataset: Annotated[str | None, Option(help=f"One of {', '.join(ke.datasets.DATASETS)}. [digits]")] = None,
+    data: Annotated[
+        Path | None, Option(help="A table of your own: .csv with names in the first line, or .npz with x and y.")
+    ] = None,
+    target: Annotated[str | None, Option(help="Column of the .csv that is predicted. Default: the last.")] = None,
+    loss: Annotated[
+        str | None, Option(help="A Keras loss. Default: cross-entropy of classes; mse of other numbers.")
+    ] = None,
+    objective: Annotated[
+        str | None, Option(help="What the best trial is best in: val_loss, or val_ and a metric's name.")
+    ] = None,
     data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
     network: Network = None,
     trials: Annotated[str, Option(help="Trials of float,learn_scales,freeze_scales; 0 leaves one out.")] = "3,2,2",
-    epochs: Annotated[str | None, Option(help="Epochs of a trial in each stage. [20,20,20; digits 60,40,60]")] = None,
+    epochs: Annotated[
+        str | None, Option(help="Epochs of a trial in each stage. [20,20,20; digits and tables 60,40,60]")
+    ] = None,
     batch_size: Annotated[int | None, Option(help="Default: min(1024, samples // 16).")] = None,
     halving: Annotated[
         str | None,
@@ -41,8 +54,10 @@ def train(
     augment: Annotated[int, Option(help="Elastic copies of each training image.")] = 0,
     schedule: Annotated[str | None, Option(help="cosine; default: a factor from epoch to epoch.")] = None,
     distillation: Annotated[float | None, Option(help="Weight of the float trials' answers in the labels.")] = None,
-    rule: Annotated[str, Option(help="How trials are chosen: score, val_loss or val_accuracy.")] = "score",
-    out: Annotated[Path | None, Option(help="Folder of the run. Default: runs/DATASET.")] = None,
+    rule: Annotated[
+        str | None, Option(help="How trials are chosen: score, objective, val_loss or val_accuracy. [score of classes]")
+    ] = None,
+    out: Annotated[Path | None, Option(help="Folder of the run. Default: runs/DATASET, or the table's name.")] = None,
     seed: Seed = 0,
     workers: Annotated[int | None, Option(help="Processes that run trials. Default: only this one.")] = None,
     ray: Annotated[
@@ -57,31 +72,40 @@ def train(
     Leaves best.keras, result.json and report.html in the folder of the run. An interrupted run
     continues when the same command is given again; a finished one is only shown.
     """
-    settings = stage_settings(trials, epochs or ("60,40,60" if dataset == "digits" else "20,20,20"))
+    check_sources(dataset, data, data_dir, target)
+    dataset = dataset or "digits"
+    small = data is not None or dataset == "digits"
+    settings = stage_settings(trials, epochs or ("60,40,60" if small else "20,20,20"))
     options: dict[str, Any] = {
         "schedule": schedule,
         "distillation": distillation,
         "halving": halving_option(halving, settings),
+        "loss": loss,
     }
     make_stages(settings, batch_size, samples=16, **options)  # wrong numbers end here, before data is loaded
-    check_rule(rule)
+    check_rule(rule or "score")
     check_engine(engine)
     check_workers(workers, ray)
-    images = ke.datasets.load_dataset(dataset, data_dir, seed=seed)
-    description, _ = network_option(network, default_network(dataset), images.x_train.shape[1:])
+    if data is not None:
+        samples, description, options["loss"] = read_task(data, target, seed, network, loss)
+    else:
+        samples = ke.datasets.load_dataset(dataset, data_dir, seed=seed)
+        description, _ = network_option(network, default_network(dataset), samples.x_train.shape[1:])
+    arrays = augmented(samples, augment, seed)
     if not as_json:
-        show_storage(description, images.x_train.shape[1:])
+        show_storage(description, samples.x_train.shape[1:])
     with open_executor(workers, ray) as executor:
         selection = ke.train_network(
             description,
-            augmented(images, augment, seed),
-            make_stages(settings, batch_size, len(images.x_train), **options),
-            out or Path("runs") / dataset,
+            arrays,
+            make_stages(settings, batch_size, len(samples.x_train), **options),
+            out or Path("runs") / samples.name,
             executor=executor,
-            rule=rule,
             seed=seed,
             verbose=not as_json,
             engine=engine,
+            rule=rule,
+            objective=objective,
         )
     result = load_result(Path(selection.directory))
     files = list_files(selection.directory, "best.keras", "result.json", "report.html")

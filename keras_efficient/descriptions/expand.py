@@ -22,8 +22,8 @@ def expand(config: Sequence[Any], input_shape: Sequence[int]) -> list[LayerSpec]
     Args:
         config: list or tuple of items. An item is a list or tuple that starts with a letter (see
             `letters`), or an object {"class_name": ..., "config": {...}}.
-        input_shape: (rows, columns, channels), or (features,) for a network of dense layers,
-            without the batch.
+        input_shape: (rows, columns, channels), (steps, channels) of a signal, whose windows are layer objects such
+            as `Conv1DQ`, or (features,) for a network of dense layers, without the batch.
 
     A `Flatten` comes before "F" and "S" unless the input is already a vector. After an object of a
     class whose shape nobody knows, shapes are unknown: later shapes are not checked, and
@@ -61,11 +61,11 @@ def check_items(config: Any) -> None:
 
 
 def check_input_shape(input_shape: Any) -> Shape:
-    """`input_shape` as a tuple of ints: (rows, columns, channels) or (features,)."""
-    is_shape = isinstance(input_shape, (list, tuple)) and len(input_shape) in (1, 3)
+    """`input_shape` as a tuple of ints: (rows, columns, channels), (steps, channels) or (features,)."""
+    is_shape = isinstance(input_shape, (list, tuple)) and len(input_shape) in (1, 2, 3)
     if not is_shape or not all(is_integer(size) and size >= 1 for size in input_shape):
         raise ValueError(
-            "input_shape must be (rows, columns, channels) or (features,), positive integers "
+            "input_shape must be (rows, columns, channels), (steps, channels) or (features,), positive integers "
             "without the batch. "
             f"Received: {shown(input_shape)}"
         )

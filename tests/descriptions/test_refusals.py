@@ -124,7 +124,7 @@ def test_an_empty_description_is_refused(config):
 
 @pytest.mark.parametrize(
     "input_shape",
-    [None, 28, "28", (), (28, 28), (28, 28, 1, 1), (28, 28, 0), (28, 28.0, 1), (28, True, 1)]
+    [None, 28, "28", (), (28, 28, 1, 1), (28, 28, 0), (28, 28.0, 1), (28, True, 1)]
     + [(None, 28, 1), (-1,), {28, 29, 30}],
 )
 def test_a_wrong_input_shape_is_refused(input_shape):

@@ -191,6 +191,14 @@ def test_what_overflows_before_the_grid_is_not_encoded():
         _grid(before=[keras.layers.Rescaling(1e30)]).encode(np.full_like(_NUMBERS, 1e30))
 
 
+def test_numbers_are_rounded_to_float32_first():
+    """As Keras does: a number just above the middle of two codes becomes the middle, and goes to the even code."""
+    step = 2.0 ** _grid().input.codes.exponent
+    x = np.full(_NUMBERS.shape, (1 + 0.5 + 1e-12) * step), np.full(_NUMBERS.shape, (2 + 0.5 + 1e-12) * step)
+    assert [set(_grid().encode(each).ravel()) for each in x] == [{2}, {2}]
+    assert _grid().encode(np.full(_NUMBERS.shape, 1e300)).min() > 100
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float64", "int8", "uint8", "bool"])
 def test_numbers_of_every_type_are_encoded(dtype):
     x = np.arange(6).reshape(1, 2, 3, 1).astype(dtype)

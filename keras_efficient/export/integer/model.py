@@ -174,6 +174,9 @@ def _encoded(entry: Entry, x: Any, integers: IntegerMap) -> np.ndarray:
     y = keras.ops.convert_to_numpy(run_nodes(entry.preparation, {entry.given: x})[last])
     if not np.isfinite(y).all():
         raise ValueError(f"the layers before the input's grid make of x numbers that are not finite: {_range(x)}")
+    if y.dtype == np.float64 and entry.given.dtype == "float32":  # what Keras makes of it, before it is rounded again
+        with np.errstate(over="ignore"):
+            y = y.astype("float32")
     return integers.codes.nearest(y).reshape(len(x), *integers.shape)
 
 
