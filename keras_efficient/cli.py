@@ -89,7 +89,9 @@ def train(
         str | None,
         Option(help="Ray that runs trials: auto (this machine's cluster), local (started here) or an address."),
     ] = None,
-    engine: Annotated[str, Option(help="keras, or compiled: C code, where the network allows it.")] = "keras",
+    engine: Annotated[
+        str, Option(help="auto: compiled (C code) where the network allows it, else keras; or one of the two.")
+    ] = "auto",
     as_json: _Json = False,
 ) -> None:
     """Train a network in stages of several trials, keep the best, quantize it, write a report.
@@ -216,7 +218,9 @@ def search(
     out: Annotated[Path | None, Option(help="Folder of the search. Default: runs/search-DATASET.")] = None,
     seed: _Seed = 0,
     workers: Annotated[int | None, Option(help="Processes that train. Default: only this one.")] = None,
-    engine: Annotated[str, Option(help="keras, or compiled: C code, where the network allows it.")] = "keras",
+    engine: Annotated[
+        str, Option(help="auto: compiled (C code) where the network allows it, else keras; or one of the two.")
+    ] = "auto",
     chip: _Chip = None,
     max_flash: Annotated[int | None, Option(help="Bytes of flash on --chip.")] = None,
     max_ram: Annotated[int | None, Option(help="Bytes of RAM on --chip, with stack.")] = None,

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_efficient.training.engines import DEFAULT_ENGINE
 from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.outcome import is_complete, read_result, write_outcome
 from keras_efficient.training.progress import SilentProgress, make_progress, without_retracing_warnings
@@ -27,7 +28,7 @@ def train_network(
     seed: int = 0,
     verbose: bool | str = "auto",
     save_seconds: float = SAVE_SECONDS,
-    engine: str = "keras",
+    engine: str = DEFAULT_ENGINE,
 ) -> Selection:
     """Train a network in stages of several trials each and keep the best.
 
@@ -62,11 +63,12 @@ def train_network(
         verbose: Progress bars: True, False, or "auto" (where a terminal watches).
         save_seconds: How much time passes between two saves of a running trial's state, at
             least; 0 saves after every epoch.
-        engine: What computes the epochs: `"keras"`, or `"compiled"`, C code for networks of the
-            description language, several times faster; where it cannot compute all stages (another
-            layer, optimizer or loss, no C compiler) a warning says why, and Keras does it. What it
-            came to is decided before the first file and stands in the manifest and in result.json;
-            a run that continues keeps it, and fails the trials of a worker that does not have it.
+        engine: What computes the epochs: `"auto"`, `"compiled"` or `"keras"`. The compiled engine, C code for
+            networks of the description language, is several times faster; where it cannot compute all
+            stages (another layer, optimizer or loss, no C compiler) a warning says why, and Keras does it.
+            What it came to is decided before the first file and stands in the manifest and in result.json;
+            a run that continues keeps it (silently under `"auto"`), and fails the trials of a worker that
+            does not have it.
 
     Raises:
         ValueError: If an argument is wrong, the directory holds something else or a damaged
@@ -96,7 +98,7 @@ def train_until(
     directory: str | Path,
     rule: Rule = "score",
     seed: int = 0,
-    engine: str = "keras",
+    engine: str = DEFAULT_ENGINE,
 ) -> list[TrialResult]:
     """Train the first stage of a run until so many epochs of each trial are done, in this process, and pause there.
 

@@ -12,7 +12,7 @@ import numpy as np
 from keras_efficient.files import damaged, is_temporary, read_json, remove_temporary, write_json
 from keras_efficient.folders import LOCK, locked
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.engines import DEFAULT_ENGINE
+from keras_efficient.training.engines import KERAS_ENGINE
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.progress import PROGRESS
 from keras_efficient.training.selection import Rule
@@ -31,7 +31,7 @@ def make_manifest(
     stages: Sequence[Stage],
     rule: Rule,
     seed: int,
-    engine: str = DEFAULT_ENGINE,
+    engine: str = KERAS_ENGINE,
 ) -> dict:
     """Everything that decides the result of a run."""
     return {
@@ -129,7 +129,7 @@ def _read_manifest(directory):
     found = read_json(path, advice)
     if not isinstance(found, dict):
         raise damaged(path, "it holds no settings", advice)
-    found = {"engine": DEFAULT_ENGINE, "precision": "float32", **found}
+    found = {"engine": KERAS_ENGINE, "precision": "float32", **found}
     if isinstance(found.get("stages"), list):
         defaults = Stage.describe_defaults()
         found["stages"] = [{**defaults, **stage} if isinstance(stage, dict) else stage for stage in found["stages"]]

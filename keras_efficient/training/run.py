@@ -18,7 +18,7 @@ from keras_efficient.layers.arguments import whole_number
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engine_choice import choose_engine, reason_against_stages
-from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
+from keras_efficient.training.engines import DEFAULT_ENGINE, KERAS_ENGINE, check_engine
 from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.executors.trials import StageWork, remote_trials, shared
 from keras_efficient.training.halving import Goal, climb
@@ -44,7 +44,7 @@ class Run:
     rule: str | Callable
     seed: int
     save_seconds: float = SAVE_SECONDS
-    engine: str = DEFAULT_ENGINE
+    engine: str = KERAS_ENGINE
     # Tells the runs apart that a worker has seen.
     token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
@@ -58,7 +58,7 @@ class Run:
         rule: Rule,
         seed: int,
         save_seconds: float = SAVE_SECONDS,
-        engine: str = "keras",
+        engine: str = DEFAULT_ENGINE,
     ) -> Self:
         samples = TrainingData.from_arrays(data)
         source = NetworkSource(config, samples.input_shape)
