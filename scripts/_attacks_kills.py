@@ -57,7 +57,7 @@ seeds: [0, 1]
 """
 TRAIN = "train --network network.json --trials 3,2,2 --epochs 6,3,3 --out run"
 COMMANDS = {
-    "train": TRAIN,
+    "train": f"{TRAIN} --engine keras",
     "train, compiled": f"{TRAIN} --engine compiled",
     "train, halving and distillation": f"{TRAIN} --halving 2 --distillation 0.5",
     "train, workers": f"{TRAIN} --workers 2",

@@ -190,7 +190,7 @@ def driver_rows(read: Read) -> Iterator[Row]:
         for engine in ("keras", "compiled"):
             side = sides[f"{engine}_process_per_core"]
             subject = "Epochs of trials on all cores against model.fit, MNIST, batch 1024"
-            case = f"engine {engine}{' (the default)' * (engine == 'keras')}, mode {mode}"
+            case = f"engine {engine}{' (the default here)' * (engine == 'compiled')}, mode {mode}"
             names = (case, f"train_network, {case}", "model.fit")
             yield source.row(subject, *names, side["times_fit"], side["times_fit_range"], backend="tensorflow")
 

@@ -37,7 +37,7 @@ ke.train_network = functools.partial(ke.train_network, save_seconds=0)
 cli.main()
 """
 NETWORK = [["C", 6, 3, 4, 8, 4], ["M", 2, 4], ["D", 0.2, 4], ["S", 10, 4, 8, 8]]
-ARGUMENTS = ["--trials", "3,2,2", "--epochs", "25,12,12", "--batch-size", "32", "--seed", "5"]
+ARGUMENTS = ["--trials", "3,2,2", "--epochs", "25,12,12", "--batch-size", "32", "--seed", "5", "--engine", "keras"]
 SEED = 0
 
 

@@ -29,6 +29,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         for trials, epochs, augment, seed in QUICK if arguments.quick else RUNS:
             options = ["--dataset", "mnist", *data, "--trials", trials, "--epochs", epochs, "--augment", str(augment)]
+            options += ["--engine", "keras"]  # as the record was made
             best = run(seed, Path(directory) / f"{epochs}-{augment}-{seed}", options)
             settings = {"trials": trials, "epochs": epochs, "augment": augment}
             figures["runs"].append({**settings, "minutes": round(best.pop("seconds") / 60, 1), **best})

@@ -36,7 +36,9 @@ def search(
     out: Annotated[Path | None, Option(help="Folder of the search. Default: runs/search-DATASET.")] = None,
     seed: Seed = 0,
     workers: Annotated[int | None, Option(help="Processes that train. Default: only this one.")] = None,
-    engine: Annotated[str, Option(help="keras, or compiled: C code, where the network allows it.")] = "keras",
+    engine: Annotated[
+        str, Option(help="auto: compiled (C code) where the network allows it, else keras; or one of the two.")
+    ] = "auto",
     chip: Chip = None,
     max_flash: Annotated[int | None, Option(help="Bytes of flash on --chip.")] = None,
     max_ram: Annotated[int | None, Option(help="Bytes of RAM on --chip, with stack.")] = None,

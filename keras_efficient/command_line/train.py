@@ -64,7 +64,9 @@ def train(
         str | None,
         Option(help="Ray that runs trials: auto (this machine's cluster), local (started here) or an address."),
     ] = None,
-    engine: Annotated[str, Option(help="keras, or compiled: C code, where the network allows it.")] = "keras",
+    engine: Annotated[
+        str, Option(help="auto: compiled (C code) where the network allows it, else keras; or one of the two.")
+    ] = "auto",
     as_json: Json = False,
 ) -> None:
     """Train a network in stages of several trials, keep the best, quantize it, write a report.

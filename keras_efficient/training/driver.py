@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_efficient.training.engines import DEFAULT_ENGINE
 from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.outcome import is_complete, read_result, write_outcome
 from keras_efficient.training.progress import SilentProgress, make_progress, without_retracing_warnings
@@ -28,7 +29,7 @@ def train_network(
     seed: int = 0,
     verbose: bool | str = "auto",
     save_seconds: float = SAVE_SECONDS,
-    engine: str = "keras",
+    engine: str = DEFAULT_ENGINE,
     metrics: Any = None,
     objective: str | tuple[str, str] | None = None,
 ) -> Selection:
@@ -74,11 +75,12 @@ def train_network(
         verbose: Progress bars: True, False, or "auto" (where a terminal watches).
         save_seconds: How much time passes between two saves of a running trial's state, at
             least; 0 saves after every epoch.
-        engine: What computes the epochs: `"keras"`, or `"compiled"`, C code for networks of the
-            description language, several times faster; where it cannot compute all stages (another
-            layer, optimizer or loss, no C compiler) a warning says why, and Keras does it. What it
-            came to is decided before the first file and stands in the manifest and in result.json;
-            a run that continues keeps it, and fails the trials of a worker that does not have it.
+        engine: What computes the epochs: `"auto"`, `"compiled"` or `"keras"`. The compiled engine, C code for
+            networks of the description language, is several times faster; where it cannot compute all
+            stages (another layer, optimizer or loss, no C compiler) a warning says why, and Keras does it.
+            What it came to is decided before the first file and stands in the manifest and in result.json;
+            a run that continues keeps it (silently under `"auto"`), and fails the trials of a worker that
+            does not have it.
 
         metrics: As of `compile`: names, metrics or functions; of several outputs lists or dictionaries by
             output name. They are computed on the validation samples after each epoch, and on the test samples. None:
@@ -114,7 +116,7 @@ def train_until(
     directory: str | Path,
     rule: Rule | None = None,
     seed: int = 0,
-    engine: str = "keras",
+    engine: str = DEFAULT_ENGINE,
 ) -> list[TrialResult]:
     """Train the first stage of a run until so many epochs of each trial are done, in this process, and pause there.
 

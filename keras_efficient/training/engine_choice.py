@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from keras_efficient.training.engines import (
+    CHOSEN_ENGINES,
     COMPILED_ENGINE,
     DEFAULT_ENGINE,
-    ENGINES,
+    KERAS_ENGINE,
     check_engine,
     reason_against_compiled,
 )
@@ -18,10 +19,10 @@ from keras_efficient.training.stage import Stage
 
 
 def choose_engine(asked: str, directory: Path, reason_against: Callable[[], str | None], stacklevel: int = 3) -> str:
-    """The engine of a run: "keras", or "compiled" where that was asked for and nothing speaks against it.
+    """The engine of a run: "compiled" where nothing speaks against it, else "keras".
 
-    A run that has begun keeps the engine that it began with. Where Keras computes although "compiled" was asked for,
-    one warning says why.
+    A run that has begun keeps the engine that it began with. Where a new run is left to Keras that was not asked for
+    by name, or "compiled" was asked for and Keras had begun, one warning says why.
 
     Args:
         asked: The argument `engine`.
@@ -32,16 +33,18 @@ def choose_engine(asked: str, directory: Path, reason_against: Callable[[], str 
     Raises:
         ValueError: If `asked` is no engine, or the directory's manifest is damaged.
     """
-    if check_engine(asked) == DEFAULT_ENGINE:
+    if check_engine(asked) == KERAS_ENGINE:
         return asked
     begun = engine_of(directory)
-    reason = reason_against() if begun not in ENGINES else None
-    if begun == DEFAULT_ENGINE:
+    if asked == DEFAULT_ENGINE and begun in CHOSEN_ENGINES:
+        return begun
+    reason = reason_against() if begun not in CHOSEN_ENGINES else None
+    if begun == KERAS_ENGINE:
         reason = f"the run in '{directory}' was begun with it"
     if reason is None:
         return COMPILED_ENGINE
     warnings.warn(f"Keras trains: {reason}", stacklevel=stacklevel)
-    return DEFAULT_ENGINE
+    return KERAS_ENGINE
 
 
 def reason_against_stages(source: NetworkSource, stages: Iterable[Stage], one_hot: bool) -> str | None:

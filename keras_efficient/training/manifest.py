@@ -12,7 +12,7 @@ import numpy as np
 from keras_efficient.files import damaged, json_value, read_json, remove_temporary, write_json
 from keras_efficient.folders import is_unused, locked
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.engines import DEFAULT_ENGINE
+from keras_efficient.training.engines import KERAS_ENGINE
 from keras_efficient.training.measures import ACCURACY, Measures
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.progress import PROGRESS
@@ -32,7 +32,7 @@ def make_manifest(
     stages: Sequence[Stage],
     measures: Measures,
     seed: int,
-    engine: str = DEFAULT_ENGINE,
+    engine: str = KERAS_ENGINE,
 ) -> dict:
     """Everything that decides the result of a run."""
     return {
@@ -141,7 +141,7 @@ def _read_manifest(directory):
     found = read_json(path, advice)
     if not isinstance(found, dict):
         raise damaged(path, "it holds no settings", advice)
-    defaults = {"engine": DEFAULT_ENGINE, "precision": "float32", **describe_measures(Measures())}
+    defaults = {"engine": KERAS_ENGINE, "precision": "float32", **describe_measures(Measures())}
     found = {**defaults, **found}
     if isinstance(found.get("stages"), list):
         settings = Stage.describe_defaults()

@@ -17,7 +17,7 @@ from keras_efficient.layers.arguments import whole_number
 from keras_efficient.training.data import TrainingData, count
 from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engine_choice import choose_engine
-from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
+from keras_efficient.training.engines import DEFAULT_ENGINE, KERAS_ENGINE, check_engine
 from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.executors.trials import StageWork, remote_trials, shared
 from keras_efficient.training.halving import Goal, climb
@@ -47,7 +47,7 @@ class Run:
     seed: int
     labels: Labels = None
     save_seconds: float = SAVE_SECONDS
-    engine: str = DEFAULT_ENGINE
+    engine: str = KERAS_ENGINE
     # Tells the runs apart that a worker has seen.
     token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
@@ -61,7 +61,7 @@ class Run:
         rule: Rule | None,
         seed: int,
         save_seconds: float = SAVE_SECONDS,
-        engine: str = "keras",
+        engine: str = DEFAULT_ENGINE,
         metrics: Any = None,
         objective: Any = None,
     ) -> Self:

@@ -1,8 +1,10 @@
 """The compiled engine computes what Keras computes, bit for bit the same every time, or leaves it to Keras."""
 
 import concurrent.futures
+import contextlib
 import json
 import shutil
+import warnings
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from samples import STUDY, result_without_clocks
 
 import keras_efficient as ke
+from keras_efficient.training.driver import train_until
 from keras_efficient.training.engine_choice import reason_against_stages
 from keras_efficient.training.engines import EngineError, make_engine
 from keras_efficient.training.engines.compiled import CompiledEngine, library
@@ -26,6 +29,25 @@ _MODES = ("float", "learn_scales", "freeze_scales")
 
 def _layer(class_name, **config):
     return {"class_name": class_name, "config": config}
+
+
+def _norm(**config):
+    norm = keras.saving.serialize_keras_object(keras.layers.BatchNormalization(**config))
+    return {"batch_norm": norm, "frozen_statistics": True}
+
+
+def _signals():
+    softmax = keras.layers.Activation("softmax")
+    layers = [
+        ke.InputQ(),
+        ke.Conv1DQ(5, 4, padding="causal", activation="relu", per_channel=True),
+        keras.layers.MaxPooling1D(3, 2, padding="same"),
+        ke.DepthwiseConv1DQ(3, strides=2, padding="same"),
+        ke.Conv1DQ(6, 3, padding=(2, 0), activation_bits=6),
+        keras.layers.Flatten(),
+        ke.DenseQ(4, activation_bits=8),
+    ]
+    return keras.Sequential([keras.Input((23, 3)), *layers, softmax])
 
 
 _HEAD = ["S", 4, 4, 8, 8]
@@ -71,6 +93,26 @@ _NETWORKS = {
         ],
         (12, 11, 2),
     ),
+    "a scale a filter": (
+        [
+            _layer("ConvQ", filters=5, kernel_size=3, per_channel=True, activation="relu", padding=[[1, 0], [2, 1]]),
+            _layer("DepthwiseConvQ", kernel_size=2, depth_multiplier=2, per_channel=True, kernel_bits=2),
+            _layer("Flatten"),
+            _layer("DenseQ", units=4, per_channel=True, activation_bits=8),
+        ],
+        (6, 7, 2),
+    ),
+    "folded": (
+        [
+            _layer("ConvQ", filters=6, kernel_size=3, activation="relu", per_channel=True, **_norm()),
+            _layer("DepthwiseConvQ", kernel_size=2, depth_multiplier=2, use_bias=False, **_norm(scale=False)),
+            _layer("Flatten"),
+            _layer("DenseQ", units=9, activation="relu", **_norm(center=False, epsilon=0.01)),
+            _HEAD,
+        ],
+        (6, 6, 1),
+    ),
+    "signals": (_signals, (23, 3)),
     "unsigned logits": (
         [["C", 4, 3, 4, 8, 4], _layer("Flatten"), _layer("DenseQ", units=4, signed_output=False)],
         (6, 6, 1),
@@ -87,16 +129,20 @@ def _data(shape, samples=53, classes=4, seed=0):
 def _model(config, shape, mode, seed=0):
     """A network in `mode` with biases, and with scales that let some codes of every quantizer saturate."""
     keras.utils.set_random_seed(seed)
-    model = ke.build_network(config, shape)
+    model = config() if callable(config) else ke.build_network(config, shape)
     random = np.random.default_rng(seed)
     for layer in ke.quantization.quantized_layers(model):
         for quantizer in layer.quantizers:
             if quantizer.weight is not None and len(quantizer.weight.shape) == 1:
                 quantizer.weight.assign(random.normal(0.05, 0.1, quantizer.weight.shape))
+        norm = getattr(layer, "batch_norm", None)
+        for variable in () if norm is None else norm.variables:
+            factor = variable.name in ("gamma", "moving_variance")
+            variable.assign(random.uniform(*((0.5, 1.5) if factor else (-0.2, 0.2)), variable.shape))
     ke.set_mode(model, "learn_scales")
     ke.calibrate(model, model, _data(shape, 200, seed=1)[0])
     for scale in ke.quantization.scale_variables(model):
-        scale.assign(scale - random.uniform(0.0, 1.2))
+        scale.assign(scale - random.uniform(0.0, 1.2, scale.shape))
     ke.set_mode(model, mode)
     return model
 
@@ -128,7 +174,7 @@ def _check_gradients(engine, expected, order):
     _, gradients = engine.gradients(order)
     found = {v.path: g for v, g in zip(engine.weights.variables, gradients, strict=True)}
     # A scale's gradient is a sum of many terms of both signs: what counts is the size of such sums.
-    scales = max((np.abs(g) for path, g in expected.items() if path.endswith("scale")), default=0)
+    scales = max((np.abs(g).max() for path, g in expected.items() if path.endswith("scale")), default=0)
     assert expected
     for path, gradient in expected.items():
         size = scales if path.endswith("scale") else np.abs(gradient).max()
@@ -155,12 +201,25 @@ def test_logits_are_those_of_keras(name, mode):
     config, shape = _NETWORKS[name]
     data = _data(shape, 70)
     model = _model(config, shape, mode)
-    expected = keras.Model(model.input, model.layers[-2].output).predict(data[0], verbose=0)
+    expected = keras.Model(model.inputs, model.layers[-2].output).predict(data[0], verbose=0)
     found = _engine(model, data).logits()
     if mode == "float":
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
     else:
         np.testing.assert_array_equal(found, expected)
+
+
+def test_a_model_of_ones_own_is_taken_once_it_is_quantized():
+    layers = keras.layers
+    convolution = [layers.Conv2D(5, 3, use_bias=False), layers.BatchNormalization(), layers.ReLU()]
+    dense = [layers.Flatten(), layers.Dropout(0.1), layers.Dense(4, activation="softmax")]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *convolution, layers.MaxPooling2D(), *dense])
+    x, y = data = _data((8, 8, 1))
+    model = ke.quantize_model(model, x=x)
+    engine = _engine(model, data)
+    expected = keras.Model(model.inputs, model.layers[-2].output).predict(x, verbose=0)
+    np.testing.assert_array_equal(engine.logits(), expected)
+    assert engine.train_epoch(np.arange(len(x))) > engine.train_epoch(np.arange(len(x)))
 
 
 @on_tensorflow
@@ -349,6 +408,13 @@ def test_an_interrupted_run_continues(run, digits, tmp_path):
     assert result_without_clocks(copy) == result_without_clocks(run[1])
 
 
+@contextlib.contextmanager
+def _in_silence():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Keras trains")
+        yield
+
+
 def test_a_run_is_continued_by_the_engine_that_began_it(run, digits, tmp_path):
     with pytest.raises(ValueError, match="engine is 'compiled' there and 'keras' here"):
         _train(run[1], digits, engine="keras")
@@ -356,9 +422,23 @@ def test_a_run_is_continued_by_the_engine_that_began_it(run, digits, tmp_path):
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest.pop("engine") == "keras"
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))  # as before there were engines to choose from
-    _train(tmp_path, digits, engine="keras")
+    with _in_silence():
+        _train(tmp_path, digits, engine="auto")
     with pytest.warns(UserWarning, match="Keras trains: the run in '.*' was begun with it"):
         _train(tmp_path, digits)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_auto_goes_on_with_a_trial_where_it_was(run, digits, tmp_path, engine):
+    directory = run[1] if engine == "compiled" else tmp_path / "whole"
+    if engine == "keras":
+        _train(directory, digits, engine=engine)
+    stages = [ke.Stage(mode, 2, 2, batch_size=64) for mode in ("float", "learn_scales")]
+    paused = train_until(1, _DIGITS, digits, stages, tmp_path / "parts", seed=3, engine=engine)
+    assert [trial.status for trial in paused] == ["paused"] * 2
+    with _in_silence():
+        ke.train_network(_DIGITS, digits, stages, tmp_path / "parts", seed=3, verbose=False)
+    assert result_without_clocks(tmp_path / "parts") == result_without_clocks(directory)
 
 
 def test_a_run_that_cannot_go_on_with_its_engine_says_so(run, digits, tmp_path, monkeypatch):
@@ -415,16 +495,17 @@ def test_callbacks_of_epochs_are_called(digits, tmp_path):
 # --- What Keras does instead --------------------------------------------------------------------------------------
 
 
-def _of_the_engine(warnings):
-    return [warning for warning in warnings if "Keras trains" in str(warning.message)]
+def _of_the_engine(said):
+    return [warning for warning in said if "Keras trains" in str(warning.message)]
 
 
-def test_without_a_compiler_keras_trains(digits, tmp_path, monkeypatch):
+@pytest.mark.parametrize("engine", ["auto", "compiled"])
+def test_without_a_compiler_keras_trains(digits, tmp_path, monkeypatch, engine):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.warns(
         UserWarning, match=r"^Keras trains: no C compiler is installed \(looked for cc, gcc, clang"
     ) as said:
-        _train(tmp_path / "ours", digits)
+        _train(tmp_path / "ours", digits, engine)
     assert len(_of_the_engine(said)) == 1
     _train(tmp_path / "theirs", digits, engine="keras")
     ours, theirs = (result_without_clocks(tmp_path / name) for name in ("ours", "theirs"))
@@ -485,6 +566,9 @@ _UNSUPPORTED = {
     ),
     "layer 'conv_q_1' with a regularizer": (
         _network(_layer("ConvQ", filters=2, kernel_size=2, kernel_regularizer="l2")), {},
+    ),
+    "layer 'conv_q_1' with a batch normalization that takes its statistics from each batch": (
+        _network(_layer("ConvQ", filters=2, kernel_size=2, **{**_norm(), "frozen_statistics": False})), {},
     ),
     "layer 'conv_q_1' with groups of filters": (
         _network(_layer("ConvQ", filters=2, kernel_size=2, groups=2), shape=(6, 6, 2)), {},

@@ -339,7 +339,7 @@ def test_wrong_arguments_touch_nothing(changes, message, data, tmp_path):
 def test_a_search_decides_its_engine_once(data, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.warns(UserWarning, match="^Keras trains: no C compiler is installed"):
-        prepared = Search.prepare(data, 500, tmp_path, _SPACE, 1, (1, 1), None, None, 0, "compiled")
+        prepared = Search.prepare(data, 500, tmp_path, _SPACE, 1, (1, 1), None, None, 0, "auto")
     assert prepared.engine == prepared.manifest()["engine"] == "keras"
 
 

@@ -40,6 +40,11 @@ class WindowLayer(KernelLayer):
         self.dilation_rate = integer_pair(dilation_rate, "dilation_rate")
         check_dilation(self.dilation_rate, self.strides)
 
+    @property
+    def window(self) -> Slide:
+        """As the price and the integers read it."""
+        return Slide(self.kernel_size, self.strides, self.padding, self.dilation_rate)
+
     def padded(self, x: Tensor) -> tuple[Tensor, str]:
         """The input with the zeros that the layer was given, and the padding that is left for the operation."""
         return (x, self.padding) if isinstance(self.padding, str) else (pad_places(x, self.padding), "valid")
@@ -53,15 +58,14 @@ class WindowLayer(KernelLayer):
 
     def smallest_input(self, channels: int) -> Shape:
         """The shape, without the batch, of a map that holds one window."""
-        return (*Slide(self.kernel_size, self.strides, self.padding, self.dilation_rate).extents, channels)
+        return (*self.window.extents, channels)
 
     def output_channels(self, input_channels: int) -> int:
         """The channels of the output map."""
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        extents = Slide(self.kernel_size, self.strides, self.padding, self.dilation_rate).extents
-        sizes = window_sizes(input_shape, extents, self.strides, self.padding, self.name)
+        sizes = window_sizes(input_shape, self.window.extents, self.strides, self.padding, self.name)
         return (input_shape[0], *sizes, self.output_channels(image_channels(input_shape, self.name)))
 
     def get_config(self) -> Config:

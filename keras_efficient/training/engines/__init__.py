@@ -16,8 +16,9 @@ from keras_efficient.training.engines.engine import (
     Weights,
 )
 
-DEFAULT_ENGINE, COMPILED_ENGINE = "keras", "compiled"
-ENGINES = (DEFAULT_ENGINE, COMPILED_ENGINE)
+DEFAULT_ENGINE, COMPILED_ENGINE, KERAS_ENGINE = "auto", "compiled", "keras"
+# What a run computes with: what "auto" comes to.
+CHOSEN_ENGINES = (COMPILED_ENGINE, KERAS_ENGINE)
 
 
 class EngineError(ValueError):
@@ -25,8 +26,8 @@ class EngineError(ValueError):
 
 
 def check_engine(engine: str) -> str:
-    """Raise a ValueError unless `engine` is the name of one."""
-    return one_of(ENGINES, engine, "engine")
+    """Raise a ValueError unless `engine` is "auto" or the name of one."""
+    return one_of((DEFAULT_ENGINE, *CHOSEN_ENGINES), engine, "engine")
 
 
 def make_engine(
@@ -36,10 +37,10 @@ def make_engine(
     arrays: Arrays,
     batch_size: int,
     callbacks: Sequence[keras.callbacks.Callback],
-    engine: str = DEFAULT_ENGINE,
+    engine: str = KERAS_ENGINE,
     weights: Weights = NO_WEIGHTS,
 ) -> Engine:
-    """The engine that was asked for; of Keras's the fastest that can do the job.
+    """The engine that was chosen; of Keras's the fastest that can do the job.
 
     On TensorFlow a whole epoch is one graph call. A model with its own `train_step`, callbacks
     that look at batches, and the other backends go through `model.fit`.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keras_efficient.files import read_json, remove_temporary, write_json
 from keras_efficient.folders import tidy_up
+from keras_efficient.training.engines import DEFAULT_ENGINE
 from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.manifest import check_directory, opened
 from keras_efficient.training.progress import make_progress
@@ -31,7 +32,7 @@ def search_networks(
     executor: Executor | None = None,
     seed: int = 0,
     verbose: bool | str = "auto",
-    engine: str = "keras",
+    engine: str = DEFAULT_ENGINE,
     limits: NetworkLimits | None = None,
 ) -> SearchResult:
     """Find networks that are accurate for their bytes.

@@ -15,7 +15,7 @@ from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.storage import estimate_storage
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engine_choice import choose_engine
-from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine, reason_against_library
+from keras_efficient.training.engines import KERAS_ENGINE, check_engine, reason_against_library
 from keras_efficient.training.manifest import package_versions
 from keras_efficient.training.search.candidates import candidates, draw, log_uniform_weights
 from keras_efficient.training.search.pricing import PricedSpace, price_space
@@ -66,7 +66,7 @@ class Search:
     stages: tuple[Stage, Stage]
     references: Mapping[str, Sequence]
     seed: int
-    engine: str = DEFAULT_ENGINE
+    engine: str = KERAS_ENGINE
     limits: NetworkLimits | None = None
 
     @classmethod

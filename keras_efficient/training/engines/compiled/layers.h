@@ -1,10 +1,10 @@
 /* All layers without products: quantizers, pooling, padding, dropout. */
 
 /* 2^round(log2 scale) */
-static float grid_scale(const Grid *grid, const float *parameters) {
+static float grid_scale(const Grid *grid, int channel, const float *parameters) {
     if (grid->scale < 0)
         return 1.0f;
-    float exponent = rintf(parameters[grid->scale]);
+    float exponent = rintf(parameters[grid->scale + channel]);
     return isfinite(exponent) ? ldexpf(1.0f, (int)fminf(fmaxf(exponent, -126.0f), 127.0f)) : NAN;
 }
 
@@ -14,35 +14,89 @@ INLINE float round_number(float x, int rounding) {
 
 INLINE float clip(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 
-/* The parameters as the layers use them. */
-static void quantize_weights(const Network *network, const float *parameters, float *weights) {
+INLINE float part_of(const float *parameters, int place, int channel, float otherwise) {
+    return place < 0 ? otherwise : parameters[place + channel];
+}
+
+/* 1 / standard deviation */
+INLINE float inverse_deviation(const Fold *fold, int c, const float *parameters) {
+    return 1.0f / sqrtf(parameters[fold->variance + c] + fold->epsilon);
+}
+
+INLINE float centered_bias(const Fold *fold, int c, const float *parameters) {
+    return part_of(parameters, fold->bias, c, 0.0f) - parameters[fold->mean + c];
+}
+
+/* The parameters, with normalizations folded into their kernels and biases. */
+static void fold_weights(const Network *network, const float *parameters, float *weights) {
     memcpy(weights, parameters, network->parameters * sizeof(float));
-    for (int g = 0; g < network->grids; g++) {
-        const Grid *grid = &network->grid[g];
-        float step = grid_scale(grid, parameters) / grid->resolution, inverse = 1.0f / step;
-        for (int i = grid->first; i < grid->first + grid->count; i++) {
-            float code = round_number(parameters[i] * inverse, grid->rounding);
-            weights[i] = clip(code, grid->low, grid->high) * step;
+    for (int f = 0; f < network->folds; f++) {
+        const Fold *fold = &network->fold[f];
+        for (int c = 0; c < fold->channels; c++) {
+            float gain = part_of(parameters, fold->gamma, c, 1.0f) * inverse_deviation(fold, c, parameters);
+            for (int i = fold->kernel + c; i < fold->kernel + fold->count; i += fold->channels)
+                weights[i] = parameters[i] * gain;
+            weights[fold->folded_bias + c] =
+                centered_bias(fold, c, parameters) * gain + part_of(parameters, fold->beta, c, 0.0f);
         }
     }
 }
 
-/* From gradients of quantized weights and of steps to gradients of weights and of log2 scales. */
-static void pass_gradients_through(const Network *network, const float *parameters, float *gradients) {
+/* The parameters as the layers use them. */
+static void quantize_weights(const Network *network, const float *parameters, float *weights) {
+    fold_weights(network, parameters, weights);
     for (int g = 0; g < network->grids; g++) {
         const Grid *grid = &network->grid[g];
-        float scale = grid_scale(grid, parameters), inverse = grid->resolution / scale;
-        double sum = 0;
-        for (int i = grid->first; i < grid->first + grid->count; i++) {
-            float scaled = parameters[i] * inverse, rounded = round_number(scaled, grid->rounding);
-            float code = clip(rounded, grid->low, grid->high);
-            int inside = rounded == code;
-            sum += (double)gradients[i] * (inside ? rounded - scaled : code);
-            gradients[i] = inside ? gradients[i] : 0.0f;
+        for (int c = 0; c < grid->channels; c++) {
+            float step = grid_scale(grid, c, parameters) / grid->resolution, inverse = 1.0f / step;
+            for (int i = grid->first + c; i < grid->first + grid->count; i += grid->channels) {
+                float code = round_number(weights[i] * inverse, grid->rounding);
+                weights[i] = clip(code, grid->low, grid->high) * step;
+            }
         }
-        if (grid->scale >= 0)
-            gradients[grid->scale] =
-                (float)((gradients[grid->scale] + sum) / grid->resolution * 0.69314718055994531 * scale);
+    }
+}
+
+/* From gradients of quantized weights and of steps to gradients of folded weights and of log2 scales. */
+static void pass_through_grids(const Network *network, const float *folded, float *gradients) {
+    for (int g = 0; g < network->grids; g++) {
+        const Grid *grid = &network->grid[g];
+        for (int c = 0; c < grid->channels; c++) {
+            float scale = grid_scale(grid, c, folded), inverse = grid->resolution / scale;
+            double sum = 0;
+            for (int i = grid->first + c; i < grid->first + grid->count; i += grid->channels) {
+                float scaled = folded[i] * inverse, rounded = round_number(scaled, grid->rounding);
+                float code = clip(rounded, grid->low, grid->high);
+                int inside = rounded == code;
+                sum += (double)gradients[i] * (inside ? rounded - scaled : code);
+                gradients[i] = inside ? gradients[i] : 0.0f;
+            }
+            if (grid->scale >= 0) {
+                float *gradient = &gradients[grid->scale + c];
+                *gradient = (float)((*gradient + sum) / grid->resolution * 0.69314718055994531 * scale);
+            }
+        }
+    }
+}
+
+/* From gradients of folded weights to those of kernel, bias, gamma and beta. */
+static void pass_through_folds(const Network *network, const float *parameters, float *gradients) {
+    for (int f = 0; f < network->folds; f++) {
+        const Fold *fold = &network->fold[f];
+        for (int c = 0; c < fold->channels; c++) {
+            float inverse = inverse_deviation(fold, c, parameters);
+            float gain = part_of(parameters, fold->gamma, c, 1.0f) * inverse, bias = gradients[fold->folded_bias + c];
+            double sum = (double)bias * centered_bias(fold, c, parameters);
+            for (int i = fold->kernel + c; i < fold->kernel + fold->count; i += fold->channels) {
+                sum += (double)gradients[i] * parameters[i];
+                gradients[i] *= gain;
+            }
+            gradients[fold->folded_bias + c] = bias * gain;
+            if (fold->gamma >= 0)
+                gradients[fold->gamma + c] = (float)(sum * inverse);
+            if (fold->beta >= 0)
+                gradients[fold->beta + c] = bias;
+        }
     }
 }
 
@@ -57,7 +111,7 @@ INLINE void quantize_loop(int cells, const Vec *x, float lowest, const Grid *gri
 
 /* y = quantize(activation(x)); `lowest` is 0 for relu, else -infinity */
 static void activate(int cells, const Vec *x, float lowest, const Grid *grid, const float *weights, Vec *y) {
-    const float step = grid ? grid_scale(grid, weights) / grid->resolution : 1.0f;
+    const float step = grid ? grid_scale(grid, 0, weights) / grid->resolution : 1.0f;
     if (!grid)
         for (int i = 0; i < cells; i++)
             y[i] = choose(x[i] < lowest, splat(lowest), x[i]);
@@ -86,7 +140,7 @@ INLINE Vec quantize_loop_backward(int cells, const Vec *x, float lowest, const G
 /* The gradient of y becomes that of x, in place. Returns the gradient of the step. */
 static Vec activate_backward(int cells, const Vec *x, float lowest, const Grid *grid, const float *weights,
                              Vec *gradient) {
-    const float step = grid ? grid_scale(grid, weights) / grid->resolution : 1.0f;
+    const float step = grid ? grid_scale(grid, 0, weights) / grid->resolution : 1.0f;
     if (grid && grid->rounding == NEAREST)
         return quantize_loop_backward(cells, x, lowest, grid, NEAREST, step, gradient);
     if (grid && grid->rounding == FLOOR)

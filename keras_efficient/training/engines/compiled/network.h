@@ -31,8 +31,16 @@ enum { NEAREST, FLOOR, MID_RISE };
 /* The codes of a quantizer. Of a weight: `first` and `count` are its place among the parameters. */
 typedef struct {
     int32_t rounding, first, count, scale; /* scale: place of the log2 scale, -1 for a scale of 1 */
+    int32_t channels;                      /* how many scales; consecutive weights have one after the other */
     float low, high, resolution;
 } Grid;
+
+/* A normalization folded into a kernel of `count` weights: places among the parameters, -1 for none. */
+typedef struct {
+    int32_t kernel, count, channels, bias, folded_bias; /* folded_bias: where the layers find theirs */
+    int32_t gamma, beta, mean, variance;
+    float epsilon;
+} Fold;
 
 typedef struct {
     int32_t kind, input, output, skip; /* tensors; skip: the second input of a sum */
@@ -46,9 +54,10 @@ typedef struct {
 } Operation;
 
 typedef struct {
-    int32_t operations, grids, tensors, parameters;
+    int32_t operations, grids, folds, tensors, parameters;
     const Operation *operation;
     const Grid *grid;
+    const Fold *fold;
     const int32_t *cells;    /* of each tensor; 0 is the input, the last one the logits */
     const int32_t *gradient; /* the buffer of each tensor's gradient, -1 for none; often shared */
 } Network;

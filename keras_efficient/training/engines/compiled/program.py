@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from keras_efficient import layers
-from keras_efficient.kinds.windows import window_output_size
+from keras_efficient.kinds.measures import as_image
+from keras_efficient.kinds.windows import Slide
 from keras_efficient.ops.quantize import code_range
 from keras_efficient.reading.read import read_model
 from keras_efficient.training.engines.compiled import structures as c
@@ -42,13 +43,14 @@ class Program:
     def __init__(self, model: keras.Model):
         self.operations: list[c.Operation] = []
         self.grids: list[c.Grid] = []
+        self.folds: list[c.Fold] = []
         self.dropouts: list[tuple[keras.layers.Dropout, int]] = []
         self.cells: list[int] = []
         self.gradients: list[int] = []
         self.places: dict[int, tuple[keras.Variable, int]] = {}
         self.size = 0
         shape = tuple(model.input_shape[1:])
-        self.shape = shape if len(shape) == 3 else (1, 1, *shape)
+        self.shape = as_image(shape)
         self.tensor = self._add_tensor(self.shape, _NONE)
         for layer in chain_layers(model):
             for variable in layer.weights:
@@ -66,17 +68,18 @@ class Program:
         arrays: dict[str, ctypes.Array] = {
             "operation": (c.Operation * len(self.operations))(*self.operations),
             "grid": (c.Grid * max(len(self.grids), 1))(*self.grids),
+            "fold": (c.Fold * max(len(self.folds), 1))(*self.folds),
             "cells": (ctypes.c_int32 * len(self.cells))(*self.cells),
             "gradient": (ctypes.c_int32 * len(self.cells))(*self.gradients),
         }
-        network = c.Network(len(self.operations), len(self.grids), len(self.cells), self.size)
+        network = c.Network(len(self.operations), len(self.grids), len(self.folds), len(self.cells), self.size)
         for name, array in arrays.items():
             setattr(network, name, ctypes.addressof(array))
         network.arrays = arrays
         return network
 
     def _place_of(self, variable):
-        return self.places[id(variable)][1]
+        return _NONE if variable is None else self.places[id(variable)][1]
 
     def _add_tensor(self, shape, gradient=None):
         """A new tensor; its gradient is its own unless one to share is given."""
@@ -95,17 +98,25 @@ class Program:
         self.tensor, self.shape = output, tuple(out_shape)
         return operation
 
-    def _add_grid(self, bits, signed, scale, floor=False, first=0, count=0):
+    def _add_grid(self, bits, signed, scale, floor=False, first=0, count=0, channels=1):
         low, high = code_range(bits, signed)
         rounding = c.FLOOR if floor else c.MID_RISE if signed and bits <= 2 else c.NEAREST
         resolution = 2 ** (bits - 1) if signed else 2**bits
-        self.grids.append(c.Grid(rounding, first, count, scale, low, high, resolution))
+        self.grids.append(c.Grid(rounding, first, count, scale, channels, low, high, resolution))
         return len(self.grids) - 1
 
     def _add_weight_grid(self, layer, quantizer):
         if layer.current_mode.quantized:
-            first, count = self._place_of(quantizer.weight), int(np.prod(quantizer.weight.shape))
-            self._add_grid(quantizer.bits, quantizer.signed, self._place_of(quantizer.scale), first=first, count=count)
+            first, scale = map(self._place_of, (quantizer.weight, quantizer.scale))
+            count, channels = (int(np.prod(variable.shape)) for variable in (quantizer.weight, quantizer.scale))
+            self._add_grid(quantizer.bits, quantizer.signed, scale, first=first, count=count, channels=channels)
+
+    def _add_fold(self, layer, norm):
+        """A normalization with the statistics that it has; the bias after it stands where the layer rounds it."""
+        weights = (layer.bias, layer.bias_quantizer.weight, norm.gamma, norm.beta, norm.moving_mean)
+        places = map(self._place_of, (*weights, norm.moving_variance))
+        count, channels = (int(np.prod(variable.shape)) for variable in (layer.kernel, norm.moving_mean))
+        self.folds.append(c.Fold(self._place_of(layer.kernel), count, channels, *places, norm.epsilon))
 
     def _activation(self, layer, quantizer=None, relu=False):
         """Relu and output quantizer, where there is any of them."""
@@ -125,14 +136,10 @@ class Program:
 
     def _window(self, window, strides, padding):
         """Fields of a sliding window, and the rows and columns of its output."""
-        sizes, before, after = [], [], []
-        for size, extent, stride in zip(self.shape, window, strides, strict=False):
-            sizes.append(window_output_size(size, extent, stride, padding))
-            total = max((sizes[-1] - 1) * stride + extent - size, 0) if padding == "same" else 0
-            before.append(total // 2)
-            after.append(total - total // 2)
+        slide = Slide(window, strides, padding)
+        (top, bottom), (left, right) = slide.border(self.shape)
         names = ("window_rows", "window_columns", "row_stride", "column_stride", "top", "left")
-        return dict(zip(names, (*window, *strides, *before), strict=True)), sizes, after
+        return dict(zip(names, (*window, *strides, top, left), strict=True)), slide.places(self.shape), (bottom, right)
 
     def pool(self, kind: int, window: tuple[int, int], strides: tuple[int, int], padding: str) -> None:
         fields, sizes, _ = self._window(window, strides, padding)
@@ -156,7 +163,7 @@ class Program:
             (*sizes, outputs),
             groups=self.shape[2] if depthwise else 1,
             kernel=self._place_of(kernel),
-            bias=_NONE if bias is None else self._place_of(bias),
+            bias=self._place_of(bias),
             **fields,
         )
 
@@ -173,7 +180,10 @@ class Program:
         """A layer with one kernel: products, activation, quantizers."""
         for quantizer in layer.quantizers[:-1]:
             self._add_weight_grid(layer, quantizer)
-        self.convolve(layer.kernel, layer.bias, **window)
+        if layer.batch_norm is not None:
+            self._add_fold(layer, layer.batch_norm)
+        bias = None if layer.bias_quantizer is None else layer.bias_quantizer.weight
+        self.convolve(layer.kernel, bias, **window)
         self._activation(layer, layer.activation_quantizer, relu=layer.activation is keras.activations.relu)
 
     def residual(self, layer: keras.layers.Layer) -> None:
@@ -204,10 +214,14 @@ class Program:
         self.shape = (1, 1, int(np.prod(self.shape)))
 
     def window_layer(self, layer: keras.layers.Layer) -> None:
-        depthwise = isinstance(layer, layers.DepthwiseConvQ)
-        outputs = self.shape[2] * layer.depth_multiplier if depthwise else layer.filters
-        window = {"window": layer.kernel_size, "strides": layer.strides, "padding": layer.padding}
-        self.kernel_layer(layer, **window, outputs=outputs, depthwise=depthwise)
+        depthwise = isinstance(layer, layers.DepthwiseConvQ | layers.DepthwiseConv1DQ)
+        slide = layer.window
+        window = {"window": slide.sizes, "strides": slide.strides, "padding": slide.padding}
+        self.kernel_layer(layer, **window, outputs=layer.output_channels(self.shape[2]), depthwise=depthwise)
+
+    def maximum(self, layer: keras.layers.Layer) -> None:
+        window, strides = ((1,) * (2 - len(pair)) + pair for pair in (layer.pool_size, layer.strides))
+        self.pool(c.MAXIMUM, window, strides, layer.padding)
 
 
 # The layers that step.c computes, and how each becomes operations.
@@ -217,13 +231,15 @@ READERS = {
     keras.layers.Activation: lambda program, layer: program._activation(
         layer, relu=layer.activation is keras.activations.relu
     ),
-    keras.layers.MaxPooling2D: lambda program, layer: program.pool(
-        c.MAXIMUM, layer.pool_size, layer.strides, layer.padding
-    ),
+    keras.layers.MaxPooling1D: Program.maximum,
+    keras.layers.MaxPooling2D: Program.maximum,
     layers.AveragePoolingQ: Program.average,
     layers.ActivationQ: lambda program, layer: program._activation(layer, layer.activation_quantizer),
+    layers.InputQ: lambda program, layer: program._activation(layer, layer.activation_quantizer),
     layers.DenseQ: lambda program, layer: program.kernel_layer(layer, outputs=layer.units),
     layers.ConvQ: Program.window_layer,
+    layers.Conv1DQ: Program.window_layer,
     layers.DepthwiseConvQ: Program.window_layer,
+    layers.DepthwiseConv1DQ: Program.window_layer,
     layers.ResidualQ: Program.residual,
 }

@@ -164,7 +164,9 @@ static double batch_gradient(Job *job, Tile *tile, const float *parameters, floa
             gradients[i] += part[i];
         loss += job->chunk_loss[chunk];
     }
-    pass_gradients_through(network, parameters, gradients);
+    fold_weights(network, parameters, job->weights);
+    pass_through_grids(network, job->weights, gradients);
+    pass_through_folds(network, parameters, gradients);
     return loss;
 }
 
@@ -321,7 +323,7 @@ int ke_predict(const Network *network, const float *images, int64_t samples, flo
 }
 
 /* The sizes of the structs, so that Python can check its own. */
-void ke_sizes(int32_t sizes[5]) {
-    int32_t found[] = {sizeof(Grid), sizeof(Operation), sizeof(Network), sizeof(Segment), sizeof(Adam)};
+void ke_sizes(int32_t sizes[6]) {
+    int32_t found[] = {sizeof(Grid), sizeof(Fold), sizeof(Operation), sizeof(Network), sizeof(Segment), sizeof(Adam)};
     memcpy(sizes, found, sizeof(found));
 }

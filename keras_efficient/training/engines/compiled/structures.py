@@ -12,8 +12,15 @@ def _fields(kind, names):
 
 class Grid(ctypes.Structure):
     _fields_ = [
-        *_fields(ctypes.c_int32, "rounding first count scale"),
+        *_fields(ctypes.c_int32, "rounding first count scale channels"),
         *_fields(ctypes.c_float, "low high resolution"),
+    ]
+
+
+class Fold(ctypes.Structure):
+    _fields_ = [
+        *_fields(ctypes.c_int32, "kernel count channels bias folded_bias gamma beta mean variance"),
+        ("epsilon", ctypes.c_float),
     ]
 
 
@@ -30,8 +37,8 @@ class Operation(ctypes.Structure):
 
 class Network(ctypes.Structure):
     _fields_ = [
-        *_fields(ctypes.c_int32, "operations grids tensors parameters"),
-        *_fields(ctypes.c_void_p, "operation grid cells gradient"),
+        *_fields(ctypes.c_int32, "operations grids folds tensors parameters"),
+        *_fields(ctypes.c_void_p, "operation grid fold cells gradient"),
     ]
 
 
@@ -49,4 +56,4 @@ class Adam(ctypes.Structure):
 
 
 # In the order of `ke_sizes`.
-STRUCTURES = (Grid, Operation, Network, Segment, Adam)
+STRUCTURES = (Grid, Fold, Operation, Network, Segment, Adam)

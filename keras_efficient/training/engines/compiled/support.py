@@ -1,6 +1,7 @@
 """What the compiled step can compute, and a reason for everything else."""
 
 import keras
+import numpy as np
 
 from keras_efficient import layers
 from keras_efficient.reading.read import is_connected
@@ -29,7 +30,7 @@ def check_model(model: keras.Model) -> None:
         raise NotSupportedError(f"a model of class {type(model).__name__}")
     layers = chain_layers(model)
     shape = model.input_shape[1:]
-    if len(shape) not in (1, 3) or None in shape:
+    if len(shape) not in (1, 2, 3) or None in shape:
         raise NotSupportedError(f"inputs of shape {shape}")
     for layer in layers:
         check_layer(layer)
@@ -55,13 +56,9 @@ def _unknown_settings(layer):
         yield "a regularizer"
     if any(variable.constraint for variable in layer.weights):
         yield "a constraint"
-    if getattr(layer, "per_channel", False):
-        yield "a scale a filter"
-    if getattr(layer, "batch_norm", None) is not None:
-        yield "a batch normalization"
-    if not isinstance(getattr(layer, "padding", ""), str):
-        yield "zeros around its input"
-    if max(getattr(layer, "dilation_rate", (1,))) > 1:
+    if getattr(layer, "batch_norm", None) is not None and not (layer.current_mode.quantized or layer.frozen_statistics):
+        yield "a batch normalization that takes its statistics from each batch"
+    if np.max(getattr(layer, "dilation_rate", 1)) > 1:
         yield "dilated windows"
     if getattr(layer, "groups", 1) > 1:
         yield "groups of filters"
