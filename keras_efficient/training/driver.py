@@ -59,7 +59,7 @@ def train_network(
         rule: How to choose among trials: `"score"` (see `selection_score`), `"val_loss"`,
             `"val_accuracy"`, or a function from a list of `TrialResult` to an index.
         seed: Decides all initial weights, shuffles and dropout.
-        verbose: Progress bars: True, False, or "auto" (where a terminal watches).
+        verbose: Progress bars: True, False, or "auto" (in a terminal or notebook).
         save_seconds: How much time passes between two saves of a running trial's state, at
             least; 0 saves after every epoch.
         engine: What computes the epochs: `"keras"`, or `"compiled"`, C code for networks of the
