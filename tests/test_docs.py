@@ -14,8 +14,8 @@ import keras_efficient as ke
 
 _ROOT = Path(__file__).parents[1]
 _DOCS = _ROOT / "docs"
-# tests/compat/test_tfmot_parity.py runs the page about tfmot, which need not be there.
-_PAGES = sorted(path.stem for path in _DOCS.glob("*.md") if path.stem != "from_tfmot")
+# tests/compat/test_tfmot_parity.py runs the page about tfmot, which need not be there; companions have a test below.
+_PAGES = sorted(path.stem for path in _DOCS.glob("*.md") if path.stem not in ("from_tfmot", "companions"))
 _IN_A_CLONE = ("make ", ".venv/")
 
 
@@ -41,6 +41,19 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch, command):
             assert program == "keras-efficient"
             code, _, errors = command(*arguments)
             assert code == 0, errors
+
+
+@pytest.mark.parametrize("number", range(1, len(_blocks("companions", "python"))))
+def test_companions_work(number, tmp_path, monkeypatch):
+    """Each block after the first one, where the package that it names is installed."""
+    first, block = (_blocks("companions", "python")[place] for place in (0, number))
+    for package in re.findall(r"# pip install (\w+)", block):
+        pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    variables = {}
+    exec(compile(first + block, f"companions.md, block {number + 1}", "exec"), variables)
+    if "study" in variables:
+        assert {"COMPLETE", "PRUNED"} == {trial.state.name for trial in variables["study"].trials}
 
 
 def test_the_tour_can_be_followed(tmp_path, command):

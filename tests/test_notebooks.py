@@ -57,5 +57,5 @@ def test_no_output_holds_a_path_of_the_machine(name):
 
 def test_the_readmes_name_every_notebook():
     listed = re.findall(r"\]\((\w+)\.ipynb\)", (_FOLDER / "README.md").read_text(encoding="utf-8"))
-    assert sorted(listed) == _TOURS and len(_TOURS) == 5
+    assert sorted(listed) == _TOURS and len(_TOURS) == 7
     assert "](notebooks/README.md)" in (_FOLDER.parent / "README.md").read_text(encoding="utf-8")

@@ -21,6 +21,7 @@ from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.typical_network import typical_inputs, typical_network
 from keras_efficient.export.verify import ToolFailedError, ToolMissingError
 from keras_efficient.export.verify.interface import one_after_another
+from keras_efficient.markup import notebook_table
 
 LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os")
 SIMULATED, COMPILED, NOT_COMPILED = "compiled and simulated", "compiled", "not compiled"
@@ -67,6 +68,13 @@ class FirmwareEstimate:
         return json.dumps(self.to_dict())
 
     def __str__(self) -> str:
+        rows = [f"{name:5} {number:>12} {unit}" for name, number, unit in self._rows()]
+        return "\n".join([f"{self.chip}, {self.optimize}: {self.how}", *rows, *filter(None, [self.note])])
+
+    def _repr_html_(self) -> str:
+        return notebook_table((self.chip, self.optimize, self.how), self._rows(), [self.note])
+
+    def _rows(self) -> list[tuple[str, str, str]]:
         stack = "96 allowed for the stack" if self.stack_bytes is None else f"{self.stack_bytes} of them stack"
         rows = [
             ("flash", self.flash_bytes, "bytes"),
@@ -74,8 +82,7 @@ class FirmwareEstimate:
             ("time", self.cycles, "cycles per input"),
             ("time", self.instructions, "instructions per input"),
         ]
-        known = [f"{name:5} {number:12,} {unit}" for name, number, unit in rows if number is not None]
-        return "\n".join([f"{self.chip}, {self.optimize}: {self.how}", *known, *filter(None, [self.note])])
+        return [(name, f"{number:,}", unit) for name, number, unit in rows if number is not None]
 
 
 def estimate_firmware(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_efficient.kinds.measures import LOGIT_BITS
+from keras_efficient.markup import notebook_table
 from keras_efficient.outside_files import read_json
 from keras_efficient.version import __version__
 
@@ -97,17 +98,21 @@ class FirmwareReport:
         return json.dumps({"generator": f"{MARK} {__version__}", **numbers}, indent=2) + "\n"
 
     def __str__(self) -> str:
+        return "\n".join(f"{name:7} {number:6} {what}" for name, number, what in self._rows())
+
+    def _repr_html_(self) -> str:
+        return notebook_table(("", self.prefix, ""), self._rows())
+
+    def _rows(self) -> list[tuple[str, int, str]]:
         unknown = self.stack_bytes is None
-        stack, how = (STACK_MARGIN, "allowed for, not measured") if unknown else (self.stack_bytes, "measured")
-        return "\n".join(
-            [
-                f"weights {self.weight_bytes:6} bytes, in {self.weights}",
-                f"arena   {self.arena_bytes:6} bytes, predicted {self.predicted_arena_bytes}",
-                f"statics {self.static_bytes:6} bytes",
-                f"stack   {stack:>6} bytes, {how}",
-                f"RAM     {self.ram_bytes:6} bytes in all",
-            ]
-        )
+        stack = STACK_MARGIN if self.stack_bytes is None else self.stack_bytes
+        return [
+            ("weights", self.weight_bytes, f"bytes, in {self.weights}"),
+            ("arena", self.arena_bytes, f"bytes, predicted {self.predicted_arena_bytes}"),
+            ("statics", self.static_bytes, "bytes"),
+            ("stack", stack, f"bytes, {'allowed for, not measured' if unknown else 'measured'}"),
+            ("RAM", self.ram_bytes, "bytes in all"),
+        ]
 
 
 def is_own(path: Path) -> bool:

@@ -17,6 +17,7 @@ from keras_efficient.kinds.kind import COMPUTES, TRAINING_ONLY
 from keras_efficient.kinds.measures import FLOAT_BITS, FeatureMap
 from keras_efficient.layers.pruning.kernels import prunable_weights, refusal
 from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.markup import notebook_table
 from keras_efficient.quantization.own_model.float_layers import keeps_codes, missing_parts, prepares
 from keras_efficient.quantization.own_model.fusion import leads_out
 from keras_efficient.quantization.own_model.quantizing import Quantizing
@@ -77,12 +78,24 @@ class SupportReport:
         return json.dumps(self.to_dict())
 
     def __str__(self) -> str:
-        rows = [HEADINGS, *([_word(value) for value in asdict(row).values()] for row in self.rows)]
+        rows = [list(HEADINGS), *self._cells()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        return "\n".join([*lines, "", *self._lines()])
+
+    def _repr_html_(self) -> str:
+        return notebook_table(HEADINGS, self._cells(), self._lines())
+
+    def _cells(self) -> list[list[str]]:
+        return [[_word(value) for value in asdict(row).values()] for row in self.rows]
+
+    def _lines(self) -> list[str]:
+        """What holds for the whole model."""
         flags = (("priced", self.priced), ("C", self.exports_c), ("LiteRT", self.exports_litert))
-        whole = ", ".join(f"{name}: {_word(value)}" for name, value in flags)
-        return "\n".join([*lines, "", f"the whole model, quantized: {whole}", *self.reasons])
+        return [
+            f"the whole model, quantized: {', '.join(f'{name}: {_word(value)}' for name, value in flags)}",
+            *self.reasons,
+        ]
 
 
 def support_report(model: keras.Model) -> SupportReport:

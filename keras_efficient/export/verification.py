@@ -26,6 +26,7 @@ from keras_efficient.export.verify import (
 from keras_efficient.export.verify.arm import CORES, core_name
 from keras_efficient.export.verify.interface import one_after_another
 from keras_efficient.kinds.arguments import path_of
+from keras_efficient.markup import notebook_table
 
 # A simulated microcontroller takes seconds for as many images; its bytes and cycles need no more.
 IMAGES_ON_DEVICE = 32
@@ -79,6 +80,10 @@ class Verification:
 
     def __str__(self) -> str:
         return "\n".join(str(comparison) for comparison in self.comparisons)
+
+    def _repr_html_(self) -> str:
+        rows = [(each.what, each.equal, each.images, each.note) for each in self.comparisons]
+        return notebook_table(("program", "equal", "of", "note"), rows)
 
 
 def verify_c(

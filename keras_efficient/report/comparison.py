@@ -1,7 +1,7 @@
 """Float against quantized: what the chosen trial of each stage reached; and the classes that the network mixes up."""
 
+from keras_efficient.markup import Column, Html, paragraph, section, table
 from keras_efficient.report import numbers
-from keras_efficient.report.markup import Column, Html, paragraph, section, table
 from keras_efficient.report.objective import Objective
 from keras_efficient.report.result import chosen_trial, named_stages
 

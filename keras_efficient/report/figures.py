@@ -11,7 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from keras_efficient.report.markup import Html, escape
+from keras_efficient.markup import Html, escape
 
 # Stand-ins that no one would draw with. In the page they become custom properties of the style
 # sheet, so the plots follow the dark scheme.

@@ -1,7 +1,7 @@
 """What was chosen, in one sentence and four numbers; the network; how to get it again."""
 
+from keras_efficient.markup import Html, details, join, paragraph, section, tag
 from keras_efficient.report import numbers
-from keras_efficient.report.markup import Html, details, join, paragraph, section, tag
 from keras_efficient.report.objective import Objective
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from keras_efficient.markup import Column, Html, paragraph, section, table
 from keras_efficient.report import numbers
-from keras_efficient.report.markup import Column, Html, paragraph, section, table
 from keras_efficient.report.result import chosen_trial, named_stages
 
 _SCALE_NAMES = [

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from keras_efficient.files import write_text
+from keras_efficient.markup import Column, Html, details, join, paragraph, section, table, tag
 from keras_efficient.report import numbers
 from keras_efficient.report.figures import CARD, CHOSEN, INK, MUTED, OTHER, draw_svg
-from keras_efficient.report.markup import Column, Html, details, join, paragraph, section, table, tag
 from keras_efficient.report.overview import footer
 from keras_efficient.report.page import PAGE
 from keras_efficient.report.search import HEADINGS, cells, counts_line, in_words

@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Any
 
+from keras_efficient.markup import Column, Html, details, paragraph, section, table, tag
 from keras_efficient.report import numbers
-from keras_efficient.report.markup import Column, Html, details, paragraph, section, table, tag
 
 UNKNOWN = "The model has layers without a known price, so there is no table of bytes."
 MANY = 40  # a table of more layers is folded

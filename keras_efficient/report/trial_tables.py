@@ -1,7 +1,6 @@
 """The tables of the trials: what each scored, which one was chosen, why some failed."""
 
-from keras_efficient.report import numbers
-from keras_efficient.report.markup import (
+from keras_efficient.markup import (
     Column,
     Html,
     details,
@@ -11,6 +10,7 @@ from keras_efficient.report.markup import (
     table,
     tag,
 )
+from keras_efficient.report import numbers
 from keras_efficient.report.objective import Objective
 from keras_efficient.report.result import has_failed, is_chosen, named_stages
 

@@ -6,9 +6,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from keras_efficient.markup import Html, join, paragraph, section, tag
 from keras_efficient.report import numbers
 from keras_efficient.report.figures import CARD, CHOSEN, FAILED, INK, OTHER, draw_svg, percent_ticks
-from keras_efficient.report.markup import Html, join, paragraph, section, tag
 from keras_efficient.report.numbers import is_number
 from keras_efficient.report.objective import Objective
 from keras_efficient.report.result import has_failed, is_chosen, named_stages

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from keras_efficient.markup import notebook_table
+
 PLACES = ("flash", "ram")
 HEADINGS = (
     "layer",
@@ -108,6 +110,10 @@ class StorageReport:
         rows = [layer_cells(layer) for layer in self.layers]
         lines = [*table(HEADINGS, [*rows, self.total_cells()]), "", *self.placement_lines()]
         return "\n".join(line.rstrip() for line in lines)
+
+    def _repr_html_(self) -> str:
+        rows = [*map(layer_cells, self.layers), self.total_cells()]
+        return notebook_table(HEADINGS, rows, self.placement_lines())
 
     def total_cells(self) -> tuple[str, ...]:
         sums = (

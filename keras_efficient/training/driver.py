@@ -72,7 +72,7 @@ def train_network(
             where there is an accuracy, else the objective. By the objective a trial goes on with the
             weights of its best objective, by any other rule with those of its lowest validation loss.
         seed: Decides all initial weights, shuffles and dropout.
-        verbose: Progress bars: True, False, or "auto" (where a terminal watches).
+        verbose: Progress bars: True, False, or "auto" (in a terminal or notebook).
         save_seconds: How much time passes between two saves of a running trial's state, at
             least; 0 saves after every epoch.
         engine: What computes the epochs: `"auto"`, `"compiled"` or `"keras"`. The compiled engine, C code for

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from keras_efficient.files import json_value
+from keras_efficient.training.notebook_bars import NotebookBars, in_notebook
 
 # Told the number of an epoch (from 1) and its logs.
 OnEpoch: TypeAlias = Callable[[int, dict[str, Any]], object]
@@ -44,7 +45,7 @@ class BarProgress(SilentProgress):
     """One bar a stage on standard error, with the best trial so far and the time left."""
 
     def __init__(self, console: Console | None = None):
-        self.bars = Progress(
+        self.bars: Any = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[state]}"),
@@ -89,10 +90,23 @@ class BarProgress(SilentProgress):
         return f", best {self.best[1]} ({loss})" if self.best[1] else f", best {loss}"
 
 
+class NotebookProgress(BarProgress):
+    """The same bars in the output of a notebook's cell."""
+
+    def __init__(self) -> None:
+        self.bars = NotebookBars()
+
+
+def is_shown(verbose: bool | str) -> bool:
+    """`verbose` True or False; "auto" where somebody watches: a terminal, or a notebook."""
+    return bool(verbose) if verbose != "auto" else sys.stderr.isatty() or in_notebook()
+
+
 def make_progress(verbose: bool | str) -> SilentProgress:
-    """`verbose` True or False; "auto" shows bars where standard error is a terminal."""
-    shown = sys.stderr.isatty() if verbose == "auto" else verbose
-    return BarProgress() if shown else SilentProgress()
+    """Bars where `is_shown`."""
+    if not is_shown(verbose):
+        return SilentProgress()
+    return NotebookProgress() if in_notebook() else BarProgress()
 
 
 PROGRESS = "progress.jsonl"

@@ -1,9 +1,18 @@
 """What `train_network` returns and leaves in result.json."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from keras_efficient.markup import notebook_table
 from keras_efficient.training.trial import TrialResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HEADINGS = ("stage", "mode", "trials", "chosen", "epoch", "validation loss", "validation accuracy")
 
 
 @dataclass(frozen=True)
@@ -72,8 +81,19 @@ class Selection:
     stages: tuple[StageResult, ...]
     directory: str
 
+    def _repr_html_(self) -> str:
+        return notebook_table(
+            HEADINGS, [_cells(number, stage) for number, stage in enumerate(self.stages, 1)], _lines(self)
+        )
+
+    def plot(self) -> Figure:
+        """Learning curves and results of all trials, a row of two plots for each stage; the chosen ones stand out."""
+        from keras_efficient.training.plots import draw_trials  # with it comes matplotlib
+
+        return draw_trials(self.stages)
+
     @classmethod
-    def from_json(cls, result: dict, directory: Path) -> "Selection":
+    def from_json(cls, result: dict, directory: Path) -> Selection:
         """From the content of result.json."""
         best = {**result["best"], "path": str(directory / result["best"]["path"])}
         return cls(BestTrial(**best), tuple(map(_stage_from_json, result["stages"])), str(directory))
@@ -83,3 +103,18 @@ def _stage_from_json(stage):
     fields = TrialResult.__dataclass_fields__
     trials = [TrialResult(**{k: v for k, v in t.items() if k in fields}) for t in stage["trials"]]
     return StageResult(stage["mode"], tuple(trials), stage["chosen"])
+
+
+def _cells(number, stage):
+    trial = stage[stage.chosen]
+    accuracy = "" if trial.val_accuracy is None else f"{trial.val_accuracy:.4f}"
+    return number, stage.mode, len(stage), trial.trial, trial.epoch, f"{trial.val_loss:.4f}", accuracy
+
+
+def _lines(selection):
+    """What there is beside the stages: test and bytes."""
+    best = selection.best
+    tested = [(name, getattr(best, f"test_{name}")) for name in ("loss", "accuracy")]
+    test = ", ".join(f"test {name} {value:.4f}" for name, value in tested if value is not None)
+    size = "" if best.total_bytes is None else f"{best.total_bytes:g} bytes with activations"
+    return [test, size, best.path]

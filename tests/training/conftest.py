@@ -2,8 +2,8 @@
 
 import pytest
 
+from keras_efficient.markup import tag
 from keras_efficient.report import trials
-from keras_efficient.report.markup import tag
 
 
 @pytest.fixture(autouse=True, scope="module")

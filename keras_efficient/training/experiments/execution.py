@@ -18,7 +18,7 @@ from keras_efficient.training.experiments.resolve import PlannedRun
 from keras_efficient.training.experiments.stages import make_stages
 from keras_efficient.training.halving import MEASURES, best_so_far
 from keras_efficient.training.outcome import BEST, REPORT, RESULT
-from keras_efficient.training.progress import without_retracing_warnings
+from keras_efficient.training.progress import is_shown, without_retracing_warnings
 
 _FORMAT = "keras_efficient experiment run 1"
 # In the folder of a run: its settings, what train_network leaves, what it had reached where it paused, why it failed.
@@ -149,8 +149,8 @@ def recorded(run: PlannedRun) -> Iterator[None]:
 
 
 def say(line: str, verbose: bool | str) -> None:
-    """A line of progress; "auto": where a terminal watches."""
-    if verbose is True or (verbose == "auto" and sys.stderr.isatty()):
+    """A line of progress, where `is_shown`."""
+    if is_shown(verbose):
         sys.stderr.write(f"{line}\n")
 
 

@@ -65,7 +65,7 @@ def run_experiment(
         executor: A `concurrent.futures.Executor` whose workers each take one run, or configuration of
             a search (`parallel` of them), at a time; of a single run they take the trials. One whose worker
             dies is run again. None runs all in this process.
-        verbose: Progress: True, False, or "auto" (where a terminal watches).
+        verbose: Progress: True, False, or "auto" (in a terminal or notebook).
 
     Returns:
         An `ExperimentResult`; storage/experiment.json holds the same.

@@ -201,7 +201,9 @@ def as_text(table: Table) -> str:
     width = None if sys.stdout.isatty() else 10_000
     # No markup: a setting may hold brackets.
     file = io.StringIO()
-    console = Console(file=file, width=width, markup=False, emoji=False, highlight=False)
+    console = Console(
+        file=file, width=width, markup=False, emoji=False, highlight=False, force_jupyter=False, force_terminal=False
+    )
     console.print(table)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines() if line.strip())
 

@@ -64,7 +64,7 @@ def search_networks(
         executor: A `concurrent.futures.Executor` whose workers train candidates; None trains them one after the
             other in this process. One whose worker dies is trained again.
         seed: Decides the sample, and all initial weights, shuffles and dropout.
-        verbose: Progress bar: True, False, or "auto" (where a terminal watches).
+        verbose: Progress bar: True, False, or "auto" (in a terminal or notebook).
         engine: What computes the epochs, see `train_network`.
         limits: What candidates must keep besides `max_bytes`, such as `export.FirmwareLimits`. Those that do not
             are left out of the sample, before anything is trained; at most 10 times `samples` are looked at.

@@ -1,7 +1,8 @@
-"""HTML in small pieces. Whatever is not `Html` already is text, and gets escaped."""
+"""HTML in small pieces, of reports and notebooks. Whatever is not `Html` already is text, and gets escaped."""
 
 import html
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -74,3 +75,20 @@ def table(columns: list[Column], rows: Iterable[dict], row_class: Callable[[dict
     head = tag("thead", tag("tr", *(column.head() for column in columns)))
     body = (tag("tr", *(column.write(row) for column in columns), class_=row_class(row)) for row in rows)
     return tag("div", tag("table", head, tag("tbody", *body)), class_="scroll")
+
+
+def notebook_table(headings: Sequence[str], rows: Iterable[Sequence[object]], lines: Iterable[str] = ()) -> Html:
+    """What a notebook shows of a result: a compact table without a style sheet, and lines of text below.
+
+    Columns of numbers are on the right.
+    """
+    texts = [[str(cell) for cell in row] for row in rows]
+    sides = [_side([row[column] for row in texts]) for column in range(len(headings))]
+    head = tag("tr", *(tag("th", text, style=side) for text, side in zip(headings, sides, strict=True)))
+    body = [tag("tr", *(tag("td", text, style=side) for text, side in zip(row, sides, strict=True))) for row in texts]
+    below = [tag("div", line) for line in lines if line]
+    return tag("div", tag("table", tag("thead", head), tag("tbody", *body)), *below, style="overflow-x: auto")
+
+
+def _side(cells: list[str]) -> str:
+    return "text-align: " + ("right" if all(re.fullmatch(r"[-\d.,]*", cell) for cell in cells) else "left")
