@@ -10,6 +10,7 @@ import pytest
 
 import keras_efficient as ke
 from keras_efficient.training.data import TrainingData
+from keras_efficient.training.data_forms import as_table
 from keras_efficient.training.driver import train_until
 from keras_efficient.training.executors.trials import DataFiles
 from keras_efficient.training.preparation import prepare
@@ -108,6 +109,22 @@ def test_two_inputs_and_two_outputs(tmp_path):
     )
     trial = result["stages"][0]["trials"][0]
     assert Path(trial["objective_path"]).name == "min_val_sums_mae.keras" and "accuracy_path" not in trial
+
+
+class _Table:
+    """What a DataFrame is here: columns of several types."""
+
+    columns = ("a", "b")
+
+    def __getitem__(self, name):
+        return X[:, 0] if name == "a" else SIDE
+
+    def to_numpy(self):
+        return np.array([X[:, 0], SIDE], dtype=object).T
+
+
+def test_tables_are_arrays():
+    np.testing.assert_array_equal(as_table(_Table()), np.stack([X[:, 0], SIDE], axis=1))
 
 
 def test_several_arrays_reach_a_worker(tmp_path):
