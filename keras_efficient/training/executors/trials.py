@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -63,18 +62,15 @@ class DataFiles(TrainingData):
         if self.folder is None and self.directory is not None:
             folder = make_temporary_folder(self.directory)
             object.__setattr__(self, "folder", folder)
-            for file, array in enumerate(keras.tree.flatten(self._parts())):
-                write_atomically(folder / f"{file}.npy", partial(np.save, arr=array))
-        return _open, (self.folder, self._files())
+            for number, array in enumerate(keras.tree.flatten(self._parts())):
+                write_atomically(folder / f"{number}.npy", partial(np.save, arr=array))
+        parts = self._parts()
+        numbers = list(range(len(keras.tree.flatten(parts))))
+        return _open, (self.folder, keras.tree.pack_sequence_as(parts, numbers))
 
     def _parts(self):
         """The arrays by the names of the attributes."""
         return {name: part for name in _NAMES if (part := getattr(self, name)) is not None}
-
-    def _files(self):
-        """The numbers of the files in the place of the arrays."""
-        numbers = itertools.count()
-        return keras.tree.map_structure(lambda array: next(numbers), self._parts())
 
     def remove(self) -> None:
         """Delete the files, if they were needed."""
