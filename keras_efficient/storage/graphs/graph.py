@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import NamedTuple
 
 from keras_efficient.kinds.measures import FeatureMap, whole_bytes
@@ -54,6 +55,15 @@ class Region(NamedTuple):
     size: int
 
 
+class Front(NamedTuple):
+    """How far a network has run: the bytes of the maps that somebody still reads, the nodes that are done (bits), and
+    those that can run next."""
+
+    alive: int
+    done: int
+    ready: tuple[int, ...]
+
+
 class Memory:
     """What each layer of a graph needs, whatever was done before it.
 
@@ -81,6 +91,39 @@ class Memory:
         made = [{source - self.inputs for source in node.sources} for node in self.nodes]
         return tuple(sum(1 << maker for maker in makers if maker >= 0) for makers in made)
 
+    @cached_property
+    def start(self) -> Front:
+        """Before the first layer."""
+        ready = tuple(number for number, needs in enumerate(self.needs) if not needs)
+        return Front(sum(self.bytes[each] for each in self.live(0)), 0, ready)
+
+    def after(self, front: Front, number: int) -> Front:
+        """When node `number`, one of those that are ready, is done, too."""
+        done, target = front.done | 1 << number, self.target(number)
+        died = sum(self.bytes[each] for each in set(self.nodes[number].sources) if not self.readers[each] & ~done)
+        freed = [each for each in self._followers[number] if not self.needs[each] & ~done]
+        waiting = [each for each in front.ready if each != number]
+        alive = front.alive - died + (self.bytes[target] if self.readers[target] else 0)
+        return Front(alive, done, tuple(sorted(waiting + freed)))
+
+    @cached_property
+    def _followers(self) -> tuple[tuple[int, ...], ...]:
+        """For each node those that read what it makes."""
+        found: list[list[int]] = [[] for _ in self.nodes]
+        for number, node in enumerate(self.nodes):
+            for source in set(node.sources):
+                if source >= self.inputs:
+                    found[source - self.inputs].append(number)
+        return tuple(map(tuple, found))
+
+    @cached_property
+    def _places(self) -> tuple[tuple[Region, ...], ...]:
+        """For each node where its target may lie: in a place of its own, or over each of its sources."""
+        return tuple(
+            (own_place(node), *(over(source, step) for source, step in zip(node.sources, node.steps, strict=True)))
+            for node in self.nodes
+        )
+
     def target(self, number: int) -> int:
         """The number of the map that a node makes."""
         return number + self.inputs
@@ -97,21 +140,20 @@ class Memory:
         """The region of node `number`, run after those in `done`: over the source that saves most."""
         node, after = self.nodes[number], done | 1 << number
         is_last = not self.readers[self.target(number)]
-        choices = [own_place(node)]
-        for source, step in zip(node.sources, node.steps, strict=True):
-            # Outputs are read from the arena's start: several sources would have to change places.
-            dies = not self.readers[source] & ~after
-            if dies and not (is_last and len(set(node.sources)) > 1):
-                choices.append(over(source, step))
+        own, *others = self._places[number]
+        # Outputs are read from the arena's start: several sources would have to change places.
+        stays = is_last and len(set(node.sources)) > 1
+        dying = [not (stays or self.readers[source] & ~after) for source in node.sources]
+        choices = [own, *compress(others, dying)]
         return min(choices, key=lambda region: region.size - self.size_of(region.in_place))
 
     def size_of(self, number: int | None) -> int:
         return 0 if number is None else self.bytes[number]
 
-    def cost(self, number: int, done: int) -> int:
+    def cost(self, number: int, front: Front) -> int:
         """Bytes of the arena while node `number` runs."""
-        region = self.region(number, done)
-        return sum(self.bytes[m] for m in self.live(done)) - self.size_of(region.in_place) + region.size
+        region = self.region(number, front.done)
+        return front.alive - self.size_of(region.in_place) + region.size
 
 
 def own_place(node: Node) -> Region:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from keras_efficient.kinds.measures import FeatureMap, whole_bytes
 from keras_efficient.kinds.steps import WindowStep
-from keras_efficient.storage.graphs.graph import Memory, Node
+from keras_efficient.storage.graphs.graph import Front, Memory, Node
 from keras_efficient.storage.planner.arrival import arrival_bits, kept_bits
 
 # Sets of finished layers that the exact search looks at, at most.
@@ -17,8 +17,8 @@ EXACT_STATES = 20_000
 # Beyond that, how many of the best partial orders are followed.
 BEAM = 32
 
-# A partial order: its peak, the bytes alive, the layers done and the order itself.
-State: TypeAlias = tuple[int, int, int, tuple[int, ...]]
+# A partial order: its peak, how far it is, and the order itself.
+State: TypeAlias = tuple[int, Front, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,11 @@ def followed_order(memory: Memory) -> tuple[int, ...]:
 
 
 def costs_of(memory: Memory, order: Sequence[int]) -> tuple[int, ...]:
-    done, costs = 0, []
+    front, costs = memory.start, []
     for number in order:
-        costs.append(memory.cost(number, done))
-        done |= 1 << number
+        costs.append(memory.cost(number, front))
+        front = memory.after(front, number)
     return tuple(costs)
-
-
-def ready(memory: Memory, done: int) -> list[int]:
-    """The layers that can run next."""
-    return [number for number, needs in enumerate(memory.needs) if not done >> number & 1 and needs & ~done == 0]
 
 
 def exact_order(memory: Memory) -> tuple[int, ...] | None:
@@ -98,18 +93,19 @@ def exact_order(memory: Memory) -> tuple[int, ...] | None:
     every = (1 << len(memory.nodes)) - 1
     best: dict[int, int] = {0: 0}
     came: dict[int, tuple[int, int]] = {}
-    queue = [(0, 0, 0)]  # peak, layers left, done
+    queue = [(0, 0, 0, memory.start)]  # peak, layers left, done
     while queue:
-        peak, _, done = heapq.heappop(queue)
+        peak, _, done, front = heapq.heappop(queue)
         if done == every:
             return read_back(came, done)
         if peak > best[done]:
             continue
-        for number in ready(memory, done):
-            after, reached = done | 1 << number, max(peak, memory.cost(number, done))
+        for number in front.ready:
+            after, reached = done | 1 << number, max(peak, memory.cost(number, front))
             if reached < best.get(after, reached + 1):
                 best[after], came[after] = reached, (done, number)
-                heapq.heappush(queue, (reached, len(memory.nodes) - after.bit_count(), after))
+                left = len(memory.nodes) - after.bit_count()
+                heapq.heappush(queue, (reached, left, after, memory.after(front, number)))
         if len(best) > EXACT_STATES:
             return None
     raise ValueError("the layers wait for each other in a circle")
@@ -125,14 +121,13 @@ def read_back(came: dict[int, tuple[int, int]], done: int) -> tuple[int, ...]:
 
 def beam_order(memory: Memory) -> tuple[int, ...]:
     """One of the best orders that a beam finds: by peak, then by what is alive."""
-    beam: list[State] = [(0, 0, 0, ())]
+    beam: list[State] = [(0, memory.start, ())]
     for _ in memory.nodes:
         found: dict[int, State] = {}
-        for peak, _, done, order in beam:
-            for number in ready(memory, done):
-                after = done | 1 << number
-                alive = sum(memory.bytes[m] for m in memory.live(after))
-                state = (max(peak, memory.cost(number, done)), alive, after, (*order, number))
-                found[after] = min(found.get(after, state), state)
+        for peak, front, order in beam:
+            for number in front.ready:
+                after = memory.after(front, number)
+                state = (max(peak, memory.cost(number, front)), after, (*order, number))
+                found[after.done] = min(found.get(after.done, state), state)
         beam = heapq.nsmallest(BEAM, found.values())
     return beam[0][-1]
