@@ -84,7 +84,8 @@ def _texts_to_classes(ys):
     for part, found in zip(PARTS, texts, strict=False):
         if unknown := sorted(set(found) - set(known)):
             raise ValueError(f"`y_{part}` must hold labels of the training samples. Received: also {unknown[:5]}")
-    return [np.array([known.index(text) for text in found]) for found in texts], known
+    numbers = {text: number for number, text in enumerate(known)}
+    return [np.array([numbers[text] for text in found]) for found in texts], known
 
 
 def _text(value, row, part):

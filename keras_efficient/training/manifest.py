@@ -105,6 +105,8 @@ def check_directory(directory: Path, manifest: dict) -> bool:
     """Whether `directory` is the run's already; a ValueError if it cannot become that."""
     found = _read_manifest(directory)
     if found is not None:
+        earlier = describe_measures(Measures())  # of a run from before there was a choice
+        found = {**{name: value for name, value in earlier.items() if name in manifest}, **found}
         difference = _first_difference(found, manifest, "")
         if difference is not None:
             raise ValueError(
@@ -141,11 +143,10 @@ def _read_manifest(directory):
     found = read_json(path, advice)
     if not isinstance(found, dict):
         raise damaged(path, "it holds no settings", advice)
-    defaults = {"engine": DEFAULT_ENGINE, "precision": "float32", **describe_measures(Measures())}
-    found = {**defaults, **found}
+    found = {"engine": DEFAULT_ENGINE, "precision": "float32", **found}
     if isinstance(found.get("stages"), list):
-        settings = Stage.describe_defaults()
-        found["stages"] = [{**settings, **stage} if isinstance(stage, dict) else stage for stage in found["stages"]]
+        defaults = Stage.describe_defaults()
+        found["stages"] = [{**defaults, **stage} if isinstance(stage, dict) else stage for stage in found["stages"]]
     return found
 
 

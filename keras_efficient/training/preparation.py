@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,19 +10,16 @@ import keras
 import numpy as np
 
 from keras_efficient.kinds.arguments import real_numbers
-from keras_efficient.quantization.samples import parts_of
-from keras_efficient.reading.keras_private import functional_of, input_names, input_structure
 from keras_efficient.training.data import (
     TrainingData,
-    as_inputs,
     class_indices,
     class_rows,
     samples,
-    with_channel,
 )
 from keras_efficient.training.data_forms import as_table, read_parts
 from keras_efficient.training.engine_choice import reason_against_stages
 from keras_efficient.training.heads import head_of
+from keras_efficient.training.inputs import input_array, network_inputs, network_outputs, output_names
 from keras_efficient.training.labels import PARTS, Labels, are_classes, read_labels
 from keras_efficient.training.losses import (
     BINARY,
@@ -69,9 +66,9 @@ def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objec
     parts = read_parts(data)
     source, stages = _source(config, parts[0], stages)
     model = source.build("float", seed=0)
-    xs = [_inputs(model, x, part) for (x, _, _), part in zip(parts, PARTS, strict=False)]
+    xs = [network_inputs(model, x, part) for (x, _, _), part in zip(parts, PARTS, strict=False)]
     tried = samples(xs[0], slice(_TRIED))
-    outputs = _outputs(model, tried)
+    outputs = network_outputs(model, tried)
     names = output_names(model, outputs)
     stages = _with_losses(stages, outputs, names)
     losses = [losses_by_output(stage.loss, names) for stage in stages]
@@ -99,77 +96,16 @@ def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objec
     return Prepared(source, found, stages, measures, labels)
 
 
-def output_names(model: keras.Model, outputs: Any) -> list[str]:
-    """The names of the outputs of a network, by which losses and metrics are given."""
-    if isinstance(outputs, Mapping):
-        return sorted(outputs)
-    functional = functional_of(model)
-    if functional is not None:
-        return list(functional.output_names)
-    return [f"output_{number}" for number in range(len(keras.tree.flatten(outputs)))]
-
-
 def _source(config, part, stages):
     """Where networks come from; and the stages, with the loss that None stands for where there is one output."""
     if callable(config):
         return NetworkSource(config, ()), stages
-    source = NetworkSource(config, described_shape(config, _array(part[0]).shape[1:]))
+    source = NetworkSource(config, described_shape(config, input_array(part[0]).shape[1:]))
     if source.build("float", seed=0).output_shape[1:] == (1,):
         stages = [replace(stage, loss=stage.loss or BINARY_LOSS) for stage in stages]
     # A loss of one's own for classes compares probabilities, as those of Keras do.
     own = not any(stage.loss is None or is_keras_loss(stage.loss) for stage in stages)
     return replace(source, head="softmax" if own and are_classes(part[1]) else head_of(stages)), stages
-
-
-def _array(x):
-    if isinstance(x, Mapping) and len(x) == 1:
-        (x,) = x.values()
-    return as_inputs(as_table(x))
-
-
-def _inputs(model, x, part):
-    """Samples as a network takes them."""
-    functional = functional_of(model)
-    if functional is None:
-        arrays = isinstance(x, (Mapping, tuple)) and not hasattr(x, "to_numpy")
-        return keras.tree.map_structure(_array, x) if arrays else with_channel(_array(x))
-    structure = input_structure(functional)
-    names = sorted(structure) if isinstance(structure, Mapping) else input_names(functional)
-    if len(names) == 1:
-        array = _with_last_axis(_array(x), functional.inputs[0])
-        return {names[0]: array} if isinstance(structure, Mapping) else array
-    if (
-        not isinstance(x, (Mapping, list, tuple))
-        or len(x) != len(names)
-        or isinstance(x, Mapping)
-        and set(x) != set(names)
-    ):
-        found = (
-            sorted(x) if isinstance(x, Mapping) else f"{len(x)} of them" if isinstance(x, (list, tuple)) else type(x)
-        )
-        raise ValueError(
-            f"`x_{part}` must be a list or dictionary of arrays for the inputs {names} of the network. "
-            f"Received: {found}"
-        )
-    pairs = zip(parts_of(x, names), functional.inputs, strict=True)
-    return keras.tree.pack_sequence_as(structure, [_with_last_axis(_array(part), tensor) for part, tensor in pairs])
-
-
-def _with_last_axis(x, tensor):
-    """Gray images may come without their channel, single numbers without their axis: where the input has it."""
-    wanted = tuple(tensor.shape)
-    return x[..., np.newaxis] if len(wanted) == x.ndim + 1 and wanted[-1] in (1, None) else x
-
-
-def _outputs(model, x):
-    try:
-        outputs = model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
-    except Exception as error:  # whatever a layer says of a shape
-        shapes = [array.shape[1:] for array in keras.tree.flatten(x)]
-        raise ValueError(
-            f"`x_train` of `data` does not fit the network. Received: samples of {shapes}: {error}"
-        ) from error
-    return keras.tree.map_structure(lambda part: keras.ops.convert_to_numpy(keras.ops.cast(part, "float32")), outputs)
 
 
 def _with_losses(stages, outputs, names):

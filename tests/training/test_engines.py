@@ -58,6 +58,23 @@ def test_evaluation_equals_evaluate():
     assert (outputs.argmax(axis=1) == y).mean() == pytest.approx(expected_accuracy, abs=1e-6)
 
 
+def test_weights_of_samples_count_as_in_fit():
+    x, y = _arrays()
+    weights = np.random.default_rng(2).uniform(0, 3, len(x)).astype("float32")
+    order = np.random.default_rng(1).permutation(len(x))
+    ours, plain = _model(), _model()
+    optimizer, loss = keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy"
+    engine = make_engine(ours, optimizer, loss, (x, y, x, y), 16, (), weights=(weights, weights))
+    engine.set_callbacks([])
+    found = [engine.train_epoch(order), engine.evaluate()[0]]
+    plain.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
+    history = plain.fit(
+        x[order], y[order], batch_size=16, sample_weight=weights[order], shuffle=False, verbose=0
+    ).history["loss"]
+    expected = [*history, plain.evaluate(x, y, batch_size=50, sample_weight=weights, verbose=0)]
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
 def test_regularizers_and_one_hot_labels_count():
     x, y = _arrays()
     one_hot = np.eye(4, dtype="float32")[y]
