@@ -47,8 +47,17 @@ def expand_with_shapes(config: Sequence[Any], input_shape: Sequence[int]) -> lis
                 shape = next_shape(spec, shape)
                 layers.append((replace(spec, position=position), shape))
         except ValueError as error:
-            raise ValueError(item_message(position, len(config), item, error)) from None
+            raise ValueError(
+                item_message(position, len(config), item, error) + _signal_hint(input_shape, error)
+            ) from None
     return layers
+
+
+def _signal_hint(input_shape: Sequence[int], error: ValueError) -> str:
+    """Where a channel was forgotten: what two sizes are."""
+    if len(input_shape) != 2 or "(rows, columns, channels)" not in str(error):
+        return ""
+    return f". input_shape must be (rows, columns, channels) for images; {tuple(input_shape)} is (steps, channels)"
 
 
 def check_items(config: Any) -> None:

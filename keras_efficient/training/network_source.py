@@ -40,6 +40,8 @@ class NetworkSource:
                 model = self.config()
         if not isinstance(model, keras.Model) or not model.built:
             raise TypeError(f"The function given as `config` must return a built Keras model. Received: {model!r}")
+        if model.compiled:  # the stages say how it trains, and its checkpoints must not hold an optimizer that did not
+            model.optimizer, model.compiled = None, False
         set_mode(model, mode)
         return model
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from keras_efficient.datasets import load_table
-from keras_efficient.datasets.splits import drawn_tenths
 
 BIRDS = "bill,island,mass,kind\n" + "".join(
     f"{40 + row},{('Dream', 'Biscoe', 'a, b')[row % 3]!r},{row}.5,{'gentoo' if row % 4 else 'adelie'}\n".replace(
@@ -62,10 +61,13 @@ def test_each_part_has_its_share_of_each_class(written):
     assert np.array_equal(data.x_val, same.x_val) and not np.array_equal(data.x_val, other.x_val)
 
 
-def test_a_class_of_two_rows_is_among_the_training_rows():
-    classes = np.arange(100) // 2
-    tenths = drawn_tenths(100, classes, seed=0)
-    assert set(classes[~np.isin(tenths, (4, 9))]) == set(classes)
+def test_a_class_of_two_rows_is_among_the_training_rows(written):
+    data = load_table(written("a,b\n" + "".join(f"{row},class {row // 2}\n" for row in range(100))))
+    assert len(set(data.y_train)) == data.classes == 50
+
+
+def test_what_python_alone_takes_for_a_number_is_text(written):
+    assert load_table(written("a,b\n" + "1_2,1\n3_4,0\n" * 5)).columns == ("a=1_2", "a=3_4")
 
 
 @pytest.mark.parametrize("text", ["a;b\n1;2.5\n", "\ufeffa\tb\r\n1\t2.5\r\n", 'a,"b"\n 1, 2.5\n\n'])
