@@ -71,7 +71,7 @@ class Run:
         outputs = source.outputs()
         if outputs is not None:
             samples.check_labels(outputs)
-        against = partial(reason_against_stages, source, stages, samples.one_hot)
+        against = partial(reason_against_stages, source, stages, samples.one_hot, engine)
         engine = choose_engine(engine, directory, against, stacklevel=4)
         run = cls(source, samples, stages, directory, rule, seed, save_seconds, engine)
         check_directory(run.directory, run.manifest())
