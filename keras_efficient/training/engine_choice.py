@@ -17,6 +17,9 @@ from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.prefix import split_prefix
 from keras_efficient.training.stage import Stage
 
+# Of one sample: a network of three stages takes about as long in Keras then (float ones less, quantized ones more).
+_MOST_PRODUCTS = 3_000_000
+
 
 def choose_engine(asked: str, directory: Path, reason_against: Callable[[], str | None], stacklevel: int = 3) -> str:
     """The engine of a run: "compiled" where nothing speaks against it, else "keras".
@@ -47,14 +50,18 @@ def choose_engine(asked: str, directory: Path, reason_against: Callable[[], str 
     return KERAS_ENGINE
 
 
-def reason_against_stages(source: NetworkSource, stages: Iterable[Stage], one_hot: bool) -> str | None:
-    """Why the compiled engine cannot compute all stages of a run here; None: it can."""
+def reason_against_stages(
+    source: NetworkSource, stages: Iterable[Stage], one_hot: bool, asked: str = COMPILED_ENGINE
+) -> str | None:
+    """Why the compiled engine cannot compute all stages of a run here, or is not worth it where "auto" was asked for;
+    None: it can."""
+    most_products = _MOST_PRODUCTS if asked == DEFAULT_ENGINE else None
     for number, stage in enumerate(stages):
         callbacks = stage.make_callbacks()
         _, body = split_prefix(source.build(stage.mode, seed=0), whole=bool(callbacks))
         has_rows = one_hot or bool(stage.distillation)
         loss, optimizer = stage.loss_for(has_rows), stage.make_optimizer()
-        reason = reason_against_compiled(body, optimizer, loss, 2 if has_rows else 1, callbacks)
+        reason = reason_against_compiled(body, optimizer, loss, 2 if has_rows else 1, callbacks, most_products)
         if reason is not None:
             return f"{reason} (stage {number}, {stage.mode})"
     return None

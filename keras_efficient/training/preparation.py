@@ -52,13 +52,13 @@ class Prepared:
     measures: Measures
     labels: Labels
 
-    def reason_against_compiled(self) -> str | None:
-        """Why the compiled engine cannot compute the run here; None: it can."""
+    def reason_against_compiled(self, asked: str) -> str | None:
+        """Why the compiled engine, asked for so, does not compute the run here; None: it does."""
         if keras.tree.is_nested(self.data.x_train) or keras.tree.is_nested(self.data.y_train):
             return "the compiled engine does not support several inputs or outputs"
         if self.data.w_train is not None or self.data.w_val is not None or any(s.class_weight for s in self.stages):
             return "the compiled engine does not support weights of samples or classes"
-        return reason_against_stages(self.source, self.stages, self.data.one_hot)
+        return reason_against_stages(self.source, self.stages, self.data.one_hot, asked)
 
 
 def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objective: Any, rule: Any) -> Prepared:

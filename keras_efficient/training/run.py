@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from numbers import Real
 from pathlib import Path
 from typing import Any, Self
@@ -74,7 +74,7 @@ class Run:
         # What is wrong with the network, the labels or the metrics shows here, before a file is written.
         found = prepare(config, data, _check_stages(stages), metrics, objective, rule)
         _check_halving(found.stages, found.measures)
-        engine = choose_engine(engine, directory, found.reason_against_compiled, stacklevel=4)
+        engine = choose_engine(engine, directory, partial(found.reason_against_compiled, engine), stacklevel=4)
         run = cls(
             found.source, found.data, found.stages, directory, found.measures, seed, found.labels, save_seconds, engine
         )

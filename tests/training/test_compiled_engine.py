@@ -532,6 +532,14 @@ def test_soft_labels_are_known_before_they_are_made():
     assert "the loss 'sparse_categorical_crossentropy'" in reason_against_stages(source, stages, one_hot=False)
 
 
+def test_auto_leaves_large_networks_to_keras():
+    stages = [ke.Stage("float", 1, 1)]
+    source = NetworkSource([["C", 40, 3, 4, 8, 4], ["C", 16, 3, 4, 8, 4], ["S", 10, 4, 8, 8]], (28, 28, 1))
+    products = 26 * 26 * 9 * 40 + 24 * 24 * 360 * 16 + 24 * 24 * 16 * 10
+    assert f"{products:,} products" in reason_against_stages(source, stages, False, "auto")
+    assert reason_against_stages(source, stages, False, "compiled") is None
+
+
 def _batches():
     return keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
 

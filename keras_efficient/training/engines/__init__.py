@@ -71,14 +71,17 @@ def reason_against_compiled(
     loss: Loss,
     label_dimensions: int,
     callbacks: Sequence[keras.callbacks.Callback],
+    most_products: int | None = None,
 ) -> str | None:
-    """Why the engine in C cannot train this here; None: it can."""
+    """Why the engine in C cannot train this here, or (with a limit) should not; None: it can."""
     from keras_efficient.training.engines.compiled import NotSupportedError, check_support
 
     try:
         if _look_at_batches(callbacks):
             raise NotSupportedError("a callback that looks at batches")
-        check_support(model, optimizer, loss, label_dimensions)
+        _, program = check_support(model, optimizer, loss, label_dimensions)
+        if most_products is not None and program.products > most_products:
+            return f"a sample takes {program.products:,} products; above {most_products:,} Keras is about as fast"
     except NotSupportedError as error:
         return f"the compiled engine does not support {error}"
     return reason_against_library()

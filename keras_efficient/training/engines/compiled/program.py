@@ -63,6 +63,21 @@ class Program:
         """All weights of the layers, in the order of the parameters."""
         return [variable for variable, _ in self.places.values()]
 
+    @property
+    def products(self) -> int:
+        """How many a sample takes."""
+        return sum(
+            one.out_rows
+            * one.out_columns
+            * one.out_channels
+            * one.window_rows
+            * one.window_columns
+            * one.channels
+            // one.groups
+            for one in self.operations
+            if one.kind == c.CONVOLUTION
+        )
+
     def network(self) -> c.Network:
         """The program as a struct; it lives as long as the result does."""
         arrays: dict[str, ctypes.Array] = {
