@@ -7,6 +7,7 @@ convolutions: 28 x 28 -> mean of 2 x 2 -> Conv2D(8, 3), relu -> largest of 2 x 2
 
 import bisect
 import functools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,7 +78,9 @@ def bytes_of(model):
 def plain_bytes(is_conv, width):
     """Weight bytes of the network with a plain layer, untrained."""
     network = plain(is_conv, width)
-    return bytes_of(network.quantized(network.model(), keras.ops.ones((1, 28, 28, 1))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that activations have no scales yet
+        return bytes_of(network.quantized(network.model(), None))
 
 
 def width_of_equal_bytes(is_conv, weight_bytes):

@@ -43,21 +43,22 @@ def title(summary):
 
 
 def verdict(summary):
-    """Which compact layers beat the plain one of equal accuracy in bytes, and which in time."""
+    """Which compact layers beat the plain one of equal accuracy in bytes, which in time, and which have no equal."""
     judged = {found["family"]["layer"]: found for found in summary.values()}
-    ahead = [name for name, found in judged.items() if saves(found, lambda side: side["weight_bytes"])]
-    faster = [name for name, found in judged.items() if saves(found, lambda side: side[AVR]["cycles"])]
-    behind = [name for name in judged if name not in ahead]
+    equalled = {name: found for name, found in judged.items() if found["equal_accuracy"] is not None}
+    fewer = [name for name, found in equalled.items() if saves(found, lambda side: side["weight_bytes"])]
+    faster = [name for name, found in equalled.items() if saves(found, lambda side: side[AVR]["cycles"])]
+    more, alone = equalled.keys() - fewer, judged.keys() - equalled.keys()
     return (
-        f"At equal accuracy fewer bytes than a plain layer: {_listed(ahead)}; not fewer: {_listed(behind)}. Fewer "
-        f"cycles: {_listed(faster)}"
+        f"Fewer bytes than the plain layer of equal accuracy: {_listed(fewer)}; not fewer: {_listed(more, judged)}. "
+        f"Fewer cycles: {_listed(faster)}. More accurate than every plain layer here: {_listed(alone, judged)}"
     )
 
 
 def saves(found, number):
-    """Whether a family takes less than the plain network of equal accuracy; where there is none, it does."""
-    plain = found["equal_accuracy"]
-    return plain is None or number(found["family"]) < number(plain)
+    """Whether a family takes less of a number than the plain network of equal accuracy; unknown ones count as large."""
+    family, plain = (number(found[side]) for side in ("family", "equal_accuracy"))
+    return family is not None and (plain is None or family < plain)
 
 
 def row(label, side):
@@ -110,5 +111,6 @@ def _thousands(count):
     return "" if count is None else f"{count / 1e3:,.0f}"
 
 
-def _listed(names):
-    return ", ".join(f"`{name}`" for name in names) or "none"
+def _listed(names, order=()):
+    """Names in their order, or in that of others."""
+    return ", ".join(f"`{name}`" for name in (order or names) if name in names) or "none"
