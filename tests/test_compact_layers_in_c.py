@@ -36,7 +36,7 @@ def test_the_verdict_names_what_does_not_pay():
 
     plain = network("DenseQ(8)", 800, 100)
     summary = {
-        "a": {"family": network("Small", 700, 200), "equal_accuracy": plain},
+        "a": {"family": network("Small", 700, 100), "equal_accuracy": plain},
         "b": {"family": network("Fast", 900, 50), "equal_accuracy": plain},
         "c": {"family": network("Alone", 900, None), "equal_accuracy": None},
     }
