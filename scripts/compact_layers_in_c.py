@@ -33,7 +33,7 @@ import keras_efficient as ke
 
 RATES, BATCH, IMAGES, EPOCHS, CALIBRATION = (0.01, 0.03), 256, 20_000, (14, 5), 512
 QUANTIZED_RATE = 1 / 3  # of the learning rate in float
-LADDERS = {False: (8, 16, 24, 56), True: (4, 8, 32)}  # more widths of plain layers: dense, convolutions
+LADDERS = {False: (8, 16, 20, 24, 56), True: (4, 8, 11, 32)}  # more widths of plain layers: dense, convolutions
 CHIPS = ("atmega328p", "cortex-m4")
 QUICK_FAMILIES = "low_rank,phm_conv"
 _LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
