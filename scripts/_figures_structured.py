@@ -3,6 +3,7 @@
 import itertools
 
 from _conditions import data_name
+from _figures_compact import compact_table
 from _results import figures
 from _tables import Table, mean_and_sd
 
@@ -19,6 +20,7 @@ def structured_tables():
     yield kinds_table()
     yield cifar_table()
     yield litert_table()
+    yield compact_table()
 
 
 def acdc_speed_table():

@@ -1,11 +1,13 @@
 """Writes results/NAME.json: the figures of a script, with what is needed to repeat them."""
 
 import datetime
+import hashlib
 import importlib.metadata
 import json
 import os
 import platform
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -44,6 +46,7 @@ def write_results(
     command: str | None = None,
     quick: bool = False,
     directory: Path = RESULTS,
+    data: Sequence[Path] = (),
 ) -> Path:
     """Write the figures of a script, whole or not at all; beside them the seconds that this call took.
 
@@ -55,6 +58,7 @@ def write_results(
         command: as a user types it in the repository; None takes it from the running script.
         quick: the script ran with fewer samples or repeats.
         directory: where the file goes.
+        data: files that were read; their names and SHA-256 are noted.
 
     Returns:
         The path written.
@@ -63,9 +67,13 @@ def write_results(
         ValueError: an absolute path among the figures, or a number that JSON cannot hold (NaN).
         TypeError: something that JSON cannot hold.
     """
+    command = typed_command() if command is None else command
     written = {
         "name": f"{name}_quick" if quick else name,
-        "command": typed_command() if command is None else command,
+        "command": command,
+        "commands": command.split(" && "),
+        "commit": commit(),
+        "data": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in map(Path, data)},
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "versions": versions(),
@@ -86,6 +94,15 @@ def typed_command() -> str:
     """The running command, relative to the repository: `python scripts/x.py --quick`."""
     script = Path(sys.argv[0]).resolve()
     return " ".join(["python", *(_relative(word) for word in (str(script), *sys.argv[1:]))])
+
+
+def commit() -> str | None:
+    """The commit that is checked out, with "-dirty" where files differ from it; None where git does not know."""
+    words = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def machine() -> dict:

@@ -8,6 +8,7 @@ import argparse
 import re
 
 from _conditions import arena_sentence, demo_picture
+from _figures_compact import ratios
 from _firmware_tables import BLOCKS as FIRMWARE
 from _results import ROOT, figures
 from _tables import accuracy, filled, markdown_table, write_or_check
@@ -75,6 +76,7 @@ def block(name):
     makers = {
         "forms of a layer": forms_table,
         "sizes of a layer": sizes_table,
+        "compact layers in C": ratios,
         "tour total": tour_total,
         "arena of random networks": arena_sentence,
         "picture of the demo": lambda: demo_picture("report.png"),

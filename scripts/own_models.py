@@ -23,7 +23,6 @@ Every finished step is written to results/own_models.json, its model to --models
 import argparse
 import json
 import tempfile
-import time
 from pathlib import Path
 
 import keras
@@ -31,7 +30,7 @@ import numpy as np
 from _litert import arena, computed_arena
 from _own_networks import NETWORKS, load
 from _results import ROOT
-from _trainings import Ledger, integers, spread
+from _trainings import Ledger, Models, integers, spread
 
 import keras_efficient as ke
 from keras_efficient.export.litert_report import litert_outputs
@@ -156,12 +155,12 @@ def litert_figures(model, data):
     return {"accuracy": accuracy(litert_outputs(content, data[4]), data[5]), "samples": len(data[5]), **found}
 
 
-class Series:
+class Series(Models):
     """The steps of one network and one seed: each is done once, its model lies in a file."""
 
     def __init__(self, name, seed, arguments, ledger):
-        self.name, self.seed, self.ledger = name, seed, ledger
-        self.plain, self.folder = NETWORKS[name], Path(arguments.models)
+        super().__init__(arguments.models, ledger)
+        self.name, self.seed, self.plain = name, seed, NETWORKS[name]
         images, epochs = (256, 1) if arguments.quick else (self.plain.images, self.plain.epochs)
         self.settings = {"seed": seed, "images": images, "epochs": epochs}
         self.fine_tuning = [1, 1] if arguments.quick else [2, 1]
@@ -169,45 +168,33 @@ class Series:
         self.data = lambda: load(self.plain.data, arguments.data_dir, images, checks)
 
     def run(self):
-        self.train("float", self.settings, lambda: train_float(self.plain, self.settings, self.data()), float_figures)
+        self.make("float", self.settings, lambda: train_float(self.plain, self.settings, self.data()), float_figures)
         longer = {**self.settings, "fine_tuning": self.fine_tuning}
-        self.train("float_longer", longer, lambda: train_longer(longer, self.data(), self.load("float")), float_figures)
+        self.make("float_longer", longer, lambda: train_longer(longer, self.data(), self.float_model()), float_figures)
         for bits in BITS:
             settings = {**longer, "bits": bits}
-            self.train(f"int{bits}", settings, lambda settings=settings: self.quantized(settings), integer_figures)
+            self.make(f"int{bits}", settings, lambda settings=settings: self.quantized(settings), integer_figures)
             self.check(f"int{bits}", "c", settings, firmware_figures)
         if self.name in LITERT_PART:
             self.check("float", "litert", self.settings, litert_figures)
 
     def quantized(self, settings):
-        return train_quantized(self.plain, settings, self.data(), self.load("float"))
+        return train_quantized(self.plain, settings, self.data(), self.float_model())
 
-    def train(self, kind, settings, make, figures):
+    def make(self, kind, settings, make, figures):
         """The step that makes a model."""
-
-        def work():
-            started = time.process_time()
-            model, validation = make()
-            seconds = round(time.process_time() - started, 1)
-            self.path(kind).parent.mkdir(parents=True, exist_ok=True)
-            model.save(self.path(kind))
-            return {"validation_accuracy": validation, "cpu_seconds": seconds, **figures(model, self.data())}
-
-        name = f"{self.name}/{self.seed}/{kind}"
-        if not self.path(kind).exists():
-            self.ledger.runs.pop(name, None)
-        self.ledger.run(name, settings, work)
+        self.train(self.step(kind), settings, make, lambda model: figures(model, self.data()))
 
     def check(self, kind, check, settings, figures):
         """A step that looks at a model of an earlier one."""
-        name = f"{self.name}/{self.seed}/{kind}_{check}"
-        self.ledger.run(name, settings, lambda: figures(self.load(kind), self.data()))
+        name = self.step(f"{kind}_{check}")
+        self.ledger.run(name, settings, lambda: figures(self.load(self.step(kind)), self.data()))
 
-    def load(self, kind):
-        return keras.saving.load_model(self.path(kind))
+    def float_model(self):
+        return self.load(self.step("float"))
 
-    def path(self, kind):
-        return self.folder / f"{self.name}_{self.seed}_{kind}.keras"
+    def step(self, kind):
+        return f"{self.name}/{self.seed}/{kind}"
 
 
 def summary(runs):

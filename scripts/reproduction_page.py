@@ -87,7 +87,7 @@ def trained_seconds(name, found):
         return sum(row["seconds_per_training"] * len(each["seeds"]) for each in comparisons for row in each["rows"])
     runs = found.get("runs", [])
     runs = runs.values() if isinstance(runs, dict) else runs
-    return sum(run.get("seconds", 60 * run.get("minutes", 0)) for run in runs)
+    return sum(run.get("seconds", run.get("cpu_seconds", 60 * run.get("minutes", 0))) for run in runs)
 
 
 def main():

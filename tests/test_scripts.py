@@ -32,6 +32,7 @@ _SCRIPTS = {
     "build_layouts": ("", "build_layouts"),
     "check_crashes": ("", "crashes"),
     "choosing_a_layer": ("--data-dir DATA", "choosing_a_layer"),
+    "compact_layers_in_c": ("--data-dir DATA --models OUT", "compact_layers_in_c"),
     "compare_calibration": ("--data-dir DATA --models OUT --parts mnist_cnn", "compare_calibration"),
     "compare_cmsis": ("", "compare_cmsis"),
     "compare_litert": ("--data-dir DATA --checkpoints CHECKPOINTS", "compare_litert"),

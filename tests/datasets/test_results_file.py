@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -24,12 +25,22 @@ def test_a_record_says_how_to_repeat_it(results, tmp_path):
     path = results.write_results("speed", {"seconds": 1.5}, [0, 1], "python x.py", directory=tmp_path)
     record = json.loads(path.read_text())
     assert path.name == "speed.json" and os.listdir(tmp_path) == ["speed.json"]
-    assert list(record) == ["name", "command", "date", "machine", "versions", "seeds", "seconds", "figures"]
-    assert record["name"] == "speed" and record["command"] == "python x.py"
+    parts = ["command", "commands", "commit", "data", "date", "machine", "versions", "seeds", "seconds", "figures"]
+    assert list(record) == ["name", *parts]
+    assert record["name"] == "speed" and record["commands"] == [record["command"]] == ["python x.py"]
     assert record["date"].endswith("+00:00") and record["seeds"] == [0, 1]
     assert set(record["machine"]) == {"cpu", "cores", "memory_gb"}
     assert record["machine"]["cores"] >= 1 and record["versions"]["numpy"] == np.__version__
     assert record["figures"] == {"seconds": 1.5}
+
+
+def test_a_record_says_which_code_and_data_it_is_of(results, tmp_path):
+    (tmp_path / "mnist.npz").write_bytes(b"abc")
+    path = results.write_results("speed", {}, command="a && b", directory=tmp_path, data=[tmp_path / "mnist.npz"])
+    record = json.loads(path.read_text())
+    assert record["commands"] == ["a", "b"]
+    assert record["data"] == {"mnist.npz": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}
+    assert record["commit"] is None or re.fullmatch("[0-9a-f]{40}(-dirty)?", record["commit"])
 
 
 def test_a_quick_run_does_not_overwrite_a_full_one(results, tmp_path):
