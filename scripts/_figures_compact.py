@@ -28,7 +28,7 @@ def compact_table():
 
 def title(summary):
     """What the networks are, what was compared, and where the compact layer does not pay."""
-    networks = [side for found in summary.values() for side in found.values() if side]
+    networks = {side["layer"]: side for found in summary.values() for side in found.values() if side}.values()
     images = sum(side["equality"]["images"] for side in networks)
     equal = sum(_equal(side) for side in networks)
     return (
@@ -37,7 +37,8 @@ def title(summary):
         "plain one that validates as well, of the widths that were trained. Bytes are those of all weights; test "
         "accuracy in %, 3 seeds; the rest is of the seed that validates best: flash, RAM (with stack) and thousands of "
         "cycles on a simulated ATmega328P, thousands of instructions on a Cortex-M4. All logits of the C (with "
-        f"sanitizers) and of Keras are equal in {equal:,} of {images:,} runs with a test image ({measured_on(NAME)}). "
+        f"sanitizers) and of Keras are equal in {equal:,} of {images:,} runs, {len(networks)} networks with each test "
+        f"image ({measured_on(NAME)}). "
         f"{verdict(summary)}"
     )
 
@@ -78,8 +79,8 @@ def row(label, side):
 
 def ratios():
     """A row a family: what it gains over the plain network of equal bytes, and takes beside that of equal accuracy."""
-    rows = []
-    for found in figures(NAME)["summary"].values():
+    rows, summary = [], figures(NAME)["summary"]
+    for found in summary.values():
         family, plain = found["family"], found["equal_accuracy"]
         points = 100 * (family["test"]["mean"] - found["equal_bytes"]["test"]["mean"])
         beside = ["", "", ""] if plain is None else [f"`{plain['layer']}`", *_shares(family, plain)]
@@ -94,7 +95,7 @@ def ratios():
         "its bytes",
         "its cycles",
     ]
-    return markdown_table(headings, rows, "--:")
+    return f"{markdown_table(headings, rows, '--:')}\n\n{verdict(summary)}."
 
 
 def _shares(family, plain):
