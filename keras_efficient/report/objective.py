@@ -53,4 +53,6 @@ class Objective:
         """A value as people read it: accuracies in per cent."""
         if "accuracy" in self.name:
             return numbers.percent(value)
+        if self.is_loss:
+            return numbers.loss(value)
         return f"{value:.4g}" if numbers.is_number(value) else numbers.DASH

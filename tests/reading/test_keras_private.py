@@ -98,3 +98,12 @@ def test_nothing_else_touches_them(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     touched = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & PRIVATE
     assert not touched, touched
+
+
+def test_a_metric_says_what_is_better():
+    mean = keras.metrics.MeanMetricWrapper(lambda true, predicted: true, name="own")
+    found = [
+        keras_private.better_direction(metric)
+        for metric in (keras.metrics.AUC(), keras.metrics.MeanAbsoluteError(), mean)
+    ]
+    assert found == ["max", "min", None]
