@@ -12,6 +12,7 @@ from keras_efficient.training.search.space import SearchSpace, read_space
 # samples and epochs: the digits are so few that a step counts for less.
 _DEFAULTS = {"digits": (12, (12, 8))}
 _DEFAULT = (60, (5, 5))
+_WIDE = Path("wide")  # in the place of a file: `SearchSpace.wide`
 
 
 def search_arguments(
@@ -37,15 +38,16 @@ def search_arguments(
     check_engine(engine)
     default_samples, default_epochs = _DEFAULTS.get(dataset, _DEFAULT)
     lengths = default_epochs if epochs is None else _epoch_numbers(epochs)
-    if space is not None:
+    if space is not None and space != _WIDE:
         read_space(space)
     images = load_dataset(dataset, data_dir, seed=seed)
-    default = SearchSpace.for_inputs(images.x_train.shape[1:])
+    shape = images.x_train.shape[1:]
+    default = (SearchSpace.wide if space == _WIDE else SearchSpace.for_inputs)(shape)
     return {
         "data": images.arrays(),
         "max_bytes": max_bytes,
         "directory": out or Path("runs") / f"search-{dataset}",
-        "space": default if space is None else read_space(space, default),
+        "space": default if space in (None, _WIDE) else read_space(space, default),
         "samples": samples or default_samples,
         "epochs": lengths,
         "batch_size": batch_size,
