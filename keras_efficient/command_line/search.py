@@ -9,6 +9,7 @@ from typer import Option, echo
 import keras_efficient as ke
 from keras_efficient.command_line.options import Chip, Json, Seed, check_workers, list_files, open_executor
 from keras_efficient.datasets import load_dataset
+from keras_efficient.descriptions import read_description
 from keras_efficient.export.firmware_limits import FirmwareLimits
 from keras_efficient.files import read_json
 from keras_efficient.kinds.fields import check_number
@@ -23,13 +24,17 @@ EXAMPLE = "search --max-bytes 2048 --dataset mnist --data-dir data --samples 60 
 # samples and epochs: the digits are so few that a step counts for less.
 _DEFAULTS = {"digits": (12, (12, 8))}
 _DEFAULT = (60, (5, 5))
+_WIDE = Path("wide")  # in the place of a file: `SearchSpace.wide`
 
 
 def search(
     max_bytes: Annotated[float, Option(help="Limit of weights and activations together.")],
     dataset: Annotated[str, Option(help=f"One of {', '.join(ke.datasets.DATASETS)}.")] = "digits",
     data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
-    space: Annotated[Path | None, Option(help="JSON file that changes the space. Default: the study's.")] = None,
+    space: Annotated[
+        Path | None, Option(help="JSON file that changes the space, or: wide. Default: the study's.")
+    ] = None,
+    network: Annotated[Path | None, Option(help="JSON file with a network of your own, one candidate more.")] = None,
     samples: Annotated[int | None, Option(help="Networks to train. [60; digits 12]")] = None,
     epochs: Annotated[str | None, Option(help="Float and quantized epochs of each. [5,5; digits 12,8]")] = None,
     batch_size: Annotated[int | None, Option(help="Default: min(128, samples // 32).")] = None,
@@ -51,10 +56,11 @@ def search(
     continues when the same command is given again; a finished one is only shown.
     """
     limits = _firmware_limits(chip, max_flash, max_ram, max_cycles)
+    own = None if network is None else read_description(network)
     check_workers(workers)
     arguments = search_arguments(max_bytes, dataset, data_dir, space, samples, epochs, batch_size, out, seed, engine)
     with open_executor(workers) as executor:
-        found = search_networks(**arguments, executor=executor, verbose=not as_json, limits=limits)
+        found = search_networks(**arguments, executor=executor, verbose=not as_json, limits=limits, network=own)
     result = read_json(Path(found.directory) / RESULT)
     echo(json.dumps(result) if as_json else search_summary(result))
     if not as_json:
@@ -84,15 +90,15 @@ def search_arguments(
     check_engine(engine)
     default_samples, default_epochs = _DEFAULTS.get(dataset, _DEFAULT)
     lengths = default_epochs if epochs is None else _epoch_numbers(epochs)
-    if space is not None:
+    if space is not None and space != _WIDE:
         read_space(space)
     images = load_dataset(dataset, data_dir, seed=seed)
-    default = SearchSpace.for_inputs(images.x_train.shape[1:])
+    default = (SearchSpace.wide if space == _WIDE else SearchSpace.for_inputs)(images.x_train.shape[1:])
     return {
         "data": images.arrays(),
         "max_bytes": max_bytes,
         "directory": out or Path("runs") / f"search-{dataset}",
-        "space": default if space is None else read_space(space, default),
+        "space": default if space in (None, _WIDE) else read_space(space, default),
         "samples": samples or default_samples,
         "epochs": lengths,
         "batch_size": batch_size,

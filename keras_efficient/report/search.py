@@ -34,9 +34,11 @@ def counts_line(result: dict) -> str:
     """How many candidates there were, and what became of them."""
     counts = result["counts"]
     failed = f", {counts['failed']:,} failed" if counts["failed"] else ""
+    priced = counts["invalid"] + counts["too_large"] + counts["fitting"]
+    drawn = "" if priced == counts["candidates"] else f"{priced:,} of "
     return (
-        f"{counts['candidates']:,} candidates: {counts['invalid']:,} with impossible shapes, {counts['too_large']:,} "
-        f"above {numbers.size(result['max_bytes'])} bytes, {counts['fitting']:,} fit; "
+        f"{drawn}{counts['candidates']:,} candidates: {counts['invalid']:,} with impossible shapes, "
+        f"{counts['too_large']:,} above {numbers.size(result['max_bytes'])} bytes, {counts['fitting']:,} fit; "
         f"{_left_out(result)}{counts['drawn']:,} trained{failed}"
     )
 

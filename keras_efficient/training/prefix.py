@@ -8,6 +8,8 @@ from keras_efficient.reading import ModelGraph, Node, Value, read_model
 from keras_efficient.reading.keras_private import functional_of, input_structure, output_structure
 from keras_efficient.reading.read import is_connected
 
+_BATCH = 1024
+
 
 def split_prefix(model: keras.Model, whole: bool = False) -> tuple[keras.Model | None, keras.Model]:
     """Split a model into a prefix that never changes and the body that trains.
@@ -31,7 +33,11 @@ def split_prefix(model: keras.Model, whole: bool = False) -> tuple[keras.Model |
 
 def apply_prefix(prefix: keras.Model | None, x: np.ndarray) -> np.ndarray:
     """The outputs of the prefix for all samples; `x` itself without one."""
-    return x if prefix is None else prefix.predict(x, batch_size=1024, verbose=0)
+    if prefix is None:
+        return x
+    # Not by `predict`: it would compile a graph and copy the samples, which takes longer than the few layers.
+    parts = (prefix(x[start : start + _BATCH], training=False) for start in range(0, len(x), _BATCH))
+    return np.concatenate(list(map(keras.ops.convert_to_numpy, parts)))
 
 
 def _end_of_prefix(graph: ModelGraph) -> Value:

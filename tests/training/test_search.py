@@ -8,12 +8,14 @@ import sys
 from collections import Counter
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keras_efficient.training.search.command import search_arguments
 
 import keras_efficient as ke
 from keras_efficient.cli import main
@@ -21,6 +23,7 @@ from keras_efficient.descriptions import read_description
 from keras_efficient.training import search
 from keras_efficient.training.search import SearchSpace
 from keras_efficient.training.search.brief_training import train_job
+from keras_efficient.training.search.candidates import some_candidates
 from keras_efficient.training.search.driver import _job
 from keras_efficient.training.search.settings import Search
 
@@ -81,19 +84,36 @@ def test_prices_are_those_of_the_estimate_in_other_spaces(data):
     sizes = st.lists(st.integers(1, 6), min_size=1, max_size=2, unique=True)
     space = SearchSpace(
         input_pooling=data.draw(st.none() | st.integers(1, 3)),
-        kernel_sizes=data.draw(st.dictionaries(st.sampled_from(["C", "CN", "DSC"]), sizes)),
+        kernel_sizes=data.draw(st.dictionaries(st.sampled_from(["C", "CN", "DSC", "T"]), sizes))
+        | data.draw(st.just({}) | st.just({"R": (3,)})),
         filters=data.draw(sizes),
         dense_units=data.draw(sizes),
         min_layers=1,
         pool_sizes=data.draw(st.just(()) | sizes),
         pool_letter=data.draw(st.sampled_from(["A", "M"])),
         dropout=data.draw(st.none() | st.just(0.1)),
-        kernel_bits=data.draw(st.integers(1, 8)),
-        activation_bits=data.draw(st.integers(1, 16)),
+        kernel_bits=data.draw(st.integers(1, 8) | st.just((2, 5))),
+        activation_bits=data.draw(st.integers(1, 16) | st.just((3, 4))),
     )
     networks = list(search.candidates(space, 3))
     assert len(networks) == space.size() == len(set(networks))
     _check_price(data.draw(st.sampled_from(networks)), (9, 7, 2))
+
+
+def test_a_space_too_large_to_count_through_is_drawn_from():
+    space, shape = SearchSpace.wide((28, 28, 1)), (28, 28, 1)
+    with pytest.raises(ValueError, match="must hold 1 to 3,000,000 candidates"):
+        next(search.candidates(space, 10))
+    networks = list(some_candidates(space, 10, seed=1, count=2000))
+    assert networks == list(some_candidates(space, 10, seed=1, count=2000)) and len(set(networks)) == len(networks)
+    letters = [[item[0] for item in network] for network in networks]
+    convolutions = Counter(sum(letter in ("C", "DSC", "T", "R") for letter in each) for each in letters)
+    assert set(convolutions) == set(range(5)) and {"T", "R"} <= set().union(*letters)
+    assert {item[1] for network in networks for item in network if item[0] == "C"} == set(range(3, 33))
+    mixed = [len({item[-1] for item in network if item[0] in ("C", "DSC", "F")}) > 1 for network in networks]
+    assert sum(mixed) > 500
+    for network in networks[::40]:
+        _check_price(network, shape)
 
 
 def test_prices_know_whether_pixels_still_arrive_one_by_one():
@@ -327,13 +347,26 @@ def test_a_loss_that_is_not_finite_is_the_reason(data, tmp_path):
         ({"engine": "steam"}, "`engine` must be one of"),
         ({"references": {"x": [["X"]]}}, "item 1 of 1"),
         ({"space": SearchSpace(kernel_sizes={"C": [9]}, min_layers=2, dense_units=[])}, "none has valid shapes"),
-        ({"space": SearchSpace(filters=list(range(1, 200)))}, "must hold 1 to 3,000,000"),
+        ({"network": [["F", 90, 8, 8, 8], ["S", 10, 8, 8, 8]]}, "`network` must take at most max_bytes"),
     ],
 )
 def test_wrong_arguments_touch_nothing(changes, message, data, tmp_path):
     with pytest.raises(ValueError, match=message):
         _search(tmp_path / "x", data, **changes)
     assert not (tmp_path / "x").exists()
+
+
+def test_a_network_of_ones_own_is_a_candidate(data, tmp_path):
+    own = [["M", 2, 4], ["S", 10, 4, 8, 8]]
+    space = SearchSpace(input_pooling=None, kernel_sizes={"C": [3], "R": [3]}, filters=range(3, 99), max_layers=3)
+    space = space.with_changes({"kernel_bits": [2, 3, 4], "activation_bits": [3, 4]})
+    result = _search(tmp_path / "own", data, network=own, space=space, samples=1)
+    first, second = result.candidates
+    assert (first.name, first.network, first.status) == ("own network", own, "finished")
+    assert second.name == "candidate 0" and result.counts["drawn"] == 2
+    assert SearchSpace(**json.loads((tmp_path / "own/search.json").read_text())["space"]) == space
+    with pytest.raises(ValueError, match="network"):
+        _search(tmp_path / "own", data, space=space, samples=1)
 
 
 def test_a_search_decides_its_engine_once(data, tmp_path, monkeypatch):
@@ -372,7 +405,9 @@ def test_a_limit_that_nothing_fits_names_the_smallest(data, tmp_path):
     [
         ({"filters": [4, 4]}, "filters must not repeat"),
         ({"filters": 4}, "filters must be a list"),
-        ({"kernel_sizes": {"R": [3]}}, "a key of kernel_sizes must be one of C, CN, DSC"),
+        ({"kernel_sizes": {"M": [3]}}, "a key of kernel_sizes must be one of C, CN, DSC, T, R"),
+        ({"kernel_sizes": {"R": [5]}}, r"kernel_sizes\[.R.\] must be"),
+        ({"kernel_bits": [4, 4]}, "kernel_bits must be one width or different ones"),
         ({"kernel_sizes": [3]}, "kernel_sizes must be like"),
         ({"min_layers": 4}, "min_layers must not be above max_layers"),
         ({"pool_letter": "P"}, "pool_letter must be one of A, M"),
@@ -390,6 +425,11 @@ def test_space_files(changes, message, tmp_path):
     path.write_text('{"filters": [4], "kernel_sizes": {"C": [3]}, "dense_units": [], "max_layers": 2}')
     assert search.read_space(path).size() == 3
     assert search.read_space(path, SearchSpace.for_inputs((8, 8, 1))).input_pooling is None
+
+
+def test_the_command_knows_the_wide_space():
+    arguments = search_arguments(900, "digits", None, Path("wide"), 1, "1,1", None, None, 0, "auto")
+    assert arguments["space"] == SearchSpace.wide((8, 8, 1)) and arguments["space"].size() > 3_000_000
 
 
 def test_the_command_searches_and_shows(tmp_path, monkeypatch, capsys):

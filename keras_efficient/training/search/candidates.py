@@ -1,13 +1,15 @@
 """Every network of a search space, as a description of tuples, and a sample that covers small and large ones alike."""
 
+import random
 from collections.abc import Iterator, Sequence
 from itertools import product
 
 import numpy as np
 
-from keras_efficient.training.search.space import SearchSpace
+from keras_efficient.training.search.space import WITH_FILTERS, SearchSpace
 
 MOST_CANDIDATES = 3_000_000  # more would fill the memory
+SOME_CANDIDATES = 100_000  # of a larger space
 Item = tuple
 Network = tuple[Item, ...]
 
@@ -20,23 +22,57 @@ def candidates(space: SearchSpace, classes: int) -> Iterator[Network]:
     """
     if not 0 < space.size() <= MOST_CANDIDATES:
         raise ValueError(f"a search space must hold 1 to {MOST_CANDIDATES:,} candidates. Received: {space.size():,}")
-    first, last = _ends(space, classes)
-    for layers in range(space.min_layers, space.max_layers + 1):
-        for hidden in _hidden_layers(space, layers):
-            yield (*first, *hidden, *last)
+    for first, last in product(_beginnings(space), _ends(space, classes)):
+        for layers in range(space.min_layers, space.max_layers + 1):
+            for hidden in _hidden_layers(space, layers):
+                yield (*first, *hidden, *last)
 
 
-def _ends(space: SearchSpace, classes: int) -> tuple[Network, Network]:
-    """What stands before and behind the hidden layers."""
-    first = () if space.input_pooling is None else (("A", space.input_pooling, space.activation_bits),)
-    dropout = () if space.dropout is None else (("D", space.dropout, space.activation_bits),)
-    return first, (*dropout, ("S", classes, space.kernel_bits, space.bias_bits, space.logit_bits))
+def some_candidates(space: SearchSpace, classes: int, seed: int, count: int = SOME_CANDIDATES) -> Iterator[Network]:
+    """Different networks of a space, drawn at random: number of layers, of convolutions among them, then each layer."""
+    draw, seen = random.Random(seed), set()
+    convolutions, dense = _convolutions(space), _dense(space)
+    beginnings, ends = _beginnings(space), _ends(space, classes)
+    for _ in range(count):
+        layers = draw.randint(space.min_layers, space.max_layers)
+        split = draw.randint(0 if dense else layers, layers if convolutions else 0)
+        chain = tuple(draw.choice(convolutions) for _ in range(split))
+        hidden = (*draw.choice(list(_with_pooling(space, chain))), *(draw.choice(dense) for _ in range(layers - split)))
+        network = (*draw.choice(beginnings), *hidden, *draw.choice(ends))
+        if network not in seen:
+            seen.add(network)
+            yield network
+
+
+def _beginnings(space: SearchSpace) -> list[Network]:
+    """What may stand before the hidden layers."""
+    if space.input_pooling is None:
+        return [()]
+    return [(("A", space.input_pooling, bits),) for bits in space.widths("activation_bits")]
+
+
+def _ends(space: SearchSpace, classes: int) -> list[Network]:
+    """What may stand behind them."""
+    dropout = () if space.dropout is None else (("D", space.dropout, _pooling_bits(space)),)
+    return [(*dropout, ("S", classes, bits, space.bias_bits, space.logit_bits)) for bits in space.widths("kernel_bits")]
+
+
+def _pooling_bits(space: SearchSpace) -> int:
+    return space.widths("activation_bits")[0]
+
+
+def _bits(space: SearchSpace) -> list[tuple[int, int, int]]:
+    """Of kernel, bias and activation of a hidden layer."""
+    return list(product(space.widths("kernel_bits"), (space.bias_bits,), space.widths("activation_bits")))
+
+
+def _dense(space: SearchSpace) -> list[Item]:
+    return [("F", units, *bits) for units in space.dense_units for bits in _bits(space)]
 
 
 def _hidden_layers(space: SearchSpace, layers: int) -> Iterator[Network]:
     """All sequences of that many hidden layers, most convolutions first."""
-    convolutions, bits = _convolutions(space), (space.kernel_bits, space.bias_bits, space.activation_bits)
-    dense = [("F", units, *bits) for units in space.dense_units]
+    convolutions, dense = _convolutions(space), _dense(space)
     for count in range(layers, -1, -1):
         for chain in product(convolutions, repeat=count):
             for tail in product(dense, repeat=layers - count):
@@ -49,18 +85,18 @@ def _with_pooling(space: SearchSpace, chain: Network) -> Iterator[Network]:
     yield chain
     for place in range(1, len(chain) + 1):
         for size in space.pool_sizes:
-            pooling = (space.pool_letter, size, space.activation_bits)
+            pooling = (space.pool_letter, size, _pooling_bits(space))
             yield (*chain[:place], pooling, *chain[place:])
 
 
 def _convolutions(space: SearchSpace) -> list[Item]:
-    bits = (space.kernel_bits, space.bias_bits, space.activation_bits)
-    return [
-        (letter, filters, size, size, 1, 1, *bits)
-        for letter, sizes in space.kernel_sizes.items()
-        for size in sizes
-        for filters in space.filters
-    ]
+    found: list[Item] = []
+    for letter, sizes in space.kernel_sizes.items():
+        for size, bits in product(sizes, _bits(space)) if letter not in WITH_FILTERS else ():
+            found.append(("R", *bits) if letter == "R" else (letter, 1, size, size, 1, 1, *bits))
+        for size, filters, bits in product(sizes, space.filters, _bits(space)) if letter in WITH_FILTERS else ():
+            found.append((letter, filters, size, size, 1, 1, *bits))
+    return found
 
 
 BINS = 49

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keras_efficient.files import read_json, remove_temporary, write_json
+from keras_efficient.files import json_value, read_json, remove_temporary, write_json
 from keras_efficient.folders import tidy_up
 from keras_efficient.training.engines import DEFAULT_ENGINE
 from keras_efficient.training.executors.tasks import Executor
@@ -34,13 +34,14 @@ def search_networks(
     verbose: bool | str = "auto",
     engine: str = DEFAULT_ENGINE,
     limits: NetworkLimits | None = None,
+    network: Sequence | None = None,
 ) -> SearchResult:
     """Find networks that are accurate for their bytes.
 
-    All candidates of a search space are priced exactly; of those whose weights and activations fit `max_bytes`, a
-    sample about uniform in the logarithm of the bytes is trained briefly: float epochs, calibration, quantized
-    epochs with learnt scales. The highest validation accuracy of the quantized epochs ranks. Source: the
-    architecture sweep of Gural & Murmann, ICML 2019.
+    All candidates of a search space (of more than 3 million: 100,000, drawn at random) are priced exactly; of those
+    whose weights and activations fit `max_bytes`, a sample about uniform in the logarithm of the bytes is trained
+    briefly: float epochs, calibration, quantized epochs with learnt scales. The highest validation accuracy of the
+    quantized epochs ranks. Source: the architecture sweep of Gural & Murmann, ICML 2019.
 
     The directory receives search.json (everything), network.json (the best one, for `keras-efficient train
     --network`), search.html (accuracy against bytes, the Pareto front) and, in candidates/, the run of each
@@ -68,6 +69,7 @@ def search_networks(
         engine: What computes the epochs, see `train_network`.
         limits: What candidates must keep besides `max_bytes`, such as `export.FirmwareLimits`. Those that do not
             are left out of the sample, before anything is trained; at most 10 times `samples` are looked at.
+        network: A description of your own, one candidate more (the first), whatever is drawn.
 
     Raises:
         ValueError: An argument is wrong, no candidate fits, the directory holds something else, or all candidates
@@ -76,7 +78,7 @@ def search_networks(
         ChildProcessError: A candidate loses its worker again and again.
     """
     search = Search.prepare(
-        data, max_bytes, directory, space, samples, epochs, batch_size, references, seed, engine, limits
+        data, max_bytes, directory, space, samples, epochs, batch_size, references, seed, engine, limits, network
     )
     check_directory(search.directory, search.manifest())
     if not is_complete(search):
@@ -92,11 +94,13 @@ def _run(search, executor, verbose):
         _job(f"references/{number}", name, search.references[name], report)
         for number, (name, report) in enumerate(reports)
     ]
+    report = search.priced_network()
+    own = [] if report is None else [_job("candidates/own", "own network", search.network, report)]
     started = time.perf_counter()
     priced = search.priced()
     price_seconds = time.perf_counter() - started
     drawn = _drawn(search, priced)
-    jobs = [*references, *_candidate_jobs(priced, drawn.indices)]
+    jobs = [*references, *own, *_candidate_jobs(priced, drawn.indices)]
     with opened(search.directory, search.manifest()):
         if search.limits is not None:
             write_json(search.directory / _DRAWN, drawn._asdict())
@@ -125,4 +129,4 @@ def _candidate_jobs(priced, drawn):
 
 def _job(place, name, network, price):
     prices = {key: getattr(price, key) for key in _PRICES}
-    return Job(place, CandidateResult(name, [list(item) for item in network], **prices))
+    return Job(place, CandidateResult(name, json_value(list(network)), **prices))

@@ -12,12 +12,18 @@ from keras_efficient.files import json_value
 from keras_efficient.kinds.fields import check_number, is_integer
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.networks import DIGITS, MNIST_2KB
-from keras_efficient.storage import estimate_storage
+from keras_efficient.storage import StorageReport, estimate_storage
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engine_choice import choose_engine
 from keras_efficient.training.engines import KERAS_ENGINE, check_engine, reason_against_library
 from keras_efficient.training.manifest import package_versions
-from keras_efficient.training.search.candidates import candidates, draw, log_uniform_weights
+from keras_efficient.training.search.candidates import (
+    MOST_CANDIDATES,
+    candidates,
+    draw,
+    log_uniform_weights,
+    some_candidates,
+)
 from keras_efficient.training.search.pricing import PricedSpace, price_space
 from keras_efficient.training.search.space import SearchSpace
 from keras_efficient.training.stage import Stage
@@ -68,6 +74,7 @@ class Search:
     seed: int
     engine: str = KERAS_ENGINE
     limits: NetworkLimits | None = None
+    network: Sequence | None = None
 
     @classmethod
     def prepare(
@@ -83,6 +90,7 @@ class Search:
         seed: int,
         engine: str,
         limits: NetworkLimits | None = None,
+        network: Sequence | None = None,
     ) -> "Search":
         """Check the arguments of `search_networks`; no file is touched."""
         check_engine(engine)
@@ -101,6 +109,7 @@ class Search:
             seed=_check_seed(seed),
             engine=engine,
             limits=limits,
+            network=network,
         )
         checked.check_labels(search.classes)
         engine = choose_engine(engine, search.directory, reason_against_library, stacklevel=4)
@@ -122,9 +131,22 @@ class Search:
         """The storage report of each reference network; ValueError where one does not fit the data."""
         return {name: estimate_storage(network, self.data.input_shape) for name, network in self.references.items()}
 
+    def priced_network(self) -> StorageReport | None:
+        """The storage report of the network that was given; ValueError where it does not fit."""
+        if self.network is None:
+            return None
+        report = estimate_storage(self.network, self.data.input_shape)
+        if report.total_bytes > self.max_bytes:
+            raise ValueError(
+                f"`network` must take at most max_bytes={self.max_bytes:g}. Received: {report.total_bytes:g} bytes"
+            )
+        return report
+
     def priced(self) -> PricedSpace:
         """All candidates that fit; ValueError where none does."""
-        priced = price_space(candidates(self.space, self.classes), self.data.input_shape, self.max_bytes)
+        many = self.space.size() > MOST_CANDIDATES
+        networks = (some_candidates if many else candidates)(self.space, self.classes, *((self.seed,) if many else ()))
+        priced = price_space(networks, self.data.input_shape, self.max_bytes)
         if not priced.networks:
             smallest = priced.smallest_bytes
             found = "none has valid shapes" if smallest is None else f"the smallest needs {smallest:g} bytes"
@@ -181,6 +203,7 @@ class Search:
                 "references": self.references,
                 "stages": [stage.describe() for stage in self.stages],
                 **({} if self.limits is None else {"limits": self.limits.describe()}),
+                **({} if self.network is None else {"network": self.network}),
             }
         )
 
