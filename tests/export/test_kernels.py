@@ -8,7 +8,7 @@ import pytest
 
 from keras_efficient.export.c.kernels import FILES, FOLDER, kernels, used_kernels
 from keras_efficient.export.c.places import Places
-from keras_efficient.export.c.pooling import axis_line
+from keras_efficient.export.c.windows import axis_line
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.windows import Slide
 from keras_efficient.storage.planner.layouts import Layout
@@ -64,14 +64,27 @@ def test_every_file_is_one_of_the_kernels():
     assert sorted(FILES) == sorted(path.name for path in FOLDER.iterdir())
     defined = [name for kernel in kernels() for name in kernel.defines if name.startswith("network_")]
     assert len(defined) == len(set(defined)) > 30
-    assert all(kernel.lines[0].startswith(("/*", "static", "NETWORK", "#", "typedef")) for kernel in kernels())
+    assert all(kernel.text.startswith(("/*", "static", "NETWORK", "#", "typedef")) for kernel in kernels())
 
 
 def test_kernels_come_with_what_they_call_and_nothing_else():
-    text = text_of("network_skip_relative")
-    assert text.index("network_weight_bits(") < text.index("network_skip_relative(")
-    assert "network_skip_masked" not in text and "network_get_8" not in text
+    text = text_of("network_pass")
+    assert text.index("network_weight_bits(") < text.index("network_next(") < text.index("network_pass(")
+    assert "network_weight_4" not in text and "network_get_8" not in text
     assert used_kernels("int x;") == []
+
+
+def test_cases_that_no_table_is_in_are_left_out():
+    constants = {"map->bits": {4, 16}, "network_stride(map)": {1, 2}}
+    text = "\n".join(line for lines in used_kernels("network_get", constants) for line in lines)
+    assert all(f"network_get_{bits}(" in text for bits in (4, 16))
+    assert not any(f"network_get_{bits}(" in text for bits in (1, 2, 8, "bits"))
+
+
+def test_loops_come_once_for_each_width_of_sums():
+    text = "\n".join(line for lines in used_kernels("network_filters_32 network_filters_64") for line in lines)
+    assert "typedef int32_t network_wide_32;" in text and "typedef int64_t network_wide_64;" in text
+    assert "network_wide_16" not in text and "network_add_cells_64(" in text
 
 
 @pytest.mark.parametrize("name", COMPILERS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from keras_efficient.export.c.arriving_convolution import kept_place
+from keras_efficient.export.c.arriving_convolution import kept_pixels
 from keras_efficient.export.c.cells import Cells, index_type, integer_of, number_line, stored
 from keras_efficient.export.c.layers import PlacedLayer
 from keras_efficient.export.c.places import Places
@@ -106,7 +106,11 @@ class ArrivalWriter:
         """The cell among the lines that a convolution keeps."""
         assert self.layer is not None
         lines = ["network_row" if self.shape[0] > 1 else "0", "network_column" if self.shape[1] > 1 else "0"]
-        pixel = kept_place(self.layer, *lines)
+        pixel, kept = Places(self.layer.placed.source_layout, "").of(*lines), kept_pixels(self.layer)
+        if kept:
+            axis, columns = line_axis(self.layer.placed.step.source), self.shape[1]
+            lines[axis] += f" % {kept // columns if axis == 0 else kept}"
+            pixel = Places(self.layer.placed.source_layout, "").of(*lines)
         return self._in_channel("0" if pixel == "0" else times(wrapped(pixel), self.channels))
 
     def _cell(self, row: str, column: str) -> str:

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from keras_efficient.export.c.layers import PlacedLayer, pixel_lines, title_of, writer_of
+from keras_efficient.export.c.layers import PlacedLayer, pixel_of, title_of
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
-from keras_efficient.export.c.text import (
-    AXES,
-    braces,
-    count_type,
-    counting,
-    function,
-    plus,
-    times,
-    unused_lines,
-    wrapped,
-)
+from keras_efficient.export.c.text import function
+from keras_efficient.export.c.windows import axis_line
 from keras_efficient.export.integer import Convolution
 from keras_efficient.export.network import Arrival
 from keras_efficient.kinds.steps import WindowStep
@@ -48,42 +37,36 @@ def arriving_layers(
     return [PlacedLayer("1", arrival.convolution, placed, is_last, sparse, by_words=by_words)]
 
 
-def kept_place(layer: PlacedLayer, row: str, column: str) -> str:
-    """The place of a source pixel among the lines that are kept: each new line takes the place of one that nobody needs
-    any more."""
-    step, lines = layer.placed.step, [row, column]
+def kept_pixels(layer: PlacedLayer) -> int:
+    """The pixels of the source that are kept, where those are not all: each new line takes the place of one that nobody
+    needs any more."""
+    step = layer.placed.step
     assert isinstance(step, WindowStep)
     sizes, axis = list(step.source.shape[:2]), line_axis(step.source)
-    sizes[axis] = kept_lines(step)
-    lines[axis] = f"{wrapped(lines[axis])} % {sizes[axis]}"
-    return Places(Layout.by_rows(*sizes), "").of(*lines)
+    lines = kept_lines(step)
+    return lines * sizes[1 - axis] if lines < sizes[axis] else 0
 
 
 def write_arriving(program: Program, layer: PlacedLayer[Convolution], target: Places) -> None:
     """A convolution whose source arrives: its function computes the pixels whose windows end with the line, a row or a
     pixel, that has arrived. `target`: where its pixels lie."""
-    operation, step = layer.operation, layer.placed.step
-    assert isinstance(step, WindowStep)
-    axis, window = line_axis(step.source), operation.window
-    writer = writer_of(program, layer, operation, partial(kept_place, layer), runs=False)
-    line, stride = AXES[axis], window.strides[axis]
-    size, last = window.target[axis], window.slide.extents[axis] - 1 - window.before[axis]
-    kind = count_type(max(window.source[axis], size * stride) + last + stride)
-    first = plus(plus("arrived", -last), stride - 1)
-    start = first if stride == 1 else f"{wrapped(first)} / {stride}"
-    is_last = f"{plus(times(line, stride), last)} == arrived"
-    if (size - 1) * stride + last >= window.source[axis]:  # windows that reach over the edge end with the last line
-        is_last = f"({is_last} || arrived == {window.source[axis] - 1}u)"
-    made = times(wrapped(target.of("row", "column")), operation.target.shape[2])
-    lines = [f"const network_index made = (network_index)({made});", *pixel_lines(program, layer, writer)]
-    if axis == 0:
-        lines = counting("column", window.target[1], lines)
-    else:
-        lines = [f"const {kind} row = 0;", *unused_lines(("row",), lines), *lines]
-    start = f"({kind})({start})" if start != "arrived" else start
-    start = f"arrived < {last} ? 0 : {start}" if last else start
-    loop = braces(f"for ({line} = {start}; {line} < {size}u && {is_last}; {line}++)", lines)
-    head = f"static void network_layer_{layer.number}({kind} arrived)"
-    title = f"/* {title_of(operation)}, while the input arrives */"
-    program.add([title, *function(head, [f"{kind} {line};", *loop])])
+    operation = layer.operation
+    axis, window = line_axis(layer.placed.step.source), operation.window
+    source = program.places_of(layer.read_layout)
+    compute, pixel = pixel_of(program, layer, operation, source, kept_pixels(layer)), f"network_arrived_{layer.number}"
+    place = f"network_place({program.layout(target)}, {target.finder}, row, column)"
+    program.add(
+        function(
+            f"static void {pixel}(network_count row, network_count column, network_index made)",
+            ["(void)made;", f"{compute}(row, column, (network_index)({place} * {operation.target.shape[2]}u));"],
+        )
+    )
+    program.count(*window.reach, *window.source)
+    sizes = (window.target[axis], window.target[1] if axis == 0 else 1, int(axis == 0))
+    head = f"NETWORK_LAYER void network_layer_{layer.number}(network_count arrived)"
+    lines = [
+        axis_line("axis", window, axis),
+        f"network_arrive(&axis, {', '.join(map(str, sizes))}, arrived, {pixel});",
+    ]
+    program.add([f"/* {title_of(operation)}, while the input arrives */", *function(head, lines)])
     program.computed += 1

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, bias_and_shifts
-from keras_efficient.export.c.text import braces, plus
+from keras_efficient.export.c.convolution import StoredWeights, bias_and_shifts
+from keras_efficient.export.c.kernels import FORMATS
+from keras_efficient.export.c.program import Program
+from keras_efficient.export.c.text import function
 from keras_efficient.export.c.weights import Segment
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.operations import Convolution
@@ -21,31 +21,47 @@ _HALF = Codes(16, False, 0)
 
 @dataclass(frozen=True)
 class BasisGroup:
-    """Filters `first` to `first + filters - 1`, `width` of them at once: their weights are made in this order."""
+    """Filters `first` to `first + filters - 1`, `width` of them at once: their weights are made in this order, of the
+    seed and the coordinates in the stream of weights."""
 
     basis: BasisCodes
     first: int
     filters: int
     width: int
+    seed: Segment
+    coordinates: Segment
     format: str = "random basis"
 
-    def advance(self, cells: int) -> str:
-        """The statement that skips the weights of so many input cells."""
-        integers = self.basis.integers
-        step = cells * integers.padded % integers.dimensions
-        return f"network_basis_skip(&line, &basis, {cells}, {step});"
+    def kernel_lines(self, program: Program, number: str) -> list[str]:
+        """The declaration of `kernel`, and of what its weights are made of."""
+        integers, code = self.basis.integers, f"network_code_{number}"
+        program.uses("kernel->bits", 0)
+        program.uses("kernel->format", FORMATS.index("NETWORK_MADE"))
+        read = self.coordinates.read("coordinate")
+        program.add(function(f"static int16_t {code}(network_index coordinate)", [f"return (int16_t)({read});"]))
+        largest = 2 ** (integers.kernel_bits - 1) - 1
+        sizes = (integers.width, integers.padded, integers.dimensions, integers.limit, largest)
+        numbers = ", ".join(map(str, (*sizes, self.basis.exponent, self.basis.shift)))
+        return [
+            f"static const network_basis basis = {{{numbers}, {code}}};",
+            "static const network_kernel kernel = {NETWORK_MADE, 0, 0, 0, 0, &basis};",
+        ]
+
+    def filters_line(self, program: Program, bits: str, functions: str, beside: str) -> str:
+        """The statement that computes these filters of a pixel."""
+        seed = f"{self.seed.read('0')} | (uint32_t){self.seed.read('1')} << 16"
+        numbers = f"{self.first}, {self.first + self.filters}, {self.width}"
+        functions = functions.removesuffix(", 0")  # nothing is added to the sums
+        return f"network_made_filters_{bits}(&layer, {functions}, {seed}, {numbers}, row, column, made);"
 
 
 class BasisWeights(StoredWeights):
     """Seed and coordinates in the weight stream, in place of a kernel."""
 
-    def __init__(self, groups: Sequence[BasisGroup], bias: Segment | None, seed: Segment, coordinates: Segment):
-        super().__init__(groups, bias, by_rows=True)
-        self.seed, self.coordinates = seed, coordinates
-
     @property
     def segments(self) -> list[Segment]:
-        return [self.seed, self.coordinates, *([self.bias] if self.bias else [])]
+        group = self.groups[0]
+        return [group.seed, group.coordinates, *([self.bias] if self.bias else [])]
 
 
 def store_basis(layer: Convolution) -> BasisWeights:
@@ -55,52 +71,8 @@ def store_basis(layer: Convolution) -> BasisWeights:
     integers = basis.integers
     codes = Codes(integers.coordinate_bits, True, 0)
     seed = Segment(_HALF, np.array([integers.seed & 0xFFFF, integers.seed >> 16 & 0xFFFF]))
+    coordinates = Segment(codes, codes.indices(basis.coordinates))
     whole = integers.width // AT_ONCE * AT_ONCE
     parts = ((0, whole, AT_ONCE), (whole, integers.width - whole, integers.width - whole))
-    groups = [BasisGroup(basis, *part) for part in parts if part[1]]
-    return BasisWeights(groups, bias_and_shifts(layer)[0], seed, Segment(codes, codes.indices(basis.coordinates)))
-
-
-class BasisWriter(ConvolutionWriter):
-    """Writes the functions of a layer whose weights are made where they are needed."""
-
-    @property
-    def basis(self) -> BasisCodes:
-        basis = self.layer.products.basis
-        assert basis is not None
-        return basis
-
-    def head_lines(self) -> list[str]:
-        """What all pixels share: how the kernel is made."""
-        basis, integers = self.basis, self.basis.integers
-        largest = 2 ** (integers.kernel_bits - 1) - 1
-        sizes = (integers.width, integers.padded, integers.dimensions)
-        texts = ", ".join(map(str, (0, 0, *sizes, integers.limit, largest, basis.exponent, basis.shift)))
-        seed = self.weights.seed  # type: ignore[attr-defined]
-        value = f"{seed.read('0')} | (uint32_t){seed.read('1')} << 16"
-        return [f"network_basis basis = {{{texts}}};", f"network_basis_seed(&basis, {value});"]
-
-    def _group_lines(self, group: Any, made: str) -> list[str]:
-        zeros = " = ".join(f"sums[{i}]" for i in range(group.width))
-        at = "network_basis_place line = {filter, filter, 0, (network_index)(filter % basis.dimensions)};"
-        body = [at, f"{self.sum} sums[{group.width}];", f"{zeros} = 0;", *self._sum_lines(group)]
-        for i in range(group.width):
-            body += self._store_lines(plus("filter", i), i, made)
-        advance = f"filter = (network_index)(filter + {group.width}u)"
-        head = f"for (filter = {group.first}; filter < {group.first + group.filters}u; {advance})"
-        return ["network_index filter;", *braces(head, body)]
-
-    def _sum(self, number: int) -> str:
-        return f"sums[{number}]"
-
-    def _cell_lines(self, group: Any) -> list[str]:
-        code = self.weights.coordinates.read("at.coordinate")  # type: ignore[attr-defined]
-        product = f"({self.sum})x * network_basis_weight(&at, &basis, (int16_t)({code}))"
-        made = [
-            "network_basis_place at = line;",
-            "uint8_t i;",
-            "network_basis_signs(&at, &basis);",
-            f"for (i = 0; i < {group.width}; i++)",
-            f"    sums[i] = ({self.sum})(sums[i] + {product});",
-        ]
-        return [self._number_line(), *braces("if (x)", made), group.advance(1)]
+    groups = [BasisGroup(basis, *part, seed, coordinates) for part in parts if part[1]]
+    return BasisWeights(groups, bias_and_shifts(layer)[0], by_rows=True)

@@ -32,7 +32,11 @@ class Cells:
     @property
     def stride(self) -> int:
         """From cell to cell, in that unit."""
-        bits = self.codes.bits
+        return self.stride_of(self.codes.bits)
+
+    @staticmethod
+    def stride_of(bits: int) -> int:
+        """The same for cells of so many bits."""
         return 1 if bits in WITHIN_BYTES else 2 if bits == 16 else bits
 
     def declaration(self, name: str) -> str:

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from keras_efficient.export.c import changes, merging, pooling
-from keras_efficient.export.c.basis import BasisWriter, store_basis
+from keras_efficient.export.c.basis import store_basis
 from keras_efficient.export.c.cells import Cells
-from keras_efficient.export.c.convolution import ConvolutionWriter, StoredWeights, store_weights
+from keras_efficient.export.c.convolution import StoredWeights, Sums, store_weights, write_pixel
 from keras_efficient.export.c.moves import move_cells, move_up, permute
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.residual import residual
-from keras_efficient.export.c.text import count_type, function, unused_lines
+from keras_efficient.export.c.text import function
 from keras_efficient.export.c.weights import Segment
 from keras_efficient.export.c.word_weights import store_words, words_of_layer
-from keras_efficient.export.c.words import WordsWriter
+from keras_efficient.export.c.words import write_word_pixel
 from keras_efficient.export.integer import (
     AveragePooling,
     Combination,
@@ -149,60 +149,34 @@ def title_of(operation: Operation) -> str:
 
 def layer_places(program: Program, layer: PlacedLayer) -> tuple[Places, Places]:
     """The places of the source's pixels, and of the target's (whose order is that of the loop)."""
-    source = program.use_places(program.places_of(layer.read_layout))
-    return source, program.places_of(layer.placed.target_layout)
+    return program.places_of(layer.read_layout), program.places_of(layer.placed.target_layout)
 
 
 def write_convolution(program: Program, name: str, layer: PlacedLayer[Convolution]) -> None:
-    write_places(program, name, layer, layer.operation, layer_places(program, layer))
+    write_places(program, layer, layer.operation, layer_places(program, layer))
 
 
 def write_scale(program: Program, name: str, layer: PlacedLayer[Scale]) -> None:
     """The cells lie in the target as in the source: place by place through both, wherever those belong."""
     operation = layer.operation.places
     by_rows = program.places_of(Layout.by_rows(*operation.source.shape[:2]))
-    write_places(program, name, layer, operation, (by_rows, by_rows))
+    write_places(program, layer, operation, (by_rows, by_rows))
 
 
-def write_places(
-    program: Program, name: str, layer: PlacedLayer, operation: Convolution, places: tuple[Places, Places]
-) -> None:
+def write_places(program: Program, layer: PlacedLayer, operation: Convolution, places: tuple[Places, Places]) -> None:
     """A window that slides over the places of a map, or is all of it."""
-    source, target = places
-    writer = writer_of(program, layer, operation, source.of, source.is_row_order)
-    if operation.is_whole:
-        lines = [*writer.head_lines(), *writer.pixel_lines(made="0")]
-    else:
-        advance = f"made = (network_index)(made + {operation.target.shape[2]}u);"
-        lines = ["network_index made = 0;", *target.loop([*pixel_lines(program, layer, writer), advance])]
-    program.add(function(f"static void {name}(void)", lines))
+    pixel = pixel_of(program, layer, operation, places[0])
+    call = f"{pixel}(0, 0, 0);"
+    if not operation.is_whole:
+        program.count(operation.target.shape[2])
+        call = f"network_each_pixel({program.layout(places[1])}, {operation.target.shape[2]}, {pixel});"
+    program.add(function(f"NETWORK_LAYER void network_layer_{layer.number}(void)", [call]))
 
 
-def writer_of(
-    program: Program,
-    layer: PlacedLayer,
-    operation: Convolution,
-    place: Callable[[str, str], str],
-    runs: bool,
-) -> ConvolutionWriter:
-    """The writer of a layer's functions, with that of rounding written."""
-    kind = ConvolutionWriter if layer.words is None else WordsWriter
-    if operation.products.basis is not None:
-        kind = BasisWriter
-    writer = kind(program, layer.number, operation, layer.weights[0], layer.source, layer.target, place, runs=runs)
-    writer.write_rounding()
-    return writer
-
-
-def pixel_lines(program: Program, layer: PlacedLayer, writer: ConvolutionWriter) -> list[str]:
-    """The pixel (row, column) of the target, from cell `made` on; in words by a function of its own."""
-    pixel = [*writer.head_lines(), *writer.pixel_lines()]
-    if layer.words is None:
-        return pixel
-    one, size = f"network_pixel_{layer.number}", count_type(max(layer.operation.target.shape[:2]))
-    head = f"NETWORK_APART void {one}({size} row, {size} column, network_index made)"
-    program.add(function(head, [*unused_lines(("row", "column", "made"), pixel), *pixel]))
-    return [f"{one}(row, column, made);"]
+def pixel_of(program: Program, layer: PlacedLayer, operation: Convolution, source: Places, kept: int = 0) -> str:
+    """The name of the function that computes a pixel of the target."""
+    sums = Sums(layer.number, operation, layer.weights[0], layer.source, layer.target, source, kept)
+    return write_pixel(program, sums) if layer.words is None else write_word_pixel(program, sums)
 
 
 def write_residual(program: Program, name: str, layer: PlacedLayer[Residual]) -> None:

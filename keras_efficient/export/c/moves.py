@@ -43,7 +43,8 @@ def permute(program: Program, name: str, cells: Cells, channels: int, old: Layou
     declared = program.map("map", cells)
     if cells.is_logits:
         declared = "static const network_map map = {0, 8 * sizeof(network_logit), 0, 0, 0};"
-        program.widest_code = 16
+        for bits in (8, 16):
+            program.uses_cells(bits)
     lines = [
         declared,
         f"network_permute(&map, {goes_to.size}, {channels}, {name}_place);",

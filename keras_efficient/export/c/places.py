@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keras_efficient.export.c.text import as_index, as_kind, braces, count_type, function, stored_type, wrapped
+from keras_efficient.export.c.text import as_index, as_kind, count_type, function, stored_type, wrapped
 from keras_efficient.storage.planner.layouts import Layout
 
 
@@ -98,30 +98,6 @@ class Places:
         is_wide = int(max(self.layout.first_columns) > 255)
         numbers = (self.layout.rows, self.layout.columns, f"NETWORK_{orders[self.order_name]}", is_wide, columns)
         return f"static const network_layout network_layout_{self.name} = {{{', '.join(map(str, numbers))}}};"
-
-    def loop(self, lines: list[str]) -> list[str]:
-        """`lines` for every pixel (row, column), in order."""
-        rows, columns = self.layout.rows, self.layout.columns
-        size = count_type(max(rows, columns))
-        if self.is_row_order or self.is_column_order:
-            outer, inner = ("row", rows), ("column", columns)
-            if self.is_column_order:
-                outer, inner = inner, outer
-            inside = braces(f"for ({inner[0]} = 0; {inner[0]} < {inner[1]}; {inner[0]}++)", lines)
-            around = braces(f"for ({outer[0]} = 0; {outer[0]} < {outer[1]}; {outer[0]}++)", inside)
-            return [f"{size} row, column;", *around]
-        strip = [
-            f"const uint8_t along_row = left >= network_first_column({self.reference}, top);",
-            f"{size} row = top, column = left;",
-            *braces("do", [*lines, "if (along_row)", "    column++;", "else", "    row++;"])[:-1],
-            f"}} while (row < {rows} && column < {columns});",
-            "if (along_row)",
-            "    top++;",
-            "else",
-            "    left++;",
-        ]
-        head = f"while (top < {rows} && left < {columns})"
-        return [f"{size} top = 0, left = 0; /* rows and columns that are done */", *braces(head, strip)]
 
 
 def place_of(line: str) -> str:

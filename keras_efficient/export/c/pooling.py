@@ -9,8 +9,8 @@ from keras_efficient.export.c.places import Places, table
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import function
+from keras_efficient.export.c.windows import axis_lines
 from keras_efficient.export.integer.operations import AveragePooling, MaxPooling, MeanPooling, mean_limit
-from keras_efficient.export.integer.windows import Window
 
 Pooling = MaxPooling | AveragePooling | MeanPooling
 
@@ -33,17 +33,10 @@ def pool(
     lines = [
         program.map("source", source),
         program.map("target", target),
-        *(axis_line(name, layer.window, axis) for axis, name in enumerate(("rows", "columns"))),
+        *axis_lines(layer.window),
         f"network_pool({maps}, &rows, &columns, {channels}, {mean});",
     ]
     program.add(function(f"static void {name}(void)", lines))
-
-
-def axis_line(name: str, window: Window, axis: int) -> str:
-    """The declaration of a window along an axis."""
-    size, before = window.source[axis], window.before[axis]
-    numbers = (size, window.sizes[axis], window.strides[axis], before, int(window.reach[axis] > size + before))
-    return f"static const network_axis {name} = {{{', '.join(map(str, numbers))}}};"
 
 
 def average_lines(layer: AveragePooling) -> list[str]:

@@ -27,6 +27,7 @@ class Program:
     computed: int = 0  # layers that have been written
     largest_count: int = 0  # of rows, columns, channels and places of windows
     widest_code: int = 1  # bits of a cell
+    constants: dict[str, set[int]] = field(default_factory=dict)  # of tables, which decide what of a kernel is used
     sum_bits: int = 16  # of the sum of a window
 
     def add(self, lines: list[str]) -> None:
@@ -52,8 +53,18 @@ class Program:
 
     def map(self, name: str, cells: Cells) -> str:
         """The declaration of a map."""
-        self.widest_code = max(self.widest_code, cells.codes.bits)
+        self.uses_cells(cells.codes.bits)
         return cells.declaration(name)
+
+    def uses_cells(self, bits: int) -> None:
+        """Maps have cells of so many bits."""
+        self.widest_code = max(self.widest_code, bits)
+        self.uses("map->bits", bits)
+        self.uses("network_stride(map)", Cells.stride_of(bits))
+
+    def uses(self, expression: str, value: int) -> None:
+        """A table gives this value to an expression in kernels."""
+        self.constants.setdefault(expression, set()).add(value)
 
     def layout(self, places: Places) -> str:
         """A layout, as an argument."""
@@ -62,7 +73,7 @@ class Program:
 
     def types(self) -> list[str]:
         """The types of what the C counts; only those that are used."""
-        kernels = "\n".join(line for lines in self.used() for line in lines)
+        text = self._text + "\n".join(line for lines in self.used() for line in lines)
         kinds = {
             "network_count": (count_type(self.largest_count), "rows, columns and channels"),
             "network_code": (index_type(self.widest_code), "what memory holds for a number"),
@@ -70,7 +81,7 @@ class Program:
         }
         return [
             f"typedef {self.index_type} network_index; /* cells, bytes and bits of arena and weights */",
-            *(f"typedef {kind} {name}; /* {what} */" for name, (kind, what) in kinds.items() if name in kernels),
+            *(f"typedef {kind} {name}; /* {what} */" for name, (kind, what) in kinds.items() if name in text),
         ]
 
     def all_tables(self) -> list[str]:
@@ -81,7 +92,7 @@ class Program:
         """What the functions call: kernels, then the places of layouts."""
         places = [lines for each in self.places.values() if (lines := self._place_lines(each))]
         text = "\n".join("\n".join(lines) for lines in places)
-        return [*used_kernels(self._text + text), *places]
+        return [*used_kernels(self._text + text, self.constants), *places]
 
     @cached_property
     def _text(self) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from keras_efficient.export.c.text import braces
 from keras_efficient.export.c.weights import Group, bits_of
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.storage.sparse import best_encoding, filter_groups, group_order, relative_entries
@@ -32,6 +31,8 @@ def group_filters(codes: Codes, kernel: np.ndarray, pruned: bool = False, groups
 class BitmaskGroup(Group):
     """A group of which zeros take one bit: a bit for each number, then the numbers that are not zero."""
 
+    kernel_format = "NETWORK_MASKED"
+
     @property
     def format(self) -> str:
         return "bitmask"
@@ -48,27 +49,16 @@ class BitmaskGroup(Group):
     def bit_list(self) -> np.ndarray:
         return np.concatenate([bits_of(self._kept, 1), bits_of(self.stored(self._kept_indices), self.codes.bits)])
 
-    def declaration(self) -> str:
-        start = self.start + self.indices.size
-        return f"network_index mask = {self.start}, weight = {start}; /* bits that say where weights are; weights */"
-
-    def advance(self, cells: int = 1) -> str:
-        return f"network_skip_masked(&mask, &weight, {cells * self.width}, {self.codes.bits});"
-
-    def cell_lines(self, sum_type: str) -> list[str]:
-        lines = []
-        for number in range(self.width):
-            stored = [
-                self.add(sum_type, number, f"network_weight_bits(weight, {self.codes.bits})"),
-                f"weight = (network_index)(weight + {self.codes.bits}u);",
-            ]
-            lines += [*braces("if (network_weight_bit(mask))", stored), "mask++;"]
-        return lines
+    @property
+    def starts(self) -> tuple[int, int]:
+        return self.start + self.indices.size, self.start
 
 
 class RelativeGroup(Group):
     """A group of which only the numbers that are not zero are stored, each behind the count of zeros
     before it."""
+
+    kernel_format = "NETWORK_GAPS"
 
     def __init__(self, codes: Codes, kernel: np.ndarray, first: int, width: int, gap_bits: int):
         super().__init__(codes, kernel, first, width)
@@ -93,24 +83,6 @@ class RelativeGroup(Group):
         entries = bits_of(self._gaps | self._entries << self.gap_bits, self._entry_bits)
         return np.concatenate([entries, np.ones(self.gap_bits, np.uint8)])
 
-    def declaration(self) -> str:
-        gap = f"uint8_t gap = (uint8_t)network_weight_bits({self.start}, {self.gap_bits});"
-        return f"network_index weight = {self.start}; {gap} /* zeros before the next weight */"
-
-    def advance(self, cells: int = 1) -> str:
-        return f"network_skip_relative(&weight, &gap, {cells * self.width}, {self.codes.bits}, {self.gap_bits});"
-
-    def cell_lines(self, sum_type: str) -> list[str]:
-        lines = []
-        for number in range(self.width):
-            stored = [
-                self.add(
-                    sum_type,
-                    number,
-                    f"network_weight_bits((network_index)(weight + {self.gap_bits}u), {self.codes.bits})",
-                ),
-                f"weight = (network_index)(weight + {self._entry_bits}u);",
-                f"gap = (uint8_t)network_weight_bits(weight, {self.gap_bits});",
-            ]
-            lines += [*braces("if (gap)", ["gap--;"]), *braces("else", stored)]
-        return lines
+    @property
+    def starts(self) -> tuple[int, int]:
+        return self.start, 0

@@ -1,7 +1,6 @@
 """Weights as one stream of bits, in the order in which the C code reads them.
 
-Only this module and `sparse_weights` know how weights are stored: a kernel is a list of `Group`s, and
-`Group.cell_lines` adds x times the weights of one input cell to the sums and goes on to the next cell.
+Only this module, `sparse_weights` and the kernels weights.c know how they are stored: a kernel is a list of `Group`s.
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_efficient.export.c.cells import index_type, integer_of, integer_type
-from keras_efficient.export.c.text import as_index, braces, plus, times, wrapped
+from keras_efficient.export.c.cells import integer_of
+from keras_efficient.export.c.kernels import FORMATS
+from keras_efficient.export.c.program import Program
+from keras_efficient.export.c.text import as_index, plus, times, wrapped
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.kinds.words import WORD_BITS
 from keras_efficient.storage.sparse import group_order
@@ -72,11 +73,18 @@ class Group(Segment):
     first: int
     filters: int
     width: int
+    kernel_format, gap_bits = "NETWORK_DENSE", 0
 
     @property
     def format(self) -> str:
         """The name of the encoding, as `storage.sparse` gives it."""
         return "dense"
+
+    @property
+    def starts(self) -> tuple[int, int]:
+        """Of weights and mask, in the unit in which they are read."""
+        unit = BYTE if self.in_bytes else HALF_BYTE if self.codes.bits == HALF_BYTE else 1
+        return self.start // unit, 0
 
     def __init__(self, codes: Codes, kernel: np.ndarray, first: int, width: int):
         """`kernel`: (places, channels, filters) of these filters."""
@@ -88,59 +96,21 @@ class Group(Segment):
         """Whether the weights of one input cell fill whole bytes: read by a pointer."""
         return self.width * self.codes.bits % BYTE == 0 and self.codes.bits in (2, 4, 8, 16)
 
-    def declaration(self) -> str:
-        """The variable `weight` that walks through the stream."""
-        if self.in_bytes:
-            return f"network_index weight = {self.start // BYTE};"
-        return f"network_index weight = {self.start // (4 if self.codes.bits == 4 else 1)};"
+    def kernel_lines(self, program: Program, number: str) -> list[str]:
+        """The declaration of `kernel`, the same for all groups of one."""
+        codes, low = self.codes, 0 if self.has_signs else self.codes.low
+        program.uses("kernel->bits", codes.bits)
+        program.uses("kernel->format", FORMATS.index(self.kernel_format))
+        fields = (self.kernel_format, codes.bits, int(codes.midrise), self.gap_bits, low, 0)
+        return [f"static const network_kernel kernel = {{{', '.join(map(str, fields))}}};"]
 
-    def advance(self, cells: int = 1) -> str:
-        """The statement that skips the weights of so many input cells."""
-        bits = cells * self.width * self.codes.bits
-        unit = BYTE if self.in_bytes else 4 if self.codes.bits == 4 else 1
-        return f"weight = (network_index)(weight + {bits // unit}u);"
-
-    def cell_lines(self, sum_type: str) -> list[str]:
-        """sum_0 += x times the first weight, and so on; `weight` goes on to the next cell."""
-        return [*braces("if (x)", self._product_lines(sum_type)), self.advance()]
-
-    def _product_lines(self, sum_type: str) -> list[str]:
-        return self._byte_lines(sum_type) if self.in_bytes else self._bit_lines(sum_type)
-
-    def _byte_lines(self, sum_type: str) -> list[str]:
-        bits, lines = self.codes.bits, []
-        for first_bit in range(0, self.width * bits, max(bits, BYTE)):
-            byte = f"NETWORK_WEIGHT({plus('weight', first_bit // BYTE)})"
-            if bits == 16:
-                byte += f" | (uint16_t)NETWORK_WEIGHT({plus('weight', first_bit // BYTE + 1)}) << 8"
-            lines.append(f"byte = {byte};" if bits <= BYTE else f"byte = (uint16_t)({byte});")
-            for at in range(0, BYTE if bits <= BYTE else bits, bits):
-                index = "byte" if bits >= BYTE else _part("byte", at, bits)
-                lines.append(self.add(sum_type, (first_bit + at) // bits, index))
-        return [f"{index_type(bits)} byte;", *lines]
-
-    def _bit_lines(self, sum_type: str) -> list[str]:
-        bits = self.codes.bits
-        lines = []
-        for number in range(self.width):
-            if bits == 4:
-                index = f"network_weight_4({as_index(plus('weight', number))})"
-            else:
-                index = f"network_weight_bits({as_index(plus('weight', number * bits))}, {bits})"
-            lines.append(self.add(sum_type, number, index))
-        return lines
-
-    def add(self, sum_type: str, number: int, index: str) -> str:
-        """The statement that adds x times a weight to a sum; `index` is the code of the weight."""
-        weight = self.integer(index)
-        weight = weight if self.has_signs else f"({integer_type(self.codes)})({weight})"
-        factor = "x" if sum_type == "int16_t" else f"({sum_type})x"
-        return f"sum_{number} = ({sum_type})(sum_{number} + {factor} * {weight});"
-
-
-def _part(byte: str, at: int, bits: int) -> str:
-    shifted = f"({byte} >> {at})" if at else byte
-    return shifted if at + bits == BYTE else f"({shifted} & {2**bits - 1})"
+    def filters_line(self, program: Program, bits: str, functions: str, beside: str) -> str:
+        """The statement that computes these filters of a pixel."""
+        program.uses("network_in_bytes(kernel, width)", int(self.in_bytes))
+        numbers = (*self.starts, self.first, self.first + self.filters, self.width)
+        return (
+            f"network_filters_{bits}(&layer, {functions}, {', '.join(map(str, numbers))}, row, column, made, {beside});"
+        )
 
 
 def bits_of(numbers: np.ndarray, width: int) -> np.ndarray:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras_efficient.export.c.cells import integer_of
-from keras_efficient.export.c.convolution import ConvolutionWriter
-from keras_efficient.export.c.text import braces, plus, times, wrapped
+from keras_efficient.export.c.cells import index_type, integer_of
+from keras_efficient.export.c.convolution import Sums
+from keras_efficient.export.c.program import Program
+from keras_efficient.export.c.text import braces, function, plus, times, unused_lines, wrapped
 from keras_efficient.export.c.weights import BYTE, Segment
 from keras_efficient.export.c.window_loops import corner, window_loop, window_place
 from keras_efficient.export.c.word_weights import WordGroup, words_of_layer
@@ -20,14 +21,41 @@ from keras_efficient.storage.sparse import FILTERS_AT_ONCE
 _SIGNS = 0x80808080  # the highest bit of each byte of a word
 
 
-class WordsWriter(ConvolutionWriter):
+def write_word_pixel(program: Program, sums: Sums) -> str:
+    """The name of the function that computes the target pixel (row, column), from cell `made` on."""
+    program.use_places(sums.places)
+    program.count(*sums.layer.target.shape[:2])
+    writer, name = WordsWriter(sums), f"network_pixel_{sums.number}"
+    writer.write_rounding(program)
+    lines = [*writer.head_lines(), *writer.pixel_lines()]
+    head = f"NETWORK_PIXEL void {name}(network_count row, network_count column, network_index made)"
+    program.add(function(head, [*unused_lines(("row", "column", "made"), lines), *lines]))
+    return name
+
+
+class WordsWriter:
     """Writes the functions of a layer of weighted sums whose products are taken two at a time."""
 
-    by_words = True
+    def __init__(self, sums: Sums):
+        self.sums, self.layer, self.weights = sums, sums.layer, sums.weights
+        self.source, self.target, self.filters = sums.source, sums.target, sums.filters
+        self.channels = sums.layer.source.shape[2]
+        self.runs = sums.places.is_row_order and not sums.kept
 
-    def __init__(self, *arguments: Any, **others: Any):
-        super().__init__(*arguments, **others)
-        self.sum = "int32_t"
+    def place(self, row: str, column: str) -> str:
+        """The place of a source pixel, in pixels."""
+        place = self.sums.places.of(row, column)
+        return f"({place}) % {self.sums.kept}u" if self.sums.kept else place
+
+    def write_rounding(self, program: Program) -> None:
+        """`network_round_N(sum, filter, shift)`: bias, activation, and the index of the output."""
+        bias, number = self.weights.bias, self.sums.number
+        lines = self.sums.result_lines("sum", self._bias_text(bias) if bias else "", "shift", by_words=True)
+        parameters = {"sum": "int32_t", "filter": "uint32_t", "shift": "uint32_t"}
+        head = ", ".join(f"{kind} {name}" for name, kind in parameters.items())
+        lines = [*unused_lines(parameters, lines), *lines, "return (uint16_t)result;"]
+        head = f"NETWORK_INLINE uint16_t network_round_{number}({head})"
+        program.add(["/* From a sum of products to what is stored. */", *function(head, lines)])
 
     @property
     def words(self) -> Words:
@@ -86,10 +114,12 @@ class WordsWriter(ConvolutionWriter):
         in_byte = BYTE // bits if bits in (2, 4) else 1
         in_bytes = not (self.target.is_logits or width % in_byte or filters % in_byte or self.target.offset % BYTE)
         if in_byte == 1 or not in_bytes:
-            return [line for i in range(width) for line in self._store_lines(plus("filter", i), i, made)]
+            result = "network_logit" if self.target.is_logits else index_type(bits)
+            cells = [plus("filter" if made == "0" else f"{made} + filter", i) for i in range(width)]
+            return [self.target.put(cell, f"({result}){self._rounded(i)}") for i, cell in enumerate(cells)]
         lines, first = [], "filter" if made == "0" else f"{made} + filter"
         for i in range(0, width, in_byte):
-            cells = [self._rounded(plus("filter", k), k, made) for k in range(i, i + in_byte)]
+            cells = [f"{wrapped(self._rounded(k))}" for k in range(i, i + in_byte)]
             byte = " | ".join(f"{cell} << {bits * k}" if k else cell for k, cell in enumerate(cells))
             at = plus(f"({first}) / {in_byte}", self.target.offset // BYTE + i // in_byte)
             lines.append(f"network_arena.bytes[{at}] = (uint8_t)({byte});")
@@ -99,18 +129,7 @@ class WordsWriter(ConvolutionWriter):
         codes, text = self.layer.products.kernel_codes, f"sums[{number}]"
         return f"{codes.step} * {text} - {-codes.low} * total" if self._needs_total else text
 
-    @property
-    def has_shift_parameter(self) -> bool:  # type: ignore[override]
-        return self.weights.shifts is not None
-
-    @property
-    def filter_type(self) -> str:
-        return "uint32_t"
-
-    def shift_text(self, shifts: Segment) -> str:
-        return "shift"
-
-    def bias_text(self, bias: Segment) -> str:
+    def _bias_text(self, bias: Segment) -> str:
         if bias.codes.bits != 2 * BYTE:
             return bias.read("filter")
         return f"network_half(network_weights + {bias.start // BYTE} + 2 * filter)"
@@ -133,8 +152,11 @@ class WordsWriter(ConvolutionWriter):
             lines.append(f"const uint32_t shift_{i} = word_{i // 8} >> {4 * (i % 8)} & 15;")
         return lines
 
-    def _shift(self, number: int) -> str:
-        return f", shift_{number}" if self.weights.shifts else ""
+    def _rounded(self, number: int) -> str:
+        """What is stored for sum `number` of a block."""
+        shift = f"shift_{number}" if self.weights.shifts else "0"
+        filter_ = plus("filter", number)
+        return f"network_round_{self.sums.number}({self._sum(number)}, {filter_}, {shift})"
 
     @property
     def _turns(self) -> int:

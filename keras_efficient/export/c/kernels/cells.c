@@ -97,19 +97,51 @@ typedef struct {
     int16_t low;
 } network_map;
 
-NETWORK_INLINE network_code network_get(const network_map *map, const network_index cell)
+/* The place of a cell, and from one to the next. */
+NETWORK_INLINE network_index network_stride(const network_map *map)
+{
+    if (map->bits == 16)
+        return 2;
+    return map->bits & (map->bits - 1) ? map->bits : 1;
+}
+
+NETWORK_INLINE network_index network_at(const network_map *map, const network_index cell)
+{
+    return (network_index)(map->first + cell * network_stride(map));
+}
+
+/* The index at a place. */
+NETWORK_INLINE network_code network_index_at(const network_map *map, const network_index place)
 {
     if (map->bits == 1)
-        return network_get_1((network_index)(map->first + cell));
+        return network_get_1(place);
     if (map->bits == 2)
-        return network_get_2((network_index)(map->first + cell));
+        return network_get_2(place);
     if (map->bits == 4)
-        return network_get_4((network_index)(map->first + cell));
+        return network_get_4(place);
     if (map->bits == 8)
-        return network_get_8((network_index)(map->first + cell));
+        return network_get_8(place);
     if (map->bits == 16)
-        return (network_code)network_get_16((network_index)(map->first + cell * 2));
-    return (network_code)network_get_bits((network_index)(map->first + cell * map->bits), map->bits);
+        return (network_code)network_get_16(place);
+    if (network_stride(map) > 2)
+        return (network_code)network_get_bits(place, map->bits);
+    return 0;
+}
+
+NETWORK_INLINE network_code network_get(const network_map *map, const network_index cell)
+{
+    return network_index_at(map, network_at(map, cell));
+}
+
+/* The integer at a place. */
+NETWORK_INLINE int32_t network_number(const network_map *map, const network_index place)
+{
+    const network_code index = network_index_at(map, place);
+    if (map->low == 0)
+        return index;
+    if (map->bits <= 8)
+        return (int8_t)((int)(index << map->shift) + map->low);
+    return (int16_t)((uint16_t)index + (uint16_t)map->low);
 }
 
 /* Of a logit: the integer, which is within 16 bits or becomes the largest that is. */
@@ -121,15 +153,24 @@ NETWORK_INLINE void network_put(const network_map *map, const network_index cell
     else if (map->is_logits)
         network_arena.logits[cell] = (network_logit)(int16_t)((wide << map->shift) + (uint16_t)map->low);
     else if (map->bits == 1)
-        network_put_1((network_index)(map->first + cell), (uint8_t)index);
+        network_put_1(network_at(map, cell), (uint8_t)index);
     else if (map->bits == 2)
-        network_put_2((network_index)(map->first + cell), (uint8_t)index);
+        network_put_2(network_at(map, cell), (uint8_t)index);
     else if (map->bits == 4)
-        network_put_4((network_index)(map->first + cell), (uint8_t)index);
+        network_put_4(network_at(map, cell), (uint8_t)index);
     else if (map->bits == 8)
-        network_put_8((network_index)(map->first + cell), (uint8_t)index);
+        network_put_8(network_at(map, cell), (uint8_t)index);
     else if (map->bits == 16)
-        network_put_16((network_index)(map->first + cell * 2), index);
+        network_put_16(network_at(map, cell), index);
+    else if (network_stride(map) > 2)
+        network_put_bits(network_at(map, cell), map->bits, index);
+}
+
+/* The same of an index, or of an integer that is a logit. */
+NETWORK_INLINE void network_set(const network_map *map, const network_index cell, const uint16_t number)
+{
+    if (map->is_logits)
+        network_arena.logits[cell] = (network_logit)number;
     else
-        network_put_bits((network_index)(map->first + cell * map->bits), map->bits, index);
+        network_put(map, cell, (network_code)number);
 }

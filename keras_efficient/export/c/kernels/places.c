@@ -15,13 +15,17 @@ typedef network_index (*network_finder)(network_count row, network_count column)
 
 /* The place of a pixel, in pixels. */
 NETWORK_INLINE network_index network_place(const network_layout *map, network_finder in_strips,
-                                           const network_count row, const network_count column)
+                                           const network_index row, const network_index column)
 {
+    if (map->rows == 1)
+        return column;
+    if (map->columns == 1)
+        return row;
     if (map->order == NETWORK_ROWS)
-        return (network_index)((network_index)row * map->columns + column);
+        return (network_index)(row * map->columns + column);
     if (map->order == NETWORK_COLUMNS)
-        return (network_index)((network_index)column * map->rows + row);
-    return in_strips(row, column);
+        return (network_index)(column * map->rows + row);
+    return in_strips((network_count)row, (network_count)column);
 }
 
 /* From a pixel to the next one of its row, in pixels; 0: that differs. */

@@ -1,11 +1,5 @@
 /* Windows over maps, of which one number for each channel is left. */
 
-/* A window along one axis of a map of `size`: it starts so many places before the map, and may reach over its end. */
-typedef struct {
-    network_count size, window, stride, before;
-    uint8_t reaches_over;
-} network_axis;
-
 /* The places of window `number` that lie on the map. */
 typedef struct {
     network_count first, end;
@@ -32,13 +26,6 @@ NETWORK_INLINE network_index network_window_cell(const network_layout *source, n
     const network_count column = (network_count)(at->column * columns->stride + across - columns->before);
     return (network_index)(network_place(source, find, row, column) * channels);
 }
-
-/* The end of a loop that stays a loop: with all places of a large window one after another, code and stack grow. */
-#if defined __GNUC__ && !defined __OPTIMIZE_SIZE__
-#define NETWORK_ROLLED(end) __asm__("" : "+r"(end))
-#else
-#define NETWORK_ROLLED(end)
-#endif
 
 /* The places that a loop over a window takes, those on the map among them: all, as their number is a constant, unless the
  * window is larger than the map. */

@@ -36,13 +36,6 @@
 #define NETWORK_KEPT
 #endif
 
-/* A function that is not drawn into its caller: both need all registers. */
-#ifdef __GNUC__
-#define NETWORK_APART static __attribute__((noinline))
-#else
-#define NETWORK_APART static
-#endif
-
 /* Four bytes, wherever they lie, the first one lowest. */
 NETWORK_INLINE uint32_t network_word(const uint8_t *from)
 {
