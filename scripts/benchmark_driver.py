@@ -22,6 +22,7 @@ import keras_efficient as ke
 from keras_efficient.networks import MNIST_2KB
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.executors.threads import available_cores, limit_threads
+from keras_efficient.training.measures import Measures
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.stage_trainer import StageTrainer
 from keras_efficient.training.trial import Trial, TrialResult
@@ -64,7 +65,7 @@ class Driver:
 
     def __init__(self, mode, data, engine):
         stage = ke.Stage(mode, 1, 10_000, batch_size=BATCH)
-        trainer = StageTrainer(NetworkSource(MNIST_2KB, (28, 28, 1)), stage, data, engine=engine)
+        trainer = StageTrainer(NetworkSource(MNIST_2KB, (28, 28, 1)), stage, data, Measures(), engine=engine)
         self.trial = Trial(trainer.model, trainer.engine, stage, TrialResult(trial=0, seed=0), on_epoch=None)
         self.epoch = 0
 
