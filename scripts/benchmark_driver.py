@@ -66,7 +66,8 @@ class Driver:
     def __init__(self, mode, data, engine):
         stage = ke.Stage(mode, 1, 10_000, batch_size=BATCH)
         trainer = StageTrainer(NetworkSource(MNIST_2KB, (28, 28, 1)), stage, data, Measures(), engine=engine)
-        self.trial = Trial(trainer.model, trainer.engine, stage, TrialResult(trial=0, seed=0), on_epoch=None)
+        result = TrialResult(trial=0, seed=0)
+        self.trial = Trial(trainer.model, trainer.engine, stage, result, None, 0, trainer.measuring, data.y_val)
         self.epoch = 0
 
     def run(self, epochs):
