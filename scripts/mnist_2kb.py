@@ -144,7 +144,9 @@ def main():
         "command": f"python scripts/mnist_2kb.py --data-dir DIR --out DIR --trials {trials} --epochs {epochs}"
         + (f" --distillation {arguments.distillation}" if arguments.distillation else "")
         + (f" --teacher {','.join(map(str, arguments.teacher))}" if arguments.teacher else "")
-        + (f" --copies {arguments.copies}" if arguments.copies != COPIES else ""),
+        + (f" --copies {arguments.copies}" if arguments.copies != COPIES else "")
+        + (f" --workers {arguments.workers}" if arguments.workers else ""),
+        # Of all trials together, so with workers more than has passed: each trial has a share of the cores.
         "train_minutes": round(sum(stage["train_seconds"] for stage in result["stages"]) / 60, 1),
         "copies": arguments.copies,
         "samples_per_epoch": stages[0].samples_per_epoch,

@@ -360,10 +360,10 @@ def test_a_network_of_ones_own_is_a_candidate(data, tmp_path):
     own = [["M", 2, 4], ["S", 10, 4, 8, 8]]
     space = SearchSpace(input_pooling=None, kernel_sizes={"C": [3], "R": [3]}, filters=range(3, 99), max_layers=3)
     space = space.with_changes({"kernel_bits": [2, 3, 4], "activation_bits": [3, 4]})
-    result = _search(tmp_path / "own", data, network=own, space=space, samples=1)
+    result = _search(tmp_path / "own", data, network=own, space=space, samples=1, references=_REFERENCES)
     first, second = result.candidates
     assert (first.name, first.network, first.status) == ("own network", own, "finished")
-    assert second.name == "candidate 0" and result.counts["drawn"] == 2
+    assert second.name == "candidate 0" and result.references[0].name == "tiny" and result.counts["drawn"] == 2
     assert SearchSpace(**json.loads((tmp_path / "own/search.json").read_text())["space"]) == space
     with pytest.raises(ValueError, match="network"):
         _search(tmp_path / "own", data, space=space, samples=1)
