@@ -158,8 +158,12 @@ NETWORK_INLINE void network_finish(const network_layer *layer, network_round rou
                                    const network_wide sum, const network_count filter, const network_index made,
                                    const network_index added)
 {
-    network_set(layer->target, (network_index)(made + filter),
-                round ? round(sum, filter) : round_with(sum, filter, (network_index)(added + filter)));
+    uint16_t number = 0;
+    if (round)
+        number = round(sum, filter);
+    if (round_with)
+        number = round_with(sum, filter, (network_index)(added + filter));
+    network_set(layer->target, (network_index)(made + filter), number);
 }
 
 /* Filters `first` to before `end` of a pixel, `width` of them at once; where their weights and their mask start. */
