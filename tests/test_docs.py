@@ -43,10 +43,13 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch, command):
             assert code == 0, errors
 
 
-@pytest.mark.parametrize("number", range(1, len(_blocks("companions", "python"))))
+_COMPANIONS = [block for language, block in _blocks("companions") if language == "python"]
+
+
+@pytest.mark.parametrize("number", range(1, len(_COMPANIONS)))
 def test_companions_work(number, tmp_path, monkeypatch):
     """Each block after the first one, where the package that it names is installed."""
-    first, block = (_blocks("companions", "python")[place] for place in (0, number))
+    first, block = _COMPANIONS[0], _COMPANIONS[number]
     for package in re.findall(r"# pip install (\w+)", block):
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)

@@ -82,9 +82,9 @@ def test_cases_that_no_table_is_in_are_left_out():
 
 
 def test_loops_come_once_for_each_width_of_sums():
-    text = "\n".join(line for lines in used_kernels("network_filters_32 network_filters_64") for line in lines)
-    assert "typedef int32_t network_wide_32;" in text and "typedef int64_t network_wide_64;" in text
-    assert "network_wide_16" not in text and "network_add_cells_64(" in text
+    text = "\n".join(line for lines in used_kernels("network_filters_of_32 network_filters_of_64") for line in lines)
+    assert "typedef int32_t network_wide_of_32;" in text and "typedef int64_t network_wide_of_64;" in text
+    assert "network_wide_of_16" not in text and "network_add_cells_of_64(" in text
 
 
 @pytest.mark.parametrize("name", COMPILERS)

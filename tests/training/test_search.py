@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from keras_efficient.training.search.command import search_arguments
 
 import keras_efficient as ke
 from keras_efficient.cli import main
+from keras_efficient.command_line.search import search_arguments
 from keras_efficient.descriptions import read_description
 from keras_efficient.training import search
 from keras_efficient.training.search import SearchSpace

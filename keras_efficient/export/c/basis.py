@@ -52,7 +52,7 @@ class BasisGroup:
         seed = f"{self.seed.read('0')} | (uint32_t){self.seed.read('1')} << 16"
         numbers = f"{self.first}, {self.first + self.filters}, {self.width}"
         functions = functions.removesuffix(", 0")  # nothing is added to the sums
-        return f"network_made_filters_{bits}(&layer, {functions}, {seed}, {numbers}, row, column, made);"
+        return f"network_made_filters_of_{bits}(&layer, {functions}, {seed}, {numbers}, row, column, made);"
 
 
 class BasisWeights(StoredWeights):

@@ -123,7 +123,7 @@ def write_rounding(program: Program, sums: Sums) -> str:
     """The name of the function that adds the bias, applies the activation, and returns the index or the logit."""
     bias, shifts = ("" if each is None else each.read("filter") for each in (sums.weights.bias, sums.weights.shifts))
     lines = [*sums.result_lines("sum", bias, shifts), "return (uint16_t)result;"]
-    parameters = {"sum": f"network_wide_{sums.sum_bits}", "filter": "network_count"}
+    parameters = {"sum": f"network_wide_of_{sums.sum_bits}", "filter": "network_count"}
     if sums.beside is not None:
         parameters["added"] = "network_index"
     name, arguments = f"network_round_{sums.number}", ", ".join(f"{kind} {name}" for name, kind in parameters.items())
@@ -163,7 +163,7 @@ def write_pixel(program: Program, sums: Sums) -> str:
         sums.target.declaration("target"),
         *([] if whole else axis_lines(window)),
         *groups[0].kernel_lines(program, sums.number),
-        f"static const network_layer_{bits} layer = {{{fields}}};",
+        f"static const network_layer_of_{bits} layer = {{{fields}}};",
         *(group.filters_line(program, bits, functions, beside_text(program, sums)) for group in groups),
     ]
     head = f"NETWORK_PIXEL void {name}(network_count row, network_count column, network_index made)"

@@ -83,7 +83,7 @@ def _defined(text: str) -> list[str]:
 def _for_sums(text: str, bits: int) -> str:
     """The generic kernels for sums of so many bits."""
     names = "|".join(_defined(text))
-    return re.sub(rf"\b({names})\b", rf"\1_{bits}", text).replace(
+    return re.sub(rf"\b({names})\b", rf"\1_of_{bits}", text).replace(
         "typedef int n", f"typedef {'int' if bits == 16 else f'int{bits}_t'} n"
     )
 

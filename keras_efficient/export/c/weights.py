@@ -108,9 +108,8 @@ class Group(Segment):
         """The statement that computes these filters of a pixel."""
         program.uses("network_in_bytes(kernel, width)", int(self.in_bytes))
         numbers = (*self.starts, self.first, self.first + self.filters, self.width)
-        return (
-            f"network_filters_{bits}(&layer, {functions}, {', '.join(map(str, numbers))}, row, column, made, {beside});"
-        )
+        arguments = f"&layer, {functions}, {', '.join(map(str, numbers))}, row, column, made, {beside}"
+        return f"network_filters_of_{bits}({arguments});"
 
 
 def bits_of(numbers: np.ndarray, width: int) -> np.ndarray:
