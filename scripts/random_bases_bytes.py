@@ -11,10 +11,11 @@ averaged weights.
   trained in full for every seed and quantized (kernels of 8 bits, activations of 4; scales set on training images, no
   further training). Both see the test images once. The C of the seed that validates best is compared with Keras on all
   of them, and runs on a simulated ATmega328P and Cortex-M4 (AVR_IMAGES of them) where the tools are installed.
+* firmware: that again of models/mnist_1kb, with today's C, in the record of "small"; nothing is trained.
 
 Every training leaves a record in --out, so that a later call goes on.
 
-    python scripts/random_bases_bytes.py --out DIR [--data-dir DIR] [--parts small,curve] [--network cnn]
+    python scripts/random_bases_bytes.py --out DIR [--data-dir DIR] [--parts small,curve,firmware] [--network cnn]
         [--seeds 0,1,2] [--epochs 16] [--search-epochs 4] [--curve-epochs 6] [--keep] [--quick]
 
 `--keep` puts the quantized network of the seed that validates best into models/mnist_1kb.
@@ -32,7 +33,7 @@ import keras
 import numpy as np
 from _epochs import accuracy
 from _model_card import keep_network
-from _results import write_results
+from _results import ROOT, record, write_results
 from _trainings import integers, spread
 from measure_firmware import equality, on_arm, on_avr
 
@@ -254,6 +255,15 @@ def firmware(model, x, y):
         }
 
 
+def measured_again(data):
+    """The figures of the record, with those of the C that the shipped network has today; and both commands."""
+    found = record("random_bases_small")
+    model = keras.saving.load_model(ROOT / "models/mnist_1kb/mnist_1kb.keras", compile=False)
+    first, *_ = found["command"].split(" && ")
+    figures = {**found["figures"], "firmware": firmware(model, data.x_test, data.y_test)}
+    return figures, f"{first} && {COMMAND} --parts firmware"
+
+
 def keep_small(out, figures, data):
     """models/mnist_1kb: the quantized network of the seed that validates best, its C and its card."""
     seed, stored_bytes = figures["best_seed"], figures["firmware"]["weight_bytes"]
@@ -284,7 +294,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, help="folder of the records")
     parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
-    parser.add_argument("--parts", default="small,curve", help="small, curve or both")
+    parser.add_argument("--parts", default="small,curve", help="of small, curve, firmware")
     parser.add_argument("--network", default="cnn", choices=tuple(SHARES), help="of the curve")
     parser.add_argument("--seeds", type=integers, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=16, help="of the small network; a multiple of 4")
@@ -301,7 +311,10 @@ def main():
     data = ke.datasets.load_dataset("mnist", arguments.data_dir)
     trainings = Trainings(arguments.out, data, arguments.quick)
     for part in arguments.parts.split(","):
-        if part == "small":
+        command = f"{COMMAND} --parts {part}"
+        if part == "firmware":
+            (figures, command), name = measured_again(data), "random_bases_small"
+        elif part == "small":
             figures = measure_small(trainings, arguments.search_epochs, arguments.epochs, seeds)
             name = "random_bases_small"
             if arguments.keep and not arguments.quick:
@@ -309,7 +322,6 @@ def main():
         else:
             rows = measure_curve(trainings, arguments.network, arguments.curve_epochs, seeds)
             figures, name = {"rows": rows}, f"random_bases_bytes_{arguments.network}"
-        command = f"{COMMAND} --parts {part}"
         print(json.dumps(figures, indent=1))
         write_results(name, figures, seeds=seeds, command=command, quick=arguments.quick)
 
