@@ -31,7 +31,7 @@ def main_job():
     yield (
         "Trial-epochs a second against `model.fit`, MNIST, batch 1024, one process: the compiled engine, which "
         '`engine="auto"` (the default) takes here; `engine="keras"`',
-        f"{min(compiled):.0f} to {max(compiled):.0f} times; {min(in_keras):.1f} to {max(in_keras):.1f} times",
+        f"{min(compiled):.1f} to {max(compiled):.1f} times; {min(in_keras):.1f} to {max(in_keras):.1f} times",
         "benchmark_driver.py",
         ["benchmark_driver"],
     )

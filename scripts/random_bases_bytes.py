@@ -273,14 +273,16 @@ def keep_small(out, figures, data):
     path = Path(out) / "mnist_1kb.keras"
     model.save(path)
     place = figures["quantized"]["validation"]["each"].index(max(figures["quantized"]["validation"]["each"]))
-    cycles = figures["firmware"]["atmega328p"]["-Os"].get("mean_cycles", 0)
+    avr = figures["firmware"]["atmega328p"]["-Os"]
+    cycles = avr.get("mean_cycles", 0)
     facts = {
         "name": "mnist_1kb",
         "title": f"MNIST in {stored_bytes:,} bytes",
         "data": "mnist",
         "split": "Convolutions and a dense layer in fixed random bases: seeds, coordinates and biases are stored, and "
         "the C makes each weight anew in the loop over products, which takes time: an image takes "
-        f"{cycles / 1e6:.0f} million cycles of an ATmega328P (simulated; mean of {AVR_IMAGES} test images). Of "
+        f"{cycles / 1e6:.0f} million cycles of an ATmega328P (simulated; mean of {AVR_IMAGES} test images), and the C "
+        f"{avr.get('ram_bytes', 0):,} bytes of its RAM, with the stack. Of "
         f"{len(figures['quantized']['test']['each'])} seeds the one that validates best; all of them: "
         "`results/random_bases_small.json`.",
         "recipe": f"{COMMAND} --parts small --keep",
