@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_efficient as ke
@@ -79,6 +79,7 @@ def test_prices_are_those_of_the_estimate(shape):
         _check_price(network, shape)
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_prices_are_those_of_the_estimate_in_other_spaces(data):
     sizes = st.lists(st.integers(1, 6), min_size=1, max_size=2, unique=True)
