@@ -16,6 +16,10 @@ def strided(y):
     return layers.Conv2D(5, 3, strides=2, padding="same", activation="relu")(y)
 
 
+def padded(zeros, layer):
+    return lambda y: layer(layers.ZeroPadding2D(zeros)(y))
+
+
 def residual(y):
     """A network with branches."""
     y = strided(y)
@@ -30,12 +34,15 @@ CASES = {
     "dilated": ((16, 9, 2), layers.Conv2D(2, (3, 2), dilation_rate=(2, 3), padding="same")),
     "groups": ((13, 11, 4), layers.Conv2D(6, 3, strides=2, groups=2)),
     "depthwise": (IMAGE, layers.DepthwiseConv2D(3, strides=2, padding="same", depth_multiplier=2)),
-    "zeros around": (IMAGE, lambda y: layers.Conv2D(5, 3, strides=2)(layers.ZeroPadding2D(((0, 1), (2, 1)))(y))),
+    "zeros around": (IMAGE, padded(((0, 1), (2, 1)), layers.Conv2D(5, 3, strides=2))),
     "one column": ((60, 1, 2), layers.Conv2D(3, (5, 1), strides=(2, 1))),
     "signal": (SIGNAL, layers.Conv1D(2, 9, strides=4, activation="relu")),
     "causal": ((90, 4), layers.Conv1D(1, 3, padding="causal", dilation_rate=3, strides=1)),
     "same signal": ((91, 3), layers.Conv1D(4, 8, strides=3, padding="same")),
     "branches": ((13, 11, 12), residual),
+    "windows before the map": (IMAGE, padded(((3, 0), (4, 0)), layers.Conv2D(5, 3, strides=(4, 3)))),
+    "windows around the map": (IMAGE, padded(((4, 4), (5, 5)), layers.Conv2D(5, 2, strides=3))),
+    "windows before the signal": (SIGNAL, lambda y: layers.Conv1D(2, 2, strides=5)(layers.ZeroPadding1D((5, 7))(y))),
     "longer than the signal": ((6, 12), layers.Conv1D(1, 9, padding="same")),
 }
 WIDTHS = [{}, {"activation_bits": 4, "kernel_bits": 4}, {"activation_bits": 3, "input_bits": 16}]

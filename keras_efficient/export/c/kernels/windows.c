@@ -137,16 +137,20 @@ NETWORK_INLINE void network_residual(const network_layout *map, network_finder f
     } while (network_next_pixel(map, &at));
 }
 
-/* The rows or columns (`by_rows`) of windows that end with one that has arrived: each with all its pixels, `across`. */
+/* The rows or columns (`by_rows`) of windows of which a line that has arrived is the last one that they need, each with
+ * all its pixels, `across`. Windows that lie before the map come with its first line, those that reach over its end with
+ * its last one. */
 NETWORK_INLINE void network_arrive(const network_axis *axis, const network_count windows, const network_count across,
                                    const uint8_t by_rows, const network_count arrived, network_one compute)
 {
-    const network_count last = (network_count)((axis->window - 1) * axis->dilation - axis->before);
+    const network_index place = (network_index)((network_index)arrived + axis->before);
+    const network_index span = (network_index)((axis->window - 1) * axis->dilation);
     network_count line = 0, other;
-    if (arrived >= last)
-        line = (network_count)((arrived - last + axis->stride - 1) / axis->stride);
+    if (arrived && place >= span)
+        line = (network_count)((place - span + axis->stride - 1) / axis->stride);
     for (; line < windows; line++) {
-        if (line * axis->stride + last != arrived && !(axis->reaches_over && arrived == axis->size - 1))
+        if ((network_index)((network_index)line * axis->stride + span) > place
+            && !(axis->reaches_over && arrived == axis->size - 1))
             break;
         for (other = 0; other < across; other++)
             compute(by_rows ? line : other, by_rows ? other : line, 0);
