@@ -98,7 +98,7 @@ def _text(value, row, part):
 def _read(ys, losses, shape):
     kinds = set(map(loss_kind, losses))
     kind = next(kind for kind in (CLASSES, BINARY, TARGETS) if kind in kinds)
-    strict = kind == BINARY or all(map(is_keras_loss, losses)) if kind != CLASSES else True
+    strict = kind != TARGETS or all(map(is_keras_loss, losses))
     return [_READERS[kind](y, shape, f"y_{part}", strict) for y, part in zip(ys, PARTS, strict=False)]
 
 

@@ -79,20 +79,10 @@ def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objec
     stages = tuple(_with_class_numbers(stage, found, labels) for stage in stages)
     for number, stage in enumerate(stages):
         _try_loss(model, stage, number, found, tried, outputs)
-    measures = resolve_measures(
-        *(
-            metrics,
-            objective,
-            rule,
-            _has_accuracy(losses, outputs),
-            samples(found.y_train, slice(_TRIED)),
-            outputs,
-            names,
-        ),
-        threshold=0.0
-        if takes_logits(stages[-1].loss_for(found.one_hot) if not keras.tree.is_nested(outputs) else None)
-        else 0.5,
-    )
+    logits = not keras.tree.is_nested(outputs) and takes_logits(stages[-1].loss_for(found.one_hot))
+    y, fits = samples(found.y_train, slice(_TRIED)), _has_accuracy(losses, outputs)
+    threshold = 0.0 if logits else 0.5
+    measures = resolve_measures(metrics, objective, rule, fits, y, outputs, names, threshold)
     return Prepared(source, found, stages, measures, labels)
 
 
@@ -102,7 +92,7 @@ def _source(config, part, stages):
         return NetworkSource(config, ()), stages
     source = NetworkSource(config, described_shape(config, input_array(part[0]).shape[1:]))
     if source.build("float", seed=0).output_shape[1:] == (1,):
-        stages = [replace(stage, loss=stage.loss or BINARY_LOSS) for stage in stages]
+        stages = _binary(stages)
     # A loss of one's own for classes compares probabilities, as those of Keras do.
     own = not any(stage.loss is None or is_keras_loss(stage.loss) for stage in stages)
     return replace(source, head="softmax" if own and are_classes(part[1]) else head_of(stages)), stages
@@ -115,7 +105,12 @@ def _with_losses(stages, outputs, names):
             f"Every stage needs a `loss`, as the network has the outputs {list(names)}: a list or dictionary"
         )
     binary = not keras.tree.is_nested(outputs) and outputs.shape[1:] == (1,)
-    return tuple(replace(stage, loss=BINARY_LOSS) if binary and stage.loss is None else stage for stage in stages)
+    return _binary(stages) if binary else tuple(stages)
+
+
+def _binary(stages):
+    """The stages of a network with one output: without a loss of their own they compare one probability."""
+    return tuple(replace(stage, loss=BINARY_LOSS) if stage.loss is None else stage for stage in stages)
 
 
 def _with_class_numbers(stage, data, labels):

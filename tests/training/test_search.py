@@ -436,11 +436,14 @@ def test_the_command_knows_the_wide_space():
 def test_the_command_searches_and_shows(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "space.json").write_text('{"filters": [4], "kernel_sizes": {"C": [3]}, "max_layers": 2}')
+    (tmp_path / "own.json").write_text('[["M", 2, 4], ["S", 10, 4, 8, 8]]')
     options = ["--max-bytes", "900", "--space", "space.json", "--samples", "1", "--epochs", "1,1", "--out", "found"]
+    options += ["--network", "own.json"]
     text = _command(monkeypatch, capsys, "search", *options).out
     assert "candidates" in text and "DIGITS: 1,506 bytes" in text and "found/network.json" in text
     content = json.loads(_command(monkeypatch, capsys, "search", *options, "--json").out)
-    assert content["format"] == "keras_efficient search 1" and len(content["candidates"]) == 1
+    assert content["format"] == "keras_efficient search 1" and content["candidates"][0]["name"] == "own network"
+    assert len(content["candidates"]) == 2
     assert "total_bytes" in _command(monkeypatch, capsys, "storage", "--network", "found/network.json", "--json").out
 
 

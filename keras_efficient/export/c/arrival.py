@@ -106,11 +106,10 @@ class ArrivalWriter:
         """The cell among the lines that a convolution keeps."""
         assert self.layer is not None
         lines = ["network_row" if self.shape[0] > 1 else "0", "network_column" if self.shape[1] > 1 else "0"]
-        pixel, kept = Places(self.layer.placed.source_layout, "").of(*lines), kept_pixels(self.layer)
-        if kept:
+        if kept := kept_pixels(self.layer):
             axis, columns = line_axis(self.layer.placed.step.source), self.shape[1]
             lines[axis] += f" % {kept // columns if axis == 0 else kept}"
-            pixel = Places(self.layer.placed.source_layout, "").of(*lines)
+        pixel = Places(self.layer.placed.source_layout, "").of(*lines)
         return self._in_channel("0" if pixel == "0" else times(wrapped(pixel), self.channels))
 
     def _cell(self, row: str, column: str) -> str:

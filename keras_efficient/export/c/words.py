@@ -79,13 +79,13 @@ class WordsWriter:
             weights = _numbers(kernel.bits, below=None if self._needs_total else kernel)
         return [f"const network_numbers cells = {cells};", f"const network_numbers weights = {weights};"]
 
-    def pixel_lines(self, made: str = "made") -> list[str]:
+    def pixel_lines(self) -> list[str]:
         lines = self._patch_lines() if self.words.form == "patch" else self._span_lines()
         if self._needs_total:
             lines += ["int32_t total = 0;"]
             lines += self._runs()
         for group in self.weights.groups:
-            lines += braces("", self._group_lines(group, made))
+            lines += braces("", self._group_lines(group))
         return braces("", lines)
 
     @property
@@ -93,7 +93,7 @@ class WordsWriter:
         """Whether weights count from 0, as they are stored: what lies below is a multiple of the sum of cells."""
         return self.words.form != "channels" and self.layer.products.kernel_codes.bits < BYTE
 
-    def _group_lines(self, group: Any, made: str) -> list[str]:
+    def _group_lines(self, group: Any) -> list[str]:
         zeros = " = ".join(f"sums[{i}]" for i in range(group.width))
         body = [f"int32_t sums[{group.width}];", f"{zeros} = 0;"]
         if self.words.form == "channels":
@@ -101,27 +101,27 @@ class WordsWriter:
         else:
             body += self._runs(group)
         body += self._shift_lines(group.width)
-        body += self._block_lines(group.width, made)
+        body += self._block_lines(group.width)
         body.append(f"weight += {group.block_bytes};")
         last = group.first + group.filters
         start = f"const uint8_t *weight = network_weights + {group.start // BYTE};"
         head = f"for (filter = {group.first}; filter < {last}; filter += {group.width})"
         return [start, "uint32_t filter;", *braces(head, body)]
 
-    def _block_lines(self, width: int, made: str) -> list[str]:
+    def _block_lines(self, width: int) -> list[str]:
         """What is stored of a block of filters: whole bytes where its cells fill some."""
         bits, filters = self.target.codes.bits, self.filters
         in_byte = BYTE // bits if bits in (2, 4) else 1
         in_bytes = not (self.target.is_logits or width % in_byte or filters % in_byte or self.target.offset % BYTE)
         if in_byte == 1 or not in_bytes:
             result = "network_logit" if self.target.is_logits else index_type(bits)
-            cells = [plus("filter" if made == "0" else f"{made} + filter", i) for i in range(width)]
+            cells = [plus("made + filter", i) for i in range(width)]
             return [self.target.put(cell, f"({result}){self._rounded(i)}") for i, cell in enumerate(cells)]
-        lines, first = [], "filter" if made == "0" else f"{made} + filter"
+        lines = []
         for i in range(0, width, in_byte):
             cells = [f"{wrapped(self._rounded(k))}" for k in range(i, i + in_byte)]
             byte = " | ".join(f"{cell} << {bits * k}" if k else cell for k, cell in enumerate(cells))
-            at = plus(f"({first}) / {in_byte}", self.target.offset // BYTE + i // in_byte)
+            at = plus(f"(made + filter) / {in_byte}", self.target.offset // BYTE + i // in_byte)
             lines.append(f"network_arena.bytes[{at}] = (uint8_t)({byte});")
         return lines
 
