@@ -2,6 +2,7 @@
 
 import sys
 import types
+from dataclasses import replace
 from unittest import mock
 
 import matplotlib
@@ -29,6 +30,14 @@ def _selection(accuracy=0.9):
     return Selection(best, stages, "runs/<b>")
 
 
+def _regression():
+    """A run that chose by another metric than the accuracy."""
+    found, name = _selection(None), "mean_absolute_error"
+    found.stages[1][2].val_metrics = {"loss": 0.125, name: 0.75}
+    best = replace(found.best, val_metrics={"loss": 0.125, name: 0.75}, test_metrics={"loss": 0.2, name: 0.8})
+    return replace(found, best=best)
+
+
 def test_a_table_is_escaped_and_numbers_are_on_the_right():
     html = notebook_table(("a<b", "n"), [("<i>", "1,000"), ("x", "-2.5")], ["1 < 2", ""])
     assert "<i>" not in html and "&lt;i&gt;" in html and "a&lt;b" in html and html.count("1 &lt; 2") == 1
@@ -50,6 +59,7 @@ def _firmware_report(tmp_path):
         (lambda _: Verification((Comparison("C", 3, 4, "a < b"),), None), ("<td", "3", "4", "a &lt; b")),
         (lambda _: _selection(), ("learn_scales", "0.1250", "0.9000", "test loss 0.2000", "1947 bytes", "&lt;b&gt;")),
         (lambda _: _selection(None), ("learn_scales", "0.1250")),
+        (lambda _: _regression(), ("validation mean absolute error", "0.7500", "test mean absolute error 0.8000")),
     ],
 )
 def test_results_are_tables(make, parts, tmp_path):

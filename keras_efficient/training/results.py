@@ -12,7 +12,7 @@ from keras_efficient.training.trial import TrialResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HEADINGS = ("stage", "mode", "trials", "chosen", "epoch", "validation loss", "validation accuracy")
+HEADINGS = ("stage", "mode", "trials", "chosen", "epoch")
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,10 @@ class Selection:
     directory: str
 
     def _repr_html_(self) -> str:
-        return notebook_table(
-            HEADINGS, [_cells(number, stage) for number, stage in enumerate(self.stages, 1)], _lines(self)
-        )
+        names = list(_measured(self.best, "val"))
+        headings = (*HEADINGS, *(f"validation {name.replace('_', ' ')}" for name in names))
+        rows = [_cells(number, stage, names) for number, stage in enumerate(self.stages, 1)]
+        return notebook_table(headings, rows, _lines(self))
 
     def plot(self) -> Figure:
         """Learning curves and results of all trials, a row of two plots for each stage; the chosen ones stand out."""
@@ -105,16 +106,23 @@ def _stage_from_json(stage):
     return StageResult(stage["mode"], tuple(trials), stage["chosen"])
 
 
-def _cells(number, stage):
+def _measured(found, part):
+    """All that was measured, by its name; of files of earlier versions loss and accuracy."""
+    plain = {name: getattr(found, f"{part}_{name}") for name in ("loss", "accuracy")}
+    all_of_it = getattr(found, f"{part}_metrics") or plain
+    return {name: value for name, value in all_of_it.items() if value is not None}
+
+
+def _cells(number, stage, names):
     trial = stage[stage.chosen]
-    accuracy = "" if trial.val_accuracy is None else f"{trial.val_accuracy:.4f}"
-    return number, stage.mode, len(stage), trial.trial, trial.epoch, f"{trial.val_loss:.4f}", accuracy
+    measured = _measured(trial, "val")
+    numbers = (f"{measured[name]:.4f}" if name in measured else "" for name in names)
+    return number, stage.mode, len(stage), trial.trial, trial.epoch, *numbers
 
 
 def _lines(selection):
     """What there is beside the stages: test and bytes."""
     best = selection.best
-    tested = [(name, getattr(best, f"test_{name}")) for name in ("loss", "accuracy")]
-    test = ", ".join(f"test {name} {value:.4f}" for name, value in tested if value is not None)
+    test = ", ".join(f"test {name.replace('_', ' ')} {value:.4f}" for name, value in _measured(best, "test").items())
     size = "" if best.total_bytes is None else f"{best.total_bytes:g} bytes with activations"
     return [test, size, best.path]

@@ -144,8 +144,10 @@ class Search:
 
     def priced(self) -> PricedSpace:
         """All candidates that fit; ValueError where none does."""
-        many = self.space.size() > MOST_CANDIDATES
-        networks = (some_candidates if many else candidates)(self.space, self.classes, *((self.seed,) if many else ()))
+        if self.space.size() > MOST_CANDIDATES:
+            networks = some_candidates(self.space, self.classes, self.seed)
+        else:
+            networks = candidates(self.space, self.classes)
         priced = price_space(networks, self.data.input_shape, self.max_bytes)
         if not priced.networks:
             smallest = priced.smallest_bytes
