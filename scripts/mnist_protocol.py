@@ -1,13 +1,14 @@
-"""The protocol of Gural & Murmann (ICML 2019) in full: 50 float, 10 learn_scales and 10 freeze_scales trials on MNIST.
+"""The protocol of Gural & Murmann (ICML 2019) in full on MNIST: 50 float, 10 learn_scales, 10 freeze_scales trials.
 
-Epochs of 200,000 images (50,000 originals, each with three elastic copies): 50, 100 and 200 of them; learning rate .005,
-times .95 per float epoch and .98 per quantized one, batches of 1,024. The score chooses on 10,000 validation images which trial the next stage starts
-from. The test accuracies of all trials are read afterwards, to report their distribution: the study's ten final trials
-have .9908 +- .0005 (mean and standard deviation), its float trials .9923 at most.
+Epochs of 200,000 images (50,000 originals, each with three elastic copies): 50, 100 and 200 of them; learning
+rate .005, times .95 per float epoch and .98 per quantized one, batches of 1,024. The score chooses on 10,000
+validation images which trial the next stage starts from. The test accuracies of all trials are read afterwards,
+to report their distribution: the study's ten final trials have .9908 +- .0005 (mean and standard deviation).
 
-Other than there: our elastic distortion (`ke.datasets.elastic`), and no image is filtered out by a larger network.
+Other than there: our elastic distortion (`ke.datasets.elastic`), and no larger network filters the images.
 
-    python scripts/mnist_protocol.py --data-dir DIR --out DIR [--seed 0] [--trials 50,10,10] [--epochs 50,100,200] [--quick]
+    python scripts/mnist_protocol.py --data-dir DIR --out DIR [--seed 0] [--trials 50,10,10]
+        [--epochs 50,100,200] [--quick]
 
 The run continues where it was stopped when the same command is given again.
 """

@@ -49,6 +49,7 @@ _SCRIPTS = {
     "measure_search": ("--data-dir DATA", "search"),
     "measure_tour": ("", "tour"),
     "mnist_2kb": ("--data-dir DATA --out OUT", "mnist_2kb"),
+    "mnist_protocol": ("--data-dir DATA --out OUT", "mnist_protocol"),
     "mnist_lphm": ("--data-dir DATA --networks tinybig", "mnist_lphm"),
     "own_models": ("--data-dir DATA --models OUT --parts batch_norm_cnn", "own_models"),
     "pruning_recipes": ("penguins --data-dir DATA", "pruning_penguins"),
