@@ -17,13 +17,14 @@ CODE = ("network.c", "network.h", "report.json")
 KEYS = ("name", "title", "data", "split", "recipe", "seed", "accuracy", "bytes", "input", "load")
 
 
-def keep_network(path: Path, facts: dict, data) -> Path:
+def keep_network(path: Path, facts: dict, x_test: np.ndarray, y_test: np.ndarray) -> Path:
     """Copy the Keras file of a quantized network into models/, with its C code and its card.
 
     Args:
         path: of the .keras file.
-        facts: name, title, data, recipe, seed and accuracy (validation and test) of the card.
-        data: the data set; its test images are classified by the integers that the C computes.
+        facts: name, title, data, recipe, seed and accuracy (validation and test) of the card; input, where it is
+            no byte.
+        x_test, y_test: classified by the integers that the C computes.
     """
     folder = MODELS / facts["name"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -32,10 +33,11 @@ def keep_network(path: Path, facts: dict, data) -> Path:
     with tempfile.TemporaryDirectory() as exported:
         report = ke.export_c(model, exported)
         keep_code(Path(exported), folder / "c")
-    logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
-    in_c = {"test, of the 16-bit logits of the C": float(np.mean(logits.argmax(axis=1) == data.y_test))}
+    numbers = ke.export.IntegerModel(model)
+    logits = numbers.predict(numbers.encode(x_test))
+    in_c = {"test, of the 16-bit logits of the C": float(np.mean(logits.argmax(axis=1) == y_test))}
     facts = {**facts, "accuracy": {**facts["accuracy"], **in_c}, "bytes": sizes(model, report)}
-    facts["input"] = f"{' x '.join(map(str, model.input_shape[1:]))}, byte / 256"
+    facts["input"] = f"{' x '.join(map(str, model.input_shape[1:]))}, {facts.get('input', 'byte / 256')}"
     facts["load"] = f'keras.saving.load_model("{facts["name"]}.keras")  # after `import keras_efficient`'
     return write_card(folder, facts)
 

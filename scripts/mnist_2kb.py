@@ -157,7 +157,7 @@ def main():
     }
     print(json.dumps(figures, indent=1))
     if not arguments.quick:
-        keep_network(directory / "best.keras", card(figures, arguments.seed), data)
+        keep_network(directory / "best.keras", card(figures, arguments.seed), data.x_test, data.y_test)
     write_results("mnist_2kb", figures, seeds=[arguments.seed], command=figures["command"], quick=arguments.quick)
 
 

@@ -289,7 +289,7 @@ def keep_small(out, figures, data):
         "seed": seed,
         "accuracy": {part: figures["quantized"][part]["each"][place] for part in ("validation", "test")},
     }
-    keep_network(path, facts, data)
+    keep_network(path, facts, data.x_test, data.y_test)
 
 
 def parse():

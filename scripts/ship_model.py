@@ -39,7 +39,7 @@ def main():
         "accuracy": {"validation": best["val_accuracy"], "test": best["test_accuracy"]},
     }
     data = ke.datasets.load_dataset(arguments.dataset, arguments.data_dir)
-    print(f"Wrote {keep_network(arguments.run / best['path'], facts, data).name}")
+    print(f"Wrote {keep_network(arguments.run / best['path'], facts, data.x_test, data.y_test).name}")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ _SCRIPTS = {
     "measure_pruned_firmware": ("", "pruned_firmware"),
     "measure_search": ("--data-dir DATA", "search"),
     "measure_tour": ("", "tour"),
+    "mlperf_tiny": ("--data-dir DATA --models OUT --tasks speech_number", "mlperf_tiny"),
     "mnist_2kb": ("--data-dir DATA --out OUT", "mnist_2kb"),
     "mnist_protocol": ("--data-dir DATA --out OUT", "mnist_protocol"),
     "mnist_lphm": ("--data-dir DATA --networks tinybig", "mnist_lphm"),
