@@ -87,10 +87,9 @@ def _checked(batch):
 
 
 def _joined(parts):
+    def array(part):
+        return np.atleast_1d(part if isinstance(part, np.ndarray) else keras.ops.convert_to_numpy(part))
+
     if parts[0] is None:
         return None
-    return keras.tree.map_structure(lambda *arrays: np.concatenate([_array(a) for a in arrays]), *parts)
-
-
-def _array(part):
-    return np.atleast_1d(part if isinstance(part, np.ndarray) else keras.ops.convert_to_numpy(part))
+    return keras.tree.map_structure(lambda *arrays: np.concatenate(list(map(array, arrays))), *parts)

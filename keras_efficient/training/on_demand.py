@@ -8,11 +8,10 @@ from keras_efficient.training.halving import Halving
 from keras_efficient.training.pruning import (
     compare_recipes,
     dynamic_pruning,
-    iterative_pruning,
     lottery_ticket,
     one_shot,
 )
-from keras_efficient.training.random_bases import CoordinateWorkers, RandomBases, train_nes
+from keras_efficient.training.random_bases import CoordinateWorkers, RandomBases
 from keras_efficient.training.results import BestTrial, Selection, StageResult
 from keras_efficient.training.search import SearchResult, SearchSpace, search_networks
 from keras_efficient.training.selection import expected_accuracy, selection_score
@@ -37,7 +36,6 @@ __all__ = [
     "compare_recipes",
     "dynamic_pruning",
     "expected_accuracy",
-    "iterative_pruning",
     "lottery_ticket",
     "one_shot",
     "plan_experiment",
@@ -46,6 +44,5 @@ __all__ = [
     "run_experiment",
     "search_networks",
     "selection_score",
-    "train_nes",
     "train_network",
 ]

@@ -50,8 +50,11 @@ def write_outcome(run: Run, outcomes: Sequence[StageResult]) -> None:
 
 
 def _result_json(run, outcomes, model):
-    storage, reason = _storage(run, model)
-    data = run.data
+    try:
+        storage, reason = run.source.storage(model), None
+    except ValueError as error:
+        storage, reason = None, str(error)
+    data, quantized = run.data, MODES[outcomes[-1].mode].quantized
     return {
         "format": FORMAT,
         "network": run.source.description(),
@@ -76,21 +79,9 @@ def _result_json(run, outcomes, model):
         "confusion": _confusion(run, model),
         "stages": [_stage_json(run, number, outcome) for number, outcome in enumerate(outcomes)],
         "storage": None if storage is None else storage.to_dict(),
-        "diagnostics": _diagnostics(model, data) if MODES[outcomes[-1].mode].quantized else [],
+        "diagnostics": diagnose(model, samples(data.x_val, slice(_DIAGNOSED_SAMPLES))) if quantized else [],
         "finished_date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _storage(run, model):
-    """The storage report, or why there is none."""
-    try:
-        return run.source.storage(model), None
-    except ValueError as error:
-        return None, str(error)
-
-
-def _diagnostics(model, data):
-    return diagnose(model, samples(data.x_val, slice(_DIAGNOSED_SAMPLES)))
 
 
 def _confusion(run, model):
@@ -145,21 +136,17 @@ def _test(run, model):
 
 
 def _stage_json(run, number, outcome):
+    stage = run.stages[number]
+    result = stage.describe()
+    if stage.halving is not None:
+        climbers = stage.halving.climbers([trial.history for trial in outcome], stage.epochs)
+        result["rungs"] = [{"epochs": epochs, "trials": trials} for epochs, trials in climbers]
     return {
-        **run.stages[number].describe(),
-        **_rungs(run.stages[number], outcome),
+        **result,
         "chosen": outcome.chosen,
         "train_seconds": sum(trial.train_seconds for trial in outcome),
         "trials": [{**asdict(trial), **_paths(run, number, trial)} for trial in outcome],
     }
-
-
-def _rungs(stage, outcome):
-    """Which trials were on each rung of successive halving."""
-    if stage.halving is None:
-        return {}
-    climbers = stage.halving.climbers([trial.history for trial in outcome], stage.epochs)
-    return {"rungs": [{"epochs": epochs, "trials": trials} for epochs, trials in climbers]}
 
 
 def _paths(run, number, trial):

@@ -18,7 +18,6 @@ from keras_efficient.training.data import (
 )
 from keras_efficient.training.data_forms import as_table, read_parts
 from keras_efficient.training.engine_choice import reason_against_stages
-from keras_efficient.training.heads import head_of
 from keras_efficient.training.inputs import input_array, network_inputs, network_outputs, output_names
 from keras_efficient.training.labels import PARTS, Labels, are_classes, read_labels
 from keras_efficient.training.losses import (
@@ -26,6 +25,7 @@ from keras_efficient.training.losses import (
     BINARY_LOSS,
     CLASSES,
     TARGETS,
+    head_of,
     is_keras_loss,
     loss_kind,
     losses_by_output,
@@ -42,8 +42,7 @@ _TRIED = 2  # samples that losses and metrics are tried on
 class Prepared:
     """What `train_network` makes of `config`, `data`, `stages`, `metrics`, `objective` and `rule`.
 
-    Attributes:
-        labels: Texts of the labels, position = class; None where they were numbers.
+    `labels` has the texts of the labels, position = class; None where they were numbers.
     """
 
     source: NetworkSource
@@ -130,9 +129,8 @@ def _with_class_numbers(stage, data, labels):
 def _weights(weights, part):
     if weights is None:
         return None
-    weights = real_numbers(as_table(weights), f"The weights of the {part} samples must be real numbers").astype(
-        "float32"
-    )
+    problem = f"The weights of the {part} samples must be real numbers"
+    weights = real_numbers(as_table(weights), problem).astype("float32")
     weights = weights.reshape(len(weights), -1)
     if weights.shape[1] != 1 or not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(

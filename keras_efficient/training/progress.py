@@ -42,7 +42,7 @@ class SilentProgress:
 
 
 class BarProgress(SilentProgress):
-    """One bar a stage on standard error, with the best trial so far and the time left."""
+    """One bar per stage on standard error, with the best trial so far and the time left."""
 
     def __init__(self, console: Console | None = None):
         self.bars: Any = Progress(
@@ -77,11 +77,8 @@ class BarProgress(SilentProgress):
             self.best = val_loss, measured
         # A trial that stopped early or was finished before counts in full.
         self.done[trial] = self.epochs
-        self.bars.update(
-            self.task,
-            completed=sum(self.done.values()),
-            state=f"trial {self.finished}/{self.trials} done{self._best()}",
-        )
+        state = f"trial {self.finished}/{self.trials} done{self._best()}"
+        self.bars.update(self.task, completed=sum(self.done.values()), state=state)
 
     def _best(self):
         if self.best is None:
@@ -120,7 +117,7 @@ class ProgressFile(SilentProgress):
 
     def begin(self) -> None:
         """The trial is in the hands of this process."""
-        # Behind a line that a dying worker may have left unfinished.
+        # After a line that a dying worker may have left unfinished.
         self._append({"process": os.getpid()}, before=b"\n")
 
     def epoch(self, trial: int, epoch: int, logs: dict[str, Any]) -> None:
@@ -129,12 +126,9 @@ class ProgressFile(SilentProgress):
     def _append(self, line, before=b""):
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, "ab", buffering=0, opener=_without_links) as file:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+            with open(os.open(self.path, flags, 0o644), "ab", buffering=0) as file:
                 file.write(before + json.dumps(json_value(line)).encode() + b"\n")
-
-
-def _without_links(path, flags):
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o644)
 
 
 class ProgressReader:

@@ -80,7 +80,13 @@ def select(trials: Sequence, rule: Rule, samples: int, objective: tuple[str, str
     if not usable.any():
         raise ValueError(f"All trials failed: none has a finite loss. Received: losses={losses.tolist()}")
     if not isinstance(rule, str):
-        return _check_choice(rule(list(trials)), usable)
+        index = rule(list(trials))
+        if index not in range(len(usable)) or not usable[index]:
+            raise ValueError(
+                f"The selection rule must give the index of a finished trial, 0 to {len(usable) - 1}. "
+                f"Received: {index!r}"
+            )
+        return int(index)
     return int(min(np.flatnonzero(usable), key=lambda i: (-key[i], losses[i], i)))
 
 
@@ -109,7 +115,8 @@ def _values(trials, name):
         getattr(trial, name) if hasattr(trial, name) else trial.val_metrics.get(name.removeprefix("val_"))
         for trial in trials
     ]
-    return np.array([_number(v if usable else None) for v, usable in zip(found, candidates(trials), strict=True)])
+    pairs = zip(found, candidates(trials), strict=True)
+    return np.array([np.nan if value is None or not usable else float(value) for value, usable in pairs])
 
 
 def expected_accuracy(correct: np.ndarray) -> np.ndarray:
@@ -178,15 +185,3 @@ def _standardise(values):
     if deviation <= 1e-12 * max(1.0, np.abs(values).max()):
         return np.zeros_like(values)
     return (values - values.mean()) / deviation
-
-
-def _number(value):
-    return np.nan if value is None else float(value)
-
-
-def _check_choice(index, usable):
-    if index not in range(len(usable)) or not usable[index]:
-        raise ValueError(
-            f"The selection rule must give the index of a finished trial, 0 to {len(usable) - 1}. Received: {index!r}"
-        )
-    return int(index)

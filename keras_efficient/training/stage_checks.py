@@ -8,16 +8,13 @@ from typing import Any
 import keras
 
 from keras_efficient.kinds.fields import is_integer
+from keras_efficient.training.losses import losses_of
 
 
 def check_loss(loss: Any) -> None:
     """A ValueError unless Keras finds the loss; a list or dictionary holds one for each output."""
-    is_config = isinstance(loss, Mapping) and "class_name" in loss
-    if isinstance(loss, Mapping) and loss and not is_config:
-        parts = list(loss.values())
-    else:
-        parts = list(loss) if isinstance(loss, (list, tuple)) and loss else [loss]
-    if not all(part is None or _is_found(part, keras.losses.get, callable) for part in parts):
+    losses = losses_of(loss)
+    if not losses or not all(each is None or _is_found(each, keras.losses.get, callable) for each in losses):
         raise ValueError(
             "`loss` must be the name of a Keras loss, such as 'mse', a loss, a function or None. "
             f"Received: loss={loss!r}"

@@ -1,5 +1,6 @@
 """One trial: train from a seed, keep the best weights, write everything down."""
 
+import hashlib
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -77,9 +78,10 @@ class TrialResult:
             raise damaged(path, error, advice) from error
 
 
-def check_checkpoint(path: Path) -> None:
-    """Raise a ValueError that names the checkpoint of a finished trial if it is missing or damaged."""
+def check_checkpoint(path: Path) -> Path:
+    """The checkpoint of a finished trial; a ValueError names it if it is missing or damaged."""
     check_archive(path, _ADVICE)
+    return path
 
 
 def read_correct(directory: Path) -> np.ndarray:
@@ -109,15 +111,8 @@ class Best:
 class Trial:
     """Runs one trial on a model whose weights already stand at the start.
 
-    Args:
-        model: The whole network, for checkpoints.
-        engine: Trains and evaluates it.
-        stage: The settings.
-        result: The record to fill.
-        on_epoch: Called with the number of each epoch (from 1) and its logs.
-        save_seconds: Time between two saves of the running trial's state; see `TrialState`.
-        measuring: Computes the metrics.
-        y_val: Labels of the validation samples.
+    `model` is the whole network, for checkpoints; `engine` trains and evaluates it; `result` is the record to fill.
+    `on_epoch` is called with the number of each epoch (from 1) and its logs.
     """
 
     def __init__(
@@ -156,7 +151,7 @@ class Trial:
             self._summarise(start_scales)
             self._write_checkpoints(directory)
         self.result.write(directory)
-        state.remove()
+        state.path.unlink(missing_ok=True)  # the record says all
         return self.result
 
     def seconds(self) -> float:
@@ -247,3 +242,9 @@ class Trial:
         for name, best in files.items():
             self.model.set_weights(best.weights)
             write_atomically(directory / name, self.model.save)
+
+
+def trial_seed(seed: int, stage: int, trial: int) -> int:
+    """The seed of a trial, a function of the run's seed and its place only."""
+    digest = hashlib.sha256(f"{seed}/{stage}/{trial}".encode()).digest()
+    return int.from_bytes(digest[:4], "little") >> 1

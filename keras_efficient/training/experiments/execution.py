@@ -82,19 +82,17 @@ def advance(run: PlannedRun, epochs: int) -> dict:
     if epochs >= run.settings["stages"][0]["epochs"]:
         if status(run) != "done":
             execute(run)
-        reached = _end(run) if status(run) == "done" else None
+        reached = None
+        if status(run) == "done":
+            found = result(run)
+            seconds = sum(stage["train_seconds"] for stage in found["stages"])
+            best = {name: found["best"][name] for name in MEASURES}
+            reached = {"status": "finished", "reason": None, **best, "train_seconds": seconds}
     else:
         reached = _pause(run, epochs)
     gc.collect()  # models are cycles, and TensorFlow's hold much memory
     none = {"val_loss": None, "val_accuracy": None}
     return {"epochs": epochs, **(reached or {"status": "failed", "reason": failure(run), **none})}
-
-
-def _end(run):
-    found = result(run)
-    seconds = sum(stage["train_seconds"] for stage in found["stages"])
-    best = {name: found["best"][name] for name in MEASURES}
-    return {"status": "finished", "reason": None, **best, "train_seconds": seconds}
 
 
 def _pause(run, epochs):
@@ -143,7 +141,11 @@ def recorded(run: PlannedRun) -> Iterator[None]:
     except Exception as error:  # a user's function may raise anything
         if isinstance(error, OSError | BrokenExecutor) and not isinstance(error, ChildProcessError):
             raise
-        _record_failure(run, error)
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        reason = " ".join(f"{kind}{error}".split()).replace(str(run.folder / TRAINING), TRAINING)
+        if status(run) != "failed" or failure(run) != reason:
+            date = datetime.now(UTC).isoformat("T", "seconds")
+            write_json(run.folder / FAILURE, {"reason": reason, "failed_date": date})
     else:
         (run.folder / FAILURE).unlink(missing_ok=True)
 
@@ -163,10 +165,3 @@ def open_folder(run: PlannedRun) -> None:
     elif read_json(path).get("sha256") != run.sha256:
         raise ValueError(f"'{run.folder}' holds a run with other settings; nothing was touched")
     remove_temporary(run.folder)
-
-
-def _record_failure(run, error):
-    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-    reason = " ".join(f"{kind}{error}".split()).replace(str(run.folder / TRAINING), TRAINING)
-    if status(run) != "failed" or failure(run) != reason:
-        write_json(run.folder / FAILURE, {"reason": reason, "failed_date": datetime.now(UTC).isoformat("T", "seconds")})

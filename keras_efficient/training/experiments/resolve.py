@@ -90,12 +90,8 @@ def _resolve_data(data, folder):
 class PlannedRun:
     """One training: a point and a seed. Or a search among many: a point, a space and a seed.
 
-    Attributes:
-        settings: What decides its result, the seed included.
-        sha256: Hash of the settings.
-        folder: Where its files go.
-        modules: Where the module of a builder may lie.
-        search: The `PlannedSearch`; None: one training.
+    `settings` is what decides its result, the seed included, and `sha256` their hash; its files go to `folder`, the
+    module of a builder may lie in `modules`. `search` is the `PlannedSearch`; None: one training.
     """
 
     settings: dict

@@ -16,19 +16,11 @@ _FORMAT = "keras_efficient experiment search 2"
 
 
 def execute_search(run: PlannedRun, executor: Executor | None = None, verbose: bool | str = False) -> None:
-    """Run a search, or continue it. Leaves search.json.
+    """Run a search, or continue it; errors as of `execute`. Leaves search.json.
 
     The seed decides what is drawn, and every configuration knows what it reached: a search that goes on is the same
-    one again, and reads what is there.
-
-    Args:
-        run: The search.
-        executor: A `concurrent.futures.Executor` whose workers each take one configuration. None trains them in
-            this process.
-        verbose: Whether to say what became of each configuration.
-
-    Raises:
-        OSError, BrokenExecutor, ValueError: As `execute`.
+    one again, and reads what is there. The workers of an executor each take one configuration. `verbose`: whether to
+    say what became of each.
     """
     open_folder(run)
     with recorded(run):

@@ -30,14 +30,9 @@ def check_methods(methods: Any, name: str) -> dict:
 def updates_of(items: Any, variants: dict, place: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, dict]]:
     """(place, update) of every update in `items`, the variants replaced by theirs.
 
-    Args:
-        items: A list of names and mappings; or one of them alone; None: no update.
-        variants: The section `variants`.
-        place: Where the items stand in the file.
-        above: The variants that lead here.
-
-    Raises:
-        ValueError: An unknown variant, one that uses itself, or something else in the list.
+    `items` is a list of names and mappings, or one of them alone; None: no update. `place` is where they stand in the
+    file, `above` are the variants that lead here. A ValueError for an unknown variant, one that uses itself, or
+    something else.
     """
     if isinstance(items, list):
         for index, item in enumerate(items):

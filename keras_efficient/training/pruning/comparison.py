@@ -11,7 +11,7 @@ BASELINE = "unpruned"
 
 @dataclass(frozen=True)
 class Variant:
-    """All trainings of one recipe, one a seed.
+    """All trainings of one recipe, one per seed.
 
     Attributes:
         name: The recipe, or the control.
@@ -66,7 +66,7 @@ class Comparison:
         return [int(row.argmax()) + 1 if row.any() else None for row in reached]
 
     def rows(self) -> list[dict]:
-        """One dictionary a variant."""
+        """One dictionary per variant."""
         return [self._row(variant) for variant in self.variants]
 
     def _row(self, variant: Variant) -> dict:
@@ -107,10 +107,8 @@ class Comparison:
         lines = [head, "-" * len(head)]
         for row in self.rows():
             deviation = f" +- {row['loss_deviation']:.3f}" if row["loss_deviation"] is not None else ""
-            text = (
-                f"{row['variant']:{width}}  {row['epochs']:6}  {row['sparsity']:6.1%}  {row['loss']:.3f}{deviation:9}"
-            )
-            text += f"  {row['accuracy']:8.2%}"
+            text = f"{row['variant']:{width}}  {row['epochs']:6}  {row['sparsity']:6.1%}  {row['loss']:.3f}"
+            text += f"{deviation:9}  {row['accuracy']:8.2%}"
             for name, pair in row.items():
                 if name.startswith("against"):
                     text += f"  {pair['mean']:+.3f} (se {pair['standard_error']:.3f}), {pair['wins']}/{len(self.seeds)}"
@@ -119,7 +117,7 @@ class Comparison:
         return "\n".join(lines)
 
     def plot(self, path: str | Path) -> None:
-        """The paired differences to the unpruned network as an image: a dot a seed, a bar for mean and error."""
+        """The paired differences to the unpruned network as an image: a dot per seed, a bar for mean and error."""
         from matplotlib.figure import Figure
 
         others = [variant for variant in self.variants if variant.name != BASELINE]

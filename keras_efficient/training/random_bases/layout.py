@@ -12,7 +12,7 @@ from keras_efficient.type_aliases import Tensor
 
 
 class FlatLayout:
-    """Tensors one behind the other in one vector, with gaps if their rows are padded.
+    """Tensors one after the other in one vector, with gaps if their rows are padded.
 
     Args:
         shapes: Of the tensors.
@@ -40,7 +40,11 @@ class FlatLayout:
 
     def join(self, tensors: Sequence[Tensor]) -> Tensor:
         """The tensors as one float32 vector, zeros in the gaps."""
-        parts = [self._flat(index, tensor) for index, tensor in enumerate(tensors)]
+        parts = []
+        for rows, width, padded, tensor in zip(self.rows, self.widths, self.padded_widths, tensors, strict=True):
+            matrix = ops.reshape(ops.cast(tensor, "float32"), (rows, width))
+            matrix = ops.pad(matrix, ((0, 0), (0, padded - width))) if padded > width else matrix
+            parts.append(ops.reshape(matrix, (-1,)))
         if keras.backend.backend() == "torch":
             return ops.concatenate(parts)
         # XLA would merge a concatenation into what reads it, with a branch for every single number.
@@ -56,8 +60,3 @@ class FlatLayout:
             matrix = ops.reshape(vector[start : start + length], (self.rows[index], self.padded_widths[index]))
             tensors.append(ops.reshape(matrix[:, : self.widths[index]], self.shapes[index]))
         return tensors
-
-    def _flat(self, index, tensor):
-        gap = self.padded_widths[index] - self.widths[index]
-        matrix = ops.reshape(ops.cast(tensor, "float32"), (self.rows[index], self.widths[index]))
-        return ops.reshape(ops.pad(matrix, ((0, 0), (0, gap))) if gap else matrix, (-1,))

@@ -72,10 +72,6 @@ class CoordinateWorkers:
             for variable, value in zip(owner, values, strict=True):
                 variable.assign(np.asarray(value.addressable_data(0)))
 
-    def compiled_text(self, x: np.ndarray, y: np.ndarray) -> str:
-        """The compiled step as XLA's text, to see what travels."""
-        return self._step.lower(self._state, self._divided(x), self._divided(y)).compile().as_text()
-
     def _compiled_step(self):
         import jax
 

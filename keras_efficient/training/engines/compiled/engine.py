@@ -78,7 +78,9 @@ class CompiledEngine(Engine):
         return loss / len(order), list(self.weights.split(gradients))
 
     def evaluate(self) -> tuple[float, np.ndarray]:
-        probabilities = _softmax(self.logits())
+        logits = self.logits()
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities = powers / powers.sum(axis=1, keepdims=True)
         limited = np.clip(probabilities, keras.config.epsilon(), 1 - keras.config.epsilon())
         if self.y_val.ndim == 2:
             loss = -(self.y_val * np.log(limited)).sum(axis=1)
@@ -137,21 +139,12 @@ class CompiledEngine(Engine):
 def check_support(
     model: keras.Model, optimizer: Optimizer, loss: Loss, label_dimensions: int
 ) -> tuple[keras.Model | None, Program]:
-    """The part of a model that is computed beforehand, and the program of the rest.
-
-    Raises:
-        NotSupportedError: As `CompiledEngine`.
-    """
+    """The part of a model that is computed beforehand, and the program of the rest, or a NotSupportedError."""
     support.check_optimizer(optimizer)
     support.check_loss(loss, label_dimensions)
     prefix, body = split_prefix(model)
     support.check_model(body)
     return prefix, Program(body)
-
-
-def _softmax(logits):
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 class FlatVariables:
