@@ -92,16 +92,21 @@ def _acquire(path):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BlockingIOError(_in_use(path, descriptor)) from None
+            holder = os.read(descriptor, 200).decode(errors="replace") or "another process"
+            os.close(descriptor)
+            advice = "wait for its end, or use another folder. Nothing was touched"
+            raise BlockingIOError(f"'{path.parent}' is in use by {holder}: {advice}") from None
         except OSError as error:
             warnings.warn(f"'{path.parent}' cannot be locked ({error.strerror}): use it once at a time", stacklevel=4)
             os.close(descriptor)
             return None
-        if _is_still(path, descriptor):
-            with suppress(OSError):  # a full disk
-                os.truncate(descriptor, 0)
-                os.write(descriptor, _me().encode())
-            return descriptor
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(descriptor)):
+                holder = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now():%Y-%m-%d %H:%M:%S}"
+                with suppress(OSError):  # a full disk
+                    os.truncate(descriptor, 0)
+                    os.write(descriptor, holder.encode())
+                return descriptor
         os.close(descriptor)  # its holder ended, and deleted it, in between
 
 
@@ -111,19 +116,3 @@ def _release(path, descriptor):
             path.unlink()
     finally:
         os.close(descriptor)
-
-
-def _is_still(path, descriptor):
-    with suppress(FileNotFoundError):
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    return False
-
-
-def _me():
-    return f"process {os.getpid()} on {socket.gethostname()} since {datetime.now():%Y-%m-%d %H:%M:%S}"
-
-
-def _in_use(path, descriptor):
-    holder = os.read(descriptor, 200).decode(errors="replace") or "another process"
-    os.close(descriptor)
-    return f"'{path.parent}' is in use by {holder}: wait for its end, or use another folder. Nothing was touched"

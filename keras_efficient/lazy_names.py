@@ -6,14 +6,10 @@ from typing import Any
 
 
 def lazy_names(package: str, module: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package whose other names a module holds.
+    """`__getattr__` and `__dir__` of a package whose other names a module holds, in its `__all__`.
 
-    The module is imported by the first access to a name that the package does not have yet. Type
-    checkers read `from MODULE import *` instead, in an `if TYPE_CHECKING:` before the call.
-
-    Args:
-        package: The package's `__name__`.
-        module: The full name of the module that holds the names in its `__all__`.
+    The module is imported by the first access to a name that the package does not have yet. Type checkers read `from
+    MODULE import *` instead, in an `if TYPE_CHECKING:` before the call.
     """
 
     def get(name: str) -> Any:

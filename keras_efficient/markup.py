@@ -16,7 +16,7 @@ def escape(value: object) -> Html:
 
 
 def join(*parts: object, separator: str = "") -> Html:
-    """The parts behind one another, each escaped where it is text."""
+    """The parts one after another, each escaped where it is text."""
     return Html(separator.join(escape(part) for part in parts))
 
 
@@ -83,12 +83,9 @@ def notebook_table(headings: Sequence[str], rows: Iterable[Sequence[object]], li
     Columns of numbers are on the right.
     """
     texts = [[str(cell) for cell in row] for row in rows]
-    sides = [_side([row[column] for row in texts]) for column in range(len(headings))]
+    numeric = [all(re.fullmatch(r"[-\d.,]*", row[column]) for row in texts) for column in range(len(headings))]
+    sides = ["text-align: right" if each else "text-align: left" for each in numeric]
     head = tag("tr", *(tag("th", text, style=side) for text, side in zip(headings, sides, strict=True)))
     body = [tag("tr", *(tag("td", text, style=side) for text, side in zip(row, sides, strict=True))) for row in texts]
     below = [tag("div", line) for line in lines if line]
     return tag("div", tag("table", tag("thead", head), tag("tbody", *body)), *below, style="overflow-x: auto")
-
-
-def _side(cells: list[str]) -> str:
-    return "text-align: " + ("right" if all(re.fullmatch(r"[-\d.,]*", cell) for cell in cells) else "left")

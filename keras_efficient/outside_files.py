@@ -78,7 +78,7 @@ def parse_json(text: str, path: str | Path, what: str) -> Any:
     """The value that a text in JSON stands for; a ValueError names the file that it is from."""
     try:
         value = json.loads(text)
-        check_depth(value)
+        _check_depth(value)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
     except RecursionError:
@@ -88,17 +88,11 @@ def parse_json(text: str, path: str | Path, what: str) -> Any:
     return value
 
 
-def check_depth(value: Any) -> None:
-    """Raise a ValueError where lists and objects lie too deep in one another."""
-    level = [value]
-    for _ in range(MOST_DEPTH):
-        level = [part for outer in level for part in _parts(outer) if isinstance(part, (list, dict))]
+def _check_depth(value: Any) -> None:
+    level: list[Any] = [[value]]
+    for _ in range(MOST_DEPTH + 1):
+        inner = (part for outer in level for part in (outer.values() if isinstance(outer, dict) else outer))
+        level = [part for part in inner if isinstance(part, (list, dict))]
         if not level:
             return
     raise ValueError(TOO_DEEP)
-
-
-def _parts(value):
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()

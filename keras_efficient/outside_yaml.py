@@ -1,5 +1,6 @@
 """YAML files that somebody else may have written; see `outside_files`."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,10 @@ def _written_out(node: yaml.Node, known: dict[int, int], depth: int) -> int:
         if depth > MOST_DEPTH:
             raise ValueError(TOO_DEEP)
         known[id(node)] = 1
-        known[id(node)] += sum(_written_out(part, known, depth + 1) for part in _parts(node))
+        parts: Any = () if isinstance(node, yaml.ScalarNode) else node.value
+        parts = chain.from_iterable(parts) if isinstance(node, yaml.MappingNode) else parts
+        known[id(node)] += sum(_written_out(part, known, depth + 1) for part in parts)
     return known[id(node)]
-
-
-def _parts(node):
-    if isinstance(node, yaml.MappingNode):
-        return [part for pair in node.value for part in pair]
-    return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
 def read_yaml(path: str | Path, what: str, loader: type[SizedLoader] = SizedLoader) -> Any:

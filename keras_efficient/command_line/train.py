@@ -12,12 +12,12 @@ from keras_efficient.command_line.storage import show_storage
 from keras_efficient.command_line.table_options import check_sources, read_task
 from keras_efficient.command_line.training_options import (
     augmented,
-    default_network,
     halving_option,
     make_stages,
     network_option,
     stage_settings,
 )
+from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.report import load_result, summary_table
 from keras_efficient.training.engines import check_engine
 from keras_efficient.training.selection import check_rule
@@ -92,7 +92,8 @@ def train(
         samples, description, options["loss"] = read_task(data, target, seed, network, loss)
     else:
         samples = ke.datasets.load_dataset(dataset, data_dir, seed=seed)
-        description, _ = network_option(network, default_network(dataset), samples.x_train.shape[1:])
+        default = DIGITS if dataset == "digits" else MNIST_2KB
+        description, _ = network_option(network, default, samples.x_train.shape[1:])
     arrays = augmented(samples, augment, seed)
     if not as_json:
         show_storage(description, samples.x_train.shape[1:])

@@ -69,6 +69,9 @@ def load_dataset(
     """
     source = _source(name)
     seed = random_seed(seed)
+    if data_dir is not None and not isinstance(data_dir, str | os.PathLike):
+        raise TypeError(f"`data_dir` must be a path or None. Received: data_dir={data_dir!r}")
+    folder = None if data_dir is None else Path(data_dir).expanduser()
     if validation is not None:
         validation = whole_number("validation", validation, 1)
     if image_size is not None:
@@ -76,7 +79,7 @@ def load_dataset(
         if name != "flowers":
             raise ValueError(f"`image_size` is for the flowers only. Received: name={name!r}, image_size={size}")
         source = source._replace(read=partial(read_flowers, size=size))
-    raw = _matching(source.read(_folder(data_dir)), name, source.classes)
+    raw = _matching(source.read(folder), name, source.classes)
     size = whole_number("validation", validation or source.validation, 1, len(raw.x) - 1)
     val = drawn_mask(len(raw.x), size, seed)
     if source.in_order and seed == 0:
@@ -97,12 +100,6 @@ def _source(name: str) -> Source:
     if name not in SOURCES:
         raise ValueError(f"`name` must be one of {', '.join(DATASETS)}. Received: name={name!r}")
     return SOURCES[name]
-
-
-def _folder(data_dir: str | os.PathLike | None) -> Path | None:
-    if data_dir is not None and not isinstance(data_dir, str | os.PathLike):
-        raise TypeError(f"`data_dir` must be a path or None. Received: data_dir={data_dir!r}")
-    return None if data_dir is None else Path(data_dir).expanduser()
 
 
 def _matching(raw: RawData, name: str, classes: int) -> RawData:

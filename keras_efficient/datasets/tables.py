@@ -58,7 +58,9 @@ def load_table(path: str | os.PathLike, target: str | None = None, seed: int = 0
     else:
         raise ValueError(f"`path` must be a .csv or .npz file. Received: {path}")
     _draw_missing(path, parts, seed)
-    classes = _classes([y for _, y in parts.values()])
+    found = [_class_of_rows(y) for _, y in parts.values()]
+    known = [each for each in found if each is not None]
+    classes = len(np.unique(np.concatenate(known))) if len(known) == len(found) else None
     return Dataset(*parts["train"], *parts["val"], *parts["test"], path.stem, classes, names)
 
 
@@ -152,10 +154,3 @@ def _class_of_rows(y: np.ndarray) -> np.ndarray | None:
         one_hot = np.isin(rows, (0, 1)).all() and (rows.sum(axis=1) == 1).all() if rows.dtype.kind != "U" else False
         return rows.argmax(axis=1) if one_hot else None
     return None if rows.dtype.kind == "f" else rows[:, 0]
-
-
-def _classes(targets: list[np.ndarray]) -> int | None:
-    classes = [_class_of_rows(y) for y in targets]
-    if any(each is None for each in classes):
-        return None
-    return len(np.unique(np.concatenate([each for each in classes if each is not None])))

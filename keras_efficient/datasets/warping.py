@@ -113,16 +113,7 @@ def _blend(pixels: np.ndarray, index: np.ndarray, weight: np.ndarray) -> np.ndar
 
 
 class Displacement:
-    """A stream of fields alpha G'*u for images of one shape; `elastic` explains the symbols.
-
-    Args:
-        shape: rows and columns of the images.
-        kernel_size, sigma, alpha: as for `elastic`.
-        seed: of the noise.
-
-    Raises:
-        ValueError, TypeError: a wrong kernel_size, sigma or alpha.
-    """
+    """A stream of fields alpha G'*u for images of one shape; `elastic` explains the symbols and arguments."""
 
     def __init__(
         self, shape: tuple[int, ...], kernel_size: int, sigma: float, alpha: float, seed: int | np.random.SeedSequence

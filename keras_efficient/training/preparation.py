@@ -16,9 +16,15 @@ from keras_efficient.training.data import (
     class_rows,
     samples,
 )
-from keras_efficient.training.data_forms import as_table, read_parts
+from keras_efficient.training.data_forms import (
+    as_table,
+    input_array,
+    network_inputs,
+    network_outputs,
+    output_names,
+    read_parts,
+)
 from keras_efficient.training.engine_choice import reason_against_stages
-from keras_efficient.training.inputs import input_array, network_inputs, network_outputs, output_names
 from keras_efficient.training.labels import PARTS, Labels, are_classes, read_labels
 from keras_efficient.training.losses import (
     BINARY,
@@ -82,6 +88,8 @@ def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objec
     y, fits = samples(found.y_train, slice(_TRIED)), _has_accuracy(losses, outputs)
     threshold = 0.0 if logits else 0.5
     measures = resolve_measures(metrics, objective, rule, fits, y, outputs, names, threshold)
+    if not measures.accuracy and any(stage.halving and stage.halving.measure == "val_accuracy" for stage in stages):
+        raise ValueError("`halving` must compare by 'val_loss', as no accuracy is measured. Received: 'val_accuracy'")
     return Prepared(source, found, stages, measures, labels)
 
 

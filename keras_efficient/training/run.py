@@ -75,7 +75,6 @@ class Run(Prepared):
             check_rule(rule)
         # What is wrong with the network, the labels or the metrics shows here, before a file is written.
         found = prepare(config, data, _check_stages(stages), metrics, objective, rule)
-        _check_halving(found.stages, found.measures)
         engine = choose_engine(engine, directory, partial(found.reason_against_compiled, engine), stacklevel=4)
         run = cls(**vars(found), directory=directory, seed=seed, save_seconds=save_seconds, engine=engine)
         check_directory(run.directory, run.manifest())
@@ -114,7 +113,6 @@ class Run(Prepared):
                 pass
 
     def trial_directory(self, stage: int, trial: int) -> Path:
-        """Where the files of a trial are."""
         mode = self.stages[stage].mode
         return self.directory / "stages" / f"{stage}_{mode}" / f"trial_{trial:03d}"
 
@@ -127,7 +125,12 @@ class Run(Prepared):
                 start = self.checkpoint(number - 1, outcomes[-1].chosen) if number else None
                 with self._with_teachers(number, executor, plain) as (run, data):
                     trials = run._stage_trials(number, start, executor, data, progress)
-                _check_some_finished(trials, number, stage.mode)
+                if all(trial.status == "failed" for trial in trials):
+                    raise ValueError(
+                        f"All {len(trials)} trials of stage {number} ({stage.mode}) failed; the first: "
+                        f"{trials[0].reason}. Mend that (with a lower learning rate where the loss is not finite), in "
+                        "another directory."
+                    )
                 chosen = select(trials, self.measures.rule, count(self.data.x_val), self.measures.objective)
                 keep_choice(self.trial_directory(number, chosen).parent, chosen)
                 outcomes.append(StageResult(stage.mode, tuple(self._scored(trials)), chosen))
@@ -196,7 +199,6 @@ class Run(Prepared):
         return run
 
     def trainer(self, number: int, start: Path | None) -> StageTrainer:
-        """The model, data and engine of a stage."""
         start_mode = self.stages[number - 1].mode if number else "float"
         stage = self.stages[number]
         return StageTrainer(self.source, stage, self.data, self.measures, start, start_mode, self.engine)
@@ -205,14 +207,9 @@ class Run(Prepared):
         self, trainer: StageTrainer, number: int, index: int, progress: SilentProgress, goal: Goal | None = None
     ) -> TrialResult:
         """Run one trial with a stage's trainer, up to a goal."""
-        return trainer.run(
-            index,
-            trial_seed(self.seed, number, index),
-            self.trial_directory(number, index),
-            on_epoch=lambda epoch, logs: progress.epoch(index, epoch, logs),
-            save_seconds=self.save_seconds,
-            goal=goal,
-        )
+        seed, directory = trial_seed(self.seed, number, index), self.trial_directory(number, index)
+        on_epoch = partial(progress.epoch, index)
+        return trainer.run(index, seed, directory, on_epoch, self.save_seconds, goal)
 
     def _scored(self, trials):
         if not self.measures.accuracy:
@@ -221,20 +218,6 @@ class Run(Prepared):
         for trial, score in zip(trials, scores, strict=True):
             trial.score = float(score)
         return trials
-
-
-def _check_some_finished(trials, number, mode):
-    if all(trial.status == "failed" for trial in trials):
-        raise ValueError(
-            f"All {len(trials)} trials of stage {number} ({mode}) failed; the first: {trials[0].reason}. "
-            "Mend that (with a lower learning rate where the loss is not finite), in another directory."
-        )
-
-
-def _check_halving(stages, measures):
-    found = {stage.halving.measure for stage in stages if stage.halving}
-    if "val_accuracy" in found and not measures.accuracy:
-        raise ValueError("`halving` must compare by 'val_loss', as no accuracy is measured. Received: 'val_accuracy'")
 
 
 def _check_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:

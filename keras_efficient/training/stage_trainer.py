@@ -62,11 +62,7 @@ class StageTrainer:
     ) -> TrialResult:
         """Run one trial, or what is left of it up to the goal. Nothing of an earlier trial of this object enters it."""
         self._reset(seed)
-        result = TrialResult(trial=trial, seed=seed)
-        runner = Trial(
-            self.model, self.engine, self.stage, result, on_epoch, save_seconds, self.measuring, self.data.y_val
-        )
-        return runner.run(directory, goal)
+        return Trial(self, TrialResult(trial, seed), on_epoch, save_seconds).run(directory, goal)
 
     def _make_engine(self, engine):
         callbacks = self.stage.make_callbacks()

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from keras_efficient.layers.arguments import positive_integer
-from keras_efficient.training.executors.threads import limit_threads
+from keras_efficient.training.executors.pool import limit_threads
 
 # What Ray says on the screen is about itself; a Ray started here needs no web page and calls nobody.
 _QUIET = {"log_to_driver": False, "logging_level": "error"}

@@ -14,8 +14,7 @@ from keras_efficient.training.driver import train_network, train_until
 from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.network import make_source
-from keras_efficient.training.experiments.resolve import PlannedRun
-from keras_efficient.training.experiments.stages import make_stages
+from keras_efficient.training.experiments.resolve import PlannedRun, make_stages
 from keras_efficient.training.halving import MEASURES, best_so_far
 from keras_efficient.training.outcome import BEST, REPORT, RESULT
 from keras_efficient.training.progress import is_shown, without_retracing_warnings

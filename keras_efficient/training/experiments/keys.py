@@ -18,10 +18,11 @@ FILE_SETTINGS = ("metric", "storage", "variants", "methods")
 _BUILDER = {"builder": None, "arguments": None}
 _AFFINE = {field.name: None for field in fields(Affine)}
 _AUGMENT = {"copies": None, "kernel_size": None, "sigma": None, "alpha": None, "interpolation": None, "affine": _AFFINE}
+_HALVING = {field.name: None for field in fields(Halving)}
 _STAGE = {
     **dict.fromkeys(STAGE_SETTINGS),
     "optimizer": {"class_name": None, "config": None},
-    "halving": {field.name: None for field in fields(Halving)},
+    "halving": _HALVING,
 }
 
 # Setting -> the settings within, None where anything may stand.
@@ -32,9 +33,10 @@ SETTINGS = {
     **{name: within for name, within in _STAGE.items() if name != "mode"},
     **dict.fromkeys(("rule", "seeds", "engine")),
     # The settings in the space are checked where they are drawn from.
-    "search": dict.fromkeys(
-        "configurations max_epochs first_epochs factor measure sampler max_bytes parallel space".split()
-    ),
+    "search": {
+        **dict.fromkeys(("configurations", "max_epochs", "sampler", "max_bytes", "parallel", "space")),
+        **_HALVING,
+    },
 }
 
 

@@ -1,7 +1,7 @@
 """Epochs in C, with the weights and the optimizer's state in the Keras variables before and after each."""
 
 import ctypes
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -71,11 +71,6 @@ class CompiledEngine(Engine):
             words = keras.ops.convert_to_numpy(layer.seed_generator.state)
             layer.seed_generator.state.assign(words + np.array([0, steps], dtype=words.dtype))
         return loss
-
-    def gradients(self, order: np.ndarray) -> tuple[float, list[np.ndarray]]:
-        """Mean loss over the given samples, and its gradients in the order of `weights.variables`."""
-        loss, gradients = self._call(order, len(order), self.weights.read())
-        return loss / len(order), list(self.weights.split(gradients))
 
     def evaluate(self) -> tuple[float, np.ndarray]:
         logits = self.logits()
@@ -173,11 +168,6 @@ class FlatVariables:
         """Set all variables."""
         if self.variables:
             self._set(keras.ops.convert_to_tensor(vector))
-
-    def split(self, vector: np.ndarray) -> Iterator[np.ndarray]:
-        """The parts of a vector that belong to the variables, in their shapes."""
-        for variable, (first, end) in zip(self.variables, pairwise(self.places), strict=True):
-            yield vector[first:end].reshape(variable.shape)
 
     def _read(self):
         return keras.ops.concatenate([keras.ops.reshape(variable, (-1,)) for variable in self.variables])

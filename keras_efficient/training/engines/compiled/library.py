@@ -13,7 +13,7 @@ from pathlib import Path
 from keras_efficient.programs import ProgramError, run_program
 from keras_efficient.training.engines.compiled.cache import LibraryCache
 from keras_efficient.training.engines.compiled.structures import STRUCTURES, Adam, Network
-from keras_efficient.training.executors.threads import available_cores
+from keras_efficient.training.executors.pool import available_cores
 
 SOURCES = Path(__file__).parent
 _COMPILERS = ("cc", "gcc", "clang")
