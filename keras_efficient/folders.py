@@ -23,13 +23,9 @@ _held: set[Path] = set()  # by this process
 def locked(directory: Path) -> Iterator[None]:
     """Hold a folder, made if missing, for the block, without what a killed process left half-written in it.
 
-    A process that was killed holds nothing any more.
-
-    Who holds a folder holds those within it, too. A folder that may not be written is not held: nobody can disturb
-    anything there. Nor is one where the system has no locks.
-
-    Raises:
-        BlockingIOError: Another process holds it; the text says which one.
+    Who holds a folder holds those within it, too; a process that was killed holds nothing any more. A folder that may
+    not be written is not held: nobody can disturb anything there. Nor is one where the system has no locks. A
+    BlockingIOError says which other process holds it.
     """
     path = directory / LOCK
     with refusals_name(path):
@@ -67,14 +63,9 @@ def is_unused(directory: Path) -> bool:
 def write_together(directory: Path, texts: Mapping[str, str | Iterable[str]], outdated: Sequence[str] = ()) -> None:
     """Write several texts, whole or in pieces, of one folder, all of them or, as far as a file system allows, none.
 
-    A name may begin with folders, which are made if missing.
-
-    They are on the disk before the first is put in place, in the order of `texts`. Before that the files `outdated`
-    are deleted: what speaks of the others must not stand beside half of them.
-
-    Raises:
-        BlockingIOError: Another process holds the folder.
-        OSError: As `write_atomically`.
+    A name may begin with folders, which are made if missing. All are on the disk before the first is put in place, in
+    the order of `texts`. Before that the files `outdated` are deleted: what speaks of the others must not stand beside
+    half of them. A BlockingIOError if another process holds the folder, an OSError as of `write_atomically`.
     """
     with locked(directory), refusals_name(directory), temporary_folder(directory) as folder:
         for name, text in texts.items():

@@ -46,14 +46,8 @@ def details(summary: str, *children: object) -> Html:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table.
-
-    Attributes:
-        title: the head of the column.
-        cell: what a row has in this column.
-        class_: "text" for words, which are aligned to the left; numbers are on the right.
-        warns: whether the cell of a row deserves attention.
-    """
+    """One column of a table: its title, what a row has in it, "text" as the class of words, which are aligned to the
+    left (numbers are on the right), and whether the cell of a row deserves attention."""
 
     title: str
     cell: Callable[[dict], object]

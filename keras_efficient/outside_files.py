@@ -22,13 +22,8 @@ TOO_DEEP = f"it holds more than {MOST_DEPTH} lists or objects in one another"
 
 
 def check_plain_file(path: str | Path, what: str) -> None:
-    """Raise an error unless `path` is a plain file (or a link to one).
-
-    Raises:
-        FileNotFoundError: There is nothing; the text says of what.
-        ValueError: It is a folder, a pipe, a socket or a device.
-        OSError: The system refuses.
-    """
+    """Raise an error unless `path` is a plain file (or a link to one): a FileNotFoundError that says of what, a
+    ValueError for a folder, a pipe, a socket or a device, an OSError where the system refuses."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -49,11 +44,7 @@ def check_archive_size(path: str | Path) -> None:
 
 
 def read_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> str:
-    """The text of a plain file in UTF-8, of at most so many bytes.
-
-    Raises:
-        OSError, ValueError: As `check_plain_file`, and where the file is too large or no text.
-    """
+    """The text of a plain file in UTF-8; errors as `check_plain_file`, a ValueError where it is larger or no text."""
     check_plain_file(path, what)
     with open(path, "rb") as file:
         content = file.read(most_bytes + 1)
@@ -66,11 +57,7 @@ def read_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> str:
 
 
 def read_json(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> Any:
-    """The value in a JSON file.
-
-    Raises:
-        OSError, ValueError: As `read_text`, and where the text is not JSON or nested too deeply.
-    """
+    """The value in a JSON file; errors as `read_text`, a ValueError where it is not JSON or nested too deeply."""
     return parse_json(read_text(path, what, most_bytes), path, what)
 
 

@@ -17,8 +17,7 @@ _MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 def read_columns(path: Path) -> dict[str, list[str]]:
     """The cells of each column, by the names in the first line; cells are separated by comma, semicolon or tab.
 
-    Raises:
-        ValueError: No text, no names, rows of other lengths, missing values; the text says where.
+    A ValueError says where: no text, no names, rows of other lengths, missing values.
     """
     check_plain_file(path, "table")
     try:

@@ -16,12 +16,7 @@ Part = tuple[Any, Any, Any]
 
 
 def read_parts(data: Any) -> list[Part]:
-    """(x, y, weights) of the training, validation and perhaps test samples.
-
-    Args:
-        data: (x_train, y_train, x_val, y_val[, x_test, y_test]), or (train, val[, test]) where each is a tuple
-            (x, y[, weights]) or a data set of such batches.
-    """
+    """(x, y, weights) of the training, validation and perhaps test samples, from `data` as `train_network` takes it."""
     items = tuple(data) if isinstance(data, (list, tuple)) else ()
     if len(items) in (4, 6):
         return [(x, y, None) for x, y in zip(items[0::2], items[1::2], strict=True)]
@@ -35,11 +30,8 @@ def read_parts(data: Any) -> list[Part]:
 
 
 def as_table(x: Any) -> Any:
-    """A table with columns (pandas, polars) as an array (rows, columns); anything else as it is.
-
-    Raises:
-        ValueError: If a column holds no numbers.
-    """
+    """A table with columns (pandas, polars) as an array (rows, columns), a ValueError where a column holds no numbers;
+    anything else as it is."""
     if not (hasattr(x, "columns") and hasattr(x, "to_numpy")):
         return x
     array = x.to_numpy()

@@ -18,19 +18,12 @@ Labels = list[str] | dict[str, list[str]] | None
 def read_labels(
     ys: Sequence[Any], losses: Sequence[Sequence], names: Sequence[str], outputs: Any
 ) -> tuple[list, Labels]:
-    """The labels of training, validation and perhaps test samples as the network's outputs are, and their texts.
+    """The labels of training, validation and perhaps test samples as the network's outputs are; and their texts,
+    position = class (by output name where there are several), or None.
 
     Classes become int64 (samples,), one-hot rows float32; targets get the shape of the outputs. Texts become classes,
-    numbered in the order of the sorted texts of the training samples.
-
-    Args:
-        ys: As they came: of several outputs lists or dictionaries by output name.
-        losses: Of each stage the losses of all outputs.
-        names: Of the outputs.
-        outputs: What the network gives for some samples.
-
-    Returns:
-        Each part as `outputs` is; the texts, position = class (by output name where there are several), or None.
+    numbered in the order of the sorted texts of the training samples. `ys` are labels as they came, `losses` those of
+    all outputs for each stage, `names` those of the outputs, `outputs` what the network gives for some samples.
     """
     shapes = [array.shape[1:] for array in keras.tree.flatten(outputs)]
     split = [_by_output(y, names, part) for y, part in zip(ys, PARTS, strict=False)]

@@ -13,6 +13,7 @@ import numpy as np
 from keras_efficient.reading.keras_private import better_direction
 from keras_efficient.training.data import class_indices, count, samples
 from keras_efficient.training.selection import Rule, check_rule
+from keras_efficient.training.stage_checks import is_found
 
 ACCURACY = "accuracy"
 _AT_ONCE = 10_000
@@ -165,18 +166,13 @@ def _listed(metrics, names):
 
 def _checked(metrics: Any) -> Iterator[str | Callable]:
     for metric in keras.tree.flatten([metrics] if isinstance(metrics, str) or callable(metrics) else metrics):
-        if metric is None:
-            continue
-        try:
-            special = metric in (*_ACCURACIES, "crossentropy", "ce") if isinstance(metric, str) else False
-            right = special or not isinstance(metric, type) and callable(keras.metrics.get(metric))
-        except ValueError:
-            right = False
-        if not right:
+        special = isinstance(metric, str) and metric in (*_ACCURACIES, "crossentropy", "ce")
+        if not (metric is None or special or is_found(metric, keras.metrics.get, callable)):
             raise ValueError(
                 f"`metrics` must be names of Keras metrics, such as 'mae', metrics or functions. Received: {metric!r}"
             )
-        yield metric
+        if metric is not None:
+            yield metric
 
 
 def _objective(objective, accuracy, names, directions):

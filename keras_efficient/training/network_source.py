@@ -23,10 +23,9 @@ from keras_efficient.storage import StorageReport, estimate_storage
 class NetworkSource:
     """Makes the same network again and again, with weights that depend on a seed only.
 
-    Attributes:
-        config: A network description, or a function without arguments that builds a Keras model.
-        input_shape: Shape of one sample; of several inputs one each.
-        head: How a described network ends: "softmax", "sigmoid" or "linear".
+    It comes from a description, or a function without arguments that builds a Keras model. `input_shape` is that of
+    one sample (of several inputs one each); `head` says how a described network ends: "softmax", "sigmoid" or
+    "linear".
     """
 
     config: list | Callable

@@ -14,10 +14,10 @@ _BATCH = 1024
 def split_prefix(model: keras.Model, whole: bool = False) -> tuple[keras.Model | None, keras.Model]:
     """Split a model into a prefix that never changes and the body that trains.
 
-    Both share their layers with `model`, so training the body trains the model, which itself stays uncompiled
-    (a subclassed model is its own body). The prefix is None where there is nothing to compute beforehand: a model
-    that starts with a weight, or one that is no chain at its beginning (several inputs or outputs, a skip from the
-    input); and where `whole` asks for a body that is the whole network.
+    Both share their layers with `model`, so training the body trains the model, which itself stays uncompiled (a
+    subclassed model is its own body). The prefix is None where there is nothing to compute beforehand: a model that
+    starts with a weight, or is no chain at its beginning (several inputs or outputs, a skip from the input); and where
+    `whole` asks for a body that is the whole network.
     """
     if not is_connected(model):
         return None, model

@@ -132,11 +132,8 @@ class ProgressFile(SilentProgress):
 
 
 class ProgressReader:
-    """Reads what a `ProgressFile` appends.
-
-    Attributes:
-        begun: Whether a process has begun the trial; who hands the trial out anew sets it back.
-    """
+    """Reads what a `ProgressFile` appends; `begun`: a process has begun the trial (who hands it out anew sets it
+    back)."""
 
     def __init__(self, file: ProgressFile):
         self.path = file.path

@@ -56,16 +56,9 @@ def selection_score(
 def select(trials: Sequence, rule: Rule, samples: int, objective: tuple[str, str] = ("val_accuracy", "max")) -> int:
     """The index of the best trial; ties go to the lower loss, then to the lower index.
 
-    Args:
-        trials: Objects with `val_loss` and `val_accuracy` (None or not finite: failed), perhaps `val_metrics`, and
-            perhaps a `status`, see `candidates`.
-        rule: `"score"`, `"objective"`, `"val_loss"`, `"val_accuracy"`, or a function from the list of trials
-            to an index.
-        samples: Number of validation samples.
-        objective: ("val_NAME", "min" or "max").
-
-    Raises:
-        ValueError: If all trials failed, the rule is unknown, or a function chose a failed one.
+    A trial has `val_loss` and `val_accuracy` (None or not finite: failed), perhaps `val_metrics` and a `status`, see
+    `candidates`. `rule` and `objective` are those of `train_network`, `samples` the number of validation samples. A
+    ValueError if all trials failed, the rule is unknown, or a function chose a failed one.
     """
     losses, accuracies = candidate_values(trials)
     rule = check_rule(rule)
@@ -91,12 +84,8 @@ def select(trials: Sequence, rule: Rule, samples: int, objective: tuple[str, str
 
 
 def candidates(trials: Sequence) -> list[bool]:
-    """Which trials may be chosen: as with scikit-learn's halving, those that were trained to their end. Where all of
-    these failed, those that were stopped last.
-
-    Args:
-        trials: Objects with `status` (see `TrialResult`; without one: finished) and `history`.
-    """
+    """Which trials may be chosen: as with scikit-learn's halving, those that were trained to their end (those without
+    a `status`, too). Where all of these failed, those that were stopped last."""
     status = [getattr(trial, "status", "finished") for trial in trials]
     if "finished" in status or "stopped" not in status:
         return [each == "finished" for each in status]

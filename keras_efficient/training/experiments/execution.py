@@ -56,13 +56,8 @@ def failure(run: PlannedRun) -> str:
 
 
 def execute(run: PlannedRun, executor: Executor | None = None, verbose: bool | str = False) -> None:
-    """Train a run, or continue it. An error of its own is recorded; what stops all runs is raised.
-
-    Raises:
-        OSError: The disk, or the data: the next run would meet the same.
-        BrokenExecutor: The executor's workers are gone.
-        ValueError: The folder belongs to other settings.
-    """
+    """Train a run, or continue it. An error of its own is recorded; what stops all runs is raised: OSError (the next
+    run would meet the same), BrokenExecutor (no workers), ValueError (the folder belongs to other settings)."""
     open_folder(run)
     with recorded(run):
         (network, data, stages, folder), settings = _arguments(run)
@@ -72,11 +67,9 @@ def execute(run: PlannedRun, executor: Executor | None = None, verbose: bool | s
 def advance(run: PlannedRun, epochs: int) -> dict:
     """Train a run until so many epochs of its first stage are done; at the last of them, the later stages as well.
 
-    It goes on from where it paused; what it reached before is only read.
-
-    Returns:
-        `status` ("stopped", "finished" or "failed"), `reason`, `epochs`, `train_seconds`, and `val_loss` and
-        `val_accuracy`: the best so far, or those of the network that it chose in the end.
+    It goes on from where it paused; what it reached before is only read. Returns `status` ("stopped", "finished" or
+    "failed"), `reason`, `epochs`, `train_seconds`, and the best `val_loss` and `val_accuracy` so far, or those of the
+    network that it chose in the end.
     """
     if epochs >= run.settings["stages"][0]["epochs"]:
         if status(run) != "done":

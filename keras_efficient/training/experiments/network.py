@@ -59,9 +59,7 @@ class Builder:
 def resolve_network(network: Any, folder: Path) -> list | dict:
     """The description, or {"builder", "arguments"}: what the file says, freed of the place of the files.
 
-    Raises:
-        ValueError: It is neither. A function is not imported: `Builder.check` is for that.
-        FileNotFoundError: There is no such file.
+    A function is not imported: `Builder.check` is for that.
     """
     if isinstance(network, str):
         return read_description(folder / Path(network).expanduser())

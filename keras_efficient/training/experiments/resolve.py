@@ -25,14 +25,10 @@ MOST_RUNS = 10_000
 
 
 def resolve(settings: dict, folder: Path) -> dict:
-    """The settings that decide the runs of a point, checked, in one form.
+    """The settings that decide the runs of a point, checked, in one form; a ValueError where one is missing or wrong.
 
-    Settings at their defaults are left out, paths are absolute, a network file is replaced by
-    its content and the settings beside `stages` have gone into them. Names, storage and metric
-    are not in it, and neither is the seed.
-
-    Raises:
-        ValueError: A setting is missing or wrong.
+    Settings at their defaults are left out, paths are absolute, a network file is replaced by its content and the
+    settings beside `stages` have gone into them. Names, storage and metric are not in it, and neither is the seed.
     """
     resolved = {
         "data": _resolve_data(settings.get("data"), folder),
@@ -122,14 +118,8 @@ _STAGE_DEFAULTS = {
 
 
 def _resolve_stages(settings: dict) -> list[dict]:
-    """The settings of each stage, without those that are at their defaults.
-
-    >>> resolve_stages({"epochs": 5, "trials": 1, "stages": [{"mode": "float"}]})
-    [{'mode': 'float', 'epochs': 5}]
-
-    Raises:
-        ValueError: A setting is missing or wrong; the text says in which stage.
-    """
+    """The settings of each stage, without those that are at their defaults; a ValueError says what is wrong, and
+    where."""
     stages = settings.get("stages")
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, dict) for stage in stages):
         raise ValueError(f"`stages` must be a list such as [{{mode: float, epochs: 20}}]. Received: {stages!r}")

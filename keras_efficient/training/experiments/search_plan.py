@@ -114,9 +114,7 @@ class PlannedSearch:
 def plan_searches(settings: dict, folder: Path, storage: Path) -> list[PlannedRun]:
     """The searches of a point, one per seed.
 
-    Raises:
-        ImportError: Optuna is not installed.
-        ValueError: A setting is wrong, or a choice or an end of a range in the space.
+    An ImportError if Optuna is not installed, a ValueError for a wrong setting, choice or end of a range in the space.
     """
     beside, space = _read_search(settings["search"])
     seeds = resolve_seeds(settings.get("seeds"))

@@ -12,17 +12,11 @@ from keras_efficient.type_aliases import Tensor
 
 
 class FlatLayout:
-    """Tensors one after the other in one vector, with gaps if their rows are padded.
+    """Tensors of these shapes one after the other in one vector of length `size`, with gaps if their rows are padded.
 
-    Args:
-        shapes: Of the tensors.
-        dimensions: d; more than there are entries become as many.
-        padded: Whether rows are padded to a length that shares no factor with d. A fixed basis needs it
-            (see `coprime_width`); where signs are drawn anew at each step it is a waste of time.
-
-    Attributes:
-        size: Length of the vector.
-        bucket_sizes: Entries (without gaps) of each bucket.
+    `dimensions` is d; more than there are entries become as many. `padded` rows have a length that shares no factor
+    with d: a fixed basis needs it (see `coprime_width`); where signs are drawn anew at each step it is a waste of
+    time. `bucket_sizes` are the entries (without gaps) of each bucket.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, ...]], dimensions: int, padded: bool):

@@ -19,14 +19,11 @@ _NO_MEMORY = "The compiled step found too little memory"
 
 
 class CompiledEngine(Engine):
-    """An engine in C. A step computes what Keras computes, up to the order of float sums.
+    """An engine in C, or a NotSupportedError or LibraryError. A step computes what Keras computes, up to the order of
+    float sums.
 
     Dropout draws from a hash of its seed, the step, the place in the batch and the cell, so its masks are others than
     those of Keras, and the same for any number of threads.
-
-    Raises:
-        NotSupportedError: Something in the model, optimizer or loss that step.c does not compute.
-        LibraryError: step.c cannot be built here.
     """
 
     def __init__(self, model: keras.Model, optimizer: Optimizer, loss: Loss, arrays: Arrays, batch_size: int):

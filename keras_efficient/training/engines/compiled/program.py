@@ -31,14 +31,11 @@ def chain_layers(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 class Program:
-    """The operations of a chain of layers, and where its weights are among the parameters.
+    """The operations of a chain of layers, of a model that `support.check_model` accepts. Its softmax belongs to the
+    loss.
 
-    Args:
-        model: One that `support.check_model` accepts. Its softmax belongs to the loss.
-
-    Attributes:
-        variables: The layers' weights; one after the other they are the parameters of step.c.
-        dropouts: Pairs of a dropout layer and its operation.
+    `variables` are the layers' weights, one after the other the parameters of step.c; `dropouts` are pairs of a
+    dropout layer and its operation.
     """
 
     def __init__(self, model: keras.Model):
