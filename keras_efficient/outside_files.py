@@ -8,8 +8,12 @@ import json
 import os
 import stat
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 # Descriptions, experiments and search spaces. What a run leaves may be larger.
 MOST_BYTES = 1_000_000
@@ -41,6 +45,18 @@ def check_archive_size(path: str | Path) -> None:
     growth = size / max(1, os.stat(path).st_size)
     if size > _HARMLESS_BYTES and growth > _MOST_GROWTH:
         raise ValueError(f"it unpacks to {size:,} bytes, {growth:,.0f} times what it is")
+
+
+@contextmanager
+def open_arrays(path: str | Path, what: str, holds: str) -> Iterator[Any]:
+    """The arrays of an .npz file by name; a ValueError says what it must hold, for whatever is wrong with it."""
+    check_plain_file(path, what)
+    try:
+        check_archive_size(path)
+        with np.load(path, allow_pickle=False) as archive:
+            yield archive
+    except Exception as error:  # numpy raises half a dozen kinds for what is not its file
+        raise ValueError(f"{path} must be an .npz file with {holds}. Received: {error}") from error
 
 
 def read_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> str:

@@ -17,7 +17,7 @@ from keras_efficient.command_line.litert import (
 )
 from keras_efficient.command_line.messages import fail
 from keras_efficient.command_line.model_files import check_quantized, load_model, named_next_step
-from keras_efficient.command_line.options import Json
+from keras_efficient.command_line.options import DataDir, Json
 from keras_efficient.export import FirmwareReport, IntegerModel, LitertReport, Verification, export_c, verify_c
 from keras_efficient.export.firmware import check_choice
 from keras_efficient.kinds.measures import TARGETS
@@ -40,7 +40,7 @@ def export(
     dataset: Annotated[
         str | None, Option(help="Images for --verify, and for litert. Default: digits, or noise to verify with.")
     ] = None,
-    data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
+    data_dir: DataDir = None,
     samples: Annotated[Path | None, Option(help="Inputs that show litert the ranges: a .npy file.")] = None,
     images: Annotated[int, Option(help="Inputs for --verify, at most.")] = 10_000,
     prefix: Annotated[

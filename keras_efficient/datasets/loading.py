@@ -85,13 +85,8 @@ def load_dataset(
     if source.in_order and seed == 0:
         val = np.arange(len(raw.x)) >= len(raw.x) - size
     y, y_test = raw.y.astype(np.int64), raw.y_test.astype(np.int64)
-    return Dataset(
-        *(_scaled(raw.x[~val]), y[~val]),
-        *(_scaled(raw.x[val]), y[val]),
-        *(_scaled(raw.x_test), y_test),
-        name=name,
-        classes=source.classes,
-    )
+    x_train, x_val, x_test = map(_scaled, (raw.x[~val], raw.x[val], raw.x_test))
+    return Dataset(x_train, y[~val], x_val, y[val], x_test, y_test, name, source.classes)
 
 
 def _source(name: str) -> Source:

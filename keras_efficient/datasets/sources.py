@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_efficient.datasets.splits import drawn_mask
-from keras_efficient.outside_files import check_archive_size
+from keras_efficient.outside_files import open_arrays
 
 CIFAR10_FILE = "cifar10_jpeg.npz"
 
@@ -96,12 +96,8 @@ def decode_jpegs(data: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 def read_npz(data_dir: Path, filename: str, keys: tuple[str, ...]) -> list[np.ndarray]:
     """The arrays `keys` of data_dir/filename; a ValueError where it is no .npz file, or has not all of them."""
     path = existing_file(data_dir, filename)
-    try:
-        check_archive_size(path)
-        with np.load(path, allow_pickle=False) as archive:
-            return [archive[key] for key in keys]
-    except Exception as error:  # numpy raises half a dozen kinds for what is not its file
-        raise ValueError(f"{path} must be an .npz file with the arrays {', '.join(keys)}. Received: {error}") from error
+    with open_arrays(path, "data set", f"the arrays {', '.join(keys)}") as archive:
+        return [archive[key] for key in keys]
 
 
 def _download(name: str, filename: str) -> RawData:

@@ -69,13 +69,16 @@ class Prepared:
 def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objective: Any, rule: Any) -> Prepared:
     """Network, arrays and measures; what is wrong with one of them is a ValueError."""
     parts = read_parts(data)
-    source, stages = _source(config, parts[0], stages)
+    source = _source(config, parts[0], stages)
     model = source.build("float", seed=0)
     xs = [network_inputs(model, x, part) for (x, _, _), part in zip(parts, PARTS, strict=False)]
     tried = samples(xs[0], slice(_TRIED))
     outputs = network_outputs(model, tried)
     names = output_names(model, outputs)
-    stages = _with_losses(stages, outputs, names)
+    nested = keras.tree.is_nested(outputs)
+    if nested and any(stage.loss is None for stage in stages):
+        raise ValueError(f"Every stage needs a `loss`, as the network has the outputs {names}: a list or dictionary")
+    stages = tuple(stages) if nested or outputs.shape[1:] != (1,) else _binary(stages)
     losses = [losses_by_output(stage.loss, names) for stage in stages]
     ys, labels = read_labels([y for _, y, _ in parts], losses, names, outputs)
     weights = [_weights(weight, part) for (_, _, weight), part in zip(parts, PARTS, strict=False)]
@@ -84,9 +87,10 @@ def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objec
     stages = tuple(_with_class_numbers(stage, found, labels) for stage in stages)
     for number, stage in enumerate(stages):
         _try_loss(model, stage, number, found, tried, outputs)
-    logits = not keras.tree.is_nested(outputs) and takes_logits(stages[-1].loss_for(found.one_hot))
-    y, fits = samples(found.y_train, slice(_TRIED)), _has_accuracy(losses, outputs)
-    threshold = 0.0 if logits else 0.5
+    kinds = {loss_kind(loss) for each in losses for loss in each}
+    fits = not nested and (kinds == {CLASSES} or kinds == {BINARY} and outputs.shape[1:] == (1,))
+    threshold = 0.0 if not nested and takes_logits(stages[-1].loss_for(found.one_hot)) else 0.5
+    y = samples(found.y_train, slice(_TRIED))
     measures = resolve_measures(metrics, objective, rule, fits, y, outputs, names, threshold)
     if not measures.accuracy and any(stage.halving and stage.halving.measure == "val_accuracy" for stage in stages):
         raise ValueError("`halving` must compare by 'val_loss', as no accuracy is measured. Received: 'val_accuracy'")
@@ -94,25 +98,15 @@ def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objec
 
 
 def _source(config, part, stages):
-    """Where networks come from; and the stages, with the loss that None stands for where there is one output."""
+    """Where networks come from, and how they end."""
     if callable(config):
-        return NetworkSource(config, ()), stages
+        return NetworkSource(config, ())
     source = NetworkSource(config, described_shape(config, input_array(part[0]).shape[1:]))
     if source.build("float", seed=0).output_shape[1:] == (1,):
         stages = _binary(stages)
     # A loss of one's own for classes compares probabilities, as those of Keras do.
     own = not any(stage.loss is None or is_keras_loss(stage.loss) for stage in stages)
-    return replace(source, head="softmax" if own and are_classes(part[1]) else head_of(stages)), stages
-
-
-def _with_losses(stages, outputs, names):
-    """The stages with the loss that None stands for where the network has one output."""
-    if keras.tree.is_nested(outputs) and any(stage.loss is None for stage in stages):
-        raise ValueError(
-            f"Every stage needs a `loss`, as the network has the outputs {list(names)}: a list or dictionary"
-        )
-    binary = not keras.tree.is_nested(outputs) and outputs.shape[1:] == (1,)
-    return _binary(stages) if binary else tuple(stages)
+    return replace(source, head="softmax" if own and are_classes(part[1]) else head_of(stages))
 
 
 def _binary(stages):
@@ -146,14 +140,6 @@ def _weights(weights, part):
             f"{weights.shape}, from {weights.min()} to {weights.max()}"
         )
     return weights[:, 0]
-
-
-def _has_accuracy(losses, outputs):
-    """Whether the losses are cross-entropies of one output: of classes, or of one probability."""
-    kinds = {loss_kind(loss) for stage in losses for loss in stage}
-    if keras.tree.is_nested(outputs):
-        return False
-    return kinds == {CLASSES} or kinds == {BINARY} and outputs.shape[1:] == (1,)
 
 
 def _try_loss(model, stage, number, data, x, outputs):

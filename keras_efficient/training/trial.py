@@ -219,10 +219,8 @@ class Trial:
     def _write_checkpoints(self, directory):
         correct = self._kept.correct
         if correct is not None:
-            write_atomically(
-                directory / _CORRECT,
-                lambda path: np.savez(path, correct=np.packbits(correct), samples=len(correct)),
-            )
+            arrays: dict[str, Any] = {"correct": np.packbits(correct), "samples": len(correct)}
+            write_atomically(directory / _CORRECT, lambda path: np.savez(path, **arrays))
         files = {self.measures.objective_checkpoint: self.by_objective, LOSS_CHECKPOINT: self.by_loss}
         for name, best in files.items():
             self.model.set_weights(best.weights)

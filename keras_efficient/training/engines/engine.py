@@ -82,16 +82,9 @@ class FitEngine(Engine):
         ]
 
     def train_epoch(self, order: np.ndarray) -> float:
-        history = self.model.fit(
-            samples(self.x, order),
-            samples(self.y, order),
-            sample_weight=samples(self.weights, order),
-            batch_size=self.batch_size,
-            shuffle=False,
-            verbose=0,
-            callbacks=self.batch_callbacks,
-        )
-        return history.history["loss"][0]
+        x, y, weights = (samples(part, order) for part in (self.x, self.y, self.weights))
+        how: dict[str, Any] = {"batch_size": self.batch_size, "shuffle": False, "verbose": 0}
+        return self.model.fit(x, y, sample_weight=weights, callbacks=self.batch_callbacks, **how).history["loss"][0]
 
     def evaluate(self) -> tuple[float, Any]:
         outputs = self.model.predict(self.x_val, batch_size=1024, verbose=0)

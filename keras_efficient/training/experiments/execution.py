@@ -115,12 +115,8 @@ def _arguments(run):
     settings = run.settings
     data, seed = DataSettings(**settings["data"]), settings["seed"]
     others = {"engine": settings["engine"]} if "engine" in settings else {}
-    arguments = (
-        make_source(settings["network"], run.modules),
-        data.arrays(seed),
-        make_stages(settings["stages"], data.training_samples(seed)),
-        run.folder / TRAINING,
-    )
+    stages = make_stages(settings["stages"], data.training_samples(seed))
+    arguments = (make_source(settings["network"], run.modules), data.arrays(seed), stages, run.folder / TRAINING)
     return arguments, {"rule": settings.get("rule", "score"), "seed": seed, **others}
 
 

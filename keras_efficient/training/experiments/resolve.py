@@ -62,16 +62,14 @@ def settings_hash(settings: dict) -> str:
     >>> settings_hash({"a": 1, "b": 2}) == settings_hash({"b": 2.0, "a": 1})
     True
     """
-    text = json.dumps(_canonical(settings), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    same = json.loads(json.dumps(settings), parse_float=_number)
+    text = json.dumps(same, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _canonical(value):
-    if isinstance(value, dict):
-        return {key: _canonical(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_canonical(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _number(text):
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def _resolve_data(data, folder):

@@ -30,7 +30,14 @@ def execute_search(run: PlannedRun, executor: Executor | None = None, verbose: b
             for row in _side_by_side(run.search, study, min(settings.parallel, left), executor):
                 rows.append(row)
                 say(f"{len(rows)}/{settings.configurations}  {row['status']}, {row['epochs']} epochs", verbose)
-        write_json(run.folder / SEARCH, _result(settings.measure, rows))
+        finished = [index for index, row in enumerate(rows) if row["status"] == "finished"]
+        if not finished:
+            reason = next(row["reason"] for row in rows if row["reason"])
+            raise ValueError(f"No configuration of {len(rows)} came to its end; the first that could not: {reason}")
+        best = min(finished, key=lambda index: _worth(rows[index], settings.measure))
+        seconds = {row["sha256"]: row["train_seconds"] for row in sorted(rows, key=lambda row: row["epochs"])}
+        found = {"format": _FORMAT, "measure": settings.measure, "best": best, "configurations": rows}
+        write_json(run.folder / SEARCH, {**found, "train_seconds": sum(seconds.values())})
 
 
 def _make_study(search: PlannedSearch) -> Any:
@@ -94,15 +101,3 @@ def _advance(runs, epochs, executor):
 def _worth(row, measure):
     """How bad a configuration is."""
     return -row[measure] if measure == "val_accuracy" else row[measure]
-
-
-def _result(measure, rows):
-    """search.json: all configurations, and the best of those that were trained to their end."""
-    finished = [index for index, row in enumerate(rows) if row["status"] == "finished"]
-    if not finished:
-        reason = next(row["reason"] for row in rows if row["reason"])
-        raise ValueError(f"No configuration of {len(rows)} came to its end; the first that could not: {reason}")
-    best = min(finished, key=lambda index: _worth(rows[index], measure))
-    seconds = {row["sha256"]: row["train_seconds"] for row in sorted(rows, key=lambda row: row["epochs"])}
-    seconds = sum(seconds.values())
-    return {"format": _FORMAT, "measure": measure, "best": best, "configurations": rows, "train_seconds": seconds}

@@ -71,21 +71,16 @@ def merge(settings: Any, update: Any) -> Any:
     if not isinstance(update, dict) or is_grid(update) or is_grid(settings):
         return update
     if isinstance(settings, list) and update and all(key.isdigit() for key in update):
-        return _merge_items(settings, update)
+        items = list(settings)
+        for key, value in update.items():
+            if int(key) >= len(items):
+                where = f"there is no item {key} (from 0) in a list of {len(items)}"
+                raise ValueError(f"{where}. Received: {{{key}: {value!r}}}")
+            items[int(key)] = merge(items[int(key)], value)
+        return items
     if not isinstance(settings, dict):
         return update
     return {**settings, **{key: merge(settings.get(key), value) for key, value in update.items()}}
-
-
-def _merge_items(items, update):
-    items = list(items)
-    for key, value in update.items():
-        if int(key) >= len(items):
-            raise ValueError(
-                f"there is no item {key} (from 0) in a list of {len(items)}. Received: {{{key}: {value!r}}}"
-            )
-        items[int(key)] = merge(items[int(key)], value)
-    return items
 
 
 def merge_all(settings: dict, updates: Iterable[dict]) -> dict:

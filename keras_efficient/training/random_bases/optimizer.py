@@ -112,7 +112,12 @@ class RandomBases(WrappedOptimizer):
         ]
         self.coordinates = None
         if self.redraw == 0:
-            _refuse_constraints(variables)
+            for variable in variables:
+                if variable.constraint is not None:
+                    raise ValueError(
+                        "A constraint moves weights out of the one basis of redraw=0. "
+                        f"Received: constraint={variable.constraint!r} of the variable '{variable.path}'"
+                    )
             total = sum(layout.dimensions for layout in self._layouts)
             self.coordinates = self.add_variable((total,), dtype="float32", name="coordinates")
         self.inner_optimizer.build([self.coordinates] if self.redraw == 0 else variables)
@@ -202,13 +207,8 @@ class RandomBases(WrappedOptimizer):
             self.assign_add(variable, tensor)
 
     def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "dimensions": self.dimensions,
-            "seed": self.seed,
-            "redraw": self.redraw,
-            "layer_wise": self.layer_wise,
-        }
+        own = ("dimensions", "seed", "redraw", "layer_wise")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
 def _compartments(variables, layer_wise):
@@ -219,15 +219,6 @@ def _compartments(variables, layer_wise):
     for index, variable in enumerate(variables):
         layers.setdefault(variable.path.rpartition("/")[0], []).append(index)
     return list(layers.values())
-
-
-def _refuse_constraints(variables):
-    for variable in variables:
-        if variable.constraint is not None:
-            raise ValueError(
-                "A constraint moves weights out of the one basis of redraw=0. "
-                f"Received: constraint={variable.constraint!r} of the variable '{variable.path}'"
-            )
 
 
 def _checked(inner_optimizer: Optimizer, redraw: int) -> keras.optimizers.Optimizer:

@@ -96,18 +96,9 @@ class CompiledEngine(Engine):
             operation.seed, operation.counter = (int(word) & 0xFFFFFFFF for word in keras.ops.convert_to_numpy(words))
         order = np.ascontiguousarray(order, dtype="int64")
         gradients = np.zeros_like(weights)
-        loss = self.library.ke_train(
-            ctypes.byref(self.network),
-            self.x.ctypes.data,
-            self.targets.ctypes.data,
-            order.ctypes.data,
-            len(order),
-            batch_size,
-            adam,
-            weights.ctypes.data,
-            gradients.ctypes.data,
-            self.threads,
-        )
+        arrays = (self.x.ctypes.data, self.targets.ctypes.data, order.ctypes.data, len(order), batch_size)
+        vectors = (weights.ctypes.data, gradients.ctypes.data)
+        loss = self.library.ke_train(ctypes.byref(self.network), *arrays, adam, *vectors, self.threads)
         if loss == -np.inf:
             raise MemoryError(_NO_MEMORY)
         return loss, gradients
