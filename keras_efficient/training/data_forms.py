@@ -57,28 +57,21 @@ def _gathered(batches: Any) -> Part:
     cardinality = getattr(batches, "cardinality", None)
     if callable(cardinality) and int(cardinality()) == -1:
         raise ValueError("A data set in `data` must come to an end. Received: one that repeats; take(n) are n batches")
-    found = [_pair(_checked(batch)) for batch in _batches(batches)]
+    if isinstance(batches, keras.utils.PyDataset):
+        if batches.num_batches is None:
+            raise ValueError("A PyDataset in `data` must come to an end. Received: num_batches=None")
+        batches = map(batches.__getitem__, range(batches.num_batches))
+    found = []
+    for batch in batches:
+        if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+            size = f" of {len(batch)}" if isinstance(batch, Sequence) else ""
+            form = "A data set in `data` must give batches (x, y) or (x, y, weights)"
+            raise ValueError(f"{form}. Received: {type(batch).__name__}{size}")
+        found.append(_pair(batch))
     if not found:
         raise ValueError("A data set in `data` must give at least one batch. Received: none")
-    x, y, weights = zip(*found, strict=True)
-    return _joined(x), _joined(y), _joined(weights)
-
-
-def _batches(batches):
-    if not isinstance(batches, keras.utils.PyDataset):
-        return batches
-    if batches.num_batches is None:
-        raise ValueError("A PyDataset in `data` must come to an end. Received: num_batches=None")
-    return (batches[number] for number in range(batches.num_batches))
-
-
-def _checked(batch):
-    if isinstance(batch, (tuple, list)) and len(batch) in (2, 3):
-        return batch
-    raise ValueError(
-        "A data set in `data` must give batches (x, y) or (x, y, weights). "
-        f"Received: {type(batch).__name__}{f' of {len(batch)}' if isinstance(batch, Sequence) else ''}"
-    )
+    x, y, weights = map(_joined, zip(*found, strict=True))
+    return x, y, weights
 
 
 def _joined(parts):

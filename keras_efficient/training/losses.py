@@ -72,15 +72,13 @@ def head_of(stages: Sequence[Any]) -> str:
     Raises:
         ValueError: Stages of one run want different heads.
     """
-    heads = [_head_of_loss(stage.loss) for stage in stages]
+    heads = []
+    for losses in (losses_of(stage.loss) for stage in stages):
+        linear = len(losses) > 1 or takes_logits(losses[0])
+        heads.append("linear" if linear else _HEADS[loss_kind(losses[0])])
     if len(set(heads)) > 1:
         raise ValueError(
             f"the losses of all stages must take the same outputs. Received: losses for {', '.join(heads)}; a function "
             "that builds the network says itself how it ends"
         )
     return heads[0]
-
-
-def _head_of_loss(loss: Any) -> str:
-    losses = losses_of(loss)
-    return "linear" if len(losses) > 1 or takes_logits(losses[0]) else _HEADS[loss_kind(losses[0])]

@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_efficient.reading.keras_private import better_direction
 from keras_efficient.training.data import class_indices, count, samples
-from keras_efficient.training.selection import Rule, check_rule
+from keras_efficient.training.selection import Rule
 from keras_efficient.training.stage_checks import is_found
 
 ACCURACY = "accuracy"
@@ -143,7 +143,12 @@ def resolve_measures(
         raise ValueError(f"`metrics` cannot be computed from the labels and outputs: {error}") from error
     directions = {ACCURACY: "max", **measuring.directions(), "loss": "min"}
     chosen = _objective(objective, accuracy, tuple(results), directions)
-    return Measures(plain, tuple(results), accuracy, chosen, _rule(rule, accuracy), several, threshold)
+    if not accuracy and rule in ("score", "val_accuracy"):
+        raise ValueError(
+            f"`rule` must be 'objective', 'val_loss' or a function, as the run measures no accuracy. Received: {rule=}"
+        )
+    rule = rule or ("score" if accuracy else "objective")
+    return Measures(plain, tuple(results), accuracy, chosen, rule, several, threshold)
 
 
 def _listed(metrics, names):
@@ -192,13 +197,3 @@ def _objective(objective, accuracy, names, directions):
             f"({name!r}, 'min'). Received: objective={objective!r}"
         )
     return name, direction
-
-
-def _rule(rule, accuracy):
-    if rule is None:
-        return "score" if accuracy else "objective"
-    if not accuracy and rule in ("score", "val_accuracy"):
-        raise ValueError(
-            f"`rule` must be 'objective', 'val_loss' or a function, as the run measures no accuracy. Received: {rule=}"
-        )
-    return check_rule(rule)

@@ -100,15 +100,12 @@ class Selection:
 
     @classmethod
     def from_json(cls, result: dict, directory: Path) -> Selection:
-        """From the content of result.json."""
         best = {**result["best"], "path": str(directory / result["best"]["path"])}
-        return cls(BestTrial(**best), tuple(map(_stage_from_json, result["stages"])), str(directory))
-
-
-def _stage_from_json(stage):
-    fields = TrialResult.__dataclass_fields__
-    trials = [TrialResult(**{k: v for k, v in t.items() if k in fields}) for t in stage["trials"]]
-    return StageResult(stage["mode"], tuple(trials), stage["chosen"])
+        stages, known = [], TrialResult.__dataclass_fields__
+        for stage in result["stages"]:
+            trials = (TrialResult(**{k: v for k, v in each.items() if k in known}) for each in stage["trials"])
+            stages.append(StageResult(stage["mode"], tuple(trials), stage["chosen"]))
+        return cls(BestTrial(**best), tuple(stages), str(directory))
 
 
 def _measured(found, part):

@@ -82,12 +82,16 @@ class Run(Prepared):
 
     def manifest(self) -> dict:
         """Everything that decides the result."""
+        stages = [stage.describe() for stage in self.stages]
+        for stage, described in zip(self.stages, stages, strict=True):
+            if callable(stage.schedule):  # by its values, as two functions may have one name
+                described["learning_rates"] = [stage.learning_rate_at(epoch) for epoch in range(stage.epochs)]
         return {
             "format": FORMAT,
             "network": self.source.identity(),
             "input_shape": json_value(self.source.input_shape),
             "data_sha256": self.data.digest(),
-            "stages": [_stage_json(stage) for stage in self.stages],
+            "stages": stages,
             **describe_measures(self.measures),
             "seed": self.seed,
             "backend": keras.backend.backend(),
@@ -133,7 +137,11 @@ class Run(Prepared):
                     )
                 chosen = select(trials, self.measures.rule, count(self.data.x_val), self.measures.objective)
                 keep_choice(self.trial_directory(number, chosen).parent, chosen)
-                outcomes.append(StageResult(stage.mode, tuple(self._scored(trials)), chosen))
+                if self.measures.accuracy:
+                    scores = selection_score(*candidate_values(trials), count(self.data.x_val))
+                    for trial, score in zip(trials, scores, strict=True):
+                        trial.score = float(score)
+                outcomes.append(StageResult(stage.mode, tuple(trials), chosen))
         return outcomes
 
     def first_stage_until(self, epochs: int, progress: SilentProgress) -> list[TrialResult]:
@@ -211,14 +219,6 @@ class Run(Prepared):
         on_epoch = partial(progress.epoch, index)
         return trainer.run(index, seed, directory, on_epoch, self.save_seconds, goal)
 
-    def _scored(self, trials):
-        if not self.measures.accuracy:
-            return trials
-        scores = selection_score(*candidate_values(trials), count(self.data.x_val))
-        for trial, score in zip(trials, scores, strict=True):
-            trial.score = float(score)
-        return trials
-
 
 def _check_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     if not isinstance(stages, (list, tuple)) or not stages or not all(isinstance(stage, Stage) for stage in stages):
@@ -230,11 +230,3 @@ def _check_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:
                 "whose trials could be the teachers: give `teachers`"
             )
     return tuple(stages)
-
-
-def _stage_json(stage):
-    """The settings of a stage; a schedule by its values, as two functions may have one name."""
-    described = stage.describe()
-    if callable(stage.schedule):
-        described["learning_rates"] = [stage.learning_rate_at(epoch) for epoch in range(stage.epochs)]
-    return described

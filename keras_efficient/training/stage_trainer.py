@@ -61,7 +61,13 @@ class StageTrainer:
         goal: Goal | None = None,
     ) -> TrialResult:
         """Run one trial, or what is left of it up to the goal. Nothing of an earlier trial of this object enters it."""
-        self._reset(seed)
+        if self.start is not None:
+            self.model.set_weights(self._start_weights)
+        else:
+            self.model.set_weights(self.source.build(self.stage.mode, seed).get_weights())
+            self._prepare_scales()
+        for variable, value in zip(self.engine.optimizer.variables, self._initial_optimizer, strict=True):
+            variable.assign(value)
         return Trial(self, TrialResult(trial, seed), on_epoch, save_seconds).run(directory, goal)
 
     def _make_engine(self, engine):
@@ -81,15 +87,6 @@ class StageTrainer:
         return make_engine(
             body, optimizer, loss, arrays, self.stage.batch_size, callbacks, engine, (weights, data.w_val)
         )
-
-    def _reset(self, seed):
-        if self.start is not None:
-            self.model.set_weights(self._start_weights)
-        else:
-            self.model.set_weights(self.source.build(self.stage.mode, seed).get_weights())
-            self._prepare_scales()
-        for variable, value in zip(self.engine.optimizer.variables, self._initial_optimizer, strict=True):
-            variable.assign(value)
 
     def _prepare_scales(self):
         if self.needs_scales:

@@ -76,16 +76,15 @@ class ProcessPool(Executor):
 
 
 def _begin_worker(threads, lifeline):
+    def end():
+        with suppress(EOFError, OSError):
+            lifeline.recv()
+        os._exit(1)
+
     # Ctrl-C reaches all processes of a terminal; the parent decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    threading.Thread(target=end, daemon=True).start()
     limit_threads(threads)
-
-
-def _end_with(lifeline):
-    with suppress(EOFError, OSError):
-        lifeline.recv()
-    os._exit(1)
 
 
 def available_cores() -> int:

@@ -96,18 +96,14 @@ def _pause(run, epochs):
         with recorded(run):
             (network, data, stages, folder), settings = _arguments(run)
             trials = train_until(epochs, network, data, stages, folder, **settings)
-            rungs[str(epochs)] = _best_of_trials(trials, epochs)
+            best = {name: min(best_so_far(trial.history, epochs, name) for trial in trials) for name in MEASURES}
+            if best["val_loss"] == math.inf:
+                raise ValueError(f"All {len(trials)} trials failed; the first: {trials[0].reason}")
+            best["val_accuracy"] *= -1
+            seconds = sum(trial.train_seconds for trial in trials)
+            rungs[str(epochs)] = {"status": "stopped", "reason": None, **best, "train_seconds": seconds}
             write_json(path, rungs)
     return rungs.get(str(epochs))
-
-
-def _best_of_trials(trials, epochs):
-    best = {name: min(best_so_far(trial.history, epochs, name) for trial in trials) for name in MEASURES}
-    if best["val_loss"] == math.inf:
-        raise ValueError(f"All {len(trials)} trials failed; the first: {trials[0].reason}")
-    seconds = sum(trial.train_seconds for trial in trials)
-    best["val_accuracy"] *= -1
-    return {"status": "stopped", "reason": None, **best, "train_seconds": seconds}
 
 
 def _arguments(run):

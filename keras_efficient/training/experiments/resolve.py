@@ -122,7 +122,11 @@ def _resolve_stages(settings: dict) -> list[dict]:
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, dict) for stage in stages):
         raise ValueError(f"`stages` must be a list such as [{{mode: float, epochs: 20}}]. Received: {stages!r}")
     defaults = {name: settings[name] for name in STAGE_SETTINGS if name in settings}
-    resolved = [_without_defaults(merge(defaults, stage)) for stage in stages]
+    plain = {name: value for name, value in _STAGE_DEFAULTS.items() if name != "batch_size"}
+    resolved = [
+        {name: value for name, value in merge(defaults, stage).items() if value not in (None, plain.get(name))}
+        for stage in stages
+    ]
     make_stages(resolved, samples=16)
     return resolved
 
@@ -132,20 +136,16 @@ def make_stages(stages: list[dict], samples: int) -> list[Stage]:
     return [_make_stage(stage, f"stages[{index}]", samples) for index, stage in enumerate(stages)]
 
 
-def _without_defaults(stage):
-    return {
-        name: value
-        for name, value in stage.items()
-        if value is not None and (name not in _STAGE_DEFAULTS or name == "batch_size" or value != _STAGE_DEFAULTS[name])
-    }
-
-
 def _make_stage(settings, place, samples):
     for name in ("mode", "epochs"):
         if name not in settings:
             raise ValueError(f"`{place}.{name}` is missing")
     try:
-        _check_names(settings)
+        # What a file can name, while `Stage` also takes objects and functions.
+        if not isinstance(settings.get("schedule"), str | None):
+            raise ValueError(f"`schedule` must be a name. Received: schedule={settings['schedule']!r}")
+        if "loss" in settings:
+            keras.losses.get(settings["loss"])
         batch_size = max(1, min(1024, samples // 16))
         objects = {**_optimizer(settings), **_halving(settings)}
         stage = Stage(**{"trials": 1, "batch_size": batch_size, **settings, **objects})
@@ -180,11 +180,3 @@ def _halving(settings):
     if not isinstance(halving, dict) or "first_epochs" not in halving:
         raise ValueError(f"`halving` must be settings such as {{first_epochs: 5, factor: 2}}. Received: {halving!r}")
     return {"halving": Halving(**{name: value for name, value in halving.items() if value is not None})}
-
-
-def _check_names(settings):
-    """What a file can name, while `Stage` also takes objects and functions."""
-    if not isinstance(settings.get("schedule"), str | None):
-        raise ValueError(f"`schedule` must be a name. Received: schedule={settings['schedule']!r}")
-    if "loss" in settings:
-        keras.losses.get(settings["loss"])
