@@ -84,7 +84,6 @@ def check_agreement(verification: Verification) -> None:
 
 
 def _check(weights: str, target: str, ram: int | None, dataset: str | None, samples: Path | None, images: int) -> None:
-    """A ValueError for options that cannot be meant, before anything is read."""
     if images < 1:
         raise ValueError(f"`--images` must be at least 1. Received: {images}")
     check_choice("--target", target, (*TARGETS, LITERT))

@@ -115,7 +115,6 @@ def search_arguments(
 
 
 def _epoch_numbers(epochs):
-    """Float and quantized epochs."""
     parts = [part.strip() for part in epochs.split(",")]
     if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise ValueError(

@@ -107,7 +107,6 @@ def _columns(table: Dataset) -> int | None:
 
 
 def _default_network(shape: tuple[int, ...], outputs: int) -> list:
-    """A small network for vectors, signals or images."""
     last = ["S", outputs, 8, 8, 16]
     if len(shape) == 3:
         return [*DIGITS[:-1], last]

@@ -53,7 +53,6 @@ def _pair(item: Any) -> Part:
 
 
 def _gathered(batches: Any) -> Part:
-    """All batches of a data set as arrays."""
     cardinality = getattr(batches, "cardinality", None)
     if callable(cardinality) and int(cardinality()) == -1:
         raise ValueError("A data set in `data` must come to an end. Received: one that repeats; take(n) are n batches")

@@ -35,7 +35,6 @@ def describe_measures(measures: Measures) -> dict:
 
 
 def package_versions() -> dict:
-    """Versions of what computes."""
     backend = keras.backend.backend()
     return {
         "keras_efficient": __version__,

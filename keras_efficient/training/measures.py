@@ -152,7 +152,6 @@ def resolve_measures(
 
 
 def _listed(metrics, names):
-    """A list of metrics for each output."""
     if isinstance(metrics, Mapping):
         if unknown := sorted(set(metrics) - set(names)):
             raise ValueError(f"`metrics` must name outputs of the network, {list(names)}. Received: {unknown}")

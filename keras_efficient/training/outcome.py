@@ -33,7 +33,6 @@ def is_complete(run: Run) -> bool:
 
 
 def read_result(run: Run) -> dict:
-    """The content of result.json."""
     return read_json(run.directory / RESULT, "Delete it, and the same call writes it again from the trials.")
 
 

@@ -100,7 +100,6 @@ def is_shown(verbose: bool | str) -> bool:
 
 
 def make_progress(verbose: bool | str) -> SilentProgress:
-    """Bars where `is_shown`."""
     if not is_shown(verbose):
         return SilentProgress()
     return NotebookProgress() if in_notebook() else BarProgress()

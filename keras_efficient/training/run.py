@@ -168,21 +168,18 @@ class Run(Prepared):
     @contextmanager
     def _with_teachers(self, number, executor, plain):
         """The run with the labels of this stage, and its data as the executor takes it."""
-        share = self.stages[number].distillation
-        if not share or None not in self._records(number):
+        stage = self.stages[number]
+        if not stage.distillation or None not in self._records(number):
             yield self, plain
             return
-        run = replace(self, data=distilled(self.data, share, self._teachers(number)))
+        teachers = stage.teachers
+        if teachers is None:
+            last = max(before for before in range(number) if self.stages[before].mode == "float")
+            usable = (index for index, used in enumerate(candidates(self._records(last))) if used)
+            teachers = [check_checkpoint(self.trial_directory(last, index) / LOSS_CHECKPOINT) for index in usable]
+        run = replace(self, data=distilled(self.data, stage.distillation, teachers))
         with shared(run.data, executor, self.directory) as data:
             yield run, data
-
-    def _teachers(self, number):
-        """The files that soften the labels of a stage."""
-        if self.stages[number].teachers is not None:
-            return self.stages[number].teachers
-        last = max(before for before in range(number) if self.stages[before].mode == "float")
-        usable = enumerate(candidates(self._records(last)))
-        return [check_checkpoint(self.trial_directory(last, index) / LOSS_CHECKPOINT) for index, used in usable if used]
 
     def _stage_trials(self, number, start, executor, data, progress):
         stage = self.stages[number]

@@ -196,7 +196,6 @@ class Stage:
         return "categorical_crossentropy" if one_hot else "sparse_categorical_crossentropy"
 
     def make_callbacks(self) -> list[keras.callbacks.Callback]:
-        """The callbacks of one trial."""
         return list(self.callbacks() if callable(self.callbacks) else self.callbacks)
 
     def describe(self) -> dict:

@@ -35,7 +35,6 @@ class TrialState:
             self.save()
 
     def save(self) -> None:
-        """Write the state."""
         trial = self.trial
         bests = {"by_loss": trial.by_loss, "by_objective": trial.by_objective}
         arrays = {

@@ -63,8 +63,14 @@ class RayExecutor(Executor):
         """As `Executor.submit`."""
         reference = self._task.remote(self.threads, function, *arguments, **keywords)
         future: Future = Future()
+
+        def close(future):
+            self._open.discard(future)
+            if future.cancelled():
+                self._ray.cancel(reference, force=True)
+
         self._open.add(future)
-        future.add_done_callback(lambda done: self._close(done, reference))
+        future.add_done_callback(close)
         reference.future().add_done_callback(lambda done: _settle(future, done))
         return future
 
@@ -81,11 +87,6 @@ class RayExecutor(Executor):
 
     def __exit__(self, error, *rest):
         self.shutdown(wait=True, cancel_futures=error is not None)
-
-    def _close(self, future, reference):
-        self._open.discard(future)
-        if future.cancelled():
-            self._ray.cancel(reference, force=True)
 
 
 def _call(threads, function, *arguments, **keywords):

@@ -64,7 +64,6 @@ class DataFiles(TrainingData):
         return _open, (self.folder, keras.tree.pack_sequence_as(parts, numbers))
 
     def _parts(self):
-        """The arrays by the names of the attributes."""
         return {name: part for name in _NAMES if (part := getattr(self, name)) is not None}
 
     def remove(self) -> None:
@@ -74,7 +73,6 @@ class DataFiles(TrainingData):
 
 
 def _open(folder, files):
-    """The data in files, mapped read-only."""
     return TrainingData(
         **keras.tree.map_structure(lambda number: np.load(folder / f"{number}.npy", mmap_mode="r"), files)
     )

@@ -88,7 +88,6 @@ def _priced(search, trial):
 
 
 def _advance(runs, epochs, executor):
-    """What each run has reached, by its hash."""
     if executor is None:
         return {sha256: advance(run, epochs) for sha256, run in runs.items()}
     tasks = {
@@ -99,5 +98,4 @@ def _advance(runs, epochs, executor):
 
 
 def _worth(row, measure):
-    """How bad a configuration is."""
     return -row[measure] if measure == "val_accuracy" else row[measure]

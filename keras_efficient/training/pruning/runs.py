@@ -34,7 +34,6 @@ _SCORES: dict[str, Score] = {
 
 
 def find_score(criterion: Criterion) -> Score:
-    """The function of a criterion, or a ValueError."""
     if callable(criterion):
         return criterion
     if isinstance(criterion, str) and criterion in _SCORES:
@@ -101,7 +100,6 @@ class PairedRuns:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in an epoch."""
         return len(self.data.x_train) // self.batch_size
 
     def begin(self) -> RecipeState:
@@ -184,7 +182,6 @@ def _built(build):
 
 
 def _make_engine(model: keras.Model, data: tuple) -> SeedEngine:
-    """The engine of the backend that runs."""
     # Imported here: each module needs its backend.
     if keras.backend.backend() == "jax":
         from keras_efficient.training.engines.seeds_jax import JaxSeedEngine

@@ -48,7 +48,6 @@ class FlatLayout:
         return vector
 
     def split(self, vector: Tensor) -> list[Tensor]:
-        """The tensors that `vector` holds."""
         tensors = []
         for index, (start, length) in enumerate(zip(self.starts, self.lengths, strict=True)):
             matrix = ops.reshape(vector[start : start + length], (self.rows[index], self.padded_widths[index]))

@@ -212,7 +212,6 @@ class RandomBases(WrappedOptimizer):
 
 
 def _compartments(variables, layer_wise):
-    """Lists of indices of variables: of each layer, or of all."""
     if not layer_wise:
         return [list(range(len(variables)))]
     layers: dict[str, list[int]] = {}

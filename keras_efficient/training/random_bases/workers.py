@@ -51,6 +51,7 @@ class CoordinateWorkers:
     ):
         _check(model, optimizer, independent)
         import jax
+        from jax.experimental import multihost_utils
 
         self.model, self.optimizer, self.loss = model, optimizer, loss
         optimizer.reduce = partial(jax.lax.all_gather if independent else jax.lax.pmean, axis_name=_AXIS)
@@ -59,7 +60,8 @@ class CoordinateWorkers:
         self._mesh = jax.sharding.Mesh(np.array(jax.devices()), (_AXIS,))
         self._step = self._compiled_step()
         owners = (model.trainable_variables, optimizer.variables)
-        self._state = tuple([self._everywhere(v.value) for v in owner] for owner in owners)
+        whole = multihost_utils.broadcast_one_to_all
+        self._state = tuple([self._divided(whole(np.asarray(v.value)), None) for v in owner] for owner in owners)
 
     def step(self, x: np.ndarray, y: np.ndarray) -> float:
         """One step on the samples of this process (as many for each of its devices); its mean loss before the step."""
@@ -95,12 +97,6 @@ class CoordinateWorkers:
 
         sharding = jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec(*(axes or (_AXIS,))))
         return jax.make_array_from_process_local_data(sharding, np.asarray(array))
-
-    def _everywhere(self, value):
-        """A value of the first process on all devices."""
-        from jax.experimental import multihost_utils
-
-        return self._divided(multihost_utils.broadcast_one_to_all(np.asarray(value)), None)
 
 
 def _check(model, optimizer, independent):

@@ -153,7 +153,6 @@ class FlatVariables:
         return np.array(keras.ops.convert_to_numpy(self._joined()), dtype="float32", order="C")
 
     def write(self, vector: np.ndarray) -> None:
-        """Set all variables."""
         if self.variables:
             self._set(keras.ops.convert_to_tensor(vector))
 

@@ -114,7 +114,6 @@ def _load(compiler, folder):
 
 
 def _build(compiler):
-    """A new library in the temporary folder of this process."""
     handle, path = tempfile.mkstemp(suffix=".so", dir=_temporary_folder().name)
     os.close(handle)
     compile_library(compiler, Path(path))
