@@ -170,7 +170,6 @@ def _check_part(name, part, first):
             f"The samples of `x_{name}`, `y_{name}` must have the shapes of the training samples "
             f"{', '.join(map(str, shapes[1]))}. Received: {', '.join(map(str, shapes[0]))}"
         )
-    if not all(np.isfinite(array).all() for array in x):
-        raise ValueError(f"`x_{name}` of `data` holds numbers that are not finite")
-    if not all(np.isfinite(array).all() for array in y):
-        raise ValueError(f"`y_{name}` of `data` holds numbers that are not finite")
+    for letter, arrays in (("x", x), ("y", y)):
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise ValueError(f"`{letter}_{name}` of `data` holds numbers that are not finite")

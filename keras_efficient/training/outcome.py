@@ -103,10 +103,7 @@ def _best_json(run, outcomes, model):
     return {
         "path": BEST,
         "stage": last,
-        "trial": chosen.trial,
-        "val_loss": chosen.val_loss,
-        "val_accuracy": chosen.val_accuracy,
-        "val_metrics": chosen.val_metrics,
+        **{name: getattr(chosen, name) for name in ("trial", "val_loss", "val_accuracy", "val_metrics")},
         "expected_accuracy": _expected_accuracy(run, last, outcomes[last]) if run.measures.accuracy else None,
         **_test(run, model),
     }
