@@ -49,7 +49,7 @@ def named_next_step(path: Path) -> Iterator[None]:
 
 
 def read_inputs(path: Path, model: keras.Model) -> np.ndarray | list[np.ndarray]:
-    """The samples in a file, as the model takes them: an .npy file for one input, an .npz file of one array an input.
+    """The samples in a file, as the model takes them: an .npy file for one input, an .npz file of one array per input.
 
     A ValueError says what the model takes.
     """

@@ -98,7 +98,7 @@ def _source(name: str) -> Source:
 
 
 def _matching(raw: RawData, name: str, classes: int) -> RawData:
-    """`raw`, when both parts have one label a sample, samples of one shape and known classes."""
+    """`raw`, when both parts have one label per sample, samples of one shape and known classes."""
     pairs = ((raw.x, raw.y), (raw.x_test, raw.y_test))
     one_each = all(len(x) > 0 and y.shape == (len(x),) for x, y in pairs)
     if not one_each or raw.x.shape[1:] != raw.x_test.shape[1:]:

@@ -78,7 +78,7 @@ def one_shot(
         seeds: How many trainings, or their seeds. Training k of all variants has the same first weights and the
             same data order. On JAX and TensorFlow a training is one compiled loop; on JAX those of dense
             networks run side by side.
-        batch_size: Samples a batch.
+        batch_size: Samples per batch.
         scope: `"global"`: the smallest of all kernels go; `"kernel"`: as many of each.
         criterion: What weights go by: `"magnitude"`, or `"random"` as a control; or a function
             (model, kernels, x_train, y_train, random) that returns an array of scores, none negative, for the weights

@@ -19,7 +19,7 @@ class CoordinateWorkers:
         independent bases:  c_w = P_w' g_w,                       theta <- theta + inner(sum over the workers P_w c_w)
 
     g_w is the gradient of the worker's part of the batch. With a shared basis the step is that of one worker with
-    the whole batch. Independent bases search workers x d directions a step; as their updates add up, the
+    the whole batch. Independent bases search workers x d directions per step; as their updates add up, the
     learning rate acts as if it were that many times as large.
 
     A worker is a JAX device: in one process all of its devices; in several, after `jax.distributed.initialize` in
