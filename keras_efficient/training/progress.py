@@ -125,9 +125,12 @@ class ProgressFile(SilentProgress):
     def _append(self, line, before=b""):
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-            with open(os.open(self.path, flags, 0o644), "ab", buffering=0) as file:
+            with open(self.path, "ab", buffering=0, opener=_without_links) as file:
                 file.write(before + json.dumps(json_value(line)).encode() + b"\n")
+
+
+def _without_links(path, flags):
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o644)
 
 
 class ProgressReader:

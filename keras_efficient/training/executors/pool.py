@@ -101,8 +101,8 @@ def limit_threads(threads: int) -> None:
     if name == "torch":
         importlib.import_module(name).set_num_threads(threads)
     elif name == "tensorflow":
-        threading = importlib.import_module(name).config.threading
+        settings = importlib.import_module(name).config.threading
         # An error says that TensorFlow has computed before.
         with suppress(RuntimeError):
-            threading.set_intra_op_parallelism_threads(threads)
-            threading.set_inter_op_parallelism_threads(threads)
+            settings.set_intra_op_parallelism_threads(threads)
+            settings.set_inter_op_parallelism_threads(threads)
