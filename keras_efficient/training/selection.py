@@ -1,7 +1,7 @@
 """Choosing among trials that differ in nothing but their seed."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -39,7 +39,15 @@ def selection_score(
     Raises:
         ValueError: If the lengths differ, there are no trials, none is finite, or an accuracy is not within 0 and 1.
     """
-    all_losses, all_accuracies = _check_trials(losses, accuracies, samples)
+    all_losses, all_accuracies = np.asarray(losses, "float64"), np.asarray(accuracies, "float64")
+    if all_losses.ndim != 1 or all_losses.shape != all_accuracies.shape or not all_losses.size:
+        raise ValueError(
+            "`losses` and `accuracies` must be two lists of the same length, at least 1. "
+            f"Received: shapes {all_losses.shape} and {all_accuracies.shape}"
+        )
+    integer(samples, "samples", 1)
+    if (abs(all_accuracies[np.isfinite(all_accuracies)] - 0.5) > 0.5).any():
+        raise ValueError(f"`accuracies` must lie between 0 and 1. Received: {all_accuracies.tolist()}")
     usable = np.isfinite(all_losses) & np.isfinite(all_accuracies)
     if not usable.any():
         raise ValueError(
@@ -139,19 +147,6 @@ def check_rule(rule: Rule) -> Rule:
     if callable(rule) or rule in RULES:
         return rule
     raise ValueError(f"`rule` must be one of {RULES} or a function. Received: rule={rule!r}")
-
-
-def _check_trials(losses: Any, accuracies: Any, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    losses, accuracies = np.asarray(losses, "float64"), np.asarray(accuracies, "float64")
-    if losses.ndim != 1 or losses.shape != accuracies.shape or not losses.size:
-        raise ValueError(
-            "`losses` and `accuracies` must be two lists of the same length, at least 1. "
-            f"Received: shapes {losses.shape} and {accuracies.shape}"
-        )
-    integer(samples, "samples", 1)
-    if (abs(accuracies[np.isfinite(accuracies)] - 0.5) > 0.5).any():
-        raise ValueError(f"`accuracies` must lie between 0 and 1. Received: {accuracies.tolist()}")
-    return losses, accuracies
 
 
 def _accuracy_weight(loss, accuracy, samples):

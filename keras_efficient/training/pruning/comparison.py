@@ -67,27 +67,27 @@ class Comparison:
 
     def rows(self) -> list[dict]:
         """One dictionary per variant."""
-        return [self._row(variant) for variant in self.variants]
-
-    def _row(self, variant: Variant) -> dict:
-        reached = [epoch for epoch in self.epochs_to_baseline(variant.name) if epoch is not None]
-        per_epoch = variant.seconds / max(1, variant.epochs) / len(self.seeds)
-        row = {
-            "variant": variant.name,
-            "epochs": variant.epochs,
-            "sparsity": variant.sparsity,
-            "loss": float(variant.losses.mean()),
-            "loss_deviation": float(variant.losses.std(ddof=1)) if len(self.seeds) > 1 else None,
-            "accuracy": float(variant.accuracies.mean()),
-            "epochs_to_baseline": float(np.mean(reached)) if reached else None,
-            "seconds_to_baseline": float(np.mean(reached)) * per_epoch if reached else None,
-            "reached_baseline": len(reached),
-            "seconds_per_training": variant.seconds / len(self.seeds),
-        }
-        for control in dict.fromkeys((BASELINE, self.controls.get(variant.name, BASELINE))):
-            if control != variant.name:
-                row[f"against {control}"] = self.difference(variant.name, control)
-        return row
+        rows = []
+        for variant in self.variants:
+            reached = [epoch for epoch in self.epochs_to_baseline(variant.name) if epoch is not None]
+            per_epoch = variant.seconds / max(1, variant.epochs) / len(self.seeds)
+            row = {
+                "variant": variant.name,
+                "epochs": variant.epochs,
+                "sparsity": variant.sparsity,
+                "loss": float(variant.losses.mean()),
+                "loss_deviation": float(variant.losses.std(ddof=1)) if len(self.seeds) > 1 else None,
+                "accuracy": float(variant.accuracies.mean()),
+                "epochs_to_baseline": float(np.mean(reached)) if reached else None,
+                "seconds_to_baseline": float(np.mean(reached)) * per_epoch if reached else None,
+                "reached_baseline": len(reached),
+                "seconds_per_training": variant.seconds / len(self.seeds),
+            }
+            for control in dict.fromkeys((BASELINE, self.controls.get(variant.name, BASELINE))):
+                if control != variant.name:
+                    row[f"against {control}"] = self.difference(variant.name, control)
+            rows.append(row)
+        return rows
 
     def to_dict(self) -> dict:
         """Everything as plain values, for JSON."""
