@@ -40,7 +40,11 @@ def locked(directory: Path) -> Iterator[None]:
     finally:
         _held.discard(place)
         if descriptor is not None:
-            _release(path, descriptor)
+            try:
+                with suppress(OSError):  # the folder is gone
+                    path.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def tidy_up(directory: Path) -> None:
@@ -99,11 +103,3 @@ def _acquire(path):
                     os.write(descriptor, holder.encode())
                 return descriptor
         os.close(descriptor)  # its holder ended, and deleted it, in between
-
-
-def _release(path, descriptor):
-    try:
-        with suppress(OSError):  # the folder is gone
-            path.unlink()
-    finally:
-        os.close(descriptor)

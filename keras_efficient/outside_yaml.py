@@ -45,8 +45,7 @@ def _written_out(node: yaml.Node, known: dict[int, int], depth: int) -> int:
 
 
 def read_yaml(path: str | Path, what: str, loader: type[SizedLoader] = SizedLoader) -> Any:
-    """The value in a YAML file; errors as `read_text`, a ValueError where it is not YAML, too much or nested too
-    deeply."""
+    """The value in a YAML file; errors as `read_text`, a ValueError where it is no YAML, too much or too deep."""
     text = read_text(path, what)
     try:
         return yaml.load(text, loader)

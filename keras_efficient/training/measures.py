@@ -29,9 +29,7 @@ class Measures:
     Attributes:
         metrics: As `compile` takes them: a list, of several outputs a dictionary of lists. Without the accuracy.
         names: The names of all results.
-        accuracy: Whether the share of right classes is measured.
         objective: ("val_NAME", "min" or "max").
-        rule: How to choose among trials.
         output_names: Of several outputs; () for one.
         threshold: Above it one output means class 1.
     """

@@ -134,8 +134,7 @@ def _without_links(path, flags):
 
 
 class ProgressReader:
-    """Reads what a `ProgressFile` appends; `begun`: a process has begun the trial (who hands it out anew sets it
-    back)."""
+    """Reads what a `ProgressFile` appends. `begun`: a process has the trial; who hands it out anew sets it back."""
 
     def __init__(self, file: ProgressFile):
         self.path = file.path

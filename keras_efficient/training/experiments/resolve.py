@@ -116,8 +116,7 @@ _STAGE_DEFAULTS = {
 
 
 def _resolve_stages(settings: dict) -> list[dict]:
-    """The settings of each stage, without those that are at their defaults; a ValueError says what is wrong, and
-    where."""
+    """The settings of each stage, without those at their defaults; a ValueError says what is wrong, and where."""
     stages = settings.get("stages")
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, dict) for stage in stages):
         raise ValueError(f"`stages` must be a list such as [{{mode: float, epochs: 20}}]. Received: {stages!r}")
