@@ -23,13 +23,9 @@ _held: set[Path] = set()  # by this process
 def locked(directory: Path) -> Iterator[None]:
     """Hold a folder, made if missing, for the block, without what a killed process left half-written in it.
 
-    A process that was killed holds nothing any more.
-
-    Who holds a folder holds those within it, too. A folder that may not be written is not held: nobody can disturb
-    anything there. Nor is one where the system has no locks.
-
-    Raises:
-        BlockingIOError: Another process holds it; the text says which one.
+    Who holds a folder holds those within it, too; a process that was killed holds nothing any more. A folder that may
+    not be written is not held: nobody can disturb anything there. Nor is one where the system has no locks. A
+    BlockingIOError says which other process holds it.
     """
     path = directory / LOCK
     with refusals_name(path):
@@ -44,7 +40,11 @@ def locked(directory: Path) -> Iterator[None]:
     finally:
         _held.discard(place)
         if descriptor is not None:
-            _release(path, descriptor)
+            try:
+                with suppress(OSError):  # the folder is gone
+                    path.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def tidy_up(directory: Path) -> None:
@@ -67,14 +67,9 @@ def is_unused(directory: Path) -> bool:
 def write_together(directory: Path, texts: Mapping[str, str | Iterable[str]], outdated: Sequence[str] = ()) -> None:
     """Write several texts, whole or in pieces, of one folder, all of them or, as far as a file system allows, none.
 
-    A name may begin with folders, which are made if missing.
-
-    They are on the disk before the first is put in place, in the order of `texts`. Before that the files `outdated`
-    are deleted: what speaks of the others must not stand beside half of them.
-
-    Raises:
-        BlockingIOError: Another process holds the folder.
-        OSError: As `write_atomically`.
+    A name may begin with folders, which are made if missing. All are on the disk before the first is put in place, in
+    the order of `texts`. Before that the files `outdated` are deleted: what speaks of the others must not stand beside
+    half of them. A BlockingIOError if another process holds the folder, an OSError as of `write_atomically`.
     """
     with locked(directory), refusals_name(directory), temporary_folder(directory) as folder:
         for name, text in texts.items():
@@ -92,38 +87,19 @@ def _acquire(path):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BlockingIOError(_in_use(path, descriptor)) from None
+            holder = os.read(descriptor, 200).decode(errors="replace") or "another process"
+            os.close(descriptor)
+            advice = "wait for its end, or use another folder. Nothing was touched"
+            raise BlockingIOError(f"'{path.parent}' is in use by {holder}: {advice}") from None
         except OSError as error:
             warnings.warn(f"'{path.parent}' cannot be locked ({error.strerror}): use it once at a time", stacklevel=4)
             os.close(descriptor)
             return None
-        if _is_still(path, descriptor):
-            with suppress(OSError):  # a full disk
-                os.truncate(descriptor, 0)
-                os.write(descriptor, _me().encode())
-            return descriptor
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(descriptor)):
+                holder = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now():%Y-%m-%d %H:%M:%S}"
+                with suppress(OSError):  # a full disk
+                    os.truncate(descriptor, 0)
+                    os.write(descriptor, holder.encode())
+                return descriptor
         os.close(descriptor)  # its holder ended, and deleted it, in between
-
-
-def _release(path, descriptor):
-    try:
-        with suppress(OSError):  # the folder is gone
-            path.unlink()
-    finally:
-        os.close(descriptor)
-
-
-def _is_still(path, descriptor):
-    with suppress(FileNotFoundError):
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    return False
-
-
-def _me():
-    return f"process {os.getpid()} on {socket.gethostname()} since {datetime.now():%Y-%m-%d %H:%M:%S}"
-
-
-def _in_use(path, descriptor):
-    holder = os.read(descriptor, 200).decode(errors="replace") or "another process"
-    os.close(descriptor)
-    return f"'{path.parent}' is in use by {holder}: wait for its end, or use another folder. Nothing was touched"

@@ -16,7 +16,7 @@ def escape(value: object) -> Html:
 
 
 def join(*parts: object, separator: str = "") -> Html:
-    """The parts behind one another, each escaped where it is text."""
+    """The parts one after another, each escaped where it is text."""
     return Html(separator.join(escape(part) for part in parts))
 
 
@@ -46,14 +46,8 @@ def details(summary: str, *children: object) -> Html:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table.
-
-    Attributes:
-        title: the head of the column.
-        cell: what a row has in this column.
-        class_: "text" for words, which are aligned to the left; numbers are on the right.
-        warns: whether the cell of a row deserves attention.
-    """
+    """One column of a table: its title, what a row has in it, "text" as the class of words, which are aligned to the
+    left (numbers are on the right), and whether the cell of a row deserves attention."""
 
     title: str
     cell: Callable[[dict], object]
@@ -83,12 +77,9 @@ def notebook_table(headings: Sequence[str], rows: Iterable[Sequence[object]], li
     Columns of numbers are on the right.
     """
     texts = [[str(cell) for cell in row] for row in rows]
-    sides = [_side([row[column] for row in texts]) for column in range(len(headings))]
+    numeric = [all(re.fullmatch(r"[-\d.,]*", row[column]) for row in texts) for column in range(len(headings))]
+    sides = ["text-align: right" if each else "text-align: left" for each in numeric]
     head = tag("tr", *(tag("th", text, style=side) for text, side in zip(headings, sides, strict=True)))
     body = [tag("tr", *(tag("td", text, style=side) for text, side in zip(row, sides, strict=True))) for row in texts]
     below = [tag("div", line) for line in lines if line]
     return tag("div", tag("table", tag("thead", head), tag("tbody", *body)), *below, style="overflow-x: auto")
-
-
-def _side(cells: list[str]) -> str:
-    return "text-align: " + ("right" if all(re.fullmatch(r"[-\d.,]*", cell) for cell in cells) else "left")

@@ -8,8 +8,12 @@ import json
 import os
 import stat
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 # Descriptions, experiments and search spaces. What a run leaves may be larger.
 MOST_BYTES = 1_000_000
@@ -22,13 +26,8 @@ TOO_DEEP = f"it holds more than {MOST_DEPTH} lists or objects in one another"
 
 
 def check_plain_file(path: str | Path, what: str) -> None:
-    """Raise an error unless `path` is a plain file (or a link to one).
-
-    Raises:
-        FileNotFoundError: There is nothing; the text says of what.
-        ValueError: It is a folder, a pipe, a socket or a device.
-        OSError: The system refuses.
-    """
+    """Raise an error unless `path` is a plain file (or a link to one): a FileNotFoundError that says of what, a
+    ValueError for a folder, a pipe, a socket or a device, an OSError where the system refuses."""
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -48,12 +47,20 @@ def check_archive_size(path: str | Path) -> None:
         raise ValueError(f"it unpacks to {size:,} bytes, {growth:,.0f} times what it is")
 
 
-def read_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> str:
-    """The text of a plain file in UTF-8, of at most so many bytes.
+@contextmanager
+def open_arrays(path: str | Path, what: str, holds: str) -> Iterator[Any]:
+    """The arrays of an .npz file by name; a ValueError says what it must hold, for whatever is wrong with it."""
+    check_plain_file(path, what)
+    try:
+        check_archive_size(path)
+        with np.load(path, allow_pickle=False) as archive:
+            yield archive
+    except Exception as error:  # numpy raises half a dozen kinds for what is not its file
+        raise ValueError(f"{path} must be an .npz file with {holds}. Received: {error}") from error
 
-    Raises:
-        OSError, ValueError: As `check_plain_file`, and where the file is too large or no text.
-    """
+
+def read_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> str:
+    """The text of a plain file in UTF-8; errors as `check_plain_file`, a ValueError where it is larger or no text."""
     check_plain_file(path, what)
     with open(path, "rb") as file:
         content = file.read(most_bytes + 1)
@@ -66,11 +73,7 @@ def read_text(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> str:
 
 
 def read_json(path: str | Path, what: str, most_bytes: int = MOST_BYTES) -> Any:
-    """The value in a JSON file.
-
-    Raises:
-        OSError, ValueError: As `read_text`, and where the text is not JSON or nested too deeply.
-    """
+    """The value in a JSON file; errors as `read_text`, a ValueError where it is not JSON or nested too deeply."""
     return parse_json(read_text(path, what, most_bytes), path, what)
 
 
@@ -78,7 +81,7 @@ def parse_json(text: str, path: str | Path, what: str) -> Any:
     """The value that a text in JSON stands for; a ValueError names the file that it is from."""
     try:
         value = json.loads(text)
-        check_depth(value)
+        _check_depth(value)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
     except RecursionError:
@@ -88,17 +91,11 @@ def parse_json(text: str, path: str | Path, what: str) -> Any:
     return value
 
 
-def check_depth(value: Any) -> None:
-    """Raise a ValueError where lists and objects lie too deep in one another."""
-    level = [value]
-    for _ in range(MOST_DEPTH):
-        level = [part for outer in level for part in _parts(outer) if isinstance(part, (list, dict))]
+def _check_depth(value: Any) -> None:
+    level: list[Any] = [[value]]
+    for _ in range(MOST_DEPTH + 1):
+        inner = (part for outer in level for part in (outer.values() if isinstance(outer, dict) else outer))
+        level = [part for part in inner if isinstance(part, (list, dict))]
         if not level:
             return
     raise ValueError(TOO_DEEP)
-
-
-def _parts(value):
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()

@@ -12,10 +12,8 @@ _CONFIG = "config.json"
 def check_model_file(path: str | Path) -> None:
     """Raise an error for a file that Keras's safe mode would let do harm, on some version of Keras.
 
-    Raises:
-        FileNotFoundError: There is nothing.
-        ValueError: No plain file; a .keras file that unpacks to far more than it is, or holds a layer that runs a
-            graph saved elsewhere.
+    A FileNotFoundError, or a ValueError: no plain file; a .keras file that unpacks to far more than it is, or holds a
+    layer that runs a graph saved elsewhere.
     """
     check_plain_file(path, "file")
     if not zipfile.is_zipfile(path):

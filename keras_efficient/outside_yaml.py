@@ -1,5 +1,6 @@
 """YAML files that somebody else may have written; see `outside_files`."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +38,14 @@ def _written_out(node: yaml.Node, known: dict[int, int], depth: int) -> int:
         if depth > MOST_DEPTH:
             raise ValueError(TOO_DEEP)
         known[id(node)] = 1
-        known[id(node)] += sum(_written_out(part, known, depth + 1) for part in _parts(node))
+        parts: Any = () if isinstance(node, yaml.ScalarNode) else node.value
+        parts = chain.from_iterable(parts) if isinstance(node, yaml.MappingNode) else parts
+        known[id(node)] += sum(_written_out(part, known, depth + 1) for part in parts)
     return known[id(node)]
 
 
-def _parts(node):
-    if isinstance(node, yaml.MappingNode):
-        return [part for pair in node.value for part in pair]
-    return node.value if isinstance(node, yaml.SequenceNode) else []
-
-
 def read_yaml(path: str | Path, what: str, loader: type[SizedLoader] = SizedLoader) -> Any:
-    """The value in a YAML file.
-
-    Raises:
-        OSError, ValueError: As `read_text`, and where the text is not YAML, too much or nested too deeply.
-    """
+    """The value in a YAML file; errors as `read_text`, a ValueError where it is no YAML, too much or too deep."""
     text = read_text(path, what)
     try:
         return yaml.load(text, loader)

@@ -19,10 +19,7 @@ def run_program(command: list[str], seconds: float) -> tuple[int, str, str]:
     """Exit status of a program, and what it wrote to standard output and standard error.
 
     It reads nothing. After so many seconds, and at any exception here (Ctrl-C), it is ended with all that it started.
-
-    Raises:
-        OSError: If it is no program.
-        ProgramError: If it takes longer, or writes more than a megabyte.
+    An OSError if it is no program, a ProgramError if it takes longer, or writes more than a megabyte.
     """
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, **pipes, start_new_session=True)

@@ -14,7 +14,9 @@ def quiet_command() -> Iterator[None]:
     imports it: its log level takes effect too late for these lines. They come out after all
     if the import fails. In any other program nothing is held back.
     """
-    if not _runs_the_command():
+    # While `python -m keras_efficient` imports the package, its arguments begin with "-m".
+    by_module = sys.argv[0] == "-m" and {"keras_efficient", "-mkeras_efficient"} & set(sys.orig_argv)
+    if not by_module and Path(sys.argv[0]).name != "keras-efficient":
         yield
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -28,12 +30,6 @@ def quiet_command() -> Iterator[None]:
     except BaseException:
         os.write(2, said)
         raise
-
-
-def _runs_the_command() -> bool:
-    # While `python -m keras_efficient` imports the package, its arguments begin with "-m".
-    by_module = sys.argv[0] == "-m" and {"keras_efficient", "-mkeras_efficient"} & set(sys.orig_argv)
-    return bool(by_module) or Path(sys.argv[0]).name == "keras-efficient"
 
 
 @contextmanager

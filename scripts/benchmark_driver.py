@@ -27,7 +27,7 @@ import keras_efficient as ke
 from keras_efficient.networks import MNIST_2KB
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engine_choice import choose_engine, reason_against_stages
-from keras_efficient.training.executors.threads import available_cores, limit_threads
+from keras_efficient.training.executors.pool import available_cores, limit_threads
 from keras_efficient.training.measures import Measures
 from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.stage_trainer import StageTrainer
@@ -121,7 +121,7 @@ class Driver:
             raise SystemExit("the default engine is not the compiled one here")
         trainer = StageTrainer(source, stage, data, Measures(), engine=chosen)
         result = TrialResult(trial=0, seed=0)
-        self.trial = Trial(trainer.model, trainer.engine, stage, result, None, 0, trainer.measuring, data.y_val)
+        self.trial = Trial(trainer, result, None, 0)
         self.epoch = 0
 
     def run(self, epochs):

@@ -98,7 +98,7 @@ _QUANTIZE = ["quantize", "--out", "new.keras", "--model"]
         ([*_QUANTIZE, "two.keras", "--samples", "x.npy"], "give an .npz file with the arrays a, b"),
         ([*_QUANTIZE, "two.keras", "--samples", "one.npz"], "one array for each input: a, b. Received: a"),
         ([*_QUANTIZE, "two.keras", "--samples", "uneven.npz"], "as many samples for each input. Received: [40, 30]"),
-        ([*_QUANTIZE, "two.keras", "--samples", "text.npz"], "is no .npz file"),
+        ([*_QUANTIZE, "two.keras", "--samples", "text.npz"], "must be an .npz file"),
         ([*_QUANTIZE, "plain.keras", "--samples", "one.npz"], "takes shape (None, 8, 8, 1). Received: shape (40, 4)"),
         ([*_QUANTIZE, "lstm.keras", "--samples", "lstm.npy", "--c", "c"], "keras-efficient check --model lstm.keras"),
         (["export", "--model", "plain.keras", "--out", "c"], "keras-efficient quantize --model plain.keras --samples"),

@@ -7,14 +7,23 @@ import keras
 import numpy as np
 from typer import Option, echo
 
-from keras_efficient.command_line.export_options import DIGITS, DIGITS_SHAPE, LITERT, ExportArguments, fitting_dataset
-from keras_efficient.command_line.litert import LitertVerification, run_litert
+from keras_efficient.command_line.litert import (
+    DIGITS,
+    DIGITS_SHAPE,
+    LitertVerification,
+    check_litert,
+    fitting_dataset,
+    run_litert,
+)
 from keras_efficient.command_line.messages import fail
 from keras_efficient.command_line.model_files import check_quantized, load_model, named_next_step
-from keras_efficient.command_line.options import Json
+from keras_efficient.command_line.options import DataDir, Json
 from keras_efficient.export import FirmwareReport, IntegerModel, LitertReport, Verification, export_c, verify_c
+from keras_efficient.export.firmware import check_choice
+from keras_efficient.kinds.measures import TARGETS
 from keras_efficient.reading.network import model_input_shape
 
+LITERT = "litert"
 EXAMPLE = "export --model runs/mnist/best.keras --out firmware --target avr --verify"
 
 
@@ -31,7 +40,7 @@ def export(
     dataset: Annotated[
         str | None, Option(help="Images for --verify, and for litert. Default: digits, or noise to verify with.")
     ] = None,
-    data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
+    data_dir: DataDir = None,
     samples: Annotated[Path | None, Option(help="Inputs that show litert the ranges: a .npy file.")] = None,
     images: Annotated[int, Option(help="Inputs for --verify, at most.")] = 10_000,
     prefix: Annotated[
@@ -49,9 +58,20 @@ def export(
     a library with that example, cmake a project for add_subdirectory. --target litert
     leaves model.tflite, int8, and says its bytes beside those of the C; it takes plain Keras models, too.
     """
-    report, verification = run_export(
-        ExportArguments(model, out, weights, target, ram, verify, dataset, data_dir, samples, images, prefix)
-    )
+    _check(weights, target, ram, dataset, samples, images)
+    network = load_model(model)
+    report: FirmwareReport | LitertReport
+    verification: Verification | LitertVerification | None = None
+    if target == LITERT:
+        report, verification = run_litert(network, out, samples, dataset, data_dir, images, verify)
+    else:
+        check_quantized(network, model)
+        pixels = _verification_images(network, dataset, data_dir, images) if verify else None
+        with named_next_step(model):
+            report = export_c(network, out, weights, target, ram, prefix=prefix)
+        if pixels is not None:
+            verification = verify_c(network, out, pixels, target)
+            report = verification.report
     echo(report.to_json() if as_json else f"{report}\n{verification or ''}".rstrip(), nl=not as_json)
     if isinstance(verification, Verification):
         check_agreement(verification)
@@ -63,32 +83,28 @@ def check_agreement(verification: Verification) -> None:
         fail(f"the programs differ: {'; '.join(map(str, verification.comparisons))}", 1)
 
 
-def run_export(
-    arguments: ExportArguments,
-) -> tuple[FirmwareReport | LitertReport, Verification | LitertVerification | None]:
-    """Write what is asked for; the report, and the verification if one was asked for."""
-    arguments.check()
-    if arguments.target == LITERT:
-        return run_litert(arguments)
-    network = load_model(arguments.model)
-    check_quantized(network, arguments.model)
-    pixels = verification_images(network, arguments) if arguments.verify else None
-    with named_next_step(arguments.model):
-        report = export_c(
-            network, arguments.out, arguments.weights, arguments.target, arguments.ram, prefix=arguments.prefix
-        )
-    if pixels is None:
-        return report, None
-    verification = verify_c(network, arguments.out, pixels, arguments.target)
-    return verification.report, verification
+def _check(weights: str, target: str, ram: int | None, dataset: str | None, samples: Path | None, images: int) -> None:
+    if images < 1:
+        raise ValueError(f"`--images` must be at least 1. Received: {images}")
+    check_choice("--target", target, (*TARGETS, LITERT))
+    if target != LITERT and samples is not None:
+        raise ValueError(f"`--samples` is for `--target litert` only. Received: --target {target}")
+    if target == LITERT and (ram is not None or weights != "flash"):
+        raise ValueError("`--ram` and `--weights` are for C only. Received: --target litert")
+    if samples is not None and dataset is not None:
+        raise ValueError(f"Only one of `--samples` and `--dataset` may be given. Received: {samples} and {dataset}")
+    if target == LITERT:
+        check_litert()
 
 
-def verification_images(network: keras.Model, arguments: ExportArguments) -> np.ndarray | list[np.ndarray]:
+def _verification_images(
+    network: keras.Model, dataset: str | None, data_dir: Path | None, count: int
+) -> np.ndarray | list[np.ndarray]:
     """Integers (n, rows, columns, channels): validation images, or noise where there are none."""
-    integers, count = IntegerModel(network), arguments.images
-    if arguments.dataset is None and (len(integers.inputs) > 1 or model_input_shape(network) != DIGITS_SHAPE):
+    integers = IntegerModel(network)
+    if dataset is None and (len(integers.inputs) > 1 or model_input_shape(network) != DIGITS_SHAPE):
         random, samples = np.random.default_rng(0), min(count, 256)
         ranges = [(each.codes.low, each.codes.high + 1, (samples, *each.shape)) for each in integers.inputs]
         noise = [random.integers(*each) for each in ranges]
         return noise if len(noise) > 1 else noise[0]
-    return integers.encode(fitting_dataset(arguments.dataset or DIGITS, arguments.data_dir, network).x_val[:count])
+    return integers.encode(fitting_dataset(dataset or DIGITS, data_dir, network).x_val[:count])

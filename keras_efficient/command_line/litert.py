@@ -6,8 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_efficient.command_line.export_options import DIGITS, DIGITS_SHAPE, ExportArguments, fitting_dataset
-from keras_efficient.command_line.model_files import load_model, read_samples
+from keras_efficient.command_line.model_files import read_samples
+from keras_efficient.datasets import Dataset, load_dataset
 from keras_efficient.export import LitertReport, export_litert
 from keras_efficient.export.litert import check_backend
 from keras_efficient.export.litert_report import litert_outputs
@@ -15,6 +15,7 @@ from keras_efficient.reading.network import model_input_shape
 from keras_efficient.startup import held_back_errors
 
 LITERT_FILE = "model.tflite"
+DIGITS, DIGITS_SHAPE = "digits", (8, 8, 1)
 REPRESENTATIVE_SAMPLES = 1_000  # more hardly move a range
 
 
@@ -35,17 +36,37 @@ class LitertVerification:
         )
 
 
-def run_litert(arguments: ExportArguments) -> tuple[LitertReport, LitertVerification | None]:
+def check_litert() -> None:
+    """A ValueError where nothing here can convert."""
     try:
         check_backend()
     except RuntimeError as error:
         raise ValueError(str(error)) from error
-    network = load_model(arguments.model)
-    samples, others = representative_samples(network, arguments)
-    path = arguments.out / LITERT_FILE
+
+
+def run_litert(
+    network: keras.Model,
+    out: Path,
+    samples: Path | None,
+    dataset: str | None,
+    data_dir: Path | None,
+    images: int,
+    verify: bool,
+) -> tuple[LitertReport, LitertVerification | None]:
+    shape = model_input_shape(network)
+    if samples is not None:
+        first = others = read_samples(samples)
+    elif dataset is not None or shape == DIGITS_SHAPE:
+        data = fitting_dataset(dataset or DIGITS, data_dir, network)
+        first, others = data.x_train, data.x_val
+    else:
+        raise ValueError(
+            "`--target litert` needs inputs that show the ranges: `--samples FILE.npy`, an array (samples, "
+            f"{', '.join(map(str, shape))}) as the model takes them, or `--dataset`. Received: none"
+        )
     with held_back_errors():  # the converter reports its settings; what it refuses is in the error
-        report = export_litert(network, path, samples)
-        return report, compare_litert(network, path, others) if arguments.verify else None
+        report = export_litert(network, out / LITERT_FILE, first[:REPRESENTATIVE_SAMPLES])
+        return report, compare_litert(network, out / LITERT_FILE, others[:images]) if verify else None
 
 
 def compare_litert(network: keras.Model, path: Path, samples: np.ndarray) -> LitertVerification:
@@ -56,17 +77,9 @@ def compare_litert(network: keras.Model, path: Path, samples: np.ndarray) -> Lit
     return LitertVerification(len(samples), same, float(differences.mean()), float(differences.max()))
 
 
-def representative_samples(network: keras.Model, arguments: ExportArguments) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs that show the converter the ranges, and inputs to verify with."""
-    shape = model_input_shape(network)
-    if arguments.samples is not None:
-        samples = read_samples(arguments.samples)
-        return samples[:REPRESENTATIVE_SAMPLES], samples[: arguments.images]
-    name = arguments.dataset or (DIGITS if shape == DIGITS_SHAPE else None)
-    if name is None:
-        raise ValueError(
-            "`--target litert` needs inputs that show the ranges: `--samples FILE.npy`, an array (samples, "
-            f"{', '.join(map(str, shape))}) as the model takes them, or `--dataset`. Received: none"
-        )
-    data = fitting_dataset(name, arguments.data_dir, network)
-    return data.x_train[:REPRESENTATIVE_SAMPLES], data.x_val[: arguments.images]
+def fitting_dataset(name: str, data_dir: Path | None, network: keras.Model) -> Dataset:
+    """A data set whose inputs the model takes."""
+    data, shape = load_dataset(name, data_dir), model_input_shape(network)
+    if data.x_train.shape[1:] != shape:
+        raise ValueError(f"`--dataset` {name} has images of {data.x_train.shape[1:]}, the model takes {shape}")
+    return data

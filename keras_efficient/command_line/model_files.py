@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_efficient.export.integer.grids import UnsupportedLayerError
-from keras_efficient.outside_files import check_archive_size, check_plain_file
+from keras_efficient.outside_files import check_plain_file, open_arrays
 from keras_efficient.outside_models import check_model_file
 from keras_efficient.quantization.own_model.quantize_model import is_quantized
 from keras_efficient.reading.keras_private import functional_of, input_names
@@ -49,13 +49,14 @@ def named_next_step(path: Path) -> Iterator[None]:
 
 
 def read_inputs(path: Path, model: keras.Model) -> np.ndarray | list[np.ndarray]:
-    """The samples in a file, as the model takes them: an .npy file for one input, an .npz file of one array an input.
+    """The samples in a file, as the model takes them: an .npy file for one input, an .npz file of one array per input.
 
     A ValueError says what the model takes.
     """
     tensors, names = model.inputs, input_names(functional_of(model))
     if path.suffix == ".npz":
-        arrays = _read_archive(path)
+        with open_arrays(path, ".npz file", "arrays of numbers") as archive:
+            arrays = dict(archive)
         if len(arrays) != len(names) or (len(names) > 1 and set(arrays) != set(names)):
             raise ValueError(
                 f"'{path}' must hold one array for each input: {', '.join(names)}. Received: {', '.join(arrays)}"
@@ -72,16 +73,6 @@ def read_inputs(path: Path, model: keras.Model) -> np.ndarray | list[np.ndarray]
     if len({len(array) for array in samples}) > 1:
         raise ValueError(f"'{path}' must hold as many samples for each input. Received: {[len(a) for a in samples]}")
     return samples if len(samples) > 1 else samples[0]
-
-
-def _read_archive(path):
-    check_plain_file(path, ".npz file")
-    try:
-        check_archive_size(path)
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
-    except Exception as error:  # what a file that is no archive makes numpy say
-        raise ValueError(f"'{path}' is no .npz file with arrays of numbers: {error}") from error
 
 
 def read_samples(path: Path) -> np.ndarray:

@@ -11,12 +11,15 @@ import keras_efficient as ke
 Network = Annotated[Path | None, Option(help="JSON file with the network description.")]
 Chip = Annotated[str | None, Option(help="atmega328p, cortex-m0, cortex-m3 or cortex-m4: estimate the firmware.")]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of tables.")]
+DataDir = Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")]
+Engine = Annotated[
+    str, Option(help="auto: compiled (C code) where the network allows it, else keras; or one of the two.")
+]
 Seed = Annotated[int, Option(help="Decides everything that is random, and the validation split.")]
 Model = Annotated[Path, Option(help="A .keras file, plain or quantized.")]
 
 
 def check_workers(workers: int | None, ray: str | None = None) -> None:
-    """A ValueError for executors that cannot be meant."""
     if workers is not None and workers < 1:
         raise ValueError(f"`--workers` must be at least 1. Received: {workers}")
     if workers is not None and ray is not None:
@@ -31,5 +34,4 @@ def open_executor(workers: int | None, ray: str | None = None) -> AbstractContex
 
 
 def list_files(directory: str | Path, *names: str) -> str:
-    """The paths of a command's files, as they are printed."""
     return ", ".join(str(Path(directory) / name) for name in names)

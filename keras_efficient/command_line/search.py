@@ -7,7 +7,16 @@ from typing import Annotated, Any
 from typer import Option, echo
 
 import keras_efficient as ke
-from keras_efficient.command_line.options import Chip, Json, Seed, check_workers, list_files, open_executor
+from keras_efficient.command_line.options import (
+    Chip,
+    DataDir,
+    Engine,
+    Json,
+    Seed,
+    check_workers,
+    list_files,
+    open_executor,
+)
 from keras_efficient.datasets import load_dataset
 from keras_efficient.descriptions import read_description
 from keras_efficient.export.firmware_limits import FirmwareLimits
@@ -30,7 +39,7 @@ _WIDE = Path("wide")  # in the place of a file: `SearchSpace.wide`
 def search(
     max_bytes: Annotated[float, Option(help="Limit of weights and activations together.")],
     dataset: Annotated[str, Option(help=f"One of {', '.join(ke.datasets.DATASETS)}.")] = "digits",
-    data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
+    data_dir: DataDir = None,
     space: Annotated[
         Path | None, Option(help="JSON file that changes the space, or: wide. Default: the study's.")
     ] = None,
@@ -41,9 +50,7 @@ def search(
     out: Annotated[Path | None, Option(help="Folder of the search. Default: runs/search-DATASET.")] = None,
     seed: Seed = 0,
     workers: Annotated[int | None, Option(help="Processes that train. Default: only this one.")] = None,
-    engine: Annotated[
-        str, Option(help="auto: compiled (C code) where the network allows it, else keras; or one of the two.")
-    ] = "auto",
+    engine: Engine = "auto",
     chip: Chip = None,
     max_flash: Annotated[int | None, Option(help="Bytes of flash on --chip.")] = None,
     max_ram: Annotated[int | None, Option(help="Bytes of RAM on --chip, with stack.")] = None,
@@ -108,7 +115,6 @@ def search_arguments(
 
 
 def _epoch_numbers(epochs):
-    """Float and quantized epochs."""
     parts = [part.strip() for part in epochs.split(",")]
     if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise ValueError(

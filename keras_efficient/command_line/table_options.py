@@ -14,6 +14,7 @@ from keras_efficient.training.losses import CLASSES, TARGETS, loss_kind
 
 REGRESSION_LOSS = "mse"
 _LARGE_TARGETS = 100
+_TARGETS = ("y_train", "y_val", "y_test")
 
 
 class TableTask(NamedTuple):
@@ -64,14 +65,14 @@ def _with_numbers(path: Path, table: Dataset) -> Dataset:
             f"the targets of {path} are about {size:,.0f}: training takes long to get there; other units help",
             stacklevel=2,
         )
-    return replace(table, classes=None, **{name: each.astype("float32") for name, each in _targets(table).items()})
+    return replace(table, classes=None, **{name: getattr(table, name).astype("float32") for name in _TARGETS})
 
 
 def _with_classes(path: Path, table: Dataset) -> Dataset:
     """The targets as classes from 0, one-hot rows or texts."""
     if (_columns(table) or 1) > 1:
         return table
-    targets = {name: y.reshape(-1) for name, y in _targets(table).items()}
+    targets = {name: getattr(table, name).reshape(-1) for name in _TARGETS}
     found = np.unique(np.concatenate(list(targets.values())))
     are_texts, rows = found.dtype.kind == "U", sum(map(len, targets.values()))
     whole = are_texts or np.array_equal(found, found.astype("int64"))
@@ -84,10 +85,6 @@ def _with_classes(path: Path, table: Dataset) -> Dataset:
         kind = "int64" if np.array_equal(found, np.arange(len(found))) else str
         targets = {name: y.astype("int64").astype(kind) for name, y in targets.items()}
     return replace(table, classes=len(found), **targets)
-
-
-def _targets(table: Dataset) -> dict[str, Any]:
-    return {"y_train": table.y_train, "y_val": table.y_val, "y_test": table.y_test}
 
 
 def _prepared(table: Dataset) -> tuple[Dataset, list[dict[str, Any]]]:
@@ -110,21 +107,15 @@ def _columns(table: Dataset) -> int | None:
 
 
 def _default_network(shape: tuple[int, ...], outputs: int) -> list:
-    """A small network for vectors, signals or images."""
     last = ["S", outputs, 8, 8, 16]
     if len(shape) == 3:
         return [*DIGITS[:-1], last]
     dense = ["F", 16, 8, 8, 8]
     if len(shape) == 1:
         return [dense, dense, last]
-    windows: dict[str, Any] = {
-        "kernel_size": 5,
-        "strides": 2,
-        "padding": "same",
-        "activation": "relu",
-        "kernel_bits": 8,
-    }
-    convolutions = [_layer("Conv1DQ", filters=filters, activation_bits=8, **windows) for filters in (8, 16)]
+    windows: dict[str, Any] = {"kernel_size": 5, "strides": 2, "padding": "same", "activation": "relu"}
+    windows |= {"kernel_bits": 8, "activation_bits": 8}
+    convolutions = [_layer("Conv1DQ", filters=filters, **windows) for filters in (8, 16)]
     return [*convolutions, _layer("GlobalMeanPoolingQ", activation_bits=8), dense, last]
 
 

@@ -7,17 +7,26 @@ from typing import Annotated, Any
 from typer import Option, echo
 
 import keras_efficient as ke
-from keras_efficient.command_line.options import Json, Network, Seed, check_workers, list_files, open_executor
+from keras_efficient.command_line.options import (
+    DataDir,
+    Engine,
+    Json,
+    Network,
+    Seed,
+    check_workers,
+    list_files,
+    open_executor,
+)
 from keras_efficient.command_line.storage import show_storage
 from keras_efficient.command_line.table_options import check_sources, read_task
 from keras_efficient.command_line.training_options import (
     augmented,
-    default_network,
     halving_option,
     make_stages,
     network_option,
     stage_settings,
 )
+from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.report import load_result, summary_table
 from keras_efficient.training.engines import check_engine
 from keras_efficient.training.selection import check_rule
@@ -40,7 +49,7 @@ def train(
     objective: Annotated[
         str | None, Option(help="What the best trial is best in: val_loss, or val_ and a metric's name.")
     ] = None,
-    data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
+    data_dir: DataDir = None,
     network: Network = None,
     trials: Annotated[str, Option(help="Trials of float,learn_scales,freeze_scales; 0 leaves one out.")] = "3,2,2",
     epochs: Annotated[
@@ -64,9 +73,7 @@ def train(
         str | None,
         Option(help="Ray that runs trials: auto (this machine's cluster), local (started here) or an address."),
     ] = None,
-    engine: Annotated[
-        str, Option(help="auto: compiled (C code) where the network allows it, else keras; or one of the two.")
-    ] = "auto",
+    engine: Engine = "auto",
     as_json: Json = False,
 ) -> None:
     """Train a network in stages of several trials, keep the best, quantize it, write a report.
@@ -92,23 +99,16 @@ def train(
         samples, description, options["loss"] = read_task(data, target, seed, network, loss)
     else:
         samples = ke.datasets.load_dataset(dataset, data_dir, seed=seed)
-        description, _ = network_option(network, default_network(dataset), samples.x_train.shape[1:])
+        default = DIGITS if dataset == "digits" else MNIST_2KB
+        description, _ = network_option(network, default, samples.x_train.shape[1:])
     arrays = augmented(samples, augment, seed)
     if not as_json:
         show_storage(description, samples.x_train.shape[1:])
     with open_executor(workers, ray) as executor:
-        selection = ke.train_network(
-            description,
-            arrays,
-            make_stages(settings, batch_size, len(samples.x_train), **options),
-            out or Path("runs") / samples.name,
-            executor=executor,
-            seed=seed,
-            verbose=not as_json,
-            engine=engine,
-            rule=rule,
-            objective=objective,
-        )
+        stages = make_stages(settings, batch_size, len(samples.x_train), **options)
+        choices: dict[str, Any] = {"verbose": not as_json, "engine": engine, "objective": objective}
+        place = out or Path("runs") / samples.name
+        selection = ke.train_network(description, arrays, stages, place, executor, rule, seed, **choices)
     result = load_result(Path(selection.directory))
     files = list_files(selection.directory, "best.keras", "result.json", "report.html")
     echo(json.dumps(result) if as_json else f"{summary_table(result)}\nfiles       {files}")

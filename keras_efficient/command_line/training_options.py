@@ -8,7 +8,6 @@ import numpy as np
 
 from keras_efficient.datasets import Dataset, augment
 from keras_efficient.descriptions import read_description
-from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.training.halving import Halving
 from keras_efficient.training.stage import Stage
 
@@ -92,8 +91,3 @@ def network_option(
             f"'{path}' describes a network for inputs of shape {tuple(file_shape)}. Received: inputs of {tuple(shape)}"
         )
     return description, file_shape if shape is None else shape
-
-
-def default_network(dataset: str) -> list:
-    """The network that a data set is trained on where none is given."""
-    return DIGITS if dataset == "digits" else MNIST_2KB

@@ -53,7 +53,10 @@ def elastic(
     images = _floating(images)
     copies = whole_number("copies", copies, 0)
     chunk_size = whole_number("chunk_size", chunk_size, 1)
-    _check_choices(interpolation, affine)
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f"`interpolation` must be one of {', '.join(INTERPOLATIONS)}. Received: {interpolation=}")
+    if affine is not None and not isinstance(affine, Affine):
+        raise TypeError(f"`affine` must be an Affine or None. Received: affine={affine!r}")
     result = _result((copies * len(images), *images.shape[1:]), out)
     noise_seed, affine_seed = np.random.SeedSequence(random_seed(seed)).spawn(2)
     displacement = Displacement(images.shape[1:3], kernel_size, sigma, alpha, noise_seed)
@@ -71,7 +74,7 @@ def elastic(
 def augment(
     x: np.ndarray, y: np.ndarray, copies: int, seed: int = 0, **distortion: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(x, y) with distorted copies behind the originals.
+    """(x, y) with distorted copies after the originals.
 
     Args:
         x: images as for `elastic`.
@@ -108,10 +111,8 @@ def _floating(images: np.ndarray) -> np.ndarray:
             f"`images` must be floating, as `load_dataset` gives them (byte / 256). Received: dtype {images.dtype}"
         )
     if images.ndim not in (3, 4) or 0 in images.shape[1:]:
-        raise ValueError(
-            "`images` must have the shape (n, rows, columns) or (n, rows, columns, channels). "
-            f"Received: shape {images.shape}"
-        )
+        forms = "(n, rows, columns) or (n, rows, columns, channels)"
+        raise ValueError(f"`images` must have the shape {forms}. Received: shape {images.shape}")
     return images.astype(np.float32, copy=False)
 
 
@@ -122,12 +123,3 @@ def _result(shape: tuple[int, ...], out: np.ndarray | None) -> np.ndarray:
         received = f"{getattr(out, 'dtype', type(out))} {getattr(out, 'shape', '')}"
         raise ValueError(f"`out` must be a float32 array of shape {shape}. Received: {received}")
     return out
-
-
-def _check_choices(interpolation: str, affine: Affine | None) -> None:
-    if interpolation not in INTERPOLATIONS:
-        raise ValueError(
-            f"`interpolation` must be one of {', '.join(INTERPOLATIONS)}. Received: interpolation={interpolation!r}"
-        )
-    if affine is not None and not isinstance(affine, Affine):
-        raise TypeError(f"`affine` must be an Affine or None. Received: affine={affine!r}")

@@ -6,12 +6,7 @@ from typing import Any
 
 
 def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """`value` as an int, when it is a whole number (no bool) from `least` to `most`.
-
-    Raises:
-        TypeError: not an integer.
-        ValueError: outside the range.
-    """
+    """`value` as an int; a TypeError if it is no integer, a ValueError if it is not from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
     number = int(value)
@@ -22,12 +17,8 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
 
 
 def finite_number(name: str, value: Any, above: bool = False) -> float:
-    """`value` as a float, when it is finite and at least (with `above`: more than) 0.
-
-    Raises:
-        TypeError: not a real number.
-        ValueError: outside the range, infinite or NaN.
-    """
+    """`value` as a float; a TypeError if it is no number, a ValueError unless it is finite and at least (`above`:
+    over) 0."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"`{name}` must be a number. Received: {name}={value!r}")
     if not math.isfinite(value) or value < 0 or (above and value == 0):

@@ -17,8 +17,7 @@ _MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 def read_columns(path: Path) -> dict[str, list[str]]:
     """The cells of each column, by the names in the first line; cells are separated by comma, semicolon or tab.
 
-    Raises:
-        ValueError: No text, no names, rows of other lengths, missing values; the text says where.
+    A ValueError says where: no text, no names, rows of other lengths, missing values.
     """
     check_plain_file(path, "table")
     try:
@@ -27,20 +26,16 @@ def read_columns(path: Path) -> dict[str, list[str]]:
             file.seek(0)
             lines = csv.reader(file, delimiter=max(_DELIMITERS, key=first.count), strict=True)
             names = [name.strip() for name in next(lines, [])]
-            _check_names(path, names)
+            wrong = [name for name in names if not name or _number(name) is not None or names.count(name) > 1]
+            if len(names) < 2 or wrong:
+                raise ValueError(
+                    f"the first line of {path} must name the columns, two or more: different names that are no "
+                    f"numbers. Received: {', '.join(map(repr, names))[:300] or 'nothing'}"
+                )
             rows = list(_checked_rows(path, lines, names))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is no table of text in UTF-8, cells with commas between: {error}") from None
     return {name: [row[index] for row in rows] for index, name in enumerate(names)}
-
-
-def _check_names(path: Path, names: list[str]) -> None:
-    wrong = [name for name in names if not name or _number(name) is not None or names.count(name) > 1]
-    if len(names) < 2 or wrong:
-        raise ValueError(
-            f"the first line of {path} must name the columns, two or more: different names that are no numbers. "
-            f"Received: {', '.join(map(repr, names))[:300] or 'nothing'}"
-        )
 
 
 def _checked_rows(path: Path, lines: Any, names: list[str]) -> Iterator[list[str]]:

@@ -69,6 +69,9 @@ def load_dataset(
     """
     source = _source(name)
     seed = random_seed(seed)
+    if data_dir is not None and not isinstance(data_dir, str | os.PathLike):
+        raise TypeError(f"`data_dir` must be a path or None. Received: data_dir={data_dir!r}")
+    folder = None if data_dir is None else Path(data_dir).expanduser()
     if validation is not None:
         validation = whole_number("validation", validation, 1)
     if image_size is not None:
@@ -76,19 +79,14 @@ def load_dataset(
         if name != "flowers":
             raise ValueError(f"`image_size` is for the flowers only. Received: name={name!r}, image_size={size}")
         source = source._replace(read=partial(read_flowers, size=size))
-    raw = _matching(source.read(_folder(data_dir)), name, source.classes)
+    raw = _matching(source.read(folder), name, source.classes)
     size = whole_number("validation", validation or source.validation, 1, len(raw.x) - 1)
     val = drawn_mask(len(raw.x), size, seed)
     if source.in_order and seed == 0:
         val = np.arange(len(raw.x)) >= len(raw.x) - size
     y, y_test = raw.y.astype(np.int64), raw.y_test.astype(np.int64)
-    return Dataset(
-        *(_scaled(raw.x[~val]), y[~val]),
-        *(_scaled(raw.x[val]), y[val]),
-        *(_scaled(raw.x_test), y_test),
-        name=name,
-        classes=source.classes,
-    )
+    x_train, x_val, x_test = map(_scaled, (raw.x[~val], raw.x[val], raw.x_test))
+    return Dataset(x_train, y[~val], x_val, y[val], x_test, y_test, name, source.classes)
 
 
 def _source(name: str) -> Source:
@@ -99,14 +97,8 @@ def _source(name: str) -> Source:
     return SOURCES[name]
 
 
-def _folder(data_dir: str | os.PathLike | None) -> Path | None:
-    if data_dir is not None and not isinstance(data_dir, str | os.PathLike):
-        raise TypeError(f"`data_dir` must be a path or None. Received: data_dir={data_dir!r}")
-    return None if data_dir is None else Path(data_dir).expanduser()
-
-
 def _matching(raw: RawData, name: str, classes: int) -> RawData:
-    """`raw`, when both parts have one label a sample, samples of one shape and known classes."""
+    """`raw`, when both parts have one label per sample, samples of one shape and known classes."""
     pairs = ((raw.x, raw.y), (raw.x_test, raw.y_test))
     one_each = all(len(x) > 0 and y.shape == (len(x),) for x, y in pairs)
     if not one_each or raw.x.shape[1:] != raw.x_test.shape[1:]:

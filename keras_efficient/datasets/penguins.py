@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_efficient.datasets.downloads import fetched
-from keras_efficient.datasets.sources import RawData
+from keras_efficient.datasets.sources import RawData, fetched
 
 FILENAME = "penguins.csv"
 URL = "https://raw.githubusercontent.com/allisonhorst/palmerpenguins/main/inst/extdata/penguins.csv"
@@ -49,19 +48,15 @@ def read_penguins(data_dir: Path | None) -> RawData:
     path = fetched(data_dir, FILENAME, URL, SHA256)
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-        chosen = [_row(rows, int(number)) for number in ORDER.split()]
+        chosen = [rows[int(number)] for number in ORDER.split() if int(number) < len(rows)]
+        needed = {"species", *CATEGORIES, *SCALES}
+        if len(chosen) < len(ORDER.split()) or any(needed - row.keys() or "NA" in row.values() for row in chosen):
+            raise ValueError(f"{len(rows)} rows")
         x = np.array([_features(row) for row in chosen], "float32")
         y = np.array([SPECIES.index(row["species"]) for row in chosen])
     except (ValueError, TypeError, csv.Error) as error:  # no text, other columns, a cell that is no number
         raise ValueError(f"{path} must hold the 344 rows of palmerpenguins. Received: {error}") from error
     return RawData(x[:-TEST], y[:-TEST], x[-TEST:], y[-TEST:])
-
-
-def _row(rows, number):
-    needed = {"species", *CATEGORIES, *SCALES}
-    if number >= len(rows) or not needed <= rows[number].keys() or "NA" in rows[number].values():
-        raise ValueError(f"{len(rows)} rows")
-    return rows[number]
 
 
 def _features(row):

@@ -1,6 +1,8 @@
 """Where each data set comes from: one function each, returning `RawData`."""
 
+import contextlib
 import io
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_efficient.datasets.downloads import downloading, existing_file, fetched
 from keras_efficient.datasets.splits import drawn_mask
-from keras_efficient.outside_files import check_archive_size
+from keras_efficient.outside_files import open_arrays
 
 CIFAR10_FILE = "cifar10_jpeg.npz"
 
@@ -93,19 +94,10 @@ def decode_jpegs(data: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def read_npz(data_dir: Path, filename: str, keys: tuple[str, ...]) -> list[np.ndarray]:
-    """The arrays `keys` of data_dir/filename.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not an .npz file, or without one of the keys.
-    """
+    """The arrays `keys` of data_dir/filename; a ValueError where it is no .npz file, or has not all of them."""
     path = existing_file(data_dir, filename)
-    try:
-        check_archive_size(path)
-        with np.load(path, allow_pickle=False) as archive:
-            return [archive[key] for key in keys]
-    except Exception as error:  # numpy raises half a dozen kinds for what is not its file
-        raise ValueError(f"{path} must be an .npz file with the arrays {', '.join(keys)}. Received: {error}") from error
+    with open_arrays(path, "data set", f"the arrays {', '.join(keys)}") as archive:
+        return [archive[key] for key in keys]
 
 
 def _download(name: str, filename: str) -> RawData:
@@ -161,3 +153,38 @@ def _photographs(
             assert file is not None  # only of what is no file
             image = Image.open(io.BytesIO(file.read())).convert("RGB")
             yield (kind, name), (np.asarray(image.resize((size, size))), np.array(FLOWERS.index(kind)))
+
+
+def existing_file(data_dir: Path, filename: str) -> Path:
+    """The path of data_dir/filename; a FileNotFoundError where there is none."""
+    path = data_dir / filename
+    if not path.is_file():
+        raise FileNotFoundError(f"No file {filename} in data_dir={str(data_dir)!r}. Without data_dir it is downloaded.")
+    return path
+
+
+def fetched(data_dir: Path | None, filename: str, url: str, sha256: str) -> Path:
+    """The path of data_dir/filename, or of a download whose SHA-256 is the expected one, which stays in Keras's cache.
+
+    A FileNotFoundError where `data_dir` does not hold the file, a ConnectionError where the download fails.
+    """
+    if data_dir is not None:
+        return existing_file(data_dir, filename)
+    import keras  # slow to import, and needed for a download only
+
+    with downloading(f"{url} with SHA-256 {sha256}", filename):
+        return Path(keras.utils.get_file(url.rsplit("/", 1)[-1], url, file_hash=sha256, hash_algorithm="sha256"))
+
+
+@contextlib.contextmanager
+def downloading(what: str, filename: str) -> Iterator[None]:
+    """A download by Keras: what goes wrong is a ConnectionError that names the file for `data_dir`."""
+    try:
+        # The progress bar of Keras belongs to standard error: standard output may carry JSON.
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except Exception as error:  # Keras raises bare Exceptions
+        raise ConnectionError(
+            f"Could not download {what}: {error}. Where there is no network, name a folder with {filename} by data_dir "
+            "(--data-dir on the command line)."
+        ) from error

@@ -9,7 +9,7 @@ import numpy as np
 from keras_efficient.datasets.checks import random_seed
 from keras_efficient.datasets.columns import input_columns, read_columns, target_column
 from keras_efficient.datasets.splits import Dataset, drawn_tenths
-from keras_efficient.outside_files import check_archive_size, check_plain_file
+from keras_efficient.outside_files import open_arrays
 
 _PARTS = ("train", "val", "test")
 _TENTHS = {"val": 4, "test": 9}  # never side by side: a class of two rows is among the training rows
@@ -58,7 +58,9 @@ def load_table(path: str | os.PathLike, target: str | None = None, seed: int = 0
     else:
         raise ValueError(f"`path` must be a .csv or .npz file. Received: {path}")
     _draw_missing(path, parts, seed)
-    classes = _classes([y for _, y in parts.values()])
+    found = [_class_of_rows(y) for _, y in parts.values()]
+    known = [each for each in found if each is not None]
+    classes = len(np.unique(np.concatenate(known))) if len(known) == len(found) else None
     return Dataset(*parts["train"], *parts["val"], *parts["test"], path.stem, classes, names)
 
 
@@ -75,16 +77,11 @@ def _read_csv(path: Path, target: str | None) -> tuple[_Pair, tuple[str, ...]]:
 
 def _read_arrays(path: Path) -> dict[str, _Pair]:
     """The pairs of x and y that a .npz file holds, by part."""
-    check_plain_file(path, "table")
-    try:
-        check_archive_size(path)
-        with np.load(path, allow_pickle=False) as archive:
-            plain = {"x_train": "x", "y_train": "y"} if "x" in archive.files else {}
-            found = {part: [plain.get(f"{name}_{part}", f"{name}_{part}") for name in "xy"] for part in _PARTS}
-            arrays = {name: archive[name] for names in found.values() for name in names if name in archive.files}
-            held = archive.files
-    except Exception as error:  # numpy raises half a dozen kinds for what is not its file
-        raise ValueError(f"{path} must be an .npz file with arrays of numbers. Received: {error}") from None
+    with open_arrays(path, "table", "arrays of numbers") as archive:
+        held = archive.files
+        plain = {"x_train": "x", "y_train": "y"} if "x" in held else {}
+        found = {part: [plain.get(f"{name}_{part}", f"{name}_{part}") for name in "xy"] for part in _PARTS}
+        arrays = {name: archive[name] for names in found.values() for name in names if name in held}
     pairs = {part: names for part, names in found.items() if part == "train" or set(names) & set(arrays)}
     if any(name not in arrays for names in pairs.values() for name in names):
         raise ValueError(
@@ -152,10 +149,3 @@ def _class_of_rows(y: np.ndarray) -> np.ndarray | None:
         one_hot = np.isin(rows, (0, 1)).all() and (rows.sum(axis=1) == 1).all() if rows.dtype.kind != "U" else False
         return rows.argmax(axis=1) if one_hot else None
     return None if rows.dtype.kind == "f" else rows[:, 0]
-
-
-def _classes(targets: list[np.ndarray]) -> int | None:
-    classes = [_class_of_rows(y) for y in targets]
-    if any(each is None for each in classes):
-        return None
-    return len(np.unique(np.concatenate([each for each in classes if each is not None])))

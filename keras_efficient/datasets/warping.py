@@ -53,12 +53,8 @@ IDENTITY = Affine(rotation=0, scale=0, shear=0, shift=0)
 
 
 def grid(maps: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Input coordinates (n, 2, rows, columns), float32, of every output pixel under `maps`.
-
-    Args:
-        maps: (n, 2, 3) as `Affine.draw` gives them, relative to the image's centre.
-        rows, columns: of the images.
-    """
+    """Input coordinates (n, 2, rows, columns), float32, of every output pixel under `maps`: (n, 2, 3) as `Affine.draw`
+    gives them, relative to the image's centre."""
     centre = np.array([[(rows - 1) / 2], [(columns - 1) / 2]])
     pixels = np.indices((rows, columns)).reshape(2, -1) - centre
     homogeneous = np.concatenate([pixels, np.ones((1, rows * columns))]).astype(np.float32)
@@ -68,17 +64,14 @@ def grid(maps: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def warp(images: np.ndarray, coordinates: np.ndarray, interpolation: str) -> np.ndarray:
-    """Images sampled at fractional coordinates; pixels outside the image are 0.
+    """Images (n, rows, columns, channels), float32, sampled at fractional coordinates; pixels outside the image are 0.
 
     Args:
         images: (n, rows, columns, channels), float32.
         coordinates: (n, 2, rows, columns), float32: the row and the column to read for each pixel.
-        interpolation: with f the fractional part, "bilinear" weighs the pixel before by 1 - f and
-            the one after by f; "mean" takes the plain mean of floor and ceiling, as the study of
-            2019 does. Both give a whole coordinate's pixel exactly.
-
-    Returns:
-        The images, (n, rows, columns, channels), float32.
+        interpolation: with f the fractional part, "bilinear" weighs the pixel before by 1 - f and the one after by f;
+            "mean" takes the plain mean of floor and ceiling, as the study of 2019 does. Both give a whole coordinate's
+            pixel exactly.
     """
     n, rows, columns, channels = images.shape
     # Zeros around the image, one before and two after, let clipped coordinates read their zeros.
@@ -113,16 +106,7 @@ def _blend(pixels: np.ndarray, index: np.ndarray, weight: np.ndarray) -> np.ndar
 
 
 class Displacement:
-    """A stream of fields alpha G'*u for images of one shape; `elastic` explains the symbols.
-
-    Args:
-        shape: rows and columns of the images.
-        kernel_size, sigma, alpha: as for `elastic`.
-        seed: of the noise.
-
-    Raises:
-        ValueError, TypeError: a wrong kernel_size, sigma or alpha.
-    """
+    """A stream of fields alpha G'*u for images of one shape; `elastic` explains the symbols and arguments."""
 
     def __init__(
         self, shape: tuple[int, ...], kernel_size: int, sigma: float, alpha: float, seed: int | np.random.SeedSequence

@@ -73,7 +73,12 @@ class AttentionTransfer(keras.Model):
         self.beta = non_negative_number(beta, "beta")
         maps = [[_output(model, pair[k]) for pair in self.pairs] for k, model in enumerate((student, teacher))]
         for pair, one, other in zip(self.pairs, *maps, strict=True):
-            _check_partners(pair, one.shape, other.shape)
+            if len(one.shape) < 3 or one.shape[1:-1] != other.shape[1:-1]:
+                raise ValueError(
+                    "Both of a pair in `layers` must give feature maps (batch, rows, columns, channels) of the same "
+                    f"rows and columns. Received: {pair[0]!r} of the student with {tuple(one.shape)}, {pair[1]!r} of "
+                    f"the teacher with {tuple(other.shape)}"
+                )
         self._student_parts = keras.Model(_one_or_all(student.inputs), [*student.outputs, *maps[0]])
         self._teacher_parts = keras.Model(_one_or_all(teacher.inputs), maps[1])
         self.built = True
@@ -162,15 +167,6 @@ def _output(model, name):
         known = ", ".join(node.name for node in nodes)
         raise ValueError(f"Model '{model.name}' has no layer {name!r} in `layers`. Its layers are: {known}")
     return found[0]
-
-
-def _check_partners(pair, one, other):
-    if len(one) < 3 or one[1:-1] != other[1:-1]:
-        raise ValueError(
-            "Both of a pair in `layers` must give feature maps (batch, rows, columns, channels) of the same rows and "
-            f"columns. Received: {pair[0]!r} of the student with {tuple(one)}, {pair[1]!r} of the teacher with "
-            f"{tuple(other)}"
-        )
 
 
 def _one_or_all(tensors):

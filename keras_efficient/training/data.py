@@ -125,10 +125,18 @@ def with_channel(x: np.ndarray) -> np.ndarray:
 def as_labels(y: Any) -> np.ndarray:
     """Classes as int64 (samples,), or rows of probabilities as float32."""
     y = real_numbers(y, "Labels must be integers (samples,) or one-hot rows")
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if y.ndim == 2:
-        return _distributions(y.astype("float32"))
+        rows = y.astype("float32")
+        # Of other rows the cross-entropy is no measure, and may fall without end.
+        wrong = ~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) <= ROUNDING))
+        if wrong.any():
+            first = int(wrong.argmax())
+            raise ValueError(
+                "One-hot labels must be rows of probabilities, from 0 to 1 and 1 in sum. Received: "
+                f"{int(wrong.sum())} rows of {len(rows)} that are not, the first: row {first}, {rows[first].tolist()}"
+            )
+        return rows
     if y.ndim != 1 or not np.isfinite(y).all() or not np.array_equal(y.astype("int64"), y):
         raise ValueError(f"Labels must be integers (samples,) or one-hot rows. Received: shape {y.shape}, {y.dtype}")
     return y.astype("int64")
@@ -143,18 +151,6 @@ def check_classes(labels: np.ndarray, outputs: int, name: str) -> None:
             f"`{name}` must hold classes from 0 to {outputs - 1}, as the network has {outputs} outputs. "
             f"Received: classes from {labels.min()} to {labels.max()}"
         )
-
-
-def _distributions(rows):
-    """Rows of probabilities: of others the cross-entropy is no measure, and may fall without end."""
-    wrong = ~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) <= ROUNDING))
-    if wrong.any():
-        first = int(wrong.argmax())
-        raise ValueError(
-            "One-hot labels must be rows of probabilities, from 0 to 1 and 1 in sum. Received: "
-            f"{int(wrong.sum())} rows of {len(rows)} that are not, the first: row {first}, {rows[first].tolist()}"
-        )
-    return rows
 
 
 def _check_part(name, part, first):
@@ -174,7 +170,6 @@ def _check_part(name, part, first):
             f"The samples of `x_{name}`, `y_{name}` must have the shapes of the training samples "
             f"{', '.join(map(str, shapes[1]))}. Received: {', '.join(map(str, shapes[0]))}"
         )
-    if not all(np.isfinite(array).all() for array in x):
-        raise ValueError(f"`x_{name}` of `data` holds numbers that are not finite")
-    if not all(np.isfinite(array).all() for array in y):
-        raise ValueError(f"`y_{name}` of `data` holds numbers that are not finite")
+    for letter, arrays in (("x", x), ("y", y)):
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise ValueError(f"`{letter}_{name}` of `data` holds numbers that are not finite")

@@ -29,19 +29,18 @@ def distilled(data: TrainingData, share: float, teachers: Sequence[Path]) -> Tra
     Raises:
         ValueError: If a teacher does not take the samples or has another number of classes.
     """
-    answers = [_probabilities(path, data.x_train) for path in teachers]
+    answers = []
+    for path in teachers:
+        model = keras.saving.load_model(path, compile=False)
+        try:
+            answers.append(model.predict(data.x_train, batch_size=_BATCH, verbose=0))
+        except ValueError as error:
+            shape = data.x_train.shape[1:]
+            raise ValueError(f"The teacher '{path}' does not take samples of shape {shape}: {error}") from error
     classes = answers[0].shape[1]
     mean = np.mean(answers, axis=0, dtype="float64")
     soft = (1 - share) * _rows(data.y_train, classes, teachers) + share * mean
     return replace(data, y_train=soft.astype("float32"), y_val=_rows(data.y_val, classes, teachers))
-
-
-def _probabilities(path, x):
-    model = keras.saving.load_model(path, compile=False)
-    try:
-        return model.predict(x, batch_size=_BATCH, verbose=0)
-    except ValueError as error:
-        raise ValueError(f"The teacher '{path}' does not take samples of shape {x.shape[1:]}: {error}") from error
 
 
 def _rows(labels, classes, teachers):

@@ -121,10 +121,7 @@ def train_until(
     """Train the first stage of a run until so many epochs of each trial are done, in this process, and pause there.
 
     Called with more epochs, or `train_network` with the same arguments, goes on from there, bit for bit as if the run
-    had never paused. Arguments as in `train_network`.
-
-    Returns:
-        A result for each trial with its history; `status` is "paused" where there are epochs left to train.
+    had never paused. Each result has its history, and the status "paused" where there are epochs left to train.
     """
     run = Run.prepare(config, data, stages, directory, rule, seed, SAVE_SECONDS, engine)
     with run.opened():

@@ -25,16 +25,8 @@ def choose_engine(asked: str, directory: Path, reason_against: Callable[[], str 
     """The engine of a run: "compiled" where nothing speaks against it, else "keras".
 
     A run that has begun keeps the engine that it began with. Where a new run is left to Keras that was not asked for
-    by name, or "compiled" was asked for and Keras had begun, one warning says why.
-
-    Args:
-        asked: The argument `engine`.
-        directory: Of the run.
-        reason_against: Tells why the compiled engine cannot compute the run; None: it can.
-        stacklevel: Of the warning, as seen from the caller.
-
-    Raises:
-        ValueError: If `asked` is no engine, or the directory's manifest is damaged.
+    by name, or "compiled" was asked for and Keras had begun, one warning says why. `reason_against` tells why the
+    compiled engine cannot compute the run; None: it can. A ValueError for a damaged manifest.
     """
     if check_engine(asked) == KERAS_ENGINE:
         return asked

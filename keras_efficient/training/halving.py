@@ -56,14 +56,10 @@ class Halving:
         return (*found, epochs)
 
     def keep(self, histories: Mapping[int, Mapping], rung: int) -> list[int]:
-        """Which trials go on from a rung.
-
-        Args:
-            histories: The history of each trial on the rung, by its index; epochs behind the rung are not looked at.
-            rung: Its epochs.
-        """
+        """Which trials go on from a rung, by their histories (index -> history); later epochs are not looked at."""
         worth = {index: best_so_far(history, rung, self.measure) for index, history in histories.items()}
-        return best_of(worth, max(1, len(worth) // self.factor))
+        usable = sorted((value, index) for index, value in worth.items() if np.isfinite(value))
+        return sorted(index for _, index in usable[: max(1, len(worth) // self.factor)])
 
     def climbers(self, histories: Sequence[Mapping], epochs: int) -> list[tuple[int, list[int]]]:
         """(epochs, trials) of every rung of a stage whose trials are done."""
@@ -76,27 +72,17 @@ class Halving:
 
 @dataclass(frozen=True)
 class Goal:
-    """How far a trial trains now.
-
-    Attributes:
-        epochs: It trains until so many epochs are done. If it has more of them to go, it pauses.
-        stopped: Why it ends there for good instead; None: it pauses.
-    """
+    """How far a trial trains now: until so many epochs are done. Then it pauses, or ends for the reason `stopped`."""
 
     epochs: int
     stopped: str | None = None
 
 
 def climb(stage: Any, found: list, run: Callable[[list[int], Goal], Iterable]) -> Iterator:
-    """Take all trials of a stage to its end, or to the rung at which its `Halving` stops them.
+    """Take all trials of a `Stage` to its end, or to the rung at which its `Halving` stops them.
 
-    Args:
-        stage: The `Stage`; without halving its end is the only rung.
-        found: The results that there are already, None for the other trials; completed here.
-        run: Runs the trials with these indices up to a goal; gives index and result of each.
-
-    Yields:
-        The results of trials that end, as they do.
+    `found` has the results that there are already, None for the other trials, and is completed here. `run` runs the
+    trials with these indices up to a goal, and gives index and result of each. Yields the results of trials that end.
     """
     climbing = list(range(stage.trials))
     for rung in stage.rungs():
@@ -128,12 +114,6 @@ def best_so_far(history: Mapping, epochs: int, measure: str = "val_loss") -> flo
     values = _numbers(history, measure, epochs)
     values = values[np.isfinite(values)] * (-1 if measure == "val_accuracy" else 1)
     return float(values.min(initial=np.inf))
-
-
-def best_of(worth: Mapping[int, float], count: int) -> list[int]:
-    """The keys of the `count` lowest finite numbers, in order of the keys; of equal numbers the lower key."""
-    usable = [key for key, value in worth.items() if np.isfinite(value)]
-    return sorted(sorted(usable, key=lambda key: (worth[key], key))[:count])
 
 
 def _numbers(history, name, epochs):

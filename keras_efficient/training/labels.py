@@ -18,20 +18,12 @@ Labels = list[str] | dict[str, list[str]] | None
 def read_labels(
     ys: Sequence[Any], losses: Sequence[Sequence], names: Sequence[str], outputs: Any
 ) -> tuple[list, Labels]:
-    """The labels of training, validation and perhaps test samples as the network's outputs are.
+    """The labels of training, validation and perhaps test samples as the network's outputs are; and their texts,
+    position = class (by output name where there are several), or None.
 
     Classes become int64 (samples,), one-hot rows float32; targets get the shape of the outputs. Texts become classes,
-    numbered in the order of the sorted texts of the training samples.
-
-    Args:
-        ys: As they came: of several outputs lists or dictionaries by output name.
-        losses: Of each stage the losses of all outputs.
-        names: Of the outputs.
-        outputs: What the network gives for some samples.
-
-    Returns:
-        The labels of each part in the structure of `outputs`; the texts, position = class (a dictionary of such
-        lists by output name where there are several outputs), or None.
+    numbered in the order of the sorted texts of the training samples. `ys` are labels as they came, `losses` those of
+    all outputs for each stage, `names` those of the outputs, `outputs` what the network gives for some samples.
     """
     shapes = [array.shape[1:] for array in keras.tree.flatten(outputs)]
     split = [_by_output(y, names, part) for y, part in zip(ys, PARTS, strict=False)]
@@ -40,7 +32,10 @@ def read_labels(
     for index, (name, shape) in enumerate(zip(names, shapes, strict=True)):
         found, known = _texts_to_classes([parts[index] for parts in split])
         texts |= {name: known} if known else {}
-        columns.append(_read(found, [stage[index] for stage in losses], shape))
+        own = [stage[index] for stage in losses]
+        kind = min(map(loss_kind, own), key=list(_READERS).index)
+        strict = kind != TARGETS or all(map(is_keras_loss, own))
+        columns.append([_READERS[kind](y, shape, f"y_{part}", strict) for y, part in zip(found, PARTS, strict=False)])
     packed = [keras.tree.pack_sequence_as(outputs, list(parts)) for parts in zip(*columns, strict=True)]
     return packed, (texts.get(names[0]) if len(names) == 1 else texts or None)
 
@@ -95,13 +90,6 @@ def _text(value, row, part):
     raise ValueError(f"Labels must all be texts where one is. Received: {value!r} in row {row} of `y_{part}`")
 
 
-def _read(ys, losses, shape):
-    kinds = set(map(loss_kind, losses))
-    kind = next(kind for kind in (CLASSES, BINARY, TARGETS) if kind in kinds)
-    strict = kind != TARGETS or all(map(is_keras_loss, losses))
-    return [_READERS[kind](y, shape, f"y_{part}", strict) for y, part in zip(ys, PARTS, strict=False)]
-
-
 def _read_classes(y, shape, name, strict):
     try:
         labels = as_labels(y)
@@ -135,4 +123,5 @@ def _read_targets(y, shape, name, strict):
     return y
 
 
+# The strictest first: it reads where the losses of stages compare different things.
 _READERS = {CLASSES: _read_classes, BINARY: _read_binary, TARGETS: _read_targets}

@@ -2,80 +2,39 @@
 
 import importlib
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from keras_efficient.files import damaged, json_value, read_json, remove_temporary, write_json
+from keras_efficient.files import damaged, read_json, remove_temporary, write_json
 from keras_efficient.folders import is_unused, locked
-from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines import KERAS_ENGINE
 from keras_efficient.training.measures import ACCURACY, Measures
-from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.progress import PROGRESS
-from keras_efficient.training.selection import Rule
 from keras_efficient.training.stage import Stage, as_json
 from keras_efficient.training.state import STATE
 from keras_efficient.training.trial import RECORD
 from keras_efficient.version import __version__
 
-_FORMAT = "keras_efficient run 1"
+FORMAT = "keras_efficient run 1"
 _NAME, _CHOICE = "manifest.json", "choice.json"
-
-
-def make_manifest(
-    source: NetworkSource,
-    data: TrainingData,
-    stages: Sequence[Stage],
-    measures: Measures,
-    seed: int,
-    engine: str = KERAS_ENGINE,
-) -> dict:
-    """Everything that decides the result of a run."""
-    return {
-        "format": _FORMAT,
-        "network": source.identity(),
-        "input_shape": json_value(source.input_shape),
-        "data_sha256": data.digest(),
-        "stages": [_stage_json(stage) for stage in stages],
-        **describe_measures(measures),
-        "seed": seed,
-        "backend": keras.backend.backend(),
-        "engine": engine,
-        "precision": keras.config.dtype_policy().name,
-        "versions": package_versions(),
-    }
-
-
-def _stage_json(stage):
-    """The settings of a stage; a schedule by its values, as two functions may have one name."""
-    described = stage.describe()
-    if callable(stage.schedule):
-        described["learning_rates"] = [stage.learning_rate_at(epoch) for epoch in range(stage.epochs)]
-    return described
 
 
 def describe_measures(measures: Measures) -> dict:
     """Metrics, objective and rule as JSON values."""
     metrics = [ACCURACY] if measures.accuracy else []
-    others = as_json(measures.metrics)
+    others, rule = as_json(measures.metrics), measures.rule
     return {
         "metrics": others if isinstance(others, dict) else [*metrics, *others],
         "objective": list(measures.objective),
-        "rule": rule_name(measures.rule),
+        "rule": rule if isinstance(rule, str) else getattr(rule, "__qualname__", type(rule).__qualname__),
     }
 
 
-def rule_name(rule: Rule) -> str:
-    """The name of a selection rule; of a function, its qualified name."""
-    return rule if isinstance(rule, str) else getattr(rule, "__qualname__", type(rule).__qualname__)
-
-
 def package_versions() -> dict:
-    """Versions of what computes."""
     backend = keras.backend.backend()
     return {
         "keras_efficient": __version__,
@@ -90,9 +49,8 @@ def package_versions() -> dict:
 def opened(directory: Path, manifest: dict) -> Iterator[None]:
     """Hold `directory` for the block, as that of the run with this manifest: a new one, or one that goes on.
 
-    Raises:
-        ValueError: If it holds something else, or a run with other settings; nothing is touched then.
-        BlockingIOError: Another process is at work there.
+    A ValueError if it holds something else, or a run with other settings (nothing is touched then); a BlockingIOError
+    if another process is at work there.
     """
     check_directory(directory, manifest)  # before a folder is made
     with locked(directory):
@@ -125,11 +83,7 @@ def check_directory(directory: Path, manifest: dict) -> bool:
 
 
 def engine_of(directory: Path) -> str | None:
-    """The engine of the run that a directory holds; None where there is no run.
-
-    Raises:
-        ValueError: If the manifest is damaged.
-    """
+    """The engine of the run that a directory holds; None where there is no run."""
     found = _read_manifest(directory)
     return None if found is None else found["engine"]
 
@@ -151,11 +105,8 @@ def _read_manifest(directory):
 
 
 def keep_choice(directory: Path, chosen: int) -> None:
-    """Write down the choice of a finished stage, or find that it is the same as before.
-
-    Raises:
-        ValueError: If it is another one: a rule or a trial was changed in between.
-    """
+    """Write down the choice of a finished stage; a ValueError if there is another one: a rule or a trial was changed
+    in between."""
     path = directory / _CHOICE
     if not path.exists():
         write_json(path, {"chosen": chosen})

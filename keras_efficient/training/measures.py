@@ -12,7 +12,8 @@ import numpy as np
 
 from keras_efficient.reading.keras_private import better_direction
 from keras_efficient.training.data import class_indices, count, samples
-from keras_efficient.training.selection import Rule, check_rule
+from keras_efficient.training.selection import Rule
+from keras_efficient.training.stage_checks import is_found
 
 ACCURACY = "accuracy"
 _AT_ONCE = 10_000
@@ -28,9 +29,7 @@ class Measures:
     Attributes:
         metrics: As `compile` takes them: a list, of several outputs a dictionary of lists. Without the accuracy.
         names: The names of all results.
-        accuracy: Whether the share of right classes is measured.
         objective: ("val_NAME", "min" or "max").
-        rule: How to choose among trials.
         output_names: Of several outputs; () for one.
         threshold: Above it one output means class 1.
     """
@@ -77,14 +76,14 @@ class Measuring:
             self.model.compile(metrics=measures.metrics)
 
     def __call__(self, y: Any, outputs: Any) -> tuple[dict[str, float], np.ndarray | None]:
-        """The results by name, and which samples are right (None without an accuracy).
-
-        Args:
-            y: Labels.
-            outputs: What the network gives, as arrays.
-        """
-        right = self._right(y, outputs) if self.measures.accuracy else None
-        results = {} if right is None else {ACCURACY: float(right.mean())}
+        """The results by name, and which samples are right (None without an accuracy)."""
+        results, right = {}, None
+        if self.measures.accuracy:
+            if outputs.shape[-1] == 1:
+                right = (outputs[..., 0] > self.measures.threshold) == (y[..., 0] > 0.5)
+            else:
+                right = outputs.argmax(axis=-1) == class_indices(y)
+            results = {ACCURACY: float(right.mean())}
         if self.measures.metrics:
             with _lock:
                 results |= self._results(y, outputs)
@@ -97,16 +96,13 @@ class Measuring:
         metrics = [metric for group in self.model.metrics for metric in getattr(group, "metrics", ())]
         return dict(zip(self._names, map(better_direction, metrics), strict=True))
 
-    def _right(self, y, outputs):
-        if outputs.shape[-1] == 1:
-            return (outputs[..., 0] > self.measures.threshold) == (y[..., 0] > 0.5)
-        return outputs.argmax(axis=-1) == class_indices(y)
-
     def _results(self, y, outputs):
         self.model.reset_metrics()
+        names = self.measures.output_names
+        if names:
+            y, outputs = (dict(zip(names, keras.tree.flatten(part), strict=True)) for part in (y, outputs))
         for start in range(0, count(outputs), _AT_ONCE):
-            batch = slice(start, start + _AT_ONCE)
-            arrays = (self._named(samples(part, batch)) for part in (y, outputs))
+            arrays = (samples(part, slice(start, start + _AT_ONCE)) for part in (y, outputs))
             true, predicted = (keras.tree.map_structure(keras.ops.convert_to_tensor, part) for part in arrays)
             found = self.model.compute_metrics(x=None, y=true, y_pred=predicted, sample_weight=None)
         found = {name: keras.ops.convert_to_numpy(value) for name, value in found.items() if name != "loss"}
@@ -114,10 +110,6 @@ class Measuring:
         if wrong := [name for name, value in found.items() if np.size(value) != 1]:
             raise ValueError(f"each of `metrics` must give one number. Received: {wrong[0]!r} of {found[wrong[0]]}")
         return {name: float(value) for name, value in found.items()}
-
-    def _named(self, arrays):
-        names = self.measures.output_names
-        return dict(zip(names, keras.tree.flatten(arrays), strict=True)) if names else arrays
 
 
 def resolve_measures(
@@ -130,21 +122,15 @@ def resolve_measures(
     names: Sequence[str],
     threshold: float,
 ) -> Measures:
-    """What `metrics`, `objective` and `rule` of `train_network` come to.
+    """What `metrics`, `objective` and `rule` of `train_network` come to, tried on labels and outputs of some samples.
 
-    Args:
-        fits: Whether the accuracy is the metric where None was given.
-        y, outputs: Labels and answers of some samples.
-        names: Of the outputs.
-        threshold: As in `Measures`.
-
-    Raises:
-        ValueError: If one of them is wrong, or a metric cannot be computed from the labels and outputs.
+    `fits` says whether the accuracy is the metric where None was given, `names` are those of the outputs. A ValueError
+    if one is wrong, or a metric cannot be computed.
     """
     several = tuple(names) if keras.tree.is_nested(outputs) else ()
     listed = _listed([ACCURACY] if metrics is None and fits else metrics or [], names)
     accuracy = not several and any(each in _ACCURACIES for each in listed[names[0]] if isinstance(each, str))
-    if accuracy and not _can_be_right(y, outputs):
+    if accuracy and not (outputs.ndim == 2 and (y.ndim == 1 or y.shape == outputs.shape)):
         raise ValueError("`metrics` has an accuracy, but the labels are no classes of the outputs")
     others = {name: [m for m in part if several or m not in _ACCURACIES] for name, part in listed.items()}
     plain = (others if several else others[names[0]]) if any(others.values()) else ()
@@ -155,11 +141,15 @@ def resolve_measures(
         raise ValueError(f"`metrics` cannot be computed from the labels and outputs: {error}") from error
     directions = {ACCURACY: "max", **measuring.directions(), "loss": "min"}
     chosen = _objective(objective, accuracy, tuple(results), directions)
-    return Measures(plain, tuple(results), accuracy, chosen, _rule(rule, accuracy), several, threshold)
+    if not accuracy and rule in ("score", "val_accuracy"):
+        raise ValueError(
+            f"`rule` must be 'objective', 'val_loss' or a function, as the run measures no accuracy. Received: {rule=}"
+        )
+    rule = rule or ("score" if accuracy else "objective")
+    return Measures(plain, tuple(results), accuracy, chosen, rule, several, threshold)
 
 
 def _listed(metrics, names):
-    """A list of metrics for each output."""
     if isinstance(metrics, Mapping):
         if unknown := sorted(set(metrics) - set(names)):
             raise ValueError(f"`metrics` must name outputs of the network, {list(names)}. Received: {unknown}")
@@ -178,22 +168,13 @@ def _listed(metrics, names):
 
 def _checked(metrics: Any) -> Iterator[str | Callable]:
     for metric in keras.tree.flatten([metrics] if isinstance(metrics, str) or callable(metrics) else metrics):
-        if metric is None:
-            continue
-        try:
-            special = metric in (*_ACCURACIES, "crossentropy", "ce") if isinstance(metric, str) else False
-            right = special or not isinstance(metric, type) and callable(keras.metrics.get(metric))
-        except ValueError:
-            right = False
-        if not right:
+        special = isinstance(metric, str) and metric in (*_ACCURACIES, "crossentropy", "ce")
+        if not (metric is None or special or is_found(metric, keras.metrics.get, callable)):
             raise ValueError(
                 f"`metrics` must be names of Keras metrics, such as 'mae', metrics or functions. Received: {metric!r}"
             )
-        yield metric
-
-
-def _can_be_right(y, outputs):
-    return outputs.ndim == 2 and (y.ndim == 1 or y.shape == outputs.shape)
+        if metric is not None:
+            yield metric
 
 
 def _objective(objective, accuracy, names, directions):
@@ -213,13 +194,3 @@ def _objective(objective, accuracy, names, directions):
             f"({name!r}, 'min'). Received: objective={objective!r}"
         )
     return name, direction
-
-
-def _rule(rule, accuracy):
-    if rule is None:
-        return "score" if accuracy else "objective"
-    if not accuracy and rule in ("score", "val_accuracy"):
-        raise ValueError(
-            f"`rule` must be 'objective', 'val_loss' or a function, as the run measures no accuracy. Received: {rule=}"
-        )
-    return check_rule(rule)

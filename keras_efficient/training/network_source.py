@@ -2,11 +2,14 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_efficient.files import json_value
 from keras_efficient.kinds import key_of
@@ -14,17 +17,15 @@ from keras_efficient.networks import build_network
 from keras_efficient.quantization import set_mode
 from keras_efficient.reading.keras_private import layers_within, names_from_the_start
 from keras_efficient.storage import StorageReport, estimate_storage
-from keras_efficient.training.randomness import seeded
 
 
 @dataclass(frozen=True)
 class NetworkSource:
     """Makes the same network again and again, with weights that depend on a seed only.
 
-    Attributes:
-        config: A network description, or a function without arguments that builds a Keras model.
-        input_shape: Shape of one sample; of several inputs one each.
-        head: How a described network ends: "softmax", "sigmoid" or "linear".
+    It comes from a description, or a function without arguments that builds a Keras model. `input_shape` is that of
+    one sample (of several inputs one each); `head` says how a described network ends: "softmax", "sigmoid" or
+    "linear".
     """
 
     config: list | Callable
@@ -33,7 +34,7 @@ class NetworkSource:
 
     def build(self, mode: str, seed: int) -> keras.Model:
         """A new model in `mode`, initialised from `seed`."""
-        with seeded(seed):
+        with _seeded(seed):
             if not callable(self.config):
                 return build_network(self.config, self.input_shape, mode, head=self.head)
             with names_from_the_start():  # the same in each trial, and in the next process
@@ -107,3 +108,15 @@ def _without_names(value):
     if isinstance(value, dict):
         return {key: _without_names(item) for key, item in value.items() if key not in _NAMES}
     return [_without_names(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed all that initializers and dropout draw from; give Python's and numpy's generators back as they were."""
+    states = random.getstate(), np.random.get_state()
+    try:
+        keras.utils.set_random_seed(seed)
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])

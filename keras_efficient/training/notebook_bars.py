@@ -4,7 +4,7 @@ import sys
 import time
 from typing import Any
 
-from keras_efficient.markup import Html, tag
+from keras_efficient.markup import tag
 
 PAUSE_SECONDS = 0.3  # between two drawings: each is a message to the browser
 
@@ -16,7 +16,7 @@ def in_notebook() -> bool:
 
 
 class NotebookBars:
-    """One bar a task, drawn into the output of the cell; as much of rich's `Progress` as `BarProgress` uses."""
+    """One bar per task, drawn into the output of the cell; as much of rich's `Progress` as `BarProgress` uses."""
 
     def __init__(self) -> None:
         self.tasks: list[dict[str, Any]] = []
@@ -47,21 +47,17 @@ class NotebookBars:
         from IPython.display import display
 
         self.drawn = time.monotonic()
-        shown = {"text/html": tag("table", *map(_row, self.tasks)), "text/plain": "\n".join(map(_line, self.tasks))}
+        rows, lines = [], []
+        for task in self.tasks:
+            bar = tag("progress", max=str(task["total"]), value=str(task["completed"]))
+            cells = (task["description"], bar, task["state"], _time_left(task))
+            rows.append(tag("tr", *(tag("td", cell, style="text-align: left") for cell in cells)))
+            lines.append(f"{task['description']} {task['completed']}/{task['total']} {task['state']}")
+        shown = {"text/html": tag("table", *rows), "text/plain": "\n".join(lines)}
         if self.handle is None:
             self.handle = display(shown, raw=True, display_id=True)
         else:
             self.handle.update(shown, raw=True)
-
-
-def _row(task: dict[str, Any]) -> Html:
-    bar = tag("progress", max=str(task["total"]), value=str(task["completed"]))
-    cells = (task["description"], bar, task["state"], _time_left(task))
-    return tag("tr", *(tag("td", cell, style="text-align: left") for cell in cells))
-
-
-def _line(task: dict[str, Any]) -> str:
-    return f"{task['description']} {task['completed']}/{task['total']} {task['state']}"
 
 
 def _time_left(task: dict[str, Any]) -> str:

@@ -1,51 +1,28 @@
 """The public names of training, which are imported when one of them is first asked for."""
 
-from keras_efficient.training.attention_transfer import AttentionTransfer
-from keras_efficient.training.driver import train_network
-from keras_efficient.training.executors import RayExecutor, process_pool
-from keras_efficient.training.experiments import ExperimentResult, Plan, plan_experiment, run_experiment
-from keras_efficient.training.halving import Halving
-from keras_efficient.training.pruning import (
-    compare_recipes,
-    dynamic_pruning,
-    iterative_pruning,
-    lottery_ticket,
-    one_shot,
-)
-from keras_efficient.training.random_bases import CoordinateWorkers, RandomBases, train_nes
-from keras_efficient.training.results import BestTrial, Selection, StageResult
-from keras_efficient.training.search import SearchResult, SearchSpace, search_networks
-from keras_efficient.training.selection import expected_accuracy, selection_score
-from keras_efficient.training.stage import Stage
-from keras_efficient.training.trial import TrialResult, read_correct
-
-__all__ = [
-    "AttentionTransfer",
-    "BestTrial",
-    "CoordinateWorkers",
-    "ExperimentResult",
-    "Halving",
-    "Plan",
-    "RandomBases",
-    "RayExecutor",
-    "SearchResult",
-    "SearchSpace",
-    "Selection",
-    "Stage",
-    "StageResult",
-    "TrialResult",
-    "compare_recipes",
-    "dynamic_pruning",
-    "expected_accuracy",
-    "iterative_pruning",
-    "lottery_ticket",
-    "one_shot",
-    "plan_experiment",
-    "process_pool",
-    "read_correct",
-    "run_experiment",
-    "search_networks",
-    "selection_score",
-    "train_nes",
-    "train_network",
-]
+from keras_efficient.training.attention_transfer import AttentionTransfer as AttentionTransfer
+from keras_efficient.training.driver import train_network as train_network
+from keras_efficient.training.executors import RayExecutor as RayExecutor
+from keras_efficient.training.executors import process_pool as process_pool
+from keras_efficient.training.experiments import ExperimentResult as ExperimentResult
+from keras_efficient.training.experiments import Plan as Plan
+from keras_efficient.training.experiments import plan_experiment as plan_experiment
+from keras_efficient.training.experiments import run_experiment as run_experiment
+from keras_efficient.training.halving import Halving as Halving
+from keras_efficient.training.pruning import compare_recipes as compare_recipes
+from keras_efficient.training.pruning import dynamic_pruning as dynamic_pruning
+from keras_efficient.training.pruning import lottery_ticket as lottery_ticket
+from keras_efficient.training.pruning import one_shot as one_shot
+from keras_efficient.training.random_bases import CoordinateWorkers as CoordinateWorkers
+from keras_efficient.training.random_bases import RandomBases as RandomBases
+from keras_efficient.training.results import BestTrial as BestTrial
+from keras_efficient.training.results import Selection as Selection
+from keras_efficient.training.results import StageResult as StageResult
+from keras_efficient.training.search import SearchResult as SearchResult
+from keras_efficient.training.search import SearchSpace as SearchSpace
+from keras_efficient.training.search import search_networks as search_networks
+from keras_efficient.training.selection import expected_accuracy as expected_accuracy
+from keras_efficient.training.selection import selection_score as selection_score
+from keras_efficient.training.stage import Stage as Stage
+from keras_efficient.training.trial import TrialResult as TrialResult
+from keras_efficient.training.trial import read_correct as read_correct

@@ -33,7 +33,6 @@ def is_complete(run: Run) -> bool:
 
 
 def read_result(run: Run) -> dict:
-    """The content of result.json."""
     return read_json(run.directory / RESULT, "Delete it, and the same call writes it again from the trials.")
 
 
@@ -50,8 +49,11 @@ def write_outcome(run: Run, outcomes: Sequence[StageResult]) -> None:
 
 
 def _result_json(run, outcomes, model):
-    storage, reason = _storage(run, model)
-    data = run.data
+    try:
+        storage, reason = run.source.storage(model), None
+    except ValueError as error:
+        storage, reason = None, str(error)
+    data, quantized = run.data, MODES[outcomes[-1].mode].quantized
     return {
         "format": FORMAT,
         "network": run.source.description(),
@@ -76,21 +78,9 @@ def _result_json(run, outcomes, model):
         "confusion": _confusion(run, model),
         "stages": [_stage_json(run, number, outcome) for number, outcome in enumerate(outcomes)],
         "storage": None if storage is None else storage.to_dict(),
-        "diagnostics": _diagnostics(model, data) if MODES[outcomes[-1].mode].quantized else [],
+        "diagnostics": diagnose(model, samples(data.x_val, slice(_DIAGNOSED_SAMPLES))) if quantized else [],
         "finished_date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _storage(run, model):
-    """The storage report, or why there is none."""
-    try:
-        return run.source.storage(model), None
-    except ValueError as error:
-        return None, str(error)
-
-
-def _diagnostics(model, data):
-    return diagnose(model, samples(data.x_val, slice(_DIAGNOSED_SAMPLES)))
 
 
 def _confusion(run, model):
@@ -113,10 +103,7 @@ def _best_json(run, outcomes, model):
     return {
         "path": BEST,
         "stage": last,
-        "trial": chosen.trial,
-        "val_loss": chosen.val_loss,
-        "val_accuracy": chosen.val_accuracy,
-        "val_metrics": chosen.val_metrics,
+        **{name: getattr(chosen, name) for name in ("trial", "val_loss", "val_accuracy", "val_metrics")},
         "expected_accuracy": _expected_accuracy(run, last, outcomes[last]) if run.measures.accuracy else None,
         **_test(run, model),
     }
@@ -145,21 +132,17 @@ def _test(run, model):
 
 
 def _stage_json(run, number, outcome):
+    stage = run.stages[number]
+    result = stage.describe()
+    if stage.halving is not None:
+        climbers = stage.halving.climbers([trial.history for trial in outcome], stage.epochs)
+        result["rungs"] = [{"epochs": epochs, "trials": trials} for epochs, trials in climbers]
     return {
-        **run.stages[number].describe(),
-        **_rungs(run.stages[number], outcome),
+        **result,
         "chosen": outcome.chosen,
         "train_seconds": sum(trial.train_seconds for trial in outcome),
         "trials": [{**asdict(trial), **_paths(run, number, trial)} for trial in outcome],
     }
-
-
-def _rungs(stage, outcome):
-    """Which trials were on each rung of successive halving."""
-    if stage.halving is None:
-        return {}
-    climbers = stage.halving.climbers([trial.history for trial in outcome], stage.epochs)
-    return {"rungs": [{"epochs": epochs, "trials": trials} for epochs, trials in climbers]}
 
 
 def _paths(run, number, trial):

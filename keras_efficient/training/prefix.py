@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_efficient.kinds.kind import TRAINING_ONLY, UNKNOWN
-from keras_efficient.reading import ModelGraph, Node, Value, read_model
+from keras_efficient.reading import ModelGraph, Value, read_model
 from keras_efficient.reading.keras_private import functional_of, input_structure, output_structure
 from keras_efficient.reading.read import is_connected
 
@@ -14,10 +14,10 @@ _BATCH = 1024
 def split_prefix(model: keras.Model, whole: bool = False) -> tuple[keras.Model | None, keras.Model]:
     """Split a model into a prefix that never changes and the body that trains.
 
-    Both share their layers with `model`, so training the body trains the model, which itself stays uncompiled
-    (a subclassed model is its own body). The prefix is None where there is nothing to compute beforehand: a model
-    that starts with a weight, or one that is no chain at its beginning (several inputs or outputs, a skip from the
-    input); and where `whole` asks for a body that is the whole network.
+    Both share their layers with `model`, so training the body trains the model, which itself stays uncompiled (a
+    subclassed model is its own body). The prefix is None where there is nothing to compute beforehand: a model that
+    starts with a weight, or is no chain at its beginning (several inputs or outputs, a skip from the input); and where
+    `whole` asks for a body that is the whole network.
     """
     if not is_connected(model):
         return None, model
@@ -41,16 +41,11 @@ def apply_prefix(prefix: keras.Model | None, x: np.ndarray) -> np.ndarray:
 
 
 def _end_of_prefix(graph: ModelGraph) -> Value:
-    """The last value that is computed from the input by free layers alone, and that nothing reads past."""
+    """The last value that layers without weights or chance make of the input alone, and that nothing reads past."""
     (value,) = graph.inputs
-    while (node := graph.only_reader(value)) is not None and _is_free(node):
-        if node.inputs != (value,):
+    while (node := graph.only_reader(value)) is not None and node.inputs == (value,):
+        known = node.kind is not UNKNOWN and node.kind.codes != TRAINING_ONLY
+        if not known or getattr(node.operation, "variables", None):
             break
         (value,) = node.outputs
     return value
-
-
-def _is_free(node: Node) -> bool:
-    """Whether a node has neither weights nor chance: the same input always gives the same output."""
-    known = node.kind is not UNKNOWN and node.kind.codes != TRAINING_ONLY
-    return known and not getattr(node.operation, "variables", ())

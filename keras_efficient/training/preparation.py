@@ -16,16 +16,22 @@ from keras_efficient.training.data import (
     class_rows,
     samples,
 )
-from keras_efficient.training.data_forms import as_table, read_parts
+from keras_efficient.training.data_forms import (
+    as_table,
+    input_array,
+    network_inputs,
+    network_outputs,
+    output_names,
+    read_parts,
+)
 from keras_efficient.training.engine_choice import reason_against_stages
-from keras_efficient.training.heads import head_of
-from keras_efficient.training.inputs import input_array, network_inputs, network_outputs, output_names
 from keras_efficient.training.labels import PARTS, Labels, are_classes, read_labels
 from keras_efficient.training.losses import (
     BINARY,
     BINARY_LOSS,
     CLASSES,
     TARGETS,
+    head_of,
     is_keras_loss,
     loss_kind,
     losses_by_output,
@@ -42,8 +48,7 @@ _TRIED = 2  # samples that losses and metrics are tried on
 class Prepared:
     """What `train_network` makes of `config`, `data`, `stages`, `metrics`, `objective` and `rule`.
 
-    Attributes:
-        labels: Texts of the labels, position = class; None where they were numbers.
+    `labels` has the texts of the labels, position = class; None where they were numbers.
     """
 
     source: NetworkSource
@@ -64,13 +69,16 @@ class Prepared:
 def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objective: Any, rule: Any) -> Prepared:
     """Network, arrays and measures; what is wrong with one of them is a ValueError."""
     parts = read_parts(data)
-    source, stages = _source(config, parts[0], stages)
+    source = _source(config, parts[0], stages)
     model = source.build("float", seed=0)
     xs = [network_inputs(model, x, part) for (x, _, _), part in zip(parts, PARTS, strict=False)]
     tried = samples(xs[0], slice(_TRIED))
     outputs = network_outputs(model, tried)
     names = output_names(model, outputs)
-    stages = _with_losses(stages, outputs, names)
+    nested = keras.tree.is_nested(outputs)
+    if nested and any(stage.loss is None for stage in stages):
+        raise ValueError(f"Every stage needs a `loss`, as the network has the outputs {names}: a list or dictionary")
+    stages = tuple(stages) if nested or outputs.shape[1:] != (1,) else _binary(stages)
     losses = [losses_by_output(stage.loss, names) for stage in stages]
     ys, labels = read_labels([y for _, y, _ in parts], losses, names, outputs)
     weights = [_weights(weight, part) for (_, _, weight), part in zip(parts, PARTS, strict=False)]
@@ -79,33 +87,26 @@ def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objec
     stages = tuple(_with_class_numbers(stage, found, labels) for stage in stages)
     for number, stage in enumerate(stages):
         _try_loss(model, stage, number, found, tried, outputs)
-    logits = not keras.tree.is_nested(outputs) and takes_logits(stages[-1].loss_for(found.one_hot))
-    y, fits = samples(found.y_train, slice(_TRIED)), _has_accuracy(losses, outputs)
-    threshold = 0.0 if logits else 0.5
+    kinds = {loss_kind(loss) for each in losses for loss in each}
+    fits = not nested and (kinds == {CLASSES} or kinds == {BINARY} and outputs.shape[1:] == (1,))
+    threshold = 0.0 if not nested and takes_logits(stages[-1].loss_for(found.one_hot)) else 0.5
+    y = samples(found.y_train, slice(_TRIED))
     measures = resolve_measures(metrics, objective, rule, fits, y, outputs, names, threshold)
+    if not measures.accuracy and any(stage.halving and stage.halving.measure == "val_accuracy" for stage in stages):
+        raise ValueError("`halving` must compare by 'val_loss', as no accuracy is measured. Received: 'val_accuracy'")
     return Prepared(source, found, stages, measures, labels)
 
 
 def _source(config, part, stages):
-    """Where networks come from; and the stages, with the loss that None stands for where there is one output."""
+    """Where networks come from, and how they end."""
     if callable(config):
-        return NetworkSource(config, ()), stages
+        return NetworkSource(config, ())
     source = NetworkSource(config, described_shape(config, input_array(part[0]).shape[1:]))
     if source.build("float", seed=0).output_shape[1:] == (1,):
         stages = _binary(stages)
     # A loss of one's own for classes compares probabilities, as those of Keras do.
     own = not any(stage.loss is None or is_keras_loss(stage.loss) for stage in stages)
-    return replace(source, head="softmax" if own and are_classes(part[1]) else head_of(stages)), stages
-
-
-def _with_losses(stages, outputs, names):
-    """The stages with the loss that None stands for where the network has one output."""
-    if keras.tree.is_nested(outputs) and any(stage.loss is None for stage in stages):
-        raise ValueError(
-            f"Every stage needs a `loss`, as the network has the outputs {list(names)}: a list or dictionary"
-        )
-    binary = not keras.tree.is_nested(outputs) and outputs.shape[1:] == (1,)
-    return _binary(stages) if binary else tuple(stages)
+    return replace(source, head="softmax" if own and are_classes(part[1]) else head_of(stages))
 
 
 def _binary(stages):
@@ -130,9 +131,8 @@ def _with_class_numbers(stage, data, labels):
 def _weights(weights, part):
     if weights is None:
         return None
-    weights = real_numbers(as_table(weights), f"The weights of the {part} samples must be real numbers").astype(
-        "float32"
-    )
+    problem = f"The weights of the {part} samples must be real numbers"
+    weights = real_numbers(as_table(weights), problem).astype("float32")
     weights = weights.reshape(len(weights), -1)
     if weights.shape[1] != 1 or not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError(
@@ -140,14 +140,6 @@ def _weights(weights, part):
             f"{weights.shape}, from {weights.min()} to {weights.max()}"
         )
     return weights[:, 0]
-
-
-def _has_accuracy(losses, outputs):
-    """Whether the losses are cross-entropies of one output: of classes, or of one probability."""
-    kinds = {loss_kind(loss) for stage in losses for loss in stage}
-    if keras.tree.is_nested(outputs):
-        return False
-    return kinds == {CLASSES} or kinds == {BINARY} and outputs.shape[1:] == (1,)
 
 
 def _try_loss(model, stage, number, data, x, outputs):

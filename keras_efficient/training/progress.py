@@ -42,7 +42,7 @@ class SilentProgress:
 
 
 class BarProgress(SilentProgress):
-    """One bar a stage on standard error, with the best trial so far and the time left."""
+    """One bar per stage on standard error, with the best trial so far and the time left."""
 
     def __init__(self, console: Console | None = None):
         self.bars: Any = Progress(
@@ -77,11 +77,8 @@ class BarProgress(SilentProgress):
             self.best = val_loss, measured
         # A trial that stopped early or was finished before counts in full.
         self.done[trial] = self.epochs
-        self.bars.update(
-            self.task,
-            completed=sum(self.done.values()),
-            state=f"trial {self.finished}/{self.trials} done{self._best()}",
-        )
+        state = f"trial {self.finished}/{self.trials} done{self._best()}"
+        self.bars.update(self.task, completed=sum(self.done.values()), state=state)
 
     def _best(self):
         if self.best is None:
@@ -103,7 +100,6 @@ def is_shown(verbose: bool | str) -> bool:
 
 
 def make_progress(verbose: bool | str) -> SilentProgress:
-    """Bars where `is_shown`."""
     if not is_shown(verbose):
         return SilentProgress()
     return NotebookProgress() if in_notebook() else BarProgress()
@@ -120,7 +116,7 @@ class ProgressFile(SilentProgress):
 
     def begin(self) -> None:
         """The trial is in the hands of this process."""
-        # Behind a line that a dying worker may have left unfinished.
+        # After a line that a dying worker may have left unfinished.
         self._append({"process": os.getpid()}, before=b"\n")
 
     def epoch(self, trial: int, epoch: int, logs: dict[str, Any]) -> None:
@@ -138,11 +134,7 @@ def _without_links(path, flags):
 
 
 class ProgressReader:
-    """Reads what a `ProgressFile` appends.
-
-    Attributes:
-        begun: Whether a process has begun the trial; who hands the trial out anew sets it back.
-    """
+    """Reads what a `ProgressFile` appends. `begun`: a process has the trial; who hands it out anew sets it back."""
 
     def __init__(self, file: ProgressFile):
         self.path = file.path

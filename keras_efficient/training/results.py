@@ -12,8 +12,6 @@ from keras_efficient.training.trial import TrialResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HEADINGS = ("stage", "mode", "trials", "chosen", "epoch")
-
 
 @dataclass(frozen=True)
 class BestTrial:
@@ -82,10 +80,17 @@ class Selection:
     directory: str
 
     def _repr_html_(self) -> str:
-        names = list(_measured(self.best, "val"))
-        headings = (*HEADINGS, *(f"validation {name.replace('_', ' ')}" for name in names))
-        rows = [_cells(number, stage, names) for number, stage in enumerate(self.stages, 1)]
-        return notebook_table(headings, rows, _lines(self))
+        best, rows, names = self.best, [], list(_measured(self.best, "val"))
+        for number, stage in enumerate(self.stages, 1):
+            trial = stage[stage.chosen]
+            measured = _measured(trial, "val")
+            numbers = (f"{measured[name]:.4f}" if name in measured else "" for name in names)
+            rows.append((number, stage.mode, len(stage), trial.trial, trial.epoch, *numbers))
+        headings = ("stage", "mode", "trials", "chosen", "epoch", *(f"validation {n.replace('_', ' ')}" for n in names))
+        measured = _measured(best, "test").items()
+        test = ", ".join(f"test {name.replace('_', ' ')} {value:.4f}" for name, value in measured)
+        size = "" if best.total_bytes is None else f"{best.total_bytes:g} bytes with activations"
+        return notebook_table(headings, rows, [test, size, best.path])
 
     def plot(self) -> Figure:
         """Learning curves and results of all trials, a row of two plots for each stage; the chosen ones stand out."""
@@ -95,15 +100,12 @@ class Selection:
 
     @classmethod
     def from_json(cls, result: dict, directory: Path) -> Selection:
-        """From the content of result.json."""
         best = {**result["best"], "path": str(directory / result["best"]["path"])}
-        return cls(BestTrial(**best), tuple(map(_stage_from_json, result["stages"])), str(directory))
-
-
-def _stage_from_json(stage):
-    fields = TrialResult.__dataclass_fields__
-    trials = [TrialResult(**{k: v for k, v in t.items() if k in fields}) for t in stage["trials"]]
-    return StageResult(stage["mode"], tuple(trials), stage["chosen"])
+        stages, known = [], TrialResult.__dataclass_fields__
+        for stage in result["stages"]:
+            trials = (TrialResult(**{k: v for k, v in each.items() if k in known}) for each in stage["trials"])
+            stages.append(StageResult(stage["mode"], tuple(trials), stage["chosen"]))
+        return cls(BestTrial(**best), tuple(stages), str(directory))
 
 
 def _measured(found, part):
@@ -111,18 +113,3 @@ def _measured(found, part):
     plain = {name: getattr(found, f"{part}_{name}") for name in ("loss", "accuracy")}
     all_of_it = getattr(found, f"{part}_metrics") or plain
     return {name: value for name, value in all_of_it.items() if value is not None}
-
-
-def _cells(number, stage, names):
-    trial = stage[stage.chosen]
-    measured = _measured(trial, "val")
-    numbers = (f"{measured[name]:.4f}" if name in measured else "" for name in names)
-    return number, stage.mode, len(stage), trial.trial, trial.epoch, *numbers
-
-
-def _lines(selection):
-    """What there is beside the stages: test and bytes."""
-    best = selection.best
-    test = ", ".join(f"test {name.replace('_', ' ')} {value:.4f}" for name, value in _measured(best, "test").items())
-    size = "" if best.total_bytes is None else f"{best.total_bytes:g} bytes with activations"
-    return [test, size, best.path]

@@ -1,7 +1,7 @@
 """Choosing among trials that differ in nothing but their seed."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -39,7 +39,15 @@ def selection_score(
     Raises:
         ValueError: If the lengths differ, there are no trials, none is finite, or an accuracy is not within 0 and 1.
     """
-    all_losses, all_accuracies = _check_trials(losses, accuracies, samples)
+    all_losses, all_accuracies = np.asarray(losses, "float64"), np.asarray(accuracies, "float64")
+    if all_losses.ndim != 1 or all_losses.shape != all_accuracies.shape or not all_losses.size:
+        raise ValueError(
+            "`losses` and `accuracies` must be two lists of the same length, at least 1. "
+            f"Received: shapes {all_losses.shape} and {all_accuracies.shape}"
+        )
+    integer(samples, "samples", 1)
+    if (abs(all_accuracies[np.isfinite(all_accuracies)] - 0.5) > 0.5).any():
+        raise ValueError(f"`accuracies` must lie between 0 and 1. Received: {all_accuracies.tolist()}")
     usable = np.isfinite(all_losses) & np.isfinite(all_accuracies)
     if not usable.any():
         raise ValueError(
@@ -56,16 +64,9 @@ def selection_score(
 def select(trials: Sequence, rule: Rule, samples: int, objective: tuple[str, str] = ("val_accuracy", "max")) -> int:
     """The index of the best trial; ties go to the lower loss, then to the lower index.
 
-    Args:
-        trials: Objects with `val_loss` and `val_accuracy` (None or not finite: failed), perhaps `val_metrics`, and
-            perhaps a `status`, see `candidates`.
-        rule: `"score"`, `"objective"`, `"val_loss"`, `"val_accuracy"`, or a function from the list of trials
-            to an index.
-        samples: Number of validation samples.
-        objective: ("val_NAME", "min" or "max").
-
-    Raises:
-        ValueError: If all trials failed, the rule is unknown, or a function chose a failed one.
+    A trial has `val_loss` and `val_accuracy` (None or not finite: failed), perhaps `val_metrics` and a `status`, see
+    `candidates`. `rule` and `objective` are those of `train_network`, `samples` the number of validation samples. A
+    ValueError if all trials failed, the rule is unknown, or a function chose a failed one.
     """
     losses, accuracies = candidate_values(trials)
     rule = check_rule(rule)
@@ -80,17 +81,19 @@ def select(trials: Sequence, rule: Rule, samples: int, objective: tuple[str, str
     if not usable.any():
         raise ValueError(f"All trials failed: none has a finite loss. Received: losses={losses.tolist()}")
     if not isinstance(rule, str):
-        return _check_choice(rule(list(trials)), usable)
+        index = rule(list(trials))
+        if index not in range(len(usable)) or not usable[index]:
+            raise ValueError(
+                f"The selection rule must give the index of a finished trial, 0 to {len(usable) - 1}. "
+                f"Received: {index!r}"
+            )
+        return int(index)
     return int(min(np.flatnonzero(usable), key=lambda i: (-key[i], losses[i], i)))
 
 
 def candidates(trials: Sequence) -> list[bool]:
-    """Which trials may be chosen: as with scikit-learn's halving, those that were trained to their end. Where all of
-    these failed, those that were stopped last.
-
-    Args:
-        trials: Objects with `status` (see `TrialResult`; without one: finished) and `history`.
-    """
+    """Which trials may be chosen: as with scikit-learn's halving, those that were trained to their end (those without
+    a `status`, too). Where all of these failed, those that were stopped last."""
     status = [getattr(trial, "status", "finished") for trial in trials]
     if "finished" in status or "stopped" not in status:
         return [each == "finished" for each in status]
@@ -109,7 +112,8 @@ def _values(trials, name):
         getattr(trial, name) if hasattr(trial, name) else trial.val_metrics.get(name.removeprefix("val_"))
         for trial in trials
     ]
-    return np.array([_number(v if usable else None) for v, usable in zip(found, candidates(trials), strict=True)])
+    pairs = zip(found, candidates(trials), strict=True)
+    return np.array([np.nan if value is None or not usable else float(value) for value, usable in pairs])
 
 
 def expected_accuracy(correct: np.ndarray) -> np.ndarray:
@@ -145,19 +149,6 @@ def check_rule(rule: Rule) -> Rule:
     raise ValueError(f"`rule` must be one of {RULES} or a function. Received: rule={rule!r}")
 
 
-def _check_trials(losses: Any, accuracies: Any, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    losses, accuracies = np.asarray(losses, "float64"), np.asarray(accuracies, "float64")
-    if losses.ndim != 1 or losses.shape != accuracies.shape or not losses.size:
-        raise ValueError(
-            "`losses` and `accuracies` must be two lists of the same length, at least 1. "
-            f"Received: shapes {losses.shape} and {accuracies.shape}"
-        )
-    integer(samples, "samples", 1)
-    if (abs(accuracies[np.isfinite(accuracies)] - 0.5) > 0.5).any():
-        raise ValueError(f"`accuracies` must lie between 0 and 1. Received: {accuracies.tolist()}")
-    return losses, accuracies
-
-
 def _accuracy_weight(loss, accuracy, samples):
     if len(loss) < 3:
         return 0.0
@@ -178,15 +169,3 @@ def _standardise(values):
     if deviation <= 1e-12 * max(1.0, np.abs(values).max()):
         return np.zeros_like(values)
     return (values - values.mean()) / deviation
-
-
-def _number(value):
-    return np.nan if value is None else float(value)
-
-
-def _check_choice(index, usable):
-    if index not in range(len(usable)) or not usable[index]:
-        raise ValueError(
-            f"The selection rule must give the index of a finished trial, 0 to {len(usable) - 1}. Received: {index!r}"
-        )
-    return int(index)

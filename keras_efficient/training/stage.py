@@ -25,7 +25,7 @@ from keras_efficient.training.stage_checks import (
     check_schedule,
 )
 
-# The study's factors a epoch: fast while the network is float, slow while it is quantized.
+# The study's factors per epoch: fast while the network is float, slow while it is quantized.
 _DECAYS = {"float": 0.95, "learn_scales": 0.98, "freeze_scales": 0.98}
 COSINE = "cosine"
 
@@ -51,7 +51,7 @@ class Stage:
         learning_rate: Learning rate of the first epoch.
         decay: Factor on the learning rate from epoch to epoch. None: .95 in float mode, .98 in
             the quantized modes.
-        batch_size: Samples a step; the last step of an epoch takes what is left.
+        batch_size: Samples per step; the last step of an epoch takes what is left.
         min_learning_rate: Floor of the learning rate.
         optimizer: Name of a Keras optimizer, or an optimizer whose settings are copied; its
             learning rate is always the stage's. Of one around another (`DiagonalRates`,
@@ -196,7 +196,6 @@ class Stage:
         return "categorical_crossentropy" if one_hot else "sparse_categorical_crossentropy"
 
     def make_callbacks(self) -> list[keras.callbacks.Callback]:
-        """The callbacks of one trial."""
         return list(self.callbacks() if callable(self.callbacks) else self.callbacks)
 
     def describe(self) -> dict:

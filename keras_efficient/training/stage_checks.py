@@ -8,16 +8,13 @@ from typing import Any
 import keras
 
 from keras_efficient.kinds.fields import is_integer
+from keras_efficient.training.losses import losses_of
 
 
 def check_loss(loss: Any) -> None:
     """A ValueError unless Keras finds the loss; a list or dictionary holds one for each output."""
-    is_config = isinstance(loss, Mapping) and "class_name" in loss
-    if isinstance(loss, Mapping) and loss and not is_config:
-        parts = list(loss.values())
-    else:
-        parts = list(loss) if isinstance(loss, (list, tuple)) and loss else [loss]
-    if not all(part is None or _is_found(part, keras.losses.get, callable) for part in parts):
+    losses = losses_of(loss)
+    if not losses or not all(each is None or is_found(each, keras.losses.get, callable) for each in losses):
         raise ValueError(
             "`loss` must be the name of a Keras loss, such as 'mse', a loss, a function or None. "
             f"Received: loss={loss!r}"
@@ -26,14 +23,14 @@ def check_loss(loss: Any) -> None:
 
 def check_optimizer(optimizer: Any) -> None:
     """A ValueError unless it is an optimizer of Keras, or the name of one."""
-    if not _is_found(optimizer, keras.optimizers.get, lambda found: isinstance(found, keras.optimizers.Optimizer)):
+    if not is_found(optimizer, keras.optimizers.get, lambda found: isinstance(found, keras.optimizers.Optimizer)):
         raise ValueError(
             "`optimizer` must be the name of a Keras optimizer, such as 'adam', or an optimizer. "
             f"Received: optimizer={optimizer!r}"
         )
 
 
-def _is_found(given: Any, get: Callable[[Any], Any], is_right: Callable[[Any], bool]) -> bool:
+def is_found(given: Any, get: Callable[[Any], Any], is_right: Callable[[Any], bool]) -> bool:
     """Whether Keras makes something right of a name, a configuration or an object; a class is none yet."""
     if isinstance(given, type) or not (isinstance(given, (str, Mapping)) or is_right(given)):
         return False

@@ -1,6 +1,5 @@
 """All trials of a stage on one model: built and traced once, reset for each trial."""
 
-import hashlib
 from pathlib import Path
 
 import keras
@@ -27,11 +26,8 @@ _CALIBRATION_SAMPLES = 128
 class StageTrainer:
     """Runs the trials of one stage.
 
-    Args:
-        measures: What is measured on the validation samples.
-        start: Checkpoint that every trial starts from; None: fresh weights from its seed.
-        start_mode: Mode of the stage that made `start`.
-        engine: "keras" or "compiled"; see `train_network`.
+    They start from the checkpoint `start`, which a stage in `start_mode` made, or (None) from fresh weights of their
+    seeds.
     """
 
     def __init__(
@@ -65,12 +61,14 @@ class StageTrainer:
         goal: Goal | None = None,
     ) -> TrialResult:
         """Run one trial, or what is left of it up to the goal. Nothing of an earlier trial of this object enters it."""
-        self._reset(seed)
-        result = TrialResult(trial=trial, seed=seed)
-        runner = Trial(
-            self.model, self.engine, self.stage, result, on_epoch, save_seconds, self.measuring, self.data.y_val
-        )
-        return runner.run(directory, goal)
+        if self.start is not None:
+            self.model.set_weights(self._start_weights)
+        else:
+            self.model.set_weights(self.source.build(self.stage.mode, seed).get_weights())
+            self._prepare_scales()
+        for variable, value in zip(self.engine.optimizer.variables, self._initial_optimizer, strict=True):
+            variable.assign(value)
+        return Trial(self, TrialResult(trial, seed), on_epoch, save_seconds).run(directory, goal)
 
     def _make_engine(self, engine):
         callbacks = self.stage.make_callbacks()
@@ -82,34 +80,16 @@ class StageTrainer:
         exclude(optimizer, scale_variables(self.model))
         loss = self.stage.loss_for(data.one_hot)
         arrays = (inputs[0], data.y_train, inputs[1], data.y_val)
-        weights = (_weights(data, self.stage.class_weight), data.w_val)
-        return make_engine(body, optimizer, loss, arrays, self.stage.batch_size, callbacks, engine, weights)
-
-    def _reset(self, seed):
-        if self.start is not None:
-            self.model.set_weights(self._start_weights)
-        else:
-            self.model.set_weights(self.source.build(self.stage.mode, seed).get_weights())
-            self._prepare_scales()
-        for variable, value in zip(self.engine.optimizer.variables, self._initial_optimizer, strict=True):
-            variable.assign(value)
+        weights, factors = data.w_train, self.stage.class_weight
+        if factors is not None:
+            found = np.array([factors.get(index, 1.0) for index in class_indices(data.y_train).tolist()], "float32")
+            weights = found if weights is None else found * weights
+        return make_engine(
+            body, optimizer, loss, arrays, self.stage.batch_size, callbacks, engine, (weights, data.w_val)
+        )
 
     def _prepare_scales(self):
         if self.needs_scales:
             calibrate(self.model, x=samples(self.data.x_val, slice(_CALIBRATION_SAMPLES)), rule="percentile")
         if self.stage.mode == "freeze_scales":
             round_scales(self.model)
-
-
-def _weights(data, class_weight):
-    """The weights of the training samples: their own times those of their classes."""
-    if class_weight is None:
-        return data.w_train
-    weights = np.array([class_weight.get(index, 1.0) for index in class_indices(data.y_train).tolist()], "float32")
-    return weights if data.w_train is None else weights * data.w_train
-
-
-def trial_seed(seed: int, stage: int, trial: int) -> int:
-    """The seed of a trial, a function of the run's seed and its place only."""
-    digest = hashlib.sha256(f"{seed}/{stage}/{trial}".encode()).digest()
-    return int.from_bytes(digest[:4], "little") >> 1

@@ -17,17 +17,11 @@ _ADVICE = "Delete it, and the trial starts again at its first epoch."
 
 
 class TrialState:
-    """Saves what a running trial needs to go on, and puts it back.
+    """Saves what a running trial needs to go on, and puts it back; between two saves pass at least so many seconds.
 
-    Shuffles and dropout are functions of the trial's seed and the epoch, so weights, the engine's
-    variables, the best weights so far and the history are all there is; the resumed trial equals
-    the uninterrupted one bit for bit. Callbacks keep what they know to themselves: a trial that
-    has some starts again instead.
-
-    Args:
-        trial: The `Trial`.
-        directory: Where its files are.
-        seconds: How much time passes between two saves, at least; 0 saves after every epoch.
+    Shuffles and dropout are functions of the trial's seed and the epoch, so weights, the engine's variables, the best
+    weights so far and the history are all there is; the resumed trial equals the uninterrupted one bit for bit.
+    Callbacks keep what they know to themselves: a trial that has some starts again instead.
     """
 
     def __init__(self, trial: Any, directory: Path, seconds: float = SAVE_SECONDS):
@@ -41,18 +35,28 @@ class TrialState:
             self.save()
 
     def save(self) -> None:
-        """Write the state."""
-        arrays = self._arrays()
-        facts = {**self._facts(), "arrays": {name: len(group) for name, group in arrays.items()}}
-        write_atomically(self.path, lambda path: _write(path, facts, arrays))
+        trial = self.trial
+        bests = {"by_loss": trial.by_loss, "by_objective": trial.by_objective}
+        arrays = {
+            "weights": trial.model.get_weights(),
+            "engine": _engine_state(trial.engine),
+            **{name: best.weights for name, best in bests.items()},
+            "correct": [best.correct for best in bests.values() if best.correct is not None],
+        }
+        facts = {
+            "seed": trial.result.seed,
+            "history": trial.result.history,
+            "train_seconds": trial.seconds(),
+            **{name: [best.key, best.summary] for name, best in bests.items()},
+            "arrays": {name: len(group) for name, group in arrays.items()},
+        }
+        named = {f"{name}.{index}": array for name, group in arrays.items() for index, array in enumerate(group)}
+        named["facts"] = np.frombuffer(json.dumps(json_value(facts)).encode(), dtype=np.uint8)
+        write_atomically(self.path, lambda path: np.savez(path, **named))
         self.saved = time.perf_counter()
 
     def restore(self) -> int:
-        """Put the trial back where the file has it; the number of epochs that are done.
-
-        Raises:
-            ValueError: If the file is damaged or belongs to another trial.
-        """
+        """Put the trial back where the file has it; how many epochs are done. A ValueError for a wrong file."""
         if not self.used or not self.path.exists():
             return 0
         facts, arrays = _read(self.path)
@@ -69,30 +73,6 @@ class TrialState:
         trial.result.train_seconds = facts["train_seconds"]
         return len(facts["history"]["loss"])
 
-    def remove(self) -> None:
-        """The trial is finished: its record says all."""
-        self.path.unlink(missing_ok=True)
-
-    def _arrays(self):
-        trial = self.trial
-        return {
-            "weights": trial.model.get_weights(),
-            "engine": _engine_state(trial.engine),
-            "by_loss": trial.by_loss.weights,
-            "by_objective": trial.by_objective.weights,
-            "correct": [best.correct for best in (trial.by_loss, trial.by_objective) if best.correct is not None],
-        }
-
-    def _facts(self):
-        trial = self.trial
-        return {
-            "seed": trial.result.seed,
-            "history": trial.result.history,
-            "train_seconds": trial.seconds(),
-            "by_loss": [trial.by_loss.key, trial.by_loss.summary],
-            "by_objective": [trial.by_objective.key, trial.by_objective.summary],
-        }
-
     def _checked(self, facts, arrays):
         """The arrays with the types that the trial has (numpy's files forget bfloat16)."""
         if facts["seed"] != self.trial.result.seed:
@@ -101,7 +81,7 @@ class TrialState:
         wanted = {"weights": self.trial.model.get_weights(), "engine": _engine_state(self.trial.engine)}
         wanted |= {"by_loss": wanted["weights"], "by_objective": wanted["weights"]}
         for name, group in wanted.items():
-            found, expected = _shapes(arrays.get(name, ())), _shapes(group)
+            found, expected = ([array.shape for array in part] for part in (arrays.get(name, ()), group))
             if found != expected:
                 raise damaged(self.path, f"{name} of shapes {found}, not {expected}", _ADVICE)
             arrays[name] = [array.view(like.dtype) for array, like in zip(arrays[name], group, strict=True)]
@@ -111,16 +91,6 @@ class TrialState:
 def _engine_state(engine):
     """What an engine carries from epoch to epoch besides the model's weights."""
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in engine.optimizer.variables]
-
-
-def _shapes(group):
-    return [tuple(array.shape) for array in group]
-
-
-def _write(path, facts, arrays):
-    named = {f"{name}.{index}": array for name, group in arrays.items() for index, array in enumerate(group)}
-    text = json.dumps(json_value(facts)).encode()
-    np.savez(path, facts=np.frombuffer(text, dtype=np.uint8), **named)
 
 
 def _read(path):

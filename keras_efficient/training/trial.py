@@ -1,5 +1,6 @@
 """One trial: train from a seed, keep the best weights, write everything down."""
 
+import hashlib
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,12 +12,8 @@ import numpy as np
 from keras_efficient.files import check_archive, damaged, read_json, write_atomically, write_json
 from keras_efficient.quantization import scale_table
 from keras_efficient.training.data import count
-from keras_efficient.training.engines.engine import Engine
 from keras_efficient.training.halving import Goal
-from keras_efficient.training.measures import Measuring
 from keras_efficient.training.progress import OnEpoch
-from keras_efficient.training.randomness import epoch_order, reseed
-from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import TrialState
 
 LOSS_CHECKPOINT = "min_val_loss.keras"
@@ -77,9 +74,10 @@ class TrialResult:
             raise damaged(path, error, advice) from error
 
 
-def check_checkpoint(path: Path) -> None:
-    """Raise a ValueError that names the checkpoint of a finished trial if it is missing or damaged."""
+def check_checkpoint(path: Path) -> Path:
+    """The checkpoint of a finished trial; a ValueError names it if it is missing or damaged."""
     check_archive(path, _ADVICE)
+    return path
 
 
 def read_correct(directory: Path) -> np.ndarray:
@@ -107,32 +105,14 @@ class Best:
 
 
 class Trial:
-    """Runs one trial on a model whose weights already stand at the start.
+    """Runs one trial on the model of a `StageTrainer`, whose weights already stand at the start.
 
-    Args:
-        model: The whole network, for checkpoints.
-        engine: Trains and evaluates it.
-        stage: The settings.
-        result: The record to fill.
-        on_epoch: Called with the number of each epoch (from 1) and its logs.
-        save_seconds: Time between two saves of the running trial's state; see `TrialState`.
-        measuring: Computes the metrics.
-        y_val: Labels of the validation samples.
+    `result` is the record to fill; `on_epoch` is called with the number of each epoch (from 1) and its logs.
     """
 
-    def __init__(
-        self,
-        model: keras.Model,
-        engine: Engine,
-        stage: Stage,
-        result: TrialResult,
-        on_epoch: OnEpoch,
-        save_seconds: float,
-        measuring: Measuring,
-        y_val: Any,
-    ):
-        self.measuring, self.measures, self.y_val = measuring, measuring.measures, y_val
-        self.model, self.engine, self.stage = model, engine, stage
+    def __init__(self, trainer: Any, result: TrialResult, on_epoch: OnEpoch, save_seconds: float):
+        self.model, self.engine, self.stage = trainer.model, trainer.engine, trainer.stage
+        self.measuring, self.measures, self.y_val = trainer.measuring, trainer.measuring.measures, trainer.data.y_val
         self.result, self.on_epoch, self.save_seconds = result, on_epoch, save_seconds
         self.by_loss, self.by_objective = Best(), Best()
         self._started = time.perf_counter()
@@ -156,7 +136,7 @@ class Trial:
             self._summarise(start_scales)
             self._write_checkpoints(directory)
         self.result.write(directory)
-        state.remove()
+        state.path.unlink(missing_ok=True)  # the record says all
         return self.result
 
     def seconds(self) -> float:
@@ -197,7 +177,7 @@ class Trial:
 
     def run_epoch(self, epoch: int) -> dict:
         """Train and evaluate one epoch, and keep its weights where they are the best so far; the logs."""
-        reseed(self.model, self.result.seed, epoch)
+        _reseed(self.model, self.result.seed, epoch)
         order = epoch_order(self.result.seed, epoch, count(self.engine.x), self.stage.samples_per_epoch)
         loss = self.engine.train_epoch(order)
         val_loss, outputs = self.engine.evaluate()
@@ -239,11 +219,40 @@ class Trial:
     def _write_checkpoints(self, directory):
         correct = self._kept.correct
         if correct is not None:
-            write_atomically(
-                directory / _CORRECT,
-                lambda path: np.savez(path, correct=np.packbits(correct), samples=len(correct)),
-            )
+            arrays: dict[str, Any] = {"correct": np.packbits(correct), "samples": len(correct)}
+            write_atomically(directory / _CORRECT, lambda path: np.savez(path, **arrays))
         files = {self.measures.objective_checkpoint: self.by_objective, LOSS_CHECKPOINT: self.by_loss}
         for name, best in files.items():
             self.model.set_weights(best.weights)
             write_atomically(directory / name, self.model.save)
+
+
+def trial_seed(seed: int, stage: int, trial: int) -> int:
+    """The seed of a trial, a function of the run's seed and its place only."""
+    digest = hashlib.sha256(f"{seed}/{stage}/{trial}".encode()).digest()
+    return int.from_bytes(digest[:4], "little") >> 1
+
+
+def _reseed(model: keras.Model, *seed: int) -> None:
+    """Let the dropout of an epoch depend on `seed` alone."""
+    states = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+    for number, state in enumerate(states):
+        words = np.random.SeedSequence([*seed, number]).generate_state(2)
+        state.assign(words.astype(keras.backend.standardize_dtype(state.dtype)))
+    if keras.backend.backend() == "torch":
+        import torch
+
+        # There, dropout without a seed of its own draws from the global generator.
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+
+
+def epoch_order(seed: int, epoch: int, samples: int, drawn: int | None = None) -> np.ndarray:
+    """The samples of an epoch, in order: `drawn` of them (None: all), a new shuffle whenever all have been drawn."""
+    drawn = samples if drawn is None else drawn
+    parts, start, stop = [], epoch * drawn, (epoch + 1) * drawn
+    while start < stop:
+        shuffle, place = divmod(start, samples)
+        part = np.random.default_rng([seed, shuffle]).permutation(samples)[place : place + stop - start]
+        parts.append(part)
+        start += len(part)
+    return np.concatenate(parts)

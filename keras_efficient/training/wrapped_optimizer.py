@@ -9,15 +9,10 @@ from keras_efficient.type_aliases import Config, Tensor
 
 
 class WrappedOptimizer(keras.optimizers.Optimizer):
-    """A Keras optimizer around another one. Subclasses say in `apply` what they add to its step.
+    """A Keras optimizer around another one (not yet built), whose iterations, learning rate, loss scale and averages
+    are its own. Subclasses say in `apply` what they add to its step.
 
-    Args:
-        inner_optimizer: Keras optimizer, not yet built. Iterations, learning rate, loss scale and averages are
-            those of it.
-        name: Of the optimizer.
-
-    Raises:
-        ValueError: If `inner_optimizer` is a `LossScaleOptimizer`, which goes around this one.
+    A ValueError if `inner_optimizer` is a `LossScaleOptimizer`, which goes around this one.
     """
 
     def __init__(self, inner_optimizer: keras.optimizers.Optimizer, name: str | None = None):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_efficient.datasets import downloads, flipped, load_dataset, penguins, sources
+from keras_efficient.datasets import flipped, load_dataset, penguins, sources
 from keras_efficient.datasets.sources import FLOWERS
 
 
@@ -74,7 +74,7 @@ def test_a_download_is_checked(downloads_from, tmp_path, capsys):
     with pytest.raises(ConnectionError, match="Could not download .* with SHA-256 f204db2c.*data_dir"):
         load_dataset("penguins")
     sha = hashlib.sha256(b"something else").hexdigest()
-    assert downloads.fetched(None, "file", "https://example.org/file", sha).read_text() == "something else"
+    assert sources.fetched(None, "file", "https://example.org/file", sha).read_text() == "something else"
     assert capsys.readouterr().out == ""
 
 

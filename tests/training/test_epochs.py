@@ -3,7 +3,7 @@
 import numpy as np
 
 import keras_efficient as ke
-from keras_efficient.training.randomness import epoch_order
+from keras_efficient.training.trial import epoch_order
 
 NETWORK = [("S", 3, 4, 8, 8)]
 

@@ -23,7 +23,7 @@ from keras_efficient import cli
 from keras_efficient.files import is_temporary
 from keras_efficient.training import driver
 from keras_efficient.training.data import TrainingData
-from keras_efficient.training.executors.threads import available_cores
+from keras_efficient.training.executors.pool import available_cores
 from keras_efficient.training.executors.trials import StageWork, shared
 from keras_efficient.training.progress import BarProgress, SilentProgress
 from keras_efficient.training.run import Run

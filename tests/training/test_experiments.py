@@ -19,8 +19,7 @@ from keras_efficient.cli import main
 from keras_efficient.training import plan_experiment, run_experiment
 from keras_efficient.training.experiments import execution, resolve
 from keras_efficient.training.experiments.plan import points
-from keras_efficient.training.experiments.resolve import settings_hash
-from keras_efficient.training.experiments.stages import make_stages
+from keras_efficient.training.experiments.resolve import make_stages, settings_hash
 from keras_efficient.training.experiments.updates import merge, nested
 from keras_efficient.training.experiments.yaml_file import read_experiment
 

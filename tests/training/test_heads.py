@@ -4,7 +4,7 @@ import keras
 import pytest
 
 import keras_efficient as ke
-from keras_efficient.training.heads import head_of
+from keras_efficient.training.losses import head_of
 
 losses = keras.losses
 

@@ -46,7 +46,8 @@ def together(rank, redraw, independent):
         own = slice(rank * BATCH, (rank + 1) * BATCH)
         group.step(x[own], y[own])
     group.update_model()
-    return weights(model), group.compiled_text(x[own], y[own])
+    arrays = (group._divided(x[own]), group._divided(y[own]))
+    return weights(model), group._step.lower(group._state, *arrays).compile().as_text()
 
 
 def alone(redraw):

@@ -40,13 +40,10 @@ def make_engine(
     engine: str = KERAS_ENGINE,
     weights: Weights = NO_WEIGHTS,
 ) -> Engine:
-    """The engine that was chosen; of Keras's the fastest that can do the job.
+    """The engine that was chosen, or an EngineError; of Keras's the fastest that can do the job.
 
     On TensorFlow a whole epoch is one graph call. A model with its own `train_step`, callbacks
     that look at batches, and the other backends go through `model.fit`.
-
-    Raises:
-        EngineError: If the engine cannot do the job here.
     """
     if engine == COMPILED_ENGINE:
         from keras_efficient.training.engines.compiled import CompiledEngine
@@ -100,11 +97,9 @@ def reason_against_library() -> str | None:
 
 
 def _look_at_batches(callbacks):
+    """Whether a callback has a hook of its own for batches, in its class or (as `LambdaCallback`) as an attribute."""
     hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-    return any(_overrides(callback, hook) for callback in callbacks for hook in hooks)
-
-
-def _overrides(callback, hook):
-    """Whether a callback has a hook of its own, in its class or (as `LambdaCallback`) as an attribute."""
-    function = getattr(getattr(callback, hook), "__func__", None)
-    return function is not getattr(keras.callbacks.Callback, hook)
+    functions = [
+        (getattr(callback, hook), getattr(keras.callbacks.Callback, hook)) for callback in callbacks for hook in hooks
+    ]
+    return any(getattr(function, "__func__", None) is not plain for function, plain in functions)

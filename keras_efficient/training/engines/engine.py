@@ -39,19 +39,7 @@ class Engine:
 
 
 class FitEngine(Engine):
-    """An engine for any model.
-
-    Args:
-        model: The model, compiled here.
-        optimizer, loss: To compile it with.
-        arrays: (x, y, x_val, y_val), as numpy arrays.
-        batch_size: Samples a step.
-        every_batch: Whether callbacks must see every single batch.
-        weights: Of the samples.
-
-    Attributes:
-        optimizer: The optimizer of the compiled model, with built variables.
-    """
+    """An engine for any model, which is compiled here; `every_batch`: callbacks must see every single batch."""
 
     def __init__(
         self,
@@ -86,19 +74,17 @@ class FitEngine(Engine):
         self.optimizer.build(model.trainable_variables)
 
     def set_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        self.batch_callbacks = [_BatchHooks(callback) for callback in callbacks]
+        # The hooks of batches alone: the driver itself calls those of epochs and training.
+        hooks = ("on_train_batch_begin", "on_train_batch_end")
+        self.batch_callbacks = [
+            keras.callbacks.LambdaCallback(**{hook: getattr(callback, hook) for hook in hooks})
+            for callback in callbacks
+        ]
 
     def train_epoch(self, order: np.ndarray) -> float:
-        history = self.model.fit(
-            samples(self.x, order),
-            samples(self.y, order),
-            sample_weight=samples(self.weights, order),
-            batch_size=self.batch_size,
-            shuffle=False,
-            verbose=0,
-            callbacks=self.batch_callbacks,
-        )
-        return history.history["loss"][0]
+        x, y, weights = (samples(part, order) for part in (self.x, self.y, self.weights))
+        how: dict[str, Any] = {"batch_size": self.batch_size, "shuffle": False, "verbose": 0}
+        return self.model.fit(x, y, sample_weight=weights, callbacks=self.batch_callbacks, **how).history["loss"][0]
 
     def evaluate(self) -> tuple[float, Any]:
         outputs = self.model.predict(self.x_val, batch_size=1024, verbose=0)
@@ -113,12 +99,3 @@ def validation_loss(model: keras.Model, y: Any, outputs: Any, weights: np.ndarra
     )
     loss = model.compute_loss(x=None, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
     return float(keras.ops.convert_to_numpy(loss))
-
-
-class _BatchHooks(keras.callbacks.Callback):
-    """Passes the batch hooks on; the driver itself calls the hooks of epochs and training."""
-
-    def __init__(self, callback: keras.callbacks.Callback):
-        super().__init__()
-        self.on_train_batch_begin = callback.on_train_batch_begin
-        self.on_train_batch_end = callback.on_train_batch_end

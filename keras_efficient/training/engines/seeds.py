@@ -1,8 +1,7 @@
 """Many trainings of one network that differ in their numbers only, not in what is computed.
 
-`Trainings` hold each variable once a training, stacked along a first axis. On JAX and TensorFlow a
-whole training is one compiled loop, on JAX those of dense networks run side by side; on PyTorch Keras trains batch by
-batch, one training after the other.
+On JAX and TensorFlow a whole training is one compiled loop, on JAX those of dense networks run side by side; on PyTorch
+Keras trains batch by batch, one training after the other.
 """
 
 from __future__ import annotations
@@ -38,11 +37,9 @@ class Trainings:
 
 
 class SeedEngine:
-    """Trains and evaluates `Trainings` on any backend, one after the other.
+    """Trains and evaluates `Trainings` of a compiled model, whose variables it overwrites, one after the other.
 
-    Args:
-        model: Compiled model; its loss and optimizer are used, its variables are overwritten.
-        data: x and y of training, x and y of evaluation.
+    `data` holds x and y of training, x and y of evaluation.
     """
 
     def __init__(self, model: keras.Model, data: tuple):

@@ -1,5 +1,6 @@
-"""Worker processes on this machine."""
+"""Worker processes on this machine, and how many threads a worker computes with."""
 
+import importlib
 import os
 import signal
 import threading
@@ -10,8 +11,9 @@ from contextlib import suppress
 from multiprocessing import get_context
 from typing import Any
 
+import keras
+
 from keras_efficient.layers.arguments import positive_integer
-from keras_efficient.training.executors.threads import available_cores, limit_threads
 
 
 def process_pool(workers: int, threads: int | None = None) -> "ProcessPool":
@@ -74,13 +76,33 @@ class ProcessPool(Executor):
 
 
 def _begin_worker(threads, lifeline):
+    def end():
+        with suppress(EOFError, OSError):
+            lifeline.recv()
+        os._exit(1)
+
     # Ctrl-C reaches all processes of a terminal; the parent decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    threading.Thread(target=end, daemon=True).start()
     limit_threads(threads)
 
 
-def _end_with(lifeline):
-    with suppress(EOFError, OSError):
-        lifeline.recv()
-    os._exit(1)
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def limit_threads(threads: int) -> None:
+    """Let TensorFlow or PyTorch compute with so many threads. To be called before the first
+    computation; later it has no effect. (JAX on CPUs has no such setting.)
+    """
+    os.environ.setdefault("KERAS_EFFICIENT_THREADS", str(threads))  # of the compiled engine
+    name = keras.backend.backend()
+    if name == "torch":
+        importlib.import_module(name).set_num_threads(threads)
+    elif name == "tensorflow":
+        settings = importlib.import_module(name).config.threading
+        # An error says that TensorFlow has computed before.
+        with suppress(RuntimeError):
+            settings.set_intra_op_parallelism_threads(threads)
+            settings.set_inter_op_parallelism_threads(threads)

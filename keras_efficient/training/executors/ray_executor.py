@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from keras_efficient.layers.arguments import positive_integer
-from keras_efficient.training.executors.threads import limit_threads
+from keras_efficient.training.executors.pool import limit_threads
 
 # What Ray says on the screen is about itself; a Ray started here needs no web page and calls nobody.
 _QUIET = {"log_to_driver": False, "logging_level": "error"}
@@ -44,7 +44,11 @@ class RayExecutor(Executor):
         self.threads = positive_integer(threads, "threads")
         if not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0:
             raise ValueError(f"`max_retries` must be zero or a positive integer. Received: max_retries={max_retries!r}")
-        self._ray = _import_ray()
+        try:
+            import ray
+        except ImportError as error:
+            raise ImportError("Ray is not installed: pip install 'keras_efficient[ray]'") from error
+        self._ray = ray
         self._own = not self._ray.is_initialized()
         if self._own:
             _connect(self._ray, address, options)
@@ -59,8 +63,14 @@ class RayExecutor(Executor):
         """As `Executor.submit`."""
         reference = self._task.remote(self.threads, function, *arguments, **keywords)
         future: Future = Future()
+
+        def close(future):
+            self._open.discard(future)
+            if future.cancelled():
+                self._ray.cancel(reference, force=True)
+
         self._open.add(future)
-        future.add_done_callback(lambda done: self._close(done, reference))
+        future.add_done_callback(close)
         reference.future().add_done_callback(lambda done: _settle(future, done))
         return future
 
@@ -78,11 +88,6 @@ class RayExecutor(Executor):
     def __exit__(self, error, *rest):
         self.shutdown(wait=True, cancel_futures=error is not None)
 
-    def _close(self, future, reference):
-        self._open.discard(future)
-        if future.cancelled():
-            self._ray.cancel(reference, force=True)
-
 
 def _call(threads, function, *arguments, **keywords):
     limit_threads(threads)
@@ -90,23 +95,19 @@ def _call(threads, function, *arguments, **keywords):
 
 
 def _settle(future, done):
-    """Let `future` end as Ray's own future did."""
+    """Let `future` end as Ray's own future did: with what the task raised, `BrokenExecutor` where Ray lost it."""
     if not future.set_running_or_notify_cancel():
         return
     error = done.exception()
     if error is None:
         future.set_result(done.result())
-    else:
-        future.set_exception(_plain(error))
-
-
-def _plain(error):
-    """What the task raised; `BrokenExecutor` where Ray lost it."""
+        return
     cause = getattr(error, "cause", None)
     if isinstance(cause, BaseException):
-        return cause
-    lost = type(error).__module__.startswith("ray.")
-    return BrokenExecutor(str(error).strip()) if lost else error
+        error = cause
+    elif type(error).__module__.startswith("ray."):
+        error = BrokenExecutor(str(error).strip())
+    future.set_exception(error)
 
 
 def _connect(ray, address, options):
@@ -123,11 +124,3 @@ def _connect(ray, address, options):
             f"`address` must be 'auto' on a machine where Ray runs (`ray start --head`), the address of a cluster, "
             f"or None for a Ray of its own. Received: address={address!r}; Ray says: {error}"
         ) from error
-
-
-def _import_ray():
-    try:
-        import ray
-    except ImportError as error:
-        raise ImportError("Ray is not installed: pip install 'keras_efficient[ray]'") from error
-    return ray

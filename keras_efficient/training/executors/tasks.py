@@ -24,13 +24,7 @@ _POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker does.
-
-    Attributes:
-        name: For people, such as "trial 3 of stage 0 (float)".
-        function, arguments: The call.
-        progress: File in which the worker says that it has begun; the function may say more.
-    """
+    """What a worker does: a call, with a name for people, and the file in which the worker says that it has begun."""
 
     name: str
     function: Callable
@@ -44,12 +38,9 @@ def _begin_and_call(progress, function, *arguments):
 
 
 class Tasks:
-    """Runs tasks on an executor. A task whose worker dies is run again, up to three times.
+    """Runs tasks (by a key) on an executor. A task whose worker dies is run again, up to three times.
 
-    Args:
-        executor: A `concurrent.futures.Executor`, or what behaves like one.
-        tasks: The tasks by a key.
-        on_line: Is told key and content of each line of a progress file.
+    `on_line` is told key and content of each line of a progress file.
     """
 
     def __init__(
@@ -64,11 +55,7 @@ class Tasks:
         self.readers = {key: ProgressReader(task.progress) for key, task in tasks.items()}
 
     def results(self) -> Iterator[tuple[Any, Any]]:
-        """Key and result of each task, in the order in which they finish.
-
-        Raises:
-            ChildProcessError: If a task loses its worker again and again.
-        """
+        """Key and result of each task, in the order in which they finish; a ChildProcessError for one that cannot."""
         for reader in self.readers.values():
             reader.remove()  # what an earlier process may have left
         pending = {key: self._submit(key) for key in self.tasks}
@@ -81,7 +68,9 @@ class Tasks:
                 pending.update(self._again(lost, errors))
                 for key in finished:
                     if key not in lost:
-                        yield key, self._result(key, futures[key])
+                        result = futures[key].result()
+                        self.readers.pop(key).remove()
+                        yield key, result
         finally:
             for future in pending.values():
                 future.cancel()
@@ -101,11 +90,6 @@ class Tasks:
                 return finished
             time.sleep(_POLL_SECONDS)
 
-    def _result(self, key, future):
-        result = future.result()
-        self.readers.pop(key).remove()
-        return result
-
     def _again(self, lost, errors):
         """Submit the tasks whose worker died once more."""
         running = [key for key in lost if self.readers[key].begun]
@@ -113,7 +97,12 @@ class Tasks:
         self.lost.update(running or lost)
         for key in lost:
             if self.lost[key] > self.retries:
-                raise self._given_up(key, bool(running), errors[key])
+                script = "a script that starts workers must do so under `if __name__ == '__main__':`."
+                raise ChildProcessError(
+                    f"The worker of {self.tasks[key].name} died {self.lost[key]} times: {errors[key]}. "
+                    f"{'Is there enough memory?' if running else f'It never began: {script}'} "
+                    "The run continues where it stopped when it is started again"
+                )
             self.readers[key].begun = False
         try:
             return {key: self._submit(key) for key in lost}
@@ -122,14 +111,3 @@ class Tasks:
                 f"A worker died, and {type(self.executor).__name__} takes no more tasks: {error}. "
                 "keras_efficient.training.process_pool(n) gives a pool that is made anew"
             ) from error
-
-    def _given_up(self, key, has_begun, error):
-        reason = (
-            "Is there enough memory?"
-            if has_begun
-            else "It never began: a script that starts workers must do so under `if __name__ == '__main__':`."
-        )
-        return ChildProcessError(
-            f"The worker of {self.tasks[key].name} died {self.lost[key]} times: {error}. {reason} "
-            "The run continues where it stopped when it is started again"
-        )

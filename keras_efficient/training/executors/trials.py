@@ -21,7 +21,7 @@ from keras_efficient.training.executors.tasks import Executor, Task, Tasks
 from keras_efficient.training.halving import Goal
 from keras_efficient.training.manifest import package_versions
 from keras_efficient.training.progress import ProgressFile, SilentProgress
-from keras_efficient.training.trial import TrialResult
+from keras_efficient.training.trial import TrialResult, trial_seed
 
 _NAMES = ("x_train", "y_train", "x_val", "y_val", "w_train", "w_val")
 
@@ -47,12 +47,7 @@ def shared(data: TrainingData, executor: Executor | None, directory: Path) -> It
 
 @dataclass(frozen=True)
 class DataFiles(TrainingData):
-    """Training data that another process gets as files.
-
-    Attributes:
-        directory: Where their folder is made, once they are needed.
-        folder: That folder, once it is made.
-    """
+    """Training data that another process gets as files, in a folder made in `directory` once they are needed."""
 
     directory: Path | None = None
     folder: Path | None = None
@@ -69,7 +64,6 @@ class DataFiles(TrainingData):
         return _open, (self.folder, keras.tree.pack_sequence_as(parts, numbers))
 
     def _parts(self):
-        """The arrays by the names of the attributes."""
         return {name: part for name in _NAMES if (part := getattr(self, name)) is not None}
 
     def remove(self) -> None:
@@ -79,7 +73,6 @@ class DataFiles(TrainingData):
 
 
 def _open(folder, files):
-    """The data in files, mapped read-only."""
     return TrainingData(
         **keras.tree.map_structure(lambda number: np.load(folder / f"{number}.npy", mmap_mode="r"), files)
     )
@@ -89,12 +82,8 @@ def _open(folder, files):
 class StageWork:
     """The trials of one stage as they travel to the workers: everything but the data.
 
-    Attributes:
-        run: The `Run` without its data.
-        number: Index of the stage.
-        start: Checkpoint that the trials start from.
-        versions, precision: What the trials must be computed with.
-        goal: How far the trials go; None: to their end.
+    Of the `run` the data is missing; the trials start from the checkpoint `start`, must be computed with these
+    `versions` and this `precision`, and go as far as `goal` says (None: to their end).
     """
 
     run: Any
@@ -120,28 +109,24 @@ _worker = threading.local()
 def run_trial(work: StageWork, data: TrainingData, index: int) -> TrialResult:
     """Run one trial in this process; one that another worker finished is only read."""
     directory = work.run.trial_directory(work.number, index)
-    progress = ProgressFile(directory)
-    found = TrialResult.read(directory)
-    if found is not None:
+    if (found := TrialResult.read(directory)) is not None:
         return found
     stage = (work.run.token, work.number)
     if getattr(_worker, "stage", None) != stage:
-        _check_surroundings(work)
+        versions = package_versions()
+        if versions != work.versions:
+            raise ValueError(f"A worker must have the packages of the driver, {work.versions}. Received: {versions}")
+        if keras.config.dtype_policy().name != work.precision:
+            keras.config.set_dtype_policy(work.precision)
         try:
             _worker.trainer = replace(work.run, data=data).trainer(work.number, work.start)
         except EngineError as error:  # this machine lacks what the driver's has
-            return work.run.fail_trial(work.number, index, str(error))
+            seed = trial_seed(work.run.seed, work.number, index)
+            result = TrialResult(index, seed, status="failed", reason=str(error))
+            result.write(directory)
+            return result
         _worker.stage = stage
-    return work.run.run_trial(_worker.trainer, work.number, index, progress, work.goal)
-
-
-def _check_surroundings(work):
-    """The same packages and precision as in the process that started the run."""
-    versions = package_versions()
-    if versions != work.versions:
-        raise ValueError(f"A worker must have the packages of the driver, {work.versions}. Received: {versions}")
-    if keras.config.dtype_policy().name != work.precision:
-        keras.config.set_dtype_policy(work.precision)
+    return work.run.run_trial(_worker.trainer, work.number, index, ProgressFile(directory), work.goal)
 
 
 def remote_trials(
@@ -149,13 +134,8 @@ def remote_trials(
 ) -> Callable[[Iterable[int], Goal], Iterator[tuple[int, TrialResult]]]:
     """A function that runs trials of one stage up to a goal: index and result of each, in the order they finish.
 
-    It raises a ChildProcessError if a trial loses its worker again and again.
-
-    Args:
-        executor: A `concurrent.futures.Executor`, or what behaves like one.
-        work: What the trials have in common.
-        data: The training data as `executor` takes it.
-        progress: Is told about every epoch.
+    It raises a ChildProcessError if a trial loses its worker again and again. `data` is the training data as `executor`
+    takes it; `progress` is told about every epoch.
     """
 
     def task(index, goal):

@@ -4,11 +4,9 @@ From file to table, one module a step:
 
     yaml_file   text -> plain values
     keys        only settings that exist
-    variants    the methods' lists -> updates in order
-    updates     the file's settings and the updates -> settings of a method
-    grid        settings with lists of choices -> one point for each combination
+    updates     the methods' lists and the file's settings -> settings of a method
     resolve     a point -> everything its runs need, defaults filled in
-    plan        all points, all seeds: the runs, each with the hash that it is found by
+    plan        settings with lists of choices -> all points, all seeds: the runs, each with the hash it is found by
     search_plan the setting `search`: the space of a search among many runs
     execution   what is missing is trained
     search_run  Optuna draws the runs of a search; they are priced, and trained from rung to rung

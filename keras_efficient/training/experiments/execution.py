@@ -14,8 +14,7 @@ from keras_efficient.training.driver import train_network, train_until
 from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.network import make_source
-from keras_efficient.training.experiments.resolve import PlannedRun
-from keras_efficient.training.experiments.stages import make_stages
+from keras_efficient.training.experiments.resolve import PlannedRun, make_stages
 from keras_efficient.training.halving import MEASURES, best_so_far
 from keras_efficient.training.outcome import BEST, REPORT, RESULT
 from keras_efficient.training.progress import is_shown, without_retracing_warnings
@@ -57,13 +56,8 @@ def failure(run: PlannedRun) -> str:
 
 
 def execute(run: PlannedRun, executor: Executor | None = None, verbose: bool | str = False) -> None:
-    """Train a run, or continue it. An error of its own is recorded; what stops all runs is raised.
-
-    Raises:
-        OSError: The disk, or the data: the next run would meet the same.
-        BrokenExecutor: The executor's workers are gone.
-        ValueError: The folder belongs to other settings.
-    """
+    """Train a run, or continue it. An error of its own is recorded; what stops all runs is raised: OSError (the next
+    run would meet the same), BrokenExecutor (no workers), ValueError (the folder belongs to other settings)."""
     open_folder(run)
     with recorded(run):
         (network, data, stages, folder), settings = _arguments(run)
@@ -73,28 +67,24 @@ def execute(run: PlannedRun, executor: Executor | None = None, verbose: bool | s
 def advance(run: PlannedRun, epochs: int) -> dict:
     """Train a run until so many epochs of its first stage are done; at the last of them, the later stages as well.
 
-    It goes on from where it paused; what it reached before is only read.
-
-    Returns:
-        `status` ("stopped", "finished" or "failed"), `reason`, `epochs`, `train_seconds`, and `val_loss` and
-        `val_accuracy`: the best so far, or those of the network that it chose in the end.
+    It goes on from where it paused; what it reached before is only read. Returns `status` ("stopped", "finished" or
+    "failed"), `reason`, `epochs`, `train_seconds`, and the best `val_loss` and `val_accuracy` so far, or those of the
+    network that it chose in the end.
     """
     if epochs >= run.settings["stages"][0]["epochs"]:
         if status(run) != "done":
             execute(run)
-        reached = _end(run) if status(run) == "done" else None
+        reached = None
+        if status(run) == "done":
+            found = result(run)
+            seconds = sum(stage["train_seconds"] for stage in found["stages"])
+            best = {name: found["best"][name] for name in MEASURES}
+            reached = {"status": "finished", "reason": None, **best, "train_seconds": seconds}
     else:
         reached = _pause(run, epochs)
     gc.collect()  # models are cycles, and TensorFlow's hold much memory
     none = {"val_loss": None, "val_accuracy": None}
     return {"epochs": epochs, **(reached or {"status": "failed", "reason": failure(run), **none})}
-
-
-def _end(run):
-    found = result(run)
-    seconds = sum(stage["train_seconds"] for stage in found["stages"])
-    best = {name: found["best"][name] for name in MEASURES}
-    return {"status": "finished", "reason": None, **best, "train_seconds": seconds}
 
 
 def _pause(run, epochs):
@@ -106,18 +96,14 @@ def _pause(run, epochs):
         with recorded(run):
             (network, data, stages, folder), settings = _arguments(run)
             trials = train_until(epochs, network, data, stages, folder, **settings)
-            rungs[str(epochs)] = _best_of_trials(trials, epochs)
+            best = {name: min(best_so_far(trial.history, epochs, name) for trial in trials) for name in MEASURES}
+            if best["val_loss"] == math.inf:
+                raise ValueError(f"All {len(trials)} trials failed; the first: {trials[0].reason}")
+            best["val_accuracy"] *= -1
+            seconds = sum(trial.train_seconds for trial in trials)
+            rungs[str(epochs)] = {"status": "stopped", "reason": None, **best, "train_seconds": seconds}
             write_json(path, rungs)
     return rungs.get(str(epochs))
-
-
-def _best_of_trials(trials, epochs):
-    best = {name: min(best_so_far(trial.history, epochs, name) for trial in trials) for name in MEASURES}
-    if best["val_loss"] == math.inf:
-        raise ValueError(f"All {len(trials)} trials failed; the first: {trials[0].reason}")
-    seconds = sum(trial.train_seconds for trial in trials)
-    best["val_accuracy"] *= -1
-    return {"status": "stopped", "reason": None, **best, "train_seconds": seconds}
 
 
 def _arguments(run):
@@ -125,12 +111,8 @@ def _arguments(run):
     settings = run.settings
     data, seed = DataSettings(**settings["data"]), settings["seed"]
     others = {"engine": settings["engine"]} if "engine" in settings else {}
-    arguments = (
-        make_source(settings["network"], run.modules),
-        data.arrays(seed),
-        make_stages(settings["stages"], data.training_samples(seed)),
-        run.folder / TRAINING,
-    )
+    stages = make_stages(settings["stages"], data.training_samples(seed))
+    arguments = (make_source(settings["network"], run.modules), data.arrays(seed), stages, run.folder / TRAINING)
     return arguments, {"rule": settings.get("rule", "score"), "seed": seed, **others}
 
 
@@ -143,7 +125,11 @@ def recorded(run: PlannedRun) -> Iterator[None]:
     except Exception as error:  # a user's function may raise anything
         if isinstance(error, OSError | BrokenExecutor) and not isinstance(error, ChildProcessError):
             raise
-        _record_failure(run, error)
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        reason = " ".join(f"{kind}{error}".split()).replace(str(run.folder / TRAINING), TRAINING)
+        if status(run) != "failed" or failure(run) != reason:
+            date = datetime.now(UTC).isoformat("T", "seconds")
+            write_json(run.folder / FAILURE, {"reason": reason, "failed_date": date})
     else:
         (run.folder / FAILURE).unlink(missing_ok=True)
 
@@ -163,10 +149,3 @@ def open_folder(run: PlannedRun) -> None:
     elif read_json(path).get("sha256") != run.sha256:
         raise ValueError(f"'{run.folder}' holds a run with other settings; nothing was touched")
     remove_temporary(run.folder)
-
-
-def _record_failure(run, error):
-    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-    reason = " ".join(f"{kind}{error}".split()).replace(str(run.folder / TRAINING), TRAINING)
-    if status(run) != "failed" or failure(run) != reason:
-        write_json(run.folder / FAILURE, {"reason": reason, "failed_date": datetime.now(UTC).isoformat("T", "seconds")})

@@ -18,46 +18,33 @@ FILE_SETTINGS = ("metric", "storage", "variants", "methods")
 _BUILDER = {"builder": None, "arguments": None}
 _AFFINE = {field.name: None for field in fields(Affine)}
 _AUGMENT = {"copies": None, "kernel_size": None, "sigma": None, "alpha": None, "interpolation": None, "affine": _AFFINE}
+_HALVING = {field.name: None for field in fields(Halving)}
 _STAGE = {
     **dict.fromkeys(STAGE_SETTINGS),
     "optimizer": {"class_name": None, "config": None},
-    "halving": {field.name: None for field in fields(Halving)},
+    "halving": _HALVING,
 }
 
 # Setting -> the settings within, None where anything may stand.
 SETTINGS = {
-    "data": {
-        **dict.fromkeys(("dataset", "data_dir", "validation", "split_seed", "limit")),
-        "augment": _AUGMENT,
-    },
+    "data": {**dict.fromkeys(("dataset", "data_dir", "validation", "split_seed", "limit")), "augment": _AUGMENT},
     "network": _BUILDER,
     "stages": _STAGE,
     **{name: within for name, within in _STAGE.items() if name != "mode"},
     **dict.fromkeys(("rule", "seeds", "engine")),
     # The settings in the space are checked where they are drawn from.
-    "search": dict.fromkeys(
-        (
-            "configurations",
-            "max_epochs",
-            "first_epochs",
-            "factor",
-            "measure",
-            "sampler",
-            "max_bytes",
-            "parallel",
-            "space",
-        )
-    ),
+    "search": {
+        **dict.fromkeys(("configurations", "max_epochs", "sampler", "max_bytes", "parallel", "space")),
+        **_HALVING,
+    },
 }
 
 
 def check_keys(value: Any, place: str = "", known: dict | None = SETTINGS) -> None:
-    """Raise a ValueError for a key of `value` (settings with choices in them) that is no setting.
+    """Raise a ValueError for a key of `value` (settings with choices in them, dotted keys written out) that is no
+    setting.
 
-    Args:
-        value: Settings, dotted keys written out.
-        place: Where they stand in the file.
-        known: The settings that there are.
+    `place` is where they stand in the file, `known` the settings that there are.
     """
     if known is None:
         return
@@ -71,16 +58,12 @@ def check_keys(value: Any, place: str = "", known: dict | None = SETTINGS) -> No
             name = f"{place}.{key}" if place else key
             if known is _STAGE and key.isdigit():
                 check_keys(item, name, known)
+            elif key in known:
+                check_keys(item, name, known[key])
+            elif key in FILE_SETTINGS:
+                raise ValueError(f"`{name}`: `{key}` holds for the whole file and stands at its top")
             elif not (known is _BUILDER and key.isdigit()):  # reaches into a description
-                check_keys(item, name, _within(key, known, name))
-
-
-def _within(key, known, name):
-    if key in known:
-        return known[key]
-    if key in FILE_SETTINGS:
-        raise ValueError(f"`{name}`: `{key}` holds for the whole file and stands at its top")
-    raise ValueError(unknown(name, key, known))
+                raise ValueError(unknown(name, key, known))
 
 
 def unknown(name: str, key: str, known: Collection[str]) -> str:

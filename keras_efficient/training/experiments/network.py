@@ -19,10 +19,7 @@ _FORMS = 'a description, a JSON file with one, or {builder: "module:function", a
 class Builder:
     """A function of the user's that builds a Keras model; called without arguments, as `train_network` does.
 
-    Attributes:
-        builder: "module:function".
-        arguments: Arguments of the function.
-        folder: Where its module may lie, besides where Python looks.
+    `builder` is "module:function"; the module may lie in `folder`, besides where Python looks.
     """
 
     builder: str
@@ -62,15 +59,11 @@ class Builder:
 def resolve_network(network: Any, folder: Path) -> list | dict:
     """The description, or {"builder", "arguments"}: what the file says, freed of the place of the files.
 
-    Raises:
-        ValueError: It is neither. A function is not imported: `Builder.check` is for that.
-        FileNotFoundError: There is no such file.
+    A function is not imported: `Builder.check` is for that.
     """
     if isinstance(network, str):
         return read_description(folder / Path(network).expanduser())
-    if isinstance(network, dict):
-        if "builder" not in network:
-            raise ValueError(f"`network` must be {_FORMS}. Received: {network!r}")
+    if isinstance(network, dict) and "builder" in network:
         source = make_builder(network, folder)
         return {"builder": source.builder, "arguments": source.arguments}
     if not isinstance(network, list) or not network:

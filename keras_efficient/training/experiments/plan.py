@@ -27,13 +27,7 @@ METRICS = ("val_accuracy", "val_loss", "test_accuracy")
 
 @dataclass(frozen=True)
 class Point:
-    """A method at one point of its grid.
-
-    Attributes:
-        method: Its name.
-        settings: {name: value} of the settings as the file has them.
-        runs: A `PlannedRun` for each seed.
-    """
+    """A method at one point of its grid: {name: value} of the settings as the file has them, and a run per seed."""
 
     method: str
     settings: dict
@@ -91,12 +85,23 @@ def _plan(content, name, folder, storage):
     for variant in variants:
         _updates(variants[variant], variants, f"variants.{variant}")
     methods = check_methods(whole_file["methods"], name)
-    storage = _storage(whole_file["storage"], storage, folder, name)
+    stated, metric = whole_file["storage"], whole_file["metric"]
+    if not isinstance(stated, str | None):
+        raise ValueError(f"`storage` must be a folder. Received: storage={stated!r}")
+    if storage is None:
+        storage = Path("runs") / name if stated is None else folder / Path(stated).expanduser()
+    metric = "val_accuracy" if metric is None else metric
+    if metric not in METRICS:
+        raise ValueError(f"`metric` must be one of {', '.join(METRICS)}. Received: metric={metric!r}")
     planned, size = [], _Size()
     for method, items in methods.items():
         settings = merge_all(base, _updates(items, variants, f"methods.{method}"))
-        planned += _points(method if whole_file["methods"] else None, method, settings, folder, storage, size)
-    return Plan(_metric(whole_file["metric"]), storage, tuple(planned))
+        try:
+            planned += [_point(method, point, folder, Path(storage), size) for point in points(settings)]
+        except ValueError as error:
+            where = f" (method {method!r})" if whole_file["methods"] else ""
+            raise ValueError(f"{error}{where}") from error
+    return Plan(metric, Path(storage), tuple(planned))
 
 
 class _Size:
@@ -122,14 +127,6 @@ def _updates(items, variants, place):
     for where, update in updates:
         check_keys(update, where)
     return [update for _, update in updates]
-
-
-def _points(stated_method, method, settings, folder, storage, size):
-    try:
-        return [_point(method, point, folder, storage, size) for point in points(settings)]
-    except ValueError as error:
-        where = "" if stated_method is None else f" (method {method!r})"
-        raise ValueError(f"{error}{where}") from error
 
 
 def _point(method, settings, folder, storage, size):
@@ -160,21 +157,6 @@ def _flat(value, place=()):
 
 def _text(value):
     return json.dumps(value, sort_keys=True)
-
-
-def _metric(metric):
-    metric = "val_accuracy" if metric is None else metric
-    if metric not in METRICS:
-        raise ValueError(f"`metric` must be one of {', '.join(METRICS)}. Received: metric={metric!r}")
-    return metric
-
-
-def _storage(stated, wanted, folder, name):
-    if not isinstance(stated, str | None):
-        raise ValueError(f"`storage` must be a folder. Received: storage={stated!r}")
-    if wanted is not None:
-        return Path(wanted)
-    return Path("runs") / name if stated is None else folder / Path(stated).expanduser()
 
 
 def points(settings: dict) -> list[dict]:

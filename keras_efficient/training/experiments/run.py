@@ -91,7 +91,13 @@ def run_experiment(
 def _run(missing, executor, verbose):
     single = [run for run in missing if run.search is None]
     if executor is not None and len(single) > 1:
-        _spread(single, executor, verbose)
+        tasks = {
+            index: Task(f"run {run.folder.name}", execute, (run,), ProgressFile(run.folder))
+            for index, run in enumerate(single)
+        }
+        for number, (index, _) in enumerate(Tasks(executor, tasks).results(), start=1):
+            run = single[index]
+            say(f"run {number}/{len(single)}  {run.folder.name}  {status(run)}", verbose)
         single = []
     for number, run in enumerate(single, start=1):
         say(f"run {number}/{len(single)}  {run.folder.name}  seed {run.settings['seed']}", verbose)
@@ -100,16 +106,6 @@ def _run(missing, executor, verbose):
         if run.search is not None:
             say(f"search {run.folder.name}  seed {run.settings['seed']}", verbose)
             execute_search(run, executor, verbose)
-
-
-def _spread(runs, executor, verbose):
-    tasks = {
-        index: Task(f"run {run.folder.name}", execute, (run,), ProgressFile(run.folder))
-        for index, run in enumerate(runs)
-    }
-    for number, (index, _) in enumerate(Tasks(executor, tasks).results(), start=1):
-        run = runs[index]
-        say(f"run {number}/{len(runs)}  {run.folder.name}  {status(run)}", verbose)
 
 
 def _check_builders(runs):

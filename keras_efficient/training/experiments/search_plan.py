@@ -65,11 +65,8 @@ class SearchSettings:
 class PlannedSearch:
     """What a search will do.
 
-    Attributes:
-        settings: What stands beside the space.
-        space: {dotted setting: list of choices or range}, as the file has them, in alphabetical order.
-        base: The settings of the point.
-        seed, folder, storage: As in `plan_run`.
+    `space` is {dotted setting: list of choices or range}, as the file has them, in alphabetical order; `base` are the
+    settings of the point; `seed`, `folder` and `storage` are as in `plan_run`.
     """
 
     settings: SearchSettings
@@ -115,11 +112,9 @@ class PlannedSearch:
 
 
 def plan_searches(settings: dict, folder: Path, storage: Path) -> list[PlannedRun]:
-    """The searches of a point, one a seed.
+    """The searches of a point, one per seed.
 
-    Raises:
-        ImportError: Optuna is not installed.
-        ValueError: A setting is wrong, or a choice or an end of a range in the space.
+    An ImportError if Optuna is not installed, a ValueError for a wrong setting, choice or end of a range in the space.
     """
     beside, space = _read_search(settings["search"])
     seeds = resolve_seeds(settings.get("seeds"))

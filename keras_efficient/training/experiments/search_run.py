@@ -16,19 +16,11 @@ _FORMAT = "keras_efficient experiment search 2"
 
 
 def execute_search(run: PlannedRun, executor: Executor | None = None, verbose: bool | str = False) -> None:
-    """Run a search, or continue it. Leaves search.json.
+    """Run a search, or continue it; errors as of `execute`. Leaves search.json.
 
     The seed decides what is drawn, and every configuration knows what it reached: a search that goes on is the same
-    one again, and reads what is there.
-
-    Args:
-        run: The search.
-        executor: A `concurrent.futures.Executor` whose workers each take one configuration. None trains them in
-            this process.
-        verbose: Whether to say what became of each configuration.
-
-    Raises:
-        OSError, BrokenExecutor, ValueError: As `execute`.
+    one again, and reads what is there. The workers of an executor each take one configuration. `verbose`: whether to
+    say what became of each.
     """
     open_folder(run)
     with recorded(run):
@@ -38,7 +30,14 @@ def execute_search(run: PlannedRun, executor: Executor | None = None, verbose: b
             for row in _side_by_side(run.search, study, min(settings.parallel, left), executor):
                 rows.append(row)
                 say(f"{len(rows)}/{settings.configurations}  {row['status']}, {row['epochs']} epochs", verbose)
-        write_json(run.folder / SEARCH, _result(settings.measure, rows))
+        finished = [index for index, row in enumerate(rows) if row["status"] == "finished"]
+        if not finished:
+            reason = next(row["reason"] for row in rows if row["reason"])
+            raise ValueError(f"No configuration of {len(rows)} came to its end; the first that could not: {reason}")
+        best = min(finished, key=lambda index: _worth(rows[index], settings.measure))
+        seconds = {row["sha256"]: row["train_seconds"] for row in sorted(rows, key=lambda row: row["epochs"])}
+        found = {"format": _FORMAT, "measure": settings.measure, "best": best, "configurations": rows}
+        write_json(run.folder / SEARCH, {**found, "train_seconds": sum(seconds.values())})
 
 
 def _make_study(search: PlannedSearch) -> Any:
@@ -89,7 +88,6 @@ def _priced(search, trial):
 
 
 def _advance(runs, epochs, executor):
-    """What each run has reached, by its hash."""
     if executor is None:
         return {sha256: advance(run, epochs) for sha256, run in runs.items()}
     tasks = {
@@ -100,17 +98,4 @@ def _advance(runs, epochs, executor):
 
 
 def _worth(row, measure):
-    """How bad a configuration is."""
     return -row[measure] if measure == "val_accuracy" else row[measure]
-
-
-def _result(measure, rows):
-    """search.json: all configurations, and the best of those that were trained to their end."""
-    finished = [index for index, row in enumerate(rows) if row["status"] == "finished"]
-    if not finished:
-        reason = next(row["reason"] for row in rows if row["reason"])
-        raise ValueError(f"No configuration of {len(rows)} came to its end; the first that could not: {reason}")
-    best = min(finished, key=lambda index: _worth(rows[index], measure))
-    seconds = {row["sha256"]: row["train_seconds"] for row in sorted(rows, key=lambda row: row["epochs"])}
-    seconds = sum(seconds.values())
-    return {"format": _FORMAT, "measure": measure, "best": best, "configurations": rows, "train_seconds": seconds}

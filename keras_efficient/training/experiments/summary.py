@@ -23,7 +23,6 @@ from keras_efficient.training.experiments.plan import Plan, PlannedRun, Point
 
 FORMAT = "keras_efficient experiment 1"
 SUMMARY = "experiment.json"
-_BYTES = ("weight_bytes", "activation_bytes", "total_bytes")
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class ExperimentResult:
     Attributes:
         directory: Folder of the runs, where experiment.json is.
         metric: The name of what was compared.
-        rows: One a method and point: `method`, `settings` (those that differ between rows),
+        rows: One per method and point: `method`, `settings` (those that differ between rows),
             `mean`, `sd`, `min`, `max` of the metric over the seeds, `failed`, the bytes, `runs`.
             The run of a search has a `search` with all configurations and the index of the best.
     """
@@ -83,6 +82,8 @@ def list_experiment(plan: Plan, as_json: bool = False) -> str:
 def _row(plan: Plan, point: Point, names: list[str]) -> dict:
     runs = [_run_json(plan, run) for run in point.runs]
     values = [run[plan.metric] for run in runs if run["status"] == "done"]
+    done = next((run for run in point.runs if status(run) == "done"), None)
+    best = {} if done is None else result(done)["best"]
     return {
         "method": point.method,
         "settings": {name: point.settings.get(name) for name in names},
@@ -91,16 +92,9 @@ def _row(plan: Plan, point: Point, names: list[str]) -> dict:
         "min": min(values, default=None),
         "max": max(values, default=None),
         "failed": len(runs) - len(values),
-        **_bytes(point),
+        **{name: best.get(name) for name in ("weight_bytes", "activation_bytes", "total_bytes")},  # seeds change none
         "runs": runs,
     }
-
-
-def _bytes(point):
-    """The bytes of the point's network, from `estimate_storage`; seeds do not change them."""
-    done = next((run for run in point.runs if status(run) == "done"), None)
-    best = {} if done is None else result(done)["best"]
-    return {name: best.get(name) for name in _BYTES}
 
 
 def _run_json(plan, run):
@@ -162,7 +156,7 @@ def plan_table(plan: Plan) -> Table:
 
 
 def result_table(metric: str, rows: list[dict]) -> Table:
-    """One line a row of experiment.json."""
+    """One line per row of experiment.json."""
     names = list(rows[0]["settings"])
     show = numbers.loss if metric.endswith("loss") else numbers.percent
     table = _new_table(["method", *names], [f"{metric} mean", "sd", "min", "max", "seeds", "failed", "bytes"])

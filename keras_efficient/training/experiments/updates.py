@@ -30,14 +30,9 @@ def check_methods(methods: Any, name: str) -> dict:
 def updates_of(items: Any, variants: dict, place: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, dict]]:
     """(place, update) of every update in `items`, the variants replaced by theirs.
 
-    Args:
-        items: A list of names and mappings; or one of them alone; None: no update.
-        variants: The section `variants`.
-        place: Where the items stand in the file.
-        above: The variants that lead here.
-
-    Raises:
-        ValueError: An unknown variant, one that uses itself, or something else in the list.
+    `items` is a list of names and mappings, or one of them alone; None: no update. `place` is where they stand in the
+    file, `above` are the variants that lead here. A ValueError for an unknown variant, one that uses itself, or
+    something else.
     """
     if isinstance(items, list):
         for index, item in enumerate(items):
@@ -76,21 +71,16 @@ def merge(settings: Any, update: Any) -> Any:
     if not isinstance(update, dict) or is_grid(update) or is_grid(settings):
         return update
     if isinstance(settings, list) and update and all(key.isdigit() for key in update):
-        return _merge_items(settings, update)
+        items = list(settings)
+        for key, value in update.items():
+            if int(key) >= len(items):
+                where = f"there is no item {key} (from 0) in a list of {len(items)}"
+                raise ValueError(f"{where}. Received: {{{key}: {value!r}}}")
+            items[int(key)] = merge(items[int(key)], value)
+        return items
     if not isinstance(settings, dict):
         return update
     return {**settings, **{key: merge(settings.get(key), value) for key, value in update.items()}}
-
-
-def _merge_items(items, update):
-    items = list(items)
-    for key, value in update.items():
-        if int(key) >= len(items):
-            raise ValueError(
-                f"there is no item {key} (from 0) in a list of {len(items)}. Received: {{{key}: {value!r}}}"
-            )
-        items[int(key)] = merge(items[int(key)], value)
-    return items
 
 
 def merge_all(settings: dict, updates: Iterable[dict]) -> dict:

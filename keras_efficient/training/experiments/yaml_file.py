@@ -44,13 +44,8 @@ for _name, _pattern in {
 
 
 def read_experiment(experiment: str | Path | Mapping) -> tuple[dict, str, Path]:
-    """The content of an experiment, its name, and the folder its paths are relative to.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not YAML, too large, or does not hold a mapping.
-        TypeError: Neither a path nor a mapping.
-    """
+    """The content of an experiment, its name, and the folder its paths are relative to; a FileNotFoundError, TypeError
+    or ValueError for what is no such file."""
     if isinstance(experiment, Mapping):
         return plain(experiment, "experiment"), "experiment", Path.cwd()
     if not isinstance(experiment, str | Path):
@@ -63,12 +58,8 @@ def read_experiment(experiment: str | Path | Mapping) -> tuple[dict, str, Path]:
 
 
 def plain(value: Any, place: str, above: tuple = ()) -> Any:
-    """A copy in dicts, lists and single values.
-
-    Raises:
-        ValueError: Something else is in it, a number that is not finite, itself (by an alias), or too many mappings in
-            one another.
-    """
+    """A copy in dicts, lists and single values; a ValueError for anything else, a number that is not finite, a value
+    within itself (by an alias), or too many mappings in one another."""
     if any(value is outer for outer in above):
         raise ValueError(f"`{place}` holds itself")
     if len(above) > MOST_DEPTH:

@@ -4,7 +4,6 @@ from keras_efficient.training.pruning.comparison import Comparison, Variant
 from keras_efficient.training.pruning.recipes import (
     compare_recipes,
     dynamic_pruning,
-    iterative_pruning,
     lottery_ticket,
     one_shot,
 )
@@ -14,7 +13,6 @@ __all__ = [
     "Variant",
     "compare_recipes",
     "dynamic_pruning",
-    "iterative_pruning",
     "lottery_ticket",
     "one_shot",
 ]

@@ -11,7 +11,7 @@ BASELINE = "unpruned"
 
 @dataclass(frozen=True)
 class Variant:
-    """All trainings of one recipe, one a seed.
+    """All trainings of one recipe, one per seed.
 
     Attributes:
         name: The recipe, or the control.
@@ -66,28 +66,28 @@ class Comparison:
         return [int(row.argmax()) + 1 if row.any() else None for row in reached]
 
     def rows(self) -> list[dict]:
-        """One dictionary a variant."""
-        return [self._row(variant) for variant in self.variants]
-
-    def _row(self, variant: Variant) -> dict:
-        reached = [epoch for epoch in self.epochs_to_baseline(variant.name) if epoch is not None]
-        per_epoch = variant.seconds / max(1, variant.epochs) / len(self.seeds)
-        row = {
-            "variant": variant.name,
-            "epochs": variant.epochs,
-            "sparsity": variant.sparsity,
-            "loss": float(variant.losses.mean()),
-            "loss_deviation": float(variant.losses.std(ddof=1)) if len(self.seeds) > 1 else None,
-            "accuracy": float(variant.accuracies.mean()),
-            "epochs_to_baseline": float(np.mean(reached)) if reached else None,
-            "seconds_to_baseline": float(np.mean(reached)) * per_epoch if reached else None,
-            "reached_baseline": len(reached),
-            "seconds_per_training": variant.seconds / len(self.seeds),
-        }
-        for control in dict.fromkeys((BASELINE, self.controls.get(variant.name, BASELINE))):
-            if control != variant.name:
-                row[f"against {control}"] = self.difference(variant.name, control)
-        return row
+        """One dictionary per variant."""
+        rows = []
+        for variant in self.variants:
+            reached = [epoch for epoch in self.epochs_to_baseline(variant.name) if epoch is not None]
+            per_epoch = variant.seconds / max(1, variant.epochs) / len(self.seeds)
+            row = {
+                "variant": variant.name,
+                "epochs": variant.epochs,
+                "sparsity": variant.sparsity,
+                "loss": float(variant.losses.mean()),
+                "loss_deviation": float(variant.losses.std(ddof=1)) if len(self.seeds) > 1 else None,
+                "accuracy": float(variant.accuracies.mean()),
+                "epochs_to_baseline": float(np.mean(reached)) if reached else None,
+                "seconds_to_baseline": float(np.mean(reached)) * per_epoch if reached else None,
+                "reached_baseline": len(reached),
+                "seconds_per_training": variant.seconds / len(self.seeds),
+            }
+            for control in dict.fromkeys((BASELINE, self.controls.get(variant.name, BASELINE))):
+                if control != variant.name:
+                    row[f"against {control}"] = self.difference(variant.name, control)
+            rows.append(row)
+        return rows
 
     def to_dict(self) -> dict:
         """Everything as plain values, for JSON."""
@@ -107,10 +107,8 @@ class Comparison:
         lines = [head, "-" * len(head)]
         for row in self.rows():
             deviation = f" +- {row['loss_deviation']:.3f}" if row["loss_deviation"] is not None else ""
-            text = (
-                f"{row['variant']:{width}}  {row['epochs']:6}  {row['sparsity']:6.1%}  {row['loss']:.3f}{deviation:9}"
-            )
-            text += f"  {row['accuracy']:8.2%}"
+            text = f"{row['variant']:{width}}  {row['epochs']:6}  {row['sparsity']:6.1%}  {row['loss']:.3f}"
+            text += f"{deviation:9}  {row['accuracy']:8.2%}"
             for name, pair in row.items():
                 if name.startswith("against"):
                     text += f"  {pair['mean']:+.3f} (se {pair['standard_error']:.3f}), {pair['wins']}/{len(self.seeds)}"
@@ -119,7 +117,7 @@ class Comparison:
         return "\n".join(lines)
 
     def plot(self, path: str | Path) -> None:
-        """The paired differences to the unpruned network as an image: a dot a seed, a bar for mean and error."""
+        """The paired differences to the unpruned network as an image: a dot per seed, a bar for mean and error."""
         from matplotlib.figure import Figure
 
         others = [variant for variant in self.variants if variant.name != BASELINE]

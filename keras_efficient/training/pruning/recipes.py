@@ -1,4 +1,4 @@
-"""One-shot, lottery ticket, dynamic and iterative pruning, each beside its controls."""
+"""One-shot, lottery ticket and dynamic pruning, each beside its controls."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -67,7 +67,7 @@ def one_shot(
 ) -> Comparison:
     """Train, then prune once; and prune once, then train as long again.
 
-    Variants: `unpruned`; `one-shot` (no training behind the pruning); `one-shot, trained on`, with the control
+    Variants: `unpruned`; `one-shot` (no training after the pruning); `one-shot, trained on`, with the control
     `unpruned, twice as long` of equal budget.
 
     Args:
@@ -78,7 +78,7 @@ def one_shot(
         seeds: How many trainings, or their seeds. Training k of all variants has the same first weights and the
             same data order. On JAX and TensorFlow a training is one compiled loop; on JAX those of dense
             networks run side by side.
-        batch_size: Samples a batch.
+        batch_size: Samples per batch.
         scope: `"global"`: the smallest of all kernels go; `"kernel"`: as many of each.
         criterion: What weights go by: `"magnitude"`, or `"random"` as a control; or a function
             (model, kernels, x_train, y_train, random) that returns an array of scores, none negative, for the weights
@@ -148,34 +148,7 @@ def dynamic_pruning(
         build, data, epochs, seeds, batch_size, scope, criterion, layers: See `one_shot`.
     """
     bench = _Bench(build, data, epochs, seeds, batch_size, scope, criterion, layers)
-    return bench.comparison(*_dynamic(bench, check_events(AS_WRITTEN if events is None else events)))
-
-
-def iterative_pruning(
-    build: Callable[[], keras.Model],
-    data: Sequence[np.ndarray],
-    sparsity: float = 0.3,
-    rounds: int = 3,
-    epochs: int = 10,
-    seeds: int | Sequence[int] = 16,
-    batch_size: int = 32,
-    scope: str = "global",
-    criterion: Criterion = "magnitude",
-    layers: Choice = None,
-    rewind: bool = False,
-) -> Comparison:
-    """Train, prune a part, train as long again, and so on: `rounds` times the same share of what is alive.
-
-    Variants: `unpruned`; `iterative`, of rounds + 1 trainings; `unpruned, as long`, the control.
-
-    Args:
-        rounds: Prunings; each leaves the share (1 - sparsity)^(1 / rounds).
-        rewind: Whether each training begins at the first weights with a fresh optimizer (iterative lottery).
-        build, data, sparsity, epochs, seeds, batch_size, scope, criterion, layers: See `one_shot`.
-    """
-    bench = _Bench(build, data, epochs, seeds, batch_size, scope, criterion, layers)
-    positive_integer(rounds, "rounds")
-    return bench.comparison(*_iterative(bench, _share(sparsity, "sparsity"), rounds, bool(rewind)))
+    return bench.comparison(*_dynamic(bench, _check_events(AS_WRITTEN if events is None else events)))
 
 
 def compare_recipes(
@@ -197,7 +170,7 @@ def compare_recipes(
     bench = _Bench(build, data, epochs, seeds, batch_size, scope, criterion, layers)
     sparsity = _share(sparsity, "sparsity")
     each = 1 - (1 - sparsity) ** 0.5
-    events = check_events({1 / 3: each, 2 / 3: each} if events is None else events)
+    events = _check_events({1 / 3: each, 2 / 3: each} if events is None else events)
     variants: list[Variant] = []
     controls: dict[str, str] = {}
     for more, others in (_one_shot(bench, sparsity), _lottery(bench, sparsity, 0), _dynamic(bench, events)):
@@ -230,19 +203,7 @@ def _dynamic(bench, events):
     return [bench.runs.finish("dynamic", bench.runs.train(run, bench.steps - run.step))], {}
 
 
-def _iterative(bench, sparsity, rounds, rewind):
-    each = 1 - (1 - sparsity) ** (1 / rounds)
-    run, dense = bench.trained, bench.trained
-    for _ in range(rounds):
-        run = bench.prune(run, each)
-        run = bench.runs.train(bench.runs.rewind(run) if rewind else run, bench.steps)
-        dense = bench.runs.train(dense, bench.steps)
-    control = "unpruned, as long"
-    return [bench.runs.finish("iterative", run), bench.runs.finish(control, dense)], {"iterative": control}
-
-
-def check_events(events: Mapping[float, float]) -> dict[float, float]:
-    """`events`, or a ValueError."""
+def _check_events(events: Mapping[float, float]) -> dict[float, float]:
     if not isinstance(events, Mapping) or not events:
         raise TypeError(f"`events` must be {{share of the training: share that goes}}. Received: events={events!r}")
     return {_share(place, "events"): _share(share, "events") for place, share in events.items()}

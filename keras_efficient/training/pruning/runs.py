@@ -34,7 +34,6 @@ _SCORES: dict[str, Score] = {
 
 
 def find_score(criterion: Criterion) -> Score:
-    """The function of a criterion, or a ValueError."""
     if callable(criterion):
         return criterion
     if isinstance(criterion, str) and criterion in _SCORES:
@@ -45,37 +44,12 @@ def find_score(criterion: Criterion) -> Score:
     )
 
 
-def score_kernels(
-    criterion: Criterion,
-    model: keras.Model,
-    kernels: list[PrunedKernel],
-    x: np.ndarray,
-    y: np.ndarray,
-    random: np.random.Generator,
-) -> list[np.ndarray]:
-    """The scores of the units of each kernel; the smallest go first.
-
-    Raises:
-        ValueError: A function gave something else than numbers of at least 0, one for each unit.
-    """
-    scores = [np.asarray(each, "float32") for each in find_score(criterion)(model, kernels, x, y, random)]
-    shapes, expected = [each.shape for each in scores], [(kernel.count,) for kernel in kernels]
-    if shapes == expected and all((each >= 0).all() for each in scores):
-        return scores
-    raise ValueError(
-        f"`criterion` must give arrays of the shapes {expected}, with numbers of at least 0. Received: shapes {shapes}"
-    )
-
-
 @dataclass
 class RecipeState:
     """Where all trainings of one recipe stand.
 
-    Attributes:
-        trainings: The variables, masks among them.
-        step: Batches since the data order began.
-        history: Training losses so far, an array (seeds, steps) of each phase.
-        seconds: Of computing.
+    `trainings` has the variables, masks among them, `step` the batches since the data order began, `history` the
+    training losses so far (an array (seeds, steps) per phase), `seconds` those of computing.
     """
 
     trainings: Trainings
@@ -85,17 +59,10 @@ class RecipeState:
 
 
 class PairedRuns:
-    """The trainings of the network of `build` from several seeds.
+    """The trainings of the network of `build` from several seeds; arguments as of the recipes.
 
-    Training k of every recipe starts from the same weights and sees the batches in the same order; model and
-    optimizer are made together, so that no optimizer trains the weights of another model.
-
-    Args:
-        build: Function without arguments that returns a compiled model; its loss and optimizer are used.
-        data: (x_train, y_train, x_val, y_val[, x_test, y_test]); the last pair is evaluated on.
-        seeds: How many, or which.
-        batch_size: Samples that are left over in an epoch are dropped.
-        layers: Layers to prune; see `ke.prune_model`.
+    Training k of every recipe starts from the same weights and sees the batches in the same order; model and optimizer
+    are made together, so that no optimizer trains the weights of another model.
     """
 
     def __init__(
@@ -126,16 +93,13 @@ class PairedRuns:
         self.start = Trainings.stack(starts)
         self.model = model
         self.kernels = [kernel for layer in prunable_layers(model) for kernel in layer.kernels]
-        self.engine = make_seed_engine(model, self._arrays())
-
-    def _arrays(self):
-        data = self.data
-        evaluated = (data.x_val, data.y_val) if data.x_test is None else (data.x_test, data.y_test)
-        return data.x_train, data.y_train, *evaluated
+        x, y, *evaluated = self.data.x_train, self.data.y_train, self.data.x_val, self.data.y_val
+        if self.data.x_test is not None:
+            evaluated = [self.data.x_test, self.data.y_test]
+        self.engine = _make_engine(model, (x, y, *evaluated))
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in an epoch."""
         return len(self.data.x_train) // self.batch_size
 
     def begin(self) -> RecipeState:
@@ -168,8 +132,7 @@ class PairedRuns:
         self, run: RecipeState, share: float, scope: str = "global", criterion: str | Callable = "magnitude"
     ) -> RecipeState:
         """Remove round(share x alive) weights: over all kernels, or of each."""
-        find_score(criterion)
-        pruned = []
+        score, pruned = find_score(criterion), []
         for number, seed in enumerate(self.seeds):
             self.engine.write(*run.trainings.of(number))
             random = np.random.default_rng((seed, 1, run.step))
@@ -177,8 +140,8 @@ class PairedRuns:
                 count = sum(kernel.count for kernel in pool)
                 alive = round(sum(kernel.alive().sum() for kernel in pool))
                 zeros = count - alive + round(share * alive)
-                data = (self.data.x_train, self.data.y_train)
-                set_masks(pool, zeros, scores=score_kernels(criterion, self.model, pool, *data, random))
+                scores = score(self.model, pool, self.data.x_train, self.data.y_train, random)
+                set_masks(pool, zeros, scores=_checked(scores, pool))
             pruned.append(self.engine.read())
         return replace(run, trainings=Trainings.stack(pruned))
 
@@ -218,8 +181,7 @@ def _built(build):
     raise TypeError(f"`build` must return a built and compiled Keras model. Received: {model!r}")
 
 
-def make_seed_engine(model: keras.Model, data: tuple) -> SeedEngine:
-    """The engine of the backend that runs."""
+def _make_engine(model: keras.Model, data: tuple) -> SeedEngine:
     # Imported here: each module needs its backend.
     if keras.backend.backend() == "jax":
         from keras_efficient.training.engines.seeds_jax import JaxSeedEngine
@@ -230,3 +192,14 @@ def make_seed_engine(model: keras.Model, data: tuple) -> SeedEngine:
 
         return TensorFlowSeedEngine(model, data)
     return SeedEngine(model, data)
+
+
+def _checked(scores: Sequence[np.ndarray], kernels: list[PrunedKernel]) -> list[np.ndarray]:
+    """The scores of the units of each kernel, the smallest of which go first."""
+    arrays = [np.asarray(each, "float32") for each in scores]
+    shapes, expected = [each.shape for each in arrays], [(kernel.count,) for kernel in kernels]
+    if shapes == expected and all((each >= 0).all() for each in arrays):
+        return arrays
+    raise ValueError(
+        f"`criterion` must give arrays of the shapes {expected}, with numbers of at least 0. Received: shapes {shapes}"
+    )

@@ -1,7 +1,6 @@
-"""Training in random subspaces: the optimizer, workers that exchange coordinates, evolution strategies beside it."""
+"""Training in random subspaces: the optimizer, and workers that exchange coordinates."""
 
-from keras_efficient.training.random_bases.evolution import train_nes
 from keras_efficient.training.random_bases.optimizer import RandomBases
 from keras_efficient.training.random_bases.workers import CoordinateWorkers
 
-__all__ = ["CoordinateWorkers", "RandomBases", "train_nes"]
+__all__ = ["CoordinateWorkers", "RandomBases"]

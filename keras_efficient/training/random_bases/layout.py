@@ -12,17 +12,11 @@ from keras_efficient.type_aliases import Tensor
 
 
 class FlatLayout:
-    """Tensors one behind the other in one vector, with gaps if their rows are padded.
+    """Tensors of these shapes one after the other in one vector of length `size`, with gaps if their rows are padded.
 
-    Args:
-        shapes: Of the tensors.
-        dimensions: d; more than there are entries become as many.
-        padded: Whether rows are padded to a length that shares no factor with d. A fixed basis needs it
-            (see `coprime_width`); where signs are drawn anew at each step it is a waste of time.
-
-    Attributes:
-        size: Length of the vector.
-        bucket_sizes: Entries (without gaps) of each bucket.
+    `dimensions` is d; more than there are entries become as many. `padded` rows have a length that shares no factor
+    with d: a fixed basis needs it (see `coprime_width`); where signs are drawn anew at each step it is a waste of
+    time. `bucket_sizes` are the entries (without gaps) of each bucket.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, ...]], dimensions: int, padded: bool):
@@ -40,7 +34,11 @@ class FlatLayout:
 
     def join(self, tensors: Sequence[Tensor]) -> Tensor:
         """The tensors as one float32 vector, zeros in the gaps."""
-        parts = [self._flat(index, tensor) for index, tensor in enumerate(tensors)]
+        parts = []
+        for rows, width, padded, tensor in zip(self.rows, self.widths, self.padded_widths, tensors, strict=True):
+            matrix = ops.reshape(ops.cast(tensor, "float32"), (rows, width))
+            matrix = ops.pad(matrix, ((0, 0), (0, padded - width))) if padded > width else matrix
+            parts.append(ops.reshape(matrix, (-1,)))
         if keras.backend.backend() == "torch":
             return ops.concatenate(parts)
         # XLA would merge a concatenation into what reads it, with a branch for every single number.
@@ -50,14 +48,8 @@ class FlatLayout:
         return vector
 
     def split(self, vector: Tensor) -> list[Tensor]:
-        """The tensors that `vector` holds."""
         tensors = []
         for index, (start, length) in enumerate(zip(self.starts, self.lengths, strict=True)):
             matrix = ops.reshape(vector[start : start + length], (self.rows[index], self.padded_widths[index]))
             tensors.append(ops.reshape(matrix[:, : self.widths[index]], self.shapes[index]))
         return tensors
-
-    def _flat(self, index, tensor):
-        gap = self.padded_widths[index] - self.widths[index]
-        matrix = ops.reshape(ops.cast(tensor, "float32"), (self.rows[index], self.widths[index]))
-        return ops.reshape(ops.pad(matrix, ((0, 0), (0, gap))) if gap else matrix, (-1,))

@@ -16,6 +16,13 @@ from keras_efficient.training.wrapped_optimizer import WrappedOptimizer
 from keras_efficient.type_aliases import Config, Tensor
 
 _NEXT_COMPARTMENT, _NEXT_WORKER = 0x85EBCA6B, 0xC2B2AE35  # keep the seeds of compartments and workers apart
+# What moves weights along directions outside of a basis that is drawn anew.
+_LEAVE_THE_BASIS = {
+    "weight_decay": "it shrinks weights along directions outside of the basis; a kernel_regularizer is part of "
+    "the loss and is projected like it",
+    "clipnorm": "one factor per variable leaves the basis; `global_clipnorm` does not",
+    "clipvalue": "limits on single numbers leave the basis; `global_clipnorm` does not",
+}
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -83,12 +90,12 @@ class RandomBases(WrappedOptimizer):
         redraw = whole_number(redraw, "redraw")
         if redraw < 0:
             raise ValueError(f"`redraw` must be at least 0 (0 keeps one basis). Received: redraw={redraw!r}")
-        super().__init__(check_inner_optimizer(inner_optimizer, redraw), name)
+        super().__init__(_checked(inner_optimizer, redraw), name)
         self.dimensions = positive_integer(dimensions, "dimensions")
         self.seed = whole_number(seed, "seed")
         self.redraw = redraw
         self.layer_wise = flag(layer_wise, "layer_wise")
-        check_exchange(reduce, worker, redraw)
+        _check_exchange(reduce, worker, redraw)
         self.reduce, self.worker = reduce, worker
 
     # State: the inner optimizer's, and with a fixed basis the coordinates.
@@ -105,7 +112,12 @@ class RandomBases(WrappedOptimizer):
         ]
         self.coordinates = None
         if self.redraw == 0:
-            _refuse_constraints(variables)
+            for variable in variables:
+                if variable.constraint is not None:
+                    raise ValueError(
+                        "A constraint moves weights out of the one basis of redraw=0. "
+                        f"Received: constraint={variable.constraint!r} of the variable '{variable.path}'"
+                    )
             total = sum(layout.dimensions for layout in self._layouts)
             self.coordinates = self.add_variable((total,), dtype="float32", name="coordinates")
         self.inner_optimizer.build([self.coordinates] if self.redraw == 0 else variables)
@@ -118,13 +130,21 @@ class RandomBases(WrappedOptimizer):
         variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
         grads = self._in_order(grads, variables)
         own = self.worker() if callable(self.worker) else self.worker
-        coordinates = ops.concatenate([self._project(index, grads, own) for index in range(len(self._layouts))])
+        parts = []
+        for index, (members, layout) in enumerate(zip(self._compartments, self._layouts, strict=True)):
+            vector = layout.join([grads[member] for member in members])
+            parts.append(self.project(vector, layout, self._basis_seed(index, own), self._basis_number()))
+        coordinates = ops.concatenate(parts)
         coordinates = coordinates if self.reduce is None else self.reduce(coordinates)
         if self.redraw == 0:
             self._move_coordinates(lambda z: self.inner_optimizer.apply([coordinates], [z]))
         else:
-            expand = self._expand if own is None else self._expand_all
-            self.inner_optimizer.apply(expand(coordinates), self._trainable_variables)
+            if own is None:
+                tensors = self._expand(coordinates)
+            else:  # (workers, n): each in the basis of its worker
+                each = [self._expand(coordinates[worker], worker) for worker in range(coordinates.shape[0])]
+                tensors = [sum(parts) for parts in zip(*each, strict=True)]
+            self.inner_optimizer.apply(tensors, self._trainable_variables)
 
     # The basis; a subclass that changes these two works in another.
 
@@ -168,11 +188,6 @@ class RandomBases(WrappedOptimizer):
         seed = self.seed + index * _NEXT_COMPARTMENT
         return seed if worker is None else add_words(seed, multiply_words(worker, _NEXT_WORKER))
 
-    def _project(self, index, tensors, worker):
-        layout = self._layouts[index]
-        vector = layout.join([tensors[member] for member in self._compartments[index]])
-        return self.project(vector, layout, self._basis_seed(index, worker), self._basis_number())
-
     def _expand(self, coordinates, worker=None):
         """One tensor for each variable from the coordinates of all compartments."""
         tensors, start = [None] * len(self._trainable_variables), 0
@@ -183,11 +198,6 @@ class RandomBases(WrappedOptimizer):
                 tensors[member] = ops.cast(tensor, self._trainable_variables[member].dtype)
         return tensors
 
-    def _expand_all(self, coordinates):
-        """The sum of what the coordinates (workers, n) mean, each in the basis of its worker."""
-        each = [self._expand(coordinates[worker], worker) for worker in range(coordinates.shape[0])]
-        return [sum(tensors) for tensors in zip(*each, strict=True)]
-
     def _move_coordinates(self, move):
         """Let `move` change the coordinates, and move the weights with them."""
         before = ops.copy(self.coordinates)
@@ -197,17 +207,11 @@ class RandomBases(WrappedOptimizer):
             self.assign_add(variable, tensor)
 
     def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "dimensions": self.dimensions,
-            "seed": self.seed,
-            "redraw": self.redraw,
-            "layer_wise": self.layer_wise,
-        }
+        own = ("dimensions", "seed", "redraw", "layer_wise")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
 def _compartments(variables, layer_wise):
-    """Lists of indices of variables: of each layer, or of all."""
     if not layer_wise:
         return [list(range(len(variables)))]
     layers: dict[str, list[int]] = {}
@@ -216,22 +220,8 @@ def _compartments(variables, layer_wise):
     return list(layers.values())
 
 
-def _refuse_constraints(variables):
-    for variable in variables:
-        if variable.constraint is not None:
-            raise ValueError(
-                "A constraint moves weights out of the one basis of redraw=0. "
-                f"Received: constraint={variable.constraint!r} of the variable '{variable.path}'"
-            )
-
-
-def check_inner_optimizer(inner_optimizer: Optimizer, redraw: int) -> keras.optimizers.Optimizer:
-    """The inner optimizer, also from its name, or an error that says why it does not fit.
-
-    Raises:
-        TypeError: It is no Keras optimizer.
-        ValueError: It moves weights in a way that would leave the basis.
-    """
+def _checked(inner_optimizer: Optimizer, redraw: int) -> keras.optimizers.Optimizer:
+    """The inner optimizer, also from its name, or an error: it is none, or moves weights out of the basis."""
     if isinstance(inner_optimizer, str):
         with contextlib.suppress(ValueError):  # no optimizer of this name
             inner_optimizer = keras.optimizers.get(inner_optimizer)
@@ -240,20 +230,19 @@ def check_inner_optimizer(inner_optimizer: Optimizer, redraw: int) -> keras.opti
             "`inner_optimizer` must be a Keras optimizer, such as keras.optimizers.SGD(1.0). "
             f"Received: inner_optimizer={inner_optimizer!r}"
         )
-    if redraw:
-        _check_stays_in_basis(inner_optimizer)
+    for name, reason in _LEAVE_THE_BASIS.items() if redraw else ():
+        value = getattr(inner_optimizer, name, None)
+        if value:
+            raise ValueError(
+                f"`{name}` of the inner optimizer does not work with redraw > 0: {reason}. (With redraw=0 it acts on "
+                f"the coordinates.) Received: {name}={value!r}"
+            )
     return inner_optimizer
 
 
-def check_exchange(
+def _check_exchange(
     reduce: Callable[[Tensor], Tensor] | None, worker: int | Callable[[], Tensor] | None, redraw: int
 ) -> None:
-    """Raise an error unless workers can exchange their coordinates so.
-
-    Raises:
-        TypeError: `reduce` is no function.
-        ValueError: A worker without a `reduce`, or with a basis that is kept.
-    """
     if reduce is not None and not callable(reduce):
         raise TypeError(f"`reduce` must be a function of the coordinates, or None. Received: reduce={reduce!r}")
     if worker is None:
@@ -264,19 +253,3 @@ def check_exchange(
         raise ValueError(f"A `worker` needs `reduce`, which gets the coordinates of all. Received: worker={worker!r}")
     if not redraw:
         raise ValueError("Workers that keep one basis must share it: redraw=0 takes no `worker`.")
-
-
-def _check_stays_in_basis(inner_optimizer):
-    reasons = {
-        "weight_decay": "it shrinks weights along directions outside of the basis; a kernel_regularizer is part of "
-        "the loss and is projected like it",
-        "clipnorm": "one factor a variable leaves the basis; `global_clipnorm` does not",
-        "clipvalue": "limits on single numbers leave the basis; `global_clipnorm` does not",
-    }
-    for name, reason in reasons.items():
-        value = getattr(inner_optimizer, name, None)
-        if value:
-            raise ValueError(
-                f"`{name}` of the inner optimizer does not work with redraw > 0: {reason}. (With redraw=0 it acts on "
-                f"the coordinates.) Received: {name}={value!r}"
-            )

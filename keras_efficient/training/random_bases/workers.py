@@ -19,7 +19,7 @@ class CoordinateWorkers:
         independent bases:  c_w = P_w' g_w,                       theta <- theta + inner(sum over the workers P_w c_w)
 
     g_w is the gradient of the worker's part of the batch. With a shared basis the step is that of one worker with
-    the whole batch. Independent bases search workers x d directions a step; as their updates add up, the
+    the whole batch. Independent bases search workers x d directions per step; as their updates add up, the
     learning rate acts as if it were that many times as large.
 
     A worker is a JAX device: in one process all of its devices; in several, after `jax.distributed.initialize` in
@@ -51,6 +51,7 @@ class CoordinateWorkers:
     ):
         _check(model, optimizer, independent)
         import jax
+        from jax.experimental import multihost_utils
 
         self.model, self.optimizer, self.loss = model, optimizer, loss
         optimizer.reduce = partial(jax.lax.all_gather if independent else jax.lax.pmean, axis_name=_AXIS)
@@ -59,7 +60,8 @@ class CoordinateWorkers:
         self._mesh = jax.sharding.Mesh(np.array(jax.devices()), (_AXIS,))
         self._step = self._compiled_step()
         owners = (model.trainable_variables, optimizer.variables)
-        self._state = tuple([self._everywhere(v.value) for v in owner] for owner in owners)
+        whole = multihost_utils.broadcast_one_to_all
+        self._state = tuple([self._divided(whole(np.asarray(v.value)), None) for v in owner] for owner in owners)
 
     def step(self, x: np.ndarray, y: np.ndarray) -> float:
         """One step on the samples of this process (as many for each of its devices); its mean loss before the step."""
@@ -71,10 +73,6 @@ class CoordinateWorkers:
         for owner, values in zip((self.model.trainable_variables, self.optimizer.variables), self._state, strict=True):
             for variable, value in zip(owner, values, strict=True):
                 variable.assign(np.asarray(value.addressable_data(0)))
-
-    def compiled_text(self, x: np.ndarray, y: np.ndarray) -> str:
-        """The compiled step as XLA's text, to see what travels."""
-        return self._step.lower(self._state, self._divided(x), self._divided(y)).compile().as_text()
 
     def _compiled_step(self):
         import jax
@@ -99,12 +97,6 @@ class CoordinateWorkers:
 
         sharding = jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec(*(axes or (_AXIS,))))
         return jax.make_array_from_process_local_data(sharding, np.asarray(array))
-
-    def _everywhere(self, value):
-        """A value of the first process on all devices."""
-        from jax.experimental import multihost_utils
-
-        return self._divided(multihost_utils.broadcast_one_to_all(np.asarray(value)), None)
 
 
 def _check(model, optimizer, independent):

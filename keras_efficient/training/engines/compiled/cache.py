@@ -30,11 +30,7 @@ class LibraryCache:
         return next((path for path in sorted(self.folder.glob(f"step-{key}-*.so")) if _is_whole(path, key)), None)
 
     def store(self, key: str, content: bytes) -> Path:
-        """Put a library in the cache.
-
-        Raises:
-            OSError: If the folder cannot be made or written, or others could change what is in it.
-        """
+        """Put a library in the cache; an OSError if it cannot be written, or others could change what is in it."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_safe_folder(self.folder):
             raise PermissionError(f"'{self.folder}' is not this user's alone")

@@ -1,7 +1,7 @@
 """Epochs in C, with the weights and the optimizer's state in the Keras variables before and after each."""
 
 import ctypes
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -19,14 +19,11 @@ _NO_MEMORY = "The compiled step found too little memory"
 
 
 class CompiledEngine(Engine):
-    """An engine in C. A step computes what Keras computes, up to the order of float sums.
+    """An engine in C, or a NotSupportedError or LibraryError. A step computes what Keras computes, up to the order of
+    float sums.
 
     Dropout draws from a hash of its seed, the step, the place in the batch and the cell, so its masks are others than
     those of Keras, and the same for any number of threads.
-
-    Raises:
-        NotSupportedError: Something in the model, optimizer or loss that step.c does not compute.
-        LibraryError: step.c cannot be built here.
     """
 
     def __init__(self, model: keras.Model, optimizer: Optimizer, loss: Loss, arrays: Arrays, batch_size: int):
@@ -72,13 +69,10 @@ class CompiledEngine(Engine):
             layer.seed_generator.state.assign(words + np.array([0, steps], dtype=words.dtype))
         return loss
 
-    def gradients(self, order: np.ndarray) -> tuple[float, list[np.ndarray]]:
-        """Mean loss over the given samples, and its gradients in the order of `weights.variables`."""
-        loss, gradients = self._call(order, len(order), self.weights.read())
-        return loss / len(order), list(self.weights.split(gradients))
-
     def evaluate(self) -> tuple[float, np.ndarray]:
-        probabilities = _softmax(self.logits())
+        logits = self.logits()
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities = powers / powers.sum(axis=1, keepdims=True)
         limited = np.clip(probabilities, keras.config.epsilon(), 1 - keras.config.epsilon())
         if self.y_val.ndim == 2:
             loss = -(self.y_val * np.log(limited)).sum(axis=1)
@@ -102,18 +96,9 @@ class CompiledEngine(Engine):
             operation.seed, operation.counter = (int(word) & 0xFFFFFFFF for word in keras.ops.convert_to_numpy(words))
         order = np.ascontiguousarray(order, dtype="int64")
         gradients = np.zeros_like(weights)
-        loss = self.library.ke_train(
-            ctypes.byref(self.network),
-            self.x.ctypes.data,
-            self.targets.ctypes.data,
-            order.ctypes.data,
-            len(order),
-            batch_size,
-            adam,
-            weights.ctypes.data,
-            gradients.ctypes.data,
-            self.threads,
-        )
+        arrays = (self.x.ctypes.data, self.targets.ctypes.data, order.ctypes.data, len(order), batch_size)
+        vectors = (weights.ctypes.data, gradients.ctypes.data)
+        loss = self.library.ke_train(ctypes.byref(self.network), *arrays, adam, *vectors, self.threads)
         if loss == -np.inf:
             raise MemoryError(_NO_MEMORY)
         return loss, gradients
@@ -137,21 +122,12 @@ class CompiledEngine(Engine):
 def check_support(
     model: keras.Model, optimizer: Optimizer, loss: Loss, label_dimensions: int
 ) -> tuple[keras.Model | None, Program]:
-    """The part of a model that is computed beforehand, and the program of the rest.
-
-    Raises:
-        NotSupportedError: As `CompiledEngine`.
-    """
+    """The part of a model that is computed beforehand, and the program of the rest, or a NotSupportedError."""
     support.check_optimizer(optimizer)
     support.check_loss(loss, label_dimensions)
     prefix, body = split_prefix(model)
     support.check_model(body)
     return prefix, Program(body)
-
-
-def _softmax(logits):
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 class FlatVariables:
@@ -177,14 +153,8 @@ class FlatVariables:
         return np.array(keras.ops.convert_to_numpy(self._joined()), dtype="float32", order="C")
 
     def write(self, vector: np.ndarray) -> None:
-        """Set all variables."""
         if self.variables:
             self._set(keras.ops.convert_to_tensor(vector))
-
-    def split(self, vector: np.ndarray) -> Iterator[np.ndarray]:
-        """The parts of a vector that belong to the variables, in their shapes."""
-        for variable, (first, end) in zip(self.variables, pairwise(self.places), strict=True):
-            yield vector[first:end].reshape(variable.shape)
 
     def _read(self):
         return keras.ops.concatenate([keras.ops.reshape(variable, (-1,)) for variable in self.variables])

@@ -13,7 +13,7 @@ from pathlib import Path
 from keras_efficient.programs import ProgramError, run_program
 from keras_efficient.training.engines.compiled.cache import LibraryCache
 from keras_efficient.training.engines.compiled.structures import STRUCTURES, Adam, Network
-from keras_efficient.training.executors.threads import available_cores
+from keras_efficient.training.executors.pool import available_cores
 
 SOURCES = Path(__file__).parent
 _COMPILERS = ("cc", "gcc", "clang")
@@ -28,11 +28,7 @@ class LibraryError(RuntimeError):
 
 
 def find_compiler() -> str:
-    """The path of the first compiler that is installed.
-
-    Raises:
-        LibraryError: If there is none.
-    """
+    """The path of the first compiler that is installed, or a LibraryError."""
     compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
     if compiler is None:
         raise LibraryError(f"no C compiler is installed (looked for {', '.join(_COMPILERS)})")
@@ -56,11 +52,7 @@ def _processor():
 
 
 def compile_library(compiler: str, target: Path) -> None:
-    """Compile step.c to `target`.
-
-    Raises:
-        LibraryError: If the compiler fails; the error has its last words.
-    """
+    """Compile step.c to `target`; a LibraryError has the last words of a compiler that fails."""
     for machine in (["-march=native"], []):  # some compilers do not know their own machine
         command = [compiler, *_FLAGS, *machine, str(SOURCES / "step.c"), "-o", str(target), *_LIBRARIES]
         status, _, errors = run_program(command, _SECONDS)
@@ -72,11 +64,7 @@ def compile_library(compiler: str, target: Path) -> None:
 
 
 def threads() -> int:
-    """As many as KERAS_EFFICIENT_THREADS says, else as there are cores for this process.
-
-    Raises:
-        ValueError: If the variable is not a positive integer.
-    """
+    """As many as KERAS_EFFICIENT_THREADS says (a ValueError for no positive integer), else a thread per core."""
     value = os.environ.get("KERAS_EFFICIENT_THREADS")
     if value is None:
         return available_cores()
@@ -88,9 +76,8 @@ def threads() -> int:
 def load_library() -> ctypes.CDLL:
     """The library, built if it is not in the cache.
 
-    Raises:
-        LibraryError: If it cannot be had here, whatever the reason: no compiler or one that fails, hangs or is no
-            program, folders that cannot be written or that programs may not run from.
+    A LibraryError if it cannot be had here, whatever the reason: no compiler or one that fails, hangs or is no program,
+    folders that cannot be written or that programs may not run from.
     """
     try:
         return _load(find_compiler(), _cache_folder())
@@ -127,7 +114,6 @@ def _load(compiler, folder):
 
 
 def _build(compiler):
-    """A new library in the temporary folder of this process."""
     handle, path = tempfile.mkstemp(suffix=".so", dir=_temporary_folder().name)
     os.close(handle)
     compile_library(compiler, Path(path))

@@ -1,6 +1,7 @@
 """From a Keras model to the operations of step.c."""
 
 import ctypes
+import math
 from typing import Any
 
 import keras
@@ -30,14 +31,11 @@ def chain_layers(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 class Program:
-    """The operations of a chain of layers, and where its weights are among the parameters.
+    """The operations of a chain of layers, of a model that `support.check_model` accepts. Its softmax belongs to the
+    loss.
 
-    Args:
-        model: One that `support.check_model` accepts. Its softmax belongs to the loss.
-
-    Attributes:
-        variables: The layers' weights; one after the other they are the parameters of step.c.
-        dropouts: Pairs of a dropout layer and its operation.
+    `variables` are the layers' weights, one after the other the parameters of step.c; `dropouts` are pairs of a
+    dropout layer and its operation.
     """
 
     def __init__(self, model: keras.Model):
@@ -66,17 +64,9 @@ class Program:
     @property
     def products(self) -> int:
         """How many a sample takes."""
-        return sum(
-            one.out_rows
-            * one.out_columns
-            * one.out_channels
-            * one.window_rows
-            * one.window_columns
-            * one.channels
-            // one.groups
-            for one in self.operations
-            if one.kind == c.CONVOLUTION
-        )
+        sizes = ("out_rows", "out_columns", "out_channels", "window_rows", "window_columns", "channels")
+        convolutions = [each for each in self.operations if each.kind == c.CONVOLUTION]
+        return sum(math.prod(getattr(each, size) for size in sizes) // each.groups for each in convolutions)
 
     def network(self) -> c.Network:
         """The program as a struct; it lives as long as the result does."""
@@ -126,13 +116,6 @@ class Program:
             count, channels = (int(np.prod(variable.shape)) for variable in (quantizer.weight, quantizer.scale))
             self._add_grid(quantizer.bits, quantizer.signed, scale, first=first, count=count, channels=channels)
 
-    def _add_fold(self, layer, norm):
-        """A normalization with the statistics that it has; the bias after it stands where the layer rounds it."""
-        weights = (layer.bias, layer.bias_quantizer.weight, norm.gamma, norm.beta, norm.moving_mean)
-        places = map(self._place_of, (*weights, norm.moving_variance))
-        count, channels = (int(np.prod(variable.shape)) for variable in (layer.kernel, norm.moving_mean))
-        self.folds.append(c.Fold(self._place_of(layer.kernel), count, channels, *places, norm.epsilon))
-
     def _activation(self, layer, quantizer=None, relu=False):
         """Relu and output quantizer, where there is any of them."""
         quantized = quantizer is not None and layer.current_mode.quantized
@@ -158,7 +141,7 @@ class Program:
 
     def pool(self, kind: int, window: tuple[int, int], strides: tuple[int, int], padding: str) -> None:
         fields, sizes, _ = self._window(window, strides, padding)
-        self._append(kind, (*sizes, self.shape[2]), self._gradient_behind(), **fields)
+        self._append(kind, (*sizes, self.shape[2]), self._gradient_before(), **fields)
 
     def convolve(
         self,
@@ -172,7 +155,9 @@ class Program:
     ) -> None:
         fields, sizes, after = self._window(window, strides, padding)
         if fields["top"] or fields["left"] or any(after):
-            self._pad(fields.pop("top"), fields.pop("left"), *after)
+            (rows, columns, channels), top, left = self.shape, fields.pop("top"), fields.pop("left")
+            shape = (rows + top + after[0], columns + left + after[1], channels)
+            self._append(c.PAD, shape, self._gradient_before(), top=top, left=left)
         self._append(
             c.CONVOLUTION,
             (*sizes, outputs),
@@ -182,12 +167,7 @@ class Program:
             **fields,
         )
 
-    def _pad(self, top, left, bottom, right):
-        rows, columns, channels = self.shape
-        shape = (rows + top + bottom, columns + left + right, channels)
-        self._append(c.PAD, shape, self._gradient_behind(), top=top, left=left)
-
-    def _gradient_behind(self):
+    def _gradient_before(self):
         """No gradient is needed where no weight comes before."""
         return _NONE if self.gradients[self.tensor] == _NONE else None
 
@@ -196,7 +176,12 @@ class Program:
         for quantizer in layer.quantizers[:-1]:
             self._add_weight_grid(layer, quantizer)
         if layer.batch_norm is not None:
-            self._add_fold(layer, layer.batch_norm)
+            # With the statistics that it has; the bias after it stands where the layer rounds it.
+            norm = layer.batch_norm
+            weights = (layer.bias, layer.bias_quantizer.weight, norm.gamma, norm.beta, norm.moving_mean)
+            places = map(self._place_of, (*weights, norm.moving_variance))
+            count, channels = (int(np.prod(variable.shape)) for variable in (layer.kernel, norm.moving_mean))
+            self.folds.append(c.Fold(self._place_of(layer.kernel), count, channels, *places, norm.epsilon))
         bias = None if layer.bias_quantizer is None else layer.bias_quantizer.weight
         self.convolve(layer.kernel, bias, **window)
         self._activation(layer, layer.activation_quantizer, relu=layer.activation is keras.activations.relu)

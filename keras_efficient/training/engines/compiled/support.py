@@ -14,13 +14,8 @@ _LOSSES = {
     2: (keras.losses.CategoricalCrossentropy, keras.losses.categorical_crossentropy),
 }
 _OPTIMIZER_OPTIONS = (
-    "amsgrad",
-    "clipnorm",
-    "clipvalue",
-    "global_clipnorm",
-    "use_ema",
-    "loss_scale_factor",
-    "gradient_accumulation_steps",
+    *("amsgrad", "clipnorm", "clipvalue", "global_clipnorm"),
+    *("use_ema", "loss_scale_factor", "gradient_accumulation_steps"),
 )
 
 
@@ -33,20 +28,15 @@ def check_model(model: keras.Model) -> None:
     if len(shape) not in (1, 2, 3) or None in shape:
         raise NotSupportedError(f"inputs of shape {shape}")
     for layer in layers:
-        check_layer(layer)
+        if type(layer) not in READERS:
+            raise NotSupportedError(f"layer {layer.name!r} ({type(layer).__name__})")
+        for setting in _unknown_settings(layer):
+            raise NotSupportedError(f"layer {layer.name!r} with {setting}")
     *hidden, last = layers
     if not _is_softmax(last) or len(model.output_shape) != 2:
         raise NotSupportedError(f"a network that ends with {last.name!r} instead of a layer Activation('softmax')")
     if any(map(_is_softmax, hidden)):
         raise NotSupportedError("a softmax within the network")
-
-
-def check_layer(layer: keras.layers.Layer) -> None:
-    """Refuse a layer of another class, or with a setting that the step does not know."""
-    if type(layer) not in READERS:
-        raise NotSupportedError(f"layer {layer.name!r} ({type(layer).__name__})")
-    for setting in _unknown_settings(layer):
-        raise NotSupportedError(f"layer {layer.name!r} with {setting}")
 
 
 def _unknown_settings(layer):
@@ -99,10 +89,7 @@ def check_loss(loss: Loss, label_dimensions: int) -> None:
     """Refuse all but plain cross-entropy of class probabilities."""
     wanted, function = _LOSSES[label_dimensions]
     found = keras.losses.get(loss)
-    if not (found is function or type(found) is wanted and _nameless(found) == _nameless(wanted())):
+    is_plain = type(found) is wanted and {**found.get_config(), "name": None} == {**wanted().get_config(), "name": None}
+    if found is not function and not is_plain:
         name = getattr(found, "name", getattr(found, "__name__", found))
         raise NotSupportedError(f"the loss {name!r} with these settings and labels")
-
-
-def _nameless(loss):
-    return {key: value for key, value in loss.get_config().items() if key != "name"}

@@ -1,4 +1,4 @@
-"""Natural evolution strategies, to compare random bases with."""
+"""Natural evolution strategies, which random bases are compared with."""
 
 import keras
 import numpy as np
