@@ -8,7 +8,7 @@ from keras_efficient.kinds.acdc_stages import dense_stages
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
 from keras_efficient.layers.acdc.transform_layer import rows_of
 from keras_efficient.layers.arguments import positive_integer
-from keras_efficient.type_aliases import Activation, Config, Shape, Tensor
+from keras_efficient.type_aliases import Activation, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -46,6 +46,8 @@ class ACDCDense(DeepLayer):
     (2, 10)
     """
 
+    config_keys = ["units"]
+
     def __init__(
         self,
         units: int,
@@ -74,6 +76,3 @@ class ACDCDense(DeepLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "units": self.units}

@@ -48,6 +48,10 @@ class CosineLayer(TransformLayer):
     """
 
     stack: AcdcStack  # from `build` on
+    config_keys = [
+        *("transform", "permutation", "bias", "order", "groups", "seed"),
+        *("inner_bits", "algorithm", "diagonal_initializer"),
+    ]
 
     def __init__(
         self,
@@ -195,20 +199,6 @@ class CosineLayer(TransformLayer):
     def zero_rows(self, inputs: int) -> Tensor:
         """One row of zeros: what the layer makes of it is its constant."""
         return ops.zeros((1, inputs), dtype="float32")
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "transform": self.transform,
-            "permutation": self.permutation,
-            "bias": self.bias,
-            "order": self.order,
-            "groups": self.groups,
-            "seed": self.seed,
-            "inner_bits": self.inner_bits,
-            "algorithm": self.algorithm,
-            "diagonal_initializer": keras.initializers.serialize(self.diagonal_initializer),
-        }
 
     @classmethod
     def from_config(cls, config: Config) -> "CosineLayer":

@@ -10,7 +10,7 @@ from keras_efficient.layers.acdc.cosine_layer import CosineLayer
 from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.quantized.kernel_layer import may_be_negative
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.type_aliases import Activation, Config, Tensor
+from keras_efficient.type_aliases import Activation, Tensor
 
 EXPANSIONS = ("tile", "pad")
 
@@ -31,6 +31,8 @@ class DeepLayer(CosineLayer):
         kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
             `activation_bits` also round what goes from layer to layer.
     """
+
+    config_keys = ["depth", "activation", "expand"]
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class DeepLayer(CosineLayer):
         self.add_diagonals((self.depth, size), inputs * outputs, before)
 
     def add_activation_quantizers(self) -> None:
-        """One a layer: the last is the output's."""
+        """One per layer: the last is the output's."""
         inner_signed = may_be_negative(self.activation)
         inner = [self.add_activation_quantizer(f"activation_{k + 1}", inner_signed) for k in range(self.depth - 1)]
         self.activation_quantizers = [*inner, self.add_activation_quantizer()]
@@ -115,11 +117,3 @@ class DeepLayer(CosineLayer):
         x = self.activation(x)
         quantizer = self.activation_quantizers[layer]
         return quantizer(x, self.current_mode) if quantizer else x
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "depth": self.depth,
-            "activation": activations.serialize(self.activation),
-            "expand": self.expand,
-        }

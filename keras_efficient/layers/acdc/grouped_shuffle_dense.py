@@ -1,4 +1,4 @@
-"""GroupedShuffleDense: block-diagonal matrices with shuffles behind them."""
+"""GroupedShuffleDense: block-diagonal matrices with shuffles after them."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from keras_efficient.layers.acdc.transform_layer import TransformLayer, rows_of
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.weighted_layer import own_copy
 from keras_efficient.ops.blocks import block_product, shuffle_groups
-from keras_efficient.type_aliases import Config, Initializer, Shape, Tensor
+from keras_efficient.type_aliases import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -43,6 +43,8 @@ class GroupedShuffleDense(TransformLayer):
     Raises:
         ValueError: If the number of inputs is not known, or an argument is wrong.
     """
+
+    config_keys = ["units", "groups", "depth", "use_bias", "kernel_initializer"]
 
     def __init__(
         self,
@@ -94,13 +96,3 @@ class GroupedShuffleDense(TransformLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "groups": self.groups,
-            "depth": self.depth,
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-        }

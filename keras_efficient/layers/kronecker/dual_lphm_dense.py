@@ -10,7 +10,7 @@ from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.kronecker_dense import KroneckerDense
 from keras_efficient.ops.kronecker import kronecker_dual_low_rank, kronecker_matrix
 from keras_efficient.ops.tinybig_layout import tinybig_matrix, tinybig_product
-from keras_efficient.type_aliases import Config, Tensor
+from keras_efficient.type_aliases import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -35,6 +35,8 @@ class DualLPHMDense(KroneckerDense):
     Raises:
         ValueError: If p does not divide `units` or q the inputs; the text names the nearest divisors.
     """
+
+    config_keys = ["rank"]
 
     def __init__(
         self,
@@ -66,6 +68,3 @@ class DualLPHMDense(KroneckerDense):
     def matrix(self, p: Tensor, q: Tensor, s: Tensor, t: Tensor) -> Tensor:
         a, b = ops.matmul(p, ops.transpose(q)), ops.matmul(s, ops.transpose(t))
         return tinybig_matrix(a, b) if self.layout == "tinybig" else kronecker_matrix(a[None], b[None])
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "rank": self.rank}

@@ -6,11 +6,10 @@ from typing import Any
 
 import keras
 from keras import initializers, ops
-from keras.layers import InputSpec
 
 from keras_efficient.kinds.stages import Stage, adds_bias
 from keras_efficient.kinds.stages import inner_bits as inner_bits_of
-from keras_efficient.layers.arguments import dense_inputs, optional_bits, width_of_inner_grids
+from keras_efficient.layers.arguments import optional_bits, width_of_inner_grids
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
 from keras_efficient.layers.quantized.quantizer import Quantizer
@@ -47,6 +46,8 @@ class FactoredLayer(KernelLayer):
     factor, bias, output, then one an inner product.
     """
 
+    config_keys = ["inner_bits"]
+
     def __init__(
         self,
         activation: Activation = None,
@@ -61,8 +62,7 @@ class FactoredLayer(KernelLayer):
         **kwargs: Any,
     ):
         widths = (kernel_bits, bias_bits, activation_bits)
-        kwargs["kernel_initializer"] = kernel_initializer
-        super().__init__(activation, *widths, signed_output, mode, use_bias, **kwargs)
+        super().__init__(activation, *widths, signed_output, mode, use_bias, kernel_initializer, **kwargs)
         self.inner_bits = width_of_inner_grids(inner_bits)
         self.stages: tuple[Stage, ...] = ()
         self.inner_quantizers: tuple[Quantizer, ...] = ()
@@ -129,8 +129,11 @@ class FactoredLayer(KernelLayer):
         """
         deviation = (2 / sum(fans) / paths) ** (0.5 / len(shapes))
         balanced = initializers.RandomNormal(stddev=deviation)
-        self.factors = [self.add_kernel(name, shape, balanced) for name, shape in shapes.items()]
-        self.bias = self.add_bias("bias", outputs) if self.use_bias else None
+        initializer = self.kernel_initializer or balanced
+        self.factors = [
+            self.add_kernel(name, shape, self.drawn_in_float32(initializer)) for name, shape in shapes.items()
+        ]
+        self.bias = self.add_bias((outputs,)) if self.use_bias else None
         self.factor_quantizers = [self._add_weight_quantizer(w, self.kernel_bits) for w in self.factors]
         self.bias_quantizer = self._add_weight_quantizer(self.bias, self.bias_bits)
         self.activation_quantizer = None
@@ -170,9 +173,6 @@ class FactoredLayer(KernelLayer):
         values = weight if quantizer is None else quantizer(weight, self.current_mode)
         return ops.cast(masked(values, weight), dtype)
 
-    def get_config(self) -> Config:
-        return {**super().get_config(), "inner_bits": self.inner_bits}
-
     @classmethod
     def from_config(cls, config: Config) -> "FactoredLayer":
         """A configuration without `inner_bits` is older than that argument: nothing inside was rounded."""
@@ -197,12 +197,6 @@ class FactoredDense(FactoredLayer):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.supports_masking = True
-
-    def fix_inputs(self, input_shape: Shape) -> int:
-        """The number of inputs, which every later input must have, too."""
-        inputs = dense_inputs(input_shape, self.name)
-        self.input_spec = InputSpec(min_ndim=2, axes={-1: inputs})
-        return inputs
 
     def weighted_sums(self, inputs: Tensor) -> Tensor:
         if len(inputs.shape) == 2:

@@ -5,7 +5,7 @@ from typing import Any
 from keras_efficient.kinds.factors import check_divisor, check_layout, factor_sizes
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
-from keras_efficient.type_aliases import Config, Shape
+from keras_efficient.type_aliases import Shape
 
 
 class KroneckerDense(FactoredDense):
@@ -19,6 +19,8 @@ class KroneckerDense(FactoredDense):
             `ops.tinybig_layout`.
         **kwargs: See `FactoredLayer`.
     """
+
+    config_keys = ["units", "p", "q", "layout"]
 
     def __init__(
         self, units: int, p: int | None = None, q: int | None = None, layout: str = "kronecker", **kwargs: Any
@@ -42,6 +44,3 @@ class KroneckerDense(FactoredDense):
     def paths(self) -> int:
         """How many products of one number of each factor an entry of W is the sum of."""
         raise NotImplementedError
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "units": self.units, "p": self.p, "q": self.q, "layout": self.layout}

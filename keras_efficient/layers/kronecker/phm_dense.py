@@ -10,7 +10,7 @@ from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.kronecker_dense import KroneckerDense
 from keras_efficient.ops.kronecker import kronecker_matrix, kronecker_sum
 from keras_efficient.ops.tinybig_layout import tinybig_matrix, tinybig_product
-from keras_efficient.type_aliases import Config, Tensor
+from keras_efficient.type_aliases import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -41,6 +41,8 @@ class PHMDense(KroneckerDense):
     >>> PHMDense(256, terms=5, p=16, q=28, activation="relu")(keras.ops.ones((2, 784))).shape
     (2, 256)
     """
+
+    config_keys = ["terms"]
 
     def __init__(
         self,
@@ -73,6 +75,3 @@ class PHMDense(KroneckerDense):
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
         return tinybig_matrix(a[0], b[0]) if self.layout == "tinybig" else kronecker_matrix(a, b)
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "terms": self.terms}

@@ -34,6 +34,8 @@ class ActivationQ(QuantizedLayer):
         ValueError: If `bits` or `mode` is something else.
     """
 
+    config_keys = ["bits", "signed", "activation"]
+
     def __init__(
         self, bits: int = 4, signed: bool = True, mode: str = "float", activation: Activation = None, **kwargs: Any
     ):
@@ -55,5 +57,5 @@ class ActivationQ(QuantizedLayer):
         return input_shape
 
     def get_config(self) -> Config:
-        activation = None if self.activation is activations.linear else activations.serialize(self.activation)
-        return {**super().get_config(), "bits": self.bits, "signed": self.signed, "activation": activation}
+        config = super().get_config()
+        return {**config, "activation": None} if self.activation is activations.linear else config

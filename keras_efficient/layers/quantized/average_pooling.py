@@ -6,10 +6,11 @@ import keras
 from keras import ops
 
 from keras_efficient import ops as efficient_ops
-from keras_efficient.layers.arguments import integer_pair, padding_name, window_sizes
+from keras_efficient.kinds.windows import Slide
+from keras_efficient.layers.arguments import integer_pair, last_size, padding_name, window_places
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import check_bits
-from keras_efficient.type_aliases import Config, Shape, Tensor
+from keras_efficient.type_aliases import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -35,6 +36,8 @@ class AveragePoolingQ(QuantizedLayer):
     Raises:
         ValueError: If the input is no image of known channels, a window is larger than it, or an argument is wrong.
     """
+
+    config_keys = ["pool_size", "bits", "strides", "padding"]
 
     def __init__(
         self,
@@ -65,22 +68,14 @@ class AveragePoolingQ(QuantizedLayer):
         if self.padding == "valid" or keras.backend.backend() != "torch":
             return ops.average_pool(x, self.pool_size, self.strides, self.padding, data_format="channels_last")
         # Keras on torch averages repeated borders, too. Zeros beside the image, and what is 1 on it:
-        sums, counts = (self.window_sums(each) for each in (x, ops.ones_like(x)))
+        ones = ops.ones((*self.pool_size, x.shape[-1], 1), dtype=x.dtype)
+        sums, counts = (
+            ops.depthwise_conv(each, ones, self.strides, self.padding, data_format="channels_last")
+            for each in (x, ops.ones_like(x))
+        )
         return sums / counts
 
-    def window_sums(self, x: Tensor) -> Tensor:
-        ones = ops.ones((*self.pool_size, x.shape[-1], 1), dtype=x.dtype)
-        return ops.depthwise_conv(x, ones, self.strides, self.padding, data_format="channels_last")
-
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        sizes = window_sizes(input_shape, self.pool_size, self.strides, self.padding, self.name)
-        return (input_shape[0], *sizes, input_shape[-1])
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "bits": self.bits,
-            "strides": self.strides,
-            "padding": self.padding,
-        }
+        channels = last_size(input_shape, self.name, 2)
+        window = Slide(self.pool_size, self.strides, self.padding)
+        return (input_shape[0], *window_places(input_shape, window, self.name), channels)

@@ -5,9 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import dense_inputs, positive_integer
+from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.folding import FoldingLayer
-from keras_efficient.type_aliases import Activation, Config, Shape, SignedOutput, Tensor
+from keras_efficient.type_aliases import Activation, Shape, SignedOutput, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -41,6 +41,8 @@ class DenseQ(FoldingLayer):
     (2, 10)
     """
 
+    config_keys = ["units"]
+
     def __init__(
         self,
         units: int,
@@ -57,8 +59,7 @@ class DenseQ(FoldingLayer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        inputs = dense_inputs(input_shape, self.name)
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: inputs})
+        inputs = self.fix_inputs(input_shape)
         self.add_weights((inputs, self.units), self.units, len(input_shape))
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
@@ -66,6 +67,3 @@ class DenseQ(FoldingLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "units": self.units}

@@ -6,16 +6,18 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.kinds.windows import mean_reciprocal
-from keras_efficient.layers.arguments import integer_pair, padding_name, positive_integer, signal_steps, window_sizes
+from keras_efficient.kinds.windows import Slide, mean_reciprocal
+from keras_efficient.layers.arguments import integer_pair, last_size, padding_name, positive_integer, window_places
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.depthwise_conv import depthwise_conv
 from keras_efficient.ops.quantize import HALF_PRECISION, check_bits
-from keras_efficient.type_aliases import Config, Shape, Tensor
+from keras_efficient.type_aliases import Shape, Tensor
 
 
 class MeanLayer(QuantizedLayer):
     """A layer of means: sums times a reciprocal of eight bits, then a quantizer."""
+
+    config_keys = ["activation_bits", "signed_output"]
 
     def __init__(self, activation_bits: int, signed_output: bool, mode: str, **kwargs: Any):
         super().__init__(mode=mode, **kwargs)
@@ -36,9 +38,6 @@ class MeanLayer(QuantizedLayer):
             table = ops.convert_to_tensor([0.0, *map(reciprocal, range(1, count + 1))], dtype=sums.dtype)
             factors = ops.take(table, ops.cast(counts, "int32"), axis=0)
         return ops.cast(self.activation_quantizer(sums * factors, mode), self.compute_dtype)
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "activation_bits": self.activation_bits, "signed_output": self.signed_output}
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -71,6 +70,8 @@ class MeanPoolingQ(MeanLayer):
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
+    config_keys = ["pool_size", "strides", "padding"]
+
     def __init__(
         self,
         pool_size: int | tuple[int, int] = 2,
@@ -99,11 +100,9 @@ class MeanPoolingQ(MeanLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes, strides = self._windows(input_shape)
-        if len(input_shape) == 4:
-            places = window_sizes(input_shape, sizes, strides, self.padding, self.name)
-        else:
-            places = [signal_steps(input_shape, sizes[1], strides[1], self.padding, self.name)]
-        return (input_shape[0], *places, input_shape[-1])
+        channels = last_size(input_shape, self.name, 2 if len(input_shape) == 4 else 1)
+        window = Slide(sizes, strides, self.padding)
+        return (input_shape[0], *window_places(input_shape, window, self.name), channels)
 
     def _windows(self, input_shape):
         """Pairs of sizes and strides; a signal is an image of one row, on which all strides are alike."""
@@ -112,14 +111,6 @@ class MeanPoolingQ(MeanLayer):
         size = positive_integer(self.pool_size, "pool_size")
         stride = positive_integer(self.strides, "strides")
         return (1, size), (stride, stride)
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "strides": self.strides,
-            "padding": self.padding,
-        }
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -147,6 +138,8 @@ class GlobalMeanPoolingQ(MeanLayer):
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
+    config_keys = ["keepdims"]
+
     def __init__(
         self,
         activation_bits: int = 4,
@@ -168,9 +161,7 @@ class GlobalMeanPoolingQ(MeanLayer):
 
     def call(self, inputs: Tensor) -> Tensor:
         axes = tuple(range(1, len(inputs.shape) - 1))
-        count = 1
-        for axis in axes:
-            count *= inputs.shape[axis]
+        count = math.prod(inputs.shape[axis] for axis in axes)
         return self.quantized_means(ops.sum(summable(inputs), axis=axes, keepdims=self.keepdims), count)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -181,9 +172,6 @@ class GlobalMeanPoolingQ(MeanLayer):
             )
         places = (1,) * (len(input_shape) - 2) if self.keepdims else ()
         return (input_shape[0], *places, input_shape[-1])
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "keepdims": self.keepdims}
 
 
 def summable(x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from keras_efficient.layers.quantized.kernel_layer import check_signed_output, m
 from keras_efficient.layers.random_basis.integers import LEAST_BITS, START_SALT, Basis, BasisCodes, BasisIntegers
 from keras_efficient.ops.covering import quantize_covering
 from keras_efficient.ops.hashing import hashed_uniform
-from keras_efficient.type_aliases import Activation, Config, SignedOutput, Tensor
+from keras_efficient.type_aliases import Activation, SignedOutput, Tensor
 
 
 class RandomBasisLayer(QuantizedLayer):
@@ -45,6 +45,11 @@ class RandomBasisLayer(QuantizedLayer):
     Weights: z (d,), which starts at zero, bias, then the log2 scales (scalars) of kernel and bias, where there are
     `kernel_bits`, and of the output.
     """
+
+    config_keys = [
+        *("dimensions", "seed", "activation", "use_bias", "coordinate_bits"),
+        *("bias_bits", "kernel_bits", "activation_bits", "signed_output"),
+    ]
 
     def __init__(
         self,
@@ -155,17 +160,3 @@ class RandomBasisLayer(QuantizedLayer):
     def _coordinates(self, rounds):
         z = ops.cast(ops.convert_to_tensor(self.z), "float32")
         return masked(quantize_covering(z, self.coordinate_bits) if rounds else z, self.z)
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "dimensions": self.dimensions,
-            "seed": self.seed,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "coordinate_bits": self.coordinate_bits,
-            "bias_bits": self.bias_bits,
-            "kernel_bits": self.kernel_bits,
-            "activation_bits": self.activation_bits,
-            "signed_output": self.signed_output,
-        }

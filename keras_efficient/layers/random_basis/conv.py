@@ -5,19 +5,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import (
-    image_channels,
-    integer_pair,
-    padding_name,
-    positive_integer,
-    window_sizes,
-)
+from keras_efficient.layers.arguments import padding_name, positive_integer
+from keras_efficient.layers.quantized.window_layer import WindowLayer
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
-from keras_efficient.type_aliases import Activation, Config, Shape, Tensor
+from keras_efficient.type_aliases import Activation, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class RandomBasisConv2D(RandomBasisLayer):
+class RandomBasisConv2D(WindowLayer, RandomBasisLayer):
     """A two-dimensional convolution (channels last) whose kernel lies in a fixed random subspace.
 
         y = activation(x * (theta0(seed) + basis(seed) z) + bias)
@@ -42,6 +37,8 @@ class RandomBasisConv2D(RandomBasisLayer):
         ValueError: For wrong arguments, and in `build` if `dimensions` is larger than the kernel.
     """
 
+    config_keys = ["filters"]
+
     def __init__(
         self,
         filters: int,
@@ -54,30 +51,13 @@ class RandomBasisConv2D(RandomBasisLayer):
         use_bias: bool = True,
         **kwargs: Any,
     ):
-        super().__init__(dimensions, seed, activation, use_bias, **kwargs)
+        window = (kernel_size, strides, padding_name(padding))
+        super().__init__(*window, dimensions, seed, activation, use_bias, **kwargs)
         self.filters = positive_integer(filters, "filters")
-        self.kernel_size = integer_pair(kernel_size, "kernel_size")
-        self.strides = integer_pair(strides, "strides")
-        self.padding = padding_name(padding)
 
     def build(self, input_shape: Shape) -> None:
-        channels = image_channels(input_shape, self.name)
-        self.compute_output_shape(input_shape)  # a window larger than the input ends here
-        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+        channels = self.fix_inputs(input_shape, self.places)
         self.add_weights((*self.kernel_size, channels, self.filters))
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return ops.conv(x, kernel, strides=self.strides, padding=self.padding, data_format="channels_last")
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        sizes = window_sizes(input_shape, self.kernel_size, self.strides, self.padding, self.name)
-        return (input_shape[0], *sizes, self.filters)
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-        }

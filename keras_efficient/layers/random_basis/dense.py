@@ -5,9 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import dense_inputs, positive_integer
+from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
-from keras_efficient.type_aliases import Activation, Config, Shape, Tensor
+from keras_efficient.type_aliases import Activation, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -42,6 +42,8 @@ class RandomBasisDense(RandomBasisLayer):
     (2, 10)
     """
 
+    config_keys = ["units"]
+
     def __init__(
         self,
         units: int,
@@ -56,15 +58,10 @@ class RandomBasisDense(RandomBasisLayer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        inputs = dense_inputs(input_shape, self.name)
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: inputs})
-        self.add_weights((inputs, self.units))
+        self.add_weights((self.fix_inputs(input_shape), self.units))
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return ops.matmul(x, kernel)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "units": self.units}
