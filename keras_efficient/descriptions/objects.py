@@ -1,5 +1,4 @@
-"""Items that are a layer object, {"class_name": ..., "config": {...}}, as `keras.layers.serialize`
-writes them."""
+"""Items that are a layer object, {"class_name": ..., "config": {...}}, as `keras.layers.serialize` writes them."""
 
 from __future__ import annotations
 
@@ -19,8 +18,7 @@ PACKAGE_PREFIX = "keras_efficient>"
 
 
 def read_object(item: Mapping[str, Any]) -> LayerSpec:
-    """The spec of a layer object. The name of a class may carry this package's prefix, as saved
-    files have it."""
+    """The spec of a layer object. The name of a class may carry this package's prefix, as saved files have it."""
     unknown = [key for key in item if key not in (*KEYS, *IGNORED_KEYS)]
     if unknown:
         raise ValueError(f"unknown keys {unknown}")
@@ -31,16 +29,11 @@ def read_object(item: Mapping[str, Any]) -> LayerSpec:
         raise ValueError(f'"config" must be an object of the layer\'s arguments. Received: {config!r}')
     check_is_data(item)
     class_name = class_name.removeprefix(PACKAGE_PREFIX)
-    check_settings(class_name, config)
-    return LayerSpec(class_name, dict(config))
-
-
-def check_settings(class_name: str, config: Mapping[str, Any]) -> None:
-    """What the shapes do not touch, and what would otherwise only fail when the network is built, or never where it
-    is only priced."""
+    # What the shapes do not touch would fail only when the network is built, or never where it is only priced.
     kind = kind_of_class(class_name)
     for key in kind.required:
         required(config, key)
     for key, check in kind.settings.items():
         if key in config:
             check(config[key], key)
+    return LayerSpec(class_name, dict(config))

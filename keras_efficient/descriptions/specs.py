@@ -1,5 +1,4 @@
-"""What a description becomes: one `LayerSpec` for each layer that the builder makes and the
-calculator prices."""
+"""What a description becomes: a `LayerSpec` for each layer that the builder makes and the calculator prices."""
 
 from __future__ import annotations
 
@@ -14,19 +13,14 @@ from keras_efficient.kinds.table import kind_of_class
 
 # What Keras's layers call the weights that they multiply by.
 KERNEL_NAMES = (
-    "kernel",
-    "recurrent_kernel",
-    "depthwise_kernel",
-    "pointwise_kernel",
-    "embeddings",
-    "reverse_embeddings",
+    *("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel"),
+    *("embeddings", "reverse_embeddings"),
 )
 
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One layer: the name of its class and the arguments to make it with (or what its
-    ``get_config()`` returned)."""
+    """One layer: the name of its class and the arguments to make it with (or what its `get_config()` returned)."""
 
     class_name: str
     config: dict[str, Any] = field(default_factory=dict)
