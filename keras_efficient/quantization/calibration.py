@@ -116,29 +116,28 @@ def set_scales(model: keras.Model, seen: Iterator[np.ndarray] | None, percentile
             if quantizer.weight is not None:
                 _assign_log2(quantizer, _weight_scale(layer, quantizer, sources, percentile), layer.name)
             elif seen is not None:
-                # Between two products nothing is cut off: those grids are wide.
-                share = None if id(quantizer) in inner else percentile
-                _assign_log2(quantizer, _activation_scale(next(seen), quantizer, share), layer.name)
+                values = next(seen)
+                if percentile is None or id(quantizer) in inner:  # between two products nothing is cut off
+                    scale = scales.least_error_scale(values, quantizer)
+                else:
+                    scale = scales.activation_scale(values, percentile)
+                _assign_log2(quantizer, scale, layer.name)
             else:
                 without.append(layer.name)
     return without
 
 
-def _activation_scale(values: np.ndarray, quantizer: Quantizer, percentile: float | None) -> float:
-    if percentile is None:
-        return scales.least_error_scale(values, quantizer)
-    return scales.activation_scale(values, percentile)
-
-
 def _weight_scale(layer: Any, quantizer: Quantizer, sources: dict, percentile: float | None) -> Any:
     values = keras.ops.convert_to_numpy(quantizer.values())
-    mask = _mask_of(quantizer.weight)
-    kept = values if mask is None else _kept(values, mask)
+    variable = getattr(quantizer.weight, "pruning_mask", None)
+    mask = 1 if variable is None else keras.ops.convert_to_numpy(variable)
+    kept = values if variable is None else values[mask != 0]
+    kept = kept if kept.size else np.zeros(1, values.dtype)
     if quantizer.name.startswith("bias"):
         study = 2 * (0.1 + np.abs(kept).max())
         return _bias_scale(layer, quantizer, kept, sources) if percentile is None else study
     if percentile is None:
-        return scales.filter_scales(values if mask is None else values * mask, quantizer)
+        return scales.filter_scales(values * mask, quantizer)
     if getattr(quantizer.weight, "is_structured_factor", False):
         return scales.least_error_scale(kept, quantizer)
     return scales.percentile_scale(kept, percentile)
@@ -153,18 +152,6 @@ def _bias_scale(layer: Any, quantizer: Quantizer, values: np.ndarray, sources: d
     source = sources[id(layer)]
     products = exponent_of(kernel) + (PIXEL_EXPONENT if source is None else exponent_of(source))
     return max(scale, 2.0 ** (products + quantizer.bits - 1))
-
-
-def _mask_of(weight: Any) -> np.ndarray | None:
-    """The pruning mask of a weight, or None."""
-    mask = getattr(weight, "pruning_mask", None)
-    return None if mask is None else keras.ops.convert_to_numpy(mask)
-
-
-def _kept(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The values that are not under the mask."""
-    kept = values[mask != 0]
-    return kept if kept.size else np.zeros(1, values.dtype)
 
 
 def _assign_log2(quantizer: Quantizer, scale: Any, layer_name: str) -> None:

@@ -69,7 +69,7 @@ def activation_layer(layer: Any, request: Request) -> list | None:
     if name == "relu6":
         return table(keras.activations.relu6, layer, request)
     if isinstance(layer, keras.layers.Rescaling) and np.ndim(layer.scale) + np.ndim(layer.offset):
-        raise refusal(layer, "several scales or offsets", "it must scale all channels alike")
+        raise refusal("several scales or offsets", "it must scale all channels alike")
     inner = type(layer).from_config({**layer.get_config(), "name": f"{layer.name}_function"})
     return table(inner, layer, request)
 

@@ -10,16 +10,12 @@ from keras_efficient.layers.activation_names import activation_name as name_of_a
 
 BATCH_NORM, ACTIVATION, RELU = (Key("layers", name) for name in ("BatchNormalization", "Activation", "ReLU"))
 RELU_6 = 6.0
+GRIDS = ("linear", "relu", "relu6")  # activations that rounding alone computes
 
 
 def activation_name(layer: Any) -> str:
     """The name of a layer's activation; "linear" where it has none."""
     return name_of_activation(getattr(layer, "activation", None))
-
-
-def is_linear(layer: Any) -> bool:
-    """Whether a layer has no activation of its own."""
-    return activation_name(layer) == "linear"
 
 
 def relu_name(key: Key | None, config: Mapping[str, Any]) -> str | None:

@@ -44,6 +44,12 @@ class Request:
         assert self.choice.settings is not None  # of a layer that stays float no conversion is asked
         return self.choice.settings
 
+    @property
+    def grid(self) -> dict[str, Any]:
+        """The grid of an output that is negative only where an input is."""
+        signed = self.is_output or not self.non_negative
+        return {"activation_bits": self.settings.activation_bits, "signed_output": signed}
+
 
 def shared_config(layer: Any) -> dict:
     """What every layer has: of an operation such as x + y, the name alone."""
@@ -58,5 +64,5 @@ class StaysFloatError(ValueError):
     """A layer that has a quantized form, but not as it is set."""
 
 
-def refusal(layer: Any, received: str, rule: str) -> StaysFloatError:
+def refusal(received: str, rule: str) -> StaysFloatError:
     return StaysFloatError(f"{rule}. Received: {received}")
