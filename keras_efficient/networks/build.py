@@ -71,37 +71,30 @@ def build_network(
             item, its position and the right form. If the network would have more than 2^28 weights.
     """
     check_mode(mode)
-    head = _checked_head(head, softmax)
+    one_of(HEADS, head, "head")
+    if not flag(softmax, "softmax"):
+        if head == "sigmoid":
+            raise ValueError(
+                "`softmax` must be left out where `head` is given. Received: softmax=False, head='sigmoid'"
+            )
+        head = "linear"
     layers_with_shapes = descriptions.expand_with_shapes(config, input_shape)
     check_weights(layers_with_shapes, tuple(input_shape))
     specs = [spec for spec, _ in layers_with_shapes]
     x = inputs = keras.Input(tuple(input_shape), name="input")
     for spec, name in zip(specs, descriptions.layer_names(specs), strict=True):
-        x = _add_layer(x, spec, name, signed_output)
+        try:
+            x = _make_layer(spec, name, signed_output)(x)
+        except Exception as error:  # a layer object may hold anything; whatever it causes has one place
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"item {spec.position} of the description: cannot build {spec.class_name} with {spec.config}: {reason}"
+            ) from error
     if head != "linear":
         x = keras.layers.Activation(head, name=head)(x)
     model = keras.Model(inputs, x, name="network")
     set_mode(model, mode)
     return model
-
-
-def _checked_head(head, softmax):
-    one_of(HEADS, head, "head")
-    if flag(softmax, "softmax"):
-        return head
-    if head == "sigmoid":
-        raise ValueError("`softmax` must be left out where `head` is given. Received: softmax=False, head='sigmoid'")
-    return "linear"
-
-
-def _add_layer(x, spec, name, signed_output):
-    try:
-        return _make_layer(spec, name, signed_output)(x)
-    except Exception as error:  # a layer object may hold anything; whatever it causes has one place
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"item {spec.position} of the description: cannot build {spec.class_name} with {spec.config}: {reason}"
-        ) from error
 
 
 def _make_layer(spec, name, signed_output):

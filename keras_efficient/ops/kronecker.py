@@ -1,6 +1,6 @@
 """Products with matrices made of small factors; the matrix itself is never built.
 
-In all of them x has one sample a row, `(batch, inputs)`, W is (outputs, inputs), and the result
+In all of them x has one sample per row, `(batch, inputs)`, W is (outputs, inputs), and the result
 `x W'` is (batch, outputs). The inputs are read as K = reshape(x, (q, t)), row by row; then
 `(A kron B) x = vec(A K B')`, and the order of the two products is a matter of cost alone.
 """
@@ -18,18 +18,11 @@ Between: TypeAlias = Callable[[int, Tensor], Tensor] | None
 
 
 def kronecker_sum(x: Tensor, a: Tensor, b: Tensor, between: Between = None) -> Tensor:
-    """`x W'` with `W = sum_i A_i kron B_i`.
+    """`x W'` with `W = sum_i A_i kron B_i`: x (batch, q t), a (terms, p, q), b (terms, s, t).
 
-    Args:
-        x: Tensor (batch, q t).
-        a: Tensor (terms, p, q).
-        b: Tensor (terms, s, t).
-        between: Function (number of a product from 0, its sums) -> what the next product takes, elementwise, or None.
+    between: Function (number of a product from 0, its sums) -> what the next product takes, elementwise, or None.
 
-    Returns:
-        Tensor (batch, p s).
-
-    Multiply-adds a sample: terms s q (t + p) or terms p t (q + s), whichever is less.
+    Multiply-adds per sample: terms s q (t + p) or terms p t (q + s), whichever is less.
     """
     (terms, p, q), (_, s, t) = a.shape, b.shape
     if is_second_first(FactorSizes(p, q, s, t)):
@@ -42,20 +35,10 @@ def kronecker_sum(x: Tensor, a: Tensor, b: Tensor, between: Between = None) -> T
 
 
 def kronecker_low_rank(x: Tensor, a: Tensor, s: Tensor, t: Tensor, between: Between = None) -> Tensor:
-    """`x W'` with `W = A kron (S T')`.
+    """`x W'` with `W = A kron (S T')`: x (batch, q t), a (p, q), s (s, rank), t (t, rank).
 
-    Args:
-        x: Tensor (batch, q t).
-        a: Tensor (p, q).
-        s: Tensor (s, rank).
-        t: Tensor (t, rank).
-        between: As of `kronecker_sum`; with it there are always the three products.
-
-    Returns:
-        Tensor (batch, p s).
-
-    Multiply-adds a sample: rank (q t + p q + p s), or those of `kronecker_sum` where the rank is
-    too large to save anything.
+    Multiply-adds per sample: rank (q t + p q + p s), or those of `kronecker_sum` where the rank is too large to save
+    anything; with `between`, as of `kronecker_sum`, there are always the three products.
     """
     (p, q), (rows, rank), columns = a.shape, s.shape, t.shape[0]
     if between is None and not is_low_rank_cheaper(FactorSizes(p, q, rows, columns), rank):
@@ -66,18 +49,11 @@ def kronecker_low_rank(x: Tensor, a: Tensor, s: Tensor, t: Tensor, between: Betw
 
 
 def kronecker_dual_low_rank(x: Tensor, p: Tensor, q: Tensor, s: Tensor, t: Tensor, between: Between = None) -> Tensor:
-    """`x W'` with `W = (P Q') kron (S T')`.
+    """`x W'` with `W = (P Q') kron (S T')`: x (batch, q t), p (p, rank), q (q, rank), s (s, rank), t (t, rank).
 
-    Args:
-        x: Tensor (batch, q t).
-        p, q, s, t: Tensors (p, rank), (q, rank), (s, rank), (t, rank).
-        between: As of `kronecker_sum`; with it there are always the four products.
-
-    Returns:
-        Tensor (batch, p s).
-
-    Multiply-adds a sample: rank (q t + rank (q + p) + p s); only rank x rank numbers a sample pass
-    between the two halves. Where P Q' has fewer numbers than P and Q it is multiplied out first.
+    Multiply-adds per sample: rank (q t + rank (q + p) + p s); only rank x rank numbers per sample pass between the two
+    halves. Where P Q' has fewer numbers than P and Q it is multiplied out first; with `between`, as of
+    `kronecker_sum`, there are always the four products.
     """
     (rows, rank), columns = p.shape, q.shape[0]
     if between is None and not is_dual_cheaper(FactorSizes(rows, columns, s.shape[0], t.shape[0]), rank):
@@ -91,7 +67,7 @@ def kronecker_dual_low_rank(x: Tensor, p: Tensor, q: Tensor, s: Tensor, t: Tenso
 def low_rank(x: Tensor, a: Tensor, b: Tensor, between: Between = None) -> Tensor:
     """`x W'` with `W = A B'`: x (batch, inputs), a (outputs, rank), b (inputs, rank), `between` as of `kronecker_sum`.
 
-    Multiply-adds a sample: rank (inputs + outputs).
+    Multiply-adds per sample: rank (inputs + outputs).
     """
     return ops.matmul(passed(between, 0, ops.matmul(x, b)), ops.transpose(a))
 

@@ -19,19 +19,12 @@ def kronecker_conv(
 ) -> Tensor:
     """2-D convolution, channels last, with the kernel `sum_i A_i kron B_i[r, c]` at each tap (r, c).
 
-    Args:
-        x: Tensor (batch, rows, columns, q t).
-        a: Tensor (terms, p, q).
-        b: Tensor (terms, s, t, kernel rows, kernel columns).
-        strides, padding, dilation_rate: As in `keras.ops.conv`.
-        between: As of `ops.kronecker.kronecker_sum`.
-
-    Returns:
-        Tensor (batch, new rows, new columns, p s).
+    x (batch, rows, columns, q t), a (terms, p, q), b (terms, s, t, kernel rows, kernel columns); strides, padding and
+    dilation_rate as in `keras.ops.conv`, `between` as of `kronecker_sum`.
 
     The q groups of t channels pass through the same small convolution and are then mixed, or are
     mixed first, into p groups; with k taps and the same size on both sides that is
-    terms s q (k t + p) or terms p t (q + k s) multiply-adds a pixel, whichever is less. A plain
+    terms s q (k t + p) or terms p t (q + k s) multiply-adds per pixel, whichever is less. A plain
     convolution takes k p q s t.
     """
     (terms, p, q), (_, s, t, *taps) = a.shape, b.shape

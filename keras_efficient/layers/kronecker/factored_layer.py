@@ -152,10 +152,6 @@ class FactoredLayer(KernelLayer):
         """What a `Prunable` masks: numbers of the factors."""
         return self.factors
 
-    def call(self, inputs: Tensor) -> Tensor:
-        y = self.activation(self.weighted_sums(inputs))
-        return y if self.activation_quantizer is None else self.activation_quantizer(y, self.current_mode)
-
     def weighted_sums(self, inputs: Tensor) -> Tensor:
         """The product with W and the bias, before the activation and the output quantizer."""
         y = self.product(ops.cast(inputs, self.calculation_dtype), *self.current_factors())

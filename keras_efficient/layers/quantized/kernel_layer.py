@@ -66,7 +66,8 @@ class KernelLayer(WeightedLayer):
         return [self.kernel]
 
     def call(self, inputs: Tensor) -> Tensor:
-        return self.activation_quantizer(self.activation(self.weighted_sums(inputs)), self.current_mode)
+        y = self.activation(self.weighted_sums(inputs))
+        return y if self.activation_quantizer is None else self.activation_quantizer(y, self.current_mode)
 
     def weighted_sums(self, inputs: Tensor) -> Tensor:
         """Kernel and bias, before the activation and the output quantizer."""
