@@ -1,7 +1,5 @@
 """From a description to the layers that it stands for, with every shape on the way checked."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

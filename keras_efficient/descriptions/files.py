@@ -1,7 +1,5 @@
 """Descriptions in JSON files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from keras_efficient.descriptions.expand import check_input_shape

@@ -20,8 +20,6 @@ C, CN, T and DSC have a long form with kernel and strides in both directions, an
 kernel and stride 1: `("C", 8, 3, 4, 8, 4)` is `("C", 8, 3, 3, 1, 1, 4, 8, 4)`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What a description becomes: a `LayerSpec` for each layer that the builder makes and the calculator prices."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable

@@ -9,7 +9,7 @@ from keras import ops
 from keras_efficient.kinds.kind import CHANNELS, FILTERS, THIN
 from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.quantization.own_model.fusion import folds
-from keras_efficient.quantization.own_model.kinds import ACTIVATION, BATCH_NORM
+from keras_efficient.quantization.own_model.request import ACTIVATION, BATCH_NORM
 from keras_efficient.reading import ModelGraph, Node, Value
 from keras_efficient.reading.run import run_nodes
 

@@ -1,7 +1,5 @@
 """From a float network to a quantized one: copy the weights, set the scales."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from typing import Any

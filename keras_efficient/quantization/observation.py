@@ -1,7 +1,5 @@
 """Looking at the float values that reach the activation quantizers of a model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

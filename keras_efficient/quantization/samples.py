@@ -1,7 +1,5 @@
 """Representative samples in every form that Keras takes data in, batch by batch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any

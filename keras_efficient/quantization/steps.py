@@ -1,7 +1,5 @@
 """The steps of what flows into the layers of a network: with a kernel's they are those of its products."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 

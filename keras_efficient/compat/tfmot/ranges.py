@@ -9,8 +9,7 @@ from keras_efficient.compat.tfmot.layers import tfmot_class
 from keras_efficient.compat.tfmot.models import convert_model
 from keras_efficient.compat.tfmot.quantized import QUANTIZE_LAYER, QUANTIZE_WRAPPERS, range_of, roundings
 from keras_efficient.layers.activation_names import activation_name
-from keras_efficient.layers.quantized.activation import ActivationQ
-from keras_efficient.layers.quantized.input import InputQ
+from keras_efficient.layers.quantized.activation import ActivationQ, InputQ
 from keras_efficient.quantization.modes import quantized_layers
 from keras_efficient.quantization.own_model.fusion import next_alone
 from keras_efficient.reading.graph import ModelGraph

@@ -11,9 +11,8 @@ from keras_efficient.kinds.acdc_stages import why_no_stages
 from keras_efficient.kinds.stages import Stage
 from keras_efficient.kinds.stages import inner_bits as inner_bits_of
 from keras_efficient.layers.acdc.rounded_stack import RoundedStack
-from keras_efficient.layers.acdc.stack import BIASES, ORDERS, PERMUTATIONS, AcdcStack
+from keras_efficient.layers.acdc.stack import ALGORITHMS, BIASES, ORDERS, PERMUTATIONS, TRANSFORMS, AcdcStack
 from keras_efficient.layers.acdc.transform_layer import TransformLayer
-from keras_efficient.layers.acdc.transforms import ALGORITHMS, TRANSFORMS
 from keras_efficient.layers.arguments import one_of, positive_integer, whole_number, width_of_inner_grids
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.layers.quantized.weighted_layer import own_copy

@@ -11,7 +11,7 @@ from keras_efficient.kinds.windows import Padding
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredLayer
 from keras_efficient.layers.quantized.window_layer import DilatedLayer
-from keras_efficient.ops.kronecker_conv import kronecker_conv
+from keras_efficient.ops.kronecker import kronecker_conv
 from keras_efficient.type_aliases import Shape, Tensor
 
 

@@ -1,7 +1,5 @@
 """Layers of one kernel with a scale per filter, and with a batch normalization folded into the kernel."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """From a Keras layer to the quantized layers that compute the same."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -25,8 +23,16 @@ from keras_efficient.quantization.own_model.functions import (
     grid_of,
 )
 from keras_efficient.quantization.own_model.fusion import folds
-from keras_efficient.quantization.own_model.kinds import ACTIVATION, BATCH_NORM, GRIDS, activation_name
-from keras_efficient.quantization.own_model.request import Request, StaysFloatError, refusal, shared_config
+from keras_efficient.quantization.own_model.request import (
+    ACTIVATION,
+    BATCH_NORM,
+    GRIDS,
+    Request,
+    StaysFloatError,
+    activation_name,
+    refusal,
+    shared_config,
+)
 from keras_efficient.quantization.own_model.settings import Choice
 
 # The arguments, beside a window, that a layer and its twin have in common.

@@ -1,7 +1,5 @@
 """`float_layers`: what of a model does not compute on grids."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +8,7 @@ import keras
 from keras_efficient.layers.quantized.activation import ActivationQ
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.fusion import leads_out
-from keras_efficient.quantization.own_model.kinds import ACTIVATION, GRIDS, activation_name, relu_name
+from keras_efficient.quantization.own_model.request import ACTIVATION, GRIDS, activation_name, relu_name
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
 

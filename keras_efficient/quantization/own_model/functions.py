@@ -1,7 +1,5 @@
 """Functions of a number: each gets a grid of its own, and in C a table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,9 +10,15 @@ import numpy as np
 from keras_efficient import layers
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.elementwise import OPS, TABLE_BITS, TABLE_LAYERS, TABLES
-from keras_efficient.layers.quantized.function import Function
-from keras_efficient.quantization.own_model.kinds import ACTIVATION, activation_name, relu_name
-from keras_efficient.quantization.own_model.request import Request, refusal, shared_config
+from keras_efficient.layers.quantized.activation import Function
+from keras_efficient.quantization.own_model.request import (
+    ACTIVATION,
+    Request,
+    activation_name,
+    refusal,
+    relu_name,
+    shared_config,
+)
 from keras_efficient.quantization.own_model.settings import Settings
 from keras_efficient.reading.graph import Node
 

@@ -1,13 +1,11 @@
 """Which layers become one: a kernel with the zeros before it, and the batch normalization and the relu after it."""
 
-from __future__ import annotations
-
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from keras_efficient.copies.layers import as_layer
 from keras_efficient.kinds import Key
-from keras_efficient.quantization.own_model.kinds import BATCH_NORM, activation_name, relu_name
+from keras_efficient.quantization.own_model.request import BATCH_NORM, activation_name, relu_name
 from keras_efficient.reading.graph import ModelGraph, Node
 
 PADDINGS = (Key("layers", "ZeroPadding1D"), Key("layers", "ZeroPadding2D"))

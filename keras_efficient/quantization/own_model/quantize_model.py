@@ -1,7 +1,5 @@
 """`quantize_model`: a quantization-aware copy of a plain Keras model."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The weights of a layer, carried over to the layers that took its place."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

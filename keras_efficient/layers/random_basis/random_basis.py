@@ -1,4 +1,4 @@
-"""RandomBasisConv2D: a convolution from a seed and a few coordinates."""
+"""RandomBasisDense and RandomBasisConv2D: layers from a seed and a few coordinates."""
 
 from typing import Any
 
@@ -9,6 +9,63 @@ from keras_efficient.layers.arguments import padding_name, positive_integer
 from keras_efficient.layers.quantized.window_layer import WindowLayer
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
 from keras_efficient.type_aliases import Activation, Shape, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class RandomBasisDense(RandomBasisLayer):
+    """A fully connected layer whose kernel lies in a fixed random subspace.
+
+        y = activation(x (theta0(seed) + basis(seed) z) + bias)
+
+    with theta0 and basis as in `RandomBasisLayer`. Only z and the bias are trained and stored; the rest
+    comes from the seed, with the same bits on every backend. The directions have length 1, so that a step
+    of z moves each kernel entry by `sqrt(d / n)` of it: learning rates of Adam are larger by its inverse.
+
+    Source: Li et al., "Measuring the Intrinsic Dimension of Objective Landscapes", 2018; Gressmann et
+    al., NeurIPS 2020 (FPD).
+
+    Args:
+        units: Number of outputs.
+        dimensions, seed, activation, use_bias, coordinate_bits, bias_bits, kernel_bits, activation_bits,
+        signed_output, mode: See `RandomBasisLayer`.
+
+    Input shape: (batch, ..., inputs). Output shape: (batch, ..., units).
+
+    Weights: z (dimensions,), bias (units,), then scales as `RandomBasisLayer` says.
+
+    Raises:
+        ValueError: For wrong arguments, and in `build` if `dimensions` is larger than inputs x units.
+
+    Example:
+
+    >>> layer = RandomBasisDense(10, dimensions=50, seed=7)
+    >>> layer(keras.ops.ones((2, 64))).shape
+    (2, 10)
+    """
+
+    config_keys = ["units"]
+
+    def __init__(
+        self,
+        units: int,
+        dimensions: int,
+        seed: int = 0,
+        activation: Activation = None,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ):
+        super().__init__(dimensions, seed, activation, use_bias, **kwargs)
+        self.units = positive_integer(units, "units")
+        self.supports_masking = True
+
+    def build(self, input_shape: Shape) -> None:
+        self.add_weights((self.fix_inputs(input_shape), self.units))
+
+    def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
+        return ops.matmul(x, kernel)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], self.units)
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
