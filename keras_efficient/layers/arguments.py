@@ -14,11 +14,6 @@ from keras_efficient.type_aliases import Shape
 Choice = TypeVar("Choice", bound=str | None)
 
 
-def width_of_inner_grids(value: Any, name: str = "inner_bits") -> int | bool | None:
-    """`value` as a layer keeps it: None, False or 1 to 16 bits; a ValueError for anything else."""
-    return value if value is False else optional_bits(value, name)
-
-
 def positive_integer(value: Any, name: str) -> int:
     """`value` as an int, or a ValueError that quotes it."""
     if is_integer(value) and value > 0:

@@ -41,8 +41,7 @@ class ACDCConv2D(WindowLayer, DeepLayer):
         algorithm, diagonal_initializer: See `CosineLayer`.
         kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
 
-    Input shape: (batch, rows, columns, channels).
-    Output shape: (batch, new rows, new columns, filters).
+    Input shape: (batch, rows, columns, channels). Output shape: (batch, new rows, new columns, filters).
 
     Weights: kernel (rows, columns, channels, 1) unless it is 1x1, a (depth, N), d (depth, N),
     bias (depth, N) with N = max(channels, filters), then the log2 scales in the same order, of

@@ -8,21 +8,20 @@ import keras
 from keras import activations, initializers, ops
 
 from keras_efficient.kinds.acdc_stages import why_no_stages
-from keras_efficient.kinds.stages import Stage
-from keras_efficient.kinds.stages import inner_bits as inner_bits_of
 from keras_efficient.layers.acdc.rounded_stack import RoundedStack
 from keras_efficient.layers.acdc.stack import ALGORITHMS, BIASES, ORDERS, PERMUTATIONS, TRANSFORMS, AcdcStack
 from keras_efficient.layers.acdc.transform_layer import TransformLayer
-from keras_efficient.layers.arguments import one_of, positive_integer, whole_number, width_of_inner_grids
+from keras_efficient.layers.arguments import one_of, positive_integer, whole_number
 from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.layers.quantized.staged_layer import StagedLayer
 from keras_efficient.layers.quantized.weighted_layer import own_copy
-from keras_efficient.type_aliases import Config, Initializer, Shape, Tensor
+from keras_efficient.type_aliases import Initializer, Tensor
 
 # Near the identity: with any other mean a deep stack does not train.
 INITIAL_MEAN, INITIAL_DEVIATION = 1.0, 0.06
 
 
-class CosineLayer(TransformLayer):
+class CosineLayer(StagedLayer, TransformLayer):
     """A layer that is a stack of ACDC products.
 
     Args:
@@ -49,7 +48,7 @@ class CosineLayer(TransformLayer):
     stack: AcdcStack  # from `build` on
     config_keys = [
         *("transform", "permutation", "bias", "order", "groups", "seed"),
-        *("inner_bits", "algorithm", "diagonal_initializer"),
+        *("algorithm", "diagonal_initializer"),
     ]
 
     def __init__(
@@ -62,13 +61,9 @@ class CosineLayer(TransformLayer):
         seed: int = 0,
         algorithm: str = "auto",
         diagonal_initializer: Initializer = None,
-        inner_bits: int | bool | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.inner_bits = width_of_inner_grids(inner_bits)
-        self.stages: tuple[Stage, ...] = ()
-        self.inner_quantizers: tuple[Quantizer, ...] = ()
         self.transform = one_of(TRANSFORMS, transform, "transform")
         self.permutation = one_of(PERMUTATIONS, permutation, "permutation")
         self.bias = one_of(BIASES, bias, "bias")
@@ -93,11 +88,6 @@ class CosineLayer(TransformLayer):
 
     activation = staticmethod(activations.linear)  # between the layers of a stack
     output_activation = staticmethod(activations.linear)
-
-    @staticmethod
-    def stages_of(config: Config, shape: Shape) -> tuple[Stage, ...]:
-        """The operations that the layer becomes in integers; see `Kind.stages`."""
-        raise NotImplementedError
 
     @property
     def why_no_stages(self) -> str:
@@ -126,21 +116,12 @@ class CosineLayer(TransformLayer):
     def _grid_of(self, variable):
         return next((q for q in self.quantizers if q.weight is not None and q.weight is variable), None)
 
-    def add_inner_quantizers(self, smallest_input: Shape) -> None:
-        """The grids of the inner products, after all other scales. `smallest_input`: of known sizes, without batch."""
-        self.stages = self.stages_of(self.get_config(), smallest_input)
-        widths = enumerate(inner_bits_of(self.stages), start=1)
-        self.inner_quantizers = tuple(self.add_quantizer(f"inner_{number}", bits) for number, bits in widths)
-
     def rounded_rows(self, x: Tensor, between: Callable[[int, Tensor], Tensor], first: int = 0) -> Tensor:
         """Rows (n, size) through the stack, each product rounded. `first`: the number of the first of its grids."""
         bias = None if self.bias is None else self._rows(self.bias_vector)
-        roundings = [partial(self._rounded, quantizer) for quantizer in self.inner_quantizers[first:]]
+        roundings = [partial(self.rounded_inner, number) for number in range(first, len(self.inner_quantizers))]
         stack = RoundedStack(self.stack, self.current_mode.quantized)
         return stack(x, self._rows(self.a), self._rows(self.d), bias, roundings, between)
-
-    def _rounded(self, quantizer, x):
-        return quantizer(x, self.current_mode)
 
     def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Rows (n, outputs) before the output's grid, and a tensor with their leading axes."""
@@ -198,8 +179,3 @@ class CosineLayer(TransformLayer):
     def zero_rows(self, inputs: int) -> Tensor:
         """One row of zeros: what the layer makes of it is its constant."""
         return ops.zeros((1, inputs), dtype="float32")
-
-    @classmethod
-    def from_config(cls, config: Config) -> "CosineLayer":
-        """A configuration without `inner_bits` is older than that argument: nothing inside was rounded."""
-        return super().from_config({"inner_bits": False, **config})

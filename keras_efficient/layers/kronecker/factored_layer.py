@@ -7,16 +7,16 @@ from typing import Any
 import keras
 from keras import initializers, ops
 
-from keras_efficient.kinds.stages import Stage, adds_bias
-from keras_efficient.kinds.stages import inner_bits as inner_bits_of
-from keras_efficient.layers.arguments import optional_bits, width_of_inner_grids
+from keras_efficient.kinds.stages import adds_bias
+from keras_efficient.layers.arguments import optional_bits
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.type_aliases import Activation, Config, Initializer, Shape, SignedOutput, Tensor
+from keras_efficient.layers.quantized.staged_layer import StagedLayer
+from keras_efficient.type_aliases import Activation, Initializer, Shape, SignedOutput, Tensor
 
 
-class FactoredLayer(KernelLayer):
+class FactoredLayer(StagedLayer, KernelLayer):
     """A layer whose kernel W is made of small factors and is never built.
 
         y = q_a(activation(x W' + q_b(bias)))
@@ -42,11 +42,9 @@ class FactoredLayer(KernelLayer):
         **kwargs: `bias_initializer`, `bias_regularizer`, `bias_constraint` and what every Keras
             layer takes.
 
-    Weights: the factors, bias, then the log2 scales (scalars) of those that have a width: one a
-    factor, bias, output, then one an inner product.
+    Weights: the factors, bias, then the log2 scales (scalars) of those that have a width: one per
+    factor, bias, output, then one per inner product.
     """
-
-    config_keys = ["inner_bits"]
 
     def __init__(
         self,
@@ -58,25 +56,16 @@ class FactoredLayer(KernelLayer):
         signed_output: SignedOutput = "auto",
         mode: str = "float",
         kernel_initializer: Initializer = None,
-        inner_bits: int | bool | None = None,
         **kwargs: Any,
     ):
         widths = (kernel_bits, bias_bits, activation_bits)
         super().__init__(activation, *widths, signed_output, mode, use_bias, kernel_initializer, **kwargs)
-        self.inner_bits = width_of_inner_grids(inner_bits)
-        self.stages: tuple[Stage, ...] = ()
-        self.inner_quantizers: tuple[Quantizer, ...] = ()
 
     check_width = staticmethod(optional_bits)
 
     def product(self, x: Tensor, *factors: Tensor) -> Tensor:
         """`x W'` for a matrix or image x, from the factors in the order of the weights."""
         raise NotImplementedError
-
-    @staticmethod
-    def stages_of(config: Config, shape: Shape) -> tuple[Stage, ...]:
-        """The operations that the layer becomes in integers; see `Kind.stages`. None where it has no C."""
-        return ()
 
     why_no_stages = (
         "its inner products are not rounded. Right would be a layer of the Kronecker layout, made with kernel_bits and "
@@ -100,10 +89,7 @@ class FactoredLayer(KernelLayer):
     @property
     def between(self) -> Callable[[int, Tensor], Tensor] | None:
         """What rounds the inner products; None where nothing does."""
-        return self._rounded_inner if self.inner_quantizers else None
-
-    def _rounded_inner(self, number, sums):
-        return self.inner_quantizers[number](sums, self.current_mode)
+        return self.rounded_inner if self.inner_quantizers else None
 
     @property
     def calculation_dtype(self) -> str:
@@ -139,9 +125,7 @@ class FactoredLayer(KernelLayer):
         self.activation_quantizer = None
         if self.activation_bits is not None:
             self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.output_is_signed)
-        self.stages = self.stages_of(self.get_config(), smallest_input)
-        widths = enumerate(inner_bits_of(self.stages), start=1)
-        self.inner_quantizers = tuple(self.add_quantizer(f"inner_{number}", bits) for number, bits in widths)
+        self.add_inner_quantizers(smallest_input)
 
     def _add_weight_quantizer(self, weight, bits):
         if weight is None or bits is None:
@@ -156,7 +140,7 @@ class FactoredLayer(KernelLayer):
         """The product with W and the bias, before the activation and the output quantizer."""
         y = self.product(ops.cast(inputs, self.calculation_dtype), *self.current_factors())
         if adds_bias(self.stages):
-            y = self._rounded_inner(-1, y)
+            y = self.rounded_inner(-1, y)
         y = ops.cast(y, self.compute_dtype)
         return y if self.bias is None else ops.add(y, self._current(self.bias, self.bias_quantizer, self.compute_dtype))
 
@@ -168,11 +152,6 @@ class FactoredLayer(KernelLayer):
     def _current(self, weight, quantizer, dtype):
         values = weight if quantizer is None else quantizer(weight, self.current_mode)
         return ops.cast(masked(values, weight), dtype)
-
-    @classmethod
-    def from_config(cls, config: Config) -> "FactoredLayer":
-        """A configuration without `inner_bits` is older than that argument: nothing inside was rounded."""
-        return super().from_config({"inner_bits": False, **config})
 
     def warn_of_waste(self, rank: int, **products: tuple[int, int]) -> None:
         """Warn about each product of two factors, `name=(rows, columns)`, that stores no less than its result."""

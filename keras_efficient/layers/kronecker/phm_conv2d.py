@@ -37,8 +37,7 @@ class PHMConv2D(DilatedLayer, FactoredLayer):
         dilation_rate: Integer or pair; with strides of 1 only.
         **kwargs: `activation`, `use_bias`, `kernel_bits`, ...: see `FactoredLayer`.
 
-    Input shape: (batch, rows, columns, channels).
-    Output shape: (batch, new rows, new columns, filters).
+    Input shape: (batch, rows, columns, channels). Output shape: (batch, new rows, new columns, filters).
 
     Weights: A (terms, p, q), B (terms, s, t, rows, columns), bias (filters,), then the log2 scales.
 

@@ -68,13 +68,10 @@ class ConvQ(Convolution):
             such as `((above, below), (left, right))`.
         dilation_rate: Integer or pair (dr, dc); with strides of 1 only.
         groups: How many equal parts of the channels are filtered on their own, each by as many of the filters.
-        activation, signed_output, use_bias: See `KernelLayer`.
-        per_channel, batch_norm: See `FoldingLayer`.
-        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
-            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
+        activation, signed_output, use_bias, per_channel, batch_norm, kernel_bits, bias_bits, activation_bits, mode,
+            initializers, regularizers, constraints: See `FoldingLayer`.
 
-    Input shape: (batch, rows, columns, channels).
-    Output shape: (batch, new rows, new columns, filters).
+    Input shape: (batch, rows, columns, channels). Output shape: (batch, new rows, new columns, filters).
 
     Weights: kernel (rows, columns, channels / groups, filters), bias (filters,), log2 scales of kernel,
     bias, output.
@@ -100,11 +97,7 @@ class Conv1DQ(Convolution):
         strides: Steps from window to window (s).
         padding: `"valid"`, `"same"`, `"causal"` (all zeros come before) or the zeros (before, after).
         dilation_rate: Steps between the places of a window (d); with strides of 1 only.
-        groups: How many equal parts of the channels are filtered on their own, each by as many of the filters.
-        activation, signed_output, use_bias: See `KernelLayer`.
-        per_channel, batch_norm: See `FoldingLayer`.
-        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
-            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
+        groups: See `ConvQ`; all others: see `FoldingLayer`.
 
     Input shape: (batch, steps, channels). Output shape: (batch, new steps, filters).
 

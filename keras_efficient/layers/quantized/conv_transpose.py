@@ -85,13 +85,10 @@ class Conv2DTransposeQ(TransposedLayer):
         output_padding: Rows and columns that come at the end, less than the strides; None: with padding "same" the
             output has `strides` times the size of the input.
         dilation_rate: Integer or pair, between the places of a window; with strides of 1 only.
-        activation, signed_output, use_bias: See `KernelLayer`.
-        per_channel, batch_norm: See `FoldingLayer`.
-        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
-            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
+        activation, signed_output, use_bias, per_channel, batch_norm, kernel_bits, bias_bits, activation_bits, mode,
+            initializers, regularizers, constraints: See `FoldingLayer`.
 
-    Input shape: (batch, rows, columns, channels).
-    Output shape: (batch, new rows, new columns, filters).
+    Input shape: (batch, rows, columns, channels). Output shape: (batch, new rows, new columns, filters).
 
     Weights: kernel (rows, columns, filters, channels), bias (filters,), log2 scales of kernel (with `per_channel`
     (filters, 1)), bias, output.

@@ -21,10 +21,8 @@ class DenseQ(FoldingLayer):
 
     Args:
         units: Number of outputs.
-        activation, signed_output, use_bias: See `KernelLayer`.
-        per_channel, batch_norm: See `FoldingLayer`.
-        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
-            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
+        activation, signed_output, use_bias, per_channel, batch_norm, kernel_bits, bias_bits, activation_bits, mode,
+            initializers, regularizers, constraints: See `FoldingLayer`.
 
     Input shape: (batch, ..., inputs). Output shape: (batch, ..., units).
 

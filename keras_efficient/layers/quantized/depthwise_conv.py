@@ -67,16 +67,12 @@ class DepthwiseConvQ(DepthwiseConvolution):
         kernel_size: Integer or pair (rows, columns).
         depth_multiplier: Kernels for each input channel.
         strides: Integer or pair (sr, sc).
-        padding: `"valid"`, `"same"`, or the zeros around the map as `keras.layers.ZeroPadding2D` takes them,
-            such as `((above, below), (left, right))`.
+        padding: `"valid"`, `"same"`, or the zeros around the map as in `ConvQ`.
         dilation_rate: Integer or pair (dr, dc); with strides of 1 only.
-        activation, signed_output, use_bias: See `KernelLayer`.
-        per_channel, batch_norm: See `FoldingLayer`.
-        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
-            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
+        activation, signed_output, use_bias, per_channel, batch_norm, kernel_bits, bias_bits, activation_bits, mode,
+            initializers, regularizers, constraints: See `FoldingLayer`.
 
-    Input shape: (batch, rows, columns, channels).
-    Output shape: (batch, new rows, new columns, channels m).
+    Input shape: (batch, rows, columns, channels). Output shape: (batch, new rows, new columns, channels m).
 
     Weights: kernel (rows, columns, channels, m), bias (channels m,), log2 scales of kernel,
     bias, output.
@@ -104,10 +100,7 @@ class DepthwiseConv1DQ(DepthwiseConvolution):
         strides: Steps from window to window (s).
         padding: `"valid"`, `"same"`, `"causal"` (all zeros come before) or the zeros (before, after).
         dilation_rate: Steps between the places of a window (d); with strides of 1 only.
-        activation, signed_output, use_bias: See `KernelLayer`.
-        per_channel, batch_norm: See `FoldingLayer`.
-        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
-            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
+        All others: See `FoldingLayer`.
 
     Input shape: (batch, steps, channels). Output shape: (batch, new steps, channels m).
 

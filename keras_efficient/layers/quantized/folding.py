@@ -22,7 +22,9 @@ class FoldingLayer(KernelLayer):
     kernel another one in every batch). Source of the folding: Jacob et al., CVPR 2018, section 3.2.
 
     Args:
-        *args, **kwargs: See `KernelLayer`.
+        activation, signed_output, use_bias: See `KernelLayer`.
+        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
+            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
         per_channel: Whether each output channel of the kernel has a scale of its own (a power of two
             as all scales are, so channels differ by a shift).
         batch_norm: A `keras.layers.BatchNormalization` over the last axis that this layer takes in, or

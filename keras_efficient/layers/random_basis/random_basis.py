@@ -85,8 +85,7 @@ class RandomBasisConv2D(WindowLayer, RandomBasisLayer):
         strides: Integer or pair (rows, columns).
         padding: `"valid"` or `"same"`.
 
-    Input shape: (batch, rows, columns, channels).
-    Output shape: (batch, new rows, new columns, filters).
+    Input shape: (batch, rows, columns, channels). Output shape: (batch, new rows, new columns, filters).
 
     Weights: z (dimensions,), bias (filters,), then scales as `RandomBasisLayer` says.
 
