@@ -47,10 +47,6 @@ def layer_names(specs: Iterable[LayerSpec]) -> list[str]:
     names = []
     for spec in specs:
         counts[spec.class_name] += 1
-        names.append(str(spec.config.get("name") or f"{_snake_case(spec.class_name)}_{counts[spec.class_name]}"))
+        words = re.findall(r"[A-Z0-9]+(?![a-z])|[A-Z]?[a-z]+", spec.class_name.split(">")[-1])
+        names.append(str(spec.config.get("name") or f"{'_'.join(words).lower()}_{counts[spec.class_name]}"))
     return names
-
-
-def _snake_case(class_name: str) -> str:
-    words = re.findall(r"[A-Z0-9]+(?![a-z])|[A-Z]?[a-z]+", class_name.split(">")[-1])
-    return "_".join(words).lower()

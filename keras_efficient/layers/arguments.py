@@ -21,13 +21,6 @@ def positive_integer(value: Any, name: str) -> int:
     raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
-def whole_number(value: Any, name: str) -> int:
-    """`value` as an int of any sign, or a ValueError that quotes it."""
-    if is_integer(value):
-        return int(value)
-    raise ValueError(f"`{name}` must be an integer. Received: {name}={value!r}")
-
-
 def non_negative_number(value: Any, name: str) -> float:
     """`value` as a float of at least 0, or a ValueError that quotes it."""
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and 0 <= value < float("inf"):

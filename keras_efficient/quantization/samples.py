@@ -48,7 +48,7 @@ class Samples:
         """Batches of at most 256 samples and about two million numbers of arrays, or as they come."""
         empty = True
         for batch in self.batches:
-            checked = keras.tree.map_structure(_finite, _first(batch))
+            checked = keras.tree.map_structure(_finite, batch[0] if isinstance(batch, tuple) else batch)
             if self.shape is not None and not all(_fits(part.shape[1:], self.shape[1:]) for part in parts_of(checked)):
                 raise ValueError(
                     f"`x` must hold samples of shape {self.shape[1:]}, as the model takes them (one sample is "
@@ -116,11 +116,6 @@ def _kept(x: Any) -> Iterable:
     if not isinstance(x, Iterable):
         raise TypeError(f"`x` must be arrays, or a data set or generator of batches. Received: x={x!r}")
     return list(x) if isinstance(x, Iterator) else x
-
-
-def _first(batch: Any) -> Batch:
-    """x of a batch (x, y) or (x, y, weights)."""
-    return batch[0] if isinstance(batch, tuple) else batch
 
 
 def _fits(shape: tuple, wanted: tuple) -> bool:

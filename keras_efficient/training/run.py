@@ -12,8 +12,7 @@ from typing import Any, Self
 import keras
 
 from keras_efficient.folders import is_tidy
-from keras_efficient.kinds.arguments import path_of
-from keras_efficient.layers.arguments import whole_number
+from keras_efficient.kinds.arguments import integer, path_of
 from keras_efficient.training.data import TrainingData, count
 from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engine_choice import choose_engine
@@ -68,7 +67,7 @@ class Run:
         _check_seconds(save_seconds)
         check_engine(engine)
         directory = path_of(directory, "directory")
-        seed = whole_number(seed, "seed")
+        seed = integer(seed, "seed")
         if rule is not None:
             check_rule(rule)
         # What is wrong with the network, the labels or the metrics shows here, before a file is written.

@@ -99,7 +99,7 @@ class ACDCConv2D(WindowLayer, DeepLayer):
 
     def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         u = self._gathered(ops.cast(inputs, "float32"))
-        return self._mixed(rows_of(u), self._positions(u)), u
+        return self._mixed(rows_of(u), math.prod(size for size in u.shape[:3] if size is not None)), u
 
     def _gathered(self, x):
         """One pixel for each pixel of the output."""
@@ -116,10 +116,6 @@ class ACDCConv2D(WindowLayer, DeepLayer):
             return self.deep_rows(rows, as_matrices=many and self.stack.block.is_matrix)
         y = ops.matmul(rows, self.dense_matrix())
         return y if self.bias is None else y + self.constant()
-
-    @staticmethod
-    def _positions(u):
-        return math.prod(size for size in u.shape[:3] if size is not None)
 
     def dense_matrix(self) -> Tensor:
         """The matrix M (channels, filters) of the stack: all of the layer, if its kernel is 1x1.

@@ -8,10 +8,11 @@ import keras
 from keras import activations, initializers, ops
 
 from keras_efficient.kinds.acdc_stages import why_no_stages
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.layers.acdc.rounded_stack import RoundedStack
 from keras_efficient.layers.acdc.stack import ALGORITHMS, BIASES, ORDERS, PERMUTATIONS, TRANSFORMS, AcdcStack
 from keras_efficient.layers.acdc.transform_layer import TransformLayer
-from keras_efficient.layers.arguments import one_of, positive_integer, whole_number
+from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.layers.quantized.staged_layer import StagedLayer
 from keras_efficient.layers.quantized.weighted_layer import own_copy
@@ -69,7 +70,7 @@ class CosineLayer(StagedLayer, TransformLayer):
         self.bias = one_of(BIASES, bias, "bias")
         self.order = one_of(ORDERS, order, "order")
         self.groups = positive_integer(groups, "groups")
-        self.seed = whole_number(seed, "seed")
+        self.seed = integer(seed, "seed")
         self._algorithm = one_of(ALGORITHMS, algorithm, "algorithm")
         if diagonal_initializer is None:
             diagonal_initializer = initializers.RandomNormal(INITIAL_MEAN, INITIAL_DEVIATION)
@@ -102,19 +103,16 @@ class CosineLayer(StagedLayer, TransformLayer):
     @property
     def factor_quantizers(self) -> list[Quantizer | None]:
         """The grids of the factors."""
-        return [self._grid_of(factor) for factor in self.factors]
+        return [self.grid_of(factor) for factor in self.factors]
 
     @property
     def bias_quantizer(self) -> Quantizer | None:
         """The grid of the bias."""
-        return self._grid_of(self.bias_vector)
+        return self.grid_of(self.bias_vector)
 
     @property
     def adds_a_bias(self) -> bool:
         return self.bias is not None
-
-    def _grid_of(self, variable):
-        return next((q for q in self.quantizers if q.weight is not None and q.weight is variable), None)
 
     def rounded_rows(self, x: Tensor, between: Callable[[int, Tensor], Tensor], first: int = 0) -> Tensor:
         """Rows (n, size) through the stack, each product rounded. `first`: the number of the first of its grids."""

@@ -129,7 +129,7 @@ class AcdcStack:
             v = self._layer(v, a[layer], d[layer], as_matrices)
             v = v if constants is None else v + constants[layer]
             if layer < self.depth - 1:
-                v = permute(v, self._crossing(layer))
+                v = permute(v, self._outward[self.permutation_of(layer)[self._inward]])
                 v = v if between is None else between(layer, v)
         return permute(v, self._outward[self.permutation_of(self.depth - 1)])
 
@@ -146,9 +146,6 @@ class AcdcStack:
     @cached_property
     def _outward(self):
         return np.argsort(self._inward)
-
-    def _crossing(self, layer):
-        return self._outward[self.permutation_of(layer)[self._inward]]
 
     def permutation_of(self, layer: int) -> np.ndarray:
         """The order of the entries after a layer."""

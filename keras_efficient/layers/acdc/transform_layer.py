@@ -72,11 +72,13 @@ class TransformLayer(WeightedLayer):
 
     def value_of(self, variable: keras.Variable) -> Tensor:
         """A factor or the bias as it is multiplied, float32: on its grid in the quantized modes."""
-        values = ops.convert_to_tensor(variable)
-        for quantizer in self.quantizers:
-            if quantizer.weight is variable:
-                values = quantizer(variable, self.current_mode)
+        quantizer = self.grid_of(variable)
+        values = quantizer(variable, self.current_mode) if quantizer else ops.convert_to_tensor(variable)
         return ops.cast(masked(values, variable), "float32")
+
+    def grid_of(self, variable: keras.Variable | None) -> Quantizer | None:
+        """The quantizer of a factor or of the bias, where bits are given."""
+        return next((q for q in self.quantizers if q.weight is not None and q.weight is variable), None)
 
     # The matrix.
 

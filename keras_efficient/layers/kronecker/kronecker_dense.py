@@ -116,8 +116,26 @@ class PHMDense(KroneckerDense):
         return tinybig_matrix(a[0], b[0]) if self.layout == "tinybig" else kronecker_matrix(a, b)
 
 
+class LowRankKroneckerDense(KroneckerDense):
+    """A `KroneckerDense` of one product, in which factors have low rank."""
+
+    config_keys = ["rank"]
+
+    def __init__(
+        self,
+        units: int,
+        rank: int,
+        p: int | None = None,
+        q: int | None = None,
+        layout: str = "kronecker",
+        **kwargs: Any,
+    ):
+        super().__init__(units, p, q, layout, **kwargs)
+        self.rank = positive_integer(rank, "rank")
+
+
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class LPHMDense(KroneckerDense):
+class LPHMDense(LowRankKroneckerDense):
     """A fully connected layer whose kernel is one Kronecker product, its second factor of low rank.
 
         y = activation(x W' + bias),    W = A kron (S T'),    A (p, q), S (s, rank), T (t, rank)
@@ -138,20 +156,6 @@ class LPHMDense(KroneckerDense):
     Raises:
         ValueError: If p does not divide `units` or q the inputs; the text names the nearest divisors.
     """
-
-    config_keys = ["rank"]
-
-    def __init__(
-        self,
-        units: int,
-        rank: int,
-        p: int | None = None,
-        q: int | None = None,
-        layout: str = "kronecker",
-        **kwargs: Any,
-    ):
-        super().__init__(units, p, q, layout, **kwargs)
-        self.rank = positive_integer(rank, "rank")
 
     stages_of = staticmethod(one_low_rank_stages)
 
@@ -175,7 +179,7 @@ class LPHMDense(KroneckerDense):
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class DualLPHMDense(KroneckerDense):
+class DualLPHMDense(LowRankKroneckerDense):
     """A fully connected layer whose kernel is one Kronecker product of two factors of low rank.
 
         y = activation(x W' + bias),    W = (P Q') kron (S T')
@@ -196,20 +200,6 @@ class DualLPHMDense(KroneckerDense):
     Raises:
         ValueError: If p does not divide `units` or q the inputs; the text names the nearest divisors.
     """
-
-    config_keys = ["rank"]
-
-    def __init__(
-        self,
-        units: int,
-        rank: int,
-        p: int | None = None,
-        q: int | None = None,
-        layout: str = "kronecker",
-        **kwargs: Any,
-    ):
-        super().__init__(units, p, q, layout, **kwargs)
-        self.rank = positive_integer(rank, "rank")
 
     stages_of = staticmethod(dual_low_rank_stages)
 

@@ -7,9 +7,9 @@ from typing import Any
 import keras
 from keras import activations, ops
 
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.kinds.combining import repeated_shape, side_by_side
 from keras_efficient.kinds.windows import mean_reciprocal
-from keras_efficient.layers.arguments import whole_number
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.kernel_layer import check_signed_output, may_be_negative
 from keras_efficient.ops.quantize import check_bits
@@ -221,7 +221,7 @@ class ConcatenateQ(MergingLayer):
         **kwargs: Any,
     ):
         super().__init__(activation_bits, signed_output, mode, **kwargs)
-        self.axis = whole_number(axis, "axis")
+        self.axis = integer(axis, "axis")
 
     def combined(self, inputs: Sequence[Tensor]) -> Tensor:
         return ops.concatenate(inputs, axis=self.axis)

@@ -6,8 +6,9 @@ from typing import Any
 import keras
 from keras import activations, ops
 
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.kinds.random_basis import COORDINATE_BITS
-from keras_efficient.layers.arguments import optional_bits, positive_integer, whole_number
+from keras_efficient.layers.arguments import optional_bits, positive_integer
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.kernel_layer import check_signed_output, may_be_negative
@@ -67,7 +68,7 @@ class RandomBasisLayer(QuantizedLayer):
     ):
         super().__init__(mode=mode, **kwargs)
         self.dimensions = positive_integer(dimensions, "dimensions")
-        self.seed = whole_number(seed, "seed")
+        self.seed = integer(seed, "seed")
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
         self.coordinate_bits = optional_bits(coordinate_bits, "coordinate_bits")
