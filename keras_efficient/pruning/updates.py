@@ -94,7 +94,7 @@ def _update(kernels, layer, step):
 
 
 def _pass_on(model, updated):
-    """Copy the masks of filters to the normalizations behind them."""
+    """Copy the masks of filters to the normalizations after them."""
     masks = {layer.name: layer.kernels[0] for layer in updated}
     for channels in layers_of(model, PrunedChannels):
         if channels.follows in masks:

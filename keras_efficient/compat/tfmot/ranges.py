@@ -30,8 +30,8 @@ def activation_ranges(model: Any) -> dict[str, Range]:
         if kind == QUANTIZE_LAYER and layer.quantizer is not None:
             found[layer.name] = range_of(layer.quantizer, layer.quantizer_vars, layer)
         elif kind in QUANTIZE_WRAPPERS:
-            before, behind = roundings(layer)
-            pair = before or behind
+            before, after = roundings(layer)
+            pair = before or after
             if pair:
                 found[layer.layer.name] = range_of(*pair, layer)
         elif hasattr(layer, "layers"):

@@ -78,9 +78,8 @@ class ACDCConv2D(WindowLayer, DeepLayer):
         self.kernel = None
         if self.is_depthwise:
             self.kernel = self.add_kernel("kernel", (*self.kernel_size, channels, 1), self.depthwise_initializer)
-        self.build_stack(channels, self.filters, [self.kernel] if self.is_depthwise else [])
-        self.add_activation_quantizers()
-        self.add_inner_quantizers((*self.kernel_size, channels))
+        before = [self.kernel] if self.is_depthwise else []
+        self.build_stack(channels, self.filters, (*self.kernel_size, channels), before)
 
     stages_of = staticmethod(convolution_stages)
 

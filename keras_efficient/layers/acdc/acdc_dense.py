@@ -65,9 +65,7 @@ class ACDCDense(DeepLayer):
 
     def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)
-        self.build_stack(inputs, self.units)
-        self.add_activation_quantizers()
-        self.add_inner_quantizers((inputs,))
+        self.build_stack(inputs, self.units, (inputs,))
 
     stages_of = staticmethod(dense_stages)
 

@@ -110,10 +110,6 @@ class CosineLayer(StagedLayer, TransformLayer):
         """The grid of the bias."""
         return self.grid_of(self.bias_vector)
 
-    @property
-    def adds_a_bias(self) -> bool:
-        return self.bias is not None
-
     def rounded_rows(self, x: Tensor, between: Callable[[int, Tensor], Tensor], first: int = 0) -> Tensor:
         """Rows (n, size) through the stack, each product rounded. `first`: the number of the first of its grids."""
         bias = None if self.bias is None else self._rows(self.bias_vector)

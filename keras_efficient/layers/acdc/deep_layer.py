@@ -9,8 +9,7 @@ from keras import activations, ops
 from keras_efficient.layers.acdc.cosine_layer import CosineLayer
 from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.quantized.kernel_layer import may_be_negative
-from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.type_aliases import Activation, Tensor
+from keras_efficient.type_aliases import Activation, Shape, Tensor
 
 EXPANSIONS = ("tile", "pad")
 
@@ -52,23 +51,21 @@ class DeepLayer(CosineLayer):
         self.activation = activations.get(activation)
         self.expand = one_of(EXPANSIONS, expand, "expand")
 
-    def build_stack(self, inputs: int, outputs: int, before: Sequence[keras.Variable] = ()) -> None:
-        """The stack, its weights, and the scales of the weights `before` and of these."""
+    def build_stack(
+        self, inputs: int, outputs: int, smallest_input: Shape, before: Sequence[keras.Variable] = ()
+    ) -> None:
+        """The stack, its weights, the scales of the weights `before` and of these, and all other grids.
+
+        `smallest_input`: See `add_inner_quantizers`.
+        """
         size = -(-max(inputs, outputs) // self.groups) * self.groups
         self.outputs = outputs
         self.stack = self.make_stack(size, self.depth)
         self.add_diagonals((self.depth, size), inputs * outputs, before)
-
-    def add_activation_quantizers(self) -> None:
-        """One per layer: the last is the output's."""
         inner_signed = may_be_negative(self.activation)
         inner = [self.add_activation_quantizer(f"activation_{k + 1}", inner_signed) for k in range(self.depth - 1)]
-        self.activation_quantizers = [*inner, self.add_activation_quantizer()]
-
-    @property
-    def output_quantizers(self) -> list[Quantizer | None]:
-        """The grids of what comes after the layers of the stack."""
-        return self.activation_quantizers
+        self.output_quantizers = [*inner, self.add_activation_quantizer()]
+        self.add_inner_quantizers(smallest_input)
 
     @property
     def is_linear(self) -> bool:
@@ -115,5 +112,5 @@ class DeepLayer(CosineLayer):
 
     def _between(self, layer, x):
         x = self.activation(x)
-        quantizer = self.activation_quantizers[layer]
+        quantizer = self.output_quantizers[layer]
         return quantizer(x, self.current_mode) if quantizer else x

@@ -11,7 +11,6 @@ from keras_efficient.kinds.stages import adds_bias
 from keras_efficient.layers.arguments import optional_bits
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
-from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.layers.quantized.staged_layer import StagedLayer
 from keras_efficient.type_aliases import Activation, Initializer, Shape, SignedOutput, Tensor
 
@@ -73,15 +72,6 @@ class FactoredLayer(StagedLayer, KernelLayer):
     )
 
     @property
-    def adds_a_bias(self) -> bool:
-        return self.use_bias
-
-    @property
-    def output_quantizers(self) -> list[Quantizer | None]:
-        """The grids of what comes after an activation."""
-        return [self.activation_quantizer]
-
-    @property
     def output_activation(self) -> Callable[[Tensor], Tensor]:
         """The function before the output's grid."""
         return self.activation
@@ -125,6 +115,7 @@ class FactoredLayer(StagedLayer, KernelLayer):
         self.activation_quantizer = None
         if self.activation_bits is not None:
             self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.output_is_signed)
+        self.output_quantizers = [self.activation_quantizer]
         self.add_inner_quantizers(smallest_input)
 
     def _add_weight_quantizer(self, weight, bits):

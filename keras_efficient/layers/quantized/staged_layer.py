@@ -13,6 +13,7 @@ class StagedLayer(QuantizedLayer):
     """A layer whose inner products have grids of their own, of `inner_bits` bits, after all its other scales."""
 
     config_keys = ["inner_bits"]
+    output_quantizers: list[Quantizer | None]  # of what comes after its activations, the output last; from `build` on
 
     def __init__(self, *args: Any, inner_bits: int | bool | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
