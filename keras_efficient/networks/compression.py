@@ -1,8 +1,7 @@
 """`compress`: a trained dense layer becomes a structured one, by least squares."""
 
-import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -70,11 +69,11 @@ def compress(model: keras.Model, layer: str | keras.layers.Layer, into: keras.la
     check_into(into, old)
     made, activation = new_layers(old, into)
 
-    def chained(x):
-        return functools.reduce(lambda y, part: part(y), (made, *activation), x)
+    def replacement(x):
+        return made(x) if activation is None else activation(made(x))
 
     # Its weights are fitted, not carried over.
-    copy = replace_layers(model, lambda layer: (chained, []) if layer is old else None)
+    copy = replace_layers(model, lambda layer: (replacement, []) if layer is old else None)
     kernel, bias = kernel_and_bias(old)
     fit(made, kernel, bias)
     return Compression(copy, relative_error(made, kernel))
@@ -112,15 +111,15 @@ def check_into(into: keras.layers.Layer, old: keras.layers.Layer) -> None:
         )
 
 
-def new_layers(old: keras.layers.Layer, into: keras.layers.Layer) -> tuple[keras.layers.Layer, list]:
+def new_layers(old: keras.layers.Layer, into: keras.layers.Layer) -> tuple[keras.layers.Layer, Any]:
     """The new layer, and the activation after it where it has none for its outputs."""
     config = {**into.get_config(), "name": old.name}
     if isinstance(into, FactoredLayer) and into.activation is activations.linear:
         config["activation"] = activations.serialize(old.activation)
     made = type(into).from_config(config)
     if isinstance(into, FactoredLayer) or old.activation is activations.linear:
-        return made, []
-    return made, [keras.layers.Activation(old.activation, name=f"{old.name}_activation")]
+        return made, None
+    return made, keras.layers.Activation(old.activation, name=f"{old.name}_activation")
 
 
 def fit(layer: keras.layers.Layer, kernel: np.ndarray, bias: np.ndarray) -> None:

@@ -40,7 +40,8 @@ class Samples:
         self.inputs = len(getattr(model, "inputs", None) or [None])
         self.shape = tuple(model.inputs[0].shape) if self.inputs == 1 and getattr(model, "inputs", None) else None
         x = x() if callable(x) and not hasattr(x, "shape") else x
-        if _is_endless(x):
+        cardinality = getattr(x, "cardinality", None)
+        if callable(cardinality) and int(cardinality()) == -1:
             raise ValueError("`x` must come to an end: x.take(10) are ten batches of a data set that repeats")
         self.batches = self._of_arrays(x) if _is_arrays(x) else (x if hasattr(x, "__len__") else _kept(x))
 
@@ -104,11 +105,6 @@ def _mapped(x: Any, function: Any) -> Any:
     if isinstance(x, Mapping):
         return {key: function(part) for key, part in x.items()}
     return [function(part) for part in x] if isinstance(x, (list, tuple)) else function(x)
-
-
-def _is_endless(x: Any) -> bool:
-    cardinality = getattr(x, "cardinality", None)
-    return callable(cardinality) and int(cardinality()) == -1
 
 
 def _kept(x: Any) -> Iterable:
