@@ -88,6 +88,3 @@ class ACDC(CosineLayer):
 
     def constant(self) -> Tensor | None:
         return None if self.bias is None else self.run_stack(self.zero_rows(self.stack.size))[0]
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return tuple(input_shape)

@@ -7,12 +7,12 @@ import keras
 from keras_efficient.kinds.acdc_stages import dense_stages
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
 from keras_efficient.layers.acdc.transform_layer import rows_of
-from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.layers.quantized.units_layer import UnitsLayer
 from keras_efficient.type_aliases import Activation, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class ACDCDense(DeepLayer):
+class ACDCDense(UnitsLayer, DeepLayer):
     """A stack of ACDC layers with an activation between them, from any inputs to any units.
 
         h_0 = x, repeated up to N entries
@@ -46,8 +46,6 @@ class ACDCDense(DeepLayer):
     (2, 10)
     """
 
-    config_keys = ["units"]
-
     def __init__(
         self,
         units: int,
@@ -59,9 +57,7 @@ class ACDCDense(DeepLayer):
         seed: int = 0,
         **kwargs: Any,
     ):
-        super().__init__(depth, transform, permutation, activation, bias, seed, **kwargs)
-        self.units = positive_integer(units, "units")
-        self.supports_masking = True
+        super().__init__(units, depth, transform, permutation, activation, bias, seed, **kwargs)
 
     def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)
@@ -71,6 +67,3 @@ class ACDCDense(DeepLayer):
 
     def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         return self.stack_rows(rows_of(inputs)), inputs
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape[:-1], self.units)

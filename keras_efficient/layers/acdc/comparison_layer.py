@@ -75,9 +75,6 @@ class ComparisonLayer(TransformLayer):
     def constant(self) -> Tensor | None:
         return self.value_of(self.bias) if self.use_bias else None
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return tuple(input_shape)
-
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
 class AFDF(ComparisonLayer):

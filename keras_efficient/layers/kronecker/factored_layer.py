@@ -12,6 +12,7 @@ from keras_efficient.layers.arguments import optional_bits
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
 from keras_efficient.layers.quantized.staged_layer import StagedLayer
+from keras_efficient.layers.quantized.units_layer import UnitsLayer
 from keras_efficient.type_aliases import Activation, Initializer, Shape, SignedOutput, Tensor
 
 
@@ -157,12 +158,8 @@ class FactoredLayer(StagedLayer, KernelLayer):
                 )
 
 
-class FactoredDense(FactoredLayer):
+class FactoredDense(UnitsLayer, FactoredLayer):
     """A `FactoredLayer` on the last axis of its input, as `keras.layers.Dense`."""
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.supports_masking = True
 
     def weighted_sums(self, inputs: Tensor) -> Tensor:
         if len(inputs.shape) == 2:
@@ -181,6 +178,3 @@ class FactoredDense(FactoredLayer):
     def matrix(self, *factors: Tensor) -> Tensor:
         """W, (units, inputs), from the factors in the order of the weights."""
         raise NotImplementedError
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape[:-1], self.units)

@@ -26,13 +26,12 @@ class KroneckerDense(FactoredDense):
         **kwargs: See `FactoredLayer`.
     """
 
-    config_keys = ["units", "p", "q", "layout"]
+    config_keys = ["p", "q", "layout"]
 
     def __init__(
         self, units: int, p: int | None = None, q: int | None = None, layout: str = "kronecker", **kwargs: Any
     ):
-        super().__init__(**kwargs)
-        self.units = positive_integer(units, "units")
+        super().__init__(units, **kwargs)
         self.p = None if p is None else check_divisor(positive_integer(p, "p"), "p", self.units, "the outputs")
         self.q = None if q is None else positive_integer(q, "q")
         self.layout = check_layout(layout)

@@ -33,11 +33,10 @@ class LowRankDense(FactoredDense):
         ValueError: If the number of inputs is not known, or an argument is wrong.
     """
 
-    config_keys = ["units", "rank"]
+    config_keys = ["rank"]
 
     def __init__(self, units: int, rank: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.units = positive_integer(units, "units")
+        super().__init__(units, **kwargs)
         self.rank = positive_integer(rank, "rank")
 
     stages_of = staticmethod(low_rank_stages)

@@ -50,11 +50,10 @@ class MonarchDense(FactoredDense):
     (2, 256)
     """
 
-    config_keys = ["units", "blocks"]
+    config_keys = ["blocks"]
 
     def __init__(self, units: int, blocks: int | None = None, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.units = positive_integer(units, "units")
+        super().__init__(units, **kwargs)
         self.blocks = blocks
         if blocks is not None:
             self.blocks = check_divisor(positive_integer(blocks, "blocks"), "blocks", self.units, "the outputs")

@@ -61,7 +61,7 @@ class TaylorDualLPHM(FactoredDense):
     (2, 64)
     """
 
-    config_keys = ["units", "rank", "p", "q", "order", "layout", "normalize"]
+    config_keys = ["rank", "p", "q", "order", "layout", "normalize"]
 
     def __init__(
         self,
@@ -75,8 +75,7 @@ class TaylorDualLPHM(FactoredDense):
         use_bias: bool = False,
         **kwargs: Any,
     ):
-        super().__init__(use_bias=use_bias, **kwargs)
-        self.units = positive_integer(units, "units")
+        super().__init__(units, use_bias=use_bias, **kwargs)
         self.rank = positive_integer(rank, "rank")
         self.p = None if p is None else check_divisor(positive_integer(p, "p"), "p", self.units, "the outputs")
         self.q = None if q is None else positive_integer(q, "q")

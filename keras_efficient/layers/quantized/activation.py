@@ -55,9 +55,6 @@ class ActivationQ(QuantizedLayer):
     def call(self, inputs: Tensor) -> Tensor:
         return self.activation_quantizer(self.activation(inputs), self.current_mode)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape
-
     def get_config(self) -> Config:
         config = super().get_config()
         return {**config, "activation": None} if self.activation is activations.linear else config

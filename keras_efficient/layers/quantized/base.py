@@ -92,6 +92,9 @@ class QuantizedLayer(keras.layers.Layer):
         values = masked(quantizer(quantizer.values(), self.current_mode), quantizer.weight)
         return keras.ops.cast(values, self.compute_dtype)
 
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        return tuple(input_shape)
+
     def fix_inputs(self, input_shape: Shape, places: int | None = None) -> int:
         """The size of the last axis, which every later input must have, too.
 

@@ -5,13 +5,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.folding import FoldingLayer
+from keras_efficient.layers.quantized.units_layer import UnitsLayer
 from keras_efficient.type_aliases import Activation, Shape, SignedOutput, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class DenseQ(FoldingLayer):
+class DenseQ(UnitsLayer, FoldingLayer):
     """A fully connected layer with quantized kernel, bias and output.
 
         y = q_a(activation(x q_k(kernel) + q_b(bias)))
@@ -39,8 +39,6 @@ class DenseQ(FoldingLayer):
     (2, 10)
     """
 
-    config_keys = ["units"]
-
     def __init__(
         self,
         units: int,
@@ -52,9 +50,7 @@ class DenseQ(FoldingLayer):
         mode: str = "float",
         **kwargs: Any,
     ):
-        super().__init__(activation, kernel_bits, bias_bits, activation_bits, signed_output, mode, **kwargs)
-        self.units = positive_integer(units, "units")
-        self.supports_masking = True
+        super().__init__(units, activation, kernel_bits, bias_bits, activation_bits, signed_output, mode, **kwargs)
 
     def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)
@@ -62,6 +58,3 @@ class DenseQ(FoldingLayer):
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return ops.matmul(x, kernel)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape[:-1], self.units)

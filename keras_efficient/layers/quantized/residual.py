@@ -89,6 +89,3 @@ class ResidualQ(WeightedLayer):
 
     def _rectify(self, x, quantizers):
         return quantizers[-1](ops.relu(x), self.current_mode)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape

@@ -65,6 +65,3 @@ class ScaleQ(FoldingLayer):
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return ops.multiply(x, kernel)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape

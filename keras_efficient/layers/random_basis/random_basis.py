@@ -6,13 +6,14 @@ import keras
 from keras import ops
 
 from keras_efficient.layers.arguments import padding_name, positive_integer
+from keras_efficient.layers.quantized.units_layer import UnitsLayer
 from keras_efficient.layers.quantized.window_layer import WindowLayer
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
 from keras_efficient.type_aliases import Activation, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class RandomBasisDense(RandomBasisLayer):
+class RandomBasisDense(UnitsLayer, RandomBasisLayer):
     """A fully connected layer whose kernel lies in a fixed random subspace.
 
         y = activation(x (theta0(seed) + basis(seed) z) + bias)
@@ -43,8 +44,6 @@ class RandomBasisDense(RandomBasisLayer):
     (2, 10)
     """
 
-    config_keys = ["units"]
-
     def __init__(
         self,
         units: int,
@@ -54,18 +53,13 @@ class RandomBasisDense(RandomBasisLayer):
         use_bias: bool = True,
         **kwargs: Any,
     ):
-        super().__init__(dimensions, seed, activation, use_bias, **kwargs)
-        self.units = positive_integer(units, "units")
-        self.supports_masking = True
+        super().__init__(units, dimensions, seed, activation, use_bias, **kwargs)
 
     def build(self, input_shape: Shape) -> None:
         self.add_weights((self.fix_inputs(input_shape), self.units))
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return ops.matmul(x, kernel)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape[:-1], self.units)
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
