@@ -12,10 +12,13 @@ from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.quantization import scales
 from keras_efficient.quantization.modes import float_mode, quantized_layers
 from keras_efficient.quantization.observation import observed_activations
-from keras_efficient.quantization.steps import PIXEL_EXPONENT, exponent_of, input_quantizers, lost_inputs
+from keras_efficient.reading.graph import ModelGraph
+from keras_efficient.reading.read import is_connected, read_model
+from keras_efficient.reading.value import Value
 
 RULES = ("percentile", "least_error")
 STUDY = 2.0  # percent
+PIXEL_EXPONENT = -8  # a byte stands for byte / 256
 
 
 def calibrate(
@@ -69,7 +72,12 @@ def calibrate(
     for name, model in (("float_model", float_model), ("quantized_model", quantized_model)):
         if not isinstance(model, keras.Model) or not model.built:
             raise TypeError(f"`{name}` must be a built Keras model. Received: {name}={shown(model)}")
-    _check_same_weights(float_model, quantized_model)
+    shapes = [[w.shape for w in m.weights] for m in (float_model, quantized_model)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "`float_model` and `quantized_model` must have the same weights. "
+            f"Received: float_model with shapes {shapes[0]}, quantized_model with shapes {shapes[1]}"
+        )
     seen = None
     if x is not None:
         with float_mode(float_model):
@@ -83,7 +91,7 @@ def calibrate(
             "keras_efficient.calibrate(model, x=samples) sets them",
             stacklevel=2,
         )
-    elif lost := lost_inputs(quantized_model):
+    elif lost := _lost_inputs(quantized_model):
         warnings.warn(
             "Nothing is left of inputs that lie below half a step of the grid that they share with larger ones: "
             f"{', '.join(f'{source!r} in {name!r}' for name, source in lost)}. More activation_bits there keep them",
@@ -107,7 +115,7 @@ def _checked_rule(percentile: Any, rule: Any) -> float | None:
 def set_scales(model: keras.Model, seen: Iterator[np.ndarray] | None, percentile: float | None = None) -> list[str]:
     """Set the scales of a model, of activations from what they have seen. The names of the layers that had no samples
     for theirs."""
-    sources, without = input_quantizers(model), []
+    sources, without = _input_quantizers(model), []
     for layer in quantized_layers(model):
         inner = [id(quantizer) for quantizer in getattr(layer, "inner_quantizers", ())]
         for quantizer in layer.quantizers:
@@ -148,7 +156,7 @@ def _bias_scale(layer: Any, quantizer: Quantizer, values: np.ndarray, sources: d
     if kernel is None or id(layer) not in sources:
         return scale or 1.0
     source = sources[id(layer)]
-    products = exponent_of(kernel) + (PIXEL_EXPONENT if source is None else exponent_of(source))
+    products = _exponent_of(kernel) + (PIXEL_EXPONENT if source is None else _exponent_of(source))
     return max(scale, 2.0 ** (products + quantizer.bits - 1))
 
 
@@ -163,11 +171,47 @@ def _assign_log2(quantizer: Quantizer, scale: Any, layer_name: str) -> None:
     )
 
 
-def _check_same_weights(float_model: keras.Model, quantized_model: keras.Model) -> None:
-    shapes = [[w.shape for w in m.weights] for m in (float_model, quantized_model)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(
-            "`float_model` and `quantized_model` must have the same weights. "
-            f"Received: float_model with shapes {shapes[0]}, "
-            f"quantized_model with shapes {shapes[1]}"
-        )
+def _input_quantizers(model: keras.Model) -> dict[int, Quantizer | None]:
+    """By the id of each layer the quantizer whose codes it reads; None where it reads bytes, or nobody knows."""
+    if not isinstance(model, keras.Model) or not is_connected(model):
+        return {}
+    graph = read_model(model)
+    return {id(node.layer): _grid_of(graph, node.inputs[0]) for node in graph.nodes if len(node.inputs) == 1}
+
+
+def _lost_inputs(model: keras.Model) -> list[tuple[str, str]]:
+    """(layer, what it reads) where maps that lie side by side share one grid, and all numbers of one of them round to 0
+    there: they are below half a step."""
+    if not isinstance(model, keras.Model) or not is_connected(model):
+        return []
+    graph, lost = read_model(model), []
+    for node in graph.nodes:
+        shared = getattr(node.layer, "activation_quantizer", None)
+        if shared is None or node.kind.form != "Concatenation":
+            continue
+        for value in node.inputs:
+            grid = _grid_of(graph, value)
+            if grid is not None and _scale_exponent(grid) < _exponent_of(shared):
+                lost.append((node.name, graph.makers[value].name))
+    return lost
+
+
+def _grid_of(graph: ModelGraph, value: Value) -> Quantizer | None:
+    """The grid that a value lies on; None where it is bytes, or nobody knows."""
+    while value in graph.makers:
+        node = graph.makers[value]
+        quantizer = getattr(node.layer, "activation_quantizer", None)
+        if quantizer is not None or not node.kind.keeps_grid or len(node.inputs) != 1:
+            return quantizer
+        (value,) = node.inputs
+    return None
+
+
+def _scale_exponent(quantizer: Quantizer) -> int:
+    """log2 of the scale, which no number of a grid is above; of the finest one, where each filter has its own."""
+    return int(np.round(keras.ops.convert_to_numpy(quantizer.scale)).min())
+
+
+def _exponent_of(quantizer: Quantizer) -> int:
+    """log2 of the step of a grid."""
+    return _scale_exponent(quantizer) - (quantizer.bits - 1 if quantizer.signed else quantizer.bits)

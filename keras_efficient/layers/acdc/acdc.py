@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_efficient.kinds.acdc_stages import square_stages
 from keras_efficient.layers.acdc.cosine_layer import CosineLayer
@@ -87,4 +88,4 @@ class ACDC(CosineLayer):
         return self.run_stack(x, with_bias=False)
 
     def constant(self) -> Tensor | None:
-        return None if self.bias is None else self.run_stack(self.zero_rows(self.stack.size))[0]
+        return None if self.bias is None else self.run_stack(ops.zeros((1, self.stack.size), dtype="float32"))[0]

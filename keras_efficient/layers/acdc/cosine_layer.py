@@ -169,7 +169,3 @@ class CosineLayer(StagedLayer, TransformLayer):
 
     def _rows(self, variable):
         return ops.reshape(self.value_of(variable), (self.stack.depth, self.stack.size))
-
-    def zero_rows(self, inputs: int) -> Tensor:
-        """One row of zeros: what the layer makes of it is its constant."""
-        return ops.zeros((1, inputs), dtype="float32")

@@ -85,18 +85,18 @@ class DeepLayer(CosineLayer):
         y = self.run_stack(self._expanded(x), with_bias, self._between, as_matrices)
         return y[:, : self.outputs]
 
-    def stack_rows(self, x: Tensor, as_matrices: bool = False, first: int = 0) -> Tensor:
+    def stack_rows(self, x: Tensor, first: int = 0) -> Tensor:
         """What a call computes of rows (n, inputs); inner products are rounded where they have grids. `first`: the
         number of the first grid within the stack."""
         if not self.inner_quantizers:
-            return self.deep_rows(x, as_matrices=as_matrices)
+            return self.deep_rows(x)
         return self.rounded_rows(self._expanded(x), self._between, first)[:, : self.outputs]
 
     def linear(self, x: Tensor) -> Tensor:
         return self.deep_rows(x, with_bias=False)
 
     def constant(self) -> Tensor | None:
-        return None if self.bias is None else self.deep_rows(self.zero_rows(self._inputs))[0]
+        return None if self.bias is None else self.deep_rows(ops.zeros((1, self._inputs), dtype="float32"))[0]
 
     @property
     def _inputs(self):
