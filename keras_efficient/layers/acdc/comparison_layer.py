@@ -89,10 +89,7 @@ class AFDF(ComparisonLayer):
     ICLR 2016. (A later study's layer of this name has separate gains for real and imaginary parts.)
 
     Args:
-        use_bias: Whether to add a bias to the output.
-        initial_deviation: a and d start as 1 plus normal noise of this standard deviation in both
-            parts.
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
+        **kwargs: `use_bias`, `initial_deviation` (of both parts), `kernel_bits`, ...: see `ComparisonLayer`.
 
     Input and output shape: (batch, ..., N), any N.
 
@@ -136,9 +133,7 @@ class BlockACDC(BlockLayer):
 
     Args:
         groups: Number of blocks of each factor; it divides N.
-        use_bias: Whether to add a bias to the output.
-        initial_deviation: See `ComparisonLayer`.
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
+        **kwargs: `use_bias`, `initial_deviation`, `kernel_bits`, ...: see `ComparisonLayer`.
 
     Input and output shape: (batch, ..., N).
 
@@ -170,9 +165,7 @@ class BlockAFDF(BlockLayer):
 
     Args:
         groups: Number of blocks of each factor; it divides N.
-        use_bias: Whether to add a bias to the output.
-        initial_deviation: See `ComparisonLayer`.
-        kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
+        **kwargs: `use_bias`, `initial_deviation`, `kernel_bits`, ...: see `ComparisonLayer`.
 
     Input and output shape: (batch, ..., N).
 

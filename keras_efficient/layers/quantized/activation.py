@@ -66,21 +66,11 @@ class InputQ(ActivationQ):
 
         y = ops.quantize(x, bits, scale, signed)
 
-    As a layer it is an `ActivationQ`. In an exported network (`bits` 8 or 16) the integers of this grid
-    are what is pushed, and what `IntegerModel.predict` takes; layers before it (a rescaling, say) stay
-    outside. Behind it the outputs of the last layer are its own output codes.
+    In an exported network (`bits` 8 or 16) the integers of this grid are what is pushed, and what
+    `IntegerModel.predict` takes; layers before it (a rescaling, say) stay outside. After it the outputs of the last
+    layer are its own output codes.
 
-    Args:
-        bits: Width in bits, 1 to 16.
-        signed: Whether the grid has negative codes.
-        mode: See `QuantizedLayer`.
-
-    Input shape: any. Output shape: the same.
-
-    Weights: the log2 scale (a scalar).
-
-    Raises:
-        ValueError: If `bits` or `mode` is something else.
+    As a layer it is an `ActivationQ` without a function: see there for arguments, shapes, weights and errors.
 
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """

@@ -188,13 +188,11 @@ class GlobalMeanPoolingQ(MeanLayer):
 
         y = q_a(sum of the channel * r),    r = 1 / places, to eight binary digits
 
-    See `MeanPoolingQ`. In float mode it is `keras.layers.GlobalAveragePooling2D` or `1D`.
+    In float mode it is `keras.layers.GlobalAveragePooling2D` or `1D`.
 
     Args:
-        activation_bits: Width of the output in bits, 1 to 16.
-        signed_output: Whether the grid of the output has negative codes.
+        activation_bits, signed_output, mode: See `MeanPoolingQ`.
         keepdims: Whether the output keeps axes of length 1 for the places.
-        mode: See `QuantizedLayer`.
 
     Input shape: (batch, ..., channels) of known size. Output shape: (batch, channels).
 

@@ -102,12 +102,9 @@ class AddQ(CombiningLayer):
 
     Args:
         activation: Keras activation (name or function); None is linear.
-        activation_bits: Width of the output in bits, 1 to 16.
+        activation_bits, mode: See `CombiningLayer`.
         signed_output: Grid of the output: `"auto"` (signed, unless the activation gives no negative
             value), True or False.
-        mode: See `QuantizedLayer`.
-
-    Weights: the log2 scale of the output (a scalar).
     """
 
     config_keys = ["activation"]
@@ -193,9 +190,7 @@ class ConcatenateQ(MergingLayer):
     mode it is `keras.layers.Concatenate`.
 
     Args:
-        activation_bits: Width of the output in bits, 1 to 16.
-        signed_output: Whether the grid of the output has negative codes; `"auto"` is True.
-        mode: See `QuantizedLayer`.
+        activation_bits, signed_output, mode: See `CombiningLayer`.
         axis: Along which they lie: -1 (the channels), or another one than 0, the batch.
 
     Input: a list of two or more tensors (batch, ...) that differ along this axis only.
