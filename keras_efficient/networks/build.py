@@ -83,18 +83,22 @@ def build_network(
     specs = [spec for spec, _ in layers_with_shapes]
     x = inputs = keras.Input(tuple(input_shape), name="input")
     for spec, name in zip(specs, descriptions.layer_names(specs), strict=True):
-        try:
-            x = _make_layer(spec, name, signed_output)(x)
-        except Exception as error:  # a layer object may hold anything; whatever it causes has one place
-            reason = " ".join(str(error).split())
-            raise ValueError(
-                f"item {spec.position} of the description: cannot build {spec.class_name} with {spec.config}: {reason}"
-            ) from error
+        x = _add_layer(x, spec, name, signed_output)
     if head != "linear":
         x = keras.layers.Activation(head, name=head)(x)
     model = keras.Model(inputs, x, name="network")
     set_mode(model, mode)
     return model
+
+
+def _add_layer(x, spec, name, signed_output):
+    try:
+        return _make_layer(spec, name, signed_output)(x)
+    except Exception as error:  # a layer object may hold anything; whatever it causes has one place
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"item {spec.position} of the description: cannot build {spec.class_name} with {spec.config}: {reason}"
+        ) from error
 
 
 def _make_layer(spec, name, signed_output):

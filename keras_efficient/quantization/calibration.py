@@ -72,12 +72,7 @@ def calibrate(
     for name, model in (("float_model", float_model), ("quantized_model", quantized_model)):
         if not isinstance(model, keras.Model) or not model.built:
             raise TypeError(f"`{name}` must be a built Keras model. Received: {name}={shown(model)}")
-    shapes = [[w.shape for w in m.weights] for m in (float_model, quantized_model)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(
-            "`float_model` and `quantized_model` must have the same weights. "
-            f"Received: float_model with shapes {shapes[0]}, quantized_model with shapes {shapes[1]}"
-        )
+    _check_same_weights(float_model, quantized_model)
     seen = None
     if x is not None:
         with float_mode(float_model):
@@ -96,6 +91,15 @@ def calibrate(
             "Nothing is left of inputs that lie below half a step of the grid that they share with larger ones: "
             f"{', '.join(f'{source!r} in {name!r}' for name, source in lost)}. More activation_bits there keep them",
             stacklevel=2,
+        )
+
+
+def _check_same_weights(float_model: keras.Model, quantized_model: keras.Model) -> None:
+    shapes = [[w.shape for w in m.weights] for m in (float_model, quantized_model)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "`float_model` and `quantized_model` must have the same weights. "
+            f"Received: float_model with shapes {shapes[0]}, quantized_model with shapes {shapes[1]}"
         )
 
 

@@ -94,12 +94,7 @@ def _layer(entry, number):
     _class_of(heads[0], "head", where, ("tinybig.module.rpn_head",))
     head = _known(heads[0]["head_parameters"], where, _HEAD_KEYS)
     _only("channel_num", head, (None, 1), where)
-    if head.get("remainder_configs") is not None:
-        remainder = head["remainder_configs"]
-        _class_of(remainder, "remainder", where, ("tinybig.remainder.zero_remainder",))
-        settings = _known(remainder["remainder_parameters"], where, ("name", "require_parameters", "enable_bias"))
-        _only("require_parameters", settings, (None, False), where)
-        _only("enable_bias", settings, (None, False), where)
+    _check_remainder(head.get("remainder_configs"), where)
     try:
         expansion, (method, settings) = _expansion(head, entry["m"], where), _fabrication(head, where)
         layer = _reconciled(entry, expansion, method, settings, where)
@@ -107,6 +102,14 @@ def _layer(entry, number):
         raise error if str(error).startswith(where) else ValueError(f"{where}: {error}") from error
     _only("l", head, (None, layer.count_params()), where)
     return layer
+
+
+def _check_remainder(remainder, where):
+    if remainder is not None:
+        _class_of(remainder, "remainder", where, ("tinybig.remainder.zero_remainder",))
+        settings = _known(remainder["remainder_parameters"], where, ("name", "require_parameters", "enable_bias"))
+        _only("require_parameters", settings, (None, False), where)
+        _only("enable_bias", settings, (None, False), where)
 
 
 def _expansion(head, inputs, where):
