@@ -3,7 +3,7 @@
 import zipfile
 from pathlib import Path
 
-from keras_efficient.descriptions.refused import objects_within
+from keras_efficient.descriptions.objects import objects_within
 from keras_efficient.outside_files import MOST_RESULT_BYTES, check_archive_size, check_plain_file, parse_json
 
 _CONFIG = "config.json"

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_efficient.layers.arguments import non_negative_number, positive_integer, whole_number
+from keras_efficient.kinds.arguments import integer
+from keras_efficient.layers.arguments import non_negative_number, positive_integer
 from keras_efficient.ops.hashing import hashed_normals
 from keras_efficient.training.random_bases.layout import FlatLayout
 
@@ -43,7 +44,7 @@ def train_nes(
         raise ValueError(f"`sigma` must be larger than 0. Received: sigma={sigma!r}")
     layout = FlatLayout([v.shape for v in model.trainable_variables], 1, padded=False)
     factor = non_negative_number(learning_rate, "learning_rate") / (sigma * offspring * layout.size**0.5)
-    loss, update = _functions(model, layout, sigma, factor, whole_number(seed, "seed"))
+    loss, update = _functions(model, layout, sigma, factor, integer(seed, "seed"))
     random, history = np.random.default_rng(seed % 2**32), []
     theta = layout.join([ops.convert_to_tensor(v) for v in model.trainable_variables])
     for step in range(steps):

@@ -34,7 +34,8 @@ def load_2019(path: str | Path) -> keras.Model:
     check_plain_file(path_of(path, "path"), "checkpoint of the 2019 study")
     try:
         with h5py.File(path, "r") as file:
-            layers = _layer_configs(file, path)
+            config = parse_json(_text(file.attrs["model_config"]), path, "checkpoint of the 2019 study")
+            layers = [(entry["class_name"], entry["config"]) for entry in config["config"]["layers"]]
             model = _build(layers)
             _copy_weights(file, layers, model)
     except Exception as error:  # whatever a file of another content makes h5py and Keras say
@@ -42,34 +43,24 @@ def load_2019(path: str | Path) -> keras.Model:
     return model
 
 
-def _layer_configs(file, path):
-    config = parse_json(_text(file.attrs["model_config"]), path, "checkpoint of the 2019 study")
-    return [(entry["class_name"], entry["config"]) for entry in config["config"]["layers"]]
-
-
 def _build(layers):
     quantized = _configs_of(layers, "ConvQ", "DenseQ")
     input_shape = _configs_of(layers, "InputLayer")[0]["batch_input_shape"][1:]
-    description = [item for layer in layers for item in _items(*layer)]
-    return build_network(description, tuple(input_shape), _mode(quantized[0]), signed_output=False)
+    items = [_item(*layer) for layer in layers]
+    description = [item for item in items if item is not None]
+    mode = "float" if quantized[0]["fp"] else "learn_scales" if quantized[0]["qt"] else "freeze_scales"
+    return build_network(description, tuple(input_shape), mode, signed_output=False)
 
 
 def _configs_of(layers, *class_names):
     return [config for class_name, config in layers if class_name in class_names]
 
 
-def _mode(config):
-    if config["fp"]:
-        return "float"
-    return "learn_scales" if config["qt"] else "freeze_scales"
-
-
-def _items(class_name, config):
-    """The description items that one layer of the file stands for."""
+def _item(class_name, config):
+    """The description item that one layer of the file stands for, or None."""
     if class_name not in _TRANSLATIONS:
         raise ValueError(f"unknown layer class {class_name!r}")
-    item = _TRANSLATIONS[class_name](config)
-    return [] if item is None else [item]
+    return _TRANSLATIONS[class_name](config)
 
 
 def _convolution(config):

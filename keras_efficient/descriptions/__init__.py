@@ -1,5 +1,4 @@
-"""The network description language: items, their layers, their shapes. Nothing here imports
-Keras."""
+"""The network description language: items, their layers, their shapes. Nothing here imports Keras."""
 
 from keras_efficient.descriptions.expand import check_input_shape, expand, expand_with_shapes
 from keras_efficient.descriptions.files import Description, read_description

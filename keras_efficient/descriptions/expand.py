@@ -1,7 +1,5 @@
 """From a description to the layers that it stands for, with every shape on the way checked."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -37,7 +35,7 @@ def expand(config: Sequence[Any], input_shape: Sequence[int]) -> list[LayerSpec]
 
 
 def expand_with_shapes(config: Sequence[Any], input_shape: Sequence[int]) -> list[tuple[LayerSpec, Shape | None]]:
-    """`expand`, each layer with the shape behind it (None where it is not known)."""
+    """`expand`, each layer with the shape after it (None where it is not known)."""
     check_items(config)
     shape: Shape | None = check_input_shape(input_shape)
     layers: list[tuple[LayerSpec, Shape | None]] = []
@@ -47,9 +45,8 @@ def expand_with_shapes(config: Sequence[Any], input_shape: Sequence[int]) -> lis
                 shape = next_shape(spec, shape)
                 layers.append((replace(spec, position=position), shape))
         except ValueError as error:
-            raise ValueError(
-                item_message(position, len(config), item, error) + _signal_hint(input_shape, error)
-            ) from None
+            place = f"item {position} of {len(config)}, {shown(item)}: {error}. {right_form(item)}"
+            raise ValueError(place + _signal_hint(input_shape, error)) from None
     return layers
 
 
@@ -98,17 +95,13 @@ def item_specs(item: Any, shape: Shape | None) -> list[LayerSpec]:
 
 
 def next_shape(spec: LayerSpec, shape: Shape | None) -> Shape | None:
-    """The shape behind a layer; None where it is not known."""
+    """The shape after a layer; None where it is not known."""
     if shape is None or spec.kind.shape is None:
         return None
     after = output_shape(spec, shape)
     if any(size < 1 for size in after):
         raise ValueError(f"nothing is left of its input {shape}: the output shape would be {after}")
     return after
-
-
-def item_message(position: int, count: int, item: Any, error: ValueError) -> str:
-    return f"item {position} of {count}, {shown(item)}: {error}. {right_form(item)}"
 
 
 def right_form(item: Any) -> str:

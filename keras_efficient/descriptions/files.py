@@ -1,9 +1,6 @@
 """Descriptions in JSON files."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import Any
 
 from keras_efficient.descriptions.expand import check_input_shape
 from keras_efficient.kinds.arguments import path_of
@@ -15,8 +12,7 @@ FORM = '[["A", 2, 4], ["S", 10, 4, 8, 8]] or {"network": [...], "input_shape": [
 
 
 class Description(list):
-    """The items of a description file, and the input shape that the file states (None where it
-    states none)."""
+    """The items of a description file, and the input shape that the file states (None where it states none)."""
 
     def __init__(self, items: list, input_shape: tuple | None = None):
         super().__init__(items)
@@ -41,13 +37,8 @@ def read_description(path: str | Path) -> Description:
     unknown = [key for key in content if key not in KEYS]
     if unknown:
         raise ValueError(f"{path} has unknown keys {unknown}; it may hold {FORM}")
-    return Description(content["network"], read_input_shape(path, content.get("input_shape")))
-
-
-def read_input_shape(path: str | Path, input_shape: Any) -> tuple | None:
-    if input_shape is None:
-        return None
+    shape = content.get("input_shape")
     try:
-        return check_input_shape(input_shape)
+        return Description(content["network"], None if shape is None else check_input_shape(shape))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

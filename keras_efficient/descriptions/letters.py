@@ -20,20 +20,12 @@ C, CN, T and DSC have a long form with kernel and strides in both directions, an
 kernel and stride 1: `("C", 8, 3, 4, 8, 4)` is `("C", 8, 3, 3, 1, 1, 4, 8, 4)`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from keras_efficient.descriptions.specs import LayerSpec
-from keras_efficient.kinds.fields import (
-    Field,
-    check_bits,
-    check_deviation,
-    check_rate,
-    check_size,
-)
+from keras_efficient.kinds.fields import Field, check_bits, check_deviation, check_rate, check_size
 
 
 @dataclass(frozen=True)
@@ -59,116 +51,73 @@ class Letter:
         return self.layers(*(checked if form is self.forms[0] else self.lengthen(checked)))
 
 
-def three_bits(kernel_bits: int, bias_bits: int, activation_bits: int) -> dict[str, int]:
+def _three_bits(kernel_bits: int, bias_bits: int, activation_bits: int) -> dict[str, int]:
     return {"kernel_bits": kernel_bits, "bias_bits": bias_bits, "activation_bits": activation_bits}
 
 
-def window(rows: int, columns: int, row_stride: int, column_stride: int) -> dict[str, Any]:
-    return {
-        "kernel_size": [rows, columns],
-        "strides": [row_stride, column_stride],
-        "padding": "valid",
-    }
+def _windowed(
+    class_name: str, activation: str, outputs_key: str, outputs: int, values: Sequence[int]
+) -> list[LayerSpec]:
+    """A convolution; `values`: kernel rows and columns, strides, bits."""
+    window = {"kernel_size": list(values[:2]), "strides": list(values[2:4]), "padding": "valid"}
+    config = {outputs_key: outputs, **window, "activation": activation, **_three_bits(*values[4:])}
+    return [LayerSpec(class_name, config)]
 
 
-def average_pooling(size: int, bits: int) -> list[LayerSpec]:
-    return [LayerSpec("AveragePoolingQ", {"pool_size": [size, size], "bits": bits})]
+def _convolution(activation: str) -> Callable[..., list[LayerSpec]]:
+    return lambda filters, *values: _windowed("ConvQ", activation, "filters", filters, values)
 
 
-def max_pooling(size: int, bits: int) -> list[LayerSpec]:
-    return [LayerSpec("MaxPooling2D", {"pool_size": [size, size]})]
+def _depthwise(multiplier: int, *values: int) -> list[LayerSpec]:
+    return _windowed("DepthwiseConvQ", "linear", "depth_multiplier", multiplier, values)
 
 
-def convolution(activation: str) -> Callable[..., list[LayerSpec]]:
-    def layers(filters: int, *values: int) -> list[LayerSpec]:
-        config = {
-            "filters": filters,
-            **window(*values[:4]),
-            "activation": activation,
-            **three_bits(*values[4:]),
-        }
-        return [LayerSpec("ConvQ", config)]
-
-    return layers
+def _separable(filters: int, *values: int) -> list[LayerSpec]:
+    return [*_depthwise(1, *values), *_convolution("relu")(filters, 1, 1, 1, 1, *values[4:])]
 
 
-def depthwise(multiplier: int, *values: int) -> list[LayerSpec]:
-    config = {
-        **window(*values[:4]),
-        "depth_multiplier": multiplier,
-        "activation": "linear",
-        **three_bits(*values[4:]),
-    }
-    return [LayerSpec("DepthwiseConvQ", config)]
+def _quantizer(bits: int) -> LayerSpec:
+    return LayerSpec("ActivationQ", {"bits": bits, "signed": True})
 
 
-def separable(filters: int, *values: int) -> list[LayerSpec]:
-    return [*depthwise(1, *values), *convolution("relu")(filters, 1, 1, 1, 1, *values[4:])]
-
-
-def residual(*bits: int) -> list[LayerSpec]:
-    return [LayerSpec("ResidualQ", three_bits(*bits))]
-
-
-def dense(activation: str) -> Callable[..., list[LayerSpec]]:
-    def layers(units: int, *bits: int) -> list[LayerSpec]:
-        return [LayerSpec("DenseQ", {"units": units, "activation": activation, **three_bits(*bits)})]
-
-    return layers
-
-
-def quantizer(bits: int) -> list[LayerSpec]:
-    return [LayerSpec("ActivationQ", {"bits": bits, "signed": True})]
-
-
-def noise(deviation: float, bits: int) -> list[LayerSpec]:
-    return [LayerSpec("GaussianNoise", {"stddev": deviation}), *quantizer(bits)]
-
-
-def dropout(rate: float, bits: int) -> list[LayerSpec]:
-    return [LayerSpec("Dropout", {"rate": rate})]
-
-
-def square_kernel(values: list) -> list:
-    outputs, size, *bits = values
-    return [outputs, size, size, 1, 1, *bits]
-
-
-def sizes(*names: str) -> tuple[Field, ...]:
+def _sizes(*names: str) -> tuple[Field, ...]:
     return tuple(Field(name, check_size) for name in names)
 
 
-BITS = Field("activation bits", check_bits)
-THREE_BITS = (Field("kernel bits", check_bits), Field("bias bits", check_bits), BITS)
-POOLING = ((*sizes("pool size"), BITS),)
+_BITS = Field("activation bits", check_bits)
+_THREE_BITS = (Field("kernel bits", check_bits), Field("bias bits", check_bits), _BITS)
+_POOLING = ((*_sizes("pool size"), _BITS),)
 
 
-def window_forms(outputs: str) -> tuple[tuple[Field, ...], ...]:
-    long = sizes(outputs, "kernel rows", "kernel columns", "stride rows", "stride columns")
-    return (*long, *THREE_BITS), (*sizes(outputs, "kernel size"), *THREE_BITS)
+def _window_letter(outputs: str, layers: Callable[..., list[LayerSpec]]) -> Letter:
+    long = _sizes(outputs, "kernel rows", "kernel columns", "stride rows", "stride columns")
+    forms = (*long, *_THREE_BITS), (*_sizes(outputs, "kernel size"), *_THREE_BITS)
+    return Letter(forms, layers, lengthen=lambda values: [*values[:2], values[1], 1, 1, *values[2:]])
 
 
-def window_letter(outputs: str, layers: Callable[..., list[LayerSpec]]) -> Letter:
-    return Letter(window_forms(outputs), layers, lengthen=square_kernel)
+def _dense_letter(activation: str) -> Letter:
+    def layers(units: int, *bits: int) -> list[LayerSpec]:
+        return [LayerSpec("DenseQ", {"units": units, "activation": activation, **_three_bits(*bits)})]
 
-
-def dense_letter(activation: str) -> Letter:
-    return Letter(((*sizes("units"), *THREE_BITS),), dense(activation), flattens=True)
+    return Letter(((*_sizes("units"), *_THREE_BITS),), layers, flattens=True)
 
 
 LETTERS: dict[str, Letter] = {
-    "A": Letter(POOLING, average_pooling),
-    "M": Letter(POOLING, max_pooling),
-    "C": window_letter("filters", convolution("relu")),
-    "CN": window_letter("filters", convolution("linear")),
-    "DSC": window_letter("filters", separable),
-    "T": window_letter("depth multiplier", depthwise),
-    "R": Letter((THREE_BITS,), residual),
-    "F": dense_letter("relu"),
-    "S": dense_letter("linear"),
-    "Q": Letter(((BITS,),), quantizer),
-    "N": Letter(((Field("standard deviation", check_deviation), BITS),), noise),
-    "D": Letter(((Field("rate", check_rate), BITS),), dropout),
+    "A": Letter(_POOLING, lambda size, bits: [LayerSpec("AveragePoolingQ", {"pool_size": [size, size], "bits": bits})]),
+    "M": Letter(_POOLING, lambda size, bits: [LayerSpec("MaxPooling2D", {"pool_size": [size, size]})]),
+    "C": _window_letter("filters", _convolution("relu")),
+    "CN": _window_letter("filters", _convolution("linear")),
+    "DSC": _window_letter("filters", _separable),
+    "T": _window_letter("depth multiplier", _depthwise),
+    "R": Letter((_THREE_BITS,), lambda *bits: [LayerSpec("ResidualQ", _three_bits(*bits))]),
+    "F": _dense_letter("relu"),
+    "S": _dense_letter("linear"),
+    "Q": Letter(((_BITS,),), lambda bits: [_quantizer(bits)]),
+    "N": Letter(
+        ((Field("standard deviation", check_deviation), _BITS),),
+        lambda deviation, bits: [LayerSpec("GaussianNoise", {"stddev": deviation}), _quantizer(bits)],
+    ),
+    "D": Letter(((Field("rate", check_rate), _BITS),), lambda rate, bits: [LayerSpec("Dropout", {"rate": rate})]),
 }
 
 

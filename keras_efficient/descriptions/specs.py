@@ -1,7 +1,4 @@
-"""What a description becomes: one `LayerSpec` for each layer that the builder makes and the
-calculator prices."""
-
-from __future__ import annotations
+"""What a description becomes: a `LayerSpec` for each layer that the builder makes and the calculator prices."""
 
 import re
 from collections import Counter
@@ -14,19 +11,14 @@ from keras_efficient.kinds.table import kind_of_class
 
 # What Keras's layers call the weights that they multiply by.
 KERNEL_NAMES = (
-    "kernel",
-    "recurrent_kernel",
-    "depthwise_kernel",
-    "pointwise_kernel",
-    "embeddings",
-    "reverse_embeddings",
+    *("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel"),
+    *("embeddings", "reverse_embeddings"),
 )
 
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """One layer: the name of its class and the arguments to make it with (or what its
-    ``get_config()`` returned)."""
+    """One layer: the name of its class and the arguments to make it with (or what its `get_config()` returned)."""
 
     class_name: str
     config: dict[str, Any] = field(default_factory=dict)
@@ -55,10 +47,6 @@ def layer_names(specs: Iterable[LayerSpec]) -> list[str]:
     names = []
     for spec in specs:
         counts[spec.class_name] += 1
-        names.append(str(spec.config.get("name") or f"{_snake_case(spec.class_name)}_{counts[spec.class_name]}"))
+        words = re.findall(r"[A-Z0-9]+(?![a-z])|[A-Z]?[a-z]+", spec.class_name.split(">")[-1])
+        names.append(str(spec.config.get("name") or f"{'_'.join(words).lower()}_{counts[spec.class_name]}"))
     return names
-
-
-def _snake_case(class_name: str) -> str:
-    words = re.findall(r"[A-Z0-9]+(?![a-z])|[A-Z]?[a-z]+", class_name.split(">")[-1])
-    return "_".join(words).lower()

@@ -3,26 +3,19 @@
 from keras_efficient.layers.acdc.acdc import ACDC
 from keras_efficient.layers.acdc.acdc_conv import ACDCConv2D
 from keras_efficient.layers.acdc.acdc_dense import ACDCDense
-from keras_efficient.layers.acdc.afdf import AFDF
-from keras_efficient.layers.acdc.block_acdc import BlockACDC
-from keras_efficient.layers.acdc.block_afdf import BlockAFDF
+from keras_efficient.layers.acdc.comparison_layer import AFDF, BlockACDC, BlockAFDF
 from keras_efficient.layers.acdc.grouped_shuffle_dense import GroupedShuffleDense
-from keras_efficient.layers.kronecker.dual_lphm_dense import DualLPHMDense
+from keras_efficient.layers.kronecker.kronecker_dense import DualLPHMDense, LPHMDense, PHMDense
 from keras_efficient.layers.kronecker.low_rank_dense import LowRankDense
-from keras_efficient.layers.kronecker.lphm_dense import LPHMDense
 from keras_efficient.layers.kronecker.monarch_dense import MonarchDense
 from keras_efficient.layers.kronecker.phm_conv2d import PHMConv2D
-from keras_efficient.layers.kronecker.phm_dense import PHMDense
 from keras_efficient.layers.kronecker.taylor_dual_lphm import TaylorDualLPHM
-from keras_efficient.layers.quantized.activation import ActivationQ
-from keras_efficient.layers.quantized.average_pooling import AveragePoolingQ
-from keras_efficient.layers.quantized.conv import ConvQ
-from keras_efficient.layers.quantized.conv1d import Conv1DQ, DepthwiseConv1DQ
+from keras_efficient.layers.quantized.activation import ActivationQ, InputQ
+from keras_efficient.layers.quantized.conv import Conv1DQ, ConvQ
 from keras_efficient.layers.quantized.conv_transpose import Conv1DTransposeQ, Conv2DTransposeQ
 from keras_efficient.layers.quantized.dense import DenseQ
-from keras_efficient.layers.quantized.depthwise_conv import DepthwiseConvQ
-from keras_efficient.layers.quantized.input import InputQ
-from keras_efficient.layers.quantized.mean_pooling import GlobalMeanPoolingQ, MeanPoolingQ
+from keras_efficient.layers.quantized.depthwise_conv import DepthwiseConv1DQ, DepthwiseConvQ
+from keras_efficient.layers.quantized.mean_pooling import AveragePoolingQ, GlobalMeanPoolingQ, MeanPoolingQ
 from keras_efficient.layers.quantized.merging import (
     AddQ,
     AverageQ,
@@ -34,8 +27,7 @@ from keras_efficient.layers.quantized.merging import (
 )
 from keras_efficient.layers.quantized.residual import ResidualQ
 from keras_efficient.layers.quantized.scale import ScaleQ
-from keras_efficient.layers.random_basis.conv import RandomBasisConv2D
-from keras_efficient.layers.random_basis.dense import RandomBasisDense
+from keras_efficient.layers.random_basis.random_basis import RandomBasisConv2D, RandomBasisDense
 
 __all__ = [
     "ACDC",

@@ -1,7 +1,5 @@
 """What an activation function is known by."""
 
-from __future__ import annotations
-
 from typing import Any
 
 

@@ -71,7 +71,13 @@ def build_network(
             item, its position and the right form. If the network would have more than 2^28 weights.
     """
     check_mode(mode)
-    head = _checked_head(head, softmax)
+    one_of(HEADS, head, "head")
+    if not flag(softmax, "softmax"):
+        if head == "sigmoid":
+            raise ValueError(
+                "`softmax` must be left out where `head` is given. Received: softmax=False, head='sigmoid'"
+            )
+        head = "linear"
     layers_with_shapes = descriptions.expand_with_shapes(config, input_shape)
     check_weights(layers_with_shapes, tuple(input_shape))
     specs = [spec for spec, _ in layers_with_shapes]
@@ -83,15 +89,6 @@ def build_network(
     model = keras.Model(inputs, x, name="network")
     set_mode(model, mode)
     return model
-
-
-def _checked_head(head, softmax):
-    one_of(HEADS, head, "head")
-    if flag(softmax, "softmax"):
-        return head
-    if head == "sigmoid":
-        raise ValueError("`softmax` must be left out where `head` is given. Received: softmax=False, head='sigmoid'")
-    return "linear"
 
 
 def _add_layer(x, spec, name, signed_output):

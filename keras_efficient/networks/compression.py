@@ -1,6 +1,5 @@
 """`compress`: a trained dense layer becomes a structured one, by least squares."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -69,8 +68,12 @@ def compress(model: keras.Model, layer: str | keras.layers.Layer, into: keras.la
     old = find_dense(model, layer)
     check_into(into, old)
     made, activation = new_layers(old, into)
+
+    def replacement(x):
+        return made(x) if activation is None else activation(made(x))
+
     # Its weights are fitted, not carried over.
-    copy = replace_layers(model, lambda layer: (chained(made, *activation), []) if layer is old else None)
+    copy = replace_layers(model, lambda layer: (replacement, []) if layer is old else None)
     kernel, bias = kernel_and_bias(old)
     fit(made, kernel, bias)
     return Compression(copy, relative_error(made, kernel))
@@ -108,19 +111,15 @@ def check_into(into: keras.layers.Layer, old: keras.layers.Layer) -> None:
         )
 
 
-def new_layers(old: keras.layers.Layer, into: keras.layers.Layer) -> tuple[keras.layers.Layer, list]:
-    """The new layer, and the activation behind it where it has none for its outputs."""
+def new_layers(old: keras.layers.Layer, into: keras.layers.Layer) -> tuple[keras.layers.Layer, Any]:
+    """The new layer, and the activation after it where it has none for its outputs."""
     config = {**into.get_config(), "name": old.name}
     if isinstance(into, FactoredLayer) and into.activation is activations.linear:
         config["activation"] = activations.serialize(old.activation)
     made = type(into).from_config(config)
-    behind = not isinstance(into, FactoredLayer) and old.activation is not activations.linear
-    return made, [keras.layers.Activation(old.activation, name=f"{old.name}_activation")] if behind else []
-
-
-def chained(*parts: keras.layers.Layer) -> Callable[[Any], Any]:
-    """Layers one after the other, as a function."""
-    return lambda x: functools.reduce(lambda y, part: part(y), parts, x)
+    if isinstance(into, FactoredLayer) or old.activation is activations.linear:
+        return made, None
+    return made, keras.layers.Activation(old.activation, name=f"{old.name}_activation")
 
 
 def fit(layer: keras.layers.Layer, kernel: np.ndarray, bias: np.ndarray) -> None:
@@ -172,16 +171,17 @@ def monarch_factors(layer: layers.MonarchDense, matrix: np.ndarray) -> list[np.n
     return [left, right]
 
 
-def low_rank_kronecker_factors(layer: layers.LPHMDense, matrix: np.ndarray) -> list[np.ndarray]:
-    """A kron S T'."""
-    p, q = layer.factors[0].shape
-    return alternate(matrix, p, q, lambda a: [a], lambda b: list(low_rank(b, layer.rank)))
+def low_rank_kronecker_factors(layer: layers.LPHMDense | layers.DualLPHMDense, matrix: np.ndarray) -> list[np.ndarray]:
+    """A kron S T', with A = P Q' where that is of low rank, too."""
 
+    def parts(values: np.ndarray) -> list[np.ndarray]:
+        return list(low_rank(values, layer.rank))
 
-def dual_kronecker_factors(layer: layers.DualLPHMDense, matrix: np.ndarray) -> list[np.ndarray]:
-    """P Q' kron S T'."""
+    if isinstance(layer, layers.LPHMDense):
+        p, q = layer.factors[0].shape
+        return alternate(matrix, p, q, lambda a: [a], parts)
     p, q = (factor.shape[0] for factor in layer.factors[:2])
-    return alternate(matrix, p, q, *[lambda each: list(low_rank(each, layer.rank))] * 2)
+    return alternate(matrix, p, q, parts, parts)
 
 
 def alternate(
@@ -196,14 +196,14 @@ def alternate(
     b = low_rank(blocks, 1)[1].ravel()
     for _ in range(SWEEPS):
         first = parts_of_a((blocks @ b / (b @ b)).reshape(p, q))
-        a = product_of(first).ravel()
+        a = _product(*first).ravel()
         second = parts_of_b((a @ blocks / (a @ a)).reshape(s, t))
-        b = product_of(second).ravel()
+        b = _product(*second).ravel()
     return [*first, *second]
 
 
-def product_of(parts: list[np.ndarray]) -> np.ndarray:
-    return parts[0] if len(parts) == 1 else parts[0] @ parts[1].T
+def _product(left: np.ndarray, right: np.ndarray | None = None) -> np.ndarray:
+    return left if right is None else left @ right.T
 
 
 def fit_by_gradient(layer: keras.layers.Layer, kernel: np.ndarray, bias: np.ndarray) -> None:
@@ -257,5 +257,5 @@ FITS = {
     layers.PHMDense: kronecker_factors,
     layers.MonarchDense: monarch_factors,
     layers.LPHMDense: low_rank_kronecker_factors,
-    layers.DualLPHMDense: dual_kronecker_factors,
+    layers.DualLPHMDense: low_rank_kronecker_factors,
 }

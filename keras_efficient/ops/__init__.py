@@ -5,8 +5,13 @@ from keras_efficient.ops.covering import covering_log2_scale, quantize_covering
 from keras_efficient.ops.dct import dct, dct_matrix, idct
 from keras_efficient.ops.depthwise_conv import depthwise_conv
 from keras_efficient.ops.hashing import hashed_normals, hashed_signs, hashed_uniform, hashed_words
-from keras_efficient.ops.kronecker import kronecker_dual_low_rank, kronecker_low_rank, kronecker_sum, low_rank
-from keras_efficient.ops.kronecker_conv import kronecker_conv
+from keras_efficient.ops.kronecker import (
+    kronecker_conv,
+    kronecker_dual_low_rank,
+    kronecker_low_rank,
+    kronecker_sum,
+    low_rank,
+)
 from keras_efficient.ops.permute import permute, random_order, riffle_order
 from keras_efficient.ops.quantize import code_range, power_of_two, quantize, to_codes
 from keras_efficient.ops.separable_dct import dct2d, idct2d

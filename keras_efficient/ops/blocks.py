@@ -9,12 +9,7 @@ from keras_efficient.type_aliases import Tensor
 def block_product(x: Tensor, blocks: Tensor) -> Tensor:
     """`y[n, g m' + j] = sum_i x[n, g m + i] blocks[g, i, j]`: each group has a matrix of its own.
 
-    Args:
-        x: Tensor (n, groups m).
-        blocks: Tensor (groups, m, m').
-
-    Returns:
-        Tensor (n, groups m').
+    x (n, groups m), blocks (groups, m, m'); the result is (n, groups m').
     """
     groups, inputs, outputs = blocks.shape
     split = ops.swapaxes(ops.reshape(x, (-1, groups, inputs)), 0, 1)
@@ -22,15 +17,7 @@ def block_product(x: Tensor, blocks: Tensor) -> Tensor:
 
 
 def shuffle_groups(x: Tensor, groups: int) -> Tensor:
-    """`y[n, i groups + g] = x[n, g m + i]`: the groups as rows of a matrix, read by columns.
-
-    Args:
-        x: Tensor (n, groups m).
-        groups: How many groups x has.
-
-    Returns:
-        Tensor (n, groups m).
-    """
+    """`y[n, i groups + g] = x[n, g m + i]`, of x (n, groups m): the groups as rows of a matrix, read by columns."""
     split = ops.reshape(x, (-1, groups, x.shape[-1] // groups))
     return ops.reshape(ops.swapaxes(split, 1, 2), (-1, x.shape[-1]))
 
@@ -38,16 +25,8 @@ def shuffle_groups(x: Tensor, groups: int) -> Tensor:
 def monarch(x: Tensor, left: Tensor, right: Tensor, between: Between = None) -> Tensor:
     """Two block-diagonal products with a shuffle between them.
 
-    Args:
-        x: Tensor (n, blocks m).
-        left: Tensor (blocks, m, c).
-        right: Tensor (blocks, c, m').
-        between: As of `kronecker_sum`.
-
-    Returns:
-        Tensor (n, blocks m').
-
-    Multiply-adds a sample: blocks c (m + m').
+    x (n, blocks m), left (blocks, m, c), right (blocks, c, m'), `between` as of `kronecker_sum`; the result is
+    (n, blocks m'). Multiply-adds per sample: blocks c (m + m').
     """
     return block_product(shuffle_groups(passed(between, 0, block_product(x, left)), left.shape[0]), right)
 

@@ -27,9 +27,6 @@ def conv_transpose(
         padding: Zeros (before, after) around x with s - 1 zeros between its places, over which the turned kernel
             slides with stride 1.
         dilation_rate: Steps between the places of the kernel (d).
-
-    Returns:
-        Tensor (batch, ..., filters).
     """
     y = ops.conv_transpose(
         x, kernel, tuple(strides), "valid", data_format="channels_last", dilation_rate=tuple(dilation_rate)

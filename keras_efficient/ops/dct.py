@@ -42,14 +42,7 @@ def idct(x: Tensor) -> Tensor:
 
         y_n = sum_k s_k x_k cos(pi (2 n + 1) k / (2 N))      with s_k as in `dct`
 
-    Args:
-        x: Tensor (..., N), as in `dct`.
-
-    Returns:
-        Tensor (..., N) of the dtype of `x` (integers: float32).
-
-    Raises:
-        ValueError: As `dct`.
+    Tensors, dtypes and errors are those of `dct`.
     """
     return _in_float(lambda v: permute(fft_signal(v), np.argsort(fft_order(v.shape[-1]))), x)
 
@@ -92,7 +85,7 @@ def fft_signal(spectrum: Tensor) -> Tensor:
 
 
 def fft_filter(x: Tensor, gains: Tensor) -> Tensor:
-    """`x C diag(gains) C'` for entries in FFT order: forth, one gain an entry, and back.
+    """`x C diag(gains) C'` for entries in FFT order: forth, one gain per entry, and back.
 
     With V the real FFT of `x`, g_k and h_k = g_(N-k) the two gains of bin k, and conj the complex
     conjugate, it is the inverse FFT of

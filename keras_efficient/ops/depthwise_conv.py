@@ -8,9 +8,13 @@ from keras_efficient.type_aliases import Tensor
 
 
 def depthwise_conv(
-    x: Tensor, kernel: Tensor, strides: tuple[int, int], padding: str, dilation_rate: tuple[int, int] = (1, 1)
+    x: Tensor,
+    kernel: Tensor,
+    strides: int | tuple[int, int],
+    padding: str,
+    dilation_rate: int | tuple[int, int] = 1,
 ) -> Tensor:
-    """Depthwise 2-D convolution, channels last, also for unequal strides.
+    """Depthwise convolution of images, also for unequal strides, or of signals; channels last.
 
         y[b, i, j, c m + d] = sum_rs x[b, i sr + r, j sc + s, c] kernel[r, s, c, d]
 
@@ -21,9 +25,9 @@ def depthwise_conv(
         x: Tensor (batch, rows, columns, channels). With unequal strides and padding `"same"`
             the rows and columns must be known.
         kernel: Tensor (kernel rows, kernel columns, channels, depth multiplier m).
-        strides: Pair of integers (sr, sc).
+        strides: Integer, or pair (sr, sc).
         padding: `"valid"` or `"same"`.
-        dilation_rate: Pair of integers; with strides of 1 only.
+        dilation_rate: Integer or pair; with strides of 1 only.
 
     Returns:
         Tensor (batch, new rows, new columns, channels m).
@@ -31,8 +35,9 @@ def depthwise_conv(
     Raises:
         ValueError: If the rows or columns would have to be known and are not.
     """
-    if strides[0] == strides[1]:
-        return ops.depthwise_conv(x, kernel, strides[0], padding, "channels_last", dilation_rate)
+    if isinstance(strides, int) or strides[0] == strides[1]:
+        stride = strides if isinstance(strides, int) else strides[0]
+        return ops.depthwise_conv(x, kernel, stride, padding, "channels_last", dilation_rate)
     if padding == "same":
         x = ops.pad(x, _same_padding(x.shape, kernel.shape, strides))
     common = math.gcd(*strides)

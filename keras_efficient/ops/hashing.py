@@ -1,14 +1,12 @@
 """Random words from a seed by integer arithmetic alone: the same bits everywhere, also in C."""
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_efficient.kinds.arguments import integer
-from keras_efficient.kinds.fields import is_integer
 from keras_efficient.type_aliases import Tensor
 
 _GOLDEN_RATIO = 0x9E3779B9
@@ -62,7 +60,7 @@ def hashed_signs(seed: int | Tensor, salt: int | Tensor, n: int, dtype: str = "i
     Raises:
         ValueError: If `n` is no integer or negative.
     """
-    words = _tensor_words(_word(seed, "seed"), _word(salt, "salt"), -(-check_count(n) // _WORD_BITS))
+    words = _tensor_words(seed, salt, -(-integer(n, "n", 0) // _WORD_BITS))
     shifts = ops.expand_dims(ops.arange(_WORD_BITS, dtype="int32"), 0)
     bits = ops.bitwise_and(ops.right_shift(ops.expand_dims(words, 1), shifts), 1)
     return 1 - 2 * ops.cast(ops.reshape(bits, (-1,))[:n], dtype)
@@ -75,8 +73,7 @@ def hashed_uniform(seed: int | Tensor, salt: int | Tensor, n: int) -> Tensor:
 
     with the words of `hashed_signs`; every step of it is exact in float32. Arguments as there.
     """
-    words = _tensor_words(_word(seed, "seed"), _word(salt, "salt"), check_count(n))
-    low = ops.bitwise_and(words, 0xFFFFFF)
+    low = ops.bitwise_and(_tensor_words(seed, salt, n), 0xFFFFFF)
     return ops.cast(low, "float32") * _SMALLEST_STEP - 1.0
 
 
@@ -85,8 +82,7 @@ def hashed_halves(seed: int | Tensor, salt: int | Tensor, n: int) -> Tensor:
 
     ((word k & 0xffffff) >> 8) - 2^15
     """
-    low = ops.bitwise_and(_tensor_words(_word(seed, "seed"), _word(salt, "salt"), check_count(n)), 0xFFFFFF)
-    return ops.right_shift(low, 8) - 2**15
+    return ops.right_shift(ops.bitwise_and(_tensor_words(seed, salt, n), 0xFFFFFF), 8) - 2**15
 
 
 def hashed_normals(seed: int | Tensor, salt: int | Tensor, n: int) -> Tensor:
@@ -95,19 +91,12 @@ def hashed_normals(seed: int | Tensor, salt: int | Tensor, n: int) -> Tensor:
     The last bits differ from backend to backend, as logarithms and cosines do: for comparisons, not for
     files. Arguments as in `hashed_signs`.
     """
-    pairs = -(-check_count(n) // 2)
+    pairs = -(-integer(n, "n", 0) // 2)
     uniform = hashed_uniform(seed, salt, 2 * pairs)
     # From [-1, 1) to (0, 1], whose logarithm is finite, and to an angle.
     radius = ops.sqrt(-2.0 * ops.log(0.5 - 0.5 * uniform[:pairs]))
     angle = np.pi * uniform[pairs:]
     return ops.concatenate([radius * ops.cos(angle), radius * ops.sin(angle)])[:n]
-
-
-def check_count(n: Any) -> int:
-    """`n` as an int, or a ValueError unless it is an integer that is not negative."""
-    if is_integer(n) and n >= 0:
-        return int(n)
-    raise ValueError(f"`n` must be an integer that is not negative. Received: n={n!r}")
 
 
 def _word(value, name):
@@ -118,11 +107,12 @@ def _word(value, name):
     return value if is_tensor else integer(value, name)
 
 
-def _tensor_words(seed, salt, count):
+def _tensor_words(seed, salt, n):
     """`hashed_words` as int32 tensors: torch has no arithmetic in uint32, and the bits are the same."""
+    seed, salt = _word(seed, "seed"), _word(salt, "salt")
     salted = multiply_words(add_words(salt, 1), _GOLDEN_RATIO)
     key = _mix_tensor(ops.bitwise_xor(as_word(seed), salted))
-    return _mix_tensor(add_words(ops.arange(count, dtype="int32"), key))
+    return _mix_tensor(add_words(ops.arange(integer(n, "n", 0), dtype="int32"), key))
 
 
 def _mix_tensor(values):

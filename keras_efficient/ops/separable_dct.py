@@ -9,13 +9,7 @@ from keras_efficient.type_aliases import Tensor
 
 def dct2d(x: Tensor) -> Tensor:
     """`x (C_r kron C_c)`: the last axis, read row by row as a `grid_shape` image, has its rows and
-    its columns transformed by the orthonormal DCT-II. Orthonormal as well.
-
-    Args:
-        x: Tensor (..., N), float32.
-
-    Returns:
-        Tensor (..., N).
+    its columns transformed by the orthonormal DCT-II. Orthonormal as well. x (..., N) is float32.
     """
     return ops.reshape(_swap(_columns_forth(x)), _flat_shape(x))
 
@@ -26,15 +20,10 @@ def idct2d(x: Tensor) -> Tensor:
 
 
 def dct2d_filter(x: Tensor, gains: Tensor) -> Tensor:
-    """`x T diag(gains) T'` with the matrix T of `dct2d`.
+    """`x T diag(gains) T'` with the matrix T of `dct2d`; x (..., N) is float32, and gains broadcast against it.
 
-    Between the two transforms the image stays transposed, and the gains are transposed instead.
-    All products are plain ones of a tall matrix with a small one: the form that survives an int8
-    conversion by LiteRT.
-
-    Args:
-        x: Tensor (..., N), float32.
-        gains: Tensor (..., N) that broadcasts against it.
+    Between the two transforms the image stays transposed, and the gains are transposed instead. All products are plain
+    ones of a tall matrix with a small one: the form that survives an int8 conversion by LiteRT.
     """
     return _columns_back(_columns_forth(x) * _swap(_image(gains)), _flat_shape(x))
 

@@ -24,13 +24,10 @@ def strided_project(
     are exactly orthonormal. O(n) work, no n x d array.
 
     Args:
-        x: Tensor (n,).
+        x: Tensor (n,); the result has its dtype.
         dimensions: d, at most n.
         seed, salt: Of the signs.
         sizes: Numpy array (d,) of the bucket sizes, where some entries of `x` are gaps (always 0).
-
-    Returns:
-        Tensor (d,) of the dtype of `x`.
     """
     dimensions = integer(dimensions, "dimensions", 1)
     rows = -(-x.shape[0] // dimensions)
@@ -83,7 +80,7 @@ def _scales(n, dimensions, sizes, dtype):
 def _sum_rows(x):
     """The sum over the rows of a matrix.
 
-    XLA for the CPU merges a product and the sum behind it into one kernel, which is many times slower
+    XLA for the CPU merges a product and the sum after it into one kernel, which is many times slower
     than both apart. It leaves matrix products alone, so on JAX the sum is one; on TensorFlow, where a
     product with one row is slow, the merged kernel takes four rows at a time.
     """
@@ -111,7 +108,7 @@ def _repeat_rows(x, rows):
 
 
 def _finished(matrix):
-    """`matrix`, with a row of zeros behind it: as a part of a larger one, it is computed before it is read.
+    """`matrix`, with a row of zeros after it: as a part of a larger one, it is computed before it is read.
 
     XLA would otherwise merge it into what reads it as a vector, and find row and column of every entry by a
     division in 64 bits, which takes longer than all the rest. Of the two ways to write it, JAX is fast with one,

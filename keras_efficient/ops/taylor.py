@@ -45,7 +45,7 @@ def taylor_kronecker(
     Order 1: any q and t. Orders 2 and 3: t = m and q = D / m; then the features read as (q, t) are
     the outer product of g = [1, k_(order-1)] and x, so that `y = vec(u v')`, u = P Q' g, v = S T' x.
 
-    Multiply-adds a sample, order 2: rank (2 m + p + s) + p s.
+    Multiply-adds per sample, order 2: rank (2 m + p + s) + p s.
     """
     if order == 1:
         if normalize:
@@ -101,7 +101,7 @@ def _products(x, b, count):
 def _phase_filters(b):
     """B (s, m + 1) as filters (s, m / s + 1, s) on blocks of s inputs: row i is i places late.
 
-    Cutting the rows, with s zeros behind each, one number shorter delays each row by one more.
+    Cutting the rows, with s zeros after each, one number shorter delays each row by one more.
     """
     rows, length = b.shape
     late = ops.reshape(ops.pad(b, ((0, 0), (0, rows))), (-1,))[: rows * (length + rows - 1)]
@@ -159,14 +159,8 @@ def block_correlation(x: Tensor, filters: Tensor, method: str | None = None) -> 
 
         y[n, j, o] = sum_(d, c) x[n, (j + d) mod 2 J, c] f[o, d, c],   j < 2 J,   x = 0 from J on
 
-    Args:
-        x: Tensor (batch, J, channels).
-        filters: Tensor (outputs, J + 1, channels).
-        method: `"toeplitz"`: one matrix product, the matrix has 2 J^2 channels outputs numbers.
-            `"fft"`: real transforms of length 2 J. None chooses by the size of the matrix.
-
-    Returns:
-        Tensor (batch, 2 J, outputs).
+    x (batch, J, channels), filters (outputs, J + 1, channels). method: `"toeplitz"`: one matrix product, the matrix has
+    2 J^2 channels outputs numbers; `"fft"`: real transforms of length 2 J. None chooses by the size of the matrix.
     """
     (_, blocks, channels), outputs = x.shape, filters.shape[0]
     if method is None:

@@ -17,16 +17,9 @@ from keras_efficient.type_aliases import Tensor
 
 
 def tinybig_product(x: Tensor, left: Tensor | None, right: Tensor, b: Tensor) -> Tensor:
-    """`x W'` for the W above with `A = left right'`.
+    """`x W'` for the W above with `A = left right'`: x (batch, q t), left (p, rank), right (q, rank), b (s, t).
 
-    Args:
-        x: Tensor (batch, q t).
-        left: Tensor (p, rank), or None: then `right` is A' itself.
-        right: Tensor (q, rank).
-        b: Tensor (s, t).
-
-    Returns:
-        Tensor (batch, p s).
+    Without `left`, `right` is A' itself.
     """
     q, (s, t) = right.shape[0], b.shape
     if q % s == 0:
@@ -41,10 +34,7 @@ def spread_sums(sums: Tensor, left: Tensor | None, right: Tensor, s: int) -> Ten
 
         y[a s + u] = sum_j A[a, u q / s + j] g_j
 
-    Args:
-        sums: Tensor (batch, q / s).
-        left, right: See `tinybig_product`.
-        s: Rows of B.
+    sums (batch, q / s); left and right as in `tinybig_product`.
     """
     count, rank = sums.shape[1], right.shape[1]
     by_sum = ops.transpose(ops.reshape(right, (s, count, rank)), (1, 0, 2))
@@ -56,9 +46,7 @@ def spread_products(h: Tensor, left: Tensor | None, right: Tensor) -> Tensor:
 
         y[a s + u] = sum_c A[a, f // s] H[c, f % s]     with f = u q + c
 
-    Args:
-        h: Tensor (batch, q, s).
-        left, right: See `tinybig_product`.
+    h (batch, q, s); left and right as in `tinybig_product`.
     """
     (_, q, s), rank = h.shape, right.shape[1]
     place = np.arange(s * q)

@@ -9,7 +9,7 @@ from keras import ops
 from keras_efficient.kinds.kind import CHANNELS, FILTERS, THIN
 from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.quantization.own_model.fusion import folds
-from keras_efficient.quantization.own_model.kinds import ACTIVATION, BATCH_NORM
+from keras_efficient.quantization.own_model.request import ACTIVATION, BATCH_NORM
 from keras_efficient.reading import ModelGraph, Node, Value
 from keras_efficient.reading.run import run_nodes
 
@@ -20,21 +20,17 @@ _SIZE_IF_OPEN = 32
 Channels: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
-class Constants:
-    """The constant channels of the values of a model.
+def constants_of(graph: ModelGraph) -> dict[Value, Channels | None]:
+    """The constant channels of the values of a model: a pair of arrays, one entry per channel.
 
-    `constants[value]` is a pair of arrays, one entry a channel: whether it is constant over all inputs and
-    places, and its value then (else 0). None where channels have no meaning any more.
+    They say whether it is constant over all inputs and places, and its value then (else 0). None where channels have
+    no meaning any more.
     """
-
-    def __init__(self, graph: ModelGraph):
-        self._known: dict[Value, Channels | None] = {}
-        for node in graph.nodes:
-            before = self._known.get(node.inputs[0]) if len(node.inputs) == 1 else None
-            self._known.update(dict.fromkeys(node.outputs, _behind(node, before)))
-
-    def __getitem__(self, value: Value) -> Channels | None:
-        return self._known[value]
+    known: dict[Value, Channels | None] = {}
+    for node in graph.nodes:
+        before = known.get(node.inputs[0]) if len(node.inputs) == 1 else None
+        known.update(dict.fromkeys(node.outputs, _after(node, before)))
+    return known
 
 
 def passes_channels(node: Node) -> bool:
@@ -51,7 +47,7 @@ def passes_channels(node: Node) -> bool:
 
 
 def is_thin(node: Node) -> bool:
-    """Whether a node is a depthwise convolution with one filter a channel."""
+    """Whether a node is a depthwise convolution with one filter per channel."""
     return node.kind.prunes == THIN and node.form.config["depth_multiplier"] == 1
 
 
@@ -76,7 +72,7 @@ def kernel_and_bias(layer: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray |
     return ops.convert_to_numpy(kernel), None if bias is None else ops.convert_to_numpy(bias)
 
 
-def _behind(node, before):
+def _after(node, before):
     layer = node.operation
     if is_producer(node) or is_thin(node):
         found = _silent_filters(layer, is_thin(node))

@@ -1,5 +1,6 @@
 """remove_filters: a smaller model without the filters that are zero."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
@@ -9,7 +10,7 @@ from keras_efficient.copies.rebuild import check_model, replace_layers
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.kind import TRAINING_ONLY
 from keras_efficient.layers.pruning.prunable import PrunedChannels
-from keras_efficient.pruning.constants import Constants, is_producer, kernel_and_bias, passes_channels
+from keras_efficient.pruning.constants import constants_of, is_producer, kernel_and_bias, passes_channels
 from keras_efficient.pruning.strip import strip_pruning
 from keras_efficient.pruning.updates import prunable_layers
 from keras_efficient.quantization.modes import layers_of
@@ -22,8 +23,8 @@ def remove_filters(model: keras.Model) -> keras.Model:
     """A copy of `model` without the filters, and units of dense layers, whose weights are all zero.
 
     The outputs stay the same (float32: to about 1e-6). With a filter go its bias, its channel of the
-    BatchNormalization, depthwise convolution and so on behind it, and its share of the kernels that read it,
-    behind a Flatten, too: there, one row for each place. What the filter's bias alone gives is added to the
+    BatchNormalization, depthwise convolution and so on after it, and its share of the kernels that read it,
+    after a Flatten, too: there, one row for each place. What the filter's bias alone gives is added to the
     bias of the layer that reads it.
 
     A filter stays where the network would change without it: in a layer whose channels reach an output of the
@@ -42,7 +43,7 @@ def remove_filters(model: keras.Model) -> keras.Model:
     if prunable_layers(model) or layers_of(model, PrunedChannels):
         model = strip_pruning(model)
     graph = read_model(model, inner=False)
-    constants = Constants(graph)
+    constants = constants_of(graph)
     changes = {id(node.operation): _Change(node.operation) for node in graph.nodes}
     for node in graph.operations:
         if is_producer(node):
@@ -90,7 +91,7 @@ class _Change:
         return value[self.kept] if value.ndim == 1 and "float" in variable.dtype else value
 
 
-def _plan(producer: Node, graph: ModelGraph, constants: Constants, changes: dict[int, _Change]) -> None:
+def _plan(producer: Node, graph: ModelGraph, constants: Mapping, changes: dict[int, _Change]) -> None:
     """Take the channels out of everything between `producer` and the kernels that read them."""
     path, readers = _follow(producer, graph)
     if readers is None:

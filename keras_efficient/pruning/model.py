@@ -38,7 +38,7 @@ def prune_model(
         schedule: `ConstantSparsity`, `PolynomialDecay` or `StepSparsity`.
         layers: Names, layers, or a function from a layer to whether it is pruned. None: every layer that
             has a kernel, can be pruned and, for whole filters, is not the last one.
-        structure, scope, monotone: See `Prunable`. With `pruning.Filters()` a BatchNormalization behind a
+        structure, scope, monotone: See `Prunable`. With `pruning.Filters()` a BatchNormalization after a
             pruned layer is wrapped, too, so that its channels go with the filters.
 
     Raises:

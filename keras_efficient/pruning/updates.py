@@ -5,13 +5,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_efficient.kinds.arguments import integer
 from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.prunable import Prunable, PrunedChannels
 from keras_efficient.quantization.modes import layers_of
-from keras_efficient.type_aliases import Tensor
 
 
 def update_masks(model: keras.layers.Layer, step: int) -> bool:
@@ -44,31 +42,22 @@ def set_masks(
     alive = np.concatenate([kernel.alive() for kernel in kernels])
     if not monotone:
         alive = np.ones_like(alive)
-    kept = keras.ops.convert_to_numpy(keep_largest(joined, alive, zeros))
+    kept = keep_largest(joined, alive, zeros)
     for kernel, part in zip(kernels, np.split(kept, np.cumsum([k.count for k in kernels])[:-1]), strict=True):
         kernel.keep(part)
 
 
-def keep_largest(scores: Tensor, alive: Tensor, zeros: int | Tensor) -> Tensor:
-    """1 where a weight stays and 0 where it goes: the `zeros` smallest scores go, exactly so many.
+def keep_largest(scores: np.ndarray, alive: np.ndarray, zeros: int) -> np.ndarray:
+    """1 where a weight stays and 0 where it goes, float32: the `zeros` smallest `scores` (n,) go, exactly so many.
 
         order = sort by (alive, score, place)        mask[order[k]] = 0 for k < zeros, else 1
 
-    Among equal scores the first ones go. What is dead already goes before anything that lives, so
-    that masks only grow if `zeros` does.
-
-    Args:
-        scores: Tensor (n,), not negative.
-        alive: Tensor (n,) of 1 and 0; all ones let dead weights come back.
-        zeros: How many go, an integer or a scalar tensor, from 0 to n.
-
-    Returns:
-        float32 tensor (n,) of 1 and 0.
+    Scores are not negative; `alive` are 1 and 0, all ones let dead weights come back. Among equal scores the first ones
+    go. What is dead already goes before anything that lives, so that masks only grow if `zeros` does.
     """
-    scores = ops.cast(scores, "float32")
-    order = ops.argsort(ops.where(ops.cast(alive, "bool"), scores, -1.0))
-    kept = ops.cast(ops.arange(scores.shape[0]) >= zeros, "float32")
-    return ops.scatter(order[:, None], kept, scores.shape)
+    kept = np.ones(len(scores), "float32")
+    kept[np.argsort(np.where(alive, scores, -1.0), kind="stable")[:zeros]] = 0
+    return kept
 
 
 def prunable_layers(model: keras.layers.Layer) -> list[Prunable]:
@@ -94,7 +83,7 @@ def _update(kernels, layer, step):
 
 
 def _pass_on(model, updated):
-    """Copy the masks of filters to the normalizations behind them."""
+    """Copy the masks of filters to the normalizations after them."""
     masks = {layer.name: layer.kernels[0] for layer in updated}
     for channels in layers_of(model, PrunedChannels):
         if channels.follows in masks:

@@ -1,7 +1,5 @@
 """From a float network to a quantized one: copy the weights, set the scales."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -14,10 +12,13 @@ from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.quantization import scales
 from keras_efficient.quantization.modes import float_mode, quantized_layers
 from keras_efficient.quantization.observation import observed_activations
-from keras_efficient.quantization.steps import PIXEL_EXPONENT, exponent_of, input_quantizers, lost_inputs
+from keras_efficient.reading.graph import ModelGraph
+from keras_efficient.reading.read import is_connected, read_model
+from keras_efficient.reading.value import Value
 
 RULES = ("percentile", "least_error")
 STUDY = 2.0  # percent
+PIXEL_EXPONENT = -8  # a byte stands for byte / 256
 
 
 def calibrate(
@@ -85,11 +86,20 @@ def calibrate(
             "keras_efficient.calibrate(model, x=samples) sets them",
             stacklevel=2,
         )
-    elif lost := lost_inputs(quantized_model):
+    elif lost := _lost_inputs(quantized_model):
         warnings.warn(
             "Nothing is left of inputs that lie below half a step of the grid that they share with larger ones: "
             f"{', '.join(f'{source!r} in {name!r}' for name, source in lost)}. More activation_bits there keep them",
             stacklevel=2,
+        )
+
+
+def _check_same_weights(float_model: keras.Model, quantized_model: keras.Model) -> None:
+    shapes = [[w.shape for w in m.weights] for m in (float_model, quantized_model)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "`float_model` and `quantized_model` must have the same weights. "
+            f"Received: float_model with shapes {shapes[0]}, quantized_model with shapes {shapes[1]}"
         )
 
 
@@ -109,36 +119,35 @@ def _checked_rule(percentile: Any, rule: Any) -> float | None:
 def set_scales(model: keras.Model, seen: Iterator[np.ndarray] | None, percentile: float | None = None) -> list[str]:
     """Set the scales of a model, of activations from what they have seen. The names of the layers that had no samples
     for theirs."""
-    sources, without = input_quantizers(model), []
+    sources, without = _input_quantizers(model), []
     for layer in quantized_layers(model):
         inner = [id(quantizer) for quantizer in getattr(layer, "inner_quantizers", ())]
         for quantizer in layer.quantizers:
             if quantizer.weight is not None:
                 _assign_log2(quantizer, _weight_scale(layer, quantizer, sources, percentile), layer.name)
             elif seen is not None:
-                # Between two products nothing is cut off: those grids are wide.
-                share = None if id(quantizer) in inner else percentile
-                _assign_log2(quantizer, _activation_scale(next(seen), quantizer, share), layer.name)
+                values = next(seen)
+                if percentile is None or id(quantizer) in inner:  # between two products nothing is cut off
+                    scale = scales.least_error_scale(values, quantizer)
+                else:
+                    scale = scales.activation_scale(values, percentile)
+                _assign_log2(quantizer, scale, layer.name)
             else:
                 without.append(layer.name)
     return without
 
 
-def _activation_scale(values: np.ndarray, quantizer: Quantizer, percentile: float | None) -> float:
-    if percentile is None:
-        return scales.least_error_scale(values, quantizer)
-    return scales.activation_scale(values, percentile)
-
-
 def _weight_scale(layer: Any, quantizer: Quantizer, sources: dict, percentile: float | None) -> Any:
     values = keras.ops.convert_to_numpy(quantizer.values())
-    mask = _mask_of(quantizer.weight)
-    kept = values if mask is None else _kept(values, mask)
+    variable = getattr(quantizer.weight, "pruning_mask", None)
+    mask = 1 if variable is None else keras.ops.convert_to_numpy(variable)
+    kept = values if variable is None else values[mask != 0]
+    kept = kept if kept.size else np.zeros(1, values.dtype)
     if quantizer.name.startswith("bias"):
         study = 2 * (0.1 + np.abs(kept).max())
         return _bias_scale(layer, quantizer, kept, sources) if percentile is None else study
     if percentile is None:
-        return scales.filter_scales(values if mask is None else values * mask, quantizer)
+        return scales.filter_scales(values * mask, quantizer)
     if getattr(quantizer.weight, "is_structured_factor", False):
         return scales.least_error_scale(kept, quantizer)
     return scales.percentile_scale(kept, percentile)
@@ -151,20 +160,8 @@ def _bias_scale(layer: Any, quantizer: Quantizer, values: np.ndarray, sources: d
     if kernel is None or id(layer) not in sources:
         return scale or 1.0
     source = sources[id(layer)]
-    products = exponent_of(kernel) + (PIXEL_EXPONENT if source is None else exponent_of(source))
+    products = _exponent_of(kernel) + (PIXEL_EXPONENT if source is None else _exponent_of(source))
     return max(scale, 2.0 ** (products + quantizer.bits - 1))
-
-
-def _mask_of(weight: Any) -> np.ndarray | None:
-    """The pruning mask of a weight, or None."""
-    mask = getattr(weight, "pruning_mask", None)
-    return None if mask is None else keras.ops.convert_to_numpy(mask)
-
-
-def _kept(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The values that are not under the mask."""
-    kept = values[mask != 0]
-    return kept if kept.size else np.zeros(1, values.dtype)
 
 
 def _assign_log2(quantizer: Quantizer, scale: Any, layer_name: str) -> None:
@@ -178,11 +175,47 @@ def _assign_log2(quantizer: Quantizer, scale: Any, layer_name: str) -> None:
     )
 
 
-def _check_same_weights(float_model: keras.Model, quantized_model: keras.Model) -> None:
-    shapes = [[w.shape for w in m.weights] for m in (float_model, quantized_model)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(
-            "`float_model` and `quantized_model` must have the same weights. "
-            f"Received: float_model with shapes {shapes[0]}, "
-            f"quantized_model with shapes {shapes[1]}"
-        )
+def _input_quantizers(model: keras.Model) -> dict[int, Quantizer | None]:
+    """By the id of each layer the quantizer whose codes it reads; None where it reads bytes, or nobody knows."""
+    if not isinstance(model, keras.Model) or not is_connected(model):
+        return {}
+    graph = read_model(model)
+    return {id(node.layer): _grid_of(graph, node.inputs[0]) for node in graph.nodes if len(node.inputs) == 1}
+
+
+def _lost_inputs(model: keras.Model) -> list[tuple[str, str]]:
+    """(layer, what it reads) where maps that lie side by side share one grid, and all numbers of one of them round to 0
+    there: they are below half a step."""
+    if not isinstance(model, keras.Model) or not is_connected(model):
+        return []
+    graph, lost = read_model(model), []
+    for node in graph.nodes:
+        shared = getattr(node.layer, "activation_quantizer", None)
+        if shared is None or node.kind.form != "Concatenation":
+            continue
+        for value in node.inputs:
+            grid = _grid_of(graph, value)
+            if grid is not None and _scale_exponent(grid) < _exponent_of(shared):
+                lost.append((node.name, graph.makers[value].name))
+    return lost
+
+
+def _grid_of(graph: ModelGraph, value: Value) -> Quantizer | None:
+    """The grid that a value lies on; None where it is bytes, or nobody knows."""
+    while value in graph.makers:
+        node = graph.makers[value]
+        quantizer = getattr(node.layer, "activation_quantizer", None)
+        if quantizer is not None or not node.kind.keeps_grid or len(node.inputs) != 1:
+            return quantizer
+        (value,) = node.inputs
+    return None
+
+
+def _scale_exponent(quantizer: Quantizer) -> int:
+    """log2 of the scale, which no number of a grid is above; of the finest one, where each filter has its own."""
+    return int(np.round(keras.ops.convert_to_numpy(quantizer.scale)).min())
+
+
+def _exponent_of(quantizer: Quantizer) -> int:
+    """log2 of the step of a grid."""
+    return _scale_exponent(quantizer) - (quantizer.bits - 1 if quantizer.signed else quantizer.bits)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
-from keras_efficient.copies.compiling import copy_exclusions
+from keras_efficient.copies.compiling import copy_of_optimizer
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.layers.quantized.quantizer import Quantizer
@@ -57,9 +57,8 @@ def named_layers(model: keras.layers.Layer) -> list[tuple[str, QuantizedLayer]]:
 
 def activation_quantizers(model: keras.layers.Layer) -> list[Quantizer]:
     """The grids of the activations of `model`, layer by layer."""
-    return [
-        quantizer for layer in quantized_layers(model) for quantizer in layer.quantizers if quantizer.weight is None
-    ]
+    every = (quantizer for layer in quantized_layers(model) for quantizer in layer.quantizers)
+    return [quantizer for quantizer in every if quantizer.weight is None]
 
 
 def layers_of(model: keras.layers.Layer, kind: type) -> list:
@@ -98,35 +97,26 @@ def scale_variables(model: keras.layers.Layer) -> list[keras.Variable]:
 
 
 def scale_table(model: keras.layers.Layer) -> list[dict]:
-    """The log2 scales of `model`: one dictionary (layer, weight, log2_scale) a scale. The scales of a
-    kernel's filters are numbered: `kernel_scale[0]`."""
+    """The log2 scales of `model`: one dictionary (layer, weight, log2_scale) per scale. The scales of a kernel's
+    filters are numbered: `kernel_scale[0]`."""
     return [
-        {"layer": name, "weight": f"{quantizer.name}_scale{place}", "log2_scale": value}
+        {"layer": name, "weight": f"{each.name}_scale{[place] if each.scale.shape else ''}", "log2_scale": float(value)}
         for name, layer in named_layers(model)
-        for quantizer in layer.quantizers
-        for place, value in _numbered(keras.ops.convert_to_numpy(quantizer.scale))
+        for each in layer.quantizers
+        for place, value in enumerate(keras.ops.convert_to_numpy(each.scale).ravel())
     ]
-
-
-def _numbered(scale):
-    if scale.shape == ():
-        return [("", float(scale))]
-    return [(f"[{number}]", value) for number, value in enumerate(scale.ravel().tolist())]
 
 
 def _start_stage(model):
     """Forget the functions compiled for the old mode, and the state of the optimizer."""
     model.train_function = model.test_function = model.predict_function = None
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None:
+    if getattr(model, "optimizer", None) is None:
         return
     try:
-        model.optimizer = type(optimizer).from_config(optimizer.get_config())
+        model.optimizer = copy_of_optimizer(model.optimizer)
     except (TypeError, ValueError, NotImplementedError):
         warnings.warn(
             f"The optimizer of model '{model.name}' can not be copied from its configuration: call `compile` again "
             "before `fit`.",
             stacklevel=3,
         )
-        return
-    copy_exclusions(optimizer, model.optimizer)

@@ -1,7 +1,5 @@
 """Looking at the float values that reach the activation quantizers of a model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -41,10 +39,10 @@ class AllValues:
         self.parts: list[np.ndarray] = []
 
     def __call__(self, x: Any) -> None:
-        self.parts.append(keras.ops.convert_to_numpy(x).ravel())
+        self.parts.append(keras.ops.convert_to_numpy(x))
 
     def flat(self) -> np.ndarray:
-        return np.concatenate(self.parts) if self.parts else np.zeros(1, "float32")
+        return np.concatenate([part.ravel() for part in self.parts]) if self.parts else np.zeros(1, "float32")
 
 
 class Places(AllValues):
@@ -70,9 +68,6 @@ class Places(AllValues):
             self.share /= 2
             self.parts = [part[d < self.share] for part, d in zip(self.parts, self.draws, strict=True)]
             self.draws = [d[d < self.share] for d in self.draws]
-
-    def flat(self) -> np.ndarray:
-        return np.concatenate([part.ravel() for part in self.parts]) if self.parts else np.zeros(1, "float32")
 
 
 @contextmanager

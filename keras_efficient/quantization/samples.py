@@ -1,7 +1,5 @@
 """Representative samples in every form that Keras takes data in, batch by batch."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -42,7 +40,8 @@ class Samples:
         self.inputs = len(getattr(model, "inputs", None) or [None])
         self.shape = tuple(model.inputs[0].shape) if self.inputs == 1 and getattr(model, "inputs", None) else None
         x = x() if callable(x) and not hasattr(x, "shape") else x
-        if _is_endless(x):
+        cardinality = getattr(x, "cardinality", None)
+        if callable(cardinality) and int(cardinality()) == -1:
             raise ValueError("`x` must come to an end: x.take(10) are ten batches of a data set that repeats")
         self.batches = self._of_arrays(x) if _is_arrays(x) else (x if hasattr(x, "__len__") else _kept(x))
 
@@ -50,7 +49,7 @@ class Samples:
         """Batches of at most 256 samples and about two million numbers of arrays, or as they come."""
         empty = True
         for batch in self.batches:
-            checked = keras.tree.map_structure(_finite, _first(batch))
+            checked = keras.tree.map_structure(_finite, batch[0] if isinstance(batch, tuple) else batch)
             if self.shape is not None and not all(_fits(part.shape[1:], self.shape[1:]) for part in parts_of(checked)):
                 raise ValueError(
                     f"`x` must hold samples of shape {self.shape[1:]}, as the model takes them (one sample is "
@@ -108,21 +107,11 @@ def _mapped(x: Any, function: Any) -> Any:
     return [function(part) for part in x] if isinstance(x, (list, tuple)) else function(x)
 
 
-def _is_endless(x: Any) -> bool:
-    cardinality = getattr(x, "cardinality", None)
-    return callable(cardinality) and int(cardinality()) == -1
-
-
 def _kept(x: Any) -> Iterable:
     """A data set as it is; a generator can be gone through once, so that its batches are kept."""
     if not isinstance(x, Iterable):
         raise TypeError(f"`x` must be arrays, or a data set or generator of batches. Received: x={x!r}")
     return list(x) if isinstance(x, Iterator) else x
-
-
-def _first(batch: Any) -> Batch:
-    """x of a batch (x, y) or (x, y, weights)."""
-    return batch[0] if isinstance(batch, tuple) else batch
 
 
 def _fits(shape: tuple, wanted: tuple) -> bool:

@@ -1,7 +1,5 @@
 """Which scale fits values: the study's percentiles, and the power of two of least error."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from keras_efficient.kinds.fields import SCALE_EXPONENTS

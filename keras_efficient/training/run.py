@@ -13,9 +13,14 @@ import keras
 
 from keras_efficient.files import json_value
 from keras_efficient.folders import is_tidy
+<<<<<<< HEAD
 from keras_efficient.kinds.arguments import path_of
 from keras_efficient.layers.arguments import whole_number
 from keras_efficient.training.data import count
+=======
+from keras_efficient.kinds.arguments import integer, path_of
+from keras_efficient.training.data import TrainingData, count
+>>>>>>> lines-b
 from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engine_choice import choose_engine
 from keras_efficient.training.engines import DEFAULT_ENGINE, KERAS_ENGINE, check_engine
@@ -70,7 +75,7 @@ class Run(Prepared):
             raise ValueError(f"`save_seconds` must be zero or a positive number. Received: {save_seconds=}")
         check_engine(engine)
         directory = path_of(directory, "directory")
-        seed = whole_number(seed, "seed")
+        seed = integer(seed, "seed")
         if rule is not None:
             check_rule(rule)
         # What is wrong with the network, the labels or the metrics shows here, before a file is written.

@@ -357,7 +357,7 @@ _REMAINDER = (*_HEAD, "remainder_configs")
         (
             (*_FABRICATION, "parameter_fabrication_class"),
             "tinybig.reconciliation.lphm_reconciliation",
-            "layer 1: lphm_reconciliation behind taylor_expansion.* would need the expanded features",
+            "layer 1: lphm_reconciliation after taylor_expansion.* would need the expanded features",
         ),
         (
             (*_FABRICATION, "parameter_fabrication_class"),

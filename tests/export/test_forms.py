@@ -9,7 +9,7 @@ from keras import layers, ops
 import keras_efficient as ke
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.lookup import near_ties
-from keras_efficient.layers.quantized.function import Function
+from keras_efficient.layers.quantized.activation import Function
 
 IMAGE, SIGNAL, VECTOR = (7, 9, 3), (12, 3), (9,)
 # In turn, one for each case.

@@ -84,7 +84,7 @@ def test_any_count(n):
 
 @pytest.mark.parametrize("n", [-1, 2.0, "3", None, True])
 def test_wrong_counts_are_refused(n):
-    with pytest.raises(ValueError, match="`n` must be an integer that is not negative. Received: n="):
+    with pytest.raises(ValueError, match="`n` must be an integer of at least 0. Received: n="):
         ops.hashed_signs(0, 0, n)
 
 

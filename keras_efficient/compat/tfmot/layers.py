@@ -36,11 +36,7 @@ class Conversion:
 def plain(layer: Any) -> Conversion:
     """The same layer, with the same weights."""
     new = rebuilt(layer)
-
-    def carry():
-        set_weights(new, layer.get_weights(), layer)
-
-    return Conversion([new], carry)
+    return Conversion([new], lambda: set_weights(new, layer.get_weights(), layer))
 
 
 def rebuilt(layer: Any, **changes: Any) -> keras.layers.Layer:

@@ -20,7 +20,7 @@ def convert_schedule(schedule: Any) -> Schedule:
 
     `ours(step)` and `theirs(step)` agree at every step. But tfmot counts training batches from 1: its step n is looked
     at before the n-th batch, so that step 0 never comes, and its `begin_step=0, frequency=100` prunes first before
-    batch 100. Our step n lies behind n batches, and step 0 before the first.
+    batch 100. Our step n comes after n batches, and step 0 before the first.
 
     Args:
         schedule: A `tfmot.sparsity.keras.ConstantSparsity` or `PolynomialDecay`, or what its `get_config()` gives.

@@ -97,20 +97,20 @@ def quantize_layer(layer: Any, quantizers: bool) -> Conversion:
 
 
 def quantize_wrapper(wrapper: Any, quantizers: bool) -> Conversion:
-    """The layer inside, with rounded kernels and roundings behind it, or as the float layer that it is."""
+    """The layer inside, with rounded kernels and roundings after it, or as the float layer that it is."""
     activation = activation_of(wrapper)
     if not quantizers:
         new = _inner(wrapper, activation)
         return Conversion([new], lambda: _carry(wrapper, new, {}))
-    before, behind = roundings(wrapper)
+    before, after = roundings(wrapper)
     name = wrapper.layer.name
     new = _inner(wrapper, "linear" if before else activation)
     layers = [new]
     if before:
         layers += [fake_quantize(*before, wrapper, f"{name}_pre_activation")]
         layers += [keras.layers.Activation(activation, name=f"{name}_activation", dtype=new.dtype_policy)]
-    if behind:
-        layers += [fake_quantize(*behind, wrapper, f"{name}_rounded")]
+    if after:
+        layers += [fake_quantize(*after, wrapper, f"{name}_rounded")]
     return Conversion(layers, lambda: _carry(wrapper, new, _rounded_weights(wrapper)))
 
 
@@ -125,16 +125,16 @@ def activation_of(wrapper: Any) -> str | None:
 
 
 def roundings(wrapper: Any) -> tuple[tuple[Any, Any] | None, tuple[Any, Any] | None]:
-    """The quantizer and its variables before the activation, and behind it or the layer; None where there is none."""
-    before = behind = None
+    """The quantizer and its variables before the activation, and after it or the layer; None where there is none."""
+    before = after = None
     for activation in wrapper._quantize_activations:
         if hasattr(activation, "_pre_activation_vars"):
             before = (activation.quantizer, activation._pre_activation_vars)
         if hasattr(activation, "_post_activation_vars"):
-            behind = (activation.quantizer, activation._post_activation_vars)
+            after = (activation.quantizer, activation._post_activation_vars)
     if wrapper._output_quantizers:
-        behind = (wrapper._output_quantizers[0], wrapper._output_quantizer_vars)
-    return before, behind
+        after = (wrapper._output_quantizers[0], wrapper._output_quantizer_vars)
+    return before, after
 
 
 def range_of(quantizer: Any, variables: Any, layer: Any) -> tuple[float, float]:

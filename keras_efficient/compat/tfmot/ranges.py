@@ -9,8 +9,7 @@ from keras_efficient.compat.tfmot.layers import tfmot_class
 from keras_efficient.compat.tfmot.models import convert_model
 from keras_efficient.compat.tfmot.quantized import QUANTIZE_LAYER, QUANTIZE_WRAPPERS, range_of, roundings
 from keras_efficient.layers.activation_names import activation_name
-from keras_efficient.layers.quantized.activation import ActivationQ
-from keras_efficient.layers.quantized.input import InputQ
+from keras_efficient.layers.quantized.activation import ActivationQ, InputQ
 from keras_efficient.quantization.modes import quantized_layers
 from keras_efficient.quantization.own_model.fusion import next_alone
 from keras_efficient.reading.graph import ModelGraph
@@ -31,8 +30,8 @@ def activation_ranges(model: Any) -> dict[str, Range]:
         if kind == QUANTIZE_LAYER and layer.quantizer is not None:
             found[layer.name] = range_of(layer.quantizer, layer.quantizer_vars, layer)
         elif kind in QUANTIZE_WRAPPERS:
-            before, behind = roundings(layer)
-            pair = before or behind
+            before, after = roundings(layer)
+            pair = before or after
             if pair:
                 found[layer.layer.name] = range_of(*pair, layer)
         elif hasattr(layer, "layers"):

@@ -24,7 +24,7 @@ def load_network(path: str | Path) -> keras.Model:
 
     Layers of one head of width 1 and one channel are known, without a remainder, with
     `identity_expansion` or `taylor_expansion` of degree 1, and any of the reconciliations of
-    `make_layer`; or with `taylor_expansion` of degree 2, with or without `torch.nn.LayerNorm` behind
+    `make_layer`; or with `taylor_expansion` of degree 2, with or without `torch.nn.LayerNorm` after
     it, and `dual_lphm_reconciliation`. That LayerNorm has no gain and offset here: tinyBIG keeps
     them where no optimizer finds them. Data, learner and metric of the file are not read.
 
@@ -94,7 +94,7 @@ def _layer(entry, number):
     _class_of(heads[0], "head", where, ("tinybig.module.rpn_head",))
     head = _known(heads[0]["head_parameters"], where, _HEAD_KEYS)
     _only("channel_num", head, (None, 1), where)
-    _check_remainder(head, where)
+    _check_remainder(head.get("remainder_configs"), where)
     try:
         expansion, (method, settings) = _expansion(head, entry["m"], where), _fabrication(head, where)
         layer = _reconciled(entry, expansion, method, settings, where)
@@ -104,18 +104,16 @@ def _layer(entry, number):
     return layer
 
 
-def _check_remainder(head, where):
-    if head.get("remainder_configs") is None:
-        return
-    remainder = head["remainder_configs"]
-    _class_of(remainder, "remainder", where, ("tinybig.remainder.zero_remainder",))
-    settings = _known(remainder["remainder_parameters"], where, ("name", "require_parameters", "enable_bias"))
-    _only("require_parameters", settings, (None, False), where)
-    _only("enable_bias", settings, (None, False), where)
+def _check_remainder(remainder, where):
+    if remainder is not None:
+        _class_of(remainder, "remainder", where, ("tinybig.remainder.zero_remainder",))
+        settings = _known(remainder["remainder_parameters"], where, ("name", "require_parameters", "enable_bias"))
+        _only("require_parameters", settings, (None, False), where)
+        _only("enable_bias", settings, (None, False), where)
 
 
 def _expansion(head, inputs, where):
-    """Degree of the Taylor expansion (1: none) and whether a LayerNorm stands behind it."""
+    """Degree of the Taylor expansion (1: none) and whether a LayerNorm stands after it."""
     entry = head.get("data_transformation_configs")
     known = ("tinybig.expansion.taylor_expansion", "tinybig.expansion.identity_expansion")
     name = _class_of(entry, "data_transformation", where, known, beside=("postprocess_function_configs",))
@@ -162,7 +160,7 @@ def _reconciled(entry, expansion, reconciliation, sizes, where):
         return make_layer(reconciliation, entry["m"], entry["n"], **sizes)
     if reconciliation != "dual_lphm":
         raise ValueError(
-            f"{where}: {reconciliation}_reconciliation behind taylor_expansion or a LayerNorm would need the expanded "
+            f"{where}: {reconciliation}_reconciliation after taylor_expansion or a LayerNorm would need the expanded "
             "features; dual_lphm_reconciliation does not"
         )
     rank, sizes = sizes.get("r"), {name: sizes.get(name) for name in "pq"}

@@ -39,7 +39,7 @@ def stages_of(call: Call, layer: Any) -> tuple[Stage, ...]:
     """The stages of a layer over its input, or why it has none."""
     assert call.kind.stages is not None
     missing = [name for name in WIDTHS if getattr(layer, name) is None]
-    if missing and not (missing == ["bias_bits"] and not layer.adds_a_bias):
+    if missing and not (missing == ["bias_bits"] and layer.bias is None):
         raise UnsupportedLayerError(layer.name, f"it computes without {', '.join(missing)}")
     shape: Shape = call.node.data[0].shape
     if None in shape:

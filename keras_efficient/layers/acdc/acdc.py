@@ -3,11 +3,11 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_efficient.kinds.acdc_stages import square_stages
 from keras_efficient.layers.acdc.cosine_layer import CosineLayer
 from keras_efficient.layers.acdc.transform_layer import rows_of
-from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.type_aliases import Shape, Tensor
 
 
@@ -74,14 +74,10 @@ class ACDC(CosineLayer):
         self.stack = self.make_stack(size, 1)
         self.add_diagonals((size,), size * size)
         self.activation_quantizer = self.add_activation_quantizer()
+        self.output_quantizers = [self.activation_quantizer]
         self.add_inner_quantizers((size,))
 
     stages_of = staticmethod(square_stages)
-
-    @property
-    def output_quantizers(self) -> list[Quantizer | None]:
-        """The grid of the output."""
-        return [self.activation_quantizer]
 
     def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         rows = rows_of(inputs)
@@ -92,7 +88,4 @@ class ACDC(CosineLayer):
         return self.run_stack(x, with_bias=False)
 
     def constant(self) -> Tensor | None:
-        return None if self.bias is None else self.run_stack(self.zero_rows(self.stack.size))[0]
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return tuple(input_shape)
+        return None if self.bias is None else self.run_stack(ops.zeros((1, self.stack.size), dtype="float32"))[0]

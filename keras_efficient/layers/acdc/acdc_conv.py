@@ -9,19 +9,14 @@ from keras import initializers, ops
 from keras_efficient.kinds.acdc_stages import convolution_stages
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
 from keras_efficient.layers.acdc.transform_layer import rows_of
-from keras_efficient.layers.arguments import (
-    image_channels,
-    integer_pair,
-    padding_name,
-    positive_integer,
-    window_sizes,
-)
+from keras_efficient.layers.arguments import padding_name, positive_integer
+from keras_efficient.layers.quantized.window_layer import WindowLayer
 from keras_efficient.ops.depthwise_conv import depthwise_conv
-from keras_efficient.type_aliases import Activation, Config, Initializer, Shape, Tensor
+from keras_efficient.type_aliases import Activation, Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class ACDCConv2D(DeepLayer):
+class ACDCConv2D(WindowLayer, DeepLayer):
     """A 1x1 convolution by ACDC layers; larger kernels are depthwise first (channels last).
 
         u[b, i, j, c] = sum_rs x[b, i sr + r, j sc + s, c] kernel[r, s, c]
@@ -38,7 +33,7 @@ class ACDCConv2D(DeepLayer):
         filters: Number of output channels.
         kernel_size: Integer or pair (rows, columns).
         depth, transform, permutation, activation, bias, seed: See `ACDCDense`; the activation
-            stands between the layers of the stack, not behind the convolution.
+            stands between the layers of the stack, not after the convolution.
         strides: Integer or pair (sr, sc).
         padding: `"valid"` or `"same"`.
         depthwise_initializer: Keras initializer of the depthwise kernel.
@@ -46,8 +41,7 @@ class ACDCConv2D(DeepLayer):
         algorithm, diagonal_initializer: See `CosineLayer`.
         kernel_bits, activation_bits, bias_bits, mode, regularizers, constraints: See `TransformLayer`.
 
-    Input shape: (batch, rows, columns, channels).
-    Output shape: (batch, new rows, new columns, filters).
+    Input shape: (batch, rows, columns, channels). Output shape: (batch, new rows, new columns, filters).
 
     Weights: kernel (rows, columns, channels, 1) unless it is 1x1, a (depth, N), d (depth, N),
     bias (depth, N) with N = max(channels, filters), then the log2 scales in the same order, of
@@ -56,6 +50,8 @@ class ACDCConv2D(DeepLayer):
     Raises:
         ValueError: If the input is no image of known channels, a window is larger than it, or an argument is wrong.
     """
+
+    config_keys = ["filters", "depthwise_initializer"]
 
     def __init__(
         self,
@@ -72,37 +68,24 @@ class ACDCConv2D(DeepLayer):
         depthwise_initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ):
-        super().__init__(depth, transform, permutation, activation, bias, seed, **kwargs)
+        stack = (depth, transform, permutation, activation, bias, seed)
+        super().__init__(kernel_size, strides, padding_name(padding), *stack, **kwargs)
         self.filters = positive_integer(filters, "filters")
-        self.kernel_size = integer_pair(kernel_size, "kernel_size")
-        self.strides = integer_pair(strides, "strides")
-        self.padding = padding_name(padding)
         self.depthwise_initializer = initializers.get(depthwise_initializer)
 
     def build(self, input_shape: Shape) -> None:
-        channels = image_channels(input_shape, self.name)
-        self.compute_output_shape(input_shape)  # a window larger than the input ends here
-        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
-        self.kernel = self._add_kernel(channels) if self.is_depthwise else None
-        self.build_stack(channels, self.filters, [self.kernel] if self.is_depthwise else [])
-        self.add_activation_quantizers()
-        self.add_inner_quantizers((*self.kernel_size, channels))
+        channels = self.fix_inputs(input_shape, self.places)
+        self.kernel = None
+        if self.is_depthwise:
+            self.kernel = self.add_kernel("kernel", (*self.kernel_size, channels, 1), self.depthwise_initializer)
+        before = [self.kernel] if self.is_depthwise else []
+        self.build_stack(channels, self.filters, (*self.kernel_size, channels), before)
 
     stages_of = staticmethod(convolution_stages)
 
     @property
     def factors(self) -> list[keras.Variable]:
         return [*([self.kernel] if self.is_depthwise else []), *super().factors]
-
-    def _add_kernel(self, channels):
-        return self.add_weight(
-            name="kernel",
-            shape=(*self.kernel_size, channels, 1),
-            initializer=self.depthwise_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            autocast=False,
-        )
 
     @property
     def is_depthwise(self) -> bool:
@@ -115,7 +98,7 @@ class ACDCConv2D(DeepLayer):
 
     def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         u = self._gathered(ops.cast(inputs, "float32"))
-        return self._mixed(rows_of(u), self._positions(u)), u
+        return self._mixed(rows_of(u), math.prod(size for size in u.shape[:3] if size is not None)), u
 
     def _gathered(self, x):
         """One pixel for each pixel of the output."""
@@ -132,10 +115,6 @@ class ACDCConv2D(DeepLayer):
             return self.deep_rows(rows, as_matrices=many and self.stack.block.is_matrix)
         y = ops.matmul(rows, self.dense_matrix())
         return y if self.bias is None else y + self.constant()
-
-    @staticmethod
-    def _positions(u):
-        return math.prod(size for size in u.shape[:3] if size is not None)
 
     def dense_matrix(self) -> Tensor:
         """The matrix M (channels, filters) of the stack: all of the layer, if its kernel is 1x1.
@@ -162,17 +141,3 @@ class ACDCConv2D(DeepLayer):
         conv.build((None, None, None, matrix.shape[0]))
         conv.set_weights([window * matrix[None, None], *bias])
         return conv
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        sizes = window_sizes(input_shape, self.kernel_size, self.strides, self.padding, self.name)
-        return (input_shape[0], *sizes, self.filters)
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "depthwise_initializer": initializers.serialize(self.depthwise_initializer),
-        }

@@ -7,12 +7,12 @@ import keras
 from keras_efficient.kinds.acdc_stages import dense_stages
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
 from keras_efficient.layers.acdc.transform_layer import rows_of
-from keras_efficient.layers.arguments import positive_integer
-from keras_efficient.type_aliases import Activation, Config, Shape, Tensor
+from keras_efficient.layers.quantized.units_layer import UnitsLayer
+from keras_efficient.type_aliases import Activation, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class ACDCDense(DeepLayer):
+class ACDCDense(UnitsLayer, DeepLayer):
     """A stack of ACDC layers with an activation between them, from any inputs to any units.
 
         h_0 = x, repeated up to N entries
@@ -57,23 +57,13 @@ class ACDCDense(DeepLayer):
         seed: int = 0,
         **kwargs: Any,
     ):
-        super().__init__(depth, transform, permutation, activation, bias, seed, **kwargs)
-        self.units = positive_integer(units, "units")
-        self.supports_masking = True
+        super().__init__(units, depth, transform, permutation, activation, bias, seed, **kwargs)
 
     def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)
-        self.build_stack(inputs, self.units)
-        self.add_activation_quantizers()
-        self.add_inner_quantizers((inputs,))
+        self.build_stack(inputs, self.units, (inputs,))
 
     stages_of = staticmethod(dense_stages)
 
     def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         return self.stack_rows(rows_of(inputs)), inputs
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "units": self.units}

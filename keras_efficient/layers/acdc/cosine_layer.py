@@ -8,22 +8,21 @@ import keras
 from keras import activations, initializers, ops
 
 from keras_efficient.kinds.acdc_stages import why_no_stages
-from keras_efficient.kinds.stages import Stage
-from keras_efficient.kinds.stages import inner_bits as inner_bits_of
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.layers.acdc.rounded_stack import RoundedStack
-from keras_efficient.layers.acdc.stack import BIASES, ORDERS, PERMUTATIONS, AcdcStack
+from keras_efficient.layers.acdc.stack import ALGORITHMS, BIASES, ORDERS, PERMUTATIONS, TRANSFORMS, AcdcStack
 from keras_efficient.layers.acdc.transform_layer import TransformLayer
-from keras_efficient.layers.acdc.transforms import ALGORITHMS, TRANSFORMS
-from keras_efficient.layers.arguments import one_of, positive_integer, whole_number, width_of_inner_grids
+from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.quantized.quantizer import Quantizer
+from keras_efficient.layers.quantized.staged_layer import StagedLayer
 from keras_efficient.layers.quantized.weighted_layer import own_copy
-from keras_efficient.type_aliases import Config, Initializer, Shape, Tensor
+from keras_efficient.type_aliases import Initializer, Tensor
 
 # Near the identity: with any other mean a deep stack does not train.
 INITIAL_MEAN, INITIAL_DEVIATION = 1.0, 0.06
 
 
-class CosineLayer(TransformLayer):
+class CosineLayer(StagedLayer, TransformLayer):
     """A layer that is a stack of ACDC products.
 
     Args:
@@ -48,6 +47,10 @@ class CosineLayer(TransformLayer):
     """
 
     stack: AcdcStack  # from `build` on
+    config_keys = [
+        *("transform", "permutation", "bias", "order", "groups", "seed"),
+        *("algorithm", "diagonal_initializer"),
+    ]
 
     def __init__(
         self,
@@ -59,19 +62,15 @@ class CosineLayer(TransformLayer):
         seed: int = 0,
         algorithm: str = "auto",
         diagonal_initializer: Initializer = None,
-        inner_bits: int | bool | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.inner_bits = width_of_inner_grids(inner_bits)
-        self.stages: tuple[Stage, ...] = ()
-        self.inner_quantizers: tuple[Quantizer, ...] = ()
         self.transform = one_of(TRANSFORMS, transform, "transform")
         self.permutation = one_of(PERMUTATIONS, permutation, "permutation")
         self.bias = one_of(BIASES, bias, "bias")
         self.order = one_of(ORDERS, order, "order")
         self.groups = positive_integer(groups, "groups")
-        self.seed = whole_number(seed, "seed")
+        self.seed = integer(seed, "seed")
         self._algorithm = one_of(ALGORITHMS, algorithm, "algorithm")
         if diagonal_initializer is None:
             diagonal_initializer = initializers.RandomNormal(INITIAL_MEAN, INITIAL_DEVIATION)
@@ -91,11 +90,6 @@ class CosineLayer(TransformLayer):
     activation = staticmethod(activations.linear)  # between the layers of a stack
     output_activation = staticmethod(activations.linear)
 
-    @staticmethod
-    def stages_of(config: Config, shape: Shape) -> tuple[Stage, ...]:
-        """The operations that the layer becomes in integers; see `Kind.stages`."""
-        raise NotImplementedError
-
     @property
     def why_no_stages(self) -> str:
         """Why there are none, as a sentence."""
@@ -109,35 +103,19 @@ class CosineLayer(TransformLayer):
     @property
     def factor_quantizers(self) -> list[Quantizer | None]:
         """The grids of the factors."""
-        return [self._grid_of(factor) for factor in self.factors]
+        return [self.grid_of(factor) for factor in self.factors]
 
     @property
     def bias_quantizer(self) -> Quantizer | None:
         """The grid of the bias."""
-        return self._grid_of(self.bias_vector)
-
-    @property
-    def adds_a_bias(self) -> bool:
-        return self.bias is not None
-
-    def _grid_of(self, variable):
-        return next((q for q in self.quantizers if q.weight is not None and q.weight is variable), None)
-
-    def add_inner_quantizers(self, smallest_input: Shape) -> None:
-        """The grids of the inner products, after all other scales. `smallest_input`: of known sizes, without batch."""
-        self.stages = self.stages_of(self.get_config(), smallest_input)
-        widths = enumerate(inner_bits_of(self.stages), start=1)
-        self.inner_quantizers = tuple(self.add_quantizer(f"inner_{number}", bits) for number, bits in widths)
+        return self.grid_of(self.bias_vector)
 
     def rounded_rows(self, x: Tensor, between: Callable[[int, Tensor], Tensor], first: int = 0) -> Tensor:
         """Rows (n, size) through the stack, each product rounded. `first`: the number of the first of its grids."""
         bias = None if self.bias is None else self._rows(self.bias_vector)
-        roundings = [partial(self._rounded, quantizer) for quantizer in self.inner_quantizers[first:]]
+        roundings = [partial(self.rounded_inner, number) for number in range(first, len(self.inner_quantizers))]
         stack = RoundedStack(self.stack, self.current_mode.quantized)
         return stack(x, self._rows(self.a), self._rows(self.d), bias, roundings, between)
-
-    def _rounded(self, quantizer, x):
-        return quantizer(x, self.current_mode)
 
     def computed(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Rows (n, outputs) before the output's grid, and a tensor with their leading axes."""
@@ -191,26 +169,3 @@ class CosineLayer(TransformLayer):
 
     def _rows(self, variable):
         return ops.reshape(self.value_of(variable), (self.stack.depth, self.stack.size))
-
-    def zero_rows(self, inputs: int) -> Tensor:
-        """One row of zeros: what the layer makes of it is its constant."""
-        return ops.zeros((1, inputs), dtype="float32")
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "transform": self.transform,
-            "permutation": self.permutation,
-            "bias": self.bias,
-            "order": self.order,
-            "groups": self.groups,
-            "seed": self.seed,
-            "inner_bits": self.inner_bits,
-            "algorithm": self.algorithm,
-            "diagonal_initializer": keras.initializers.serialize(self.diagonal_initializer),
-        }
-
-    @classmethod
-    def from_config(cls, config: Config) -> "CosineLayer":
-        """A configuration without `inner_bits` is older than that argument: nothing inside was rounded."""
-        return super().from_config({"inner_bits": False, **config})

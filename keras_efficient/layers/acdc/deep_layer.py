@@ -9,8 +9,7 @@ from keras import activations, ops
 from keras_efficient.layers.acdc.cosine_layer import CosineLayer
 from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.quantized.kernel_layer import may_be_negative
-from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.type_aliases import Activation, Config, Tensor
+from keras_efficient.type_aliases import Activation, Shape, Tensor
 
 EXPANSIONS = ("tile", "pad")
 
@@ -32,6 +31,8 @@ class DeepLayer(CosineLayer):
             `activation_bits` also round what goes from layer to layer.
     """
 
+    config_keys = ["depth", "activation", "expand"]
+
     def __init__(
         self,
         depth: int = 12,
@@ -50,23 +51,21 @@ class DeepLayer(CosineLayer):
         self.activation = activations.get(activation)
         self.expand = one_of(EXPANSIONS, expand, "expand")
 
-    def build_stack(self, inputs: int, outputs: int, before: Sequence[keras.Variable] = ()) -> None:
-        """The stack, its weights, and the scales of the weights `before` and of these."""
+    def build_stack(
+        self, inputs: int, outputs: int, smallest_input: Shape, before: Sequence[keras.Variable] = ()
+    ) -> None:
+        """The stack, its weights, the scales of the weights `before` and of these, and all other grids.
+
+        `smallest_input`: See `add_inner_quantizers`.
+        """
         size = -(-max(inputs, outputs) // self.groups) * self.groups
         self.outputs = outputs
         self.stack = self.make_stack(size, self.depth)
         self.add_diagonals((self.depth, size), inputs * outputs, before)
-
-    def add_activation_quantizers(self) -> None:
-        """One a layer: the last is the output's."""
         inner_signed = may_be_negative(self.activation)
         inner = [self.add_activation_quantizer(f"activation_{k + 1}", inner_signed) for k in range(self.depth - 1)]
-        self.activation_quantizers = [*inner, self.add_activation_quantizer()]
-
-    @property
-    def output_quantizers(self) -> list[Quantizer | None]:
-        """The grids of what comes after the layers of the stack."""
-        return self.activation_quantizers
+        self.output_quantizers = [*inner, self.add_activation_quantizer()]
+        self.add_inner_quantizers(smallest_input)
 
     @property
     def is_linear(self) -> bool:
@@ -86,18 +85,18 @@ class DeepLayer(CosineLayer):
         y = self.run_stack(self._expanded(x), with_bias, self._between, as_matrices)
         return y[:, : self.outputs]
 
-    def stack_rows(self, x: Tensor, as_matrices: bool = False, first: int = 0) -> Tensor:
+    def stack_rows(self, x: Tensor, first: int = 0) -> Tensor:
         """What a call computes of rows (n, inputs); inner products are rounded where they have grids. `first`: the
         number of the first grid within the stack."""
         if not self.inner_quantizers:
-            return self.deep_rows(x, as_matrices=as_matrices)
+            return self.deep_rows(x)
         return self.rounded_rows(self._expanded(x), self._between, first)[:, : self.outputs]
 
     def linear(self, x: Tensor) -> Tensor:
         return self.deep_rows(x, with_bias=False)
 
     def constant(self) -> Tensor | None:
-        return None if self.bias is None else self.deep_rows(self.zero_rows(self._inputs))[0]
+        return None if self.bias is None else self.deep_rows(ops.zeros((1, self._inputs), dtype="float32"))[0]
 
     @property
     def _inputs(self):
@@ -113,13 +112,5 @@ class DeepLayer(CosineLayer):
 
     def _between(self, layer, x):
         x = self.activation(x)
-        quantizer = self.activation_quantizers[layer]
+        quantizer = self.output_quantizers[layer]
         return quantizer(x, self.current_mode) if quantizer else x
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "depth": self.depth,
-            "activation": activations.serialize(self.activation),
-            "expand": self.expand,
-        }

@@ -1,4 +1,4 @@
-"""GroupedShuffleDense: block-diagonal matrices with shuffles behind them."""
+"""GroupedShuffleDense: block-diagonal matrices with shuffles after them."""
 
 from typing import Any
 
@@ -7,13 +7,14 @@ from keras import initializers, ops
 
 from keras_efficient.layers.acdc.transform_layer import TransformLayer, rows_of
 from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.layers.quantized.units_layer import UnitsLayer
 from keras_efficient.layers.quantized.weighted_layer import own_copy
 from keras_efficient.ops.blocks import block_product, shuffle_groups
-from keras_efficient.type_aliases import Config, Initializer, Shape, Tensor
+from keras_efficient.type_aliases import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class GroupedShuffleDense(TransformLayer):
+class GroupedShuffleDense(UnitsLayer, TransformLayer):
     """A structured linear layer of `depth` grouped products, each followed by a shuffle.
 
         y = x B_1 P B_2 P ... B_depth P + bias
@@ -44,6 +45,8 @@ class GroupedShuffleDense(TransformLayer):
         ValueError: If the number of inputs is not known, or an argument is wrong.
     """
 
+    config_keys = ["groups", "depth", "use_bias", "kernel_initializer"]
+
     def __init__(
         self,
         units: int,
@@ -53,13 +56,11 @@ class GroupedShuffleDense(TransformLayer):
         kernel_initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        self.units = positive_integer(units, "units")
+        super().__init__(units, **kwargs)
         self.groups = positive_integer(groups, "groups")
         self.depth = positive_integer(depth, "depth")
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
-        self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)
@@ -91,16 +92,3 @@ class GroupedShuffleDense(TransformLayer):
 
     def constant(self) -> Tensor | None:
         return self.value_of(self.bias) if self.use_bias else None
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "groups": self.groups,
-            "depth": self.depth,
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-        }

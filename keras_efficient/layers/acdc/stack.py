@@ -1,4 +1,4 @@
-"""A stack of ACDC layers as a computation: no weights, only sizes and fixed permutations."""
+"""A stack of ACDC layers as a computation: no weights, only transforms, sizes and fixed permutations."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,76 @@ from functools import cached_property
 import numpy as np
 from keras import ops
 
-from keras_efficient.layers.acdc.transforms import Transform, make_transform
+from keras_efficient.ops.dct import dct_matrix, fft_filter, fft_order, fft_signal, fft_spectrum
 from keras_efficient.ops.permute import permute, random_order, riffle_order
+from keras_efficient.ops.separable_dct import dct2d, dct2d_filter, idct2d
 from keras_efficient.type_aliases import Tensor
 
+TRANSFORMS = ("dct", "dct2d")
+ALGORITHMS = ("auto", "fft", "matmul")
+# Up to this size the transform is a product with its matrix, one step in place of several. Chosen, not tuned.
+LARGEST_MATRIX = 64
 PERMUTATIONS = (None, "riffle", "random")
 BIASES = (None, "output", "spectrum")
 ORDERS = ("paper", "inner_riffle")
+
+
+@dataclass(frozen=True)
+class MatrixTransform:
+    """The cosine transform C of a block, on tensors (..., size), here as a product with its matrix.
+
+    `order` are the indices in the order in which it likes its entries; `is_matrix` says that it costs as much as the
+    product with any matrix.
+    """
+
+    size: int
+    is_matrix = True
+
+    @property
+    def order(self) -> np.ndarray:
+        return np.arange(self.size)
+
+    def filter(self, x: Tensor, gains: Tensor) -> Tensor:
+        """`x C diag(gains) C'`."""
+        return self.signal(self.spectrum(x) * gains)
+
+    def spectrum(self, x: Tensor) -> Tensor:
+        """`x C`, in natural order."""
+        return ops.matmul(x, dct_matrix(self.size))
+
+    def signal(self, spectrum: Tensor, /) -> Tensor:
+        """`spectrum C'`."""
+        return ops.matmul(spectrum, dct_matrix(self.size).T)
+
+
+class FourierTransform(MatrixTransform):
+    """The same by a real FFT, on entries in FFT order."""
+
+    is_matrix = False
+    filter = staticmethod(fft_filter)
+    spectrum = staticmethod(fft_spectrum)
+    signal = staticmethod(fft_signal)
+
+    @property
+    def order(self) -> np.ndarray:
+        return fft_order(self.size)
+
+
+class SeparableTransform(MatrixTransform):
+    """The separable transform, as two small matrix products."""
+
+    is_matrix = False
+    filter = staticmethod(dct2d_filter)
+    spectrum = staticmethod(dct2d)
+    signal = staticmethod(idct2d)
+
+
+def make_transform(transform: str, algorithm: str, size: int) -> MatrixTransform:
+    """The transform of a block of `size` entries."""
+    if transform == "dct2d":
+        return SeparableTransform(size)
+    by_matrix = algorithm == "matmul" or (algorithm == "auto" and size <= LARGEST_MATRIX)
+    return MatrixTransform(size) if by_matrix else FourierTransform(size)
 
 
 @dataclass(frozen=True)
@@ -66,12 +129,12 @@ class AcdcStack:
             v = self._layer(v, a[layer], d[layer], as_matrices)
             v = v if constants is None else v + constants[layer]
             if layer < self.depth - 1:
-                v = permute(v, self._crossing(layer))
+                v = permute(v, self._outward[self.permutation_of(layer)[self._inward]])
                 v = v if between is None else between(layer, v)
         return permute(v, self._outward[self.permutation_of(self.depth - 1)])
 
     @cached_property
-    def block(self) -> Transform:
+    def block(self) -> MatrixTransform:
         """The transform of one group."""
         return make_transform(self.transform, self.algorithm, self.size // self.groups)
 
@@ -83,9 +146,6 @@ class AcdcStack:
     @cached_property
     def _outward(self):
         return np.argsort(self._inward)
-
-    def _crossing(self, layer):
-        return self._outward[self.permutation_of(layer)[self._inward]]
 
     def permutation_of(self, layer: int) -> np.ndarray:
         """The order of the entries after a layer."""

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import constraints, initializers, ops, regularizers
+from keras import ops
 
-from keras_efficient.layers.arguments import dense_inputs, optional_bits
+from keras_efficient.layers.arguments import optional_bits
 from keras_efficient.layers.masking import masked
-from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.type_aliases import Config, Constraint, Initializer, Regularizer, Shape, Tensor
+from keras_efficient.layers.quantized.weighted_layer import WeightedLayer
+from keras_efficient.type_aliases import Initializer, Tensor
 
 
-class TransformLayer(QuantizedLayer):
+class TransformLayer(WeightedLayer):
     """A layer that multiplies by a product of trained factors and fixed transforms.
 
     Everything is computed in float32, under any dtype policy; only the output is cast.
@@ -32,49 +32,19 @@ class TransformLayer(QuantizedLayer):
         kernel_bits: int | None = None,
         activation_bits: int | None = None,
         bias_bits: int | None = None,
-        mode: str = "float",
-        kernel_regularizer: Regularizer = None,
-        kernel_constraint: Constraint = None,
-        bias_initializer: Initializer = "zeros",
-        bias_regularizer: Regularizer = None,
-        bias_constraint: Constraint = None,
         **kwargs: Any,
     ):
-        super().__init__(mode=mode, **kwargs)
-        self.kernel_bits = optional_bits(kernel_bits, "kernel_bits")
-        self.activation_bits = optional_bits(activation_bits, "activation_bits")
-        self.bias_bits = optional_bits(bias_bits, "bias_bits")
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.bias_constraint = constraints.get(bias_constraint)
+        super().__init__(kernel_bits, bias_bits, activation_bits, **kwargs)
+
+    check_width = staticmethod(optional_bits)
 
     # Weights.
 
     def add_factor(self, name: str, shape: tuple[int, ...], initializer: Initializer) -> keras.Variable:
-        """A factor, marked for `DiagonalRates`. It is rounded in float32 under any policy."""
-        factor = self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            autocast=False,
-        )
+        """A factor, marked for `DiagonalRates`."""
+        factor = self.add_kernel(name, shape, initializer)
         factor.is_structured_factor = True
         return factor
-
-    def add_bias(self, shape: tuple[int, ...]) -> keras.Variable:
-        """The bias, named so."""
-        return self.add_weight(
-            name="bias",
-            shape=shape,
-            initializer=self.bias_initializer,
-            regularizer=self.bias_regularizer,
-            constraint=self.bias_constraint,
-            autocast=False,
-        )
 
     def mark_compression(self, factors: Sequence[keras.Variable], dense_parameters: int) -> None:
         """Tell the optimizer how many times fewer numbers the factors are than a dense matrix."""
@@ -102,11 +72,13 @@ class TransformLayer(QuantizedLayer):
 
     def value_of(self, variable: keras.Variable) -> Tensor:
         """A factor or the bias as it is multiplied, float32: on its grid in the quantized modes."""
-        values = ops.convert_to_tensor(variable)
-        for quantizer in self.quantizers:
-            if quantizer.weight is variable:
-                values = quantizer(variable, self.current_mode)
+        quantizer = self.grid_of(variable)
+        values = quantizer(variable, self.current_mode) if quantizer else ops.convert_to_tensor(variable)
         return ops.cast(masked(values, variable), "float32")
+
+    def grid_of(self, variable: keras.Variable | None) -> Quantizer | None:
+        """The quantizer of a factor or of the bias, where bits are given."""
+        return next((q for q in self.quantizers if q.weight is not None and q.weight is variable), None)
 
     # The matrix.
 
@@ -172,33 +144,12 @@ class TransformLayer(QuantizedLayer):
         """What was received and what would be right."""
         return ""
 
-    # Shapes and configuration.
-
-    def fix_inputs(self, input_shape: Shape) -> int:
-        """The size of the last axis, which every later input must have, too."""
-        inputs = dense_inputs(input_shape, self.name)
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: inputs})
-        return inputs
-
     def finish(self, y: Tensor, like: Tensor, quantizer: Quantizer | None) -> Tensor:
         """Rows (n, outputs) as the output: leading axes of `like`, on the grid, in the compute dtype."""
         if len(like.shape) > 2:
             y = ops.reshape(y, (*ops.shape(like)[:-1], y.shape[-1]))
         y = quantizer(y, self.current_mode) if quantizer else y
         return ops.cast(y, self.compute_dtype)
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "kernel_bits": self.kernel_bits,
-            "activation_bits": self.activation_bits,
-            "bias_bits": self.bias_bits,
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-        }
 
 
 def rows_of(x: Tensor) -> Tensor:

@@ -6,18 +6,17 @@ from typing import Any
 
 import keras
 from keras import initializers, ops
-from keras.layers import InputSpec
 
-from keras_efficient.kinds.stages import Stage, adds_bias
-from keras_efficient.kinds.stages import inner_bits as inner_bits_of
-from keras_efficient.layers.arguments import dense_inputs, optional_bits, width_of_inner_grids
+from keras_efficient.kinds.stages import adds_bias
+from keras_efficient.layers.arguments import optional_bits
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.kernel_layer import KernelLayer
-from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.type_aliases import Activation, Config, Initializer, Shape, SignedOutput, Tensor
+from keras_efficient.layers.quantized.staged_layer import StagedLayer
+from keras_efficient.layers.quantized.units_layer import UnitsLayer
+from keras_efficient.type_aliases import Activation, Initializer, Shape, SignedOutput, Tensor
 
 
-class FactoredLayer(KernelLayer):
+class FactoredLayer(StagedLayer, KernelLayer):
     """A layer whose kernel W is made of small factors and is never built.
 
         y = q_a(activation(x W' + q_b(bias)))
@@ -43,8 +42,8 @@ class FactoredLayer(KernelLayer):
         **kwargs: `bias_initializer`, `bias_regularizer`, `bias_constraint` and what every Keras
             layer takes.
 
-    Weights: the factors, bias, then the log2 scales (scalars) of those that have a width: one a
-    factor, bias, output, then one an inner product.
+    Weights: the factors, bias, then the log2 scales (scalars) of those that have a width: one per
+    factor, bias, output, then one per inner product.
     """
 
     def __init__(
@@ -57,15 +56,10 @@ class FactoredLayer(KernelLayer):
         signed_output: SignedOutput = "auto",
         mode: str = "float",
         kernel_initializer: Initializer = None,
-        inner_bits: int | bool | None = None,
         **kwargs: Any,
     ):
         widths = (kernel_bits, bias_bits, activation_bits)
-        kwargs["kernel_initializer"] = kernel_initializer
-        super().__init__(activation, *widths, signed_output, mode, use_bias, **kwargs)
-        self.inner_bits = width_of_inner_grids(inner_bits)
-        self.stages: tuple[Stage, ...] = ()
-        self.inner_quantizers: tuple[Quantizer, ...] = ()
+        super().__init__(activation, *widths, signed_output, mode, use_bias, kernel_initializer, **kwargs)
 
     check_width = staticmethod(optional_bits)
 
@@ -73,24 +67,10 @@ class FactoredLayer(KernelLayer):
         """`x W'` for a matrix or image x, from the factors in the order of the weights."""
         raise NotImplementedError
 
-    @staticmethod
-    def stages_of(config: Config, shape: Shape) -> tuple[Stage, ...]:
-        """The operations that the layer becomes in integers; see `Kind.stages`. None where it has no C."""
-        return ()
-
     why_no_stages = (
         "its inner products are not rounded. Right would be a layer of the Kronecker layout, made with kernel_bits and "
         "without inner_bits=False"
     )
-
-    @property
-    def adds_a_bias(self) -> bool:
-        return self.use_bias
-
-    @property
-    def output_quantizers(self) -> list[Quantizer | None]:
-        """The grids of what comes after an activation."""
-        return [self.activation_quantizer]
 
     @property
     def output_activation(self) -> Callable[[Tensor], Tensor]:
@@ -100,10 +80,7 @@ class FactoredLayer(KernelLayer):
     @property
     def between(self) -> Callable[[int, Tensor], Tensor] | None:
         """What rounds the inner products; None where nothing does."""
-        return self._rounded_inner if self.inner_quantizers else None
-
-    def _rounded_inner(self, number, sums):
-        return self.inner_quantizers[number](sums, self.current_mode)
+        return self.rounded_inner if self.inner_quantizers else None
 
     @property
     def calculation_dtype(self) -> str:
@@ -129,16 +106,18 @@ class FactoredLayer(KernelLayer):
         """
         deviation = (2 / sum(fans) / paths) ** (0.5 / len(shapes))
         balanced = initializers.RandomNormal(stddev=deviation)
-        self.factors = [self.add_kernel(name, shape, balanced) for name, shape in shapes.items()]
-        self.bias = self.add_bias("bias", outputs) if self.use_bias else None
+        initializer = self.kernel_initializer or balanced
+        self.factors = [
+            self.add_kernel(name, shape, self.drawn_in_float32(initializer)) for name, shape in shapes.items()
+        ]
+        self.bias = self.add_bias((outputs,)) if self.use_bias else None
         self.factor_quantizers = [self._add_weight_quantizer(w, self.kernel_bits) for w in self.factors]
         self.bias_quantizer = self._add_weight_quantizer(self.bias, self.bias_bits)
         self.activation_quantizer = None
         if self.activation_bits is not None:
             self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.output_is_signed)
-        self.stages = self.stages_of(self.get_config(), smallest_input)
-        widths = enumerate(inner_bits_of(self.stages), start=1)
-        self.inner_quantizers = tuple(self.add_quantizer(f"inner_{number}", bits) for number, bits in widths)
+        self.output_quantizers = [self.activation_quantizer]
+        self.add_inner_quantizers(smallest_input)
 
     def _add_weight_quantizer(self, weight, bits):
         if weight is None or bits is None:
@@ -149,15 +128,11 @@ class FactoredLayer(KernelLayer):
         """What a `Prunable` masks: numbers of the factors."""
         return self.factors
 
-    def call(self, inputs: Tensor) -> Tensor:
-        y = self.activation(self.weighted_sums(inputs))
-        return y if self.activation_quantizer is None else self.activation_quantizer(y, self.current_mode)
-
     def weighted_sums(self, inputs: Tensor) -> Tensor:
         """The product with W and the bias, before the activation and the output quantizer."""
         y = self.product(ops.cast(inputs, self.calculation_dtype), *self.current_factors())
         if adds_bias(self.stages):
-            y = self._rounded_inner(-1, y)
+            y = self.rounded_inner(-1, y)
         y = ops.cast(y, self.compute_dtype)
         return y if self.bias is None else ops.add(y, self._current(self.bias, self.bias_quantizer, self.compute_dtype))
 
@@ -169,14 +144,6 @@ class FactoredLayer(KernelLayer):
     def _current(self, weight, quantizer, dtype):
         values = weight if quantizer is None else quantizer(weight, self.current_mode)
         return ops.cast(masked(values, weight), dtype)
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "inner_bits": self.inner_bits}
-
-    @classmethod
-    def from_config(cls, config: Config) -> "FactoredLayer":
-        """A configuration without `inner_bits` is older than that argument: nothing inside was rounded."""
-        return super().from_config({"inner_bits": False, **config})
 
     def warn_of_waste(self, rank: int, **products: tuple[int, int]) -> None:
         """Warn about each product of two factors, `name=(rows, columns)`, that stores no less than its result."""
@@ -191,18 +158,8 @@ class FactoredLayer(KernelLayer):
                 )
 
 
-class FactoredDense(FactoredLayer):
+class FactoredDense(UnitsLayer, FactoredLayer):
     """A `FactoredLayer` on the last axis of its input, as `keras.layers.Dense`."""
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.supports_masking = True
-
-    def fix_inputs(self, input_shape: Shape) -> int:
-        """The number of inputs, which every later input must have, too."""
-        inputs = dense_inputs(input_shape, self.name)
-        self.input_spec = InputSpec(min_ndim=2, axes={-1: inputs})
-        return inputs
 
     def weighted_sums(self, inputs: Tensor) -> Tensor:
         if len(inputs.shape) == 2:
@@ -221,6 +178,3 @@ class FactoredDense(FactoredLayer):
     def matrix(self, *factors: Tensor) -> Tensor:
         """W, (units, inputs), from the factors in the order of the weights."""
         raise NotImplementedError
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape[:-1], self.units)

@@ -9,7 +9,7 @@ from keras_efficient.kinds.kronecker_stages import low_rank_stages
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.ops.kronecker import low_rank
-from keras_efficient.type_aliases import Config, Shape, Tensor
+from keras_efficient.type_aliases import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -33,9 +33,10 @@ class LowRankDense(FactoredDense):
         ValueError: If the number of inputs is not known, or an argument is wrong.
     """
 
+    config_keys = ["rank"]
+
     def __init__(self, units: int, rank: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.units = positive_integer(units, "units")
+        super().__init__(units, **kwargs)
         self.rank = positive_integer(rank, "rank")
 
     stages_of = staticmethod(low_rank_stages)
@@ -51,6 +52,3 @@ class LowRankDense(FactoredDense):
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
         return ops.matmul(a, ops.transpose(b))
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "units": self.units, "rank": self.rank}

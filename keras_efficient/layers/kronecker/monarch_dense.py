@@ -6,12 +6,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.kinds.factors import BlockSizes, check_divisor, monarch_sizes
+from keras_efficient.kinds.factors import check_divisor, monarch_sizes
 from keras_efficient.kinds.kronecker_stages import monarch_stages
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.ops.blocks import monarch, monarch_matrix
-from keras_efficient.type_aliases import Config, Shape, Tensor
+from keras_efficient.type_aliases import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -50,9 +50,10 @@ class MonarchDense(FactoredDense):
     (2, 256)
     """
 
+    config_keys = ["blocks"]
+
     def __init__(self, units: int, blocks: int | None = None, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.units = positive_integer(units, "units")
+        super().__init__(units, **kwargs)
         self.blocks = blocks
         if blocks is not None:
             self.blocks = check_divisor(positive_integer(blocks, "blocks"), "blocks", self.units, "the outputs")
@@ -62,26 +63,19 @@ class MonarchDense(FactoredDense):
     def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)
         sizes = monarch_sizes(self.units, inputs, self.blocks)
-        self._warn_of_many_numbers(sizes)
-        blocks, before, inner, after = sizes
-        shapes = {"L": (blocks, before, inner), "R": (blocks, inner, after)}
-        # An entry of the kernel is a sum of h / b^2 products on average; all outputs sum over equally many.
-        self.add_factors(shapes, self.units, inner / blocks, (inputs, self.units), (inputs,))
-
-    def _warn_of_many_numbers(self, sizes: BlockSizes) -> None:
-        inputs = sizes.blocks * sizes.inputs
         if sizes.stored >= inputs * self.units:
             warnings.warn(
                 f"Layer '{self.name}': blocks={sizes.blocks} is wasted on a kernel of {inputs} x {self.units}: L and R "
                 f"store {sizes.stored} numbers instead of {inputs * self.units}",
-                stacklevel=3,
+                stacklevel=2,
             )
+        blocks, before, inner, after = sizes
+        shapes = {"L": (blocks, before, inner), "R": (blocks, inner, after)}
+        # An entry of the kernel is a sum of h / b^2 products on average; all outputs sum over equally many.
+        self.add_factors(shapes, self.units, inner / blocks, (inputs, self.units), (inputs,))
 
     def product(self, x: Tensor, left: Tensor, right: Tensor) -> Tensor:
         return monarch(x, left, right, self.between)
 
     def matrix(self, left: Tensor, right: Tensor) -> Tensor:
         return ops.transpose(monarch_matrix(left, right))
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "units": self.units, "blocks": self.blocks}

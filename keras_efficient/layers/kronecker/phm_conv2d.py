@@ -10,13 +10,13 @@ from keras_efficient.kinds.kronecker_conv_stages import convolution_stages
 from keras_efficient.kinds.windows import Padding
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredLayer
-from keras_efficient.layers.quantized.conv import WindowLayer
-from keras_efficient.ops.kronecker_conv import kronecker_conv
-from keras_efficient.type_aliases import Config, Shape, Tensor
+from keras_efficient.layers.quantized.window_layer import DilatedLayer
+from keras_efficient.ops.kronecker import kronecker_conv
+from keras_efficient.type_aliases import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class PHMConv2D(WindowLayer, FactoredLayer):
+class PHMConv2D(DilatedLayer, FactoredLayer):
     """A two-dimensional convolution whose kernel is a sum of Kronecker products at each tap.
 
         kernel[r, c]' = sum_i A_i kron B_i[r, c],    A_i (p, q), B_i[r, c] (s, t)
@@ -37,14 +37,15 @@ class PHMConv2D(WindowLayer, FactoredLayer):
         dilation_rate: Integer or pair; with strides of 1 only.
         **kwargs: `activation`, `use_bias`, `kernel_bits`, ...: see `FactoredLayer`.
 
-    Input shape: (batch, rows, columns, channels).
-    Output shape: (batch, new rows, new columns, filters).
+    Input shape: (batch, rows, columns, channels). Output shape: (batch, new rows, new columns, filters).
 
     Weights: A (terms, p, q), B (terms, s, t, rows, columns), bias (filters,), then the log2 scales.
 
     Raises:
         ValueError: If p does not divide `filters` or q the channels; the text names the nearest divisors.
     """
+
+    config_keys = ["filters", "terms", "p", "q"]
 
     def __init__(
         self,
@@ -66,12 +67,12 @@ class PHMConv2D(WindowLayer, FactoredLayer):
     stages_of = staticmethod(convolution_stages)
 
     def build(self, input_shape: Shape) -> None:
-        channels = self.fix_channels(input_shape)
+        channels = self.fix_inputs(input_shape, self.places)
         p, q, s, t = factor_sizes(self.filters, channels, self.p, self.q)
         rows, columns = self.kernel_size
         shapes = {"A": (self.terms, p, q), "B": (self.terms, s, t, rows, columns)}
         fans = (rows * columns * channels, rows * columns * self.filters)
-        self.add_factors(shapes, self.filters, self.terms, fans, self.smallest_input(channels))
+        self.add_factors(shapes, self.filters, self.terms, fans, (*self.window.extents, channels))
 
     def product(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         x, padding = self.padded(x)
@@ -83,9 +84,3 @@ class PHMConv2D(WindowLayer, FactoredLayer):
         a, b = self.current_factors()
         (_, p, q), (_, s, t, *window) = a.shape, b.shape
         return ops.reshape(ops.einsum("ipq,istrc->rcqtps", a, b), (*window, q * t, p * s))
-
-    def output_channels(self, input_channels: int) -> int:
-        return self.filters
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "filters": self.filters, "terms": self.terms, "p": self.p, "q": self.q}

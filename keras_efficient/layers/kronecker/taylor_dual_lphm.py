@@ -14,7 +14,7 @@ from keras_efficient.kinds.factors import (
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.ops.taylor import taylor_kronecker, taylor_tinybig
-from keras_efficient.type_aliases import Config, Shape, Tensor
+from keras_efficient.type_aliases import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -61,6 +61,8 @@ class TaylorDualLPHM(FactoredDense):
     (2, 64)
     """
 
+    config_keys = ["rank", "p", "q", "order", "layout", "normalize"]
+
     def __init__(
         self,
         units: int,
@@ -73,14 +75,18 @@ class TaylorDualLPHM(FactoredDense):
         use_bias: bool = False,
         **kwargs: Any,
     ):
-        super().__init__(use_bias=use_bias, **kwargs)
-        self.units = positive_integer(units, "units")
+        super().__init__(units, use_bias=use_bias, **kwargs)
         self.rank = positive_integer(rank, "rank")
         self.p = None if p is None else check_divisor(positive_integer(p, "p"), "p", self.units, "the outputs")
         self.q = None if q is None else positive_integer(q, "q")
         self.order = check_order(order)
         self.layout = check_layout(layout)
-        self.normalize = _check_normalize(normalize)
+        if not isinstance(normalize, bool):
+            raise ValueError(
+                "`normalize` must be True or False (a LayerNorm with gain and offset would store two numbers for each "
+                f"of the features). Received: normalize={normalize!r}"
+            )
+        self.normalize = normalize
         if self.layout == "tinybig" and self.order != 2:
             raise ValueError(f"`layout='tinybig'` needs order=2; use 'kronecker'. Received: order={order!r}")
 
@@ -107,24 +113,3 @@ class TaylorDualLPHM(FactoredDense):
             f"Layer '{self.name}' has no dense kernel: it is not linear in its input, and its matrix on the "
             "expanded features is never built. Received: a call of dense_kernel()"
         )
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "rank": self.rank,
-            "p": self.p,
-            "q": self.q,
-            "order": self.order,
-            "layout": self.layout,
-            "normalize": self.normalize,
-        }
-
-
-def _check_normalize(normalize):
-    if isinstance(normalize, bool):
-        return normalize
-    raise ValueError(
-        "`normalize` must be True or False (a LayerNorm with gain and offset would store two numbers for each of "
-        f"the features). Received: normalize={normalize!r}"
-    )

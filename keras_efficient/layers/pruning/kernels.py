@@ -103,7 +103,9 @@ def refusal(layer: keras.layers.Layer) -> str | None:
         return reason
     if isinstance(layer, keras.Model):
         return "it is a model; right would be `keras_efficient.prune_model`"
-    if len(_build_arguments(layer)) > 1:
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(layer.build).parameters.values()
+    if sum(p.kind in kinds and p.default is inspect.Parameter.empty for p in parameters) > 1:
         return "it takes several inputs, and a wrapper can pass on one"
     for part in layers_within(layer):
         if getattr(part, "lora_enabled", False):
@@ -113,12 +115,6 @@ def refusal(layer: keras.layers.Layer) -> str | None:
         if reason := _REFUSED.get(key_of(part)):
             return f"it holds a {type(part).__name__}: {reason}"
     return None
-
-
-def _build_arguments(layer):
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = inspect.signature(layer.build).parameters.values()
-    return [p for p in parameters if p.kind in kinds and p.default is inspect.Parameter.empty]
 
 
 def check_prunable(layer: keras.layers.Layer, name: str = "layer") -> None:

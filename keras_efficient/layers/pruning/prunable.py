@@ -25,8 +25,31 @@ from keras_efficient.type_aliases import Config, Shape, Tensor
 SCOPES = ("kernel", "global")
 
 
+class MaskingWrapper(keras.layers.Wrapper):
+    """A layer whose weights or channels have masks of ones and zeros. Its name is a prefix and the layer's."""
+
+    prefix = ""
+
+    def __init__(self, layer: keras.layers.Layer, **kwargs: Any):
+        if isinstance(layer, keras.layers.Layer):
+            kwargs = {"name": f"{self.prefix}_{layer.name}", "dtype": layer.dtype_policy, **kwargs}
+        super().__init__(layer, **kwargs)
+        self.supports_masking = layer.supports_masking
+
+    def add_mask(self, name: str, shape: Shape) -> keras.Variable:
+        """A mask, ones at first, that does not train."""
+        kept = {"initializer": "ones", "dtype": "float32", "trainable": False, "autocast": False}
+        return self.add_weight(name=name, shape=shape, **kept)
+
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Shape:
+        return self.layer.compute_output_shape(*args, **kwargs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
+        return self.layer.compute_output_spec(*args, **kwargs)
+
+
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class Prunable(keras.layers.Wrapper):
+class Prunable(MaskingWrapper):
     """A layer whose kernels are multiplied by masks of ones and zeros.
 
         y = layer(x) with mask * q(kernel) in place of q(kernel)
@@ -66,6 +89,8 @@ class Prunable(keras.layers.Wrapper):
     >>> layer = Prunable(keras.layers.Dense(10), ConstantSparsity(0.5))
     """
 
+    prefix = "prunable"
+
     def __init__(
         self,
         layer: keras.layers.Layer,
@@ -77,13 +102,11 @@ class Prunable(keras.layers.Wrapper):
     ):
         if isinstance(layer, keras.layers.Layer):
             check_prunable(layer)
-            kwargs = {"name": f"prunable_{layer.name}", "dtype": layer.dtype_policy, **kwargs}
         super().__init__(layer, **kwargs)
         self.schedule = check_schedule(schedule)
         self.structure = check_structure(structure)
         self.scope = one_of(SCOPES, scope, "scope")
         self.monotone = bool(monotone)
-        self.supports_masking = layer.supports_masking
 
     def build(self, input_shape: Shape | None = None) -> None:
         super().build(input_shape)
@@ -107,17 +130,9 @@ class Prunable(keras.layers.Wrapper):
         return kernel
 
     def _add_mask(self, variable):
-        mask = self.add_weight(
-            name=f"{variable.name}_mask",
-            shape=variable.shape,
-            initializer="ones",
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-        )
-        # Layers of ours look for it where they use the weight, behind their quantizers.
-        variable.pruning_mask = mask
-        return mask
+        # Layers of ours look for it where they use the weight, after their quantizers.
+        variable.pruning_mask = self.add_mask(f"{variable.name}_mask", variable.shape)
+        return variable.pruning_mask
 
     def call(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         with masks_on(self._places):
@@ -132,12 +147,6 @@ class Prunable(keras.layers.Wrapper):
     def effective_weights(self) -> list[np.ndarray]:
         """The weights of `layer` with zeros under the masks, in the layer's order."""
         return [effective_value(weight) for weight in self.layer.weights]
-
-    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Shape:
-        return self.layer.compute_output_shape(*args, **kwargs)
-
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
-        return self.layer.compute_output_spec(*args, **kwargs)
 
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.layer.compute_mask(inputs, mask)
@@ -171,7 +180,7 @@ def effective_value(variable: keras.Variable) -> np.ndarray:
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class PrunedChannels(keras.layers.Wrapper):
+class PrunedChannels(MaskingWrapper):
     """A layer that treats each channel alone, with zeros in the channels of removed filters.
 
         y[..., c] = layer(x)[..., c] if filter c of the layers `follows` is there, else 0
@@ -189,23 +198,15 @@ class PrunedChannels(keras.layers.Wrapper):
     Weights: those of `layer`, then the mask of its channels.
     """
 
+    prefix = "pruned"
+
     def __init__(self, layer: keras.layers.Layer, follows: str, **kwargs: Any):
-        if isinstance(layer, keras.layers.Layer):
-            kwargs = {"name": f"pruned_{layer.name}", "dtype": layer.dtype_policy, **kwargs}
         super().__init__(layer, **kwargs)
         self.follows = str(follows)
-        self.supports_masking = layer.supports_masking
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
-        self.mask = self.add_weight(
-            name="channel_mask",
-            shape=(input_shape[-1],),
-            initializer="ones",
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-        )
+        self.mask = self.add_mask("channel_mask", (input_shape[-1],))
 
     def call(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return keep(self.mask, self.layer(inputs, *args, **kwargs))
@@ -218,12 +219,6 @@ class PrunedChannels(keras.layers.Wrapper):
             value = ops.convert_to_numpy(weight)
             values.append(value if weight is self.layer.moving_variance else value * kept)
         return values
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return self.layer.compute_output_shape(input_shape)
-
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> keras.KerasTensor:
-        return self.layer.compute_output_spec(*args, **kwargs)
 
     def get_config(self) -> Config:
         return {**super().get_config(), "follows": self.follows}

@@ -52,13 +52,10 @@ class PeriodicSchedule(Schedule):
         within = step >= self.begin_step and (self.end_step < 0 or step <= self.end_step)
         return within and (step - self.begin_step) % self.frequency == 0
 
-    def get_config(self) -> Config:
-        return {"begin_step": self.begin_step, "end_step": self.end_step, "frequency": self.frequency}
-
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
 class ConstantSparsity(PeriodicSchedule):
-    """The same sparsity from the first update on: round(count x target_sparsity) zeros a kernel, exactly.
+    """The same sparsity from the first update on: round(count x target_sparsity) zeros per kernel, exactly.
 
     Args:
         target_sparsity: Share of zeros, 0 to 1.
@@ -73,8 +70,8 @@ class ConstantSparsity(PeriodicSchedule):
     """
 
     def __init__(self, target_sparsity: float, begin_step: int = 0, end_step: int = -1, frequency: int = 100):
-        super().__init__(begin_step, end_step, frequency)
         self.target_sparsity = _share(target_sparsity, "target_sparsity")
+        super().__init__(begin_step, end_step, frequency)
         if 0 <= self.end_step < self.begin_step or self.end_step < -1:
             raise ValueError(f"`end_step` must be -1 or at least begin_step={begin_step}. Received: {end_step=}")
 
@@ -84,9 +81,6 @@ class ConstantSparsity(PeriodicSchedule):
 
     def sparsity_at(self, step: int) -> float:
         return self.target_sparsity
-
-    def get_config(self) -> Config:
-        return {"target_sparsity": self.target_sparsity, **super().get_config()}
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -119,9 +113,9 @@ class PolynomialDecay(PeriodicSchedule):
         power: float = 3,
         frequency: int = 100,
     ):
-        super().__init__(begin_step, end_step, frequency)
         self.initial_sparsity = _share(initial_sparsity, "initial_sparsity")
         self.final_sparsity = _share(final_sparsity, "final_sparsity")
+        super().__init__(begin_step, end_step, frequency)
         self.power = _number(power, "power")
         if self.end_step <= self.begin_step:
             raise ValueError(f"`end_step` must be larger than begin_step={begin_step}. Received: {end_step=}")
@@ -138,10 +132,6 @@ class PolynomialDecay(PeriodicSchedule):
     def sparsity_at(self, step: int) -> float:
         p = min(1.0, max(0.0, (step - self.begin_step) / (self.end_step - self.begin_step)))
         return self.final_sparsity + (self.initial_sparsity - self.final_sparsity) * (1 - p) ** self.power
-
-    def get_config(self) -> Config:
-        shares = {"initial_sparsity": self.initial_sparsity, "final_sparsity": self.final_sparsity}
-        return {**shares, **super().get_config(), "power": self.power}
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")

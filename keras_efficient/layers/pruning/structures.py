@@ -11,11 +11,11 @@ from keras_efficient.type_aliases import Config
 
 
 class Settings:
-    """An object that its configuration describes: made from it, equal where it is equal, printed as it."""
+    """An object that is equal to others of its class with the same configuration: by default, its attributes."""
 
-    def get_config(self) -> dict:
+    def get_config(self) -> Config:
         """The arguments that make an equal object, as JSON can hold them."""
-        raise NotImplementedError
+        return dict(vars(self))
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -44,9 +44,6 @@ class Structure(Settings):
         `output_axes` are the axes of the kernel that its outputs have, or None where it has none.
         """
         raise NotImplementedError
-
-    def get_config(self) -> dict:
-        return {}
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -82,7 +79,7 @@ class Filters(Structure):
     """All weights of an output (a filter, a unit of a dense layer), its bias included.
 
     `ke.remove_filters` then makes the network smaller. `ke.prune_model` also clears the channels of a
-    BatchNormalization behind the layer, which else would turn a filter of zeros into a constant.
+    BatchNormalization after the layer, which else would turn a filter of zeros into a constant.
     """
 
     prunes_bias = True

@@ -4,11 +4,21 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+from keras import activations, constraints, initializers, regularizers
 
+from keras_efficient.layers.arguments import last_size
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.mode import MODES, Mode, check_mode
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.type_aliases import Config, Tensor
+from keras_efficient.type_aliases import Config, Shape, Tensor
+
+# What an argument is written down by; the last word of its name says what it is.
+_SERIALIZERS = {
+    "activation": activations.serialize,
+    "initializer": initializers.serialize,
+    "regularizer": regularizers.serialize,
+    "constraint": constraints.serialize,
+}
 
 
 class QuantizedLayer(keras.layers.Layer):
@@ -23,7 +33,8 @@ class QuantizedLayer(keras.layers.Layer):
         **kwargs: `name`, `dtype`, `trainable`, `activity_regularizer` as in any Keras layer.
     """
 
-    applies_pruning_masks = True  # behind the quantizers; see `layers.masking`
+    applies_pruning_masks = True  # after the quantizers; see `layers.masking`
+    config_keys = ["mode"]  # a class's own arguments, attributes of the same names
 
     def __init__(self, mode: str = "float", **kwargs: Any):
         super().__init__(**kwargs)
@@ -81,5 +92,24 @@ class QuantizedLayer(keras.layers.Layer):
         values = masked(quantizer(quantizer.values(), self.current_mode), quantizer.weight)
         return keras.ops.cast(values, self.compute_dtype)
 
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        return tuple(input_shape)
+
+    def fix_inputs(self, input_shape: Shape, places: int | None = None) -> int:
+        """The size of the last axis, which every later input must have, too.
+
+        places: How many axes lie between it and the batch; None: any number.
+        """
+        size = last_size(input_shape, self.name, places)
+        self.compute_output_shape(input_shape)  # a window larger than the input ends here
+        rank = None if places is None else places + 2
+        self.input_spec = keras.layers.InputSpec(ndim=rank, min_ndim=2, axes={-1: size})
+        return size
+
     def get_config(self) -> Config:
-        return {**super().get_config(), "mode": self.mode}
+        config = super().get_config()
+        for kind in reversed(type(self).__mro__):
+            for key in vars(kind).get("config_keys", ()):
+                value, serialize = getattr(self, key), _SERIALIZERS.get(key.rpartition("_")[2])
+                config[key] = serialize(value) if serialize else value
+        return config

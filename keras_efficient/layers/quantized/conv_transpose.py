@@ -6,17 +6,17 @@ import keras
 
 from keras_efficient.kinds.transposed import read_transposed
 from keras_efficient.kinds.windows import Slide, read_border
-from keras_efficient.layers.arguments import image_channels, padding_name, positive_integer, signal_channels
-from keras_efficient.layers.quantized.conv import WindowLayer
-from keras_efficient.layers.quantized.conv1d import SignalLayer
+from keras_efficient.layers.arguments import last_size, padding_name, positive_integer
 from keras_efficient.layers.quantized.folding import FoldingLayer
-from keras_efficient.layers.quantized.kernel_layer import KernelLayer
+from keras_efficient.layers.quantized.window_layer import DilatedLayer
 from keras_efficient.ops.conv_transpose import conv_transpose
-from keras_efficient.type_aliases import Activation, Config, Shape, SignedOutput, Tensor
+from keras_efficient.type_aliases import Activation, Shape, SignedOutput, Tensor
 
 
-class TransposedLayer(KernelLayer):
+class TransposedLayer(DilatedLayer, FoldingLayer):
     """A transposed convolution: the kernel is (..., filters, channels), and strides make the map larger."""
+
+    config_keys = ["filters", "output_padding"]
 
     def __init__(
         self,
@@ -34,38 +34,31 @@ class TransposedLayer(KernelLayer):
         **kwargs: Any,
     ):
         bits = (kernel_bits, bias_bits, activation_bits)
-        # What the next class takes, which slides over images or along time.
-        arguments: Any = (kernel_size, strides, padding_name(padding), activation, *bits, signed_output, mode)
-        super().__init__(*arguments, **kwargs)
+        padding = padding_name(padding)
+        super().__init__(kernel_size, strides, padding, activation, *bits, signed_output, mode, **kwargs)
         self.filters = positive_integer(filters, "filters")
         self.output_padding = tuple(output_padding) if isinstance(output_padding, list) else output_padding
         _ = self.window  # checks the output padding
 
     @property
-    def _sizes(self) -> tuple[int, ...]:
-        return self.kernel_size if isinstance(self.kernel_size, tuple) else (self.kernel_size,)
-
-    @property
     def window(self) -> Slide:
         """As the price and the integers read it: over images, whose rows and columns lie apart."""
-        names = ("kernel_size", "strides", "padding", "dilation_rate", "output_padding")
-        return read_transposed({name: getattr(self, name) for name in names}, len(self._sizes) + 1)
+        return read_transposed({**self.window_config, "output_padding": self.output_padding}, self.places + 1)
 
     def build(self, input_shape: Shape) -> None:
-        channels = self.fix_channels(input_shape)
-        self.add_weights((*self._sizes, self.filters, channels), self.filters, len(input_shape))
+        channels = self.fix_inputs(input_shape, self.places)
+        self.add_weights((*self.kernel_sizes, self.filters, channels), self.filters, len(input_shape))
 
     def outputs_of(self, kernel_shape: tuple[int, ...]) -> tuple[int, ...]:
         return (kernel_shape[-2], 1)
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
-        window, first = self.window, -len(self._sizes)
+        window, first = self.window, -self.places
         zeros = read_border(window.padding)[first:]
         return conv_transpose(x, kernel, window.spread[first:], zeros, window.dilation[first:])
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        check_input = image_channels if len(self._sizes) == 2 else signal_channels
-        check_input(input_shape, self.name)
+        last_size(input_shape, self.name, self.places)
         places = self.window.places(input_shape[1:])
         if any(size is not None and size < 1 for size in places):
             raise ValueError(
@@ -74,12 +67,9 @@ class TransposedLayer(KernelLayer):
             )
         return (input_shape[0], *places, self.filters)
 
-    def get_config(self) -> Config:
-        return {**super().get_config(), "filters": self.filters, "output_padding": self.output_padding}
-
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class Conv2DTransposeQ(TransposedLayer, WindowLayer, FoldingLayer):
+class Conv2DTransposeQ(TransposedLayer):
     """A transposed two-dimensional convolution with quantized kernel, bias and output (channels last).
 
         y[b, i sr + r - p, j sc + s - q, f] = q_a(activation(sum x[b, i, j, c] q_k(kernel)[r, s, f, c] + q_b(bias)[f]))
@@ -95,13 +85,10 @@ class Conv2DTransposeQ(TransposedLayer, WindowLayer, FoldingLayer):
         output_padding: Rows and columns that come at the end, less than the strides; None: with padding "same" the
             output has `strides` times the size of the input.
         dilation_rate: Integer or pair, between the places of a window; with strides of 1 only.
-        activation, signed_output, use_bias: See `KernelLayer`.
-        per_channel, batch_norm: See `FoldingLayer`.
-        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
-            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
+        activation, signed_output, use_bias, per_channel, batch_norm, kernel_bits, bias_bits, activation_bits, mode,
+            initializers, regularizers, constraints: See `FoldingLayer`.
 
-    Input shape: (batch, rows, columns, channels).
-    Output shape: (batch, new rows, new columns, filters).
+    Input shape: (batch, rows, columns, channels). Output shape: (batch, new rows, new columns, filters).
 
     Weights: kernel (rows, columns, filters, channels), bias (filters,), log2 scales of kernel (with `per_channel`
     (filters, 1)), bias, output.
@@ -114,7 +101,7 @@ class Conv2DTransposeQ(TransposedLayer, WindowLayer, FoldingLayer):
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class Conv1DTransposeQ(TransposedLayer, SignalLayer, FoldingLayer):
+class Conv1DTransposeQ(TransposedLayer):
     """A transposed convolution along time with quantized kernel, bias and output (channels last).
 
         y[b, i s + r - p, f] = q_a(activation(sum x[b, i, c] q_k(kernel)[r, f, c] + q_b(bias)[f]))
@@ -141,3 +128,5 @@ class Conv1DTransposeQ(TransposedLayer, SignalLayer, FoldingLayer):
 
     Source: this package, after `Conv1DQ`; the grid is that of Gural & Murmann, ICML 2019.
     """
+
+    places = 1

@@ -5,13 +5,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import dense_inputs, positive_integer
 from keras_efficient.layers.quantized.folding import FoldingLayer
-from keras_efficient.type_aliases import Activation, Config, Shape, SignedOutput, Tensor
+from keras_efficient.layers.quantized.units_layer import UnitsLayer
+from keras_efficient.type_aliases import Activation, Shape, SignedOutput, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class DenseQ(FoldingLayer):
+class DenseQ(UnitsLayer, FoldingLayer):
     """A fully connected layer with quantized kernel, bias and output.
 
         y = q_a(activation(x q_k(kernel) + q_b(bias)))
@@ -21,10 +21,8 @@ class DenseQ(FoldingLayer):
 
     Args:
         units: Number of outputs.
-        activation, signed_output, use_bias: See `KernelLayer`.
-        per_channel, batch_norm: See `FoldingLayer`.
-        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
-            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
+        activation, signed_output, use_bias, per_channel, batch_norm, kernel_bits, bias_bits, activation_bits, mode,
+            initializers, regularizers, constraints: See `FoldingLayer`.
 
     Input shape: (batch, ..., inputs). Output shape: (batch, ..., units).
 
@@ -52,20 +50,11 @@ class DenseQ(FoldingLayer):
         mode: str = "float",
         **kwargs: Any,
     ):
-        super().__init__(activation, kernel_bits, bias_bits, activation_bits, signed_output, mode, **kwargs)
-        self.units = positive_integer(units, "units")
-        self.supports_masking = True
+        super().__init__(units, activation, kernel_bits, bias_bits, activation_bits, signed_output, mode, **kwargs)
 
     def build(self, input_shape: Shape) -> None:
-        inputs = dense_inputs(input_shape, self.name)
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: inputs})
+        inputs = self.fix_inputs(input_shape)
         self.add_weights((inputs, self.units), self.units, len(input_shape))
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return ops.matmul(x, kernel)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "units": self.units}

@@ -1,6 +1,4 @@
-"""Layers of one kernel with a scale a filter, and with a batch normalization folded into the kernel."""
-
-from __future__ import annotations
+"""Layers of one kernel with a scale per filter, and with a batch normalization folded into the kernel."""
 
 from typing import Any
 
@@ -13,18 +11,20 @@ from keras_efficient.type_aliases import Config, Tensor
 
 
 class FoldingLayer(KernelLayer):
-    """A `KernelLayer` whose kernel may have a scale a filter, and take in a batch normalization.
+    """A `KernelLayer` whose kernel may have a scale per filter, and take in a batch normalization.
 
         float mode       y = activation(batch_norm(x * kernel + bias))
         quantized modes  y = q_a(activation(x * q_k(kernel g) + q_b((bias - mean) g + beta)))
 
-    with g = gamma / sqrt(variance + epsilon), one number an output channel, and `mean`, `variance`
+    with g = gamma / sqrt(variance + epsilon), one number per output channel, and `mean`, `variance`
     the moving ones. So quantized training sees the kernel that is exported. It trains gamma and beta,
     and leaves the moving statistics as the float stage left them (their batch values would make the
     kernel another one in every batch). Source of the folding: Jacob et al., CVPR 2018, section 3.2.
 
     Args:
-        *args, **kwargs: See `KernelLayer`.
+        activation, signed_output, use_bias: See `KernelLayer`.
+        kernel_bits, bias_bits, activation_bits, mode, initializers, regularizers, constraints:
+            See `WeightedLayer`; the kernel starts orthogonal, the bias at zero.
         per_channel: Whether each output channel of the kernel has a scale of its own (a power of two
             as all scales are, so channels differ by a shift).
         batch_norm: A `keras.layers.BatchNormalization` over the last axis that this layer takes in, or
@@ -32,7 +32,7 @@ class FoldingLayer(KernelLayer):
         frozen_statistics: Whether training in float mode leaves the statistics of `batch_norm` as they are, and
             computes with them.
 
-    Weights: kernel, bias, log2 scales of kernel (a scalar, or one number an output channel), bias and
+    Weights: kernel, bias, log2 scales of kernel (a scalar, or one number per output channel), bias and
     output; then those of `batch_norm`.
     """
 
@@ -40,6 +40,7 @@ class FoldingLayer(KernelLayer):
     kernel_bits: int
     bias_bits: int
     activation_bits: int
+    config_keys = ["per_channel", "batch_norm", "frozen_statistics"]
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class FoldingLayer(KernelLayer):
         self.frozen_statistics = bool(frozen_statistics)
 
     def outputs_of(self, kernel_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape in which one number an output channel meets the kernel: here its last axis."""
+        """The shape in which one number per output channel meets the kernel: here its last axis."""
         return kernel_shape[-1:]
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
@@ -66,8 +67,8 @@ class FoldingLayer(KernelLayer):
         """Create kernel, bias and scales, in the order of `layer.weights`; `rank` is the output's."""
         if self.batch_norm is not None:
             _build_batch_norm(self.batch_norm, outputs, rank, self.name)
-        self.kernel = self.add_kernel("kernel", kernel_shape)
-        self.bias = self.add_bias("bias", outputs) if self.use_bias else None
+        self.kernel = self.add_kernel("kernel", kernel_shape, self.drawn_in_float32(self.kernel_initializer))
+        self.bias = self.add_bias((outputs,)) if self.use_bias else None
         scales = self.outputs_of(kernel_shape) if self.per_channel else ()
         self.kernel_quantizer = self.add_quantizer(
             "kernel", self.kernel_bits, weight=self.kernel, read=self.folded_kernel, shape=scales
@@ -130,8 +131,7 @@ class FoldingLayer(KernelLayer):
         if batch_norm is not None:  # what Keras adds about its weights would build it before this layer
             serialized = keras.saving.serialize_keras_object(batch_norm)
             batch_norm = {key: value for key, value in serialized.items() if key != "build_config"}
-        settings = {"per_channel": self.per_channel, "batch_norm": batch_norm}
-        return {**super().get_config(), **settings, "frozen_statistics": self.frozen_statistics}
+        return {**super().get_config(), "batch_norm": batch_norm}
 
 
 def _own_batch_norm(batch_norm, dtype_policy):

@@ -3,11 +3,11 @@
 from typing import Any
 
 import keras
-from keras import activations
+from keras import activations, initializers
 
 from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.layers.quantized.weighted_layer import WeightedLayer
-from keras_efficient.type_aliases import Activation, Config, SignedOutput, Tensor
+from keras_efficient.type_aliases import Activation, Initializer, SignedOutput, Tensor
 
 # Activations that never give a negative value: an unsigned grid loses nothing.
 _NON_NEGATIVE = ("relu", "relu6", "sigmoid", "hard_sigmoid", "softmax", "softplus", "exponential")
@@ -28,10 +28,13 @@ class KernelLayer(WeightedLayer):
             negative value (relu, sigmoid, ...), else signed. `False` is the 2019 study's rule,
             which quantizes logits unsigned.
         use_bias: Whether to add a bias.
-        **kwargs: Initializers, regularizers and constraints of `WeightedLayer`.
+        kernel_initializer: As in Keras.
+        **kwargs: The other initializer, regularizers and constraints of `WeightedLayer`.
 
     Weights: kernel, bias, then the log2 scales of kernel, bias and output (scalars).
     """
+
+    config_keys = ["activation", "signed_output", "use_bias", "kernel_initializer"]
 
     def __init__(
         self,
@@ -42,12 +45,14 @@ class KernelLayer(WeightedLayer):
         signed_output: SignedOutput = "auto",
         mode: str = "float",
         use_bias: bool = True,
+        kernel_initializer: Initializer = "orthogonal",
         **kwargs: Any,
     ):
         super().__init__(kernel_bits, bias_bits, activation_bits, mode, **kwargs)
         self.activation = activations.get(activation)
         self.signed_output = check_signed_output(signed_output)
         self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
 
     @property
     def output_is_signed(self) -> bool:
@@ -61,19 +66,12 @@ class KernelLayer(WeightedLayer):
         return [self.kernel]
 
     def call(self, inputs: Tensor) -> Tensor:
-        return self.activation_quantizer(self.activation(self.weighted_sums(inputs)), self.current_mode)
+        y = self.activation(self.weighted_sums(inputs))
+        return y if self.activation_quantizer is None else self.activation_quantizer(y, self.current_mode)
 
     def weighted_sums(self, inputs: Tensor) -> Tensor:
         """Kernel and bias, before the activation and the output quantizer."""
         raise NotImplementedError
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "activation": activations.serialize(self.activation),
-            "signed_output": self.signed_output,
-            "use_bias": self.use_bias,
-        }
 
 
 def may_be_negative(activation: Activation) -> bool:

@@ -1,4 +1,4 @@
-"""MeanPoolingQ and GlobalMeanPoolingQ: means on a grid whose scale trains."""
+"""AveragePoolingQ, MeanPoolingQ and GlobalMeanPoolingQ: means of windows and of whole maps."""
 
 import math
 from typing import Any
@@ -6,16 +6,87 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.kinds.windows import mean_reciprocal
-from keras_efficient.layers.arguments import integer_pair, padding_name, positive_integer, signal_steps, window_sizes
+from keras_efficient import ops as efficient_ops
+from keras_efficient.kinds.windows import Slide, mean_reciprocal
+from keras_efficient.layers.arguments import integer_pair, last_size, padding_name, positive_integer, window_places
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.depthwise_conv import depthwise_conv
 from keras_efficient.ops.quantize import HALF_PRECISION, check_bits
-from keras_efficient.type_aliases import Config, Shape, Tensor
+from keras_efficient.type_aliases import Shape, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_efficient")
+class AveragePoolingQ(QuantizedLayer):
+    """Average pooling, rounded *down* to an unsigned grid of `bits` bits over [0, 1).
+
+        y = ops.quantize(mean of the window, bits, log2_scale=0, signed=False, rounding="floor")
+
+    In a microcontroller that is a sum and a shift. In float mode it is
+    `keras.layers.AveragePooling2D`. Meant for images with values byte / 256.
+    Source: Gural & Murmann, ICML 2019.
+
+    Args:
+        pool_size: Integer or pair (rows, columns).
+        bits: Width of the output in bits, 1 to 16.
+        strides: Integer or pair; None is `pool_size`.
+        padding: `"valid"` or `"same"`.
+        mode: See `QuantizedLayer`.
+
+    Input shape: (batch, rows, columns, channels).
+    Output shape: (batch, new rows, new columns, channels). The layer has no weights.
+
+    Raises:
+        ValueError: If the input is no image of known channels, a window is larger than it, or an argument is wrong.
+    """
+
+    config_keys = ["pool_size", "bits", "strides", "padding"]
+
+    def __init__(
+        self,
+        pool_size: int | tuple[int, int] = 2,
+        bits: int = 4,
+        strides: int | tuple[int, int] | None = None,
+        padding: str = "valid",
+        mode: str = "float",
+        **kwargs: Any,
+    ):
+        super().__init__(mode=mode, **kwargs)
+        self.pool_size = integer_pair(pool_size, "pool_size")
+        self.bits = check_bits(bits)
+        self.strides = self.pool_size if strides is None else integer_pair(strides, "strides")
+        self.padding = padding_name(padding)
+
+    def build(self, input_shape: Shape) -> None:
+        self.compute_output_shape(input_shape)  # a window larger than the input ends here
+
+    def call(self, inputs: Tensor) -> Tensor:
+        x = self.means(inputs)
+        if not self.current_mode.quantized:
+            return x
+        return efficient_ops.quantize(x, self.bits, 0.0, signed=False, rounding="floor")
+
+    def means(self, x: Tensor) -> Tensor:
+        """The mean of what each window holds of the image."""
+        if self.padding == "valid" or keras.backend.backend() != "torch":
+            return ops.average_pool(x, self.pool_size, self.strides, self.padding, data_format="channels_last")
+        # Keras on torch averages repeated borders, too. Zeros beside the image, and what is 1 on it:
+        ones = ops.ones((*self.pool_size, x.shape[-1], 1), dtype=x.dtype)
+        sums, counts = (
+            ops.depthwise_conv(each, ones, self.strides, self.padding, data_format="channels_last")
+            for each in (x, ops.ones_like(x))
+        )
+        return sums / counts
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        channels = last_size(input_shape, self.name, 2)
+        window = Slide(self.pool_size, self.strides, self.padding)
+        return (input_shape[0], *window_places(input_shape, window, self.name), channels)
 
 
 class MeanLayer(QuantizedLayer):
     """A layer of means: sums times a reciprocal of eight bits, then a quantizer."""
+
+    config_keys = ["activation_bits", "signed_output"]
 
     def __init__(self, activation_bits: int, signed_output: bool, mode: str, **kwargs: Any):
         super().__init__(mode=mode, **kwargs)
@@ -36,9 +107,6 @@ class MeanLayer(QuantizedLayer):
             table = ops.convert_to_tensor([0.0, *map(reciprocal, range(1, count + 1))], dtype=sums.dtype)
             factors = ops.take(table, ops.cast(counts, "int32"), axis=0)
         return ops.cast(self.activation_quantizer(sums * factors, mode), self.compute_dtype)
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "activation_bits": self.activation_bits, "signed_output": self.signed_output}
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -71,6 +139,8 @@ class MeanPoolingQ(MeanLayer):
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
+    config_keys = ["pool_size", "strides", "padding"]
+
     def __init__(
         self,
         pool_size: int | tuple[int, int] = 2,
@@ -99,11 +169,9 @@ class MeanPoolingQ(MeanLayer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes, strides = self._windows(input_shape)
-        if len(input_shape) == 4:
-            places = window_sizes(input_shape, sizes, strides, self.padding, self.name)
-        else:
-            places = [signal_steps(input_shape, sizes[1], strides[1], self.padding, self.name)]
-        return (input_shape[0], *places, input_shape[-1])
+        channels = last_size(input_shape, self.name, 2 if len(input_shape) == 4 else 1)
+        window = Slide(sizes, strides, self.padding)
+        return (input_shape[0], *window_places(input_shape, window, self.name), channels)
 
     def _windows(self, input_shape):
         """Pairs of sizes and strides; a signal is an image of one row, on which all strides are alike."""
@@ -113,14 +181,6 @@ class MeanPoolingQ(MeanLayer):
         stride = positive_integer(self.strides, "strides")
         return (1, size), (stride, stride)
 
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "strides": self.strides,
-            "padding": self.padding,
-        }
-
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
 class GlobalMeanPoolingQ(MeanLayer):
@@ -128,13 +188,11 @@ class GlobalMeanPoolingQ(MeanLayer):
 
         y = q_a(sum of the channel * r),    r = 1 / places, to eight binary digits
 
-    See `MeanPoolingQ`. In float mode it is `keras.layers.GlobalAveragePooling2D` or `1D`.
+    In float mode it is `keras.layers.GlobalAveragePooling2D` or `1D`.
 
     Args:
-        activation_bits: Width of the output in bits, 1 to 16.
-        signed_output: Whether the grid of the output has negative codes.
+        activation_bits, signed_output, mode: See `MeanPoolingQ`.
         keepdims: Whether the output keeps axes of length 1 for the places.
-        mode: See `QuantizedLayer`.
 
     Input shape: (batch, ..., channels) of known size. Output shape: (batch, channels).
 
@@ -146,6 +204,8 @@ class GlobalMeanPoolingQ(MeanLayer):
 
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
+
+    config_keys = ["keepdims"]
 
     def __init__(
         self,
@@ -168,9 +228,7 @@ class GlobalMeanPoolingQ(MeanLayer):
 
     def call(self, inputs: Tensor) -> Tensor:
         axes = tuple(range(1, len(inputs.shape) - 1))
-        count = 1
-        for axis in axes:
-            count *= inputs.shape[axis]
+        count = math.prod(inputs.shape[axis] for axis in axes)
         return self.quantized_means(ops.sum(summable(inputs), axis=axes, keepdims=self.keepdims), count)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -181,9 +239,6 @@ class GlobalMeanPoolingQ(MeanLayer):
             )
         places = (1,) * (len(input_shape) - 2) if self.keepdims else ()
         return (input_shape[0], *places, input_shape[-1])
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "keepdims": self.keepdims}
 
 
 def summable(x: Tensor) -> Tensor:

@@ -7,22 +7,58 @@ from typing import Any
 import keras
 from keras import activations, ops
 
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.kinds.combining import repeated_shape, side_by_side
 from keras_efficient.kinds.windows import mean_reciprocal
-from keras_efficient.layers.arguments import whole_number
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.kernel_layer import check_signed_output, may_be_negative
 from keras_efficient.ops.quantize import check_bits
-from keras_efficient.type_aliases import Activation, Config, Shape, SignedOutput, Tensor
+from keras_efficient.type_aliases import Activation, Shape, SignedOutput, Tensor
 
 
 class MergingLayer(QuantizedLayer):
     """A layer with several inputs and one quantized output."""
 
+    config_keys = ["activation_bits", "signed_output"]
+
+    def __init__(
+        self, activation_bits: int = 4, signed_output: SignedOutput = "auto", mode: str = "float", **kwargs: Any
+    ):
+        super().__init__(mode=mode, **kwargs)
+        self.activation_bits = check_bits(activation_bits, "activation_bits")
+        self.signed_output = check_signed_output(signed_output)
+
+    @property
+    def output_is_signed(self) -> bool:
+        """Whether the grid of the output has negative codes."""
+        return self.signed_output in ("auto", True)
+
     def build(self, input_shape: Sequence[Shape]) -> None:
-        check_shapes(input_shape, type(self).__name__, self.name)
+        is_list = isinstance(input_shape, (list, tuple)) and all(isinstance(s, (list, tuple)) for s in input_shape)
+        if not is_list or len(input_shape) < 2:
+            raise ValueError(
+                f"Layer '{self.name}' ({type(self).__name__}) takes a list of two tensors or more. "
+                f"Received: input shape {input_shape}"
+            )
         self.compute_output_shape(input_shape)
         self.activation_quantizer = self.add_quantizer("activation", self.activation_bits, self.output_is_signed)
+
+    def combined(self, inputs: Sequence[Tensor]) -> Tensor:
+        """The output before it is rounded."""
+        raise NotImplementedError
+
+    def combined_shape(self, *shapes: Shape) -> Shape:
+        """The shape of the output, of shapes without the batch; a ValueError where they do not fit."""
+        raise NotImplementedError
+
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
+        return self.activation_quantizer(self.combined(inputs), self.current_mode)
+
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
+        try:
+            return (input_shape[0][0], *self.combined_shape(*(tuple(shape[1:]) for shape in input_shape)))
+        except ValueError as error:
+            raise ValueError(f"Layer '{self.name}': {error}") from None
 
 
 class CombiningLayer(MergingLayer):
@@ -47,35 +83,13 @@ class CombiningLayer(MergingLayer):
 
     takes_two = False  # and no more
 
-    def __init__(
-        self, activation_bits: int = 4, signed_output: SignedOutput = "auto", mode: str = "float", **kwargs: Any
-    ):
-        super().__init__(mode=mode, **kwargs)
-        self.activation_bits = check_bits(activation_bits, "activation_bits")
-        self.signed_output = check_signed_output(signed_output)
-
-    @property
-    def output_is_signed(self) -> bool:
-        """Whether the grid of the output has negative codes."""
-        return self.signed_output in ("auto", True)
-
-    def combined(self, inputs: Sequence[Tensor]) -> Tensor:
-        """The output before it is rounded."""
-        raise NotImplementedError
-
-    def call(self, inputs: Sequence[Tensor]) -> Tensor:
-        return self.activation_quantizer(self.combined(inputs), self.current_mode)
+    def combined_shape(self, *shapes: Shape) -> Shape:
+        return repeated_shape(list(shapes))
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         if self.takes_two and len(input_shape) != 2:
             raise ValueError(f"Layer '{self.name}' takes two tensors. Received: input shapes {list(input_shape)}")
-        try:
-            return (input_shape[0][0], *repeated_shape([tuple(shape[1:]) for shape in input_shape]))
-        except ValueError as error:
-            raise ValueError(f"Layer '{self.name}': {error}") from None
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "activation_bits": self.activation_bits, "signed_output": self.signed_output}
+        return super().compute_output_shape(input_shape)
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -88,13 +102,12 @@ class AddQ(CombiningLayer):
 
     Args:
         activation: Keras activation (name or function); None is linear.
-        activation_bits: Width of the output in bits, 1 to 16.
+        activation_bits, mode: See `CombiningLayer`.
         signed_output: Grid of the output: `"auto"` (signed, unless the activation gives no negative
             value), True or False.
-        mode: See `QuantizedLayer`.
-
-    Weights: the log2 scale of the output (a scalar).
     """
+
+    config_keys = ["activation"]
 
     def __init__(
         self,
@@ -114,9 +127,6 @@ class AddQ(CombiningLayer):
 
     def combined(self, inputs: Sequence[Tensor]) -> Tensor:
         return self.activation(reduce(ops.add, inputs))
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -180,9 +190,7 @@ class ConcatenateQ(MergingLayer):
     mode it is `keras.layers.Concatenate`.
 
     Args:
-        activation_bits: Width of the output in bits, 1 to 16.
-        signed_output: Whether the grid of the output has negative codes; `"auto"` is True.
-        mode: See `QuantizedLayer`.
+        activation_bits, signed_output, mode: See `CombiningLayer`.
         axis: Along which they lie: -1 (the channels), or another one than 0, the batch.
 
     Input: a list of two or more tensors (batch, ...) that differ along this axis only.
@@ -197,6 +205,8 @@ class ConcatenateQ(MergingLayer):
     Source: this package; the grid is that of Gural & Murmann, ICML 2019.
     """
 
+    config_keys = ["axis"]
+
     def __init__(
         self,
         activation_bits: int = 4,
@@ -205,35 +215,11 @@ class ConcatenateQ(MergingLayer):
         axis: int = -1,
         **kwargs: Any,
     ):
-        super().__init__(mode=mode, **kwargs)
-        self.activation_bits = check_bits(activation_bits, "activation_bits")
-        self.signed_output = check_signed_output(signed_output)
-        self.axis = whole_number(axis, "axis")
+        super().__init__(activation_bits, signed_output, mode, **kwargs)
+        self.axis = integer(axis, "axis")
 
-    @property
-    def output_is_signed(self) -> bool:
-        """Whether the grid of the output has negative codes."""
-        return self.signed_output in ("auto", True)
+    def combined(self, inputs: Sequence[Tensor]) -> Tensor:
+        return ops.concatenate(inputs, axis=self.axis)
 
-    def call(self, inputs: Sequence[Tensor]) -> Tensor:
-        return self.activation_quantizer(ops.concatenate(inputs, axis=self.axis), self.current_mode)
-
-    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
-        try:
-            shape = side_by_side({"axis": self.axis}, *(tuple(shape[1:]) for shape in input_shape))
-        except ValueError as error:
-            raise ValueError(f"Layer '{self.name}': {error}") from None
-        return (input_shape[0][0], *shape)
-
-    def get_config(self) -> Config:
-        settings = {"activation_bits": self.activation_bits, "signed_output": self.signed_output, "axis": self.axis}
-        return {**super().get_config(), **settings}
-
-
-def check_shapes(input_shape: Sequence[Shape], kind: str, name: str) -> None:
-    """A ValueError unless there are two shapes or more."""
-    is_list = isinstance(input_shape, (list, tuple)) and all(isinstance(s, (list, tuple)) for s in input_shape)
-    if not is_list or len(input_shape) < 2:
-        raise ValueError(
-            f"Layer '{name}' ({kind}) takes a list of two tensors or more. Received: input shape {input_shape}"
-        )
+    def combined_shape(self, *shapes: Shape) -> Shape:
+        return side_by_side({"axis": self.axis}, *shapes)

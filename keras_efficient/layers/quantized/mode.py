@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from keras_efficient.layers.arguments import one_of
+
 
 @dataclass(frozen=True)
 class Mode:
@@ -30,6 +32,4 @@ MODES = {
 
 def check_mode(mode: str) -> str:
     """Raise a ValueError unless `mode` names one of `MODES`."""
-    if not isinstance(mode, str) or mode not in MODES:
-        raise ValueError(f"`mode` must be one of {tuple(MODES)}. Received: mode={mode!r}")
-    return mode
+    return one_of(MODES, mode, "mode")

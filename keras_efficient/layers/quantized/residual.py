@@ -1,11 +1,13 @@
 """ResidualQ: a quantized residual block of two convolutions."""
 
-import keras
-from keras import ops
+from typing import Any
 
-from keras_efficient.layers.arguments import image_channels
+import keras
+from keras import initializers, ops
+
+from keras_efficient.layers.arguments import last_size
 from keras_efficient.layers.quantized.weighted_layer import WeightedLayer
-from keras_efficient.type_aliases import Shape, Tensor
+from keras_efficient.type_aliases import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
@@ -35,15 +37,31 @@ class ResidualQ(WeightedLayer):
     kernel_bits: int
     bias_bits: int
     activation_bits: int
+    config_keys = ["kernel_initializer"]
+
+    def __init__(
+        self,
+        kernel_bits: int = 4,
+        bias_bits: int = 8,
+        activation_bits: int = 4,
+        mode: str = "float",
+        kernel_initializer: Initializer = "orthogonal",
+        **kwargs: Any,
+    ):
+        super().__init__(kernel_bits, bias_bits, activation_bits, mode, **kwargs)
+        self.kernel_initializer = initializers.get(kernel_initializer)
 
     def build(self, input_shape: Shape) -> None:
-        channels = image_channels(input_shape, self.name)
-        self.kernel_1 = self.add_kernel("kernel_1", (3, 3, channels, channels))
-        self.bias_1 = self.add_bias("bias_1", channels)
-        self.kernel_2 = self.add_kernel("kernel_2", (3, 3, channels, channels))
-        self.bias_2 = self.add_bias("bias_2", channels)
+        channels = last_size(input_shape, self.name, 2)
+        self.kernel_1, self.bias_1 = self._add_pair(1, channels)
+        self.kernel_2, self.bias_2 = self._add_pair(2, channels)
         self._first = self._add_quantizers(1, self.kernel_1, self.bias_1)
         self._second = self._add_quantizers(2, self.kernel_2, self.bias_2)
+
+    def _add_pair(self, number, channels):
+        initializer = self.drawn_in_float32(self.kernel_initializer)
+        kernel = self.add_kernel(f"kernel_{number}", (3, 3, channels, channels), initializer)
+        return kernel, self.add_bias((channels,), f"bias_{number}")
 
     def _add_quantizers(self, number, kernel, bias):
         return (
@@ -71,6 +89,3 @@ class ResidualQ(WeightedLayer):
 
     def _rectify(self, x, quantizers):
         return quantizers[-1](ops.relu(x), self.current_mode)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape

@@ -5,7 +5,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import dense_inputs
 from keras_efficient.layers.quantized.folding import FoldingLayer
 from keras_efficient.type_aliases import Activation, Initializer, Shape, SignedOutput, Tensor
 
@@ -57,8 +56,7 @@ class ScaleQ(FoldingLayer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        channels = dense_inputs(input_shape, self.name)
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: channels})
+        channels = self.fix_inputs(input_shape)
         self.add_weights((channels,), channels, len(input_shape))
 
     def get_prunable_weights(self) -> list[keras.Variable]:
@@ -67,6 +65,3 @@ class ScaleQ(FoldingLayer):
 
     def apply_kernel(self, x: Tensor, kernel: Tensor) -> Tensor:
         return ops.multiply(x, kernel)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return input_shape

@@ -7,7 +7,7 @@ from keras import constraints, initializers, ops, regularizers
 
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import HALF_PRECISION, check_bits
-from keras_efficient.type_aliases import Config, Constraint, Initializer, Regularizer
+from keras_efficient.type_aliases import Constraint, Initializer, Regularizer
 
 
 class WeightedLayer(QuantizedLayer):
@@ -20,13 +20,17 @@ class WeightedLayer(QuantizedLayer):
         kernel_constraint, bias_constraint: As in Keras. They act on the float weights.
     """
 
+    config_keys = [
+        *("kernel_bits", "bias_bits", "activation_bits", "bias_initializer"),
+        *("kernel_regularizer", "bias_regularizer", "kernel_constraint", "bias_constraint"),
+    ]
+
     def __init__(
         self,
         kernel_bits: int | None = 4,
         bias_bits: int | None = 8,
         activation_bits: int | None = 4,
         mode: str = "float",
-        kernel_initializer: Initializer = "orthogonal",
         bias_initializer: Initializer = "zeros",
         kernel_regularizer: Regularizer = None,
         bias_regularizer: Regularizer = None,
@@ -38,7 +42,6 @@ class WeightedLayer(QuantizedLayer):
         self.kernel_bits = self.check_width(kernel_bits, "kernel_bits")
         self.bias_bits = self.check_width(bias_bits, "bias_bits")
         self.activation_bits = self.check_width(activation_bits, "activation_bits")
-        self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
@@ -50,50 +53,34 @@ class WeightedLayer(QuantizedLayer):
         """`bits` as the layer keeps it, or a ValueError. Families with float parts also take None."""
         return check_bits(bits, name)
 
-    def add_kernel(self, name: str, shape: tuple[int, ...], default_initializer: Initializer = None) -> keras.Variable:
-        """A float kernel. It is rounded in float32 under any dtype policy, as in the export.
-
-        `default_initializer` makes it where the layer was given none.
-        """
+    def add_kernel(self, name: str, shape: tuple[int, ...], initializer: Initializer) -> keras.Variable:
+        """A float kernel. It is rounded in float32 under any dtype policy, as in the export."""
         return self.add_weight(
             name=name,
             shape=shape,
-            initializer=self._drawn_in_float32(own_copy(self.kernel_initializer or default_initializer)),
+            initializer=initializer,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
             autocast=False,
         )
 
-    def _drawn_in_float32(self, initializer):
-        """No backend makes orthogonal kernels in all half-precision dtypes."""
+    def drawn_in_float32(self, initializer: Any) -> Initializer:
+        """A copy of an initializer: no backend makes orthogonal kernels in all half-precision dtypes."""
+        initializer = own_copy(initializer)
         if self.variable_dtype not in HALF_PRECISION:
             return initializer
         return lambda shape, dtype: ops.cast(initializer(shape, dtype="float32"), dtype)
 
-    def add_bias(self, name: str, outputs: int) -> keras.Variable:
-        """A float bias with one number an output."""
+    def add_bias(self, shape: tuple[int, ...], name: str = "bias") -> keras.Variable:
+        """A float bias."""
         return self.add_weight(
             name=name,
-            shape=(outputs,),
+            shape=shape,
             initializer=self.bias_initializer,
             regularizer=self.bias_regularizer,
             constraint=self.bias_constraint,
             autocast=False,
         )
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "kernel_bits": self.kernel_bits,
-            "bias_bits": self.bias_bits,
-            "activation_bits": self.activation_bits,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-        }
 
 
 def own_copy(initializer: Any) -> Any:

@@ -6,15 +6,16 @@ from typing import Any
 import keras
 from keras import activations, ops
 
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.kinds.random_basis import COORDINATE_BITS
-from keras_efficient.layers.arguments import optional_bits, positive_integer, whole_number
+from keras_efficient.layers.arguments import optional_bits, positive_integer
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.kernel_layer import check_signed_output, may_be_negative
 from keras_efficient.layers.random_basis.integers import LEAST_BITS, START_SALT, Basis, BasisCodes, BasisIntegers
 from keras_efficient.ops.covering import quantize_covering
 from keras_efficient.ops.hashing import hashed_uniform
-from keras_efficient.type_aliases import Activation, Config, SignedOutput, Tensor
+from keras_efficient.type_aliases import Activation, SignedOutput, Tensor
 
 
 class RandomBasisLayer(QuantizedLayer):
@@ -46,6 +47,11 @@ class RandomBasisLayer(QuantizedLayer):
     `kernel_bits`, and of the output.
     """
 
+    config_keys = [
+        *("dimensions", "seed", "activation", "use_bias", "coordinate_bits"),
+        *("bias_bits", "kernel_bits", "activation_bits", "signed_output"),
+    ]
+
     def __init__(
         self,
         dimensions: int,
@@ -62,7 +68,7 @@ class RandomBasisLayer(QuantizedLayer):
     ):
         super().__init__(mode=mode, **kwargs)
         self.dimensions = positive_integer(dimensions, "dimensions")
-        self.seed = whole_number(seed, "seed")
+        self.seed = integer(seed, "seed")
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)
         self.coordinate_bits = optional_bits(coordinate_bits, "coordinate_bits")
@@ -155,17 +161,3 @@ class RandomBasisLayer(QuantizedLayer):
     def _coordinates(self, rounds):
         z = ops.cast(ops.convert_to_tensor(self.z), "float32")
         return masked(quantize_covering(z, self.coordinate_bits) if rounds else z, self.z)
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "dimensions": self.dimensions,
-            "seed": self.seed,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "coordinate_bits": self.coordinate_bits,
-            "bias_bits": self.bias_bits,
-            "kernel_bits": self.kernel_bits,
-            "activation_bits": self.activation_bits,
-            "signed_output": self.signed_output,
-        }

@@ -128,9 +128,7 @@ def resnet18(
 
     Source: He et al., "Deep Residual Learning for Image Recognition", 2016.
 
-    Args:
-        input_shape, classes, softmax: See `build_architecture`.
-        convolution: See `wide_resnet`.
+    Arguments as in `wide_resnet`.
     """
     return _model(drawings.resnet18, "resnet18", input_shape, classes, convolution, softmax)
 
@@ -150,9 +148,7 @@ def resnet8(
 
     Source: Banbury et al., "MLPerf Tiny Benchmark", 2021: `resnet_v1_eembc` of github.com/mlcommons/tiny.
 
-    Args:
-        input_shape, classes, softmax: See `build_architecture`.
-        convolution: See `wide_resnet`.
+    Arguments as in `wide_resnet`.
 
     Example:
 
@@ -172,9 +168,7 @@ def mobilenet(
 
     Source: Howard et al., "MobileNets", 2017.
 
-    Args:
-        input_shape, classes, softmax: See `build_architecture`.
-        convolution: See `wide_resnet`.
+    Arguments as in `wide_resnet`.
     """
     return _model(drawings.mobilenet, "mobilenet", input_shape, classes, convolution, softmax)
 
@@ -188,9 +182,7 @@ def mobilenet_v2(
 
     Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018.
 
-    Args:
-        input_shape, classes, softmax: See `build_architecture`.
-        convolution: See `wide_resnet`.
+    Arguments as in `wide_resnet`.
     """
     return _model(drawings.mobilenet_v2, "mobilenet_v2", input_shape, classes, convolution, softmax)
 
@@ -202,9 +194,7 @@ def tiny_convnet(
 
     All of them are replaceable.
 
-    Args:
-        input_shape, classes, softmax: See `build_architecture`.
-        convolution: See `wide_resnet`.
+    Arguments as in `wide_resnet`.
     """
     return _model(drawings.tiny_convnet, "tiny_convnet", input_shape, classes, convolution, softmax)
 

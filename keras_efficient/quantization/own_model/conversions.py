@@ -1,7 +1,5 @@
 """From a Keras layer to the quantized layers that compute the same."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +12,7 @@ from keras_efficient.kinds import Key
 from keras_efficient.kinds.combining import COMBINING
 from keras_efficient.kinds.elementwise import TABLE_LAYERS, TABLES
 from keras_efficient.kinds.table import KINDS
-from keras_efficient.kinds.windows import read_window
+from keras_efficient.kinds.windows import first_of, read_window
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.functions import (
     TABLE_FUNCTIONS,
@@ -25,16 +23,26 @@ from keras_efficient.quantization.own_model.functions import (
     grid_of,
 )
 from keras_efficient.quantization.own_model.fusion import folds
-from keras_efficient.quantization.own_model.kinds import (
+from keras_efficient.quantization.own_model.request import (
     ACTIVATION,
     BATCH_NORM,
+    GRIDS,
+    Request,
+    StaysFloatError,
     activation_name,
+    refusal,
+    shared_config,
 )
-from keras_efficient.quantization.own_model.request import Request, StaysFloatError, refusal, shared_config
 from keras_efficient.quantization.own_model.settings import Choice
 
-GRIDS = ("relu", "relu6", "linear")
-PARTS = ("kernel", "bias")
+# The arguments, beside a window, that a layer and its twin have in common.
+BESIDE_WINDOW = {
+    "DenseQ": ("units",),
+    **dict.fromkeys(("ConvQ", "Conv1DQ"), ("filters", "groups")),
+    **dict.fromkeys(("DepthwiseConvQ", "DepthwiseConv1DQ"), ("depth_multiplier",)),
+    **dict.fromkeys(("Conv2DTransposeQ", "Conv1DTransposeQ"), ("filters", "output_padding")),
+}
+WITH_KERNEL = ("Conv{}D", "DepthwiseConv{}D", "Conv{}DTranspose")
 PRUNABLE = Key("own", "Prunable")
 ROLES = ("initializer", "regularizer", "constraint")
 
@@ -75,31 +83,12 @@ def with_widths(layer: QuantizedLayer, choice: Choice) -> QuantizedLayer:
     return type(layer).from_config({**config, "mode": "float"})
 
 
-def dense(layer: Any, request: Request) -> list:
-    return with_head(layer, request, lambda **config: layers.DenseQ(layer.units, **config))
-
-
-def convolution(layer: Any, request: Request) -> list:
-    window = {**read_convolution(layer, request), "groups": layer.groups}
-    return with_head(layer, request, lambda **config: layers.ConvQ(layer.filters, **window, **config))
-
-
-def signal_convolution(layer: Any, request: Request) -> list:
-    window = {**read_convolution(layer, request), "groups": layer.groups}
-    return with_head(layer, request, lambda **config: layers.Conv1DQ(layer.filters, **window, **config))
-
-
-def transposed(layer: Any, request: Request) -> list:
-    added = layer.output_padding
-    window = {**read_convolution(layer, request), "output_padding": added[0] if added and len(added) == 1 else added}
-    kind = layers.Conv2DTransposeQ if len(layer.kernel_size) == 2 else layers.Conv1DTransposeQ
-    return with_head(layer, request, lambda **config: kind(layer.filters, **window, **config))
-
-
-def depthwise(layer: Any, request: Request) -> list:
-    window = {**read_convolution(layer, request), "depth_multiplier": layer.depth_multiplier}
-    kind = layers.DepthwiseConvQ if len(layer.kernel_size) == 2 else layers.DepthwiseConv1DQ
-    return with_head(layer, request, lambda **config: kind(**window, **config))
+def with_kernel(layer: Any, request: Request) -> list:
+    """The twin of a layer of one kernel."""
+    twin = str(request.node.kind.twin)
+    own = {name: first_of(getattr(layer, name)) for name in BESIDE_WINDOW[twin]}
+    window = read_convolution(layer, request) if hasattr(layer, "kernel_size") else {}
+    return with_head(layer, request, lambda **config: getattr(layers, twin)(**own, **window, **config))
 
 
 def separable(layer: Any, request: Request) -> list:
@@ -121,10 +110,8 @@ def separable(layer: Any, request: Request) -> list:
 
 def read_convolution(layer: Any, request: Request) -> dict:
     """The window of a convolution, or a ValueError that names what has no quantized form."""
-    if layer.data_format != "channels_last":
-        raise refusal(layer, f"data_format={layer.data_format!r}", "channels must come last")
-    pairs = {name: getattr(layer, name) for name in ("kernel_size", "strides", "dilation_rate")}
-    window = {name: pair[0] if len(pair) == 1 else pair for name, pair in pairs.items()}
+    check_channels(layer)
+    window = {name: first_of(getattr(layer, name)) for name in ("kernel_size", "strides", "dilation_rate")}
     return {**window, "padding": layer.padding if request.padding is None else request.padding}
 
 
@@ -155,31 +142,24 @@ def with_head(layer: Any, request: Request, make: Callable, names: dict | None =
 
 def parts_config(layer: Any, names: dict) -> dict:
     """Initializers, regularizers and constraints. `names`: what the layer calls its kernel."""
-    config = {}
-    for part in PARTS:
-        own = names.get(part, part)
-        if own == "kernel" and not hasattr(layer, "kernel_initializer"):
-            own = "depthwise"
-        for role in ROLES:
-            config[f"{part}_{role}"] = getattr(layer, f"{own}_{role}", None) or default_part(part, role)
-    return config
-
-
-def default_part(part: str, role: str) -> str | None:
-    return {("kernel", "initializer"): "orthogonal", ("bias", "initializer"): "zeros"}.get((part, role))
+    kernel = "kernel" if hasattr(layer, "kernel_initializer") else "depthwise"
+    own = {"kernel": kernel, "bias": "bias", **names}
+    config = {f"{part}_{role}": getattr(layer, f"{own[part]}_{role}", None) for part in own for role in ROLES}
+    initializers = {"kernel_initializer": "orthogonal", "bias_initializer": "zeros"}
+    return {**config, **{name: config[name] or default for name, default in initializers.items()}}
 
 
 def lone_batch_norm(layer: Any, request: Request) -> list:
     """Without a kernel before it that takes it in, its gain is one."""
     if not folds(request.node):
-        raise refusal(layer, f"axis={layer.axis}", "channels must come last")
+        raise refusal(f"axis={layer.axis}", "channels must come last")
     frozen = request.node.kwargs.get("training") is False
     return scale(layer, request, use_bias=False, batch_norm=layer, frozen_statistics=frozen)
 
 
 def normalization(layer: Any, request: Request) -> list:
     if layer.axis not in ((), (-1,), (len(request.node.inputs[0].shape),)):
-        raise refusal(layer, f"axis={layer.axis}", "axis must be the last one, or None")
+        raise refusal(f"axis={layer.axis}", "axis must be the last one, or None")
     return scale(layer, request)
 
 
@@ -206,7 +186,7 @@ def check_several(layer: Any, request: Request) -> None:
     node = request.node
     twin = KINDS[Key("own", str(node.kind.twin))]
     if len(node.inputs) < 2:
-        raise refusal(layer, "one input", "it must have two inputs or more")
+        raise refusal("one input", "it must have two inputs or more")
     assert twin.shape is not None
     try:
         twin.shape(node.form.config, *(value.shape for value in node.inputs))
@@ -216,43 +196,35 @@ def check_several(layer: Any, request: Request) -> None:
 
 def concatenation(layer: Any, request: Request) -> list:
     check_several(layer, request)
-    signed = request.is_output or not request.non_negative
-    return [layers.ConcatenateQ(request.settings.activation_bits, signed, axis=layer.axis, **shared_config(layer))]
+    return [layers.ConcatenateQ(**request.grid, axis=layer.axis, **shared_config(layer))]
 
 
 def mean_pooling(layer: Any, request: Request) -> list:
-    config = layer.get_config()
-    if config["data_format"] != "channels_last":
-        raise refusal(layer, f"data_format={config['data_format']!r}", "channels must come last")
-    flat = {key: config[key][0] if len(config[key]) == 1 else config[key] for key in ("pool_size", "strides")}
-    window = read_window({**config, **flat}, "pool_size")
-    places = request.node.inputs[0].shape[:-1]
-    if window.padding == "same" and None in places and len(set(flat["strides"])) > 1:
-        raise refusal(layer, f"strides={layer.strides}", "the size of the map must be known where they differ")
-    signed = request.is_output or not request.non_negative
-    bits = request.settings.activation_bits
-    return [
-        layers.MeanPoolingQ(flat["pool_size"], bits, flat["strides"], layer.padding, signed, **shared_config(layer))
-    ]
+    check_channels(layer)
+    config = {key: first_of(value) for key, value in layer.get_config().items()}
+    window = read_window(config, "pool_size")
+    if window.padding == "same" and None in request.node.inputs[0].shape[:-1] and len(set(window.strides)) > 1:
+        raise refusal(f"strides={layer.strides}", "the size of the map must be known where they differ")
+    window_config = {key: config[key] for key in ("pool_size", "strides", "padding")}
+    return [layers.MeanPoolingQ(**window_config, **request.grid, **shared_config(layer))]
 
 
 def global_mean(layer: Any, request: Request) -> list:
-    if layer.data_format != "channels_last":
-        raise refusal(layer, f"data_format={layer.data_format!r}", "channels must come last")
+    check_channels(layer)
     if None in request.node.inputs[0].shape:
-        raise refusal(layer, f"an input of shape {request.node.inputs[0].shape}", "the size of the map must be known")
-    signed = request.is_output or not request.non_negative
-    bits = request.settings.activation_bits
-    return [layers.GlobalMeanPoolingQ(bits, signed, layer.keepdims, **shared_config(layer))]
+        raise refusal(f"an input of shape {request.node.inputs[0].shape}", "the size of the map must be known")
+    return [layers.GlobalMeanPoolingQ(**request.grid, keepdims=layer.keepdims, **shared_config(layer))]
+
+
+def check_channels(layer: Any) -> None:
+    if layer.data_format != "channels_last":
+        raise refusal(f"data_format={layer.data_format!r}", "channels must come last")
 
 
 # What makes the `Kind.twin` of a kind.
 CONVERTERS: dict[Key, Callable[[Any, Request], list | None]] = {
-    Key("layers", "Dense"): dense,
-    Key("layers", "Conv2D"): convolution,
-    Key("layers", "Conv1D"): signal_convolution,
-    **{Key("layers", f"DepthwiseConv{d}D"): depthwise for d in (1, 2)},
-    **{Key("layers", f"Conv{d}DTranspose"): transposed for d in (1, 2)},
+    Key("layers", "Dense"): with_kernel,
+    **{Key("layers", name.format(d)): with_kernel for name in WITH_KERNEL for d in (1, 2)},
     **{Key("layers", f"SeparableConv{d}D"): separable for d in (1, 2)},
     **{Key("layers", name): combination for name in COMBINING},
     Key("layers", "Concatenate"): concatenation,

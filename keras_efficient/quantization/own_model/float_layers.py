@@ -1,7 +1,5 @@
 """`float_layers`: what of a model does not compute on grids."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,12 +8,11 @@ import keras
 from keras_efficient.layers.quantized.activation import ActivationQ
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.quantization.own_model.fusion import leads_out
-from keras_efficient.quantization.own_model.kinds import ACTIVATION, activation_name, relu_name
+from keras_efficient.quantization.own_model.request import ACTIVATION, GRIDS, activation_name, relu_name
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
 
 WIDTHS = ("kernel_bits", "bias_bits", "activation_bits")
-GRIDS = ("linear", "relu", "relu6")
 
 
 def float_layers(model: keras.Model) -> list[str]:
@@ -47,7 +44,8 @@ def keeps_codes(node: Node) -> bool:
         return False
     if isinstance(node.layer, QuantizedLayer):
         return not missing_parts(node.layer)
-    return node.kind.keeps_grid or relu_name(*node.form) == "relu" or _is_linear(node)
+    is_linear = node.form.key == ACTIVATION and node.form.config["activation"] == "linear"
+    return is_linear or node.kind.keeps_grid or relu_name(*node.form) == "relu"
 
 
 def missing_parts(layer: Any) -> list[str]:
@@ -57,10 +55,6 @@ def missing_parts(layer: Any) -> list[str]:
         return missing  # its grid is that of its function
     name = activation_name(layer)
     return missing if name in GRIDS else [*missing, f"a grid for its {name}"]
-
-
-def _is_linear(node: Node) -> bool:
-    return node.form.key == ACTIVATION and node.form.config["activation"] == "linear"
 
 
 def prepares(graph: ModelGraph) -> set[Node]:

@@ -1,7 +1,5 @@
 """Functions of a number: each gets a grid of its own, and in C a table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,9 +10,15 @@ import numpy as np
 from keras_efficient import layers
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.elementwise import OPS, TABLE_BITS, TABLE_LAYERS, TABLES
-from keras_efficient.layers.quantized.function import Function
-from keras_efficient.quantization.own_model.kinds import ACTIVATION, activation_name, relu_name
-from keras_efficient.quantization.own_model.request import Request, refusal, shared_config
+from keras_efficient.layers.quantized.activation import Function
+from keras_efficient.quantization.own_model.request import (
+    ACTIVATION,
+    Request,
+    activation_name,
+    refusal,
+    relu_name,
+    shared_config,
+)
 from keras_efficient.quantization.own_model.settings import Settings
 from keras_efficient.reading.graph import Node
 
@@ -69,7 +73,7 @@ def activation_layer(layer: Any, request: Request) -> list | None:
     if name == "relu6":
         return table(keras.activations.relu6, layer, request)
     if isinstance(layer, keras.layers.Rescaling) and np.ndim(layer.scale) + np.ndim(layer.offset):
-        raise refusal(layer, "several scales or offsets", "it must scale all channels alike")
+        raise refusal("several scales or offsets", "it must scale all channels alike")
     inner = type(layer).from_config({**layer.get_config(), "name": f"{layer.name}_function"})
     return table(inner, layer, request)
 

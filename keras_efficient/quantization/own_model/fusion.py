@@ -1,13 +1,11 @@
 """Which layers become one: a kernel with the zeros before it, and the batch normalization and the relu after it."""
 
-from __future__ import annotations
-
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from keras_efficient.copies.layers import as_layer
 from keras_efficient.kinds import Key
-from keras_efficient.quantization.own_model.kinds import BATCH_NORM, is_linear, relu_name
+from keras_efficient.quantization.own_model.request import BATCH_NORM, activation_name, relu_name
 from keras_efficient.reading.graph import ModelGraph, Node
 
 PADDINGS = (Key("layers", "ZeroPadding1D"), Key("layers", "ZeroPadding2D"))
@@ -72,7 +70,9 @@ def padded_reader(graph: ModelGraph, node: Node) -> Node | None:
 
 def fusion_of(graph: ModelGraph, node: Node, stays_float: Container[Node], fold: bool) -> Fusion:
     """What one node takes in."""
-    if not node.kind.absorbs or (node.form.key == BATCH_NORM and not folds(node)) or not is_linear(as_layer(node)):
+    if not node.kind.absorbs or (node.form.key == BATCH_NORM and not folds(node)):
+        return Fusion()
+    if activation_name(as_layer(node)) != "linear":
         return Fusion()
     batch_norm, last = None, node
     if fold and "batch_norm" in node.kind.absorbs:

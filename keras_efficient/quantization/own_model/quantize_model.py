@@ -1,7 +1,5 @@
 """`quantize_model`: a quantization-aware copy of a plain Keras model."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -109,7 +107,8 @@ def quantize_model(
         calibrate(copy, x=samples)
     set_mode(copy, mode)
     reasons = {node.name: quantizing.reasons.get(id(node.operation)) for node in operations}
-    warn_of_float_layers(inner_float_layers(copy, reasons))
+    if texts := inner_float_layers(copy, reasons):
+        warnings.warn(f"These layers stay float, and have no integer form: {', '.join(texts)}", stacklevel=2)
     return copy
 
 
@@ -119,9 +118,3 @@ def is_quantized(nodes: Iterable[Node]) -> bool:
     return any(node.layer_key == INPUT_GRID for node in nodes) or not any(
         "batch_norm" in node.kind.absorbs for node in nodes
     )
-
-
-def warn_of_float_layers(texts: list[str]) -> None:
-    """One warning for all of them."""
-    if texts:
-        warnings.warn(f"These layers stay float, and have no integer form: {', '.join(texts)}", stacklevel=3)

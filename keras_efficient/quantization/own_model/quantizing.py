@@ -1,7 +1,5 @@
 """Rebuilds a model with quantized layers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,13 +12,12 @@ from keras_efficient.copies.rebuild import Rebuilder
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.elementwise import TABLE_BITS
 from keras_efficient.kinds.measures import LOGIT_BITS
-from keras_efficient.layers.quantized.input import InputQ
+from keras_efficient.layers.quantized.activation import InputQ
 from keras_efficient.quantization.own_model.conversions import convert
 from keras_efficient.quantization.own_model.float_layers import prepares
 from keras_efficient.quantization.own_model.functions import for_table, reads_through_table
 from keras_efficient.quantization.own_model.fusion import leads_out, plan_fusions
-from keras_efficient.quantization.own_model.kinds import relu_name
-from keras_efficient.quantization.own_model.request import Request, StaysFloatError
+from keras_efficient.quantization.own_model.request import Request, StaysFloatError, relu_name
 from keras_efficient.quantization.own_model.settings import Choice
 from keras_efficient.quantization.own_model.weights import carry_over, core
 from keras_efficient.quantization.samples import Samples, parts_of

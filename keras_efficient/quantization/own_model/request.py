@@ -1,16 +1,35 @@
-"""What is asked of the conversion of a layer, and how it is refused."""
+"""What is asked of the conversion of a layer, how it is refused, and small questions about layers."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
+from keras_efficient.kinds import Key
+from keras_efficient.layers.activation_names import activation_name as name_of_activation
 from keras_efficient.quantization.own_model.settings import Choice, Settings
 from keras_efficient.reading.graph import Node
 
+BATCH_NORM, ACTIVATION, RELU = (Key("layers", name) for name in ("BatchNormalization", "Activation", "ReLU"))
+RELU_6 = 6.0
 SHARED = ("name", "trainable", "dtype")
+GRIDS = ("linear", "relu", "relu6")  # activations that rounding alone computes
+
+
+def activation_name(layer: Any) -> str:
+    """The name of a layer's activation; "linear" where it has none."""
+    return name_of_activation(getattr(layer, "activation", None))
+
+
+def relu_name(key: Key | None, config: Mapping[str, Any]) -> str | None:
+    """ "relu" or "relu6" for a layer that is nothing but that."""
+    if key == ACTIVATION:
+        return config["activation"] if config["activation"] in ("relu", "relu6") else None
+    if key != RELU or config.get("negative_slope") or config.get("threshold"):
+        return None
+    limit = config.get("max_value")
+    return {None: "relu", RELU_6: "relu6"}.get(None if limit is None else float(limit))
 
 
 @dataclass(frozen=True)
@@ -44,6 +63,12 @@ class Request:
         assert self.choice.settings is not None  # of a layer that stays float no conversion is asked
         return self.choice.settings
 
+    @property
+    def grid(self) -> dict[str, Any]:
+        """The grid of an output that is negative only where an input is."""
+        signed = self.is_output or not self.non_negative
+        return {"activation_bits": self.settings.activation_bits, "signed_output": signed}
+
 
 def shared_config(layer: Any) -> dict:
     """What every layer has: of an operation such as x + y, the name alone."""
@@ -58,5 +83,5 @@ class StaysFloatError(ValueError):
     """A layer that has a quantized form, but not as it is set."""
 
 
-def refusal(layer: Any, received: str, rule: str) -> StaysFloatError:
+def refusal(received: str, rule: str) -> StaysFloatError:
     return StaysFloatError(f"{rule}. Received: {received}")

@@ -1,7 +1,5 @@
 """The widths of each layer: the model's, and what `overrides` says of single layers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase

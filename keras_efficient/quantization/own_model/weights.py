@@ -1,13 +1,11 @@
 """The weights of a layer, carried over to the layers that took its place."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_efficient.copies.layers import carry_weights
+from keras_efficient.copies.layers import assign_all, carry_weights
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.quantized.base import QuantizedLayer
 
@@ -18,9 +16,9 @@ def carry_over(old: Any, new: list[Any], batch_norm: Any = None) -> None:
     if isinstance(old, Prunable):
         carry_wrapper(old, new)
     elif isinstance(old, keras.layers.SeparableConv1D | keras.layers.SeparableConv2D) and len(new) > 1:
-        assign(new[0].kernel, old.depthwise_kernel)
-        assign(new[1].kernel, old.pointwise_kernel)
-        carry_bias(old, new[1])
+        biases = ([new[1].bias], [old.bias]) if old.use_bias else ([], [])
+        targets = [new[0].kernel, new[1].kernel, *biases[0]]
+        assign_all(targets, [old.depthwise_kernel, old.pointwise_kernel, *biases[1]])
     elif isinstance(old, keras.layers.BatchNormalization) and type(new[0]) is not type(old):
         new[0].batch_norm.set_weights(old.get_weights())
     elif isinstance(old, keras.layers.Normalization) and type(new[0]) is not type(old):
@@ -35,16 +33,6 @@ def carry_over(old: Any, new: list[Any], batch_norm: Any = None) -> None:
 def core(layer: Any) -> Any:
     """The layer itself, or the one that prunes within its wrapper."""
     return layer.layer if isinstance(layer, Prunable) else layer
-
-
-def assign(target: keras.Variable, source: keras.Variable) -> None:
-    """By way of numpy: on JAX two variables would share an array, which training gives up."""
-    target.assign(keras.ops.convert_to_numpy(source))
-
-
-def carry_bias(old: Any, new: Any) -> None:
-    if old.use_bias:
-        assign(new.bias, old.bias)
 
 
 def carry_statistics(old: Any, new: Any) -> None:
@@ -64,18 +52,15 @@ def carry_by_name(old: Any, new: Any) -> None:
         carry_weights(old, new)
         return
     targets = {weight.name: weight for weight in new.weights}
-    for weight in old.weights:
-        if targets[weight.name].shape == weight.shape:
-            assign(targets[weight.name], weight)
+    pairs = [(targets[weight.name], weight) for weight in old.weights if targets[weight.name].shape == weight.shape]
+    assign_all([target for target, _ in pairs], [source for _, source in pairs])
 
 
 def carry_wrapper(old: Any, new: list[Any]) -> None:
     """What a wrapper holds beside its layer (masks), and the layer's own weights."""
     wrapper = next(layer for layer in new if isinstance(layer, Prunable))
     carry_over(old.layer, [core(layer) for layer in new if isinstance(layer, QuantizedLayer | Prunable)])
-    inner_old, inner_new = ({id(w) for w in layer.layer.weights} for layer in (old, wrapper))
-    own = (
-        [w for w in layer.weights if id(w) not in inner] for layer, inner in ((old, inner_old), (wrapper, inner_new))
+    sources, targets = (
+        [w for w in each.weights if id(w) not in {id(inner) for inner in each.layer.weights}] for each in (old, wrapper)
     )
-    for source, target in zip(*own, strict=True):
-        assign(target, source)
+    assign_all(targets, sources)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import ops
 
-from keras_efficient.kinds.arguments import flag
-from keras_efficient.layers.arguments import positive_integer, whole_number
+from keras_efficient.kinds.arguments import flag, integer
+from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.ops.hashing import add_words, multiply_words
 from keras_efficient.ops.sketches import strided_expand, strided_project
 from keras_efficient.training.engines.engine import Optimizer
@@ -87,12 +87,12 @@ class RandomBases(WrappedOptimizer):
         worker: int | Callable | None = None,
         name: str = "random_bases",
     ):
-        redraw = whole_number(redraw, "redraw")
+        redraw = integer(redraw, "redraw")
         if redraw < 0:
             raise ValueError(f"`redraw` must be at least 0 (0 keeps one basis). Received: redraw={redraw!r}")
         super().__init__(_checked(inner_optimizer, redraw), name)
         self.dimensions = positive_integer(dimensions, "dimensions")
-        self.seed = whole_number(seed, "seed")
+        self.seed = integer(seed, "seed")
         self.redraw = redraw
         self.layer_wise = flag(layer_wise, "layer_wise")
         _check_exchange(reduce, worker, redraw)
@@ -247,7 +247,7 @@ def _check_exchange(
         raise TypeError(f"`reduce` must be a function of the coordinates, or None. Received: reduce={reduce!r}")
     if worker is None:
         return
-    if not callable(worker) and whole_number(worker, "worker") < 0:
+    if not callable(worker) and integer(worker, "worker") < 0:
         raise ValueError(f"`worker` must be at least 0. Received: worker={worker!r}")
     if reduce is None:
         raise ValueError(f"A `worker` needs `reduce`, which gets the coordinates of all. Received: worker={worker!r}")
