@@ -1,8 +1,8 @@
-"""HTML in small pieces, of reports and notebooks. Whatever is not `Html` already is text, and gets escaped."""
+"""HTML in small pieces, of reports and notebooks; tables of text. Whatever is not `Html` already gets escaped."""
 
 import html
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -69,6 +69,16 @@ def table(columns: list[Column], rows: Iterable[dict], row_class: Callable[[dict
     head = tag("thead", tag("tr", *(column.head() for column in columns)))
     body = (tag("tr", *(column.write(row) for column in columns), class_=row_class(row)) for row in rows)
     return tag("div", tag("table", head, tag("tbody", *body)), class_="scroll")
+
+
+def align(rows: Sequence[Sequence[str]], words: Collection[str]) -> list[str]:
+    """Lines of equally wide columns, the headings first: those in `words` to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    signs = ["<" if heading in words else ">" for heading in rows[0]]
+    lines = (
+        "  ".join(f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True)) for row in rows
+    )
+    return [line.rstrip() for line in lines]
 
 
 def notebook_table(headings: Sequence[str], rows: Iterable[Sequence[object]], lines: Iterable[str] = ()) -> Html:

@@ -1,7 +1,5 @@
 """What Keras itself computes for the logits of an exported network."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +10,7 @@ import numpy as np
 from keras_efficient.export.integer.model import LOGIT_RANGE, IntegerModel
 from keras_efficient.quantization.modes import quantized_layers
 from keras_efficient.reading.network import Network
-from keras_efficient.reading.run import run_nodes
+from keras_efficient.reading.read import run_nodes
 
 IMAGES_AT_ONCE = 500
 

@@ -1,7 +1,5 @@
 """`support_report`: what each layer, function and operator of a model can do here, and why not."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,13 +9,12 @@ import keras
 
 from keras_efficient.copies.rebuild import check_model
 from keras_efficient.descriptions.specs import LayerSpec
-from keras_efficient.export.integer.grids import UnsupportedLayerError
 from keras_efficient.export.integer.reading import layers_without_integers, read_integers
 from keras_efficient.kinds.kind import COMPUTES, TRAINING_ONLY
 from keras_efficient.kinds.measures import FLOAT_BITS, FeatureMap
 from keras_efficient.layers.pruning.kernels import prunable_weights, refusal
 from keras_efficient.layers.quantized.base import QuantizedLayer
-from keras_efficient.markup import notebook_table
+from keras_efficient.markup import align, notebook_table
 from keras_efficient.quantization.own_model.float_layers import keeps_codes, missing_parts, prepares
 from keras_efficient.quantization.own_model.fusion import leads_out
 from keras_efficient.quantization.own_model.quantizing import Quantizing
@@ -25,8 +22,8 @@ from keras_efficient.quantization.own_model.settings import COMMON, INPUT_BITS, 
 from keras_efficient.quantization.own_model.weights import core
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
+from keras_efficient.storage.chains import shape_after
 from keras_efficient.storage.estimate import estimate_storage
-from keras_efficient.storage.models import shape_behind
 
 HEADINGS = ("name", "kind", "quantize", "priced", "c", "litert", "prunable", "reason")
 
@@ -78,10 +75,7 @@ class SupportReport:
         return json.dumps(self.to_dict())
 
     def __str__(self) -> str:
-        rows = [list(HEADINGS), *self._cells()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        return "\n".join([*lines, "", *self._lines()])
+        return "\n".join([*align([HEADINGS, *self._cells()], HEADINGS), "", *self._lines()])
 
     def _repr_html_(self) -> str:
         return notebook_table(HEADINGS, self._cells(), self._lines())
@@ -119,23 +113,17 @@ def support_report(model: keras.Model) -> SupportReport:
     graph = read_model(model)
     quantizing = Quantizing(choices(graph.operations, COMMON, None), True, INPUT_BITS, None)
     copy = quantizing.copy(model)
-    refused, c_reason = _c_refusals(copy)
+    c_reason = _error_of(lambda: read_integers(copy))
+    try:
+        refused = {id(error.operation): error.reason for error in layers_without_integers(copy)}
+    except ValueError:  # of the whole model, which has no single network
+        refused = {}
     price_reason = _error_of(lambda: estimate_storage(copy))
     view = _View(graph, quantizing, {id(node.operation): node for node in read_model(copy).nodes}, refused)
     rows = tuple(view.row(node) for node in graph.operations)
     one_input = None if len(graph.inputs) == 1 else "LiteRT: the model must have one input"
     whole = [reason for reason in (price_reason, c_reason, one_input) if reason]
     return SupportReport(rows, price_reason is None, c_reason is None, one_input is None, tuple(dict.fromkeys(whole)))
-
-
-def _c_refusals(copy: keras.Model) -> tuple[dict[int, str], str | None]:
-    """Why operations have no integers, by id, and why the model has none; the latter None where it has."""
-    reason = _error_of(lambda: read_integers(copy))
-    try:
-        errors: list[UnsupportedLayerError] = layers_without_integers(copy)
-    except ValueError:  # of the whole model, which has no single network
-        return {}, reason
-    return {id(error.operation): error.reason for error in errors}, reason
 
 
 def _error_of(call: Callable[[], Any]) -> str | None:
@@ -186,7 +174,6 @@ class _View:
         return "keeps codes" if keeps_codes(node) else "float"
 
     def float_reason(self, node: Node, fate: str) -> str | None:
-        """Why a node computes in float."""
         if fate != "float":
             return None
         if id(node.operation) in self.quantizing.reasons:
@@ -201,13 +188,12 @@ class _View:
 
 
 def _price_refusal(node: Node) -> str | None:
-    """Why what a node takes can not be said."""
     if not node.kind.is_priced:
         return f"what {node.kind_name} takes is not known"
     source = FeatureMap(tuple(size or 1 for size in node.data[0].shape), FLOAT_BITS)
     try:
         spec = LayerSpec(node.form.class_name, dict(node.form.config))
-        shape_behind(node.name, spec, [value.shape for value in node.data])
+        shape_after(node.name, spec, [value.shape for value in node.data])
         spec.price.weights(spec.config, source)
     except (ValueError, IndexError) as error:
         return str(error)

@@ -6,16 +6,14 @@ Products of one layer of N entries in g groups of m = N / g: 2 N for the diagona
 way ("dct2d", m = n1 n2); but never more than a dense matrix would take.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
-from keras_efficient.kinds.acdc_stages import convolution_stages, dense_stages, square_stages
+from keras_efficient.kinds.acdc_stages import convolution_stages, dense_stages, padded_size, square_stages
 from keras_efficient.kinds.cosine import grid_shape
 from keras_efficient.kinds.elementwise import unchanged_shape
 from keras_efficient.kinds.fields import OPTIONAL_BITS, check_size
-from keras_efficient.kinds.kind import Kind, Price
+from keras_efficient.kinds.kind import Kind, Price, in_stages
 from keras_efficient.kinds.measures import (
     Config,
     FeatureMap,
@@ -26,7 +24,6 @@ from keras_efficient.kinds.measures import (
     optional_widths,
 )
 from keras_efficient.kinds.products import dense_shape, read_filters
-from keras_efficient.kinds.staged import in_stages
 from keras_efficient.kinds.stages import check_inner_bits
 from keras_efficient.kinds.steps import Step, WholeStep
 from keras_efficient.kinds.windows import sliding, window_step
@@ -63,12 +60,6 @@ def stored(config: Config, kernels: int, biases: int) -> Weights:
     return kernel_and_bias(optional_widths(config), kernels, biases)
 
 
-def stack_size(config: Config, source: FeatureMap, outputs: int) -> int:
-    """Entries of every layer of a stack: see `DeepLayer`."""
-    groups = config.get("groups", 1)
-    return -(-max(source.shape[-1], outputs) // groups) * groups
-
-
 def layer_products(size: int, transform: str = "dct", groups: int = 1) -> int:
     """Multiplications of one ACDC layer, for one row."""
     block = size // groups
@@ -82,51 +73,38 @@ def fourier_products(size: int, groups: int = 1) -> float:
     return 4 * size + 5 * size * math.log2(size // groups)
 
 
-def transform_products(size: int) -> int:
-    """Multiplications of both transforms alone."""
-    return round(2 * size + 5 * size * math.log2(size))
+def stack_weights(config: Config, source: FeatureMap, outputs: int, depth: int) -> Weights:
+    entries = depth * padded_size(config, source.shape[-1], outputs)
+    return stored(config, 2 * entries, 0 if config.get("bias", "output") is None else entries)
+
+
+def stack_products(config: Config, source: FeatureMap, outputs: int, depth: int) -> int:
+    """For one row. A linear stack never takes more than its matrix."""
+    size = padded_size(config, source.shape[-1], outputs)
+    layer = min(layer_products(size, config.get("transform", "dct"), config.get("groups", 1)), size * size)
+    linear = config.get("activation", "relu") in (None, "linear")
+    return min(depth * layer, source.shape[-1] * outputs) if linear else depth * layer
+
+
+def stack_price(steps: Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]], sizes: Callable) -> Price:
+    """Of a stack for each row. `sizes`: (configuration, source) -> outputs, layers."""
+    return Price(
+        optional_output_bits,
+        steps,
+        lambda config, source: stack_weights(config, source, *sizes(config, source)),
+        lambda config, source, target: (
+            source.cells // source.shape[-1] * stack_products(config, source, *sizes(config, source))
+        ),
+    )
 
 
 def depth_of(config: Config) -> int:
     return config.get("depth", 12)
 
 
-def has_bias(config: Config) -> bool:
-    return config.get("bias", "output") is not None
-
-
-def square_weights(config: Config, source: FeatureMap) -> Weights:
-    size = source.shape[-1]
-    return stored(config, 2 * size, size if has_bias(config) else 0)
-
-
-def square_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
-    size = source.shape[-1]
-    products = layer_products(size, config.get("transform", "dct"), config.get("groups", 1))
-    return source.cells // size * min(products, size * size)
-
-
-def stack_weights(config: Config, source: FeatureMap, outputs: int) -> Weights:
-    entries = depth_of(config) * stack_size(config, source, outputs)
-    return stored(config, 2 * entries, entries if has_bias(config) else 0)
-
-
-def stack_products(config: Config, source: FeatureMap, outputs: int) -> int:
-    """For one row. A linear stack never takes more than its matrix."""
-    size = stack_size(config, source, outputs)
-    layer = min(layer_products(size, config.get("transform", "dct"), config.get("groups", 1)), size * size)
-    linear = config.get("activation", "relu") in (None, "linear")
-    return min(depth_of(config) * layer, source.shape[-1] * outputs) if linear else depth_of(config) * layer
-
-
-def stack_scratch(config: Config, source: FeatureMap, outputs: int) -> int:
-    """Bits of the two rows of N entries between which a stack works."""
-    return 2 * stack_size(config, source, outputs) * optional_widths(config).activation
-
-
 def dense_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     """Two rows of N entries are alive at once between the layers."""
-    row = FeatureMap((stack_size(config, source, config["units"]),), optional_widths(config).activation)
+    row = FeatureMap((padded_size(config, source.shape[-1], config["units"]),), optional_widths(config).activation)
     between = (WholeStep(row, row),) if depth_of(config) > 1 else ()
     return (WholeStep(source, target), *between)
 
@@ -138,19 +116,21 @@ def window_cells(config: Config) -> int:
 
 
 def convolution_weights(config: Config, source: FeatureMap) -> Weights:
-    stack = stack_weights(config, source, config["filters"])
+    stack = stack_weights(config, source, config["filters"], depth_of(config))
     window = stored(config, window_cells(config) * source.shape[2], 0)
     return Weights(stack.parameters + window.parameters, stack.bits + window.bits)
 
 
 def convolution_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
     pixels = math.prod(target.shape[:2])
-    return pixels * (window_cells(config) * source.shape[2] + stack_products(config, source, config["filters"]))
+    stack = stack_products(config, source, config["filters"], depth_of(config))
+    return pixels * (window_cells(config) * source.shape[2] + stack)
 
 
 def convolution_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     """A pixel is gathered, goes through the stack, and is stored before its inputs are freed."""
-    scratch = stack_scratch(config, source, config["filters"])
+    entries = padded_size(config, source.shape[2], config["filters"])  # of the two rows between which the stack works
+    scratch = 2 * entries * optional_widths(config).activation
     return (window_step(KERNEL(config, source.shape), source, target, by_channel=False, scratch=scratch),)
 
 
@@ -172,45 +152,31 @@ def factor_price(
         numbers = numbers_per_factor(size, config.get("groups", 2))
         # A complex factor meets real numbers first, complex ones then.
         multiplied = numbers * (complex_parts + complex_parts**2)
-        row = multiplied + transforms * transform_products(size) // 2
+        both_ways = round(2 * size + 5 * size * math.log2(size))
+        row = multiplied + transforms * both_ways // 2
         return source.cells // size * min(row, size * size)
 
     return Price(optional_output_bits, side_by_side, weights, products)
 
 
-def shuffle_sizes(config: Config, source: FeatureMap) -> int:
+def shuffle_numbers(config: Config, source: FeatureMap) -> int:
     """Numbers in the kernels of a `GroupedShuffleDense`."""
     groups, depth = config.get("groups", 2), config.get("depth", 2)
     sizes = [-(-size // groups) for size in (source.shape[-1], *[config["units"]] * depth)]
     return sum(groups * sizes[k] * sizes[k + 1] for k in range(depth))
 
 
-def shuffle_weights(config: Config, source: FeatureMap) -> Weights:
-    return stored(config, shuffle_sizes(config, source), config["units"] if config.get("use_bias", True) else 0)
-
-
-def shuffle_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
-    return source.cells // source.shape[-1] * shuffle_sizes(config, source)
-
-
 OWN = {
     "ACDC": in_stages(
         square_stages,
-        Price(optional_output_bits, side_by_side, square_weights, square_products),
+        stack_price(side_by_side, lambda config, source: (source.shape[-1], 1)),
         shape=grouped_shape(1),
         settings=GRIDS,
         shares_matrices=True,
     ),
     "ACDCDense": in_stages(
         dense_stages,
-        Price(
-            optional_output_bits,
-            dense_steps,
-            lambda config, source: stack_weights(config, source, config["units"]),
-            lambda config, source, target: (
-                source.cells // source.shape[-1] * stack_products(config, source, config["units"])
-            ),
-        ),
+        stack_price(dense_steps, lambda config, source: (config["units"], depth_of(config))),
         shape=dense_shape,
         settings=STACK,
         shares_matrices=True,
@@ -243,7 +209,14 @@ OWN = {
     "GroupedShuffleDense": Kind(
         shape=dense_shape,
         settings=STACK,
-        price=Price(optional_output_bits, side_by_side, shuffle_weights, shuffle_products),
+        price=Price(
+            optional_output_bits,
+            side_by_side,
+            lambda config, source: stored(
+                config, shuffle_numbers(config, source), config["units"] if config.get("use_bias", True) else 0
+            ),
+            lambda config, source, target: source.cells // source.shape[-1] * shuffle_numbers(config, source),
+        ),
         why_no_form=COMPARED,
     ),
 }

@@ -1,7 +1,5 @@
 """Layers with several inputs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -49,10 +47,6 @@ def place_of_axis(config: Config, shape: Shape) -> int:
     if not 0 <= place < rank:
         raise ValueError(f"axis must be one of the {rank} after the batch. Received: axis={axis}")
     return place
-
-
-def cell_by_cell(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
-    return (CellStep(source.as_image, target.as_image),)
 
 
 def combined_step(source: FeatureMap, target: FeatureMap) -> Step:

@@ -1,7 +1,5 @@
 """`KINDS`: every kind that the tools know. What is not here stays float, and is refused by name where it must not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -32,7 +30,6 @@ KINDS: Mapping[Key, Kind] = {
 
 
 def kind_of(operation: Any) -> Kind:
-    """The kind of a layer."""
     key = key_of(operation)
     return UNKNOWN if key is None else KINDS.get(key, UNKNOWN)
 

@@ -3,8 +3,6 @@
 With turned kernels that is a convolution; only where no zeros stand between them may the target lie over the source.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -78,7 +76,7 @@ def transposed(rank: int, widths: Callable[[Config], Widths], **entry: Any) -> K
     def products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
         return source.cells * kernel_cells(config, rank) * config["filters"]
 
-    price = convolution_price(widths, rank)._replace(steps=steps, products=products)
+    price = convolution_price(rank)(widths)._replace(steps=steps, products=products)
     return Kind(shape=shape, window=window, price=price, prunes=TRANSPOSED, **entry)
 
 

@@ -1,7 +1,5 @@
 """A Keras model as a graph: values flow, nodes compute."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,7 +58,6 @@ class Node:
 
     @property
     def layer_key(self) -> Key | None:
-        """The kind of `layer`."""
         return self.key if self.layer is self.operation else key_of(self.layer)
 
     @cached_property
@@ -135,7 +132,6 @@ class ModelGraph:
         return readers[0] if len(readers) == 1 and value not in self.outputs else None
 
     def calls_of(self, operation: Any) -> tuple[Node, ...]:
-        """All calls of one layer."""
         return tuple(node for node in self.nodes if node.operation is operation)
 
     @cached_property

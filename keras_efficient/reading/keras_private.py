@@ -3,8 +3,6 @@
 Checked by tests/reading/test_keras_private.py on every version of Keras that pyproject.toml allows.
 """
 
-from __future__ import annotations
-
 import inspect
 import sys
 from collections.abc import Iterator
@@ -27,7 +25,6 @@ def calls_in_order(functional: Any) -> Iterator[Any]:
 
 
 def input_names(functional: Any) -> list[str]:
-    """The names of the input layers, in the order of the inputs."""
     return [maker_of(tensor).name for tensor in functional.inputs]
 
 
@@ -84,7 +81,6 @@ def names_from_the_start() -> Iterator[None]:
 
 
 def takes_training(operation: Any) -> bool:
-    """Whether the call of a layer has an argument `training`."""
     return bool(getattr(operation, "_call_has_training_arg", False))
 
 

@@ -1,7 +1,5 @@
 """The part of a model that a network on a device is: from the grid of its input to the last layer that works."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -196,7 +194,6 @@ def _moves_flat_maps(calls: tuple[Call, ...]) -> bool:
 
 
 def _before(graph: ModelGraph, values: Iterable[Value]) -> list[Node]:
-    """All nodes that values depend on, in order."""
     found, waiting = set(), list(values)
     while waiting:
         maker = graph.makers.get(waiting.pop())
@@ -216,11 +213,8 @@ def _last_value(graph: ModelGraph, value: Value, inside: set[Value]) -> Value:
         if maker is None or not maker.kind.is_head or len(maker.inputs) != 1:
             return value
         source = maker.inputs[0]
-        alone = graph.only_reader(source) is not None or _computes_floats(maker)
-        if source not in inside or not alone:
+        price = maker.kind.price
+        is_float = price is not None and price.bits(maker.form.config, 8) == FLOAT_BITS
+        if source not in inside or not (is_float or graph.only_reader(source)):
             return value
         value = source
-
-
-def _computes_floats(node: Node) -> bool:
-    return node.kind.price is not None and node.kind.price.bits(node.form.config, 8) == FLOAT_BITS

@@ -1,7 +1,5 @@
 """Compilers and simulators: where they are, how to install them, and running them with a time limit."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -56,6 +54,13 @@ def run_tool(
     if done.returncode != 0:
         raise ToolFailedError(f"{purpose} failed (exit status {done.returncode}).\n{_shown(done.stderr)}")
     return done.stdout
+
+
+def compile_here(*arguments: str | Path, program: Path, purpose: str = "", stdin: bytes = b"") -> Path:
+    """Compile a program, or with these arguments a library, for this computer; purpose: "Compiling ..." its source."""
+    compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
+    run_tool([compiler, *arguments, "-o", program], purpose=purpose, stdin=stdin)
+    return program
 
 
 def _shown(output: bytes | None) -> str:

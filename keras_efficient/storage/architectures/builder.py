@@ -1,13 +1,11 @@
 """The operations that an architecture is made of. One that counts and one that makes layers share the architecture."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Any
 
 
 class ArchitectureBuilder(ABC):
-    """What a function of `drawings` draws with: one method an operation, each from a map to the next.
+    """What a function of `drawings` draws with: one method per operation, each from a map to the next.
 
     What a map is, the builder decides: a shape where operations are counted, a tensor where layers
     are made. Windows have the padding "same", and rows and columns are alike. `counted` says

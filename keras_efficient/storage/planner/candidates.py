@@ -7,8 +7,6 @@ its dead pixels are a prefix at every moment. For windows of stride 1 without pa
 such a pair of layouts is the plain exact liveness of the order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -70,7 +68,7 @@ def herringbone(rows: Strips, columns: Strips, made: int, freed: int) -> str:
 
 
 def follow(number: int, path: str, tail: str, shapes: Sequence[tuple[int, int]], steps: Sequence[Step]) -> Family:
-    """Map `number` lies along `path`, all maps before and behind it accordingly."""
+    """Map `number` lies along `path`, all maps before and after it accordingly."""
     paths = {number: path}
     for k in range(number - 1, -1, -1):
         paths[k] = source_path(steps[k], paths[k + 1], tail, shapes[k])

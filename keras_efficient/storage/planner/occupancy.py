@@ -3,8 +3,6 @@
 The model is that of `storage.prefix`, for all layouts: only a prefix of the source can be written over.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,9 +10,8 @@ import numpy as np
 
 from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WholeStep, WindowStep
-from keras_efficient.storage.moves import move_need
 from keras_efficient.storage.planner.layouts import Layout
-from keras_efficient.storage.prefix import axes, cells_need, last_readers, pixels_need, row_ring
+from keras_efficient.storage.prefix import axes, cells_need, last_readers, move_need, pixels_need, row_ring
 
 CACHED_DEATHS = 64  # each is as large as a map
 CACHED_NEEDS = 1 << 16
@@ -24,7 +21,7 @@ class Need(NamedTuple):
     """What one step asks of the arena.
 
     offset: bits from the start of the target to the start of the source, at least.
-    kept: pixels of the source that count; what lies behind them is never read.
+    kept: pixels of the source that count; what lies after them is never read.
     ring_pixels: of a residual step.
     """
 
