@@ -13,14 +13,8 @@ import keras
 
 from keras_efficient.files import json_value
 from keras_efficient.folders import is_tidy
-<<<<<<< HEAD
-from keras_efficient.kinds.arguments import path_of
-from keras_efficient.layers.arguments import whole_number
-from keras_efficient.training.data import count
-=======
 from keras_efficient.kinds.arguments import integer, path_of
-from keras_efficient.training.data import TrainingData, count
->>>>>>> lines-b
+from keras_efficient.training.data import count
 from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engine_choice import choose_engine
 from keras_efficient.training.engines import DEFAULT_ENGINE, KERAS_ENGINE, check_engine
