@@ -100,7 +100,11 @@ def scale_table(model: keras.layers.Layer) -> list[dict]:
     """The log2 scales of `model`: one dictionary (layer, weight, log2_scale) per scale. The scales of a kernel's
     filters are numbered: `kernel_scale[0]`."""
     return [
-        {"layer": name, "weight": f"{each.name}_scale{[place] if each.scale.shape else ''}", "log2_scale": float(value)}
+        {
+            "layer": name,
+            "weight": f"{each.name}_scale{[place] if len(each.scale.shape) else ''}",
+            "log2_scale": float(value),
+        }
         for name, layer in named_layers(model)
         for each in layer.quantizers
         for place, value in enumerate(keras.ops.convert_to_numpy(each.scale).ravel())

@@ -103,6 +103,22 @@ def test_a_pruned_dense_layer_of_each_step_stays_pruned():
     np.testing.assert_allclose(outputs_of(kept, inputs_of(pruned)), outputs_of(pruned, inputs_of(pruned)), 1e-4)
 
 
+def test_a_pruned_layer_is_wrapped_without_the_function_after_it():
+    layers = [L.Dense(7, "tanh"), L.Dense(3)]
+    pruned = ke.prune_model(keras.Sequential([keras.Input((5,)), *layers]), ke.ConstantSparsity(0.5))
+    quantized = ke.quantize_model(pruned, x=inputs_of(pruned), mode="float")
+    np.testing.assert_allclose(outputs_of(quantized, inputs_of(pruned)), outputs_of(pruned, inputs_of(pruned)), 1e-4)
+    wrapped = [type(layer.layer) for layer in quantized.layers if isinstance(layer, ke.Prunable)]
+    assert wrapped == [ke.DenseQ, ke.DenseQ]
+
+
+def test_pooling_of_signals_of_any_length_becomes_a_quantized_one():
+    layers = [L.Conv1D(3, 3, padding="same"), L.AveragePooling1D(3, 2, padding="same"), L.GlobalMaxPooling1D()]
+    model = keras.Sequential([keras.Input((None, 4)), *layers])
+    quantized = ke.quantize_model(model, x=np.ones((2, 6, 4), "float32"))
+    assert ke.MeanPoolingQ in map(type, quantized.layers)
+
+
 def test_a_relu_behind_what_stays_float_is_kept():
     inputs = keras.Input((6, 3))
     x = L.BatchNormalization(axis=1)(L.ReLU()(inputs + 0.5))

@@ -54,7 +54,8 @@ def convert(request: Request) -> list[keras.layers.Layer] | None:
         return None  # no quantized layer knows masks
     if node.key == PRUNABLE:
         parts = convert_layer(as_layer(node), request) or [node.layer]
-        place = max(k for k, part in enumerate(parts) if part is node.layer or isinstance(part, QuantizedLayer))
+        kernels = [isinstance(each, QuantizedLayer) and not isinstance(each, layers.ActivationQ) for each in parts]
+        place = max(k for k, part in enumerate(parts) if part is node.layer or kernels[k])
         config = {**node.operation.get_config(), "layer": keras.saving.serialize_keras_object(parts[place])}
         parts[place] = type(node.operation).from_config(config)
         return parts
