@@ -1,6 +1,6 @@
 """The flat file of random-basis layers: seeds, coordinates and biases, nothing else.
 
-`kinds.coordinate_file` describes the bytes.
+`kinds.random_basis` describes the bytes.
 """
 
 import binascii
@@ -13,7 +13,8 @@ import numpy as np
 
 from keras_efficient.files import damaged, write_atomically
 from keras_efficient.kinds.arguments import path_of
-from keras_efficient.kinds.coordinate_file import FLOAT_BITS, HEADER_BYTES, HEADER_FORMAT, packed_bytes
+from keras_efficient.kinds.measures import FLOAT_BITS, whole_bytes
+from keras_efficient.kinds.random_basis import HEADER_BYTES, HEADER_FORMAT
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
 from keras_efficient.ops.covering import covering_log2_scale
 from keras_efficient.ops.quantize import check_bits, code_range, to_codes
@@ -149,7 +150,7 @@ def _record(seed, coordinates, biases, coordinate_bits, bias_bits):
     (exponent, packed), (bias_exponent, packed_biases) = _pack(coordinates, coordinate_bits), _pack(biases, bias_bits)
     fields = (_MARK, _VERSION, coordinate_bits, exponent, bias_bits, bias_exponent, seed, len(coordinates), len(biases))
     body = packed + packed_biases
-    checksum = _checksum(struct.pack(HEADER_FORMAT, *fields, 0) + body)
+    checksum = binascii.crc_hqx(struct.pack(HEADER_FORMAT, *fields, 0) + body, 0)
     return struct.pack(HEADER_FORMAT, *fields, checksum) + body
 
 
@@ -158,18 +159,14 @@ def _read_record(content):
     mark, version, bits, exponent, bias_bits, bias_exponent, seed, count, bias_count = fields
     if (mark, version) != (_MARK, _VERSION):
         raise ValueError("it does not start as such a file does")
-    middle = HEADER_BYTES + packed_bytes(count, bits)
-    end = middle + packed_bytes(bias_count, bias_bits)
+    middle = HEADER_BYTES + whole_bytes(count * bits)
+    end = middle + whole_bytes(bias_count * bias_bits)
     body = content[HEADER_BYTES:end]
-    if len(content) < end or _checksum(struct.pack(HEADER_FORMAT, *fields, 0) + body) != checksum:
+    if len(content) < end or binascii.crc_hqx(struct.pack(HEADER_FORMAT, *fields, 0) + body, 0) != checksum:
         raise ValueError("wrong check sum")
     coordinates = _unpack(content[HEADER_BYTES:middle], count, bits, exponent)
     biases = _unpack(content[middle:end], bias_count, bias_bits, bias_exponent)
     return LayerCoordinates(seed, coordinates, biases), content[end:]
-
-
-def _checksum(content):
-    return binascii.crc_hqx(content, 0)
 
 
 def _pack(values, bits):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from keras_efficient.kinds.acdc_stages import convolution_stages, dense_stages, square_stages
+from keras_efficient.kinds.acdc_stages import convolution_stages, dense_stages, padded_size, square_stages
 from keras_efficient.kinds.cosine import grid_shape
 from keras_efficient.kinds.elementwise import unchanged_shape
 from keras_efficient.kinds.fields import OPTIONAL_BITS, check_size
@@ -63,12 +63,6 @@ def stored(config: Config, kernels: int, biases: int) -> Weights:
     return kernel_and_bias(optional_widths(config), kernels, biases)
 
 
-def stack_size(config: Config, source: FeatureMap, outputs: int) -> int:
-    """Entries of every layer of a stack: see `DeepLayer`."""
-    groups = config.get("groups", 1)
-    return -(-max(source.shape[-1], outputs) // groups) * groups
-
-
 def layer_products(size: int, transform: str = "dct", groups: int = 1) -> int:
     """Multiplications of one ACDC layer, for one row."""
     block = size // groups
@@ -80,11 +74,6 @@ def layer_products(size: int, transform: str = "dct", groups: int = 1) -> int:
 def fourier_products(size: int, groups: int = 1) -> float:
     """The same with transforms by FFT, before it is rounded: 4 N + 5 N log2(N / groups)."""
     return 4 * size + 5 * size * math.log2(size // groups)
-
-
-def transform_products(size: int) -> int:
-    """Multiplications of both transforms alone."""
-    return round(2 * size + 5 * size * math.log2(size))
 
 
 def depth_of(config: Config) -> int:
@@ -107,26 +96,21 @@ def square_products(config: Config, source: FeatureMap, target: FeatureMap) -> i
 
 
 def stack_weights(config: Config, source: FeatureMap, outputs: int) -> Weights:
-    entries = depth_of(config) * stack_size(config, source, outputs)
+    entries = depth_of(config) * padded_size(config, source.shape[-1], outputs)
     return stored(config, 2 * entries, entries if has_bias(config) else 0)
 
 
 def stack_products(config: Config, source: FeatureMap, outputs: int) -> int:
     """For one row. A linear stack never takes more than its matrix."""
-    size = stack_size(config, source, outputs)
+    size = padded_size(config, source.shape[-1], outputs)
     layer = min(layer_products(size, config.get("transform", "dct"), config.get("groups", 1)), size * size)
     linear = config.get("activation", "relu") in (None, "linear")
     return min(depth_of(config) * layer, source.shape[-1] * outputs) if linear else depth_of(config) * layer
 
 
-def stack_scratch(config: Config, source: FeatureMap, outputs: int) -> int:
-    """Bits of the two rows of N entries between which a stack works."""
-    return 2 * stack_size(config, source, outputs) * optional_widths(config).activation
-
-
 def dense_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     """Two rows of N entries are alive at once between the layers."""
-    row = FeatureMap((stack_size(config, source, config["units"]),), optional_widths(config).activation)
+    row = FeatureMap((padded_size(config, source.shape[-1], config["units"]),), optional_widths(config).activation)
     between = (WholeStep(row, row),) if depth_of(config) > 1 else ()
     return (WholeStep(source, target), *between)
 
@@ -150,7 +134,8 @@ def convolution_products(config: Config, source: FeatureMap, target: FeatureMap)
 
 def convolution_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     """A pixel is gathered, goes through the stack, and is stored before its inputs are freed."""
-    scratch = stack_scratch(config, source, config["filters"])
+    entries = padded_size(config, source.shape[2], config["filters"])  # of the two rows between which the stack works
+    scratch = 2 * entries * optional_widths(config).activation
     return (window_step(KERNEL(config, source.shape), source, target, by_channel=False, scratch=scratch),)
 
 
@@ -172,25 +157,18 @@ def factor_price(
         numbers = numbers_per_factor(size, config.get("groups", 2))
         # A complex factor meets real numbers first, complex ones then.
         multiplied = numbers * (complex_parts + complex_parts**2)
-        row = multiplied + transforms * transform_products(size) // 2
+        both_ways = round(2 * size + 5 * size * math.log2(size))
+        row = multiplied + transforms * both_ways // 2
         return source.cells // size * min(row, size * size)
 
     return Price(optional_output_bits, side_by_side, weights, products)
 
 
-def shuffle_sizes(config: Config, source: FeatureMap) -> int:
+def shuffle_numbers(config: Config, source: FeatureMap) -> int:
     """Numbers in the kernels of a `GroupedShuffleDense`."""
     groups, depth = config.get("groups", 2), config.get("depth", 2)
     sizes = [-(-size // groups) for size in (source.shape[-1], *[config["units"]] * depth)]
     return sum(groups * sizes[k] * sizes[k + 1] for k in range(depth))
-
-
-def shuffle_weights(config: Config, source: FeatureMap) -> Weights:
-    return stored(config, shuffle_sizes(config, source), config["units"] if config.get("use_bias", True) else 0)
-
-
-def shuffle_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
-    return source.cells // source.shape[-1] * shuffle_sizes(config, source)
 
 
 OWN = {
@@ -243,7 +221,14 @@ OWN = {
     "GroupedShuffleDense": Kind(
         shape=dense_shape,
         settings=STACK,
-        price=Price(optional_output_bits, side_by_side, shuffle_weights, shuffle_products),
+        price=Price(
+            optional_output_bits,
+            side_by_side,
+            lambda config, source: stored(
+                config, shuffle_numbers(config, source), config["units"] if config.get("use_bias", True) else 0
+            ),
+            lambda config, source, target: source.cells // source.shape[-1] * shuffle_numbers(config, source),
+        ),
         why_no_form=COMPARED,
     ),
 }

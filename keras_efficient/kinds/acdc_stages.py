@@ -78,13 +78,19 @@ def _has_stages(config: Config, size: int) -> bool:
     return has_inner_grids(config) and _obstacle(config, size) is None
 
 
+def padded_size(config: Config, inputs: int, outputs: int) -> int:
+    """Entries of every layer of a stack, which its groups divide: see `DeepLayer`."""
+    groups = config.get("groups", 1)
+    return -(-max(inputs, outputs) // groups) * groups
+
+
 def _deep_stages(
     config: Config, first: list[Stage], vectors: int, inputs: int, outputs: int, factor: int
 ) -> tuple[Stage, ...]:
     """`factor`: the place of a among the weights."""
     config = {"permutation": "random", **config}
-    groups, depth = config.get("groups", 1), config.get("depth", 12)
-    size = -(-max(inputs, outputs) // groups) * groups
+    depth = config.get("depth", 12)
+    size = padded_size(config, inputs, outputs)
     if not _has_stages(config, size):
         return ()
     stages = [*first, *_expansion(config, vectors, inputs, size)]

@@ -51,10 +51,6 @@ def place_of_axis(config: Config, shape: Shape) -> int:
     return place
 
 
-def cell_by_cell(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
-    return (CellStep(source.as_image, target.as_image),)
-
-
 def combined_step(source: FeatureMap, target: FeatureMap) -> Step:
     """A map that is repeated along an axis is read again and again."""
     same = source.as_image.shape == target.as_image.shape

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from keras_efficient.kinds.combining import cell_by_cell
 from keras_efficient.kinds.fields import QUANTIZER_BITS, check_bits
 from keras_efficient.kinds.identity import Key
 from keras_efficient.kinds.kind import CHANNELS, Kind, Price
@@ -22,7 +21,7 @@ from keras_efficient.kinds.measures import (
     quantized_widths,
     shifts_of,
 )
-from keras_efficient.kinds.moves import passed_on
+from keras_efficient.kinds.moves import in_place, passed_on
 
 TABLE_BITS = 8  # of the codes that a table has an entry for
 # Layers of Keras that are functions of a number by itself; a PReLU of a number and its channel.
@@ -74,23 +73,18 @@ def statistics_weights(config: Config, source: FeatureMap) -> Weights:
     return Weights(parameters, parameters * FLOAT_BITS)
 
 
-def normalization_weights(config: Config, source: FeatureMap) -> Weights:
-    """Mean and variance, and gain and offset where there are any: one float a channel each."""
-    return channel_vectors(config, source, 2)
+def channel_vectors(statistics: int) -> Callable[[Config, FeatureMap], Weights]:
+    """So many statistics, and gain and offset where there are any: one float per channel each."""
 
+    def weights(config: Config, source: FeatureMap) -> Weights:
+        axis = config.get("axis", -1)
+        if axis not in (-1, [-1], len(source.shape), [len(source.shape)]):
+            raise ValueError(f"axis must be the last one. Received: axis={axis!r}")
+        vectors = statistics + bool(config.get("scale", True)) + bool(config.get("center", True))
+        parameters = vectors * source.shape[-1]
+        return Weights(parameters, parameters * FLOAT_BITS)
 
-def layer_normalization_weights(config: Config, source: FeatureMap) -> Weights:
-    """Gain and offset where there are any: one float a channel each."""
-    return channel_vectors(config, source, 0)
-
-
-def channel_vectors(config: Config, source: FeatureMap, statistics: int) -> Weights:
-    axis = config.get("axis", -1)
-    if axis not in (-1, [-1], len(source.shape), [len(source.shape)]):
-        raise ValueError(f"axis must be the last one. Received: axis={axis!r}")
-    vectors = statistics + bool(config.get("scale", True)) + bool(config.get("center", True))
-    parameters = vectors * source.shape[-1]
-    return Weights(parameters, parameters * FLOAT_BITS)
+    return weights
 
 
 def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -> int:
@@ -99,7 +93,7 @@ def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -
 
 def function(bits: Callable[[Config, int], int], form: str | None = None) -> Kind:
     """A function of each number by itself, which may end a network."""
-    price = Price(bits, cell_by_cell, streams=passed_on)
+    price = Price(bits, in_place, streams=passed_on)
     return Kind(shape=unchanged_shape, price=price, form=form, twin="ActivationQ", prunes=CHANNELS, is_head=True)
 
 
@@ -127,9 +121,7 @@ def table_weights(config: Config, source: FeatureMap) -> Weights:
 
 # By the names of Keras's operations.
 OPS = {
-    name.title(): Kind(
-        shape=unchanged_shape, price=Price(float_bits, cell_by_cell, streams=passed_on), twin="ActivationQ"
-    )
+    name.title(): Kind(shape=unchanged_shape, price=Price(float_bits, in_place, streams=passed_on), twin="ActivationQ")
     for name in FUNCTIONS
 }
 OWN = {
@@ -138,7 +130,7 @@ OWN = {
         settings={"bits": check_bits},
         price=Price(
             lambda config, input_bits: config.get("bits", 4),
-            cell_by_cell,
+            in_place,
             weights=table_weights,
             streams=lambda config: "no" if has_table(config) else "pixels",
         ),
@@ -148,14 +140,14 @@ OWN = {
     "ScaleQ": Kind(
         shape=unchanged_shape,
         settings=dict.fromkeys(QUANTIZER_BITS, check_bits),
-        price=Price(quantized_output_bits, cell_by_cell, weights=scale_weights, products=one_product_a_cell),
+        price=Price(quantized_output_bits, in_place, weights=scale_weights, products=one_product_a_cell),
         form="Scale",
         prunes=CHANNELS,
     ),
     "InputQ": Kind(
         shape=unchanged_shape,
         settings={"bits": check_bits},
-        price=Price(lambda config, input_bits: config.get("bits", 8), cell_by_cell, streams=passed_on),
+        price=Price(lambda config, input_bits: config.get("bits", 8), in_place, streams=passed_on),
         form="Lookup",  # where it is not the grid of the input
     ),
 }
@@ -166,15 +158,13 @@ LAYERS = {
     "ELU": function(float_bits),
     "PReLU": Kind(
         shape=unchanged_shape,
-        price=Price(float_bits, cell_by_cell, weights=slopes, streams=passed_on),
+        price=Price(float_bits, in_place, weights=slopes, streams=passed_on),
         twin="ActivationQ",
     ),
-    "Softmax": Kind(shape=unchanged_shape, price=Price(float_bits, cell_by_cell), is_head=True),
+    "Softmax": Kind(shape=unchanged_shape, price=Price(float_bits, in_place), is_head=True),
     "BatchNormalization": Kind(
         shape=unchanged_shape,
-        price=Price(
-            float_bits, cell_by_cell, weights=normalization_weights, products=one_product_a_cell, streams=passed_on
-        ),
+        price=Price(float_bits, in_place, weights=channel_vectors(2), products=one_product_a_cell, streams=passed_on),
         twin="ScaleQ",
         absorbs=("relu",),
         prunes=CHANNELS,
@@ -183,20 +173,20 @@ LAYERS = {
         shape=unchanged_shape,
         price=Price(
             float_bits,
-            cell_by_cell,
-            weights=layer_normalization_weights,
+            in_place,
+            weights=channel_vectors(0),
             products=lambda config, source, target: 2 * target.cells,  # the square of each cell, and its scale
         ),
     ),
     "Rescaling": Kind(
         shape=unchanged_shape,
-        price=Price(float_bits, cell_by_cell, products=one_product_a_cell, streams=passed_on),
+        price=Price(float_bits, in_place, products=one_product_a_cell, streams=passed_on),
         twin="ActivationQ",
         prepares=True,
     ),
     "Normalization": Kind(
         shape=unchanged_shape,
-        price=Price(float_bits, cell_by_cell, weights=statistics_weights, products=one_product_a_cell),
+        price=Price(float_bits, in_place, weights=statistics_weights, products=one_product_a_cell),
         twin="ScaleQ",
         prepares=True,
     ),

@@ -20,7 +20,7 @@ from keras_efficient.kinds.factor_costs import (
     low_rank_products,
     sum_products,
 )
-from keras_efficient.kinds.factors import FactorSizes, factor_sizes, monarch_sizes, taylor_sizes
+from keras_efficient.kinds.factors import BlockSizes, FactorSizes, factor_sizes, monarch_sizes, taylor_sizes
 from keras_efficient.kinds.fields import OPTIONAL_BITS, check_size
 from keras_efficient.kinds.kind import Kind, Price
 from keras_efficient.kinds.kronecker_conv_stages import convolution_stages
@@ -52,34 +52,31 @@ GRIDS = {**OPTIONAL_BITS, "inner_bits": check_inner_bits}
 RANK = {**GRIDS, "rank": check_size}
 
 
-def factored_shape(config: Config, shape: Shape) -> Shape:
-    """Of the dense layers with Kronecker factors, whose sizes must divide."""
-    behind = dense_shape(config, shape)
-    if shape[-1] is not None:
-        factor_sizes(behind[-1], shape[-1], config.get("p"), config.get("q"))
-    return behind
+def divided(
+    check: Callable[[Config, int, int], object], shape_of: Callable[[Config, Shape], Shape] = dense_shape
+) -> Callable[[Config, Shape], Shape]:
+    """The shape of a layer whose factors must divide: `check` (configuration, outputs, inputs) refuses others."""
+
+    def shape(config: Config, shape: Shape) -> Shape:
+        after = shape_of(config, shape)
+        if shape[-1] is not None:
+            check(config, after[-1], shape[-1])
+        return after
+
+    return shape
 
 
-def taylor_shape(config: Config, shape: Shape) -> Shape:
-    behind = dense_shape(config, shape)
-    if shape[-1] is not None:
-        settings = {key: config[key] for key in ("order", "layout") if key in config}
-        taylor_sizes(behind[-1], shape[-1], config.get("p"), config.get("q"), **settings)
-    return behind
+def check_factors(config: Config, outputs: int, inputs: int) -> FactorSizes:
+    return factor_sizes(outputs, inputs, config.get("p"), config.get("q"))
 
 
-def monarch_shape(config: Config, shape: Shape) -> Shape:
-    behind = dense_shape(config, shape)
-    if shape[-1] is not None:
-        monarch_sizes(behind[-1], shape[-1], config.get("blocks"))
-    return behind
+def check_taylor(config: Config, outputs: int, inputs: int) -> FactorSizes:
+    settings = {key: config[key] for key in ("p", "q", "order", "layout") if key in config}
+    return taylor_sizes(outputs, inputs, **settings)
 
 
-def factored_convolution_shape(config: Config, shape: Shape) -> Shape:
-    behind = convolution_shape(3)(config, shape)
-    if shape[-1] is not None:
-        factor_sizes(behind[-1], shape[-1], config.get("p"), config.get("q"))
-    return behind
+def check_blocks(config: Config, outputs: int, inputs: int) -> BlockSizes:
+    return monarch_sizes(outputs, inputs, config.get("blocks"))
 
 
 class Plan(NamedTuple):
@@ -98,10 +95,6 @@ def pair(rows: int, columns: int, rank: int) -> tuple[int, int]:
     return stored, min(stored, rows * columns)
 
 
-def sizes_of(config: Config, inputs: int) -> FactorSizes:
-    return factor_sizes(config["units"], inputs, config.get("p"), config.get("q"))
-
-
 def is_tinybig(config: Config) -> bool:
     return config.get("layout") == "tinybig"
 
@@ -112,7 +105,7 @@ def sum_between(sizes: FactorSizes, terms: int = 1) -> tuple[int, ...]:
 
 
 def sum_plan(config: Config, inputs: int) -> Plan:
-    sizes, terms = sizes_of(config, inputs), config.get("terms", 1)
+    sizes, terms = check_factors(config, config["units"], inputs), config.get("terms", 1)
     stored = terms * (sizes.p * sizes.q + sizes.s * sizes.t)
     if is_tinybig(config):
         return Plan(stored, stored, *tinybig_steps(sizes, inputs, None))
@@ -127,7 +120,7 @@ def low_rank_steps(sizes: FactorSizes, rank: int) -> tuple[int, tuple[int, ...]]
 
 
 def low_rank_plan(config: Config, inputs: int) -> Plan:
-    sizes, rank = sizes_of(config, inputs), config["rank"]
+    sizes, rank = check_factors(config, config["units"], inputs), config["rank"]
     stored, minimal = pair(sizes.s, sizes.t, rank)
     if is_tinybig(config):
         steps = tinybig_steps(sizes, inputs, None)
@@ -152,7 +145,7 @@ def dual_counts(sizes: FactorSizes, rank: int) -> tuple[int, int]:
 
 
 def dual_plan(config: Config, inputs: int) -> Plan:
-    sizes, rank = sizes_of(config, inputs), config["rank"]
+    sizes, rank = check_factors(config, config["units"], inputs), config["rank"]
     if is_tinybig(config):
         steps = tinybig_steps(sizes, inputs, rank)
     elif has_inner_grids(config):
@@ -171,7 +164,7 @@ def matrix_plan(config: Config, inputs: int) -> Plan:
 
 def monarch_plan(config: Config, inputs: int) -> Plan:
     """Two block-diagonal matrices: each number takes part in one product a sample."""
-    sizes = monarch_sizes(config["units"], inputs, config.get("blocks"))
+    sizes = check_blocks(config, config["units"], inputs)
     return Plan(sizes.stored, sizes.minimal, sizes.stored, (sizes.blocks * sizes.inner,))
 
 
@@ -187,7 +180,7 @@ def tinybig_steps(sizes: FactorSizes, products: int, rank: int | None) -> tuple[
 
 def taylor_plan(config: Config, inputs: int) -> Plan:
     rank, order, layout = config["rank"], config.get("order", 2), config.get("layout", "tinybig")
-    sizes = taylor_sizes(config["units"], inputs, config.get("p"), config.get("q"), order, layout)
+    sizes = check_taylor(config, config["units"], inputs)
     p, q, s, _ = sizes
     if layout == "tinybig":
         # Correlations as direct sums, as a device computes them: a term for each pair of inputs.
@@ -226,7 +219,7 @@ def weights_of(config: Config, plan: Plan, biases: int) -> Weights:
 
 def convolution_sizes(config: Config, source: FeatureMap) -> tuple[FactorSizes, int, int]:
     """The sizes of the factors, the terms, and the taps of the kernel."""
-    sizes = factor_sizes(config["filters"], source.shape[-1], config.get("p"), config.get("q"))
+    sizes = check_factors(config, config["filters"], source.shape[-1])
     rows, columns = read_window(config, "kernel_size").sizes
     return sizes, config.get("terms", 1), rows * columns
 
@@ -258,27 +251,26 @@ def convolution_products(config: Config, source: FeatureMap, target: FeatureMap)
 
 OWN = {
     "PHMDense": in_stages(
-        sum_stages,
-        factored_price(sum_plan),
-        shape=factored_shape,
-        settings={**GRIDS, "terms": check_size},
+        sum_stages, factored_price(sum_plan), shape=divided(check_factors), settings={**GRIDS, "terms": check_size}
     ),
     "LPHMDense": in_stages(
         one_low_rank_stages,
         factored_price(low_rank_plan),
-        shape=factored_shape,
+        shape=divided(check_factors),
         settings=RANK,
         required=("rank",),
     ),
     "DualLPHMDense": in_stages(
-        dual_low_rank_stages, factored_price(dual_plan), shape=factored_shape, settings=RANK, required=("rank",)
+        dual_low_rank_stages, factored_price(dual_plan), shape=divided(check_factors), settings=RANK, required=("rank",)
     ),
     "LowRankDense": in_stages(
         low_rank_stages, factored_price(matrix_plan), shape=dense_shape, settings=RANK, required=("rank",)
     ),
-    "MonarchDense": in_stages(monarch_stages, factored_price(monarch_plan), shape=monarch_shape, settings=GRIDS),
+    "MonarchDense": in_stages(
+        monarch_stages, factored_price(monarch_plan), shape=divided(check_blocks), settings=GRIDS
+    ),
     "TaylorDualLPHM": Kind(
-        shape=taylor_shape,
+        shape=divided(check_taylor),
         settings=RANK,
         required=("rank",),
         price=factored_price(taylor_plan, default_bias=False),
@@ -287,7 +279,7 @@ OWN = {
     "PHMConv2D": in_stages(
         convolution_stages,
         Price(optional_output_bits, convolution_steps, convolution_weights, convolution_products),
-        shape=factored_convolution_shape,
+        shape=divided(check_factors, convolution_shape(3)),
         settings={**GRIDS, "terms": check_size},
     ),
 }

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from keras_efficient.kinds.fields import QUANTIZER_BITS
+
 BITS_PER_BYTE = 8
 FLOAT_BITS = 32
 LOGIT_BITS = 16  # what the C keeps of each output
@@ -91,18 +93,17 @@ class Widths(NamedTuple):
 
 def quantized_widths(config: Config) -> Widths:
     """The widths of the quantized layers; None means float."""
-    widths = (
-        config.get("kernel_bits", 4),
-        config.get("bias_bits", 8),
-        config.get("activation_bits", 4),
-    )
-    return Widths(*(FLOAT_BITS if bits is None else bits for bits in widths))
+    return _widths(config, 4, 8, 4)
 
 
 def optional_widths(config: Config) -> Widths:
     """The widths of layers that are float unless they say otherwise."""
-    names = ("kernel_bits", "bias_bits", "activation_bits")
-    return Widths(*(FLOAT_BITS if config.get(name) is None else config[name] for name in names))
+    return _widths(config, None, None, None)
+
+
+def _widths(config: Config, *defaults: int | None) -> Widths:
+    given = map(config.get, QUANTIZER_BITS, defaults)
+    return Widths(*(FLOAT_BITS if bits is None else bits for bits in given))
 
 
 def float_widths(config: Config) -> Widths:

@@ -20,30 +20,9 @@ from keras_efficient.kinds.steps import Step
 from keras_efficient.kinds.windows import Slide, first_of, read_window, sliding, whole_map, window_step
 
 Window = Callable[[Config, Shape], Slide]
-Shaper = Callable[[Window], Callable[[Config, Shape], Shape]]
+Shaper = Callable[[Config, Shape], Shape]
 Bits = Callable[[Config, int], int]
-
-
-def pooling_shape(window: Window) -> Callable[[Config, Shape], Shape]:
-    def shape(config: Config, shape: Shape) -> Shape:
-        return (*window(config, shape).places(shape), shape[-1])
-
-    return shape
-
-
-def global_shape(window: Window) -> Callable[[Config, Shape], Shape]:
-    def shape(config: Config, shape: Shape) -> Shape:
-        window(config, shape)  # refuses what it does not know
-        return (*(1,) * (len(shape) - 1), shape[-1]) if config.get("keepdims") else (shape[-1],)
-
-    return shape
-
-
-def pooling_steps(window: Window) -> Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]]:
-    def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
-        return (window_step(window(config, source.shape), source, target, by_channel=True),)
-
-    return steps
+Streams = Callable[[Config], str]
 
 
 def without_overlap(config: Config) -> str:
@@ -54,42 +33,50 @@ def without_overlap(config: Config) -> str:
     return "windows" if apart else "no"
 
 
+def pooling(window: Window, shape: Shaper, bits: Bits, streams: Streams, **entry: Any) -> Kind:
+    def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+        return (window_step(window(config, source.shape), source, target, by_channel=True),)
+
+    return Kind(shape=shape, window=window, price=Price(bits, steps, streams=streams), prunes=CHANNELS, **entry)
+
+
+def local(rank: int | None, bits: Bits, streams: Streams = without_overlap, **entry: Any) -> Kind:
+    """Windows that `pool_size` writes down."""
+    window = sliding("pool_size", 2, rank)
+
+    def shape(config: Config, shape: Shape) -> Shape:
+        return (*window(config, shape).places(shape), shape[-1])
+
+    return pooling(window, shape, bits, streams, **entry)
+
+
+def overall(rank: int | None, bits: Bits, streams: Streams = lambda config: "windows", **entry: Any) -> Kind:
+    """One window over all places: each pixel joins the one output."""
+    window = whole_map(rank)
+
+    def shape(config: Config, shape: Shape) -> Shape:
+        window(config, shape)  # refuses what it does not know
+        return (*(1,) * (len(shape) - 1), shape[-1]) if config.get("keepdims") else (shape[-1],)
+
+    return pooling(window, shape, bits, streams, **entry)
+
+
 def in_sums(config: Config) -> str:
     """Sums of codes are wider than the mean that is stored."""
     return "sums" if without_overlap(config) == "windows" else "no"
 
 
-def joining(config: Config) -> str:
-    """Each pixel joins the one output."""
-    return "windows"
-
-
-def waiting(config: Config) -> str:
-    """The whole map is needed."""
-    return "no"
-
-
-def pooling(window: Window, shape: Shaper, bits: Bits, streams: Callable[[Config], str], **entry: Any) -> Kind:
-    price = Price(bits, pooling_steps(window), streams=streams)
-    return Kind(shape=shape(window), window=window, price=price, prunes=CHANNELS, **entry)
-
-
-def local(rank: int | None, bits: Bits, streams: Callable[[Config], str] = without_overlap, **entry: Any) -> Kind:
-    """Windows that `pool_size` writes down."""
-    return pooling(sliding("pool_size", 2, rank), pooling_shape, bits, streams, **entry)
-
-
-def overall(rank: int | None, bits: Bits, streams: Callable[[Config], str] = joining, **entry: Any) -> Kind:
-    """One window over all places."""
-    return pooling(whole_map(rank), global_shape, bits, streams, **entry)
-
-
 MAXIMUM: dict[str, Any] = {"codes": KEEPS, "form": "MaxPooling"}
-MEAN: dict[str, Any] = {"form": "MeanPooling", "settings": {"activation_bits": check_bits}}
+MEAN: dict[str, Any] = {
+    "bits": quantized_output_bits,
+    "streams": lambda config: "no",
+    "form": "MeanPooling",
+    "settings": {"activation_bits": check_bits},
+}
 OWN = {
     "AveragePoolingQ": local(3, declared_bits, in_sums, form="AveragePooling", settings={"bits": check_bits}),
-    "MeanPoolingQ": local(None, quantized_output_bits, waiting, **MEAN),
-    "GlobalMeanPoolingQ": overall(None, quantized_output_bits, waiting, **MEAN),
+    "MeanPoolingQ": local(None, **MEAN),
+    "GlobalMeanPoolingQ": overall(None, **MEAN),
 }
 LAYERS = {
     **{f"MaxPooling{d}D": local(d + 1, same_bits, **MAXIMUM) for d in (1, 2)},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from keras_efficient.kinds.fields import QUANTIZER_BITS, check_bits, check_size, required
 from keras_efficient.kinds.kind import FILTERS, THIN, Kind, Price
@@ -21,6 +22,7 @@ from keras_efficient.kinds.measures import (
     biases_of,
     float_widths,
     kernel_and_bias,
+    quantized_output_bits,
     quantized_widths,
     shifts_of,
 )
@@ -57,28 +59,20 @@ def by_lines(config: Config) -> str:
     return "lines"
 
 
-def dense_price(widths: Callable[[Config], Widths]) -> Price:
-    def weights(config: Config, source: FeatureMap) -> Weights:
-        units = config["units"]
-        kernels = source.shape[-1] * units
-        return kernel_and_bias(widths(config), kernels, biases_of(config, units), shifts_of(config, units))
-
-    return Price(
-        bits=lambda config, input_bits: widths(config).activation,
-        steps=dense_steps,
-        weights=weights,
-        products=lambda config, source, target: source.cells * config["units"],
-        kernel=lambda config, source: KernelShape(1, source.shape[-1], config["units"], widths(config).kernel),
-        streams=by_lines,
-    )
-
-
 KERNEL = {rank: sliding("kernel_size", rank=rank) for rank in (2, 3)}
 
 
 def convolution_shape(rank: int) -> Callable[[Config, Shape], Shape]:
     def shape(config: Config, shape: Shape) -> Shape:
         return (*KERNEL[rank](config, shape).places(shape), read_filters(config, shape))
+
+    return shape
+
+
+def depthwise_shape(rank: int) -> Callable[[Config, Shape], Shape]:
+    def shape(config: Config, shape: Shape) -> Shape:
+        places = KERNEL[rank](config, shape).places(shape)
+        return (*places, None if shape[-1] is None else shape[-1] * multiplier_of(config))
 
     return shape
 
@@ -94,82 +88,79 @@ def read_filters(config: Config, shape: Shape) -> int:
     return filters
 
 
+def multiplier_of(config: Config) -> int:
+    return check_size(config.get("depth_multiplier", 1), "depth_multiplier")
+
+
 def kernel_cells(config: Config, rank: int = 3) -> int:
     read = read_signal_window if rank == 2 else read_window
     return math.prod(read(config, "kernel_size").sizes)
 
 
-def convolution_steps(rank: int = 3) -> Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]]:
+# (configuration, channels of the source) -> filters, channels that each reads, whether each is computed from one alone.
+Filters = Callable[[Config, int], tuple[int, int, bool]]
+Steps = Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]]
+WidthsOf = Callable[[Config], Widths]
+
+
+def dense_filters(config: Config, channels: int) -> tuple[int, int, bool]:
+    return config["units"], channels, False
+
+
+def convolution_filters(config: Config, channels: int) -> tuple[int, int, bool]:
+    groups = config.get("groups", 1)
+    return config["filters"], channels // groups, 1 < groups == channels
+
+
+def depthwise_filters(config: Config, channels: int) -> tuple[int, int, bool]:
+    return channels * multiplier_of(config), 1, True
+
+
+def window_steps(rank: int, filters: Filters = convolution_filters) -> Steps:
     def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
-        by_channel = 1 < config.get("groups", 1) == source.shape[-1]
+        by_channel = filters(config, source.shape[-1])[2]
         return (window_step(KERNEL[rank](config, source.shape), source, target, by_channel),)
 
     return steps
 
 
-def convolution_price(widths: Callable[[Config], Widths], rank: int) -> Price:
-    def kernels_per_filter(config: Config, source: FeatureMap) -> int:
-        return kernel_cells(config, rank) * source.shape[-1] // config.get("groups", 1)
+def kernel_price(
+    widths: WidthsOf, filters: Filters, steps: Steps, cells: Callable[[Config], int] = lambda config: 1
+) -> Price:
+    """Of a layer whose `filters` (configuration, channels of the source) see so many `cells` of a map at once."""
 
     def weights(config: Config, source: FeatureMap) -> Weights:
-        filters = config["filters"]
-        kernels = kernels_per_filter(config, source) * filters
-        return kernel_and_bias(widths(config), kernels, biases_of(config, filters), shifts_of(config, filters))
+        count, channels, _ = filters(config, source.shape[-1])
+        kernels = cells(config) * channels * count
+        return kernel_and_bias(widths(config), kernels, biases_of(config, count), shifts_of(config, count))
 
     def kernel(config: Config, source: FeatureMap) -> KernelShape | None:
-        groups, filters, channels = config.get("groups", 1), config["filters"], source.shape[-1]
-        if groups == 1 or groups == filters == channels:
-            by_channel = groups > 1
-            return KernelShape(
-                kernel_cells(config, rank), channels // groups, filters, widths(config).kernel, by_channel
-            )
-        return None
-
-    return Price(
-        bits=lambda config, input_bits: widths(config).activation,
-        steps=convolution_steps(rank),
-        weights=weights,
-        products=lambda config, source, target: target.cells * kernels_per_filter(config, source),
-        kernel=kernel,
-        streams=by_lines,
-    )
-
-
-def depthwise_shape(rank: int) -> Callable[[Config, Shape], Shape]:
-    def shape(config: Config, shape: Shape) -> Shape:
-        places = KERNEL[rank](config, shape).places(shape)
-        return (*places, None if shape[-1] is None else shape[-1] * multiplier_of(config))
-
-    return shape
-
-
-def multiplier_of(config: Config) -> int:
-    return check_size(config.get("depth_multiplier", 1), "depth_multiplier")
-
-
-def depthwise_step(rank: int, config: Config, source: FeatureMap, target: FeatureMap) -> Step:
-    return window_step(KERNEL[rank](config, source.shape), source, target, by_channel=True)
-
-
-def depthwise_price(widths: Callable[[Config], Widths], rank: int) -> Price:
-    def weights(config: Config, source: FeatureMap) -> Weights:
-        outputs = source.shape[-1] * multiplier_of(config)
-        kernels = kernel_cells(config, rank) * outputs
-        return kernel_and_bias(widths(config), kernels, biases_of(config, outputs), shifts_of(config, outputs))
-
-    def kernel(config: Config, source: FeatureMap) -> KernelShape | None:
-        if multiplier_of(config) > 1:
+        count, channels, by_channel = filters(config, source.shape[-1])
+        if source.shape[-1] != (count if by_channel else channels):
             return None
-        return KernelShape(kernel_cells(config, rank), 1, source.shape[-1], widths(config).kernel, by_channel=True)
+        return KernelShape(cells(config), channels, count, widths(config).kernel, by_channel)
 
     return Price(
         bits=lambda config, input_bits: widths(config).activation,
-        steps=lambda config, source, target: (depthwise_step(rank, config, source, target),),
+        steps=steps,
         weights=weights,
-        products=lambda config, source, target: target.cells * kernel_cells(config, rank),
+        products=lambda config, source, target: target.cells * cells(config) * filters(config, source.shape[-1])[1],
         kernel=kernel,
         streams=by_lines,
     )
+
+
+def dense_price(widths: WidthsOf) -> Price:
+    return kernel_price(widths, dense_filters, dense_steps)
+
+
+def convolution_price(rank: int, filters: Filters = convolution_filters) -> Callable[[WidthsOf], Price]:
+    """The price by the widths."""
+    steps = window_steps(rank, filters)
+    return lambda widths: kernel_price(widths, filters, steps, lambda config: kernel_cells(config, rank))
+
+
+depthwise_price = partial(convolution_price, filters=depthwise_filters)
 
 
 def separable_price(rank: int) -> Price:
@@ -185,7 +176,7 @@ def separable_price(rank: int) -> Price:
 
     def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
         middle = between(config, source, target)
-        first = depthwise_step(rank, config, source, middle)
+        first = window_step(KERNEL[rank](config, source.shape), source, middle, by_channel=True)
         return (first, window_step(ONE_PLACE, middle, target, by_channel=False))
 
     def products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
@@ -200,76 +191,55 @@ def residual_weights(config: Config, source: FeatureMap) -> Weights:
     return kernel_and_bias(quantized_widths(config), kernels, biases_of(config, RESIDUAL_CONVOLUTIONS * channels))
 
 
-def residual_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
-    return (ResidualStep(source.as_image, target.as_image, quantized_widths(config).activation),)
-
-
 RESIDUAL = Price(
-    bits=lambda config, input_bits: quantized_widths(config).activation,
-    steps=residual_steps,
+    bits=quantized_output_bits,
+    steps=lambda config, source, target: (
+        ResidualStep(source.as_image, target.as_image, quantized_widths(config).activation),
+    ),
     weights=residual_weights,
     products=lambda config, source, target: RESIDUAL_CONVOLUTIONS * RESIDUAL_CELLS * source.cells * source.shape[2],
 )
 TAKES_IN = ("batch_norm", "relu")
-CONVOLUTIONS_TAKE_IN = ("padding", *TAKES_IN)
-OWN = {
-    "DenseQ": Kind(
-        shape=dense_shape, settings=QUANTIZED, price=dense_price(quantized_widths), form="Convolution", prunes=FILTERS
-    ),
+WINDOWS_TAKE_IN = ("padding", *TAKES_IN)
+# A layer of Keras: its twin here, their shape, price and window, what pruning may do, and what the twin takes in.
+_PAIRS: dict[str, tuple] = {
+    "Dense": ("DenseQ", dense_shape, dense_price, None, FILTERS, TAKES_IN),
     **{
-        name: Kind(
-            shape=convolution_shape(rank),
-            settings=QUANTIZED,
-            price=convolution_price(quantized_widths, rank),
-            form="Convolution",
-            window=KERNEL[rank],
-            prunes=FILTERS,
-        )
-        for name, rank in (("Conv1DQ", 2), ("ConvQ", 3))
+        name: (twin, convolution_shape(rank), convolution_price(rank), KERNEL[rank], FILTERS, WINDOWS_TAKE_IN)
+        for name, rank, twin in (("Conv1D", 2, "Conv1DQ"), ("Conv2D", 3, "ConvQ"))
     },
     **{
-        name: Kind(
-            shape=depthwise_shape(rank),
+        name: (twin, depthwise_shape(rank), depthwise_price(rank), KERNEL[rank], THIN, WINDOWS_TAKE_IN)
+        for name, rank, twin in (("DepthwiseConv1D", 2, "DepthwiseConv1DQ"), ("DepthwiseConv2D", 3, "DepthwiseConvQ"))
+    },
+}
+OWN = {
+    **{
+        twin: Kind(
+            shape=shape,
             settings=QUANTIZED,
-            price=depthwise_price(quantized_widths, rank),
+            price=price(quantized_widths),
             form="Convolution",
-            window=KERNEL[rank],
-            prunes=THIN,
+            window=window,
+            prunes=prunes,
         )
-        for name, rank in (("DepthwiseConv1DQ", 2), ("DepthwiseConvQ", 3))
+        for twin, shape, price, window, prunes, _ in _PAIRS.values()
     },
     "ResidualQ": Kind(shape=unchanged_image, settings=QUANTIZED, price=RESIDUAL, form="Residual"),
 }
 LAYERS = {
-    "Dense": Kind(shape=dense_shape, price=dense_price(float_widths), twin="DenseQ", absorbs=TAKES_IN, prunes=FILTERS),
     **{
-        name: Kind(
-            shape=convolution_shape(rank),
-            price=convolution_price(float_widths, rank),
-            twin=twin,
-            absorbs=CONVOLUTIONS_TAKE_IN,
-            prunes=FILTERS,
-        )
-        for name, rank, twin in (("Conv1D", 2, "Conv1DQ"), ("Conv2D", 3, "ConvQ"))
+        name: Kind(shape=shape, price=price(float_widths), twin=twin, absorbs=absorbs, prunes=prunes)
+        for name, (twin, shape, price, _, prunes, absorbs) in _PAIRS.items()
     },
     "Conv3D": Kind(prunes=FILTERS),
-    **{
-        name: Kind(
-            shape=depthwise_shape(rank),
-            price=depthwise_price(float_widths, rank),
-            twin=twin,
-            absorbs=CONVOLUTIONS_TAKE_IN,
-            prunes=THIN,
-        )
-        for name, rank, twin in (("DepthwiseConv1D", 2, "DepthwiseConv1DQ"), ("DepthwiseConv2D", 3, "DepthwiseConvQ"))
-    },
     **{
         name: Kind(
             shape=convolution_shape(rank),
             settings={"depth_multiplier": check_size},
             price=separable_price(rank),
             twin=twin,
-            absorbs=CONVOLUTIONS_TAKE_IN,
+            absorbs=WINDOWS_TAKE_IN,
         )
         for name, rank, twin in (("SeparableConv1D", 2, "Conv1DQ"), ("SeparableConv2D", 3, "ConvQ"))
     },

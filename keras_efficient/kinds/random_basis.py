@@ -1,7 +1,10 @@
 """Random-basis layers: what is stored is the seed, the coordinates and the biases, not the kernel.
 
 The kernel is made from the seed while the layer computes. With `kernel_bits`, what the C stores is counted: a seed of
-32 bits, coordinates, biases; else the record of the flat file.
+32 bits, coordinates, biases; else its record in a flat file (`write_coordinates`), little-endian: mark (1 byte),
+version (1), coordinate bits (1), exponent of the coordinates' scale (1, signed), bias bits (1), exponent of the biases'
+scale (1, signed), seed (4), number of coordinates (4), number of biases (4), check sum (2); then the coordinates and
+the biases, each packed from the least significant bit on and filled up to a whole byte.
 """
 
 from __future__ import annotations
@@ -9,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from keras_efficient.kinds.coordinate_file import record_bytes
 from keras_efficient.kinds.fields import OPTIONAL_BITS, check_optional_bits, check_size
 from keras_efficient.kinds.kind import Kind, Price
 from keras_efficient.kinds.measures import (
@@ -21,18 +23,21 @@ from keras_efficient.kinds.measures import (
     Weights,
     biases_of,
     optional_output_bits,
+    whole_bytes,
 )
 from keras_efficient.kinds.products import (
     KERNEL,
     by_lines,
     convolution_shape,
-    convolution_steps,
     dense_shape,
     dense_steps,
     kernel_cells,
+    window_steps,
 )
 from keras_efficient.kinds.steps import Step
 
+HEADER_FORMAT = "<BBBbBbIIIH"
+HEADER_BYTES = 20
 SEED_BITS = 32
 COORDINATE_BITS = 8  # where `kernel_bits` are given, and no others
 
@@ -53,7 +58,8 @@ def random_basis(
             bias_bits = config.get("bias_bits") or FLOAT_BITS
             return Weights(coordinates + biases, SEED_BITS + coordinates * coordinate_bits + biases * bias_bits)
         widths = [config.get(key) or FLOAT_BITS for key in ("coordinate_bits", "bias_bits")]
-        return Weights(coordinates + biases, BITS_PER_BYTE * record_bytes(coordinates, widths[0], biases, widths[1]))
+        packed = (whole_bytes(count * bits) for count, bits in zip((coordinates, biases), widths, strict=True))
+        return Weights(coordinates + biases, BITS_PER_BYTE * (HEADER_BYTES + sum(packed)))
 
     return Kind(
         shape=shape,
@@ -73,7 +79,7 @@ OWN = {
     "RandomBasisConv2D": random_basis(
         "filters",
         convolution_shape(3),
-        convolution_steps(3),
+        window_steps(3),
         lambda config, source, target: target.cells * kernel_cells(config) * source.shape[2],
         window=KERNEL[3],
     ),

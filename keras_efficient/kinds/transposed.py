@@ -78,7 +78,7 @@ def transposed(rank: int, widths: Callable[[Config], Widths], **entry: Any) -> K
     def products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
         return source.cells * kernel_cells(config, rank) * config["filters"]
 
-    price = convolution_price(widths, rank)._replace(steps=steps, products=products)
+    price = convolution_price(rank)(widths)._replace(steps=steps, products=products)
     return Kind(shape=shape, window=window, price=price, prunes=TRANSPOSED, **entry)
 
 
