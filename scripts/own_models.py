@@ -27,6 +27,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from _greedy_arena import greedy_arena
 from _litert import arena, computed_arena
 from _own_networks import NETWORKS, load
 from _results import ROOT
@@ -36,7 +37,6 @@ import keras_efficient as ke
 from keras_efficient.export.litert_report import litert_outputs
 from keras_efficient.export.verify import run_on_host
 from keras_efficient.reading.network import read_network
-from keras_efficient.storage.graphs import greedy_arena
 from keras_efficient.storage.graphs.reading import read_graph
 
 BITS = (8, 4)

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from keras_efficient.datasets import Dataset, load_dataset
-from keras_efficient.export.firmware import check_choice
+from keras_efficient.kinds.arguments import check_choice
 from keras_efficient.kinds.measures import TARGETS
 from keras_efficient.reading.network import model_input_shape
 

@@ -10,7 +10,7 @@ import keras_efficient as ke
 from keras_efficient.command_line.options import Chip, Json, Seed, check_workers, list_files, open_executor
 from keras_efficient.datasets import load_dataset
 from keras_efficient.descriptions import read_description
-from keras_efficient.export.firmware_limits import FirmwareLimits
+from keras_efficient.export.firmware_estimate import FirmwareLimits
 from keras_efficient.files import read_json
 from keras_efficient.kinds.fields import check_number
 from keras_efficient.layers.arguments import positive_integer

@@ -17,8 +17,7 @@ from keras_efficient.reading.keras_private import (
     maker_of,
     output_structure,
 )
-from keras_efficient.reading.read import is_connected, read_model
-from keras_efficient.reading.run import filled
+from keras_efficient.reading.read import filled, is_connected, read_model
 from keras_efficient.reading.value import Value
 
 # The layer that takes another one's place, and the values of the variables of it, or of the layer inside a wrapper;

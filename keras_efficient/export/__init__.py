@@ -7,8 +7,7 @@ from keras_efficient.export.coordinates import (
     write_coordinates,
 )
 from keras_efficient.export.firmware import export_c
-from keras_efficient.export.firmware_estimate import FirmwareEstimate, estimate_firmware
-from keras_efficient.export.firmware_limits import FirmwareLimits
+from keras_efficient.export.firmware_estimate import FirmwareEstimate, FirmwareLimits, estimate_firmware
 from keras_efficient.export.firmware_report import FirmwareReport
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.litert import convert_litert, export_litert

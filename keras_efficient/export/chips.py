@@ -78,7 +78,7 @@ class Avr(Chip):
             raise ToolMissingError(_NO_SIMULATOR)
 
     def sizes(self, folder: Path, level: str) -> ProgramSizes:
-        return avr_sizes(folder, optimization=level)
+        return avr_sizes(folder, level)
 
     def run(self, folder: Path, inputs: np.ndarray, level: str) -> Run:
         run = run_on_avr(folder, inputs, optimization=level, cycle_limit=_AVR_CYCLE_LIMIT)
@@ -103,7 +103,7 @@ class CortexM(Chip):
             find_tool(name, install=ARM_INSTALL)
 
     def sizes(self, folder: Path, level: str) -> ProgramSizes:
-        return arm_sizes(folder, core=self.core, optimization=level, ram_bytes=_ARM_RAM_BYTES)
+        return arm_sizes(folder, self.core, level, _ARM_RAM_BYTES)
 
     def run(self, folder: Path, inputs: np.ndarray, level: str) -> Run:
         run = run_on_arm(folder, inputs, core=self.core, optimization=level, ram_bytes=_ARM_RAM_BYTES)

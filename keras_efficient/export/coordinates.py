@@ -59,7 +59,7 @@ def write_coordinates(
 
 
 def coordinate_records(model: keras.Model, bits: int | None = None, bias_bits: int | None = None) -> list[bytes]:
-    """What `write_coordinates` writes, one record a layer."""
+    """What `write_coordinates` writes, one record per layer."""
     records = []
     for layer in random_basis_layers(model):
         widths = [

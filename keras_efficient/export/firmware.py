@@ -16,8 +16,9 @@ from keras_efficient.export.c.writer import Network, write_network
 from keras_efficient.export.firmware_report import STACK_MARGIN, FirmwareReport, is_own, own_headers
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.folders import write_together
-from keras_efficient.kinds.arguments import flag, integer, path_of
-from keras_efficient.kinds.measures import LOGIT_BITS, check_target
+from keras_efficient.kinds.arguments import check_choice, flag, integer, path_of
+from keras_efficient.kinds.fields import is_integer
+from keras_efficient.kinds.measures import LOGIT_BITS, TARGETS
 from keras_efficient.storage import estimate_storage
 
 WEIGHT_PLACES = ("flash", "ram")
@@ -88,9 +89,9 @@ def export_c(
         OSError: If a file cannot be written, or another process writes into the folder (BlockingIOError).
     """
     check_choice("weights", weights, WEIGHT_PLACES)
-    check_target(target)
+    check_choice("target", target, TARGETS)
     directory, sparse = path_of(directory, "directory"), flag(sparse, "sparse")
-    if ram is not None and (not isinstance(ram, int) or isinstance(ram, bool) or ram < 1):
+    if ram is not None and (not is_integer(ram) or ram < 1):
         raise ValueError(f"`ram` must be a positive number of bytes, or None. Received: ram={ram!r}")
     if not isinstance(prefix, str) or not PREFIX.fullmatch(prefix):
         raise ValueError(
@@ -114,16 +115,13 @@ def export_c(
         padding = math.ceil(storage.weight_bytes) - math.ceil(others.weight_bytes)
     report = new_report(integer_model, network, weights, predicted, prefix, target, padding)
     if ram is not None and not report.fits(ram):
+        parts = [f"{report.arena_bytes} arena", f"{report.static_bytes} variables", f"{STACK_MARGIN} for the stack"]
+        parts += [f"{report.weight_bytes} weights"] if weights == "ram" else []
         raise ValueError(
-            f"the network does not fit `ram`={ram} bytes: it needs {report.ram_bytes} ({' + '.join(needs(report))})"
+            f"the network does not fit `ram`={ram} bytes: it needs {report.ram_bytes} ({' + '.join(parts)})"
         )
     write_firmware(Path(directory), network, report, target)
     return report
-
-
-def needs(report: FirmwareReport) -> list[str]:
-    parts = [f"{report.arena_bytes} arena", f"{report.static_bytes} variables", f"{STACK_MARGIN} for the stack"]
-    return parts + ([f"{report.weight_bytes} weights"] if report.weights == "ram" else [])
 
 
 def new_report(
@@ -156,9 +154,17 @@ def write_firmware(directory: Path, network: Network, report: FirmwareReport, ta
     report, or a header that the source refuses: the reports go first and come last.
     """
     prefix = report.prefix
-    check_folder(directory)
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(
+            f"`directory` must be a folder, or not be there yet. Received: directory='{directory}', a file"
+        )
     place = source_folder(target)
-    check_alone(directory, directory / place, prefix)
+    others = [name for name in own_headers(directory / place) if name != prefix]
+    if others:
+        raise ValueError(
+            f"'{directory}' holds the network {others[0]!r}: a folder holds one. Received: prefix={prefix!r}. "
+            "Nothing was written"
+        )
     check_layout(directory, target, prefix)
     # A main is meant to be changed: the user's version stays.
     changeable = mains(directory, target, prefix, FILES[target])
@@ -166,9 +172,12 @@ def write_firmware(directory: Path, network: Network, report: FirmwareReport, ta
     source = (renamed(text, prefix) for text in network.source())
     code = {f"{place}{prefix}.h": renamed(network.header, prefix), f"{place}{prefix}.c": source}
     for name in (*code, *REPORTS):
-        check_own(directory / name)
-    for name in (*new, *code):
-        check_folders_of(directory, name)
+        path = directory / name
+        if path.exists() and not is_own(path):
+            raise ValueError(f"'{path}' exists and is not an export of keras_efficient: nothing was written")
+    for path in [directory / folder for name in (*new, *code) for folder in Path(name).parents[:-1]]:
+        if (path.exists() or path.is_symlink()) and not path.is_dir():  # a file, or a link to nothing
+            raise ValueError(f"'{path}' must be a folder, or not be there yet: nothing was written")
     write_together(directory, {**new, **code, **_reports(report, target)}, outdated=REPORTS)
 
 
@@ -179,38 +188,3 @@ def save_report(directory: str | Path, report: FirmwareReport, target: str) -> N
 
 def _reports(report, target):
     return {"report.json": report.to_json(), "README.md": readme(report, target)}
-
-
-def check_folder(directory: Path) -> None:
-    if directory.exists() and not directory.is_dir():
-        raise ValueError(
-            f"`directory` must be a folder, or not be there yet. Received: directory='{directory}', a file"
-        )
-
-
-def check_folders_of(directory: Path, name: str) -> None:
-    """Refuse a file, or a link to nothing, where a folder of the export goes."""
-    for folder in Path(name).parents[:-1]:
-        path = directory / folder
-        if (path.exists() or path.is_symlink()) and not path.is_dir():
-            raise ValueError(f"'{path}' must be a folder, or not be there yet: nothing was written")
-
-
-def check_alone(directory: Path, sources: Path, prefix: str) -> None:
-    """Refuse a folder that holds a network of another name."""
-    others = [name for name in own_headers(sources) if name != prefix]
-    if others:
-        raise ValueError(
-            f"'{directory}' holds the network {others[0]!r}: a folder holds one. Received: prefix={prefix!r}. "
-            "Nothing was written"
-        )
-
-
-def check_own(path: Path) -> None:
-    if path.exists() and not is_own(path):
-        raise ValueError(f"'{path}' exists and is not an export of keras_efficient: nothing was written")
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {name}={value!r}")

@@ -54,14 +54,14 @@ def convert_litert(model: keras.Model, samples: np.ndarray | None = None) -> byt
 
     Quantized layers are taken as their mode says: in the quantized modes the file holds the rounded
     weights (batch normalizations folded in, pruned numbers as zeros), and activations of up to 8 bits
-    saturate where theirs do (a minimum or maximum behind those layers where the samples reach it), on
+    saturate where theirs do (a minimum or maximum after those layers where the samples reach it), on
     LiteRT's own 8-bit grids in between: outputs are near, not equal. In float mode it is LiteRT's
     quantization alone, after training. LiteRT stores a weight in 8 bits, whatever its width here.
 
     LiteRT knows no FFT. So ACDC layers with the transform "dct" are written as matrices: a linear
     one as its own (inputs x outputs numbers; a depthwise convolution stays before it), one with an
-    activation between its layers as those of the transform (2 N^2 numbers a layer). With "dct2d"
-    they stay small products of 2 N numbers a layer: the smallest file, but each layer rounds five
+    activation between its layers as those of the transform (2 N^2 numbers per layer). With "dct2d"
+    they stay small products of 2 N numbers per layer: the smallest file, but each layer rounds five
     times, and a deep stack loses more than with "dct".
 
     Args:
@@ -83,11 +83,12 @@ def convert_litert(model: keras.Model, samples: np.ndarray | None = None) -> byt
             f"`model` must be a built Functional or Sequential model with one input. Received: model={model!r}"
         )
     samples = None if samples is None else checked_samples(samples, model.inputs[0])
-    return converted(for_one_sample(model, samples), samples, model.name)
+    # TensorFlow's own optimizer would compute a chain of constant products only up to some size.
+    inputs, outputs = _Plain(model, LitertLayers(model, samples)).ends()
+    return converted(keras.Model(keras.tree.flatten(inputs)[0], outputs), samples, model.name)
 
 
 def check_backend() -> None:
-    """A RuntimeError unless Keras runs on TensorFlow."""
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
             f"LiteRT converts models of the TensorFlow backend. Received: backend {keras.backend.backend()!r}; "
@@ -115,37 +116,28 @@ def checked_samples(samples: np.ndarray, model_input: keras.KerasTensor) -> np.n
     return samples.astype(model_input.dtype)
 
 
-def for_one_sample(model: keras.Model, samples: np.ndarray | None) -> keras.Model:
-    """The same network in layers that the converter gets right, for a batch of one."""
-    # TensorFlow's own optimizer would compute a chain of constant products only up to some size.
-    inputs, outputs = _ForOneSample(model, LitertLayers(model, samples)).ends()
-    return keras.Model(keras.tree.flatten(inputs)[0], outputs)
-
-
 class _Plain(Rebuilder):
     """Calls what takes the place of each layer; the layers that stay are the model's own."""
 
-    def __init__(self, model: keras.Model, replacement: LitertLayers):
+    def __init__(self, model: keras.Model, replacement: LitertLayers, is_inner: bool = False):
         super().__init__(model)
-        self.replacement = replacement
+        self.replacement, self.is_inner = replacement, is_inner
         self.made: dict[int, Any] = {}
+
+    def input(self, tensor: Any) -> Any:
+        """With a batch of one, which the converter needs to know all shapes."""
+        if self.is_inner:
+            return super().input(tensor)
+        return keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype)
 
     def call(self, node: Node, args: tuple, kwargs: dict[str, Any]) -> Any:
         operation = node.operation
         if id(operation) not in self.made:
-            inner = is_connected(operation)
-            made = (
-                keras.Model(*_Plain(operation, self.replacement).ends()) if inner else self.replacement(operation, args)
-            )
+            made = self.replacement(operation, args)
+            if is_connected(operation):
+                made = keras.Model(*_Plain(operation, self.replacement, is_inner=True).ends())
             self.made[id(operation)] = made
         return self.made[id(operation)](*args, **kwargs)
-
-
-class _ForOneSample(_Plain):
-    """With a batch of one, which the converter needs to know all shapes."""
-
-    def input(self, tensor: Any) -> Any:
-        return keras.Input(batch_shape=(1, *tensor.shape[1:]), dtype=tensor.dtype)
 
 
 def converted(model: keras.Model, samples: np.ndarray | None, name: str) -> bytes:

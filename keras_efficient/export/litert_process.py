@@ -47,7 +47,7 @@ def convert_saved_model(folder: Path, name: str) -> bytes:
     """
     with _lock:
         try:
-            error = _answer(folder)
+            error = _ask(folder)
         except _EndedError as end:
             error = str(end)
     if error is not None:
@@ -55,23 +55,17 @@ def convert_saved_model(folder: Path, name: str) -> bytes:
     return (folder / "model.tflite").read_bytes()
 
 
-def _answer(folder):
-    try:
-        return _ask(folder)
-    except _WaitedTooLongError:
-        return _ask(folder)
-
-
-def _ask(folder):
+def _ask(folder, again=True):
     try:
         return _ready().ask(folder)
-    except BaseException:
+    except BaseException as error:
         end_converter()
+        if again and isinstance(error, _WaitedTooLongError):
+            return _ask(folder, again=False)
         raise
 
 
 def _ready():
-    """The process that waits; a new one where there is none."""
     if _kept and _kept[0].process.poll() is not None:
         end_converter()
     if not _kept:

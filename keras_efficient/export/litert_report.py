@@ -62,7 +62,6 @@ class LitertReport:
 
 
 def litert_report(content: bytes, model: keras.Model, is_int8: bool) -> LitertReport:
-    """The report of the bytes of a .tflite file that was made of `model`."""
     plain = not quantized_layers(model)
     weights, maps = price(model, plain)
     return LitertReport(
@@ -77,7 +76,6 @@ def litert_report(content: bytes, model: keras.Model, is_int8: bool) -> LitertRe
 
 
 def price(model: keras.Model, plain: bool) -> tuple[float | None, float | None]:
-    """Bytes of weights and activations; None where they are not known."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what stays float: the price says it
@@ -137,28 +135,16 @@ def measured_arena(content: bytes) -> int | None:
 
 def litert_outputs(content: bytes, samples: np.ndarray) -> np.ndarray:
     """The outputs (samples, ...) of a .tflite file as reals, sample by sample: integers go through its scales."""
-    interpreter = new_interpreter(content)
+    interpreter, values, outputs = new_interpreter(content), np.asarray(samples), []
     (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-    outputs = []
-    for sample in to_integers(np.asarray(samples), source):
+    if np.issubdtype(source["dtype"], np.integer):
+        (scale, zero_point), limits = source["quantization"], np.iinfo(source["dtype"])
+        values = np.clip(np.round(values / scale) + zero_point, limits.min, limits.max)
+    for sample in values.astype(source["dtype"]):
         interpreter.set_tensor(source["index"], sample[np.newaxis])
         interpreter.invoke()
         outputs.append(interpreter.get_tensor(target["index"])[0])
-    return from_integers(np.array(outputs), target)
-
-
-def to_integers(values: np.ndarray, tensor: dict) -> np.ndarray:
-    """Reals as the integers of a tensor of the file, or as they are where it holds reals."""
-    if not np.issubdtype(tensor["dtype"], np.integer):
-        return values.astype(tensor["dtype"])
-    scale, zero_point = tensor["quantization"]
-    limits = np.iinfo(tensor["dtype"])
-    return np.clip(np.round(values / scale) + zero_point, limits.min, limits.max).astype(tensor["dtype"])
-
-
-def from_integers(values: np.ndarray, tensor: dict) -> np.ndarray:
-    """Integers of a tensor of the file as reals."""
-    if not np.issubdtype(tensor["dtype"], np.integer):
-        return values
-    scale, zero_point = tensor["quantization"]
-    return (values.astype("float32") - zero_point) * scale
+    if not np.issubdtype(target["dtype"], np.integer):
+        return np.array(outputs)
+    scale, zero_point = target["quantization"]
+    return (np.array(outputs).astype("float32") - zero_point) * scale

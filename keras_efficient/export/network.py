@@ -1,4 +1,4 @@
-"""What an integer model does on a device: the input as it arrives, then one placed step a layer."""
+"""What an integer model does on a device: the input as it arrives, then one placed step per layer."""
 
 from __future__ import annotations
 
@@ -64,7 +64,6 @@ class Arrival:
 
     @property
     def step(self) -> WindowStep:
-        """That of the convolution."""
         assert self.convolution is not None
         step = planner_step(self.convolution, self.logits_bits)
         assert isinstance(step, WindowStep)
@@ -87,9 +86,9 @@ def split_arrival(
         if not isinstance(operation, Rescale):
             break
         rescales.append(operation)
-    behind = operations[len(rescales) :]
-    pooling = behind[0] if behind and pools_on_arrival(behind[0]) else None
-    convolution = convolution_on_arrival(planner_steps(behind, logits_bits), behind)
+    after = operations[len(rescales) :]
+    pooling = after[0] if after and pools_on_arrival(after[0]) else None
+    convolution = convolution_on_arrival(planner_steps(after, logits_bits), after)
     first = [*rescales, *(each for each in (pooling, convolution) if each is not None)]
     stored, rest = first[-1].target if first else source, operations[len(first) :]
     return Arrival(source, tuple(rescales), pooling, convolution, stored, None if rest else logits_bits), rest

@@ -12,7 +12,7 @@ import numpy as np
 from keras_efficient.export.integer.model import LOGIT_RANGE, IntegerModel
 from keras_efficient.quantization.modes import quantized_layers
 from keras_efficient.reading.network import Network
-from keras_efficient.reading.run import run_nodes
+from keras_efficient.reading.read import run_nodes
 
 IMAGES_AT_ONCE = 500
 

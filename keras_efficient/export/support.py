@@ -17,7 +17,7 @@ from keras_efficient.kinds.kind import COMPUTES, TRAINING_ONLY
 from keras_efficient.kinds.measures import FLOAT_BITS, FeatureMap
 from keras_efficient.layers.pruning.kernels import prunable_weights, refusal
 from keras_efficient.layers.quantized.base import QuantizedLayer
-from keras_efficient.markup import notebook_table
+from keras_efficient.markup import align, notebook_table
 from keras_efficient.quantization.own_model.float_layers import keeps_codes, missing_parts, prepares
 from keras_efficient.quantization.own_model.fusion import leads_out
 from keras_efficient.quantization.own_model.quantizing import Quantizing
@@ -25,8 +25,8 @@ from keras_efficient.quantization.own_model.settings import COMMON, INPUT_BITS, 
 from keras_efficient.quantization.own_model.weights import core
 from keras_efficient.reading.graph import ModelGraph, Node
 from keras_efficient.reading.read import read_model
+from keras_efficient.storage.chains import shape_after
 from keras_efficient.storage.estimate import estimate_storage
-from keras_efficient.storage.models import shape_behind
 
 HEADINGS = ("name", "kind", "quantize", "priced", "c", "litert", "prunable", "reason")
 
@@ -78,10 +78,7 @@ class SupportReport:
         return json.dumps(self.to_dict())
 
     def __str__(self) -> str:
-        rows = [list(HEADINGS), *self._cells()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        return "\n".join([*lines, "", *self._lines()])
+        return "\n".join([*align([HEADINGS, *self._cells()], HEADINGS), "", *self._lines()])
 
     def _repr_html_(self) -> str:
         return notebook_table(HEADINGS, self._cells(), self._lines())
@@ -186,7 +183,6 @@ class _View:
         return "keeps codes" if keeps_codes(node) else "float"
 
     def float_reason(self, node: Node, fate: str) -> str | None:
-        """Why a node computes in float."""
         if fate != "float":
             return None
         if id(node.operation) in self.quantizing.reasons:
@@ -201,13 +197,12 @@ class _View:
 
 
 def _price_refusal(node: Node) -> str | None:
-    """Why what a node takes can not be said."""
     if not node.kind.is_priced:
         return f"what {node.kind_name} takes is not known"
     source = FeatureMap(tuple(size or 1 for size in node.data[0].shape), FLOAT_BITS)
     try:
         spec = LayerSpec(node.form.class_name, dict(node.form.config))
-        shape_behind(node.name, spec, [value.shape for value in node.data])
+        shape_after(node.name, spec, [value.shape for value in node.data])
         spec.price.weights(spec.config, source)
     except (ValueError, IndexError) as error:
         return str(error)

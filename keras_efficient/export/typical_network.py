@@ -22,9 +22,8 @@ from keras_efficient.quantization.modes import activation_quantizers, quantized_
 from keras_efficient.quantization.own_model.quantize_model import is_quantized
 from keras_efficient.reading.network import read_network
 from keras_efficient.reading.read import is_model, read_model
-from keras_efficient.storage.models import fixed_shapes
+from keras_efficient.storage.chains import DEFAULT_INPUT_SHAPE, fixed_shapes
 
-_DEFAULT_SHAPE = (28, 28, 1)
 _SAMPLES = 32
 _ZEROS = 0.5  # the share that a relu leaves
 _BIAS = 0.1  # mean and deviation against the largest outputs: in trained layers, more are above zero than not
@@ -67,11 +66,10 @@ def typical_inputs(integers: IntegerModel, count: int) -> list[np.ndarray]:
 
 def _of_fixed_shape(model: keras.Model, input_shape: Any) -> keras.Model:
     """The model, or a copy in which sizes that it leaves open are those of `input_shape`."""
-    entries = read_network(model).entries
-    shapes = fixed_shapes(read_network(model), input_shape)
-    if [entry.shape for entry in entries] == shapes:
-        return model
-    return replace_layers(model, lambda layer: None, shapes)
+    network = read_network(model)
+    shapes = fixed_shapes(network, input_shape)
+    is_fixed = [entry.shape for entry in network.entries] == shapes
+    return model if is_fixed else replace_layers(model, lambda layer: None, shapes)
 
 
 def _built(description: Any, input_shape: Any) -> keras.Model:
@@ -83,7 +81,7 @@ def _built(description: Any, input_shape: Any) -> keras.Model:
             f"file. Received: model_or_description={description!r}"
         )
     stated = getattr(description, "input_shape", None) if input_shape is None else input_shape
-    shape = _DEFAULT_SHAPE if stated is None else check_input_shape(stated)
+    shape = DEFAULT_INPUT_SHAPE if stated is None else check_input_shape(stated)
     return build_network(description, shape, mode="freeze_scales")
 
 

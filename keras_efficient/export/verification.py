@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_efficient.export.c.readme import FOR_ARM
-from keras_efficient.export.firmware import check_choice, save_report
+from keras_efficient.export.firmware import save_report
 from keras_efficient.export.firmware_report import FirmwareReport, firmware_report
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.reference import keras_logits
@@ -25,7 +25,7 @@ from keras_efficient.export.verify import (
 )
 from keras_efficient.export.verify.arm import CORES, core_name
 from keras_efficient.export.verify.interface import one_after_another
-from keras_efficient.kinds.arguments import path_of
+from keras_efficient.kinds.arguments import check_choice, path_of
 from keras_efficient.markup import notebook_table
 
 # A simulated microcontroller takes seconds for as many images; its bytes and cycles need no more.
@@ -184,7 +184,6 @@ def compare_arm(
 
 
 def _costs(run: ArmRun) -> str:
-    """The bytes, and the instructions of an image."""
     count, cycles = run.image_instructions, run.image_cycles
     instructions = f"{count.mean:,.0f} instructions per image" if count else "too many instructions to count"
     estimate = f", about {cycles.mean:,.0f} cycles without wait states" if cycles else ""

@@ -15,7 +15,7 @@ from keras_efficient.kinds.acdc_stages import convolution_stages, dense_stages, 
 from keras_efficient.kinds.cosine import grid_shape
 from keras_efficient.kinds.elementwise import unchanged_shape
 from keras_efficient.kinds.fields import OPTIONAL_BITS, check_size
-from keras_efficient.kinds.kind import Kind, Price
+from keras_efficient.kinds.kind import Kind, Price, in_stages
 from keras_efficient.kinds.measures import (
     Config,
     FeatureMap,
@@ -26,7 +26,6 @@ from keras_efficient.kinds.measures import (
     optional_widths,
 )
 from keras_efficient.kinds.products import dense_shape, read_filters
-from keras_efficient.kinds.staged import in_stages
 from keras_efficient.kinds.stages import check_inner_bits
 from keras_efficient.kinds.steps import Step, WholeStep
 from keras_efficient.kinds.windows import sliding, window_step
@@ -76,36 +75,33 @@ def fourier_products(size: int, groups: int = 1) -> float:
     return 4 * size + 5 * size * math.log2(size // groups)
 
 
-def depth_of(config: Config) -> int:
-    return config.get("depth", 12)
+def stack_weights(config: Config, source: FeatureMap, outputs: int, depth: int) -> Weights:
+    entries = depth * padded_size(config, source.shape[-1], outputs)
+    return stored(config, 2 * entries, 0 if config.get("bias", "output") is None else entries)
 
 
-def has_bias(config: Config) -> bool:
-    return config.get("bias", "output") is not None
-
-
-def square_weights(config: Config, source: FeatureMap) -> Weights:
-    size = source.shape[-1]
-    return stored(config, 2 * size, size if has_bias(config) else 0)
-
-
-def square_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
-    size = source.shape[-1]
-    products = layer_products(size, config.get("transform", "dct"), config.get("groups", 1))
-    return source.cells // size * min(products, size * size)
-
-
-def stack_weights(config: Config, source: FeatureMap, outputs: int) -> Weights:
-    entries = depth_of(config) * padded_size(config, source.shape[-1], outputs)
-    return stored(config, 2 * entries, entries if has_bias(config) else 0)
-
-
-def stack_products(config: Config, source: FeatureMap, outputs: int) -> int:
+def stack_products(config: Config, source: FeatureMap, outputs: int, depth: int) -> int:
     """For one row. A linear stack never takes more than its matrix."""
     size = padded_size(config, source.shape[-1], outputs)
     layer = min(layer_products(size, config.get("transform", "dct"), config.get("groups", 1)), size * size)
     linear = config.get("activation", "relu") in (None, "linear")
-    return min(depth_of(config) * layer, source.shape[-1] * outputs) if linear else depth_of(config) * layer
+    return min(depth * layer, source.shape[-1] * outputs) if linear else depth * layer
+
+
+def stack_price(steps: Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]], sizes: Callable) -> Price:
+    """Of a stack for each row. `sizes`: (configuration, source) -> outputs, layers."""
+    return Price(
+        optional_output_bits,
+        steps,
+        lambda config, source: stack_weights(config, source, *sizes(config, source)),
+        lambda config, source, target: (
+            source.cells // source.shape[-1] * stack_products(config, source, *sizes(config, source))
+        ),
+    )
+
+
+def depth_of(config: Config) -> int:
+    return config.get("depth", 12)
 
 
 def dense_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
@@ -122,14 +118,15 @@ def window_cells(config: Config) -> int:
 
 
 def convolution_weights(config: Config, source: FeatureMap) -> Weights:
-    stack = stack_weights(config, source, config["filters"])
+    stack = stack_weights(config, source, config["filters"], depth_of(config))
     window = stored(config, window_cells(config) * source.shape[2], 0)
     return Weights(stack.parameters + window.parameters, stack.bits + window.bits)
 
 
 def convolution_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
     pixels = math.prod(target.shape[:2])
-    return pixels * (window_cells(config) * source.shape[2] + stack_products(config, source, config["filters"]))
+    stack = stack_products(config, source, config["filters"], depth_of(config))
+    return pixels * (window_cells(config) * source.shape[2] + stack)
 
 
 def convolution_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
@@ -174,21 +171,14 @@ def shuffle_numbers(config: Config, source: FeatureMap) -> int:
 OWN = {
     "ACDC": in_stages(
         square_stages,
-        Price(optional_output_bits, side_by_side, square_weights, square_products),
+        stack_price(side_by_side, lambda config, source: (source.shape[-1], 1)),
         shape=grouped_shape(1),
         settings=GRIDS,
         shares_matrices=True,
     ),
     "ACDCDense": in_stages(
         dense_stages,
-        Price(
-            optional_output_bits,
-            dense_steps,
-            lambda config, source: stack_weights(config, source, config["units"]),
-            lambda config, source, target: (
-                source.cells // source.shape[-1] * stack_products(config, source, config["units"])
-            ),
-        ),
+        stack_price(dense_steps, lambda config, source: (config["units"], depth_of(config))),
         shape=dense_shape,
         settings=STACK,
         shares_matrices=True,

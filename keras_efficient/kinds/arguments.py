@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ def flag(value: Any, name: str) -> bool:
 
 
 def path_of(value: Any, name: str) -> Path:
-    """`value` as a path, or a TypeError."""
     if isinstance(value, (str, os.PathLike)):
         return Path(value)
     raise TypeError(f"`{name}` must be a path: a text or a pathlib.Path. Received: {name}={shown(value)}")
@@ -31,6 +31,12 @@ def integer(value: Any, name: str, least: int | None = None) -> int:
         return int(value)
     bound = "an integer" if least is None else f"an integer of at least {least}"
     raise ValueError(f"`{name}` must be {bound}. Received: {name}={shown(value)}")
+
+
+def check_choice(name: str, value: Any, choices: Collection[str]) -> str:
+    if isinstance(value, str) and value in choices:
+        return value
+    raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {name}={shown(value)}")
 
 
 def real_numbers(values: Any, requirement: str) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Sizes of Kronecker factors: which divide, which are the defaults, what a Taylor expansion needs.
+"""Sizes of Kronecker factors: which divide, which are the defaults, what a Taylor expansion needs; and the
+multiply-adds per sample of products with them in their cheapest order, which `ops` takes, too.
 
 The layers and the byte calculator both ask here, so they cannot disagree.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from keras_efficient.kinds.arguments import check_choice
 from keras_efficient.kinds.fields import check_size
 
 LAYOUTS = ("kronecker", "tinybig")
@@ -86,7 +88,7 @@ def taylor_sizes(
     Raises ValueError for every p, q, order and layout whose product cannot be computed without
     the features themselves.
     """
-    check_layout(layout)
+    check_choice("layout", layout, LAYOUTS)
     check_order(order)
     if layout == "tinybig" and order != 2:
         raise ValueError(f"`layout='tinybig'` needs order=2; other orders need 'kronecker'. Received: order={order!r}")
@@ -140,15 +142,41 @@ def nearest_divisors(size: int, value: int) -> list[int]:
     return below + above
 
 
-def check_layout(layout: str) -> str:
-    """Raise a ValueError unless `layout` is one of `LAYOUTS`."""
-    if isinstance(layout, str) and layout in LAYOUTS:
-        return layout
-    raise ValueError(f"`layout` must be one of {LAYOUTS}. Received: layout={layout!r}")
-
-
 def check_order(order: int) -> int:
-    """Raise a ValueError unless `order` is one of `ORDERS`."""
     if isinstance(order, int) and not isinstance(order, bool) and order in ORDERS:
         return order
     raise ValueError(f"`order` must be one of {ORDERS}. Received: order={order!r}")
+
+
+def is_second_first(sizes: FactorSizes, taps: int = 1) -> bool:
+    """Whether A K B' costs least as A (K B'). `taps`: of a convolution with B."""
+    p, q, s, t = sizes
+    return s * q * (taps * t + p) <= p * t * (q + taps * s)
+
+
+def sum_products(sizes: FactorSizes, terms: int = 1, taps: int = 1) -> int:
+    """Products with a sum of Kronecker products."""
+    p, q, s, t = sizes
+    return terms * (s * q * (taps * t + p) if is_second_first(sizes, taps) else p * t * (q + taps * s))
+
+
+def low_rank_products(sizes: FactorSizes, rank: int) -> int:
+    """Products with A kron (S T') through the rank."""
+    p, q, s, t = sizes
+    return rank * (q * t + p * q + p * s)
+
+
+def is_low_rank_cheaper(sizes: FactorSizes, rank: int) -> bool:
+    """Whether going through the rank of S T' takes no more products than multiplying it out."""
+    return low_rank_products(sizes, rank) <= sum_products(sizes)
+
+
+def dual_products(sizes: FactorSizes, rank: int) -> int:
+    """Products with (P Q') kron (S T') through both ranks."""
+    p, q, s, t = sizes
+    return rank * (q * t + rank * (q + p) + p * s)
+
+
+def is_dual_cheaper(sizes: FactorSizes, rank: int) -> bool:
+    p, q, _, _ = sizes
+    return rank * (p + q) < p * q

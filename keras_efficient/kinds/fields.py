@@ -57,7 +57,6 @@ def check_integer(value: Any, name: str) -> int:
 
 
 def check_size(value: Any, name: str) -> int:
-    """`value` as an int of at least 1."""
     size = check_integer(value, name)
     if size < 1:
         raise ValueError(f"{name} must be at least 1. Received: {size}")
@@ -65,7 +64,6 @@ def check_size(value: Any, name: str) -> int:
 
 
 def check_bits(value: Any, name: str) -> int:
-    """`value` as a number of bits, 1 to 16."""
     bits = check_integer(value, name)
     if not 1 <= bits <= MAX_BITS:
         raise ValueError(f"{name} must be 1 to {MAX_BITS}. Received: {bits}")
@@ -95,7 +93,6 @@ def check_number(value: Any, name: str) -> float:
 
 
 def check_rate(value: Any, name: str) -> float:
-    """`value` as a dropout rate in [0, 1)."""
     rate = check_number(value, name)
     if not 0 <= rate < 1:
         raise ValueError(f"{name} must be at least 0 and below 1. Received: {shown(value)}")
@@ -103,7 +100,6 @@ def check_rate(value: Any, name: str) -> float:
 
 
 def check_deviation(value: Any, name: str) -> float:
-    """`value` as a standard deviation, at least 0."""
     deviation = check_number(value, name)
     if deviation < 0:
         raise ValueError(f"{name} must be at least 0. Received: {shown(value)}")

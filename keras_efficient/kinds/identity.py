@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -56,24 +55,17 @@ def key_of(operation: Any) -> Key | None:
 @cache
 def _key_of_class(kind: type) -> Key | None:
     for place, base in enumerate(kind.__mro__):
-        origin = _origin(base)
+        package, *rooms = base.__module__.split(".")
+        rooms = rooms[1:] if rooms[:1] == ["src"] else rooms
+        origin = _ORIGINS.get(package, {}).get(rooms[0]) if rooms else None
         if origin is not None:
             overridden = {name for below in kind.__mro__[:place] for name in vars(below)}
-            allowed = _overridable(base, origin)
-            return Key(origin, base.__name__) if all(allowed(name) for name in overridden) else None
+            if origin == "models":
+                is_own = not overridden.isdisjoint(MODEL_METHODS)
+            else:
+                is_own = any(hasattr(base, name) for name in overridden - _FREE)
+            return None if is_own else Key(origin, base.__name__)
     return None
-
-
-def _origin(kind: type) -> str | None:
-    package, *rooms = kind.__module__.split(".")
-    rooms = rooms[1:] if rooms[:1] == ["src"] else rooms
-    return _ORIGINS.get(package, {}).get(rooms[0]) if rooms else None
-
-
-def _overridable(base: type, origin: str) -> Callable[[str], bool]:
-    if origin == "models":
-        return lambda name: name not in MODEL_METHODS
-    return lambda name: name in _FREE or not hasattr(base, name)
 
 
 def kind_name(operation: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from keras_efficient.kinds.measures import Config, FeatureMap, Shape, Weights
-from keras_efficient.kinds.stages import Stages
+from keras_efficient.kinds.stages import Stage, Stages, fixed_bits, stage_padding, stage_steps
 from keras_efficient.kinds.steps import Step
 from keras_efficient.kinds.windows import Slide
 from keras_efficient.kinds.words import KernelShape
@@ -33,7 +33,7 @@ class Price(NamedTuple):
     steps: (configuration, source, target) -> the steps in which the layer works its way from a source to the target:
         one, or several with maps of its own in between, of which two neighbours are there at once.
     weights: (configuration, source) -> the numbers that it stores.
-    products: (configuration, source, target) -> multiply-adds of a sample.
+    products: (configuration, source, target) -> multiply-adds per sample.
     kernel: (configuration, source) -> the kernel of sums that may be taken a word at a time; None where there is none.
     padding: (configuration, source) -> bits that fill the words of several such kernels up.
     streams: configuration -> whether a map that arrives pixel by pixel need not be stored: "pixels": each pixel is
@@ -76,7 +76,7 @@ class Kind:
     prunes: What pruning may do with it: `FILTERS`, `TRANSPOSED`, `THIN`, `CHANNELS` or None.
     makes_kernel: Whether its kernel is made from a seed and a few numbers: zeros among these say nothing.
     prepares: Whether it stays outside of the network where it stands before the grid of the input.
-    is_head: Whether it acts on the outputs in place behind the last layer that works: the C leaves it out.
+    is_head: Whether it acts on the outputs in place after the last layer that works: the C leaves it out.
     """
 
     codes: str = COMPUTES
@@ -98,12 +98,10 @@ class Kind:
 
     @property
     def is_priced(self) -> bool:
-        """Whether what it takes is known."""
         return self.price is not None and self.shape is not None
 
     @property
     def keeps_grid(self) -> bool:
-        """Whether its outputs lie on the grid of its input."""
         return self.codes != COMPUTES
 
     @property
@@ -113,3 +111,25 @@ class Kind:
 
 
 UNKNOWN = Kind()
+
+
+def in_stages(stages: Stages, price: Price, **entry: Any) -> Kind:
+    """A kind that is priced as its stages, where it has any."""
+
+    def stages_of(config: Config, source: FeatureMap) -> tuple[Stage, ...]:
+        return stages(config, source.shape)
+
+    def weights(config: Config, source: FeatureMap) -> Weights:
+        plain = price.weights(config, source)
+        return plain._replace(bits=plain.bits + fixed_bits(stages_of(config, source)))
+
+    def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+        found = stages_of(config, source)
+        return stage_steps(found, source, target) if found else price.steps(config, source, target)
+
+    def padding(config: Config, source: FeatureMap) -> int:
+        return stage_padding(stages_of(config, source), config, source.bits)
+
+    return Kind(
+        stages=stages, form="Stages", price=price._replace(steps=steps, weights=weights, padding=padding), **entry
+    )

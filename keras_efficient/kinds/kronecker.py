@@ -12,19 +12,23 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from keras_efficient.kinds.factor_costs import (
+from keras_efficient.kinds.factors import (
+    BlockSizes,
+    FactorSizes,
     dual_products,
+    factor_sizes,
     is_dual_cheaper,
     is_low_rank_cheaper,
     is_second_first,
     low_rank_products,
+    monarch_sizes,
     sum_products,
+    taylor_sizes,
 )
-from keras_efficient.kinds.factors import BlockSizes, FactorSizes, factor_sizes, monarch_sizes, taylor_sizes
 from keras_efficient.kinds.fields import OPTIONAL_BITS, check_size
-from keras_efficient.kinds.kind import Kind, Price
-from keras_efficient.kinds.kronecker_conv_stages import convolution_stages
+from keras_efficient.kinds.kind import Kind, Price, in_stages
 from keras_efficient.kinds.kronecker_stages import (
+    convolution_stages,
     dual_low_rank_stages,
     low_rank_stages,
     monarch_stages,
@@ -43,7 +47,6 @@ from keras_efficient.kinds.measures import (
     optional_widths,
 )
 from keras_efficient.kinds.products import KERNEL, convolution_shape, dense_shape
-from keras_efficient.kinds.staged import in_stages
 from keras_efficient.kinds.stages import check_inner_bits, has_inner_grids
 from keras_efficient.kinds.steps import CellStep, Step, WholeStep
 from keras_efficient.kinds.windows import read_window, window_step
@@ -81,7 +84,7 @@ def check_blocks(config: Config, outputs: int, inputs: int) -> BlockSizes:
 
 class Plan(NamedTuple):
     """What one layer holds and does: numbers in its factors, the fewest that the same functions
-    need, products a sample, and the sums a sample between the factors, step by step."""
+    need, products per sample, and the sums per sample between the factors, step by step."""
 
     stored: int
     minimal: int
@@ -163,7 +166,7 @@ def matrix_plan(config: Config, inputs: int) -> Plan:
 
 
 def monarch_plan(config: Config, inputs: int) -> Plan:
-    """Two block-diagonal matrices: each number takes part in one product a sample."""
+    """Two block-diagonal matrices: each number takes part in one product per sample."""
     sizes = check_blocks(config, config["units"], inputs)
     return Plan(sizes.stored, sizes.minimal, sizes.stored, (sizes.blocks * sizes.inner,))
 

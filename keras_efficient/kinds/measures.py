@@ -29,15 +29,7 @@ def check_logits(name: str, bits: int, logits_bits: int, signed: bool = True) ->
         )
 
 
-def check_target(target: str) -> str:
-    """`target`, if C can be written for it."""
-    if target not in TARGETS:
-        raise ValueError(f"`target` must be one of {', '.join(map(repr, TARGETS))}. Received: target={target!r}")
-    return target
-
-
 def whole_bytes(bits: int) -> int:
-    """Bytes that hold so many bits."""
     return -(-bits // BITS_PER_BYTE)
 
 
@@ -92,7 +84,6 @@ class Widths(NamedTuple):
 
 
 def quantized_widths(config: Config) -> Widths:
-    """The widths of the quantized layers; None means float."""
     return _widths(config, 4, 8, 4)
 
 

@@ -95,7 +95,6 @@ def image_ways(ways: Ways, shape: Shape) -> tuple[Way, ...]:
 
 
 def move(ways: Callable[[Config, Shape], Ways], prunes: str | None = CHANNELS) -> Kind:
-    """A kind of layer that moves cells."""
 
     def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
         down, across, through = image_ways(ways(config, source.shape), source.shape)

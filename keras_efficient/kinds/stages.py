@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace as replaced
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from keras_efficient.kinds.cosine import MATRIX_BITS, Cosine
 from keras_efficient.kinds.fields import LARGEST_MIDRISE, MAX_BITS, check_bits
 from keras_efficient.kinds.measures import Config, FeatureMap, Shape
@@ -26,6 +24,7 @@ EXACT_BITS = 24  # of float32
 FEWEST_BITS = 3  # grids of fewer have no zero
 ONE_BITS = 1  # of the number 1, by which a stage that only adds a bias multiplies each cell
 Map = tuple[int, int, int]  # rows, columns, channels
+Axes = tuple[int, ...]
 
 
 class Stage(NamedTuple):
@@ -84,7 +83,6 @@ class Stage(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether the window is the whole map."""
         sizes, border = (self.slide.sizes, self.slide.extents), self.slide.border(self.source)
         whole = self.target[:2] == (1, 1) and set(sizes) == {self.source[:2]} and border[0][0] == border[1][0] == 0
         return whole and self.reads_all_channels
@@ -111,7 +109,6 @@ class Stage(NamedTuple):
         return values.transpose(self.axes).reshape(*self.slide.sizes, self.channels, self.target[2])
 
     def kernel_bits(self, config: Config) -> int:
-        """Width of the numbers that it multiplies by."""
         return ONE_BITS if self.adds_only else MATRIX_BITS if self.matrix else config["kernel_bits"]
 
     def step(self, source_bits: int, target_bits: int) -> Step:
@@ -126,43 +123,24 @@ class Stage(NamedTuple):
 Stages = Callable[[Config, Shape], tuple[Stage, ...]]
 
 
-def each_place(source: Map, filters: int, factor: int | None = None, axes: tuple[int, ...] = ()) -> Stage:
+def each_place(source: Map, filters: int, factor: int | None = None, axes: Axes = ()) -> Stage:
     """The channels of each place times a matrix."""
     return Stage("Convolution", source, (*source[:2], filters), factor, axes)
 
 
-def blocks_of_channels(source: Map, filters: int, blocks: int, factor: int, axes: tuple[int, ...]) -> Stage:
-    """Each of the equal blocks of the channels of each place times a matrix of its own."""
-    return Stage("Convolution", source, (*source[:2], filters), factor, axes, groups=blocks)
-
-
 def down_columns(
-    places: int,
-    rows: int,
-    columns: int,
-    channels: int,
-    filters: int,
-    factor: int | None = None,
-    axes: tuple[int, ...] = (),
+    places: int, rows: int, columns: int, channels: int, filters: int, factor: int | None = None, axes: Axes = ()
 ) -> Stage:
     """`rows` rows together with their channels times a matrix, column by column, for each of the `places`."""
     slide = Slide((rows, 1), (rows if places > 1 else 1, 1), "valid")
-    return Stage(
-        "Convolution", (places * rows, columns, channels), (places, columns, filters), factor, axes, slide=slide
-    )
+    source, target = (places * rows, columns, channels), (places, columns, filters)
+    return Stage("Convolution", source, target, factor, axes, slide=slide)
 
 
 def moved(source: Map, sizes: Map, *axes: int) -> Stage:
     """Along each axis of the target so many places from an axis of the source; those that it does not have are 0."""
     down, across, through = map(Way, axes)
     return Stage("Move", source, sizes, ways=(down, across, through))
-
-
-def added_bias(vectors: int, sizes: tuple[int, ...], axes: tuple[int, ...]) -> Stage:
-    """A bias of axes `sizes`, in the order `axes`, to each of so many vectors."""
-    cells = (1, vectors, math.prod(sizes))
-    order = np.arange(cells[2]).reshape(sizes).transpose(axes).ravel()
-    return Stage("Scale", cells, cells, order=tuple(order.tolist()))
 
 
 def has_inner_grids(config: Config) -> bool:
@@ -180,13 +158,6 @@ def with_inner_grids(config: Config, stages: Iterable[Stage]) -> tuple[Stage, ..
             bits = widest_bits(found[after].kernel_bits(config), found[after].terms) if given is None else given
             found[number] = found[number]._replace(bits=bits)
     return tuple(found)
-
-
-def with_bias_at_end(config: Config, stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """The stages of which the last that computes adds the bias, where there is one."""
-    last = max(number for number, stage in enumerate(stages) if stage.computes)
-    marked = stages[last]._replace(has_bias=config.get("use_bias", True))
-    return (*stages[:last], marked, *stages[last + 1 :])
 
 
 def widest_bits(kernel_bits: int, terms: int) -> int:

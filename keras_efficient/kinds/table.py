@@ -32,7 +32,6 @@ KINDS: Mapping[Key, Kind] = {
 
 
 def kind_of(operation: Any) -> Kind:
-    """The kind of a layer."""
     key = key_of(operation)
     return UNKNOWN if key is None else KINDS.get(key, UNKNOWN)
 

@@ -178,7 +178,6 @@ ONE_PLACE = Slide((1, 1), (1, 1), "valid")
 
 
 def unchanged_image(config: Config, shape: Shape) -> Shape:
-    """The shape behind a layer that takes images and leaves their size."""
     return rank_checked(shape, 3)
 
 

@@ -10,8 +10,7 @@ from typing import TypeAlias
 
 from keras import ops
 
-from keras_efficient.kinds.factor_costs import is_dual_cheaper, is_low_rank_cheaper, is_second_first
-from keras_efficient.kinds.factors import FactorSizes
+from keras_efficient.kinds.factors import FactorSizes, is_dual_cheaper, is_low_rank_cheaper, is_second_first
 from keras_efficient.type_aliases import Tensor
 
 Between: TypeAlias = Callable[[int, Tensor], Tensor] | None

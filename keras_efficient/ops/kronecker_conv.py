@@ -2,8 +2,7 @@
 
 from keras import ops
 
-from keras_efficient.kinds.factor_costs import is_second_first
-from keras_efficient.kinds.factors import FactorSizes
+from keras_efficient.kinds.factors import FactorSizes, is_second_first
 from keras_efficient.ops.kronecker import Between, passed
 from keras_efficient.type_aliases import Tensor
 

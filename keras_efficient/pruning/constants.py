@@ -11,7 +11,7 @@ from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.quantization.own_model.fusion import folds
 from keras_efficient.quantization.own_model.kinds import ACTIVATION, BATCH_NORM
 from keras_efficient.reading import ModelGraph, Node, Value
-from keras_efficient.reading.run import run_nodes
+from keras_efficient.reading.read import run_nodes
 
 _NOT_ELEMENTWISE = ("softmax", "log_softmax", "glu", "sparsemax")
 _SIZE_IF_OPEN = 32

@@ -38,7 +38,6 @@ class LayerForm(NamedTuple):
 
 
 def layer(name: str, **config: Any) -> LayerForm:
-    """A layer of Keras."""
     return LayerForm(Key("layers", name), config)
 
 
@@ -202,60 +201,48 @@ def _number(constant: Any) -> float | None:
     return float(array) if array.shape == () else None
 
 
-def _quotient(number: float, comes_first: bool) -> tuple | None:
-    return None if comes_first or number == 0 else (1 / number, 0.0)
-
-
-def _difference(number: float, comes_first: bool) -> tuple:
-    return (-1.0, number) if comes_first else (1.0, -number)
-
-
-def _neither(number: float, comes_first: bool) -> None:
-    return None
-
-
-def _ops(**forms: Callable[[Node], LayerForm | None]) -> dict[Key, Callable[[Node], LayerForm | None]]:
-    return {Key("ops", name): form for name, form in forms.items()}
+def _activations(*names: str) -> dict[str, Callable[[Node], LayerForm | None]]:
+    """Functions that are activations of the same name, as far as case and "_" go."""
+    return {name.title().replace("_", ""): _activation(name) for name in names}
 
 
 _FORMS: dict[Key, Callable[[Node], LayerForm | None]] = {
     Key("activations", "ReLU"): _relu,
-    **_ops(
-        Relu=lambda node: layer("ReLU"),
-        Relu6=lambda node: layer("ReLU", max_value=6.0),
-        LogSigmoid=_activation("log_sigmoid"),
-        HardTanh=_activation("hard_tanh"),
-        Celu=_activation("celu", alpha=1.0),
-        LeakyRelu=lambda node: layer("LeakyReLU", negative_slope=node.operation.negative_slope),
-        Softmax=lambda node: layer("Softmax", axis=node.operation.axis),
-        Elu=_activation("elu", alpha=1.0),
-        Gelu=_activation("gelu", approximate=False),
-        Mean=_over_places("Average"),
-        Max=_over_places("Max"),
-        Reshape=_reshape,
-        Squeeze=_same_cells,
-        ExpandDims=_same_cells,
-        Transpose=_transpose,
-        GetItem=_slices,
-        Flip=_flip,
-        Pad=_pad,
-        Concatenate=lambda node: layer("Concatenate", axis=node.operation.axis),
-        Add=_binary("Add", lambda number, comes_first: (1.0, number)),
-        Multiply=_binary("Multiply", lambda number, comes_first: (number, 0.0)),
-        Subtract=_binary("Subtract", _difference),
-        TrueDivide=_binary(None, _quotient),
-        Maximum=_binary("Maximum", _neither),
-        Minimum=_binary("Minimum", _neither),
-        Negative=lambda node: layer("Rescaling", scale=-1.0, offset=0.0),
-        HardSigmoid=_activation("hard_sigmoid"),
-        HardSilu=_activation("hard_silu"),
-        Selu=_activation("selu"),
-        Sigmoid=_activation("sigmoid"),
-        Silu=_activation("silu"),
-        Softplus=_activation("softplus"),
-        Softsign=_activation("softsign"),
-        Tanh=_activation("tanh"),
-        Exp=_activation("exponential"),
-        **{name.title(): _function(name, arguments) for name, arguments in FUNCTIONS.items()},
-    ),
+    **{
+        Key("ops", name): form
+        for name, form in {
+            "Relu": lambda node: layer("ReLU"),
+            "Relu6": lambda node: layer("ReLU", max_value=6.0),
+            "LeakyRelu": lambda node: layer("LeakyReLU", negative_slope=node.operation.negative_slope),
+            "Softmax": lambda node: layer("Softmax", axis=node.operation.axis),
+            "Celu": _activation("celu", alpha=1.0),
+            "Elu": _activation("elu", alpha=1.0),
+            "Gelu": _activation("gelu", approximate=False),
+            "Exp": _activation("exponential"),
+            **_activations("hard_sigmoid", "hard_silu", "hard_tanh", "log_sigmoid", "selu"),
+            **_activations("sigmoid", "silu", "softplus", "softsign", "tanh"),
+            "Mean": _over_places("Average"),
+            "Max": _over_places("Max"),
+            "Reshape": _reshape,
+            "Squeeze": _same_cells,
+            "ExpandDims": _same_cells,
+            "Transpose": _transpose,
+            "GetItem": _slices,
+            "Flip": _flip,
+            "Pad": _pad,
+            "Concatenate": lambda node: layer("Concatenate", axis=node.operation.axis),
+            "Add": _binary("Add", lambda number, comes_first: (1.0, number)),
+            "Multiply": _binary("Multiply", lambda number, comes_first: (number, 0.0)),
+            "Subtract": _binary(
+                "Subtract", lambda number, comes_first: (-1.0, number) if comes_first else (1.0, -number)
+            ),
+            "TrueDivide": _binary(
+                None, lambda number, comes_first: None if comes_first or number == 0 else (1 / number, 0.0)
+            ),
+            "Maximum": _binary("Maximum", lambda number, comes_first: None),
+            "Minimum": _binary("Minimum", lambda number, comes_first: None),
+            "Negative": lambda node: layer("Rescaling", scale=-1.0, offset=0.0),
+            **{name.title(): _function(name, arguments) for name, arguments in FUNCTIONS.items()},
+        }.items()
+    },
 }

@@ -60,7 +60,6 @@ class Node:
 
     @property
     def layer_key(self) -> Key | None:
-        """The kind of `layer`."""
         return self.key if self.layer is self.operation else key_of(self.layer)
 
     @cached_property
@@ -135,7 +134,6 @@ class ModelGraph:
         return readers[0] if len(readers) == 1 and value not in self.outputs else None
 
     def calls_of(self, operation: Any) -> tuple[Node, ...]:
-        """All calls of one layer."""
         return tuple(node for node in self.nodes if node.operation is operation)
 
     @cached_property

@@ -27,7 +27,6 @@ def calls_in_order(functional: Any) -> Iterator[Any]:
 
 
 def input_names(functional: Any) -> list[str]:
-    """The names of the input layers, in the order of the inputs."""
     return [maker_of(tensor).name for tensor in functional.inputs]
 
 
@@ -84,7 +83,6 @@ def names_from_the_start() -> Iterator[None]:
 
 
 def takes_training(operation: Any) -> bool:
-    """Whether the call of a layer has an argument `training`."""
     return bool(getattr(operation, "_call_has_training_arg", False))
 
 

@@ -196,7 +196,6 @@ def _moves_flat_maps(calls: tuple[Call, ...]) -> bool:
 
 
 def _before(graph: ModelGraph, values: Iterable[Value]) -> list[Node]:
-    """All nodes that values depend on, in order."""
     found, waiting = set(), list(values)
     while waiting:
         maker = graph.makers.get(waiting.pop())
@@ -216,11 +215,8 @@ def _last_value(graph: ModelGraph, value: Value, inside: set[Value]) -> Value:
         if maker is None or not maker.kind.is_head or len(maker.inputs) != 1:
             return value
         source = maker.inputs[0]
-        alone = graph.only_reader(source) is not None or _computes_floats(maker)
-        if source not in inside or not alone:
+        price = maker.kind.price
+        is_float = price is not None and price.bits(maker.form.config, 8) == FLOAT_BITS
+        if source not in inside or not (is_float or graph.only_reader(source)):
             return value
         value = source
-
-
-def _computes_floats(node: Node) -> bool:
-    return node.kind.price is not None and node.kind.price.bits(node.form.config, 8) == FLOAT_BITS

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from keras_efficient.kinds import key_of
 from keras_efficient.reading.graph import ModelGraph, Node
-from keras_efficient.reading.keras_private import calls_in_order, functional_of, input_names, input_structure
+from keras_efficient.reading.keras_private import (
+    calls_in_order,
+    functional_of,
+    input_names,
+    input_structure,
+    takes_training,
+)
 from keras_efficient.reading.value import Value, mapped, values_in
 
 
@@ -62,7 +68,8 @@ def _read(functional: Any, known: dict[int, Value], path: str, add: Callable[[No
     for call in calls_in_order(functional):
         if call.is_input or any(id(tensor) not in known for tensor in call.arguments.keras_tensors):
             continue
-        args, kwargs = (_with_values(part, known) for part in (call.arguments.args, call.arguments.kwargs))
+        given = (call.arguments.args, call.arguments.kwargs)
+        args, kwargs = mapped(given, lambda part: known.get(id(part), part))
         name = path + call.operation.name
         if inner and is_connected(call.operation) and functional_of(call.operation) is not None:
             outputs = _read_inner(call.operation, args, kwargs, name, add)
@@ -87,6 +94,19 @@ def _value(tensor: Any) -> Value:
     return Value(tuple(tensor.shape[1:]), str(tensor.dtype), tensor)
 
 
-def _with_values(arguments: Any, known: Mapping[int, Value]) -> Any:
-    """The arguments of a call with values in the place of Keras's tensors."""
-    return mapped(arguments, lambda part: known.get(id(part), part))
+def run_nodes(nodes: Iterable[Node], known: Mapping[Value, Any]) -> dict[Value, Any]:
+    """All values that the nodes compute from those that are known, which come back, too."""
+    known = dict(known)
+    for node in nodes:
+        args, kwargs = filled((node.args, node.kwargs), known)
+        if takes_training(node.operation):
+            kwargs = {**kwargs, "training": False}
+        found = node.operation(*args, **kwargs)
+        outputs = found if isinstance(found, (list, tuple)) else [found]
+        known.update(zip(node.outputs, outputs, strict=True))
+    return known
+
+
+def filled(arguments: Any, known: Mapping[Value, Any]) -> Any:
+    """Arguments of a call with what is known in the place of its values."""
+    return mapped(arguments, lambda part: known[part] if isinstance(part, Value) else part)

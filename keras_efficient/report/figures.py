@@ -15,17 +15,8 @@ from keras_efficient.markup import Html, escape
 
 # Stand-ins that no one would draw with. In the page they become custom properties of the style
 # sheet, so the plots follow the dark scheme.
-INK, MUTED, GRID, CARD = "#010203", "#010204", "#010205", "#010206"
-CHOSEN, OTHER, FAILED = "#010207", "#010208", "#010209"
-PROPERTIES = {
-    INK: "--ink",
-    MUTED: "--muted",
-    GRID: "--grid",
-    CARD: "--card",
-    CHOSEN: "--chosen",
-    OTHER: "--other",
-    FAILED: "--failed",
-}
+INK, MUTED, GRID, CARD, CHOSEN, OTHER, FAILED = STAND_INS = [f"#01020{digit}" for digit in range(3, 10)]
+NAMES = ("ink", "muted", "grid", "card", "chosen", "other", "failed")
 
 SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "keras_efficient",  # ids would be random otherwise
@@ -77,7 +68,7 @@ def _inline(svg: str, name: str, label: str) -> Html:
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r'(xlink:)?href="#', f'href="#{name}-', body)
     body = body.replace('id="', f'id="{name}-').replace("url(#", f"url(#{name}-")
-    for stand_in, custom_property in PROPERTIES.items():
-        body = body.replace(stand_in, f"var({custom_property})")
+    for stand_in, name_of_property in zip(STAND_INS, NAMES, strict=True):
+        body = body.replace(stand_in, f"var(--{name_of_property})")
     view = f'viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}"'
     return Html(f'<svg class="plot" {view}>{body}')

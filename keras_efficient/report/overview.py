@@ -21,41 +21,35 @@ def page_title(result: dict) -> str:
 
 def overview(result: dict) -> Html:
     """Title, headline sentence, cards, and why two of the cards differ."""
-    cards = tag("div", _bytes_card(result["best"]), *_accuracy_cards(result), class_="cards")
+    cards = tag("div", *_cards(result), class_="cards")
     headline = tag("p", *_headline(result), class_="lead")
     objective = Objective.of(result)
     optimism = paragraph(
         f"A validation {objective.words} that won a selection is optimistic: part of it is luck on these very ",
         "samples. ",
-        EXPECTATION if objective.is_accuracy else "",
+        "The expected accuracy draws it towards the mean of its stage's trials, by the share of their spread that is "
+        "sampling noise. "
+        if objective.is_accuracy
+        else "",
         "Test data played no part in any choice.",
     )
     return join(tag("h1", page_title(result)), headline, cards, optimism)
 
 
-EXPECTATION = (
-    "The expected accuracy draws it towards the mean of its stage's trials, by the share of their spread that is "
-    "sampling noise. "
-)
-
-
 def _headline(result: dict) -> list[object]:
     best, stages = result["best"], result["stages"]
     trials = numbers.plural(sum(len(stage["trials"]) for stage in stages), "trial")
+    index, mode = best.get("stage"), None
+    if isinstance(index, int) and 0 <= index < len(stages):
+        mode = stages[index].get("mode")
     choice = f"trial {numbers.setting(best.get('trial'))} of stage "
     return [
         f"Chosen from {trials} in {numbers.plural(len(stages), 'stage')}: ",
-        tag("strong", choice + numbers.setting(best.get("stage"))),
-        f" ({_mode(stages, best.get('stage'))}), stored as ",
+        tag("strong", choice + numbers.setting(index)),
+        f" ({mode or 'unknown mode'}), stored as ",
         tag("code", best.get("path") or numbers.DASH),
         ".",
     ]
-
-
-def _mode(stages: list[dict], index: object) -> str:
-    if isinstance(index, int) and 0 <= index < len(stages):
-        return stages[index].get("mode") or "unknown mode"
-    return "unknown mode"
 
 
 def _card(label: str, value: str, explanation: str, class_: str = "card") -> Html:
@@ -72,28 +66,21 @@ def _bytes_card(best: dict) -> Html:
     return _card("Bytes", numbers.size(best["total_bytes"]), parts, "card main")
 
 
-def _accuracy_cards(result: dict) -> list[Html]:
+def _cards(result: dict) -> list[Html]:
     best, data, objective = result["best"], result.get("dataset") or {}, Objective.of(result)
-    validation = _samples(data.get("validation"), best.get("val_loss"))
-    return [
+    validation, test = _samples(data.get("validation"), best.get("val_loss")), objective.value(best, "test")
+    cards = [
+        _bytes_card(best),
         _card(f"Validation {objective.words}", objective.text(objective.value(best)), validation),
-        *([_expected_card(best)] if objective.is_accuracy else []),
-        _test_card(best, data, objective),
     ]
-
-
-def _expected_card(best: dict) -> Html:
-    known = numbers.is_number(best.get("expected_accuracy"))
-    explanation = "what to expect on new data" if known else "no estimate for this choice"
-    return _card("Expected accuracy", numbers.percent(best.get("expected_accuracy")), explanation)
-
-
-def _test_card(best: dict, data: dict, objective: Objective) -> Html:
-    title, value = f"Test {objective.words}", objective.value(best, "test")
-    if not numbers.is_number(value):
-        return _card(title, numbers.DASH, "not measured: the run had no test data")
-    measured = _samples(data.get("test"), best.get("test_loss"))
-    return _card(title, objective.text(value), measured, "card main")
+    if objective.is_accuracy:
+        known = numbers.is_number(best.get("expected_accuracy"))
+        explanation = "what to expect on new data" if known else "no estimate for this choice"
+        cards.append(_card("Expected accuracy", numbers.percent(best.get("expected_accuracy")), explanation))
+    if numbers.is_number(test):
+        measured = _samples(data.get("test"), best.get("test_loss"))
+        return [*cards, _card(f"Test {objective.words}", objective.text(test), measured, "card main")]
+    return [*cards, _card(f"Test {objective.words}", numbers.DASH, "not measured: the run had no test data")]
 
 
 def _samples(number: int | None, loss: float | None) -> str:
@@ -128,7 +115,9 @@ WORDS = {
 
 def network(result: dict) -> Html:
     """The description, item by item, below the shape of the input."""
-    items, ends = result.get("network"), _ends(result)
+    shape, classes = result.get("input_shape"), result.get("classes")
+    entry = f"Input: {' × '.join(map(str, shape))}. " if shape else ""
+    items, ends = result.get("network"), entry + (f"Classes: {classes}. " if classes else "")
     if not items:
         unknown = "A builder function made the model, so there is no description to show."
         return section("The network", paragraph(ends + unknown))
@@ -136,12 +125,6 @@ def network(result: dict) -> Html:
     if len(items) > MANY_ITEMS:
         chain = details(f"Show all {len(items)} items", chain)
     return section("The network", paragraph(ends), chain)
-
-
-def _ends(result: dict) -> str:
-    shape, classes = result.get("input_shape"), result.get("classes")
-    entry = f"Input: {' × '.join(map(str, shape))}. " if shape else ""
-    return entry + (f"Classes: {classes}. " if classes else "")
 
 
 def _item(item: object) -> Html:
@@ -175,8 +158,11 @@ def reproduction(result: dict) -> Html:
 
 def _facts(result: dict) -> list[tuple[str, str]]:
     versions = (result.get("versions") or {}).items()
+    data = result.get("dataset") or {}
+    parts = [part for part in ("train", "validation", "test") if numbers.is_number(data.get(part))]
+    sizes = ", ".join(f"{numbers.count(data[part])} {part}" for part in parts)
     return [
-        ("Data", _data(result.get("dataset") or {})),
+        ("Data", ": ".join(filter(None, [data.get("name"), sizes])) or numbers.DASH),
         ("Seed", numbers.setting(result.get("seed"))),
         ("Selection rule", numbers.setting(result.get("rule"))),
         ("Backend", numbers.setting(result.get("backend"))),
@@ -184,16 +170,12 @@ def _facts(result: dict) -> list[tuple[str, str]]:
     ]
 
 
-def _data(data: dict) -> str:
-    parts = [part for part in ("train", "validation", "test") if numbers.is_number(data.get(part))]
-    sizes = ", ".join(f"{numbers.count(data[part])} {part}" for part in parts)
-    return ": ".join(filter(None, [data.get("name"), sizes])) or numbers.DASH
-
-
 def python_call(result: dict) -> str:
     """The call of `train_network` with what result.json records."""
+    items = result.get("network")
+    lines = ["network = [", *(f"    {item!r}," for item in items), "]"] if items else []
     return CALL.format(
-        network=_network_lines(result.get("network")),
+        network="\n".join(lines) or "network = build_model  # your builder function",
         stages="\n".join(f"    {_stage_call(stage)}," for stage in result["stages"]),
         rule=result.get("rule") or "score",
         seed=result.get("seed") or 0,
@@ -204,9 +186,3 @@ def _stage_call(stage: dict) -> str:
     settings = [f"{key}={stage[key]!r}" for key in STAGE_SETTINGS if stage.get(key) is not None]
     arguments = [repr(stage.get("mode")), f"trials={len(stage['trials'])}", *settings]
     return f"ke.Stage({', '.join(arguments)})"
-
-
-def _network_lines(network: list | None) -> str:
-    if not network:
-        return "network = build_model  # your builder function"
-    return "\n".join(["network = [", *(f"    {item!r}," for item in network), "]"])

@@ -74,7 +74,6 @@ def write_report(result: dict, path: str | os.PathLike) -> None:
 
 
 def render(result: dict) -> str:
-    """The page as a string."""
     parts = [overview(result), *(write(result) for write in SECTIONS), footer(result)]
     return PAGE.format(
         title=escape(page_title(result)),

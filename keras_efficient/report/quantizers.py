@@ -31,23 +31,20 @@ def diagnostics(result: dict) -> Html:
     rows = result.get("diagnostics") or []
     if not rows:
         return Html()
-    return section("Quantizers", _parking(rows), _saturation(rows), table(_columns(), rows))
-
-
-def _parking(rows: list[dict]) -> Html:
-    return paragraph(
-        f"Parked: {sum(map(is_parked, rows))} of {numbers.plural(len(rows), 'scale')}. "
-        "The log2 of a parked scale is within 0.02 of n + ½, so training wavers between two powers "
-        "of two, and a last small step can double or halve it; train on with frozen scales before "
-        "trusting the network."
-    )
-
-
-def _saturation(rows: list[dict]) -> Html:
-    return paragraph(
-        f"Saturated: {sum(map(is_saturated, rows))} of {numbers.plural(len(rows), 'tensor')} with "
-        f"more than {numbers.percent(SATURATED, 0)} of the codes at the ends of their range. "
-        "Many of them mean that the scale clips; some are the price of finer steps."
+    return section(
+        "Quantizers",
+        paragraph(
+            f"Parked: {sum(map(is_parked, rows))} of {numbers.plural(len(rows), 'scale')}. "
+            "The log2 of a parked scale is within 0.02 of n + ½, so training wavers between two powers "
+            "of two, and a last small step can double or halve it; train on with frozen scales before "
+            "trusting the network."
+        ),
+        paragraph(
+            f"Saturated: {sum(map(is_saturated, rows))} of {numbers.plural(len(rows), 'tensor')} with "
+            f"more than {numbers.percent(SATURATED, 0)} of the codes at the ends of their range. "
+            "Many of them mean that the scale clips; some are the price of finer steps."
+        ),
+        table(_columns(), rows),
     )
 
 

@@ -1,7 +1,7 @@
 """What a search prints at its end, and the few words that its page shares with it."""
 
+from keras_efficient.markup import align
 from keras_efficient.report import numbers
-from keras_efficient.report.summary import align
 
 WORDS = ("at most", "network")  # columns aligned to the left
 HEADINGS = ("bytes", "weights", "activations", "parameters", "float", "quantized", "network")

@@ -1,4 +1,4 @@
-"""The storage table, one row a layer, and the same bytes as bars: weight bytes and working bytes of each layer."""
+"""The storage table, one row per layer, and the same bytes as bars: weight bytes and working bytes of each layer."""
 
 from functools import partial
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 from keras_efficient.markup import Column, Html, details, paragraph, section, table, tag
 from keras_efficient.report import numbers
 
-UNKNOWN = "The model has layers without a known price, so there is no table of bytes."
 MANY = 40  # a table of more layers is folded
 
 
 def _unknown(result: dict) -> str:
     reason = result["best"].get("storage_reason")
-    return f"There is no table of bytes: {reason}" if reason else UNKNOWN
+    if reason:
+        return f"There is no table of bytes: {reason}"
+    return "The model has layers without a known price, so there is no table of bytes."
 
 
 def storage_rows(result: dict) -> list[dict]:
@@ -28,22 +29,17 @@ def storage_rows(result: dict) -> list[dict]:
 
 
 def storage_table(result: dict) -> Html:
-    """One row a layer, the totals in the last one."""
+    """One row per layer, the totals in the last one."""
     rows = storage_rows(result)
     if not rows:
         return section("Storage", paragraph(_unknown(result)))
-    written = table(
-        _columns(rows), [*rows, _total(result["storage"])], row_class=lambda row: "total" if "is_total" in row else ""
-    )
+    storage = result["storage"]
+    total = {key: storage.get(key) for key in ("parameters", "weight_bytes", "mult_adds")}
+    total |= {"title": "total", "working_bytes": storage.get("activation_bytes"), "is_total": True}
+    written = table(_columns(rows), [*rows, total], row_class=lambda row: "total" if "is_total" in row else "")
     if len(rows) > MANY:
         written = details(f"Show all {len(rows)} layers", written)
-    return section("Storage", _explanation(result["storage"]), written)
-
-
-def _total(storage: dict) -> dict:
-    sums = {key: storage.get(key) for key in ("parameters", "weight_bytes", "mult_adds")}
-    peak = {"working_bytes": storage.get("activation_bytes")}
-    return {"title": "total", **sums, **peak, "is_total": True}
+    return section("Storage", _explanation(storage), written)
 
 
 def _explanation(storage: dict) -> Html:
@@ -94,10 +90,26 @@ def byte_bars(result: dict) -> Html:
     if not rows:
         return section("Where the bytes are", paragraph(_unknown(result)))
     largest, peak = max(map(_weights, rows)), max(map(_working, rows))
-    shown = _most_important(rows, largest, peak)
+    # As many rows as a reader takes in, those that weigh most, in the order of the network.
+    shares = [max(_weights(row) / (largest or 1), _working(row) / (peak or 1)) for row in rows]
+    ranked = sorted(range(len(rows)), key=lambda index: -shares[index])
+    shown = [rows[index] for index in sorted(ranked[:MOST_BARS])]
     bars = [cell for row in shown for cell in _cells(row, largest, peak)]
-    grid = tag("div", *_heads(result["storage"]), *bars, class_="bars")
-    return section("Where the bytes are", _bars_explanation(rows, peak), grid, _rest(rows, shown))
+    storage = result["storage"]
+    weights = f"weight bytes, {numbers.size(storage.get('weight_bytes'))} in total"
+    working = f"working bytes, {numbers.size(storage.get('activation_bytes'))} at most"
+    heads = (tag("div", text, class_="head") for text in (weights, working))
+    grid = tag("div", tag("div", "layer", class_="head name"), *heads, *bars, class_="bars")
+    hidden = len(rows) - len(shown)
+    smaller = f"{numbers.plural(hidden, 'smaller layer')}: see the storage table."
+    first, *others = [row["title"] for row in rows if _working(row) == peak]
+    alike = f" ({numbers.plural(len(others), 'other')} alike)" if others else ""
+    return section(
+        "Where the bytes are",
+        paragraph(f"Weights add up. Activations do not: the layer that needs most at once, {first}{alike}, decides."),
+        grid,
+        paragraph(smaller) if hidden else Html(),
+    )
 
 
 def _bytes(row: dict, key: str) -> float:
@@ -105,32 +117,6 @@ def _bytes(row: dict, key: str) -> float:
 
 
 _weights, _working = partial(_bytes, key="weight_bytes"), partial(_bytes, key="working_bytes")
-
-
-def _most_important(rows: list[dict], largest: float, peak: float) -> list[dict]:
-    """As many rows as a reader takes in, those that weigh most, in the order of the network."""
-    shares = [max(_weights(row) / (largest or 1), _working(row) / (peak or 1)) for row in rows]
-    ranked = sorted(range(len(rows)), key=lambda index: -shares[index])
-    return [rows[index] for index in sorted(ranked[:MOST_BARS])]
-
-
-def _bars_explanation(rows: list[dict], peak: float) -> Html:
-    first, *others = [row["title"] for row in rows if _working(row) == peak]
-    alike = f" ({numbers.plural(len(others), 'other')} alike)" if others else ""
-    return paragraph(f"Weights add up. Activations do not: the layer that needs most at once, {first}{alike}, decides.")
-
-
-def _rest(rows: list[dict], shown: list[dict]) -> Html:
-    hidden = len(rows) - len(shown)
-    smaller = f"{numbers.plural(hidden, 'smaller layer')}: see the storage table."
-    return paragraph(smaller) if hidden else Html()
-
-
-def _heads(storage: dict) -> list[Html]:
-    weights = f"weight bytes, {numbers.size(storage.get('weight_bytes'))} in total"
-    working = f"working bytes, {numbers.size(storage.get('activation_bytes'))} at most"
-    name = tag("div", "layer", class_="head name")
-    return [name, *(tag("div", text, class_="head") for text in (weights, working))]
 
 
 def _cells(row: dict, largest: float, peak: float) -> list[Html]:

@@ -1,21 +1,9 @@
 """What a run prints at its end: the stages, and the network it chose."""
 
-from collections.abc import Collection, Sequence
-
+from keras_efficient.markup import align
 from keras_efficient.report import numbers
 from keras_efficient.report.objective import Objective
 from keras_efficient.report.result import check_result, chosen_trial, has_failed
-
-
-def align(rows: Sequence[Sequence[str]], words: Collection[str]) -> list[str]:
-    """Lines of equally wide columns, the headings first: those in `words` to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    signs = ["<" if heading in words else ">" for heading in rows[0]]
-    lines = (
-        "  ".join(f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True)) for row in rows
-    )
-    return [line.rstrip() for line in lines]
-
 
 WORDS = ["stage", "mode"]  # columns aligned to the left
 NUMBERS = ["trials", "failed", "chosen", "epoch", "val loss"]

@@ -1,26 +1,12 @@
 """The tables of the trials: what each scored, which one was chosen, why some failed."""
 
-from keras_efficient.markup import (
-    Column,
-    Html,
-    details,
-    join,
-    paragraph,
-    section,
-    table,
-    tag,
-)
+from keras_efficient.markup import Column, Html, details, join, paragraph, section, table, tag
 from keras_efficient.report import numbers
 from keras_efficient.report.objective import Objective
 from keras_efficient.report.result import has_failed, is_chosen, named_stages
 
 MANY = 12  # a stage with more trials has its table folded
-SETTINGS = {
-    "epochs": "epochs",
-    "batch_size": "batch size",
-    "learning_rate": "learning rate",
-    "decay": "decay",
-}
+SETTINGS = ("epochs", "batch_size", "learning_rate", "decay")
 
 
 def trial_tables(result: dict) -> Html:
@@ -37,11 +23,19 @@ def trial_tables(result: dict) -> Html:
 
 
 def _stage_table(name: str, stage: dict, objective: Objective) -> Html:
+    def row_class(trial: dict) -> str:
+        return "chosen" if is_chosen(stage, trial) else "failed" if has_failed(trial) else ""
+
     trials = sorted(stage["trials"], key=lambda trial: _rank(stage, trial))
-    written = table(_columns(stage, objective), trials, row_class=lambda trial: _row_class(stage, trial))
+    written = table(_columns(stage, objective), trials, row_class)
     if len(trials) > MANY:
         written = details(f"Show all {len(trials)} trials", written)
-    return join(tag("h3", name), paragraph(_settings(stage), _rungs(stage)), written)
+    steps = [f"{len(rung['trials'])} to epoch {numbers.count(rung['epochs'])}" for rung in stage.get("rungs") or []]
+    return join(
+        tag("h3", name),
+        paragraph(_settings(stage), f" Successive halving: of the trials, {', '.join(steps)}." if steps else ""),
+        written,
+    )
 
 
 def _rank(stage: dict, trial: dict) -> tuple:
@@ -52,30 +46,20 @@ def _rank(stage: dict, trial: dict) -> tuple:
     return not is_chosen(stage, trial), by_score, by_loss, has_failed(trial)
 
 
-def _row_class(stage: dict, trial: dict) -> str:
-    if is_chosen(stage, trial):
-        return "chosen"
-    return "failed" if has_failed(trial) else ""
-
-
 def _columns(stage: dict, objective: Objective) -> list[Column]:
     best = "highest" if objective.larger else "lowest"
-    score = [Column("score", lambda trial: numbers.signed(trial.get("score")))]
-    measured = [
-        Column(f"val {objective.words}", lambda trial: objective.text(objective.value(trial))),
-        Column(f"{best} {objective.words}", lambda trial: _best(trial, objective)),
-    ]
-    value, extreme = ([], []) if objective.is_loss else ([measured[0]], [measured[1]])
-    return [
+    measured = not objective.is_loss
+    columns = [
         Column("trial", lambda trial: _trial_cell(stage, trial), "text"),
-        *(score if objective.is_accuracy else []),
+        Column("score", lambda trial: numbers.signed(trial.get("score"))) if objective.is_accuracy else None,
         Column("val loss", lambda trial: numbers.loss(trial.get("val_loss"))),
-        *value,
+        Column(f"val {objective.words}", lambda trial: objective.text(objective.value(trial))) if measured else None,
         Column("kept epoch", lambda trial: numbers.count(trial.get("epoch"))),
-        *extreme,
+        Column(f"{best} {objective.words}", lambda trial: _best(trial, objective)) if measured else None,
         Column("seed", lambda trial: numbers.setting(trial.get("seed"))),
         Column("time", lambda trial: numbers.duration(trial.get("train_seconds"))),
     ]
+    return [column for column in columns if column]
 
 
 def _trial_cell(stage: dict, trial: dict) -> Html:
@@ -99,12 +83,6 @@ def _best(trial: dict, objective: Objective) -> str:
 
 def _settings(stage: dict) -> str:
     trials, seconds = numbers.plural(len(stage["trials"]), "trial"), stage.get("train_seconds")
-    parts = [f"{title} {numbers.setting(stage[key])}" for key, title in SETTINGS.items() if stage.get(key) is not None]
+    parts = [f"{key.replace('_', ' ')} {numbers.setting(stage[key])}" for key in SETTINGS if stage.get(key) is not None]
     time = [f"trained in {numbers.duration(seconds)}"] if numbers.is_number(seconds) else []
     return ", ".join([trials, *parts, *time]) + "."
-
-
-def _rungs(stage: dict) -> str:
-    """How successive halving went; empty without it."""
-    steps = [f"{len(rung['trials'])} to epoch {numbers.count(rung['epochs'])}" for rung in stage.get("rungs") or []]
-    return f" Successive halving: of the trials, {', '.join(steps)}." if steps else ""

@@ -50,7 +50,14 @@ def selection(result: dict) -> Html:
     ]
     plots = tag("div", *figures, class_="plots")
     title = f"{objective.words[:1].upper()}{objective.words[1:]} against loss"
-    return section(title, _explanation(samples, objective), plots, _failures(result))
+    failed = [
+        f"{name}, trial {trial.get('trial')} ({trial.get('reason') or 'no reason given'})"
+        for name, stage in named_stages(result)
+        for trial in stage["trials"]
+        if has_failed(trial)
+    ]
+    listed = paragraph("Without a point, as they failed: ", "; ".join(failed), ".")
+    return section(title, _explanation(samples, objective), plots, listed if failed else Html())
 
 
 def _explanation(samples: int | None, objective: Objective) -> Html:
@@ -60,17 +67,6 @@ def _explanation(samples: int | None, objective: Objective) -> Html:
         "The chosen trial is labelled.",
         error if numbers.is_number(samples) and objective.is_accuracy else "",
     )
-
-
-def _failures(result: dict) -> Html:
-    failed = [
-        f"{name}, trial {trial.get('trial')} ({trial.get('reason') or 'no reason given'})"
-        for name, stage in named_stages(result)
-        for trial in stage["trials"]
-        if has_failed(trial)
-    ]
-    listed = paragraph("Without a point, as they failed: ", "; ".join(failed), ".")
-    return listed if failed else Html()
 
 
 def learning_curves(stage: dict, key: str, name: str) -> Html | None:
@@ -111,24 +107,16 @@ def _draw_curve(axes: Axes, stage: dict, trial: dict, curve: list[float]) -> Non
     marker = "o" if len(curve) == 1 else None
     if is_chosen(stage, trial):
         axes.plot(epochs, curve, color=CHOSEN, linewidth=2, marker=marker, zorder=4)
-        _draw_checkpoint(axes, trial, curve)
+        epoch = trial.get("epoch")
+        if is_number(epoch) and 1 <= epoch <= len(curve):
+            axes.plot([epoch], [curve[int(epoch) - 1]], "o", color=CHOSEN, markeredgecolor=CARD, markersize=7, zorder=5)
     elif has_failed(trial):
         axes.plot(epochs, curve, color=FAILED, linewidth=0.9, linestyle=(0, (3, 2)))
-        _draw_failure(axes, curve)
+        finite = [(epoch, value) for epoch, value in enumerate(curve, 1) if math.isfinite(value)]
+        if finite:
+            axes.plot(*finite[-1], "x", color=FAILED, markersize=6, zorder=3)
     else:
         axes.plot(epochs, curve, color=OTHER, linewidth=0.9, alpha=0.6, marker=marker)
-
-
-def _draw_checkpoint(axes: Axes, trial: dict, curve: list[float]) -> None:
-    epoch = trial.get("epoch")
-    if is_number(epoch) and 1 <= epoch <= len(curve):
-        axes.plot([epoch], [curve[int(epoch) - 1]], "o", color=CHOSEN, markeredgecolor=CARD, markersize=7, zorder=5)
-
-
-def _draw_failure(axes: Axes, curve: list[float]) -> None:
-    finite = [(epoch, value) for epoch, value in enumerate(curve, 1) if math.isfinite(value)]
-    if finite:
-        axes.plot(*finite[-1], "x", color=FAILED, markersize=6, zorder=3)
 
 
 def _scale_loss(axes: Axes, values: list[float]) -> None:

@@ -2,9 +2,9 @@
 
 from keras_efficient.storage.architectures import architecture_cost, break_even_size
 from keras_efficient.storage.arithmetic_2019 import compute_storage
+from keras_efficient.storage.chains import UnknownLayerError
 from keras_efficient.storage.estimate import estimate_storage
-from keras_efficient.storage.exact import exact_slack
-from keras_efficient.storage.models import UnknownLayerError
+from keras_efficient.storage.liveness import exact_slack
 from keras_efficient.storage.report import LayerStorage, StorageReport
 from keras_efficient.storage.slack_2019 import convolution_slack
 

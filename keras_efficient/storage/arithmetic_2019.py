@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from keras_efficient.kinds.arguments import check_choice
 from keras_efficient.storage.slack_2019 import STRATEGIES, convolution_slack
 
 BITS_PER_BYTE = 8
@@ -65,9 +66,7 @@ def compute_storage(
         ValueError: unknown letter or strategy, or an item whose length fits no form.
         ZeroDivisionError: "transpose" on a map without columns.
     """
-    if not isinstance(convolution_strategy, str) or convolution_strategy not in STRATEGIES:
-        known = ", ".join(map(repr, STRATEGIES))
-        raise ValueError(f"convolution_strategy must be one of {known}. Received: {convolution_strategy!r}")
+    check_choice("convolution_strategy", convolution_strategy, STRATEGIES)
     state = State(list(input_dimensions), input_bits / BITS_PER_BYTE, convolution_strategy)
     weights, activations = 0.0, 0.0 if streaming else state.map_bytes
     for item in config:
@@ -110,11 +109,8 @@ def window(values: Sequence[int]) -> tuple[list[int], list[int], list[float]]:
 
 
 def windowed_shape(state: State, kernel: Sequence[int], strides: Sequence[int], channels: int) -> list[int]:
-    return [
-        (state.shape[0] - kernel[0]) // strides[0] + 1,
-        (state.shape[1] - kernel[1]) // strides[1] + 1,
-        channels,
-    ]
+    sizes = zip(state.shape, kernel, strides, strict=False)
+    return [*((size - length) // stride + 1 for size, length, stride in sizes), channels]
 
 
 def convolution(state: State, filters: int, *values: int) -> Charge:
@@ -164,16 +160,11 @@ def passed_on(state: State, *values: float) -> Charge:
 
 
 LETTERS: dict[str, Callable[..., Charge]] = {
-    "A": pooling,
-    "M": pooling,
-    "C": convolution,
-    "CN": convolution,
+    **dict.fromkeys(("A", "M"), pooling),
+    **dict.fromkeys(("C", "CN"), convolution),
     "DSC": separable,
     "T": depthwise,
     "R": residual,
-    "F": dense,
-    "S": dense,
-    "Q": passed_on,
-    "N": passed_on,
-    "D": passed_on,
+    **dict.fromkeys(("F", "S"), dense),
+    **dict.fromkeys(("Q", "N", "D"), passed_on),
 }

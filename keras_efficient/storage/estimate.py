@@ -8,28 +8,35 @@ from functools import lru_cache
 from typing import Any
 
 from keras_efficient.descriptions.specs import LayerSpec
+from keras_efficient.kinds.arguments import check_choice, flag
 from keras_efficient.kinds.fields import check_bits
 from keras_efficient.kinds.measures import (
     BITS_PER_BYTE,
     FLOAT_BITS,
     LOGIT_BITS,
+    TARGETS,
     FeatureMap,
     Weights,
     check_logits,
-    check_target,
 )
 from keras_efficient.kinds.stages import has_inner_grids
 from keras_efficient.kinds.steps import Step, WindowStep
 from keras_efficient.kinds.words import padding_bits
 from keras_efficient.reading.network import INPUT_GRID, read_network
 from keras_efficient.reading.read import is_model
-from keras_efficient.storage.chains import ShapedLayer, read_chain, read_description, without_head
-from keras_efficient.storage.exact import check_order
+from keras_efficient.storage.chains import (
+    ShapedLayer,
+    fixed_shape,
+    fixed_shapes,
+    read_chain,
+    read_description,
+    refuse_unknown,
+    without_head,
+)
 from keras_efficient.storage.graphs import plan_order
 from keras_efficient.storage.graphs.reading import PricedGraph, code_bits, grid_bits, read_graph, read_shaped, steps_of
 from keras_efficient.storage.live_bits import Working, live_bits
-from keras_efficient.storage.liveness import CACHE_SIZE
-from keras_efficient.storage.models import fixed_shape, fixed_shapes, refuse_unknown
+from keras_efficient.storage.liveness import CACHE_SIZE, ORDERS
 from keras_efficient.storage.planner.arrival import arrival_bits, kept_bits, line_bits
 from keras_efficient.storage.planner.search import step_bits
 from keras_efficient.storage.report import LayerStorage, StorageReport
@@ -79,7 +86,7 @@ def estimate_storage(
           a dense layer needs input and outputs at once (on a map those of a pixel), and so does a transposed
           convolution with strides. Average pooling of a streamed input needs its averages and a row of running sums.
         - The outputs of the last layer have 16 bits (the logits of the C code), or 32 if they are
-          floats. A softmax, activation, dropout or flatten behind it stores nothing.
+          floats. A softmax, activation, dropout or flatten after it stores nothing.
 
     Models with branches, and those that move what was flattened (repeat, slice or pad it):
         - One arena holds all maps that somebody still reads, each from a whole byte on, in row order.
@@ -99,10 +106,9 @@ def estimate_storage(
         TypeError: neither a description nor a model.
     """
     check_bits(input_bits, "input_bits")
-    check_order(order)
-    by_words = check_target(target) == "dsp"
-    if not isinstance(streaming, bool):
-        raise ValueError(f"streaming must be True or False. Received: {streaming!r}")
+    check_choice("order", order, ORDERS)
+    by_words = check_choice("target", target, TARGETS) == "dsp"
+    flag(streaming, "streaming")
     if is_model(config_or_model):
         network = read_network(config_or_model)
         refuse_unknown(
@@ -121,16 +127,7 @@ def estimate_storage(
         graph = read_shaped(layers, FeatureMap(source_shape, input_bits), logits_bits)
         return estimate_graph(graph, [source_shape], streaming, order, by_words)
     rows = price_layers(layers, FeatureMap(source_shape, input_bits), streaming, order, logits_bits, by_words)
-    return StorageReport(
-        weight_bytes=sum(row.weight_bytes for row in rows),
-        activation_bytes=max(row.working_bytes for row in rows),
-        parameters=sum(row.parameters for row in rows),
-        mult_adds=sum(row.mult_adds for row in rows),
-        layers=tuple(rows),
-        input_shape=source_shape,
-        input_bits=input_bits,
-        streaming=streaming,
-    )
+    return _report(rows, max(row.working_bytes for row in rows), source_shape, input_bits, streaming)
 
 
 def estimate_graph(
@@ -152,17 +149,13 @@ def estimate_graph(
         layer_row(*layers[layer][:-1], Working(cost * BITS_PER_BYTE, "row"), layers[layer].shares, by_words)
         for layer, cost in working.items()
     ]
-    return StorageReport(
-        weight_bytes=sum(row.weight_bytes for row in rows),
-        activation_bytes=plan.arena_bytes,
-        parameters=sum(row.parameters for row in rows),
-        mult_adds=sum(row.mult_adds for row in rows),
-        layers=tuple(rows),
-        input_shape=shapes[0] if len(shapes) == 1 else tuple(shapes),
-        input_bits=max(each.bits for each in graph.inputs),
-        streaming=plan.arriving > 0,
-        order_is_exact=plan.exact,
-    )
+    shape, bits = shapes[0] if len(shapes) == 1 else tuple(shapes), max(each.bits for each in graph.inputs)
+    return _report(rows, plan.arena_bytes, shape, bits, plan.arriving > 0, plan.exact)
+
+
+def _report(rows: list[LayerStorage], activation_bytes: float, *others: Any) -> StorageReport:
+    sums = (sum(row.parameters for row in rows), sum(row.mult_adds for row in rows))
+    return StorageReport(sum(row.weight_bytes for row in rows), activation_bytes, *sums, tuple(rows), *others)
 
 
 def price_layers(
@@ -173,7 +166,7 @@ def price_layers(
     logits_bits: int = LOGIT_BITS,
     by_words: bool = False,
 ) -> list[LayerStorage]:
-    """One row a layer. `streaming` says whether the map before the layer arrives pixel by pixel."""
+    """One row per layer. `streaming` says whether the map before the layer arrives pixel by pixel."""
     rows, gives_sums = [], not any(spec.class_name == INPUT_GRID.name for _, spec, _ in layers)
     for position, (name, spec, shape) in enumerate(layers, start=1):
         is_last = position == len(layers)
@@ -181,23 +174,42 @@ def price_layers(
             check_logits(name, grid_bits(spec, source.bits, gives_sums), logits_bits)
         target = target_map(spec, source, shape, logits_bits if is_last else None)
         way = spec.price.streams(spec.config) if streaming else "no"
-        if way in ("no", "lines"):
-            codes = code_bits(spec, source, target, is_last and gives_sums)
-            working = working_of(steps_of(spec, source, target, codes), order)
-            if way == "lines":
-                working = min(working, line_by_line(spec, source, target) or working, key=lambda each: each.bits)
-        elif way == "pixels":  # stored by the layer that needs them
+        if way == "pixels":  # stored by the layer that needs them
             working = Working(target.total_bits if is_last else 0)
+        elif way in ("windows", "sums"):
+            working = _pooled_on_arrival(spec, source, target, way)
         else:
-            working = Working(arrival_bits(target, running_sums(spec, source, target) if way == "sums" else 0))
+            codes = code_bits(spec, source, target, is_last and gives_sums)
+            working = _working(spec, source, target, codes, order, by_lines=way == "lines")
         rows.append(layer_row(name, spec, source, target, working, by_words=by_words))
         source, streaming = target, way == "pixels"
     return rows
 
 
-def working_of(steps: Sequence[Step], order: str) -> Working:
-    """What is needed at the worst moment of a layer's steps."""
-    return max((step_working(step, order) for step in steps), key=lambda working: working.bits)
+def _working(
+    spec: LayerSpec, source: FeatureMap, target: FeatureMap, codes: int, order: str, by_lines: bool
+) -> Working:
+    """What is needed at the worst moment of a layer's steps. `by_lines`: or, where it takes less, of a layer that is
+    computed while its source arrives."""
+    steps = steps_of(spec, source, target, codes)
+    working = max((step_working(step, order) for step in steps), key=lambda each: each.bits)
+    (first, *_) = spec.price.steps(spec.config, source, target)
+    if by_lines and isinstance(first, WindowStep):
+        working = min(working, Working(arrival_bits(target, kept_bits(first)), "row"), key=lambda each: each.bits)
+    return working
+
+
+def _pooled_on_arrival(spec: LayerSpec, source: FeatureMap, target: FeatureMap, way: str) -> Working:
+    (step,) = spec.price.steps(spec.config, source, target)
+    assert isinstance(step, WindowStep)
+    waiting = line_bits(source.bits, math.prod(step.kernel_size), target) if way == "sums" else 0
+    return Working(arrival_bits(target, waiting))
+
+
+def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, logits_bits: int | None) -> FeatureMap:
+    """What a layer makes. `logits_bits`: of the last one."""
+    bits = spec.price.bits(spec.config, source.bits)
+    return FeatureMap(shape, logits_bits if logits_bits and bits != FLOAT_BITS else bits)
 
 
 @lru_cache(maxsize=CACHE_SIZE)
@@ -206,27 +218,6 @@ def step_working(step: Step, order: str) -> Working:
     of a map, and starts maps where their cells fit into bytes."""
     live = live_bits(step, order)
     return live._replace(bits=max(live.bits, step_bits(step)))
-
-
-def line_by_line(spec: LayerSpec, source: FeatureMap, target: FeatureMap) -> Working | None:
-    """What is needed where the layer is computed while its source arrives; None where it cannot be."""
-    (step,) = spec.price.steps(spec.config, source, target)
-    if not isinstance(step, WindowStep):
-        return None
-    return Working(arrival_bits(target, kept_bits(step)), "row")
-
-
-def running_sums(spec: LayerSpec, source: FeatureMap, target: FeatureMap) -> int:
-    """Bits of the sums of a pooling window that are not complete yet."""
-    (step,) = spec.price.steps(spec.config, source, target)
-    assert isinstance(step, WindowStep)
-    return line_bits(source.bits, math.prod(step.kernel_size), target)
-
-
-def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, logits_bits: int | None) -> FeatureMap:
-    """What a layer makes. `logits_bits`: of the last one."""
-    bits = spec.price.bits(spec.config, source.bits)
-    return FeatureMap(shape, logits_bits if logits_bits and bits != FLOAT_BITS else bits)
 
 
 def layer_row(
@@ -244,7 +235,7 @@ def layer_row(
         kernel, padding = spec.price.kernel(spec.config, source), spec.price.padding(spec.config, source)
         padding += 0 if kernel is None else padding_bits(kernel, source.bits)
         weights = weights._replace(bits=weights.bits + padding)
-    saved = 0 if shares else sum(kernel.saved_bits for kernel in spec.kernels)
+    saved = 0 if shares else sum(kernel.dense_bits - kernel.encoding.bits for kernel in spec.kernels)
     return LayerStorage(
         name=name,
         kind=spec.class_name,

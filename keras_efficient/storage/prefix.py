@@ -1,4 +1,4 @@
-"""How far a map must start behind the one that is written over it: the prefix model.
+"""How far a map must start after the one that is written over it: the prefix model.
 
 The target grows from its first bit while the source, further up, dies. Nothing may be written over a
 source pixel before its last reader is done. With deaths[i], the number of the target pixel (as they
@@ -6,7 +6,7 @@ are made) with which the i-th source pixel in memory dies, the source must start
 
     max over i of: what is made until deaths[i] - what lies before source pixel i
 
-So a dead pixel behind a live one is no use: only a prefix of the source can be written over.
+So a dead pixel after a live one is no use: only a prefix of the source can be written over.
 """
 
 from __future__ import annotations

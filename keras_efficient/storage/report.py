@@ -7,18 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from keras_efficient.markup import notebook_table
+from keras_efficient.kinds.arguments import check_choice
+from keras_efficient.markup import align, notebook_table
 
 PLACES = ("flash", "ram")
-HEADINGS = (
-    "layer",
-    "output shape",
-    "parameters",
-    "weight bytes",
-    "working bytes",
-    "multiply-adds",
-    "order",
-)
+HEADINGS = ("layer", "output shape", "parameters", "weight bytes", "working bytes", "multiply-adds", "order")
 LEFT_ALIGNED = ("layer", "output shape", "order")
 
 
@@ -85,12 +78,12 @@ class StorageReport:
 
     def ram_bytes(self, weights: str = "flash") -> float:
         """RAM for the data of the network, with its weights kept in "flash" or in "ram"."""
-        return self.total_bytes if check_place(weights) == "ram" else self.activation_bytes
+        return self.total_bytes if check_choice("weights", weights, PLACES) == "ram" else self.activation_bytes
 
     def flash_bytes(self, weights: str = "flash") -> float:
         """Flash for the data of the network: its weights, also with weights in "ram", which start
         as a copy of it."""
-        check_place(weights)
+        check_choice("weights", weights, PLACES)
         return self.weight_bytes
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,80 +100,52 @@ class StorageReport:
         return json.dumps(self.to_dict())
 
     def __str__(self) -> str:
-        rows = [layer_cells(layer) for layer in self.layers]
-        lines = [*table(HEADINGS, [*rows, self.total_cells()]), "", *self.placement_lines()]
-        return "\n".join(line.rstrip() for line in lines)
+        rows = self._rows()
+        rule = ["-" * max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
+        return "\n".join([*align([HEADINGS, rule, *rows[:-1], rule, rows[-1]], LEFT_ALIGNED), "", *self._placement()])
 
     def _repr_html_(self) -> str:
-        rows = [*map(layer_cells, self.layers), self.total_cells()]
-        return notebook_table(HEADINGS, rows, self.placement_lines())
+        return notebook_table(HEADINGS, self._rows(), self._placement())
 
-    def total_cells(self) -> tuple[str, ...]:
-        sums = (
-            str(self.parameters),
-            amount(self.weight_bytes),
-            amount(self.activation_bytes),
-            str(self.mult_adds),
-        )
-        return ("total (working: the largest)", "", *sums, "")
-
-    def placement_lines(self) -> list[str]:
-        input_text = f"input {shape_text(self.input_shape)} of {self.input_bits} bits, "
-        return [
-            input_text + ("pushed pixel by pixel" if self.streaming else "stored before the network runs"),
-            f"weights + activations: {amount(self.total_bytes)} bytes",
-            f"weights in flash: {amount(self.ram_bytes())} bytes RAM, {amount(self.flash_bytes())} bytes flash",
-            f"weights in RAM:   {amount(self.ram_bytes('ram'))} bytes RAM",
-            *self.sparse_lines(),
-            *self.minimal_lines(),
+    def _rows(self) -> list[tuple[str, ...]]:
+        """The layers, and the total."""
+        sums = (str(self.parameters), _amount(self.weight_bytes), _amount(self.activation_bytes), str(self.mult_adds))
+        rows = [
+            (
+                layer.name,
+                _shape_text(layer.output_shape),
+                str(layer.parameters),
+                _amount(layer.weight_bytes),
+                _amount(layer.working_bytes),
+                str(layer.mult_adds),
+                layer.order or "",
+            )
+            for layer in self.layers
         ]
+        return [*rows, ("total (working: the largest)", "", *sums, "")]
 
-    def sparse_lines(self) -> list[str]:
-        """How the pruned kernels are stored."""
-        sparse = [layer for layer in self.layers if layer.weight_format != "dense"]
-        return [
-            f"weights of {layer.name}: {layer.weight_format}, {amount(layer.dense_weight_bytes)} bytes if dense"
-            for layer in sparse
+    def _placement(self) -> list[str]:
+        arrives = "pushed pixel by pixel" if self.streaming else "stored before the network runs"
+        lines = [
+            f"input {_shape_text(self.input_shape)} of {self.input_bits} bits, {arrives}",
+            f"weights + activations: {_amount(self.total_bytes)} bytes",
+            f"weights in flash: {_amount(self.ram_bytes())} bytes RAM, {_amount(self.flash_bytes())} bytes flash",
+            f"weights in RAM:   {_amount(self.ram_bytes('ram'))} bytes RAM",
         ]
-
-    def minimal_lines(self) -> list[str]:
-        if self.minimal_parameters == self.parameters:
-            return []
-        return [f"equivalent minimal: {self.minimal_parameters} parameters, with wasteful pairs of factors multiplied"]
-
-
-def check_place(weights: str) -> str:
-    if weights not in PLACES:
-        raise ValueError(f"weights must be 'flash' or 'ram'. Received: {weights!r}")
-    return weights
+        for layer in self.layers:
+            if layer.weight_format != "dense":
+                dense = _amount(layer.dense_weight_bytes)
+                lines.append(f"weights of {layer.name}: {layer.weight_format}, {dense} bytes if dense")
+        if self.minimal_parameters != self.parameters:
+            minimal = f"equivalent minimal: {self.minimal_parameters} parameters"
+            lines.append(f"{minimal}, with wasteful pairs of factors multiplied")
+        return lines
 
 
-def layer_cells(layer: LayerStorage) -> tuple[str, ...]:
-    numbers = (
-        str(layer.parameters),
-        amount(layer.weight_bytes),
-        amount(layer.working_bytes),
-        str(layer.mult_adds),
-    )
-    return (layer.name, shape_text(layer.output_shape), *numbers, layer.order or "")
-
-
-def shape_text(shape: Sequence[int]) -> str:
+def _shape_text(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-def amount(value: float | None) -> str:
+def _amount(value: float | None) -> str:
     """Bytes with as many decimals as eighths need, without trailing zeros."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
-
-
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Aligned lines; a rule below the headings and above the last row."""
-    widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
-    rule = "  ".join("-" * width for width in widths)
-    lines = ["  ".join(map(aligned, row, widths, headings)) for row in (headings, *rows)]
-    return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
-
-
-def aligned(cell: str, width: int, heading: str) -> str:
-    return cell.ljust(width) if heading in LEFT_ALIGNED else cell.rjust(width)

@@ -6,7 +6,9 @@ Kept for parity with the published numbers. For the true value use `exact_slack`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from keras_efficient.kinds.arguments import check_choice
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,9 @@ class Convolution:
         return self.filters - self.channels
 
     def transposed(self) -> Convolution:
-        return replace(
-            self,
-            rows_in=self.columns_in,
-            columns_in=self.rows_in,
-            rows=self.columns,
-            columns=self.rows,
-            kernel_rows=self.kernel_columns,
-            kernel_columns=self.kernel_rows,
-            stride_rows=self.stride_columns,
-            stride_columns=self.stride_rows,
-        )
+        source, target = (self.columns_in, self.rows_in, self.channels), (self.columns, self.rows, self.filters)
+        window = (self.kernel_columns, self.kernel_rows, self.stride_columns, self.stride_rows)
+        return Convolution(*source, *target, *window)
 
     def prefers_columns(self, rows: int, columns: int) -> bool:
         """Whether a column of the remaining `rows` x `columns` outputs adds less than a row of
@@ -76,9 +70,7 @@ def convolution_slack(
 
     Source: Gural & Murmann, ICML 2019.
     """
-    if not isinstance(convolution_strategy, str) or convolution_strategy not in STRATEGIES:
-        known = ", ".join(map(repr, STRATEGIES))
-        raise ValueError(f"convolution_strategy must be one of {known}. Received: {convolution_strategy!r}")
+    check_choice("convolution_strategy", convolution_strategy, STRATEGIES)
     sizes = Convolution(*input_shape, *output_shape, *kernel_size, *strides)
     if convolution_strategy == "naive":
         return (sizes.rows // sizes.stride_rows) * (sizes.columns // sizes.stride_columns) * sizes.filters
@@ -92,14 +84,12 @@ def convolution_slack(
 
 
 def strided(sizes: Convolution) -> int:
-    """What is left over when the output map replaces the whole input map."""
     cells_in = sizes.rows_in * sizes.columns_in * sizes.channels
     cells_out = sizes.rows * sizes.columns * sizes.filters
     return max(0, cells_out - cells_in) + sizes.kernel_columns * sizes.channels
 
 
 def normal(sizes: Convolution) -> int:
-    """Row by row."""
     row = sizes.columns * sizes.filters - sizes.columns_in * sizes.channels
     return sizes.rows * row + sizes.kernel_columns * sizes.channels
 

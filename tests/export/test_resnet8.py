@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from _greedy_arena import greedy_arena
 from quantization.own_models import inputs_of, with_random_weights
 
 import keras_efficient as ke
 from keras_efficient.export.verify import run_on_host
 from keras_efficient.reading.network import read_network
-from keras_efficient.storage.graphs import greedy_arena
 from keras_efficient.storage.graphs.reading import read_graph
 
 # Two maps of 32 x 32 x 16, and how far the second convolution's output runs behind its input: a row and two pixels.

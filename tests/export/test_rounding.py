@@ -211,7 +211,7 @@ def test_what_is_refused(terms, output, rounding, message):
 
 
 def test_one_array_for_each_term():
-    with pytest.raises(ValueError, match="one a term"):
+    with pytest.raises(ValueError, match="one per term"):
         plan_rounding([Term(1, 0), Term(1, 0)], Codes(4, False, 0)).apply(np.zeros(3))
 
 

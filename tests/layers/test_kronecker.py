@@ -283,7 +283,7 @@ class KroneckerContract(DenseContract):
             ({"q": 13}, r"the nearest is 12. Received: q=13"),
             ({"p": 0}, "`p` must be a positive integer. Received: p=0"),
             ({"q": 2.0}, "`q` must be a positive integer. Received: q=2.0"),
-            ({"layout": "outer"}, r"`layout` must be one of \('kronecker', 'tinybig'\). Received: layout='outer'"),
+            ({"layout": "outer"}, "`layout` must be one of 'kronecker', 'tinybig'. Received: layout='outer'"),
         ],
     )
     def test_wrong_sizes_are_refused(self, change, message):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import keras_efficient as ke
-from keras_efficient.storage.architectures.names import known_names
+from keras_efficient.storage.architectures.drawings import known_names
 
 _MAKERS = {
     "tiny_convnet": ke.networks.tiny_convnet,

@@ -6,7 +6,7 @@ import pytest
 
 from keras_efficient.reading import read_model
 from keras_efficient.reading.network import read_network
-from keras_efficient.reading.run import run_nodes
+from keras_efficient.reading.read import run_nodes
 
 layers, ops = keras.layers, keras.ops
 

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from keras_efficient.storage import architecture_cost, break_even_size
-from keras_efficient.storage.architectures.names import known_names
+from keras_efficient.storage.architectures.drawings import known_names
 
 # Multiply-adds and parameters as the log prints them, the corrected ones by the same rules.
 _TABLE = {
@@ -104,7 +104,7 @@ def test_unknown_names_are_refused_with_those_that_are_known(name):
     [
         (
             {"convention": "true"},
-            "convention must be one of corrected, log, log_one_layer. Received: convention='true'",
+            "`convention` must be one of 'corrected', 'log', 'log_one_layer'. Received: convention='true'",
         ),
         ({"convention": None}, "Received: convention=None"),
         ({"input_shape": (32, 32)}, r"input_shape must be \(rows, columns, channels\). Received: \(32, 32\)"),
@@ -120,5 +120,5 @@ def test_wrong_arguments_are_refused(arguments, message):
 def test_wrong_stacks_are_refused():
     with pytest.raises(ValueError, match="depth must be at least 1. Received: 0"):
         break_even_size(0)
-    with pytest.raises(ValueError, match="transform must be one of dct, dct2d. Received: transform='fft'"):
+    with pytest.raises(ValueError, match="`transform` must be one of 'dct', 'dct2d'. Received: transform='fft'"):
         break_even_size(2, "fft")

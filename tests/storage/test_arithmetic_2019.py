@@ -82,5 +82,5 @@ def test_items_that_it_cannot_read(config, message):
 def test_unknown_strategies_are_refused():
     with pytest.raises(ValueError, match="'naive', 'normal', 'transpose', 'herringbone'.*'best'"):
         compute_storage(STUDY, (28, 28, 1), convolution_strategy="best")
-    with pytest.raises(ValueError, match="convolution_strategy must be one of"):
+    with pytest.raises(ValueError, match="`convolution_strategy` must be one of"):
         convolution_slack((5, 5, 1), (3, 3, 2), (3, 3), (1, 1), "row")

@@ -236,7 +236,7 @@ WRONG_ARGUMENTS = [
     ),
     ({"input_bits": 0}, ValueError, "input_bits must be 1 to 16"),
     ({"input_bits": 8.0}, ValueError, "input_bits must be an integer"),
-    ({"order": "normal"}, ValueError, "order must be one of 'row'.*'normal'"),
+    ({"order": "normal"}, ValueError, "`order` must be one of 'row'.*'normal'"),
     ({"streaming": "false"}, ValueError, "streaming must be True or False. Received: 'false'"),
     ({"input_shape": (28, 28)}, ValueError, "input_shape must be .* for images"),
     ({"input_shape": (28,) * 4}, ValueError, "input_shape must be"),
@@ -250,5 +250,5 @@ def test_wrong_arguments_are_named(arguments, error, message):
 
 
 def test_weights_live_in_flash_or_ram():
-    with pytest.raises(ValueError, match="weights must be 'flash' or 'ram'. Received: 'disk'"):
+    with pytest.raises(ValueError, match="`weights` must be one of 'flash', 'ram'. Received: weights='disk'"):
         estimate_storage(STUDY).ram_bytes("disk")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from keras_efficient.descriptions import window_output_size
 from keras_efficient.storage import exact_slack
+from keras_efficient.storage.live_bits import residual_slack
 from keras_efficient.storage.liveness import ORDERS, Axis, window_slacks
-from keras_efficient.storage.residual_slack import residual_slack
 
 # The simulator keeps the set of live pixels and steps through time; it knows no strips, no closed forms.
 
@@ -258,7 +258,7 @@ WRONG_ARGUMENTS = [
     (((5, 5, 1), (3, 3, 2), 3.5, 1), "kernel_size must be an integer.*fractional"),
     (((5, 5, 1), (3, 3, 2), (3, 3, 3), 1), "kernel_size must be an integer or a pair"),
     (((5, 5, 1), (3, 3, 2), 3, 0), "strides must be at least 1"),
-    (((5, 5, 1), (3, 3, 2), 3, 1, "zigzag"), "order must be one of 'row', 'column'"),
+    (((5, 5, 1), (3, 3, 2), 3, 1, "zigzag"), "`order` must be one of 'row', 'column'"),
     (((5, 5, 1), (3, 3, 2), 3, 1, "row", "full"), "padding must be 'valid' or 'same'"),
     (((6, 6, 1), (4, 4, 1), 3, 1, "row", 3), "padding must be 'valid' or 'same'. Received: padding=3"),
     (((10**6, 10**6, 1), (10**6, 10**6, 2), 1, 1), "too large"),

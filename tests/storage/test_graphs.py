@@ -3,13 +3,14 @@
 from itertools import permutations
 
 import pytest
+from _greedy_arena import greedy_arena
 from storage.random_graphs import RandomGraph
 
 from keras_efficient.kinds import Key
 from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.kinds.steps import CellStep, ResidualStep, WholeStep, WindowStep
 from keras_efficient.kinds.table import KINDS
-from keras_efficient.storage.graphs import Node, greedy_arena, order, plan_order
+from keras_efficient.storage.graphs import Node, order, plan_order
 from keras_efficient.storage.graphs.graph import Memory, over
 from keras_efficient.storage.graphs.order import costs_of
 from keras_efficient.storage.planner.graph import place_graph

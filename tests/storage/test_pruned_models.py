@@ -10,7 +10,7 @@ import keras_efficient as ke
 from keras_efficient.export import IntegerModel
 from keras_efficient.export.c.writer import write_network
 from keras_efficient.layers.quantized.quantizer import Quantizer
-from keras_efficient.storage.pruned import has_codes
+from keras_efficient.storage.sparse import has_codes
 
 
 def _network(sparsity, bits=4, mode="freeze_scales"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_efficient as ke
-from keras_efficient.export import FirmwareLimits, chips, firmware_limits
+from keras_efficient.export import FirmwareLimits, chips, firmware_estimate
 from keras_efficient.export.verify import ToolMissingError
 from keras_efficient.report.search import search_summary
 from keras_efficient.training.search import SearchSpace, driver
@@ -127,13 +127,13 @@ def test_wrong_limits(arguments, message):
 def test_a_limit_may_be_reached(limits, admitted, monkeypatch):
     numbers = {"flash_bytes": 5000, "ram_bytes": 400, "cycles": 90_000}
     estimate = ke.FirmwareEstimate("atmega328p", "-Os", **numbers, how="compiled and simulated")
-    monkeypatch.setattr(firmware_limits, "estimate_firmware", lambda *arguments: estimate)
+    monkeypatch.setattr(firmware_estimate, "estimate_firmware", lambda *arguments: estimate)
     assert FirmwareLimits("atmega328p", **limits).admits([], (8, 8, 1)) is admitted
 
 
 def test_what_does_not_run_on_the_chip_is_not_admitted(monkeypatch):
     estimate = ke.FirmwareEstimate("atmega328p", "-Os", flash_bytes=3000, ram_bytes=2500, how="compiled")
-    monkeypatch.setattr(firmware_limits, "estimate_firmware", lambda *arguments: estimate)
+    monkeypatch.setattr(firmware_estimate, "estimate_firmware", lambda *arguments: estimate)
     assert not FirmwareLimits("atmega328p", max_flash=5000).admits([], (8, 8, 1))
 
 

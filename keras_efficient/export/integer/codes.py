@@ -50,7 +50,6 @@ class Codes:
 
     @property
     def bound(self) -> int:
-        """The largest magnitude."""
         return max(-self.low, self.high)
 
     def nearest(self, values: np.ndarray | float) -> np.ndarray:

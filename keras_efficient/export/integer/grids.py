@@ -1,17 +1,17 @@
-"""The grids of a layer's kernel, bias and output in integers."""
+"""The grids of a layer's kernel, bias and output in integers, and where a layer stands in its network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.kinds.fields import SCALE_EXPONENTS
-from keras_efficient.kinds.measures import SHIFT_BITS
+from keras_efficient.kinds.measures import LOGIT_BITS, SHIFT_BITS
 from keras_efficient.layers.activation_names import activation_name
 from keras_efficient.layers.quantized.quantizer import Quantizer, sharing_axes
 from keras_efficient.layers.random_basis.base import RandomBasisLayer
@@ -39,7 +39,7 @@ def codes_of(layer: Any, quantizer: Quantizer) -> Codes:
 
 
 def exponents_of(layer: Any, quantizer: Quantizer) -> np.ndarray:
-    """The log2 scales of a quantizer, rounded: one number, or one a filter."""
+    """The log2 scales of a quantizer, rounded: one number, or one per filter."""
     scales = keras.ops.convert_to_numpy(quantizer.scale)
     if not np.isfinite(scales).all():
         raise ValueError(
@@ -93,7 +93,6 @@ def is_pruned(quantizer: Quantizer) -> bool:
 
 
 def weight_codes(layer: Any, quantizer: Quantizer) -> np.ndarray:
-    """The integers of a kernel or bias."""
     return codes_of(layer, quantizer).nearest(finite_values(layer, quantizer))
 
 
@@ -125,3 +124,22 @@ def read_activation(layer: Any, activation: Callable, quantizer: Quantizer) -> t
     if codes.midrise:
         raise UnsupportedLayerError(layer.name, "relu6 with signed codes of 2 bits or less")
     return relu, int(codes.nearest(6.0))
+
+
+class Context(NamedTuple):
+    """Where a layer stands.
+
+    flat: after a flatten. gives_sums: its sums are the logits. is_last: its outputs are read by
+    users. in_graph: in a network that is no chain, where a layer that changes nothing is one of its own.
+    """
+
+    flat: bool = False
+    gives_sums: bool = False
+    is_last: bool = False
+    in_graph: bool = False
+
+
+def output_codes(layer: Any, quantizer: Quantizer, context: Context) -> Codes:
+    """The grid of an output. Users read signed integers of 16 bits."""
+    codes = codes_of(layer, quantizer)
+    return replace(codes, bits=LOGIT_BITS - 1) if context.is_last and codes.high >= 2 ** (LOGIT_BITS - 1) else codes

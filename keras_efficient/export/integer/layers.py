@@ -11,12 +11,13 @@ import keras
 import numpy as np
 
 from keras_efficient.export.integer.codes import Codes
-from keras_efficient.export.integer.context import Context, output_codes
 from keras_efficient.export.integer.grids import (
     RELUS,
+    Context,
     UnsupportedLayerError,
     has_relu,
     kernel_codes,
+    output_codes,
     read_activation,
 )
 from keras_efficient.export.integer.lookup import read_lookup
@@ -26,13 +27,12 @@ from keras_efficient.export.integer.operations import (
     IntegerMap,
     MaxPooling,
     MeanPooling,
-    Move,
     Operation,
     Rescale,
     Residual,
     Scale,
 )
-from keras_efficient.export.integer.products import make_convolution, read_bias
+from keras_efficient.export.integer.products import make_convolution, make_move, read_bias
 from keras_efficient.export.integer.rounding import plan_rounding
 from keras_efficient.export.integer.rounding_steps import Term
 from keras_efficient.export.integer.stages import read_stages
@@ -77,7 +77,7 @@ def window_of(call: Call, source: IntegerMap) -> Window:
 
 
 def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
-    """A dense layer is a window over the whole map behind a flatten, else one of a single place."""
+    """A dense layer is a window over the whole map after a flatten, else one of a single place."""
     (source,) = sources
     if isinstance(layer, RandomBasisLayer):
         check_widths(layer)
@@ -86,11 +86,8 @@ def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Co
         window = window_of(call, source)
     else:
         places = source.shape[:2]
-        window = (
-            Window(places, (1, 1), Slide(places, (1, 1), "valid"))
-            if context.flat
-            else Window(places, places, ONE_PLACE)
-        )
+        whole = Window(places, (1, 1), Slide(places, (1, 1), "valid"))
+        window = whole if context.flat else Window(places, places, ONE_PLACE)
     groups = source.shape[2] if call.kind.prunes == THIN else getattr(layer, "groups", 1)
     depthwise = call.kind.prunes == THIN or 1 < groups == source.shape[2]
     if call.kind.prunes == TRANSPOSED:
@@ -103,7 +100,6 @@ def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Co
 
 
 def check_widths(layer: RandomBasisLayer) -> None:
-    """Refuse a layer with float parts."""
     names = ["kernel_bits", *(["bias_bits"] if layer.use_bias else []), "activation_bits"]
     missing = [name for name in names if getattr(layer, name) is None]
     if missing:
@@ -148,15 +144,14 @@ def read_residual(call: Call, layer: Any, sources: list[IntegerMap], context: Co
 def read_rescale(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation | None:
     """A relu: nothing where the codes can not be negative."""
     (source,) = sources
-    if isinstance(layer, keras.layers.ReLU):
-        plain = not layer.negative_slope and not layer.threshold and layer.max_value is None
-        relu = True
-    else:
-        relu, plain = has_relu(layer, layer.activation), True
-    if not plain:
+    if not isinstance(layer, keras.layers.ReLU):
+        relu = has_relu(layer, layer.activation)
+    elif layer.negative_slope or layer.threshold or layer.max_value is not None:
         raise UnsupportedLayerError(
             layer.name, f"only the plain relu has an integer form. Received: {layer.get_config()}"
         )
+    else:
+        relu = True
     if not relu or not source.codes.signed:
         return rescale(layer, source, source.codes) if context.in_graph else None
     codes = source.codes
@@ -188,28 +183,17 @@ def read_move(call: Call, layer: Any, sources: list[IntegerMap], context: Contex
     assert call.kind.price is not None
     (step,) = call.kind.price.steps(call.config, *(FeatureMap(shape, source.codes.bits) for shape in shapes))
     assert isinstance(step, MoveStep)
-    move = Move(layer.name, source, IntegerMap(step.target.shape, source.codes), step.ways)
-    if source.codes.midrise and (move.cells < 0).any():
-        raise UnsupportedLayerError(layer.name, "grids of one or two signed bits have no zero, which it adds")
-    return move
+    return make_move(layer.name, source, step.target.shape, step.ways)
 
 
-def read_max_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+def read_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     (source,) = sources
     window = window_of(call, source)
-    return MaxPooling(layer.name, source, IntegerMap((*window.target, source.shape[2]), source.codes), window)
-
-
-def read_average_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
-    (source,) = sources
-    window = window_of(call, source)
-    target = IntegerMap((*window.target, source.shape[2]), Codes(layer.bits, False, -layer.bits))
-    return AveragePooling(layer.name, source, target, window)
-
-
-def read_mean_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
-    (source,) = sources
-    window = window_of(call, source)
+    shape = (*window.target, source.shape[2])
+    if call.kind.form == "MaxPooling":
+        return MaxPooling(layer.name, source, IntegerMap(shape, source.codes), window)
+    if call.kind.form == "AveragePooling":
+        return AveragePooling(layer.name, source, IntegerMap(shape, Codes(layer.bits, False, -layer.bits)), window)
     counts = np.unique(window.counts())
     reciprocals = [mean_reciprocal(int(count)) for count in counts]
     exponent = math.frexp(reciprocals[-1])[1] - MEAN_DIGITS  # the finest
@@ -218,8 +202,7 @@ def read_mean_pooling(call: Call, layer: Any, sources: list[IntegerMap], context
     bound = source.codes.bound * int((counts * factors[counts]).max())
     output = output_codes(layer, layer.activation_quantizer, context)
     rounding = plan_rounding([Term(bound, source.codes.exponent + exponent)], output)
-    target = IntegerMap((*window.target, source.shape[2]), output)
-    return MeanPooling(layer.name, source, target, window, factors, bound, rounding)
+    return MeanPooling(layer.name, source, IntegerMap(shape, output), window, factors, bound, rounding)
 
 
 # By the form of a kind: the operation that it gives, or those.
@@ -227,9 +210,7 @@ READERS: dict[str, Callable[..., Operation | list[Operation] | None]] = {
     "Convolution": read_products,
     "Residual": read_residual,
     "Scale": read_scale,
-    "MaxPooling": read_max_pooling,
-    "AveragePooling": read_average_pooling,
-    "MeanPooling": read_mean_pooling,
+    **dict.fromkeys(("MaxPooling", "AveragePooling", "MeanPooling"), read_pooling),
     "Move": read_move,
     "Lookup": read_grid,
     "Rescale": read_rescale,

@@ -12,8 +12,7 @@ import keras
 import numpy as np
 
 from keras_efficient.export.integer.codes import Codes
-from keras_efficient.export.integer.context import Context, output_codes
-from keras_efficient.export.integer.grids import UnsupportedLayerError, read_activation
+from keras_efficient.export.integer.grids import Context, UnsupportedLayerError, output_codes, read_activation
 from keras_efficient.export.integer.operations import IntegerMap, Operation
 from keras_efficient.export.integer.rounding import plan_rounding
 from keras_efficient.export.integer.rounding_steps import Rounding, Term

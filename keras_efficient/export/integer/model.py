@@ -14,7 +14,7 @@ from keras_efficient.export.integer.reading import read_integers
 from keras_efficient.kinds.measures import LOGIT_BITS
 from keras_efficient.quantization.modes import quantized_layers
 from keras_efficient.reading.network import Entry
-from keras_efficient.reading.run import run_nodes
+from keras_efficient.reading.read import run_nodes
 
 IMAGES_AT_ONCE = 256
 LOGIT_RANGE = (-(2**15), 2**15 - 1)
@@ -37,7 +37,7 @@ class IntegerModel:
     Elsewhere logits are integers of 16 bits, saturated: the last layer's sums (kernel and bias) before its
     activation and its output quantizer, in the finer of the bias step and the product step;
     `logits * 2^logit_exponent` are the values. Behind a last layer without products (pooling, a
-    quantizer) they are its output codes. A softmax behind it is left out: the class is the first
+    quantizer) they are its output codes. A softmax after it is left out: the class is the first
     largest logit.
 
     Source: integer rules of the 2 KB network (Gural & Murmann, ICML 2019), checked bit for bit.
@@ -79,7 +79,6 @@ class IntegerModel:
 
     @property
     def output(self) -> IntegerMap:
-        """The map of the logits."""
         return self.operations[-1].target if self.operations else self.input
 
     @property
@@ -121,7 +120,7 @@ class IntegerModel:
     def encode(self, x: Any) -> Any:
         """The integers that stand for the model's inputs `x`: what `predict` takes and a device pushes.
 
-        They are the codes of the `InputQ` at the start, behind the layers that prepare its input; without
+        They are the codes of the `InputQ` at the start, after the layers that prepare its input; without
         one the bytes of x, a byte for byte / 256.
 
         Args:
@@ -151,7 +150,6 @@ class IntegerModel:
         return np.clip(maps[-1], *LOGIT_RANGE).astype(self.logit_type).reshape(len(maps[-1]), -1)
 
     def _parts(self, x):
-        """What is given for each input."""
         if len(self.inputs) == 1:
             return [x]
         if not isinstance(x, (list, tuple)) or len(x) != len(self.inputs):
@@ -161,14 +159,12 @@ class IntegerModel:
 
 
 def _samples_of(parts):
-    """How many samples there are."""
     if len({len(part) for part in parts}) > 1:
         raise ValueError(f"all inputs must have as many samples. Received: {[len(part) for part in parts]}")
     return len(parts[0])
 
 
 def _encoded(entry: Entry, x: Any, integers: IntegerMap) -> np.ndarray:
-    """The codes of one input."""
     last = entry.preparation[-1].outputs[0] if entry.preparation else entry.given
     x = _samples(x, tuple(entry.shape))
     y = keras.ops.convert_to_numpy(run_nodes(entry.preparation, {entry.given: x})[last])

@@ -91,7 +91,7 @@ class Products:
 class Convolution(WindowOperation):
     """t = sum of x times kernel over the window, and bias; rounded to the target's grid.
 
-    A dense layer behind a flattened map is a convolution whose window is the whole map. The filters of each of the
+    A dense layer after a flattened map is a convolution whose window is the whole map. The filters of each of the
     `groups` read the channels of their group alone; `depthwise`: each group is one channel.
     `gives_logits`: it is the last layer; the target holds its sums. `shifts`: for each output channel,
     how many places its kernel lies above `products.kernel_codes`; None: all are 0.
@@ -115,17 +115,11 @@ class Convolution(WindowOperation):
         return self.rounding.apply(sums if self.shifts is None else sums * 2**self.shifts, biases)
 
     def sums(self, x: np.ndarray) -> np.ndarray:
-        dtype = exact_dtype(self.products.bound)
+        bound = self.products.bound  # products of floats are far faster, and below these bounds their sums are exact
+        dtype = np.float32 if bound < EXACT_IN_FLOAT32 else np.float64 if bound < EXACT_IN_FLOAT64 else np.int64
         x, kernel = x.astype(dtype), self.products.kernel.astype(dtype)
         places = zip(self.window.slices(x), self.window.offsets(), strict=True)
         return total(multiply(part, kernel[place], self.groups) for part, place in places).astype(np.int64)
-
-
-def exact_dtype(bound: int) -> type[np.number]:
-    """The fastest numbers in which sums of integers up to `bound` are exact: products of floats are far faster."""
-    if bound < EXACT_IN_FLOAT32:
-        return np.float32
-    return np.float64 if bound < EXACT_IN_FLOAT64 else np.int64
 
 
 def multiply(x: np.ndarray, kernel: np.ndarray, groups: int) -> np.ndarray:
@@ -264,15 +258,11 @@ class AveragePooling(WindowOperation):
     def run(self, x: np.ndarray) -> np.ndarray:
         sums = np.maximum(total(self.window.slices(x)), 0)
         counts = self.window.counts()[:, :, None]
-        return np.minimum(floor_of_mean(sums, counts, self.shift, self.target.codes.high), self.target.codes.high)
-
-
-def floor_of_mean(sums: np.ndarray, counts: np.ndarray, shift: int, high: int) -> np.ndarray:
-    """floor(sums 2^shift / counts), or anything above `high` where that is above it."""
-    if shift < 0:
-        return sums // (counts << -shift)
-    limit, shift = mean_limit(int(counts.max()), shift, high)
-    return (np.minimum(sums, limit) << shift) // counts
+        high = self.target.codes.high
+        if self.shift < 0:
+            return np.minimum(sums // (counts << -self.shift), high)
+        limit, shift = mean_limit(int(counts.max()), self.shift, high)
+        return np.minimum((np.minimum(sums, limit) << shift) // counts, high)
 
 
 def mean_limit(count: int, shift: int, high: int) -> tuple[int, int]:

@@ -8,14 +8,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_efficient.export.integer.codes import Codes
-from keras_efficient.export.integer.context import Context, output_codes
-from keras_efficient.export.integer.grids import KernelCodes, codes_of, read_activation, weight_codes
-from keras_efficient.export.integer.operations import Convolution, IntegerMap, Products
+from keras_efficient.export.integer.grids import (
+    Context,
+    KernelCodes,
+    UnsupportedLayerError,
+    codes_of,
+    output_codes,
+    read_activation,
+    weight_codes,
+)
+from keras_efficient.export.integer.operations import Convolution, IntegerMap, Move, Products
 from keras_efficient.export.integer.rounding import plan_rounding
 from keras_efficient.export.integer.rounding_steps import Term
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.measures import LOGIT_BITS
+from keras_efficient.kinds.steps import Way
 from keras_efficient.layers.quantized.quantizer import Quantizer
+
+Ways = tuple[Way, Way, Way] | None
 
 
 class Bias(NamedTuple):
@@ -27,6 +37,14 @@ class Bias(NamedTuple):
 
 def read_bias(layer: Any, quantizer: Quantizer | None) -> Bias | None:
     return None if quantizer is None else Bias(weight_codes(layer, quantizer), codes_of(layer, quantizer))
+
+
+def make_move(name: str, source: IntegerMap, shape: tuple, ways: Ways, part: tuple = ()) -> Move:
+    """Cells at other places; a grid without a zero has none to put between them."""
+    move = Move(name, source, IntegerMap(shape, source.codes), ways, part=part)
+    if source.codes.midrise and (move.cells < 0).any():
+        raise UnsupportedLayerError(name, "grids of one or two signed bits have no zero, which it adds")
+    return move
 
 
 def make_convolution(

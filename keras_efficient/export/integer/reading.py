@@ -11,9 +11,8 @@ import keras
 
 from keras_efficient.copies.layers import as_layer
 from keras_efficient.export.integer.codes import Codes
-from keras_efficient.export.integer.context import Context
 from keras_efficient.export.integer.floats import loses_signs
-from keras_efficient.export.integer.grids import UnsupportedLayerError, codes_of
+from keras_efficient.export.integer.grids import Context, UnsupportedLayerError, codes_of
 from keras_efficient.export.integer.layers import read_layer
 from keras_efficient.export.integer.merging import Outputs
 from keras_efficient.export.integer.operations import IntegerMap, Move, Operation
@@ -27,8 +26,6 @@ INPUT_WIDTHS = (8, 16)
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """A part of the weights of a layer."""
-
     layer: Any
     part: tuple
 
@@ -64,7 +61,6 @@ class IntegerNetwork:
 
     @property
     def outputs(self) -> tuple[IntegerMap, ...]:
-        """The maps that users read."""
         last = self.operations[-1] if self.operations else None
         return last.sources if isinstance(last, Outputs) else (last.target if last else self.inputs[0],)
 
@@ -78,8 +74,12 @@ def read_integers(model: keras.Model, logits_bits: int = LOGIT_BITS) -> IntegerN
     """
     found = replace(empty_network(model), logits_bits=logits_bits)
     refusals = read_layers(found)
+    if len(refusals) == 1:
+        raise refusals[0]
     if refusals:
-        raise refusal_of(found.network, refusals)
+        names = some_names([f"{each.name!r}: {each.reason}" for each in refusals], "; ")
+        reason = f"{len(refusals)} layers have no integer form: {names}. {ADVICE}"
+        raise UnsupportedLayerError(found.network.name, reason, "model")
     for number, output in zip(found.network.outputs, found.outputs, strict=True):
         position = number - len(found.inputs)
         name = found.network.calls[position].name if position >= 0 else "input"
@@ -93,24 +93,28 @@ def layers_without_integers(model: keras.Model) -> list[UnsupportedLayerError]:
 
 
 def empty_network(model: keras.Model) -> IntegerNetwork:
-    """A network whose layers are not read yet."""
     network = without_heads(read_network(model))
-    inputs = tuple(
-        IntegerMap(image_shape(entry), input_codes(entry.grid and entry.grid.layer)) for entry in network.entries
-    )
+    inputs = tuple(map(_input_map, network.entries))
     input_width([each.codes for each in inputs])
     return IntegerNetwork(inputs, [], [], [], network)
 
 
-def image_shape(entry: Entry) -> tuple[int, int, int]:
-    """(rows, columns, channels) of an input: a signal is an image of one row, a vector one pixel."""
-    shape = entry.shape
+def _input_map(entry: Entry) -> IntegerMap:
+    """An input: bytes that stand for byte / 256, or the integers of its grid."""
+    shape, codes = entry.shape, PIXEL
     if None in shape or len(shape) not in (1, 2, 3):
         raise ValueError(
             "the model's input must be (numbers,), (steps, channels) or (rows, columns, channels), of fixed size. "
             f"Received: input shape {shape}"
         )
-    return as_image(shape)
+    if entry.grid:
+        layer = entry.grid.layer
+        codes = codes_of(layer, layer.activation_quantizer)
+        if codes.bits not in INPUT_WIDTHS:
+            raise ValueError(
+                f"cannot export the layer {layer.name!r}: inputs have 8 or 16 bits. Received: bits={codes.bits}"
+            )
+    return IntegerMap(as_image(shape), codes)
 
 
 def input_width(codes: Sequence[Codes]) -> Codes:
@@ -153,7 +157,9 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
         if not operations:
             wires.append(sources[0]._replace(flat=flat))
             continue
-        dtype, numbers = _compute_dtype(layer, call), tuple(wire.number for wire in sources)
+        # A function computes in what it gives.
+        dtype = getattr(layer, "compute_dtype", None) or call.node.outputs[0].dtype
+        numbers = tuple(wire.number for wire in sources)
         lost = loses_signs(layer, dtype)
         for operation in operations:
             owner = parts.setdefault((id(layer), operation.part), _Part(layer, operation.part))
@@ -174,24 +180,10 @@ def _add(found: IntegerNetwork, operation: Operation, sources: tuple[int, ...], 
     found.owners.append(owner)
 
 
-def _compute_dtype(layer: Any, call: Call) -> str:
-    """A function computes in what it gives."""
-    return getattr(layer, "compute_dtype", None) or call.node.outputs[0].dtype
-
-
 def shape_after(call: Call) -> tuple[int, int, int]:
     """The shape that Keras gives, for what stands after a layer that is refused; open sizes count as 1."""
     shape = tuple(size or 1 for size in call.node.outputs[0].shape)
     return as_image(shape) if len(shape) <= 3 else (1, 1, math.prod(shape))
-
-
-def refusal_of(network: Network, refusals: list[UnsupportedLayerError]) -> UnsupportedLayerError:
-    """One error for all layers that have no integer form."""
-    if len(refusals) == 1:
-        return refusals[0]
-    names = some_names([f"{each.name!r}: {each.reason}" for each in refusals], "; ")
-    reason = f"{len(refusals)} layers have no integer form: {names}. {ADVICE}"
-    return UnsupportedLayerError(network.name, reason, "model")
 
 
 def without_heads(network: Network) -> Network:
@@ -202,15 +194,3 @@ def without_heads(network: Network) -> Network:
     if not calls and not network.has_grid:
         raise ValueError(f"the model {network.name!r} holds no layer that could be exported")
     return network if len(calls) == len(network.calls) else network._replace(calls=tuple(calls), outputs=(len(calls),))
-
-
-def input_codes(grid: Any) -> Codes:
-    """Bytes that stand for byte / 256, or the integers of the input's grid."""
-    if grid is None:
-        return PIXEL
-    codes = codes_of(grid, grid.activation_quantizer)
-    if codes.bits not in INPUT_WIDTHS:
-        raise ValueError(
-            f"cannot export the layer {grid.name!r}: inputs have 8 or 16 bits. Received: bits={codes.bits}"
-        )
-    return codes

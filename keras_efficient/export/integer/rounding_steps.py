@@ -67,7 +67,6 @@ class Rounding:
 
     @property
     def sum_bound(self) -> int:
-        """The largest magnitude of the sum before it is limited."""
         bounds = [term.bound for term in self.terms]
         for action, register, amount in self.steps:
             bound = bounds[register]
@@ -83,7 +82,7 @@ class Rounding:
         """Output integers (int64), for the integers of each term."""
         registers = [np.asarray(k, dtype=np.int64) for k in integers]
         if len(registers) != len(self.terms):
-            raise ValueError(f"expected {len(self.terms)} arrays, one a term. Received: {len(registers)}")
+            raise ValueError(f"expected {len(self.terms)} arrays, one per term. Received: {len(registers)}")
         for step in self.steps:
             registers[step.register] = take_step(step, registers)
         finish, grid = self.finish, self.output.step
@@ -95,7 +94,6 @@ class Rounding:
 
 
 def take_step(step: Step, registers: Sequence[np.ndarray]) -> np.ndarray:
-    """The new content of the step's register."""
     value, amount = registers[step.register], step.amount
     if step.action == "clamp":
         return np.clip(value, -amount, amount)

@@ -9,10 +9,9 @@ import keras
 import numpy as np
 
 from keras_efficient.export.integer.codes import Codes
-from keras_efficient.export.integer.context import Context
-from keras_efficient.export.integer.grids import KernelCodes, UnsupportedLayerError, kernel_codes
+from keras_efficient.export.integer.grids import Context, KernelCodes, UnsupportedLayerError, kernel_codes
 from keras_efficient.export.integer.operations import Convolution, IntegerMap, Move, Operation, Scale
-from keras_efficient.export.integer.products import make_convolution, read_bias
+from keras_efficient.export.integer.products import make_convolution, make_move, read_bias
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.cosine import MATRIX_BITS
 from keras_efficient.kinds.measures import Shape, as_image
@@ -29,7 +28,8 @@ def read_stages(call: Call, layer: Any, sources: list[IntegerMap], context: Cont
     (source,), stages = sources, stages_of(call, layer)
     reader = _StageReader(layer, context)
     for stage in stages:
-        source = reader.read(reader.viewed(source, stage), stage)
+        as_it_is = stage.takes_all and source.shape[:2] != (1, 1) and not reader.context.in_graph
+        source = reader.read(source if as_it_is else reader.renamed(source, stage.source), stage)
     if not context.is_last:
         reader.renamed(source, as_image(call.node.outputs[0].shape))
     return reader.operations
@@ -62,11 +62,6 @@ class _StageReader:
             "output": iter(layer.output_quantizers[-1:]),
         }
 
-    def viewed(self, source: IntegerMap, stage: Stage) -> IntegerMap:
-        """The map that a stage reads. A product with all of a map takes it as it is."""
-        as_it_is = stage.takes_all and source.shape[:2] != (1, 1) and not self.context.in_graph
-        return source if as_it_is else self.renamed(source, stage.source)
-
     def renamed(self, source: IntegerMap, shape: tuple[int, int, int]) -> IntegerMap:
         if source.shape == shape:
             return source
@@ -76,19 +71,12 @@ class _StageReader:
         return target
 
     def read(self, source: IntegerMap, stage: Stage) -> IntegerMap:
-        """What a stage makes."""
         make = {"Move": self.move, "Scale": self.scale, "Convolution": self.convolution}[stage.form]
         self.operations.append(make(source, stage))
         return self.operations[-1].target
 
     def move(self, source: IntegerMap, stage: Stage) -> Move:
-        target = IntegerMap(stage.target, source.codes)
-        move = Move(self.layer.name, source, target, stage.ways, part=("move",))
-        if source.codes.midrise and (move.cells < 0).any():
-            raise UnsupportedLayerError(
-                self.layer.name, "grids of one or two signed bits have no zero, which it puts between numbers"
-            )
-        return move
+        return make_move(self.layer.name, source, stage.target, stage.ways, part=("move",))
 
     def convolution(self, source: IntegerMap, stage: Stage) -> Convolution:
         window = Window(stage.source[:2], stage.target[:2], stage.slide)

@@ -12,16 +12,14 @@ from keras_efficient.export.firmware_report import code_folder
 from keras_efficient.export.verify.compilers import ARM_INSTALL, C_FOLDER, STRICT, find_tool, run_tool
 from keras_efficient.export.verify.instruction_counter import Counts, instruction_counter
 from keras_efficient.export.verify.interface import Interface, ProgramSizes, Spread, one_after_another
+from keras_efficient.kinds.arguments import check_choice
 
 # The machine of qemu that runs the code of a core. No machine with an M0 has much memory: an M3 takes all its
 # instructions (and would take an access that is not aligned, which GCC does not make for an M0).
 CORES = {"cortex-m0": "mps2-an385", "cortex-m3": "mps2-an385", "cortex-m4": "mps2-an386"}
 _CYCLES_OF = "cortex-m4"
 _OPTIONS = ("-mthumb", "-ffreestanding")
-_QEMU = (
-    *("-semihosting-config", "enable=on,target=native"),
-    *("-display", "none", "-serial", "none", "-monitor", "none"),
-)
+_QEMU = ["-semihosting-config", "enable=on,target=native", "-display", "none", "-serial", "none", "-monitor", "none"]
 # Without a counter: 4 ns an instruction in qemu; a SysTick tick of these machines (25 MHz) is 40 ns.
 _BY_TICKS = ("-icount", "shift=2")
 _INSTRUCTIONS_PER_TICK = 10
@@ -77,7 +75,7 @@ def run_on_arm(
     to the compiler; `seconds` limits the run. Raises `ToolMissingError` without compiler or qemu, and
     `ToolFailedError` when the code has warnings, does not fit, overflows the stack or does not end.
     """
-    _check_core(core)
+    check_choice("core", core, CORES)
     interface = Interface.read(folder)
     packed = interface.pack(images)
     with tempfile.TemporaryDirectory() as name:
@@ -95,31 +93,19 @@ def run_on_arm(
         static_bytes=_program_sizes(sections).static_bytes,
         arena_bytes=interface.arena_bytes,
         stack_bytes=int(ticks[:, 2].max()),
-        **(_instructions_by_ticks(ticks) if counts is None else _exact(counts, core)),
+        **_counted(counts, ticks, core),
         logits=logits,
         classes=classes,
     )
 
 
-def arm_sizes(
-    folder: Path | str,
-    *,
-    core: str = "cortex-m3",
-    optimization: str = "-Os",
-    flags: tuple[str, ...] = (),
-    ram_bytes: int = 20480,
-) -> ProgramSizes:
+def arm_sizes(folder: Path | str, core: str, optimization: str, ram_bytes: int) -> ProgramSizes:
     """The bytes of the program that `run_on_arm` runs, without running it."""
-    _check_core(core)
-    options = (f"-mcpu={core}", optimization, *flags)
+    check_choice("core", core, CORES)
+    options = (f"-mcpu={core}", optimization)
     with tempfile.TemporaryDirectory() as temporary:
         program = _compile(folder, Interface.read(folder), options, ram_bytes, Path(temporary))
         return _program_sizes(_sections(program))
-
-
-def _check_core(core: str) -> None:
-    if core not in CORES:
-        raise ValueError(f"`core` must be one of {', '.join(map(repr, CORES))}. Received: core={core!r}")
 
 
 def _compile(
@@ -127,10 +113,8 @@ def _compile(
 ) -> Path:
     """Make network.o and the program network.elf; GCC's libgcc is the only library."""
     compiler = find_tool("arm-none-eabi-gcc", install=ARM_INSTALL)
-    source, main = (
-        code_folder(folder).resolve() / f"{interface.prefix}.c",
-        interface.own_program("main_arm.c", temporary),
-    )
+    source = code_folder(folder).resolve() / f"{interface.prefix}.c"
+    main = interface.own_program("main_arm.c", temporary)
     network, program = temporary / "network.o", temporary / "network.elf"
     command: list[str | Path] = [compiler, *STRICT, *_OPTIONS, *options, "-I", source.parent]
     run_tool([*command, "-c", source, "-o", network], purpose=f"Compiling {source.name} for ARM")
@@ -151,12 +135,10 @@ def _run(program: Path, core: str, seconds: float) -> Counts | None:
 
 
 def core_name(core: str) -> str:
-    """The name of a core in a sentence: Cortex-M3."""
     return core.title()
 
 
 def _sections(program: Path) -> dict[str, int]:
-    """The bytes of each section of an object file or program."""
     command: list[str | Path] = [find_tool("arm-none-eabi-size", install=ARM_INSTALL), "-A", program]
     rows = [line.split() for line in run_tool(command, purpose="arm-none-eabi-size").decode().splitlines()]
     sizes = {row[0]: int(row[1]) for row in rows if len(row) == 3 and row[1].isdigit()}
@@ -167,18 +149,17 @@ def _program_sizes(sections: dict[str, int]) -> ProgramSizes:
     return ProgramSizes(sections[".text"] + sections[".data"], sections[".data"] + sections[".bss"])
 
 
-def _exact(counts: Counts, core: str) -> dict[str, Spread | None]:
-    cycles = {} if core == _CYCLES_OF else {"image_cycles": None, "inference_cycles": None}
-    return {**{name: _spread(numbers) for name, numbers in vars(counts).items()}, **cycles}
-
-
-def _instructions_by_ticks(ticks: np.ndarray) -> dict[str, Spread | None]:
-    return {
-        "image_instructions": _by_ticks(ticks[:, 0]),
-        "inference_instructions": _by_ticks(ticks[:, 1]),
-        "image_cycles": None,
-        "inference_cycles": None,
-    }
+def _counted(counts: Counts | None, ticks: np.ndarray, core: str) -> dict[str, Spread | None]:
+    no_cycles: dict[str, Spread | None] = {"image_cycles": None, "inference_cycles": None}
+    if counts is None:
+        return {
+            "image_instructions": _by_ticks(ticks[:, 0]),
+            "inference_instructions": _by_ticks(ticks[:, 1]),
+            **no_cycles,
+        }
+    return {name: _spread(numbers) for name, numbers in vars(counts).items()} | (
+        {} if core == _CYCLES_OF else no_cycles
+    )
 
 
 def _by_ticks(ticks: np.ndarray) -> Spread | None:

@@ -13,10 +13,10 @@ import numpy as np
 from keras_efficient.export.firmware_report import code_folder
 from keras_efficient.export.verify.compilers import (
     AVR_INSTALL,
-    HOST_INSTALL,
     STRICT,
     ToolFailedError,
     ToolMissingError,
+    compile_here,
     find_tool,
     run_tool,
 )
@@ -54,7 +54,6 @@ class AvrRun:
 
     @property
     def ram_bytes(self) -> int | None:
-        """Variables and largest stack, in bytes."""
         return None if self.stack_bytes is None else self.static_bytes + self.stack_bytes
 
 
@@ -77,12 +76,16 @@ def run_on_avr(
     packed = interface.pack(images)
     with tempfile.TemporaryDirectory() as temporary:
         program = _compile(folder, interface, (optimization, *flags), Path(temporary))
-        compiled = _fitting(_sizes(program))
+        compiled = _sizes(program)
+        _check_fit("flash", compiled.flash_bytes, FLASH_BYTES)
+        _check_fit("RAM", compiled.static_bytes, RAM_BYTES)
         sizes = (compiled.flash_bytes, compiled.static_bytes, interface.arena_bytes)
         if not can_simulate_avr():
             return AvrRun(*sizes)
         code = interface.own_program("simulate_avr.c", Path(temporary))
-        simulator = _build_simulator(code_folder(folder).resolve(), code, program.with_name("simulate_avr"))
+        options = (*STRICT, "-O2", "-I", code_folder(folder).resolve(), code, "-lsimavr")
+        simulator = program.with_name("simulate_avr")
+        compile_here(*options, program=simulator, purpose="Compiling simulate_avr.c")
         report = program.with_name("report.json")
         command: list[str | Path] = [simulator, program, report, str(cycle_limit)]
         purpose = "The network on the simulated ATmega328P"
@@ -93,20 +96,19 @@ def run_on_avr(
     return AvrRun(*sizes, measured["stack_bytes"], image, inference, logits, classes)
 
 
-def avr_sizes(folder: Path | str, *, optimization: str = "-Os", flags: tuple[str, ...] = ()) -> ProgramSizes:
+def avr_sizes(folder: Path | str, optimization: str) -> ProgramSizes:
     """The bytes of the program that `run_on_avr` runs, also where they are more than the ATmega328P has."""
     with tempfile.TemporaryDirectory() as temporary:
-        return _sizes(_compile(folder, Interface.read(folder), (optimization, *flags), Path(temporary)))
+        return _sizes(_compile(folder, Interface.read(folder), (optimization,), Path(temporary)))
 
 
 @cache
 def can_simulate_avr() -> bool:
     """Whether a program for this computer can be linked with simavr (package libsimavr-dev)."""
     try:
-        compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
         with tempfile.TemporaryDirectory() as temporary:
-            command: list[str | Path] = [compiler, "-x", "c", "-", "-lsimavr", "-o", Path(temporary) / "probe"]
-            run_tool(command, purpose="Linking simavr", stdin=_LIBRARY_PROBE)
+            probe = Path(temporary) / "probe"
+            compile_here("-x", "c", "-", "-lsimavr", program=probe, purpose="Linking simavr", stdin=_LIBRARY_PROBE)
     except (ToolMissingError, ToolFailedError):
         return False
     return True
@@ -114,21 +116,11 @@ def can_simulate_avr() -> bool:
 
 def _compile(folder: Path | str, interface: Interface, options: tuple[str, ...], temporary: Path) -> Path:
     """The network as a part of main: with one unit and no other, GCC needs the least stack."""
-    compiler = find_tool("avr-gcc", install=AVR_INSTALL)
     source, program = code_folder(folder).resolve() / f"{interface.prefix}.c", temporary / "network.elf"
     main = interface.own_program("main_avr.c", temporary)
     unit = ("-fwhole-program", "-I", source.parent, "-include", source, main)
-    command: list[str | Path] = [
-        compiler,
-        "-mmcu=atmega328p",
-        *STRICT,
-        *_NO_LINKER_CHECK,
-        *options,
-        *unit,
-        "-o",
-        program,
-    ]
-    run_tool(command, purpose=f"Compiling {source.name} for AVR")
+    command = (find_tool("avr-gcc", install=AVR_INSTALL), "-mmcu=atmega328p", *STRICT, *_NO_LINKER_CHECK)
+    run_tool([*command, *options, *unit, "-o", program], purpose=f"Compiling {source.name} for AVR")
     return program
 
 
@@ -139,29 +131,6 @@ def _sizes(program: Path) -> ProgramSizes:
     return ProgramSizes(text + data, data + bss)
 
 
-def _fitting(sizes: ProgramSizes) -> ProgramSizes:
-    """The sizes, or a `ToolFailedError` where the device has less."""
-    for name, size, largest in (
-        ("flash", sizes.flash_bytes, FLASH_BYTES),
-        ("RAM", sizes.static_bytes, RAM_BYTES),
-    ):
-        if size > largest:
-            raise ToolFailedError(f"The network needs {size} bytes of {name}, the ATmega328P has {largest}.")
-    return sizes
-
-
-def _build_simulator(folder: Path, code: Path, program: Path) -> Path:
-    compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
-    command: list[str | Path] = [
-        compiler,
-        *STRICT,
-        "-O2",
-        "-I",
-        folder,
-        code,
-        "-lsimavr",
-        "-o",
-        program,
-    ]
-    run_tool(command, purpose="Compiling simulate_avr.c")
-    return program
+def _check_fit(memory: str, size: int, largest: int) -> None:
+    if size > largest:
+        raise ToolFailedError(f"The network needs {size} bytes of {memory}, the ATmega328P has {largest}.")

@@ -58,6 +58,13 @@ def run_tool(
     return done.stdout
 
 
+def compile_here(*arguments: str | Path, program: Path, purpose: str = "", stdin: bytes = b"") -> Path:
+    """Compile a program, or with these arguments a library, for this computer; purpose: "Compiling ..." its source."""
+    compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
+    run_tool([compiler, *arguments, "-o", program], purpose=purpose, stdin=stdin)
+    return program
+
+
 def _shown(output: bytes | None) -> str:
     """The start and the end of a tool's messages, as text."""
     text = (output or b"").decode(errors="replace").strip()

@@ -15,6 +15,7 @@ from keras_efficient.export.verify.compilers import (
     HOST_INSTALL,
     STRICT,
     ToolFailedError,
+    compile_here,
     find_tool,
     run_tool,
 )
@@ -54,14 +55,13 @@ def run_on_host(
     """
     interface = Interface.read(folder)
     packed = interface.pack(images)
-    compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
     with tempfile.TemporaryDirectory() as temporary:
         program = Path(temporary) / "network"
-        sanitized = sanitize and _can_sanitize(compiler)
+        sanitized = sanitize and _can_sanitize(find_tool("gcc", "clang", "cc", install=HOST_INSTALL))
         options = (*STRICT, optimization, *(SANITIZERS if sanitized else ()), *flags)
         main = interface.own_program("main_host.c", Path(temporary))
         source = code_folder(folder).resolve() / f"{interface.prefix}.c"  # a name may begin like an option
-        _compile(compiler, options, source, main, program)
+        compile_here(*options, "-I", source.parent, source, main, program=program, purpose=f"Compiling {source.name}")
         # Leaks cannot be: there is no malloc. Their check fails where a process may not be traced.
         environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}
         purpose = "The network on this computer"
@@ -69,20 +69,15 @@ def run_on_host(
     return HostRun(*interface.unpack(results, len(one_after_another(images))), sanitized)
 
 
-def _compile(compiler: str, options: tuple[str, ...], source: Path, main: Path, program: Path) -> None:
-    command: list[str | Path] = [compiler, *options, "-I", source.parent, source, main, "-o", program]
-    run_tool(command, purpose=f"Compiling {source.name}")
-
-
 @cache
 def _can_sanitize(compiler: str) -> bool:
     """Whether this compiler has the sanitizers' libraries."""
     with tempfile.TemporaryDirectory() as temporary:
-        program = Path(temporary) / "empty"
-        command: list[str | Path] = [compiler, *SANITIZERS, "-x", "c", "-", "-o", program]
+        program, purpose = Path(temporary) / "empty", "A program with sanitizers"
         try:
-            run_tool(command, purpose="A program with sanitizers", stdin=b"int main(void) { return 0; }\n")
-            run_tool([program], purpose="A program with sanitizers")
+            command: list[str | Path] = [compiler, *SANITIZERS, "-x", "c", "-", "-o", program]
+            run_tool(command, purpose=purpose, stdin=b"int main(void) { return 0; }\n")
+            run_tool([program], purpose=purpose)
         except ToolFailedError:
             return False
     return True

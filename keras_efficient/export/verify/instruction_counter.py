@@ -16,6 +16,7 @@ from keras_efficient.export.verify.compilers import (
     STRICT,
     ToolFailedError,
     ToolMissingError,
+    compile_here,
     find_tool,
     run_tool,
 )
@@ -42,20 +43,19 @@ class Counts:
 def instruction_counter(folder: Path) -> Path | None:
     """The plugin, compiled into a folder; None where there is no C compiler, or qemu takes no plugins."""
     try:
-        compiler = find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
+        find_tool("gcc", "clang", "cc", install=HOST_INSTALL)
     except ToolMissingError:
         return None
-    version = _version_taken(compiler, find_tool("qemu-system-arm", install=ARM_INSTALL))
-    return None if version is None else _compile(compiler, version, folder)
+    version = _version_taken(find_tool("qemu-system-arm", install=ARM_INSTALL))
+    return None if version is None else _compile(version, folder)
 
 
 @cache
-def _version_taken(compiler: str, qemu: str) -> int | None:
-    """The version of the plugin interface that this qemu has."""
+def _version_taken(qemu: str) -> int | None:
     with tempfile.TemporaryDirectory() as folder:
         for version in _VERSIONS:
             try:
-                plugin = _compile(compiler, version, Path(folder))
+                plugin = _compile(version, Path(folder))
                 run_tool([qemu, *_ONLY_TO_QUIT, "-plugin", plugin], purpose="A plugin of qemu", stdin=b"quit\n")
             except ToolFailedError:
                 continue
@@ -63,8 +63,7 @@ def _version_taken(compiler: str, qemu: str) -> int | None:
     return None
 
 
-def _compile(compiler: str, version: int, folder: Path) -> Path:
+def _compile(version: int, folder: Path) -> Path:
     source, plugin = C_FOLDER / "count_instructions.c", folder / "count_instructions.so"
     options = (*STRICT, "-O2", "-shared", "-fPIC", f"-DPLUGIN_VERSION={version}")
-    run_tool([compiler, *options, source, "-o", plugin], purpose=f"Compiling {source.name}")
-    return plugin
+    return compile_here(*options, source, program=plugin, purpose=f"Compiling {source.name}")

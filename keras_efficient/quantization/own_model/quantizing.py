@@ -25,8 +25,7 @@ from keras_efficient.quantization.own_model.settings import Choice
 from keras_efficient.quantization.own_model.weights import carry_over, core
 from keras_efficient.quantization.samples import Samples, parts_of
 from keras_efficient.reading.graph import ModelGraph, Node
-from keras_efficient.reading.read import is_connected
-from keras_efficient.reading.run import run_nodes
+from keras_efficient.reading.read import is_connected, run_nodes
 from keras_efficient.reading.value import Value
 
 # They are grids themselves.

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import count
 
 from keras_efficient.kinds.acdc import layer_products
+from keras_efficient.kinds.arguments import check_choice
 from keras_efficient.kinds.fields import check_size
 from keras_efficient.storage.architectures.counter import CONVENTIONS, CostCounter, acdc_stack
-from keras_efficient.storage.architectures.drawings import grouped_bottleneck
-from keras_efficient.storage.architectures.names import find_architecture
+from keras_efficient.storage.architectures.drawings import find_architecture, grouped_bottleneck
 
 TRANSFORMS = ("dct", "dct2d")
 
@@ -27,12 +27,12 @@ def architecture_cost(
     All conventions count convolutions without their biases, dense layers with them, no
     normalization, addition or padding, and relu and pooling only in the networks that keep them as
     modules: wide residual networks (relu) and the tiny network. A stack of K layers of
-    N = max(inputs, outputs) costs min(K (4 N + 5 N log2 N), N^2) products a position. Parameters
+    N = max(inputs, outputs) costs min(K (4 N + 5 N log2 N), N^2) products per position. Parameters
     are those that train: a normalization's running means and variances are left out. They differ
     in how a stack is charged:
 
         "corrected"       K = 12, at the positions of its output: what the networks need
-        "log"             K = 11, and behind a 3x3 convolution with strides at the positions of
+        "log"             K = 11, and after a 3x3 convolution with strides at the positions of
                           that one's input: reproduces the final tables of the research log, in
                           which the last layer of each stack is lost
         "log_one_layer"   K = 1, otherwise as "log": reproduces earlier rows of the log, of
@@ -43,7 +43,7 @@ def architecture_cost(
 
     Args:
         name: tiny_convnet, resnet18, resnet8, wrn_40_2, wrn_28_10, mobilenet or mobilenet_v2, each also
-            with "_acdc" behind it, wide residual networks also with "_g8b2"; others of these as
+            with "_acdc" after it, wide residual networks also with "_g8b2"; others of these as
             wrn_DEPTH_FACTOR.
         convention: "corrected", "log" or "log_one_layer".
         input_shape: Shape of an image: (rows, columns, channels).
@@ -56,8 +56,7 @@ def architecture_cost(
         ValueError: For an unknown name or convention, or a wrong shape or number of classes.
     """
     architecture = find_architecture(name)
-    if not isinstance(convention, str) or convention not in CONVENTIONS:
-        raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}. Received: convention={convention!r}")
+    check_choice("convention", convention, CONVENTIONS)
     replacements = {None: None, "acdc": acdc_stack(CONVENTIONS[convention]), "g8b2": grouped_bottleneck}
     counter = CostCounter(replacements[architecture.replacement])
     architecture.draw(counter, check_image_shape(input_shape), check_size(classes, "classes"))
@@ -89,8 +88,7 @@ def break_even_size(depth: int = 12, transform: str = "dct") -> int:
         ValueError: If `depth` is no positive integer, or the transform is unknown.
     """
     check_size(depth, "depth")
-    if transform not in TRANSFORMS:
-        raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}. Received: transform={transform!r}")
+    check_choice("transform", transform, TRANSFORMS)
     # No smaller N can do: n1 + n2 is at least 2 sqrt(N).
     first = 4 * depth if transform == "dct" else 16 * depth**2
     return next(size for size in count(first) if depth * layer_products(size, transform) < size**2)

@@ -19,7 +19,7 @@ class Convention:
 
     Attributes:
         layers: Layers of the stack that are charged, of the twelve there are.
-        at_input_size: Whether the channels behind a depthwise convolution are charged at all
+        at_input_size: Whether the channels after a depthwise convolution are charged at all
             positions of its input, also where its strides leave a quarter of them.
     """
 
@@ -98,15 +98,15 @@ class CostCounter(ArchitectureBuilder):
 
 
 def map_size(x: Shape, strides: int) -> tuple[int, int]:
-    """Rows and columns behind a window with these strides; with padding "same" its size does not matter."""
+    """Rows and columns after a window with these strides; with padding "same" its size does not matter."""
     rows, columns = (window_output_size(size, 1, strides, "same") for size in x[:2])
     return rows, columns
 
 
 def acdc_stack(convention: Convention) -> Callable[..., Shape]:
-    """The replacement by a linear stack without biases, behind a depthwise convolution unless the kernel is 1x1.
+    """The replacement by a linear stack without biases, after a depthwise convolution unless the kernel is 1x1.
 
-    K layers of N entries take K (4 N + 5 N log2 N) products a position, or N^2 as one matrix where
+    K layers of N entries take K (4 N + 5 N log2 N) products per position, or N^2 as one matrix where
     they are fewer.
     """
 

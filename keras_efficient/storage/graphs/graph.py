@@ -45,7 +45,7 @@ class Region(NamedTuple):
 
     in_place: number of the source (a map) that the target is written over; None: it gets a place of its own.
     offset: from the start of the target to the start of that source.
-    ring: of a residual block, behind the source.
+    ring: of a residual block, after the source.
     size: from the start of the target to the end of all of it.
     """
 
@@ -93,7 +93,6 @@ class Memory:
 
     @cached_property
     def start(self) -> Front:
-        """Before the first layer."""
         ready = tuple(number for number, needs in enumerate(self.needs) if not needs)
         return Front(sum(self.bytes[each] for each in self.live(0)), 0, ready)
 
@@ -151,7 +150,6 @@ class Memory:
         return 0 if number is None else self.bytes[number]
 
     def cost(self, number: int, front: Front) -> int:
-        """Bytes of the arena while node `number` runs."""
         region = self.region(number, front.done)
         return front.alive - self.size_of(region.in_place) + region.size
 

@@ -47,7 +47,10 @@ def plan_order(inputs: Sequence[FeatureMap], nodes: Sequence[Node], streaming: b
     """
     memory = Memory(inputs, nodes)
     exact = exact_order(memory)
-    order = followed_order(memory) if exact is None else exact
+    order = exact
+    if order is None:  # the beam's, or the given one if that needs less
+        given = tuple(range(len(nodes)))
+        order = min(beam_order(memory), given, key=lambda each: max(costs_of(memory, each)))
     costs, arriving = costs_of(memory, order), 0
     if streaming and (count := first_layers(memory)):
         (step,) = nodes[count - 1].steps
@@ -72,12 +75,6 @@ def first_layers(memory: Memory) -> int:
         if node.streams != "pixels":
             return 0
     return 0
-
-
-def followed_order(memory: Memory) -> tuple[int, ...]:
-    """The beam's order, or the given one if that needs less."""
-    orders = (beam_order(memory), tuple(range(len(memory.nodes))))
-    return min(orders, key=lambda order: max(costs_of(memory, order)))
 
 
 def costs_of(memory: Memory, order: Sequence[int]) -> tuple[int, ...]:

@@ -10,9 +10,9 @@ from keras_efficient.kinds.measures import FLOAT_BITS, LOGIT_BITS, FeatureMap, c
 from keras_efficient.kinds.stages import with_target_bits
 from keras_efficient.kinds.steps import Step, WholeStep
 from keras_efficient.reading.network import INPUT_GRID, Network
+from keras_efficient.storage.chains import layer_spec, shape_after
 from keras_efficient.storage.graphs.graph import Node, gathering
 from keras_efficient.storage.live_bits import live_bits
-from keras_efficient.storage.models import layer_spec, shape_behind
 
 # The forms of layers that sum products up.
 SUMS = ("Convolution", "Residual", "Scale", "Stages")
@@ -51,7 +51,7 @@ def read_graph(
     graph, twice = PricedGraph(tuple(wire.map.as_image for wire in wires), [], []), network.twice
     for position, call in enumerate(network.calls):
         sources, spec = [wires[source] for source in call.sources], layer_spec(call)
-        shape = shape_behind(call.name, spec, [each.map.shape for each in sources])
+        shape = shape_after(call.name, spec, [each.map.shape for each in sources])
         if spec.kind.needs_no_memory:
             wires.append(Wire(FeatureMap(shape, sources[0].map.bits), sources[0].number))
             continue
@@ -73,7 +73,7 @@ def read_graph(
 def read_shaped(
     layers: Sequence[tuple[str, LayerSpec, tuple]], source: FeatureMap, logits_bits: int = LOGIT_BITS
 ) -> PricedGraph:
-    """The same of a chain of layers, (name, what it is priced by, shape behind it): a description's."""
+    """The same of a chain of layers, (name, what it is priced by, shape after it): a description's."""
     has_grid = layers[0][1].class_name == INPUT_GRID.name
     if has_grid:
         source = source._replace(bits=layers[0][1].config["bits"])
@@ -99,10 +99,8 @@ def _add(graph: PricedGraph, layer: PricedLayer, sources: Sequence[Wire], is_sum
         found = steps_of(spec, source, target, code_bits(spec, source, target, is_sum))
         each_alone: list[tuple[Step, ...]] = [(step,) for step in found]
     else:
-        each_alone, streams = (
-            [tuple(step_of(spec, each.map, target) for each in sources)],
-            spec.price.streams(spec.config),
-        )
+        each_alone = [tuple(step_of(spec, each.map, target) for each in sources)]
+        streams = spec.price.streams(spec.config)
     for steps in each_alone:
         graph.nodes.append(Node(name, tuple(numbers), steps, streams))
         graph.layers.append(layer)
@@ -132,7 +130,6 @@ def code_bits(spec: LayerSpec, source: FeatureMap, target: FeatureMap, is_sum: b
 
 
 def has_stages(spec: LayerSpec, source: FeatureMap) -> bool:
-    """Whether a layer becomes several operations."""
     return spec.kind.stages is not None and bool(spec.kind.stages(spec.config, source.shape))
 
 

@@ -70,7 +70,7 @@ def herringbone(rows: Strips, columns: Strips, made: int, freed: int) -> str:
 
 
 def follow(number: int, path: str, tail: str, shapes: Sequence[tuple[int, int]], steps: Sequence[Step]) -> Family:
-    """Map `number` lies along `path`, all maps before and behind it accordingly."""
+    """Map `number` lies along `path`, all maps before and after it accordingly."""
     paths = {number: path}
     for k in range(number - 1, -1, -1):
         paths[k] = source_path(steps[k], paths[k + 1], tail, shapes[k])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import chain, repeat
+from itertools import accumulate, chain, repeat
 
 import numpy as np
 
@@ -15,7 +15,7 @@ PATTERNS = {"row": "r", "column": "c", "alternating": "rc", "alternating from a 
 @dataclass(frozen=True)
 class Layout:
     """The pixels of a map in strips that peel it from its top left corner: whole rows from the top,
-    whole columns from the left, each starting behind what is already peeled.
+    whole columns from the left, each starting after what is already peeled.
 
     `first_columns[r]` is the number of columns peeled before row r: row strip r holds the pixels
     (r, first_columns[r]) to (r, columns - 1), unless it is empty. The numbers never fall from row to
@@ -30,7 +30,7 @@ class Layout:
 
     @classmethod
     def of(cls, rows: int, columns: int, strips: str) -> Layout:
-        """The layout of a map peeled by `strips`: text of "r" and "c". What lies behind the end of
+        """The layout of a map peeled by `strips`: text of "r" and "c". What lies after the end of
         the text goes by rows; letters too many do nothing."""
         return layout_along(rows, columns, path_of(rows, columns, strips))
 
@@ -45,7 +45,9 @@ class Layout:
     @cached_property
     def path(self) -> str:
         """The strips down to the last pixel: text of rows - 1 "r" and columns - 1 "c"."""
-        return path_of(self.rows, self.columns, strips_of_firsts(self.first_columns, self.columns))
+        rises = np.diff(self.first_columns, prepend=0)
+        strips = "".join("c" * int(rise) + "r" for rise in rises) + "c" * (self.columns - self.first_columns[-1])
+        return path_of(self.rows, self.columns, strips)
 
     @cached_property
     def pattern(self) -> str:
@@ -106,33 +108,13 @@ def layout_along(rows: int, columns: int, path: str) -> Layout:
     row strip, and the last column a column strip."""
     name = next((name for name in PATTERNS if path == pattern_path(rows, columns, name)), None)
     if name is not None:
-        return Layout(columns, firsts_of_pattern(rows, columns, name))
-    firsts = [columns if left >= columns - 1 else left for left in lefts_of(path)]
+        start, rise = {"row": (0, 0), "column": (columns, 0), "alternating": (0, 1)}.get(name, (1, 1))
+        return Layout(columns, tuple(min(start + rise * row, columns) for row in range(rows)))
+    lefts = accumulate(map(len, path.split("r")[:-1]))  # for each "r", the number of "c" before it
+    firsts = [columns if left >= columns - 1 else left for left in lefts]
     return Layout(columns, (*firsts, firsts[-1]))
 
 
 @lru_cache(maxsize=CACHED_LAYOUTS)
 def pattern_path(rows: int, columns: int, name: str) -> str:
     return path_of(rows, columns, PATTERNS[name] * (rows + columns))
-
-
-def firsts_of_pattern(rows: int, columns: int, name: str) -> tuple[int, ...]:
-    start, rise = {"row": (0, 0), "column": (columns, 0), "alternating": (0, 1)}.get(name, (1, 1))
-    return tuple(min(start + rise * row, columns) for row in range(rows))
-
-
-def lefts_of(strips: str) -> list[int]:
-    """For each "r", the number of "c" before it."""
-    lefts, left = [], 0
-    for letter in strips:
-        if letter == "r":
-            lefts.append(left)
-        else:
-            left += 1
-    return lefts
-
-
-def strips_of_firsts(firsts: tuple[int, ...], columns: int) -> str:
-    """Text of "r" and "c" that peels the map as `first_columns` says."""
-    rises = np.diff(firsts, prepend=0)
-    return "".join("c" * int(rise) + "r" for rise in rises) + "c" * (columns - firsts[-1])

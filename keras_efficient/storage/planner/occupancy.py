@@ -24,7 +24,7 @@ class Need(NamedTuple):
     """What one step asks of the arena.
 
     offset: bits from the start of the target to the start of the source, at least.
-    kept: pixels of the source that count; what lies behind them is never read.
+    kept: pixels of the source that count; what lies after them is never read.
     ring_pixels: of a residual step.
     """
 

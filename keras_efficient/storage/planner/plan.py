@@ -19,7 +19,7 @@ class PlacedStep:
 
     When it starts, its source lies at `arrives_at` in `source_layout`. First, if `relayout` is given,
     the source's pixels are permuted in place to that layout (`source_layout` is then the one before).
-    Then the first `kept_pixels` of the source are moved up to `source_offset`: what lies behind them
+    Then the first `kept_pixels` of the source are moved up to `source_offset`: what lies after them
     is never read, and need not fit into the arena. The target is written from bit 0 on, in the order
     of `target_layout`.
     """
@@ -75,7 +75,9 @@ def plan_arena(first: FeatureMap, steps: Sequence[Step], line_bits: int = 0) -> 
         line_bits: running sums of a pooled input, whole bytes. While the first map is filled they lie before it
             or after it.
     """
-    check_chain(first, steps)
+    for number, (step, before) in enumerate(zip(steps, [first, *(step.target for step in steps)], strict=False)):
+        if step.source != before:
+            raise ValueError(f"step {number} reads {step.source}, but the map before it is {before}")
     arena = max(arrival_bits(first, line_bits), *map(step_bits, steps), 0)
     if not steps:
         return ArenaPlan(arena, Layout.by_rows(*grid(first)), 0, filled_up(first.total_bits) if line_bits else 0, ())
@@ -91,12 +93,6 @@ def plan_arena(first: FeatureMap, steps: Sequence[Step], line_bits: int = 0) -> 
         steps=tuple(placed_steps(steps, orders, needs, [first_offset, *[0] * (len(steps) - 1)], offsets)),
         final_relayout=orders.made[-1].pattern != "row",
     )
-
-
-def check_chain(first: FeatureMap, steps: Sequence[Step]) -> None:
-    for number, (step, before) in enumerate(zip(steps, [first, *(step.target for step in steps)], strict=False)):
-        if step.source != before:
-            raise ValueError(f"step {number} reads {step.source}, but the map before it is {before}")
 
 
 def low_offset(need: Need, step: Step, arena: int, lowest: int = 0) -> int:

@@ -41,7 +41,7 @@ _MOST_LOOKED_AT = 10  # candidates for each one to train: to look at limits take
 
 
 class NetworkLimits(Protocol):
-    """What candidates must keep besides their bytes, such as `export.firmware_limits.FirmwareLimits`."""
+    """What candidates must keep besides their bytes, such as `export.FirmwareLimits`."""
 
     def check_tools(self) -> None:
         """A ValueError where it cannot be checked here."""

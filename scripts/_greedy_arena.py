@@ -23,17 +23,12 @@ def greedy_arena(inputs: Sequence[FeatureMap], nodes: Sequence[Node]) -> int:
         live = set(memory.live(done))
         places = {each: at for each, at in places.items() if each in live}
         target = memory.target(number)
-        places[target] = lowest_gap(memory.bytes[target], sorted((at, memory.bytes[m]) for m, at in places.items()))
+        low = 0  # the first byte where there is room
+        for start, length in sorted((at, memory.bytes[m]) for m, at in places.items()):
+            if start - low >= memory.bytes[target]:
+                break
+            low = max(low, start + length)
+        places[target] = low
         top = max(top, places[target] + memory.bytes[target])
         done |= 1 << number
     return top
-
-
-def lowest_gap(size: int, taken: Sequence[tuple[int, int]]) -> int:
-    """The first byte where `size` of them are free. `taken`: (start, bytes), from the lowest on."""
-    low = 0
-    for start, length in taken:
-        if start - low >= size:
-            break
-        low = max(low, start + length)
-    return low
