@@ -31,7 +31,7 @@ class LayerSpec:
     class_name: str
     config: dict[str, Any] = field(default_factory=dict)
     position: int = field(default=0, compare=False)  # of its item in the description, from 1
-    # The kernels of a trained layer that hold zeros (`storage.pruned.StoredKernel`); a description has none.
+    # The kernels of a trained layer that hold zeros (`storage.sparse.StoredKernel`); a description has none.
     kernels: tuple = field(default=(), compare=False)
 
     @property

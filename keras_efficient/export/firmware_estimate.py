@@ -224,5 +224,4 @@ class FirmwareLimits:
         return {"chip": self.chip, **self._limits()}
 
     def _limits(self) -> dict[str, int]:
-        limits = {"max_flash": self.max_flash, "max_ram": self.max_ram, "max_cycles": self.max_cycles}
-        return {name: limit for name, limit in limits.items() if limit is not None}
+        return {name: limit for name, limit in vars(self).items() if name != "chip" and limit is not None}

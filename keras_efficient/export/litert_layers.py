@@ -64,7 +64,10 @@ class LitertLayers:
         shape = keras.tree.map_structure(lambda tensor: tensor.shape, args[0])
         if isinstance(core, MeanPoolingQ | GlobalMeanPoolingQ):
             return plain_means(core, shape, self.limits(core, core.activation_quantizer))
-        made = plain_layer(core, shape)
+        if isinstance(core, CosineLayer) and core.transform == "dct":
+            made = as_matrices(core, shape)
+        else:
+            made = folded_twin(core, shape) if isinstance(core, FoldingLayer) else twin(core, shape)
         if isinstance(made, QuantizedLayer):
             for old, new in zip(core.quantizers, made.quantizers, strict=True):
                 new.stand_in = self.limits(core, old) if old.weight is None else None
@@ -81,13 +84,6 @@ class LitertLayers:
         if low <= least and most <= high:
             return None
         return Limits(low if least < low else None, high if most > high else None)
-
-
-def plain_layer(layer: QuantizedLayer, shape: Any) -> keras.layers.Layer:
-    """A layer in float mode, or one of Keras's, with the weights that the layer computes with."""
-    if isinstance(layer, CosineLayer) and layer.transform == "dct":
-        return as_matrices(layer, shape)
-    return folded_twin(layer, shape) if isinstance(layer, FoldingLayer) else twin(layer, shape)
 
 
 def twin(layer: QuantizedLayer, shape: Any, **changes: Any) -> QuantizedLayer:

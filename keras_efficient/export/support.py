@@ -11,7 +11,6 @@ import keras
 
 from keras_efficient.copies.rebuild import check_model
 from keras_efficient.descriptions.specs import LayerSpec
-from keras_efficient.export.integer.grids import UnsupportedLayerError
 from keras_efficient.export.integer.reading import layers_without_integers, read_integers
 from keras_efficient.kinds.kind import COMPUTES, TRAINING_ONLY
 from keras_efficient.kinds.measures import FLOAT_BITS, FeatureMap
@@ -116,23 +115,17 @@ def support_report(model: keras.Model) -> SupportReport:
     graph = read_model(model)
     quantizing = Quantizing(choices(graph.operations, COMMON, None), True, INPUT_BITS, None)
     copy = quantizing.copy(model)
-    refused, c_reason = _c_refusals(copy)
+    c_reason = _error_of(lambda: read_integers(copy))
+    try:
+        refused = {id(error.operation): error.reason for error in layers_without_integers(copy)}
+    except ValueError:  # of the whole model, which has no single network
+        refused = {}
     price_reason = _error_of(lambda: estimate_storage(copy))
     view = _View(graph, quantizing, {id(node.operation): node for node in read_model(copy).nodes}, refused)
     rows = tuple(view.row(node) for node in graph.operations)
     one_input = None if len(graph.inputs) == 1 else "LiteRT: the model must have one input"
     whole = [reason for reason in (price_reason, c_reason, one_input) if reason]
     return SupportReport(rows, price_reason is None, c_reason is None, one_input is None, tuple(dict.fromkeys(whole)))
-
-
-def _c_refusals(copy: keras.Model) -> tuple[dict[int, str], str | None]:
-    """Why operations have no integers, by id, and why the model has none; the latter None where it has."""
-    reason = _error_of(lambda: read_integers(copy))
-    try:
-        errors: list[UnsupportedLayerError] = layers_without_integers(copy)
-    except ValueError:  # of the whole model, which has no single network
-        return {}, reason
-    return {id(error.operation): error.reason for error in errors}, reason
 
 
 def _error_of(call: Callable[[], Any]) -> str | None:

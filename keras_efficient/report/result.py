@@ -23,18 +23,15 @@ def load_result(directory: str | os.PathLike) -> dict:
         _refuse("must be an existing folder that holds result.json", str(directory))
     if not path.is_file():
         _refuse("must hold result.json, which a run writes at its end", str(directory))
-    return check_result(_read_json(path), f" in {str(path)!r}")
+    try:
+        result = read_json(path, "result of a run", MOST_RESULT_BYTES)
+    except ValueError as error:
+        raise ValueError(f"result.json must be a JSON file. Received: {str(path)!r}, which is not ({error})") from error
+    return check_result(result, f" in {str(path)!r}")
 
 
 def _refuse(requirement: str, directory: object, error: type[Exception] = ValueError) -> None:
     raise error(f"`directory` {requirement}. Received: directory={directory!r}")
-
-
-def _read_json(path: Path) -> object:
-    try:
-        return read_json(path, "result of a run", MOST_RESULT_BYTES)
-    except ValueError as error:
-        raise ValueError(f"result.json must be a JSON file. Received: {str(path)!r}, which is not ({error})") from error
 
 
 def check_result(result: object, place: str = "") -> dict:

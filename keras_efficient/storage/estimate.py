@@ -193,9 +193,8 @@ def _working(
     computed while its source arrives."""
     steps = steps_of(spec, source, target, codes)
     working = max((step_working(step, order) for step in steps), key=lambda each: each.bits)
-    (first, *_) = spec.price.steps(spec.config, source, target)
-    if by_lines and isinstance(first, WindowStep):
-        working = min(working, Working(arrival_bits(target, kept_bits(first)), "row"), key=lambda each: each.bits)
+    if by_lines and isinstance(step := spec.price.steps(spec.config, source, target)[0], WindowStep):
+        working = min(working, Working(arrival_bits(target, kept_bits(step)), "row"), key=lambda each: each.bits)
     return working
 
 

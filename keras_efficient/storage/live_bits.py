@@ -23,8 +23,7 @@ import numpy as np
 
 from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WindowStep
 from keras_efficient.storage.liveness import CACHE_SIZE, Axis, check_magnitude, window_slacks
-from keras_efficient.storage.moves import move_need
-from keras_efficient.storage.prefix import axes
+from keras_efficient.storage.prefix import axes, move_need
 
 
 class Working(NamedTuple):

@@ -259,8 +259,8 @@ WRONG_ARGUMENTS = [
     (((5, 5, 1), (3, 3, 2), (3, 3, 3), 1), "kernel_size must be an integer or a pair"),
     (((5, 5, 1), (3, 3, 2), 3, 0), "strides must be at least 1"),
     (((5, 5, 1), (3, 3, 2), 3, 1, "zigzag"), "`order` must be one of 'row', 'column'"),
-    (((5, 5, 1), (3, 3, 2), 3, 1, "row", "full"), "padding must be 'valid' or 'same'"),
-    (((6, 6, 1), (4, 4, 1), 3, 1, "row", 3), "padding must be 'valid' or 'same'. Received: padding=3"),
+    (((5, 5, 1), (3, 3, 2), 3, 1, "row", "full"), "`padding` must be one of 'valid', 'same'"),
+    (((6, 6, 1), (4, 4, 1), 3, 1, "row", 3), "`padding` must be one of 'valid', 'same'. Received: padding=3"),
     (((10**6, 10**6, 1), (10**6, 10**6, 2), 1, 1), "too large"),
     (((5, 5, 10**30), (3, 3, 2), 3, 1), "too large"),
 ]

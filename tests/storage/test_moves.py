@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.kinds.steps import MoveStep, Way
-from keras_efficient.storage.moves import move_need, source_cells
+from keras_efficient.storage.prefix import move_need, source_cells
 
 SIZES = st.tuples(*[st.integers(1, 4)] * 3)
 WAY = st.builds(Way, st.just(0), st.integers(-2, 2), st.sampled_from([1, 2, -1]), st.integers(1, 3))

@@ -6,7 +6,6 @@ summand, and no number leaves the format's range. Elsewhere Keras may differ fro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,19 +97,11 @@ def terms_are_exact(rounding: Rounding, numbers: FloatFormat) -> bool:
 
 
 def sums_are_exact(layer: Convolution, numbers: FloatFormat) -> bool:
-    return terms_are_exact(layer.rounding, numbers) and all(
-        codes_are_exact(codes, numbers) for codes in codes_of_sums(layer)
-    )
-
-
-def codes_of_sums(layer: Convolution) -> Iterator[Codes]:
-    """All grids that numbers are rounded to. Logits are not rounded."""
-    products = layer.products
-    yield from (layer.source.codes, products.kernel_codes)
-    if products.bias_codes is not None:
-        yield products.bias_codes
-    if not layer.gives_logits:
-        yield layer.target.codes
+    """Whether the sums are exact, and all grids that numbers are rounded to. Logits are not rounded."""
+    grids = [layer.source.codes, layer.products.kernel_codes, layer.products.bias_codes]
+    grids += [] if layer.gives_logits else [layer.target.codes]
+    exact = all(codes_are_exact(codes, numbers) for codes in grids if codes is not None)
+    return exact and terms_are_exact(layer.rounding, numbers)
 
 
 def codes_are_exact(codes: Codes, numbers: FloatFormat) -> bool:
@@ -125,7 +116,7 @@ def means_are_exact(layer: AveragePooling, numbers: FloatFormat) -> bool:
     return (
         layer.sum_bound.bit_length() <= numbers.digits
         and all(codes_are_exact(codes, numbers) for codes in (layer.source.codes, layer.target.codes))
-        and all(is_power_of_two(count) or mean_is_exact(count, layer.target.codes.high, numbers) for count in counts)
+        and all(count.bit_count() == 1 or mean_is_exact(count, layer.target.codes.high, numbers) for count in counts)
     )
 
 
@@ -139,7 +130,3 @@ def mean_is_exact(count: int, high: int, numbers: FloatFormat) -> bool:
         return False
     j = np.arange(high + 1, dtype=np.float32)
     return bool(np.all(j * np.float32(count) * (np.float32(1) / np.float32(count)) >= j))
-
-
-def is_power_of_two(count: int) -> bool:
-    return count & (count - 1) == 0

@@ -17,7 +17,7 @@ from keras_efficient.export.integer.rounding_steps import Rounding
 from keras_efficient.export.integer.windows import Window, total
 from keras_efficient.kinds.steps import Way
 from keras_efficient.layers.random_basis.integers import BasisCodes
-from keras_efficient.storage.moves import source_cells
+from keras_efficient.storage.prefix import source_cells
 
 EXACT_IN_FLOAT32 = 2**24
 EXACT_IN_FLOAT64 = 2**53

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class ArchitectureBuilder(ABC):
-    """What a function of `drawings` draws with: one method an operation, each from a map to the next.
+    """What a function of `drawings` draws with: one method per operation, each from a map to the next.
 
     What a map is, the builder decides: a shape where operations are counted, a tensor where layers
     are made. Windows have the padding "same", and rows and columns are alike. `counted` says

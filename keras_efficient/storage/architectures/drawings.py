@@ -1,4 +1,4 @@
-"""The reference architectures, as functions of a builder, the map they start from and the classes.
+"""The reference architectures, as functions of a builder, the map they start from and the classes; and by name.
 
 Sources: Zagoruyko & Komodakis, "Wide Residual Networks", 2016; He et al., "Deep Residual Learning",
 2016; Banbury et al., "MLPerf Tiny Benchmark", 2021 (ResNet-8); Howard et al., "MobileNets", 2017;
@@ -14,7 +14,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from keras_efficient.storage.architectures import drawings
 from keras_efficient.storage.architectures.builder import ArchitectureBuilder
 
 # Filters, kernel size, strides.
@@ -158,13 +157,13 @@ def grouped_bottleneck(
 
 
 NETWORKS: dict[str, Callable[..., Any]] = {
-    "tiny_convnet": drawings.tiny_convnet,
-    "resnet18": drawings.resnet18,
-    "resnet8": drawings.resnet8,
-    "wrn_40_2": partial(drawings.wide_resnet, depth=40, widen_factor=2),
-    "wrn_28_10": partial(drawings.wide_resnet, depth=28, widen_factor=10),
-    "mobilenet": drawings.mobilenet,
-    "mobilenet_v2": drawings.mobilenet_v2,
+    "tiny_convnet": tiny_convnet,
+    "resnet18": resnet18,
+    "resnet8": resnet8,
+    "wrn_40_2": partial(wide_resnet, depth=40, widen_factor=2),
+    "wrn_28_10": partial(wide_resnet, depth=28, widen_factor=10),
+    "mobilenet": mobilenet,
+    "mobilenet_v2": mobilenet_v2,
 }
 REPLACEMENTS = ("acdc", "g8b2")  # the second of wide residual networks only
 
@@ -211,6 +210,6 @@ def find_architecture(name: str) -> Architecture:
 def _wide_resnet(network: str) -> Callable[..., Any] | None:
     numbers = re.fullmatch(r"wrn_(\d{1,4})_(\d{1,4})", network)
     depth, factor = map(int, numbers.groups()) if numbers else (0, 0)
-    if factor < 1 or not drawings.is_wide_resnet_depth(depth):
+    if factor < 1 or not is_wide_resnet_depth(depth):
         return None
-    return partial(drawings.wide_resnet, depth=depth, widen_factor=factor)
+    return partial(wide_resnet, depth=depth, widen_factor=factor)

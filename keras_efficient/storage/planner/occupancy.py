@@ -12,9 +12,8 @@ import numpy as np
 
 from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WholeStep, WindowStep
-from keras_efficient.storage.moves import move_need
 from keras_efficient.storage.planner.layouts import Layout
-from keras_efficient.storage.prefix import axes, cells_need, last_readers, pixels_need, row_ring
+from keras_efficient.storage.prefix import axes, cells_need, last_readers, move_need, pixels_need, row_ring
 
 CACHED_DEATHS = 64  # each is as large as a map
 CACHED_NEEDS = 1 << 16
