@@ -1,7 +1,5 @@
 """The microcontrollers that `estimate_firmware` knows: how a network is compiled for them and run."""
 
-from __future__ import annotations
-
 import tempfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

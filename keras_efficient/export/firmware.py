@@ -1,7 +1,5 @@
 """`export_c`: a folder with the C code of a network, and what it takes."""
 
-from __future__ import annotations
-
 import math
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`estimate_firmware`: flash, RAM and time of a network on a microcontroller, before it is trained; limits of them."""
 
-from __future__ import annotations
-
 import json
 import re
 import tempfile

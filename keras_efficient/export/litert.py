@@ -1,7 +1,5 @@
 """LiteRT (TensorFlow Lite) files of networks, in the forms that its converter gets right."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import io

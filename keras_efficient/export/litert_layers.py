@@ -1,7 +1,5 @@
 """What takes the place of a layer in a network that LiteRT's converter reads."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`LitertReport`: the bytes of a LiteRT file beside those of this package's C."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

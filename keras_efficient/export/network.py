@@ -1,7 +1,5 @@
 """What an integer model does on a device: the input as it arrives, then one placed step per layer."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import TypeGuard

@@ -1,7 +1,5 @@
 """What Keras itself computes for the logits of an exported network."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

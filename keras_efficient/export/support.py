@@ -1,7 +1,5 @@
 """`support_report`: what each layer, function and operator of a model can do here, and why not."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

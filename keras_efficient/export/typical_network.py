@@ -1,7 +1,5 @@
 """A network whose C is like that of the trained one, before it is trained; and inputs for it."""
 
-from __future__ import annotations
-
 import random
 import warnings
 from collections.abc import Iterator

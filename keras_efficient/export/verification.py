@@ -1,7 +1,5 @@
 """`verify_c`: whether the generated C, the integer model and Keras give the same logits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

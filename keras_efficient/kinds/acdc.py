@@ -6,8 +6,6 @@ Products of one layer of N entries in g groups of m = N / g: 2 N for the diagona
 way ("dct2d", m = n1 n2); but never more than a dense matrix would take.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -5,8 +5,6 @@ its columns by that of n1, which leaves the spectrum transposed; the way back is
 matrix of up to 64 x 64. A permutation is a move, or of "dct" the order of the columns of the last matrix.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

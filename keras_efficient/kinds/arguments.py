@@ -1,7 +1,5 @@
 """Checks of arguments that functions of all rooms share. No Keras."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection
 from pathlib import Path

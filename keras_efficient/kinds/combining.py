@@ -1,7 +1,5 @@
 """Layers with several inputs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

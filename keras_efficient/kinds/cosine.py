@@ -1,7 +1,5 @@
 """Cosine transforms: their matrices, also in integers of 8 bits, and the images that "dct2d" reads vectors as."""
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 from typing import NamedTuple

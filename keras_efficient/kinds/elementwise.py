@@ -1,7 +1,5 @@
 """Layers whose cells stand for themselves: functions, grids, normalizations. All of them work in place."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 

@@ -4,8 +4,6 @@ multiply-adds per sample of products with them in their cheapest order, which `o
 The layers and the byte calculator both ask here, so they cannot disagree.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

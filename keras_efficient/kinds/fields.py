@@ -1,7 +1,5 @@
 """The kinds of number a description item may hold: what each accepts, and how it says no."""
 
-from __future__ import annotations
-
 import math
 import numbers
 from collections.abc import Callable, Mapping

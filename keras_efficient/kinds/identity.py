@@ -1,7 +1,5 @@
 """What an operation of a Keras model is known by: where its class comes from, and the name there."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from typing import Any, NamedTuple

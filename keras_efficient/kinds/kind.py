@@ -1,7 +1,5 @@
 """`Kind`: what every tool must know of a kind of layer or function."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple

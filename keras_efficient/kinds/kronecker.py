@@ -6,8 +6,6 @@ sums, outputs are alive at once. Of several vectors (inputs of rank 3) all input
 of one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Layers that move numbers to other places, or only rename these."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 

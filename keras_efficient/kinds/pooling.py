@@ -1,7 +1,5 @@
 """Pooling: channel by channel. A result waits in a register while its inputs are freed, so most run in place."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -5,8 +5,6 @@ convolution of multiplier 1 works channel by channel: the result waits in a regi
 most of them run in place.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import partial

@@ -7,8 +7,6 @@ scale (1, signed), seed (4), number of coordinates (4), number of biases (4), ch
 the biases, each packed from the least significant bit on and filled up to a whole byte.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -6,8 +6,6 @@ from it, and the Keras layer takes the widths of its inner grids from here. Maps
 the map before it in another shape.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace as replaced

@@ -1,7 +1,5 @@
 """The steps of a network, without weights or numbers: what is priced, and what the planner places."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """`KINDS`: every kind that the tools know. What is not here stays float, and is refused by name where it must not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any

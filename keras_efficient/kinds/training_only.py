@@ -1,7 +1,5 @@
 """Layers of which nothing is left in inference."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -3,8 +3,6 @@
 With turned kernels that is a convolution; only where no zeros stand between them may the target lie over the source.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

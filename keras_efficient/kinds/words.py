@@ -5,8 +5,6 @@ read 32 bits at once; a *chunk* is as many numbers as fill a word of the narrowe
 side by side do not fill chunks, the window is copied to the stack first, and its kernel is filled up.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 A function that no layer equals keeps its own kind, such as `ops.Clip`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple

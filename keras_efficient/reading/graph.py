@@ -1,7 +1,5 @@
 """A Keras model as a graph: values flow, nodes compute."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property

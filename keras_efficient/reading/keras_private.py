@@ -3,8 +3,6 @@
 Checked by tests/reading/test_keras_private.py on every version of Keras that pyproject.toml allows.
 """
 
-from __future__ import annotations
-
 import inspect
 import sys
 from collections.abc import Iterator

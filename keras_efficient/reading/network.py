@@ -1,7 +1,5 @@
 """The part of a model that a network on a device is: from the grid of its input to the last layer that works."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 

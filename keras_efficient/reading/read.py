@@ -1,7 +1,5 @@
 """From a Keras model to its graph."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 

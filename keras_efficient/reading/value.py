@@ -1,7 +1,5 @@
 """The tensors of a model, as its graph has them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any

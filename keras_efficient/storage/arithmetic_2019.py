@@ -5,8 +5,6 @@ is checked beyond what the arithmetic needs, and the last number of every item, 
 is the width of the next item's input.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """The layers of a description or a Keras model as they are priced, with their shapes. Keras is not imported."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

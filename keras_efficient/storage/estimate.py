@@ -1,7 +1,5 @@
 """`estimate_storage`: the bytes and multiply-adds of a network before it is trained."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import lru_cache

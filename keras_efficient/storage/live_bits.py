@@ -13,8 +13,6 @@ pixels of y, and one z.
 Source: pixel-pipelined simulation of the 2 KB network study.
 """
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 from typing import NamedTuple

@@ -9,8 +9,6 @@ are made) with which the i-th source pixel in memory dies, the source must start
 So a dead pixel after a live one is no use: only a prefix of the source can be written over.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """`StorageReport`: what a network costs, layer by layer, and its table."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field

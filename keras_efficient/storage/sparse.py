@@ -11,8 +11,6 @@ A gap of more than 2^k - 1 zeros takes entries of value zero in between ("filler
 also those for the zeros after the last number. The k bits at the end are a gap that is never used up.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple

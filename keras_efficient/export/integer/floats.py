@@ -4,8 +4,6 @@ A sum of codes is exact as long as it is an integer of the format's digits, in u
 summand, and no number leaves the format's range. Elsewhere Keras may differ from the integers.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

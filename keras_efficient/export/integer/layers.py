@@ -1,7 +1,5 @@
 """From a Keras layer to its integer operation."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The table of a function: what it gives for each code of its input."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

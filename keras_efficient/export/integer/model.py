@@ -1,7 +1,5 @@
 """`IntegerModel`: a quantized network in integers."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

@@ -4,8 +4,6 @@ Every operation turns integers of a source map, (n, rows, columns, channels), in
 map. `Codes` says what an integer stands for.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Weighted sums in integers: a convolution from its kernel, its bias and its grids."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

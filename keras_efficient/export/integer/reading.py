@@ -1,7 +1,5 @@
 """From a Keras model to its integer operations."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

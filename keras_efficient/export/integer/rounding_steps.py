@@ -1,7 +1,5 @@
 """`Rounding`: the steps from a layer's sums to its output integers, as `plan_rounding` finds them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar

@@ -1,7 +1,5 @@
 """A layer made of small factors, as the operations that `kinds.stages` names."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sliding windows over integer maps, in numpy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce

@@ -1,7 +1,5 @@
 """`run_on_arm`: a generated network compiled for a Cortex-M and run on qemu: bytes, instructions, results."""
 
-from __future__ import annotations
-
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path

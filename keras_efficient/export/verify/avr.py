@@ -1,7 +1,5 @@
 """`run_on_avr`: a generated network compiled for an ATmega328P and run on simavr: bytes, cycles, results."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from dataclasses import dataclass, field

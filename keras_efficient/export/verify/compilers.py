@@ -1,7 +1,5 @@
 """Compilers and simulators: where they are, how to install them, and running them with a time limit."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from collections.abc import Sequence

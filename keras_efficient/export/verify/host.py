@@ -1,7 +1,5 @@
 """`run_on_host`: a generated network compiled for this computer, with sanitizers."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from dataclasses import dataclass, field

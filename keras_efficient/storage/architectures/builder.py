@@ -1,7 +1,5 @@
 """The operations that an architecture is made of. One that counts and one that makes layers share the architecture."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`architecture_cost` and `break_even_size`: what ACDC layers cost in the place of others."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import count
 

@@ -1,7 +1,5 @@
 """Counts multiply-adds and parameters of an architecture, under one convention."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ forms for images of 32 x 32. Convolutions of which the log says that ACDC layers
 `replaceable`; of ResNet-8, which is not in the log, the same ones as of ResNet18.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """`Node` and `Memory`: the layers of a network with branches, and what is alive while they run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property

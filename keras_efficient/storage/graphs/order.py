@@ -1,7 +1,5 @@
 """`plan_order`: the order of a graph's layers that needs the smallest arena."""
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Pooling without overlap sums up pixels as they come: one row of sums waits until
 needs the last lines of its input, as many as its window has: rows, or, of an input of one row, pixels.
 """
 
-from __future__ import annotations
-
 import math
 
 from keras_efficient.kinds.measures import BITS_PER_BYTE, FeatureMap, whole_bytes

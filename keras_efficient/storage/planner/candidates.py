@@ -7,8 +7,6 @@ its dead pixels are a prefix at every moment. For windows of stride 1 without pa
 such a pair of layouts is the plain exact liveness of the order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """`place_graph`: where every map of a network with branches lies, and what is moved before each layer."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

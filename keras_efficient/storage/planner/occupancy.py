@@ -3,8 +3,6 @@
 The model is that of `storage.prefix`, for all layouts: only a prefix of the source can be written over.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """`plan_arena`: where every map of a network lies in one arena."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
