@@ -16,7 +16,7 @@ def escape(value: object) -> Html:
 
 
 def join(*parts: object, separator: str = "") -> Html:
-    """The parts one after another, each escaped where it is text."""
+    """The parts behind one another, each escaped where it is text."""
     return Html(separator.join(escape(part) for part in parts))
 
 
@@ -77,6 +77,16 @@ def table(columns: list[Column], rows: Iterable[dict], row_class: Callable[[dict
     return tag("div", tag("table", head, tag("tbody", *body)), class_="scroll")
 
 
+def align(rows: Sequence[Sequence[str]], words: Collection[str]) -> list[str]:
+    """Lines of equally wide columns, the headings first: those in `words` to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    signs = ["<" if heading in words else ">" for heading in rows[0]]
+    lines = (
+        "  ".join(f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True)) for row in rows
+    )
+    return [line.rstrip() for line in lines]
+
+
 def notebook_table(headings: Sequence[str], rows: Iterable[Sequence[object]], lines: Iterable[str] = ()) -> Html:
     """What a notebook shows of a result: a compact table without a style sheet, and lines of text below.
 
@@ -92,13 +102,3 @@ def notebook_table(headings: Sequence[str], rows: Iterable[Sequence[object]], li
 
 def _side(cells: list[str]) -> str:
     return "text-align: " + ("right" if all(re.fullmatch(r"[-\d.,]*", cell) for cell in cells) else "left")
-
-
-def align(rows: Sequence[Sequence[str]], words: Collection[str]) -> list[str]:
-    """Lines of equally wide columns, the headings first: those in `words` to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    signs = ["<" if heading in words else ">" for heading in rows[0]]
-    lines = (
-        "  ".join(f"{cell:{sign}{width}}" for cell, sign, width in zip(row, signs, widths, strict=True)) for row in rows
-    )
-    return [line.rstrip() for line in lines]

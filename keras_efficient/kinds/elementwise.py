@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from keras_efficient.kinds.fields import QUANTIZER_BITS, check_bits
 from keras_efficient.kinds.identity import Key
@@ -89,10 +90,13 @@ def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -
     return target.cells
 
 
+_cellwise = partial(Kind, shape=unchanged_shape)
+
+
 def function(bits: Callable[[Config, int], int], form: str | None = None) -> Kind:
     """A function of each number by itself, which may end a network."""
     price = Price(bits, in_place, streams=passed_on)
-    return Kind(shape=unchanged_shape, price=price, form=form, twin="ActivationQ", prunes=CHANNELS, is_head=True)
+    return _cellwise(price=price, form=form, twin="ActivationQ", prunes=CHANNELS, is_head=True)
 
 
 def slopes(config: Config, source: FeatureMap) -> Weights:
@@ -119,12 +123,11 @@ def table_weights(config: Config, source: FeatureMap) -> Weights:
 
 # By the names of Keras's operations.
 OPS = {
-    name.title(): Kind(shape=unchanged_shape, price=Price(float_bits, in_place, streams=passed_on), twin="ActivationQ")
+    name.title(): _cellwise(price=Price(float_bits, in_place, streams=passed_on), twin="ActivationQ")
     for name in FUNCTIONS
 }
 OWN = {
-    "ActivationQ": Kind(
-        shape=unchanged_shape,
+    "ActivationQ": _cellwise(
         settings={"bits": check_bits},
         price=Price(
             lambda config, input_bits: config.get("bits", 4),
@@ -135,15 +138,13 @@ OWN = {
         form="Lookup",
         prunes=CHANNELS,
     ),
-    "ScaleQ": Kind(
-        shape=unchanged_shape,
+    "ScaleQ": _cellwise(
         settings=dict.fromkeys(QUANTIZER_BITS, check_bits),
         price=Price(quantized_output_bits, in_place, weights=scale_weights, products=one_product_a_cell),
         form="Scale",
         prunes=CHANNELS,
     ),
-    "InputQ": Kind(
-        shape=unchanged_shape,
+    "InputQ": _cellwise(
         settings={"bits": check_bits},
         price=Price(lambda config, input_bits: config.get("bits", 8), in_place, streams=passed_on),
         form="Lookup",  # where it is not the grid of the input
@@ -154,21 +155,15 @@ LAYERS = {
     "ReLU": function(relu_bits, form="Rescale"),
     "LeakyReLU": function(float_bits),
     "ELU": function(float_bits),
-    "PReLU": Kind(
-        shape=unchanged_shape,
-        price=Price(float_bits, in_place, weights=slopes, streams=passed_on),
-        twin="ActivationQ",
-    ),
-    "Softmax": Kind(shape=unchanged_shape, price=Price(float_bits, in_place), is_head=True),
-    "BatchNormalization": Kind(
-        shape=unchanged_shape,
+    "PReLU": _cellwise(price=Price(float_bits, in_place, weights=slopes, streams=passed_on), twin="ActivationQ"),
+    "Softmax": _cellwise(price=Price(float_bits, in_place), is_head=True),
+    "BatchNormalization": _cellwise(
         price=Price(float_bits, in_place, weights=channel_vectors(2), products=one_product_a_cell, streams=passed_on),
         twin="ScaleQ",
         absorbs=("relu",),
         prunes=CHANNELS,
     ),
-    "LayerNormalization": Kind(
-        shape=unchanged_shape,
+    "LayerNormalization": _cellwise(
         price=Price(
             float_bits,
             in_place,
@@ -176,14 +171,12 @@ LAYERS = {
             products=lambda config, source, target: 2 * target.cells,  # the square of each cell, and its scale
         ),
     ),
-    "Rescaling": Kind(
-        shape=unchanged_shape,
+    "Rescaling": _cellwise(
         price=Price(float_bits, in_place, products=one_product_a_cell, streams=passed_on),
         twin="ActivationQ",
         prepares=True,
     ),
-    "Normalization": Kind(
-        shape=unchanged_shape,
+    "Normalization": _cellwise(
         price=Price(float_bits, in_place, weights=statistics_weights, products=one_product_a_cell),
         twin="ScaleQ",
         prepares=True,

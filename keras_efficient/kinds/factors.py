@@ -86,7 +86,7 @@ def taylor_sizes(
     Raises ValueError for every p, q, order and layout whose product cannot be computed without
     the features themselves.
     """
-    check_choice("layout", layout, LAYOUTS)
+    check_layout(layout)
     check_order(order)
     if layout == "tinybig" and order != 2:
         raise ValueError(f"`layout='tinybig'` needs order=2; other orders need 'kronecker'. Received: order={order!r}")
@@ -138,6 +138,10 @@ def nearest_divisors(size: int, value: int) -> list[int]:
     below = [largest_divisor(size, min(value, size))]
     above = [d for d in range(value, size + 1) if size % d == 0][:1]
     return below + above
+
+
+def check_layout(layout: str) -> str:
+    return check_choice("layout", layout, LAYOUTS)
 
 
 def check_order(order: int) -> int:

@@ -14,6 +14,10 @@ IMAGE_AXES = 3
 Ways = tuple[tuple[Way, int | None], ...]
 
 
+def flatten_shape(config: Config, shape: Shape) -> Shape:
+    return (None,) if None in shape else (math.prod(shape),)
+
+
 def reshape_shape(config: Config, shape: Shape) -> Shape:
     """One size of `target_shape` may be -1: it takes what the other sizes leave."""
     target = required(config, "target_shape")
@@ -83,6 +87,10 @@ def unmoved(shape: Shape, axis: int) -> Ways:
     return ((Way(axis), shape[axis]),)
 
 
+def shape_of(ways: Callable[[Config, Shape], Ways]) -> Callable[[Config, Shape], Shape]:
+    return lambda config, shape: tuple(size for _, size in ways(config, shape) if size != 0)
+
+
 def image_ways(ways: Ways, shape: Shape) -> tuple[Way, ...]:
     """The ways along rows, columns and channels: signals are images of one row, vectors of one pixel. An axis of the
     input that is dropped goes before all others, where the output has one place."""
@@ -93,15 +101,17 @@ def image_ways(ways: Ways, shape: Shape) -> tuple[Way, ...]:
 
 
 def move(ways: Callable[[Config, Shape], Ways], prunes: str | None = CHANNELS) -> Kind:
+    """A kind of layer that moves cells."""
 
     def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
         down, across, through = image_ways(ways(config, source.shape), source.shape)
         return (MoveStep(source.as_image, target.as_image, (down, across, through)),)
 
-    def shape(config: Config, shape: Shape) -> Shape:
-        return tuple(size for _, size in ways(config, shape) if size != 0)
+    return Kind(MOVES, shape_of(ways), price=Price(same_bits, steps), form="Move", prunes=prunes)
 
-    return Kind(MOVES, shape, price=Price(same_bits, steps), form="Move", prunes=prunes)
+
+def renamed_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+    return (MoveStep(source.as_image, target.as_image, None),)
 
 
 def in_place(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
@@ -118,37 +128,19 @@ def repeated_vector(config: Config, shape: Shape) -> Shape:
     return (check_size(required(config, "n"), "n"), *shape)
 
 
+def repeated_vector_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+    return (MoveStep(source.as_image, target.as_image, (Way(0), Way(1, repeat=config["n"]), Way(2))),)
+
+
 UNMOVED = Price(same_bits, in_place, streams=passed_on)
 LAYERS = {
-    "Flatten": Kind(
-        RENAMES,
-        lambda config, shape: (None,) if None in shape else (math.prod(shape),),
-        price=UNMOVED,
-        form="",
-        is_head=True,
-    ),
-    "Reshape": Kind(
-        RENAMES,
-        reshape_shape,
-        price=Price(same_bits, lambda config, source, target: (MoveStep(source.as_image, target.as_image, None),)),
-        form="Move",
-        is_head=True,
-    ),
+    "Flatten": Kind(RENAMES, flatten_shape, price=UNMOVED, form="", is_head=True),
+    "Reshape": Kind(RENAMES, reshape_shape, price=Price(same_bits, renamed_steps), form="Move", is_head=True),
     "Permute": move(permuted, prunes=None),
     **{f"ZeroPadding{d}D": move(bordered("padding", 1, d + 1)) for d in (1, 2)},
     **{f"Cropping{d}D": move(bordered("cropping", -1, d + 1)) for d in (1, 2)},
     **{f"UpSampling{d}D": move(repeated(d + 1)) for d in (1, 2)},
-    "RepeatVector": Kind(
-        MOVES,
-        repeated_vector,
-        price=Price(
-            same_bits,
-            lambda config, source, target: (
-                MoveStep(source.as_image, target.as_image, (Way(0), Way(1, repeat=config["n"]), Way(2))),
-            ),
-        ),
-        form="Move",
-    ),
+    "RepeatVector": Kind(MOVES, repeated_vector, price=Price(same_bits, repeated_vector_steps), form="Move"),
     **dict.fromkeys(("ZeroPadding3D", "Cropping3D", "UpSampling3D"), Kind(MOVES, prunes=CHANNELS)),
 }
 # Slices, and the functions that are written down as slices.

@@ -6,9 +6,8 @@ read            from a model to its graph, inner models written out
 functions       functions and operators as the layers that compute the same
 """
 
-from keras_efficient.reading.functions import LayerForm
 from keras_efficient.reading.graph import ModelGraph, Node
-from keras_efficient.reading.read import is_model, read_model
+from keras_efficient.reading.read import read_model
 from keras_efficient.reading.value import Value
 
-__all__ = ["LayerForm", "ModelGraph", "Node", "Value", "is_model", "read_model"]
+__all__ = ["ModelGraph", "Node", "Value", "read_model"]

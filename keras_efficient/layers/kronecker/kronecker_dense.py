@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from keras_efficient.kinds.arguments import check_choice
-from keras_efficient.kinds.factors import LAYOUTS, check_divisor, factor_sizes
+from keras_efficient.kinds.factors import check_divisor, check_layout, factor_sizes
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.type_aliases import Config, Shape
@@ -28,7 +27,7 @@ class KroneckerDense(FactoredDense):
         self.units = positive_integer(units, "units")
         self.p = None if p is None else check_divisor(positive_integer(p, "p"), "p", self.units, "the outputs")
         self.q = None if q is None else positive_integer(q, "q")
-        self.layout = check_choice("layout", layout, LAYOUTS)
+        self.layout = check_layout(layout)
 
     def build(self, input_shape: Shape) -> None:
         inputs = self.fix_inputs(input_shape)

@@ -4,10 +4,9 @@ from typing import Any
 
 import keras
 
-from keras_efficient.kinds.arguments import check_choice
 from keras_efficient.kinds.factors import (
-    LAYOUTS,
     check_divisor,
+    check_layout,
     check_order,
     expanded_size,
     taylor_sizes,
@@ -80,7 +79,7 @@ class TaylorDualLPHM(FactoredDense):
         self.p = None if p is None else check_divisor(positive_integer(p, "p"), "p", self.units, "the outputs")
         self.q = None if q is None else positive_integer(q, "q")
         self.order = check_order(order)
-        self.layout = check_choice("layout", layout, LAYOUTS)
+        self.layout = check_layout(layout)
         self.normalize = _check_normalize(normalize)
         if self.layout == "tinybig" and self.order != 2:
             raise ValueError(f"`layout='tinybig'` needs order=2; use 'kronecker'. Received: order={order!r}")
