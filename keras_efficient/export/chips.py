@@ -35,15 +35,19 @@ class Chip(ABC):
     target: Of `export_c`: the C that is best on it.
     level: What it is compiled with where nothing else is asked for.
     counts_cycles: Whether its simulator counts clock cycles; otherwise instructions.
+    tools, install: Programs that it takes, and the line that installs them.
     """
 
     target: str
     level: str
     counts_cycles: bool
+    tools: tuple[str, ...]
+    install: str
 
-    @abstractmethod
     def find_tools(self) -> None:
         """A `ToolMissingError` where compiler or simulator are missing."""
+        for name in self.tools:
+            find_tool(name, install=self.install)
 
     @abstractmethod
     def sizes(self, folder: Path, level: str) -> ProgramSizes:
@@ -68,10 +72,10 @@ class Avr(Chip):
     target = "host"  # the same C as for "avr", which refuses networks that are too large before they are compiled
     level = "-Os"
     counts_cycles = True
+    tools, install = ("avr-gcc", "avr-size"), AVR_INSTALL
 
     def find_tools(self) -> None:
-        for name in ("avr-gcc", "avr-size"):
-            find_tool(name, install=AVR_INSTALL)
+        super().find_tools()
         if not can_simulate_avr():
             raise ToolMissingError(_NO_SIMULATOR)
 
@@ -90,15 +94,12 @@ class CortexM(Chip):
     """A core of ARM with as much memory as there may be."""
 
     counts_cycles = False
+    tools, install = ("arm-none-eabi-gcc", "arm-none-eabi-size", "qemu-system-arm"), ARM_INSTALL
 
     def __init__(self, core: str):
         self.core = core
         self.target = "arm" if core == "cortex-m0" else "dsp"
         self.level = FOR_ARM[self.target]
-
-    def find_tools(self) -> None:
-        for name in ("arm-none-eabi-gcc", "arm-none-eabi-size", "qemu-system-arm"):
-            find_tool(name, install=ARM_INSTALL)
 
     def sizes(self, folder: Path, level: str) -> ProgramSizes:
         return arm_sizes(folder, self.core, level, _ARM_RAM_BYTES)

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_efficient.export.chips import CHIPS, Chip, Run
+from keras_efficient.export.chips import CHIPS, Run
 from keras_efficient.export.firmware import export_c
 from keras_efficient.export.firmware_report import STACK_MARGIN
 from keras_efficient.export.integer import IntegerModel
@@ -134,15 +134,16 @@ def estimate_firmware(
     check_choice("optimize", level, LEVELS)
     model = typical_network(model_or_description, input_shape)
     try:
-        return FirmwareEstimate(chip, level, **_measured(CHIPS[chip], model, level))
+        return _measured(chip, model, level)
     except _TOOLS as error:
         return FirmwareEstimate(chip, level, how=f"{NOT_COMPILED}: {_reason(error)}")
 
 
-def _measured(chip: Chip, model: keras.Model, level: str) -> dict[str, Any]:
-    """The numbers; an error of the tools where the code cannot be compiled."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+def _measured(name: str, model: keras.Model, level: str) -> FirmwareEstimate:
+    """An error of the tools where the code cannot be compiled."""
+    chip = CHIPS[name]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that a model is in float mode
             export_c(model, folder, target=chip.target)
@@ -154,15 +155,9 @@ def _measured(chip: Chip, model: keras.Model, level: str) -> dict[str, Any]:
             run = Run(chip.sizes(folder, level))
             how, note = COMPILED, _reason(error)
         without = chip.sizes_without(folder, level)
-    return {
-        "flash_bytes": run.sizes.flash_bytes - without.flash_bytes,
-        "ram_bytes": run.sizes.static_bytes + (STACK_MARGIN if run.stack_bytes is None else run.stack_bytes),
-        "stack_bytes": run.stack_bytes,
-        "cycles": run.cycles,
-        "instructions": run.instructions,
-        "how": how,
-        "note": note,
-    }
+    flash = run.sizes.flash_bytes - without.flash_bytes
+    ram = run.sizes.static_bytes + (STACK_MARGIN if run.stack_bytes is None else run.stack_bytes)
+    return FirmwareEstimate(name, level, flash, ram, run.stack_bytes, run.cycles, run.instructions, how, note)
 
 
 def _reason(error: Exception) -> str:

@@ -113,22 +113,18 @@ def verify_c(
     if not len(one_after_another(images)):
         raise ValueError("`images` must hold at least one image. Received: none")
     expected = integer_model.predict(images)
-    comparisons = [compare_keras(model, integer_model, images, expected), compare_host(directory, images, expected)]
+    logits, inexact = keras_logits(model, integer_model, images), integer_model.inexact_layers
+    note = f"floats cannot hold the numbers of {', '.join(inexact)} exactly" if inexact else ""
+    comparisons = [
+        compare(f"Keras on {keras.backend.backend()}", logits, expected, note, must_be_equal=not inexact),
+        compare_host(directory, images, expected),
+    ]
     on_device = DEVICES[target]
     if on_device is not None:
         found, report = on_device(directory, one_after_another(images)[:IMAGES_ON_DEVICE], expected, report)
         comparisons += found
         save_report(directory, report, target)
     return Verification(tuple(comparisons), report)
-
-
-def compare_keras(
-    model: keras.Model, integer_model: IntegerModel, images: np.ndarray | list[np.ndarray], expected: np.ndarray
-) -> Comparison:
-    logits = keras_logits(model, integer_model, images)
-    inexact = integer_model.inexact_layers
-    note = f"floats cannot hold the numbers of {', '.join(inexact)} exactly" if inexact else ""
-    return compare(f"Keras on {keras.backend.backend()}", logits, expected, note, must_be_equal=not inexact)
 
 
 def compare_host(directory: str | Path, images: np.ndarray | list[np.ndarray], expected: np.ndarray) -> Comparison:

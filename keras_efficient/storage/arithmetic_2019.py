@@ -68,22 +68,18 @@ def compute_storage(
     state = State(list(input_dimensions), input_bits / BITS_PER_BYTE, convolution_strategy)
     weights, activations = 0.0, 0.0 if streaming else state.map_bytes
     for item in config:
-        charge = price_item(item, state)
+        letter, *values = item
+        if letter not in LETTERS:
+            raise ValueError(f"unknown letter {letter!r} in {item!r}; the letters of 2019 are {', '.join(LETTERS)}")
+        try:
+            charge = LETTERS[letter](state, *values)
+        except (TypeError, IndexError, ValueError) as error:
+            raise ValueError(f"the 2019 arithmetic cannot price {item!r} on a map {state.shape}: {error}") from None
         weights, activations = weights + charge.weights, max(activations, charge.activations)
         state = State(charge.shape, item[-1] / BITS_PER_BYTE, convolution_strategy)
         if min(state.shape) <= 0:
             return -1.0, -1.0
     return float(weights), float(activations)
-
-
-def price_item(item: Sequence[Any], state: State) -> Charge:
-    letter, *values = item
-    if letter not in LETTERS:
-        raise ValueError(f"unknown letter {letter!r} in {item!r}; the letters of 2019 are {', '.join(LETTERS)}")
-    try:
-        return LETTERS[letter](state, *values)
-    except (TypeError, IndexError, ValueError) as error:
-        raise ValueError(f"the 2019 arithmetic cannot price {item!r} on a map {state.shape}: {error}") from None
 
 
 def in_bytes(*bits: float) -> list[float]:
@@ -96,42 +92,34 @@ def pooling(state: State, size: int, bits: int) -> Charge:
     return Charge(0, math.prod(shape) * bits / BITS_PER_BYTE, shape)
 
 
-def window(values: Sequence[int]) -> tuple[list[int], list[int], list[float]]:
-    """(kernel size, strides, bytes of kernel, bias and activation) of the long or the short
-    form."""
+def window(state: State, channels: int, values: Sequence[int]) -> tuple[list[int], list[int], list[int], list[float]]:
+    """(kernel size, strides, shape after it, bytes of kernel, bias and activation) of the long or the short form."""
     *sizes, kernel_bits, bias_bits, activation_bits = values
     if len(sizes) not in (1, 4):
         raise TypeError("the form has 9 or 6 items")
     kernel, strides = (sizes[:2], sizes[2:]) if len(sizes) == 4 else (sizes * 2, [1, 1])
-    return kernel, strides, in_bytes(kernel_bits, bias_bits, activation_bits)
-
-
-def windowed_shape(state: State, kernel: Sequence[int], strides: Sequence[int], channels: int) -> list[int]:
-    sizes = zip(state.shape, kernel, strides, strict=False)
-    return [*((size - length) // stride + 1 for size, length, stride in sizes), channels]
+    places = [(state.shape[axis] - kernel[axis]) // strides[axis] + 1 for axis in (0, 1)]
+    return kernel, strides, [*places, channels], in_bytes(kernel_bits, bias_bits, activation_bits)
 
 
 def convolution(state: State, filters: int, *values: int) -> Charge:
-    kernel, strides, (kernel_bytes, bias_bytes, cell_bytes) = window(values)
-    shape = windowed_shape(state, kernel, strides, filters)
+    kernel, strides, shape, (kernel_bytes, bias_bytes, cell_bytes) = window(state, filters, values)
     slack = convolution_slack(state.shape, shape, kernel, strides, state.strategy)
     weights = math.prod(kernel) * state.shape[-1] * filters * kernel_bytes + filters * bias_bytes
     return Charge(weights, slack * cell_bytes + state.map_bytes, shape)
 
 
 def depthwise(state: State, multiplier: int, *values: int) -> Charge:
-    kernel, strides, (kernel_bytes, bias_bytes, cell_bytes) = window(values)
     outputs = state.shape[-1] * multiplier
-    shape = windowed_shape(state, kernel, strides, outputs)
+    kernel, _, shape, (kernel_bytes, bias_bytes, cell_bytes) = window(state, outputs, values)
     weights = math.prod(kernel) * outputs * kernel_bytes + outputs * bias_bytes
     return Charge(weights, max(state.map_bytes, math.prod(shape) * cell_bytes), shape)
 
 
 def separable(state: State, filters: int, *values: int) -> Charge:
     """A depthwise convolution and a 1x1 convolution, as if in one step."""
-    kernel, strides, (kernel_bytes, bias_bytes, cell_bytes) = window(values)
+    kernel, _, shape, (kernel_bytes, bias_bytes, cell_bytes) = window(state, filters, values)
     channels = state.shape[-1]
-    shape = windowed_shape(state, kernel, strides, filters)
     weights = channels * (math.prod(kernel) + filters) * kernel_bytes + (channels + filters) * bias_bytes
     return Charge(weights, max(state.map_bytes, math.prod(shape) * cell_bytes), shape)
 

@@ -55,10 +55,8 @@ def read_chain(network: Network, shape: tuple) -> list[ShapedLayer]:
 
 def without_head(layers: list[ShapedLayer]) -> list[ShapedLayer]:
     """The layers up to the last one that works: what follows it acts on the outputs in place."""
-    count = len(layers)
-    while count and layers[count - 1].spec.kind.is_head:
-        count -= 1
-    return layers[:count] or layers
+    working = [count for count, layer in enumerate(layers, start=1) if not layer.spec.kind.is_head]
+    return layers[: working[-1]] if working else layers
 
 
 class UnknownLayerError(ValueError):

@@ -6,6 +6,7 @@ map. `Codes` says what an integer stands for.
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -227,11 +228,7 @@ class MaxPooling(WindowOperation):
     """The largest integer of each window; what lies outside of the map does not count."""
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        lowest = self.source.codes.low
-        pooled = np.full((len(x), *self.target.shape), lowest, dtype=np.int64)
-        for part in self.window.slices(x, padding_value=lowest):
-            np.maximum(pooled, part, out=pooled)
-        return pooled
+        return reduce(np.maximum, self.window.slices(x, padding_value=self.source.codes.low))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
+from itertools import product
 
 import numpy as np
 
@@ -67,9 +68,7 @@ class Window:
 
     def offsets(self) -> Iterator[tuple[int, int]]:
         """Places within the window, row by row."""
-        for row in range(self.sizes[0]):
-            for column in range(self.sizes[1]):
-                yield row, column
+        return product(range(self.sizes[0]), range(self.sizes[1]))
 
     def slices(self, x: np.ndarray, padding_value: int = 0) -> Iterator[np.ndarray]:
         """For each place within the window, the (n, target rows, target columns, channels) numbers

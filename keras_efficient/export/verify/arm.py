@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_efficient.export.firmware_report import code_folder
 from keras_efficient.export.verify.compilers import ARM_INSTALL, C_FOLDER, STRICT, find_tool, run_tool
-from keras_efficient.export.verify.instruction_counter import Counts, instruction_counter
+from keras_efficient.export.verify.instruction_counter import instruction_counter, read_counts
 from keras_efficient.export.verify.interface import Interface, ProgramSizes, Spread, one_after_another
 from keras_efficient.kinds.arguments import check_choice
 
@@ -122,14 +122,14 @@ def _compile(
     return program
 
 
-def _run(program: Path, core: str, seconds: float) -> Counts | None:
+def _run(program: Path, core: str, seconds: float) -> dict[str, np.ndarray] | None:
     """The simulated program reads and writes files where qemu is started; None: it counted ticks itself."""
     qemu = find_tool("qemu-system-arm", install=ARM_INSTALL)
     counter = instruction_counter(program.parent)
     counting = _BY_TICKS if counter is None else ("-plugin", counter)
     command: list[str | Path] = [qemu, "-M", CORES[core], *_QEMU, *counting, "-kernel", program]
     run_tool(command, purpose=f"The network on the simulated {core_name(core)}", seconds=seconds, cwd=program.parent)
-    return None if counter is None else Counts.read(program.parent)
+    return None if counter is None else read_counts(program.parent)
 
 
 def core_name(core: str) -> str:
@@ -147,7 +147,7 @@ def _program_sizes(sections: dict[str, int]) -> ProgramSizes:
     return ProgramSizes(sections[".text"] + sections[".data"], sections[".data"] + sections[".bss"])
 
 
-def _counted(counts: Counts | None, ticks: np.ndarray, core: str) -> dict[str, Spread | None]:
+def _counted(counts: dict[str, np.ndarray] | None, ticks: np.ndarray, core: str) -> dict[str, Spread | None]:
     no_cycles: dict[str, Spread | None] = {"image_cycles": None, "inference_cycles": None}
     if counts is None:
         return {
@@ -155,9 +155,7 @@ def _counted(counts: Counts | None, ticks: np.ndarray, core: str) -> dict[str, S
             "inference_instructions": _by_ticks(ticks[:, 1]),
             **no_cycles,
         }
-    return {name: _spread(numbers) for name, numbers in vars(counts).items()} | (
-        {} if core == _CYCLES_OF else no_cycles
-    )
+    return {name: _spread(numbers) for name, numbers in counts.items()} | ({} if core == _CYCLES_OF else no_cycles)
 
 
 def _by_ticks(ticks: np.ndarray) -> Spread | None:

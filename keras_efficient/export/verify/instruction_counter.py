@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -26,18 +25,10 @@ _VERSIONS = (1, 2)  # of the plugin interface; newer versions of qemu take no pl
 _ONLY_TO_QUIT = ("-M", "none", "-display", "none", "-serial", "none", "-monitor", "stdio")
 
 
-@dataclass(frozen=True)
-class Counts:
+def read_counts(folder: Path) -> dict[str, np.ndarray]:
     """Instructions executed and cycles of a Cortex-M4 for each image, arrays (images,)."""
-
-    image_instructions: np.ndarray
-    inference_instructions: np.ndarray
-    image_cycles: np.ndarray
-    inference_cycles: np.ndarray
-
-    @classmethod
-    def read(cls, folder: Path) -> Counts:
-        return cls(*np.loadtxt(folder / COUNTS_FILE, np.int64, ndmin=2).T)
+    names = ("image_instructions", "inference_instructions", "image_cycles", "inference_cycles")
+    return dict(zip(names, np.loadtxt(folder / COUNTS_FILE, np.int64, ndmin=2).T, strict=True))
 
 
 def instruction_counter(folder: Path) -> Path | None:
