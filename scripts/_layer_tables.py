@@ -10,7 +10,7 @@ HEADINGS = ("layer", "quantized", "priced", "C", "LiteRT", "prunable")
 FATES = {
     "keeps codes": "stays: it keeps the grid of its input",
     "training only": "left out of inference",
-    "outside": "stays before or after the integers",
+    "outside": "stays after the integers, at the end",
     "folded": "folded into the layer before it",
     "float": "no: it stays float",
 }
@@ -55,7 +55,12 @@ def _word(value):
 
 
 def _row(name, row):
-    return (_quantized(name, row), *(_word(row[column]) for column in COLUMNS), row["reason"] or "")
+    return (_quantized(name, row), *(_word(row[column]) for column in COLUMNS), _reason(name, row["reason"] or ""))
+
+
+def _reason(name, reason):
+    """Why not, without the name that stands in front of it."""
+    return reason.removeprefix(f"{name} ").replace(name, "it")
 
 
 def layer_table(own):

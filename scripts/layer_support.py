@@ -1,4 +1,4 @@
-"""What each layer can do: a model of every layer, shown to the tools, whose answers become docs/layers.md.
+"""What each layer can do: a model of every layer and a Dense, shown to the tools, whose answers become docs/layers.md.
 
 `support_report` says what `quantize_model` makes of a layer and whether it is priced and has C. LiteRT's converter is run
 on the quantized model. A layer is prunable where it has kernels and takes a mask.
@@ -32,6 +32,7 @@ INTEGERS = {"kernel_bits": 4, "bias_bits": 8, "activation_bits": 8, "transform":
 # Layers that people ask for and the table of kinds does not hold.
 ASKED_FOR = ("Embedding", "GRU", "LSTM", "MultiHeadAttention", "SimpleRNN")
 AUGMENTATION = "RandomFlip"  # stands for all of them
+AT_THE_END = "Softmax"
 
 
 def classes():
@@ -57,17 +58,19 @@ def arguments(found):
 
 
 def model_of(found):
-    """A model of one layer, and inputs of it."""
+    """A model in which a layer works on a grid, the layer, and inputs."""
     random, given = np.random.default_rng(0), arguments(found)
     for shape in SHAPES:
         for call in (lambda layer, x: layer(x), lambda layer, x: layer([x, x]), lambda layer, x: layer(x, x)):
             inputs = keras.Input(shape)
             x = inputs if found is ke.InputQ else ke.InputQ(8)(inputs)
             try:
-                model = keras.Model(inputs, call(found(**given), x))
+                layer = found(**given)
+                y = call(layer, x)
+                ended = y if found.__name__ == AT_THE_END else keras.layers.Dense(2)(keras.layers.Flatten()(y))
             except Exception:  # the next shape, or the next call
                 continue
-            return model, random.random((32, *shape), "float32")
+            return keras.Model(inputs, ended), layer, random.random((32, *shape), "float32")
     raise ValueError(f"{found.__name__} takes none of these inputs")
 
 
@@ -82,14 +85,14 @@ def converts(model, x):
 
 def support(found, quick):
     """A row of the table."""
-    model, x = model_of(found)
-    row = ke.support_report(model).rows[-1]
+    model, layer, x = model_of(found)
+    (row,) = [row for row in ke.support_report(model).rows if row.name == layer.name]
     copy = ke.quantize_model(model, x=x)
-    layer = model.layers[-1]
+    made = {each.name: type(each).__name__ for each in copy.layers}
     return {
         "own": found.__module__.startswith("keras_efficient"),
         "quantize": row.quantize,
-        "becomes": type(copy.layers[-1]).__name__,
+        "becomes": made.get(layer.name),
         "priced": row.priced,
         "c": row.c,
         "litert": None if quick else converts(copy, x),
