@@ -11,7 +11,7 @@ import keras_efficient as ke
 Network = Annotated[Path | None, Option(help="JSON file with the network description.")]
 Chip = Annotated[str | None, Option(help="atmega328p, cortex-m0, cortex-m3 or cortex-m4: estimate the firmware.")]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of tables.")]
-Seed = Annotated[int, Option(help="Decides everything that is random, and the validation split.")]
+Seed = Annotated[int, Option(help="Seed of everything random, and of the validation split.")]
 Model = Annotated[Path, Option(help="A .keras file, plain or quantized.")]
 
 
