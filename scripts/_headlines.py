@@ -15,7 +15,8 @@ def demo():
     found = figures("demo")
     return (
         f"`make demo`: digits, test accuracy, mean ± standard deviation of {len(found['runs'])} seeds",
-        f"{found['test_accuracy_mean']:.2%} ± {100 * found['test_accuracy_sd']:.2f} at {found['total_bytes']:,.0f} bytes",
+        f"{found['test_accuracy_mean']:.2%} ± {100 * found['test_accuracy_sd']:.2f} at "
+        f"{found['total_bytes']:,.0f} bytes",
         "measure_demo.py",
         ["demo"],
     )
@@ -24,8 +25,8 @@ def demo():
 def mnist():
     found, earlier = figures("mnist_2kb"), figures("mnist_2kb_float_teachers")
     return (
-        "MNIST, one run, chosen on validation data: test accuracy in Keras, of the 16-bit logits of the C; of the recipe "
-        "run before",
+        "MNIST, one run, chosen on validation data: test accuracy in Keras, of the 16-bit logits of the C; of the "
+        "recipe run before",
         f"{_in_keras_and_c(found)} at {found['best']['total_bytes']:,.0f} bytes; {_in_keras_and_c(earlier)}",
         "mnist_2kb.py",
         ["mnist_2kb", "mnist_2kb_float_teachers"],
@@ -39,8 +40,8 @@ def _in_keras_and_c(found):
 def equal_logits():
     equality, fuzz = figures("firmware")["equality"], figures("fuzz_firmware")
     return (
-        "MNIST images whose ten logits in C equal Keras's; random networks whose C equals the integer model, and whose Keras "
-        "model does where float32 is exact",
+        "MNIST images whose ten logits in C equal Keras's; random networks whose C equals the integer model, and whose "
+        "Keras model does where float32 is exact",
         f"{equality['c_equals_integer_model']:,} of {equality['images']:,}; "
         f"{fuzz['c_equals_integer_model']} of {fuzz['networks']}, "
         f"{fuzz['keras_equals_integer_model_there']} of {fuzz['float32_is_exact']}",
@@ -61,7 +62,8 @@ def predicted_memory():
 def on_a_chip():
     chip = figures("firmware")["avr"]["weights in flash, -Os"]
     return (
-        "The published MNIST network on a simulated ATmega328P, weights in flash: RAM with stack, flash, cycles per image",
+        "The published MNIST network on a simulated ATmega328P, weights in flash: RAM with stack, flash, cycles per "
+        "image",
         f"{chip['ram_bytes']:,} bytes, {chip['flash_bytes']:,} bytes, {chip['mean_cycles'] / 1e6:.2f} million",
         "measure_firmware.py",
         ["firmware"],

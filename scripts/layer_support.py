@@ -1,7 +1,7 @@
-"""What each layer can do: a model of every layer and a Dense, shown to the tools, whose answers become docs/layers.md.
+"""What each layer can do: a model of every layer is shown to the tools, whose answers become docs/layers.md.
 
-`support_report` says what `quantize_model` makes of a layer and whether it is priced and has C. LiteRT's converter is run
-on the quantized model. A layer is prunable where it has kernels and takes a mask.
+`support_report` says what `quantize_model` makes of a layer and whether it is priced and has C. LiteRT's converter is
+run on the quantized model. A layer is prunable where it has kernels and takes a mask.
 
     python scripts/layer_support.py [--quick]     # --quick: without LiteRT
 """
@@ -49,8 +49,8 @@ def classes():
 
 def arguments(found):
     """What a class is made with."""
-    parameters = inspect.signature(found).parameters
-    needed = {name: ARGUMENTS[name] for name, each in parameters.items() if each.default is each.empty and name in ARGUMENTS}
+    asked = [each.name for each in inspect.signature(found).parameters.values() if each.default is each.empty]
+    needed = {name: ARGUMENTS[name] for name in asked if name in ARGUMENTS}
     if not found.__module__.startswith("keras_efficient"):
         return needed
     known = found(**needed).get_config()

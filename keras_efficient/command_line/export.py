@@ -34,9 +34,7 @@ def export(
     data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
     samples: Annotated[Path | None, Option(help="Representative inputs for litert: a .npy file.")] = None,
     images: Annotated[int, Option(help="Inputs for --verify, at most.")] = 10_000,
-    prefix: Annotated[
-        str, Option(help="Replaces network in the names of files, functions, macros.")
-    ] = "network",
+    prefix: Annotated[str, Option(help="Replaces network in the names of files, functions, macros.")] = "network",
     as_json: Json = False,
 ) -> None:
     """Export a trained network to C99, print its bytes, and verify it bit for bit.

@@ -28,9 +28,7 @@ def quantize(
         Path | None, Option(help="Also export C into this new folder, and verify it on this computer.")
     ] = None,
     kernel_bits: Annotated[int | None, Option(help="Bits per weight. [8; unchanged where quantized]")] = None,
-    activation_bits: Annotated[
-        int | None, Option(help="Bits per activation. [8; unchanged where quantized]")
-    ] = None,
+    activation_bits: Annotated[int | None, Option(help="Bits per activation. [8; unchanged where quantized]")] = None,
 ) -> None:
     """Quantize a trained model, and export it to C that gives the same integers.
 

@@ -31,9 +31,7 @@ def search(
     max_bytes: Annotated[float, Option(help="Largest sum of weight bytes and activation bytes.")],
     dataset: Annotated[str, Option(help=f"One of {', '.join(ke.datasets.DATASETS)}.")] = "digits",
     data_dir: Annotated[Path | None, Option(help="Folder of the data files; without it they are downloaded.")] = None,
-    space: Annotated[
-        Path | None, Option(help="JSON file that changes the space, or: wide.")
-    ] = None,
+    space: Annotated[Path | None, Option(help="JSON file that changes the space, or: wide.")] = None,
     network: Annotated[Path | None, Option(help="JSON file with one more candidate: your own network.")] = None,
     samples: Annotated[int | None, Option(help="Networks to train. [60; digits 12]")] = None,
     epochs: Annotated[str | None, Option(help="Float and quantized epochs of each. [5,5; digits 12,8]")] = None,
