@@ -69,7 +69,7 @@ lint: $(VENV)/.dev
 
 # The documentation as a site in site/; a broken link or a missing name is an error.
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
 # The wheel in dist/, and what a user does first with it, away from this folder.
 wheel: $(VENV)/.venv

@@ -1,4 +1,4 @@
-"""Neural networks that fit: compact Keras 3 layers, quantized training, bytes known before."""
+"""Keras 3 networks that fit in a few kilobytes: compact layers, quantized training, bytes before training, C."""
 
 from typing import TYPE_CHECKING
 

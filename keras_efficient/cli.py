@@ -16,7 +16,7 @@ from keras_efficient.command_line import check, experiment, export, quantize, re
 from keras_efficient.command_line.messages import fail, show_warning
 
 app = Typer(
-    help="Neural networks that fit: bytes before training, the best of many trials, quantized.",
+    help="Train Keras networks that fit in a few kilobytes, and export them to C.",
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -10,6 +10,7 @@ import re
 from _conditions import arena_sentence, demo_picture
 from _figures_compact import ratios
 from _firmware_tables import BLOCKS as FIRMWARE
+from _layer_tables import BLOCKS as LAYERS
 from _results import ROOT, figures
 from _tables import accuracy, filled, markdown_table, write_or_check
 
@@ -81,6 +82,7 @@ def block(name):
         "arena of random networks": arena_sentence,
         "picture of the demo": lambda: demo_picture("report.png"),
         **FIRMWARE,
+        **LAYERS,
     }
     return makers[name]()
 

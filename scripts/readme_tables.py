@@ -15,6 +15,7 @@ from _figures_random_bases import random_basis_tables
 from _figures_structured import structured_tables
 from _figures_training import training_tables
 from _headlines import headlines
+from _layer_tables import short_table
 from _results import ROOT
 from _tables import filled, markdown_table, write_or_check
 
@@ -45,6 +46,7 @@ def readme():
     rows = [[what, figure, f"`{script}`", date] for what, figure, script, date in headlines()]
     blocks = {
         "headlines": markdown_table(["what", "figure", "script", "measured"], rows),
+        "layers in short": short_table(),
         "picture of the demo": demo_picture("docs/report.png"),
     }
     return filled((ROOT / "README.md").read_text(encoding="utf-8"), lambda name: blocks[name.split(";")[0]])

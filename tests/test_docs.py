@@ -1,5 +1,6 @@
 """The pages of docs/: their Python and their commands run, and the API pages name all that is public."""
 
+import importlib
 import inspect
 import re
 import subprocess
@@ -16,6 +17,9 @@ _ROOT = Path(__file__).parents[1]
 _DOCS = _ROOT / "docs"
 # tests/compat/test_tfmot_parity.py runs the page about tfmot, which need not be there; companions have a test below.
 _PAGES = sorted(path.stem for path in _DOCS.glob("*.md") if path.stem not in ("from_tfmot", "companions"))
+# What `ke.` reaches, and the modules in there that have doors of their own.
+_ROOMS = [getattr(ke, name) for name in ke.__all__ if inspect.ismodule(getattr(ke, name))]
+_ROOMS += [ke.compat.tfmot, ke.compat.tinybig, ke.training.pruning]
 _IN_A_CLONE = ("make ", ".venv/")
 
 
@@ -90,8 +94,28 @@ def test_the_pictures_can_be_drawn(tmp_path):
     assert drawn == set(re.findall(r"\(pictures/(.*?)\)", (_DOCS / "storage.md").read_text(encoding="utf-8")))
 
 
-def test_every_public_name_has_its_place():
-    pages = "".join(path.read_text(encoding="utf-8") for path in (_DOCS / "api").glob("*.md"))
-    named = set(re.findall(r"^::: keras_efficient\.(\w+)$", pages, flags=re.MULTILINE))
-    public = {name for name in ke.__all__ if not inspect.ismodule(getattr(ke, name)) and name != "__version__"}
-    assert named == public
+def _documented():
+    """The objects that the API pages and the other pages show."""
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in _DOCS.rglob("*.md"))
+    return {name: _found(name) for name in re.findall(r"^::: ([\w.]+)$", pages, re.MULTILINE)}
+
+
+def _found(name):
+    """The object of a dotted name, also where a function hides its module; None if there is none."""
+    place, _, last = name.rpartition(".")
+    try:
+        module = importlib.import_module(place)
+    except ModuleNotFoundError:
+        return getattr(_found(place), last, None)
+    return getattr(module, last, None)
+
+
+def test_what_the_pages_show_exists():
+    assert [name for name, found in _documented().items() if found is None] == []
+
+
+@pytest.mark.parametrize("module", [ke, *_ROOMS], ids=lambda module: module.__name__)
+def test_every_public_name_has_its_place(module):
+    shown = {id(found) for found in _documented().values()}
+    public = {name: getattr(module, name) for name in module.__all__ if name != "__version__"}
+    assert [name for name, found in public.items() if id(found) not in shown and not inspect.ismodule(found)] == []

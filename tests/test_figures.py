@@ -9,6 +9,9 @@ from _conditions import arenas, demo_picture, more_than_predicted
 from _reproduction_claims import compared
 from _results import figures
 
+from keras_efficient.kinds.kind import TRAINING_ONLY
+from keras_efficient.kinds.table import KINDS
+
 _ROOT = Path(__file__).parents[1]
 _PUBLISHED = {"mean": 77.3, "sd": 0.29}
 
@@ -46,3 +49,15 @@ def test_networks_above_their_price_are_told():
     networks, equal, above, _ = arenas()
     assert (equal == networks) == (above == 0)
     assert f"| {more_than_predicted()} |" in (_ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_layers_is_that_of_the_kinds():
+    """Else scripts/layer_support.py has to run again."""
+    kinds = {key.name: kind for key, kind in KINDS.items() if key.origin != "ops"}
+    augmentations = {name for name, kind in kinds.items() if kind.codes == TRAINING_ONLY and kind.prepares}
+    asked = figures("layer_support")
+    assert kinds.keys() - asked.keys() == augmentations - {"RandomFlip"}
+    for name in kinds.keys() & asked.keys():
+        kind, row = kinds[name], asked[name]
+        assert row["priced"] == kind.is_priced, name
+        assert row["c"] == (kind.form is not None or kind.twin is not None or row["quantize"] == "outside"), name

@@ -16,24 +16,14 @@ def test_the_first_block_starts_with_make_demo():
     assert re.search(r"```\w*\n(.*?)```", _README, flags=re.DOTALL).group(1).startswith("make demo")
 
 
-def test_python_blocks_run():
-    keras_code, own_model, pruning, training = _BLOCKS
-    assert own_model.strip() == (_ROOT / "scripts/own_model.py").read_text().split('"""\n\n', 1)[1].strip()
-    assert len([line for line in own_model.splitlines() if line.strip()]) <= 15
-    variables = {}
-    exec(keras_code, variables)
-    assert {layer.mode for layer in variables["model"].layers if hasattr(layer, "mode")} == {"learn_scales"}
-    exec(pruning, variables)
-    assert len(variables["pruned"].weights) > len(variables["plain"].weights) == len(variables["model"].weights)
-    # All but the last line, which trains on a download.
-    lines = training.strip().splitlines()
-    assert "train_network" in lines[-1]
-    exec("\n".join(lines[:-1]), variables)
-    assert variables["ke"].estimate_storage(variables["network"]).total_bytes == 1947.0
+def test_the_example_is_the_script():
+    (example,) = _BLOCKS
+    assert example.strip() == (_ROOT / "scripts/own_model.py").read_text().split('"""\n\n', 1)[1].strip()
+    assert len([line for line in example.splitlines() if line.strip()]) <= 15
 
 
 def test_the_script_for_a_model_of_ones_own_runs(tmp_path):
-    script = re.sub(r"epochs=\d+", "epochs=1", _BLOCKS[1])
+    script = re.sub(r"epochs=\d+", "epochs=1", _BLOCKS[0])
     (tmp_path / "mine.py").write_text(script)
     done = subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

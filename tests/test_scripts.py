@@ -37,6 +37,7 @@ _SCRIPTS = {
     "compare_cmsis": ("", "compare_cmsis"),
     "compare_litert": ("--data-dir DATA --checkpoints CHECKPOINTS", "compare_litert"),
     "fuzz_firmware": ("", "fuzz_firmware"),
+    "layer_support": ("", "layer_support"),
     "lphm_parameters": (None, "lphm_parameters"),
     "measure_acdc_litert": ("", "acdc_litert"),
     "measure_augmentation": ("", "augmentation"),

@@ -10,6 +10,6 @@ EXAMPLE = "check --model mine.keras"
 
 
 def check(model: Model, as_json: Json = False) -> None:
-    """Show what each layer, function and operator of a model can do here, and why not; change nothing."""
+    """Show which layers and functions of a model can be quantized, exported and pruned, and why not."""
     report = ke.support_report(load_model(model))
     echo(report.to_json() if as_json else str(report))

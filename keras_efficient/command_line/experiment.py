@@ -16,15 +16,15 @@ EXAMPLE = "experiment scripts/experiments/digits.yaml --out runs/digits_study"
 
 def experiment(
     file: Annotated[Path, Argument(help="YAML file of the study.")],
-    workers: Annotated[int | None, Option(help="Processes that take the runs. Default: only this one.")] = None,
+    workers: Annotated[int | None, Option(help="Processes that run trials. Default: only this one.")] = None,
     out: Annotated[Path | None, Option(help="Folder of the runs. Default: the file's `storage`, or runs/NAME.")] = None,
     list_runs: Annotated[
         bool,
-        Option("--list", help="Show the runs and what is there of them; run nothing; a `builder` is not looked at."),
+        Option("--list", help="Show all runs and which are finished; run nothing."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run what is missing of a study that a YAML file describes, and compare its settings.
+    """Run the missing runs of a study in a YAML file, and compare its settings.
 
     Leaves experiment.json in the folder of the runs. A run is found again by the hash of its
     settings: the same file continues what was interrupted, a longer one adds to it.

@@ -35,20 +35,18 @@ def export(
         str,
         Option(help="host, avr (ATmega328P), arm and dsp (Cortex-M), arduino, arduino_library, cmake: C; or litert."),
     ] = "host",
-    ram: Annotated[int | None, Option(help="Bytes of RAM there are; what does not fit is refused.")] = None,
-    verify: Annotated[bool, Option(help="Run it, and compare every logit with Keras.")] = False,
+    ram: Annotated[int | None, Option(help="Bytes of RAM; a network that needs more is refused.")] = None,
+    verify: Annotated[bool, Option(help="Compile and run the C, and compare every logit.")] = False,
     dataset: Annotated[
-        str | None, Option(help="Images for --verify, and for litert. Default: digits, or noise to verify with.")
+        str | None, Option(help="Images for --verify and litert. Default: digits, or noise for --verify.")
     ] = None,
     data_dir: DataDir = None,
-    samples: Annotated[Path | None, Option(help="Inputs that show litert the ranges: a .npy file.")] = None,
+    samples: Annotated[Path | None, Option(help="Representative inputs for litert: a .npy file.")] = None,
     images: Annotated[int, Option(help="Inputs for --verify, at most.")] = 10_000,
-    prefix: Annotated[
-        str, Option(help="What stands for network in the names of files, functions, macros.")
-    ] = "network",
+    prefix: Annotated[str, Option(help="Replaces network in the names of files, functions, macros.")] = "network",
     as_json: Json = False,
 ) -> None:
-    """Write a trained network as C99, with the bytes it takes; check it bit for bit.
+    """Export a trained network to C99, print its bytes, and verify it bit for bit.
 
     Leaves network.c, network.h, a small main, report.json and README.md. --verify needs a C
     compiler (apt-get install gcc); with --target avr, arduino or arduino_library also gcc-avr avr-libc
@@ -56,7 +54,7 @@ def export(
 
     --target arduino makes the folder a sketch that reads inputs from the serial port, arduino_library
     a library with that example, cmake a project for add_subdirectory. --target litert
-    leaves model.tflite, int8, and says its bytes beside those of the C; it takes plain Keras models, too.
+    writes model.tflite, int8, and prints its bytes next to those of the C; it takes plain Keras models, too.
     """
     _check(weights, target, ram, dataset, samples, images)
     network = load_model(model)

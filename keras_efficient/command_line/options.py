@@ -15,7 +15,7 @@ DataDir = Annotated[Path | None, Option(help="Folder of the data files; without 
 Engine = Annotated[
     str, Option(help="auto: compiled (C code) where the network allows it, else keras; or one of the two.")
 ]
-Seed = Annotated[int, Option(help="Decides everything that is random, and the validation split.")]
+Seed = Annotated[int, Option(help="Seed of everything random, and of the validation split.")]
 Model = Annotated[Path, Option(help="A .keras file, plain or quantized.")]
 
 

@@ -19,23 +19,21 @@ MOST_SAMPLES = 1_000  # more hardly move a scale
 
 
 def quantize(
-    model: Annotated[Path, Option(help="A .keras file: plain, or quantized already.")],
+    model: Annotated[Path, Option(help="A .keras file, plain or quantized.")],
     out: Annotated[Path, Option(help="The new .keras file.")],
     samples: Annotated[
-        Path | None, Option(help="Inputs that set the scales: a .npy file, or .npz with an array for each input.")
+        Path | None, Option(help="Inputs that set the scales: a .npy file, or .npz with an array per input.")
     ] = None,
     c: Annotated[
         Path | None, Option(help="Also export C into this new folder, and verify it on this computer.")
     ] = None,
-    kernel_bits: Annotated[int | None, Option(help="Bits of a weight. [8; as they are where quantized]")] = None,
-    activation_bits: Annotated[
-        int | None, Option(help="Bits of an activation. [8; as they are where quantized]")
-    ] = None,
+    kernel_bits: Annotated[int | None, Option(help="Bits per weight. [8; unchanged where quantized]")] = None,
+    activation_bits: Annotated[int | None, Option(help="Bits per activation. [8; unchanged where quantized]")] = None,
 ) -> None:
-    """Make a quantized model of a trained one, and C of it that gives the same integers.
+    """Quantize a trained model, and export it to C that gives the same integers.
 
-    Of many samples 1,000 are taken, from first to last. The new model computes with its scales: train it on in
-    Python, or export it.
+    At most 1,000 samples are used, spread from first to last. The new model computes with its scales: train it on
+    in Python, or export it.
     """
     _check_places(samples, out, c)
     plain = load_model(model)

@@ -12,7 +12,7 @@ EXAMPLE = "report runs/mnist"
 
 
 def report(directory: Annotated[Path, Argument(help="Folder of a finished run.")]) -> None:
-    """Write report.html of a run again, from its result.json."""
+    """Rewrite report.html of a run from its result.json."""
     write_report(load_result(directory), directory / "report.html")
     tidy_up(directory)
     echo(f"Wrote {directory / 'report.html'}")

@@ -37,13 +37,11 @@ _WIDE = Path("wide")  # in the place of a file: `SearchSpace.wide`
 
 
 def search(
-    max_bytes: Annotated[float, Option(help="Limit of weights and activations together.")],
+    max_bytes: Annotated[float, Option(help="Largest sum of weight bytes and activation bytes.")],
     dataset: Annotated[str, Option(help=f"One of {', '.join(ke.datasets.DATASETS)}.")] = "digits",
     data_dir: DataDir = None,
-    space: Annotated[
-        Path | None, Option(help="JSON file that changes the space, or: wide. Default: the study's.")
-    ] = None,
-    network: Annotated[Path | None, Option(help="JSON file with a network of your own, one candidate more.")] = None,
+    space: Annotated[Path | None, Option(help="JSON file that changes the space, or: wide.")] = None,
+    network: Annotated[Path | None, Option(help="JSON file with one more candidate: your own network.")] = None,
     samples: Annotated[int | None, Option(help="Networks to train. [60; digits 12]")] = None,
     epochs: Annotated[str | None, Option(help="Float and quantized epochs of each. [5,5; digits 12,8]")] = None,
     batch_size: Annotated[int | None, Option(help="Default: min(128, samples // 32).")] = None,
@@ -57,7 +55,7 @@ def search(
     max_cycles: Annotated[int | None, Option(help="Clock cycles per input on --chip (atmega328p).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Find accurate networks that fit: price a whole space of them, train a sample briefly, rank.
+    """Find accurate networks that fit: compute the bytes of a whole space, train a sample, rank.
 
     Leaves search.json, search.html and network.json, the winner, for `train --network`. An interrupted search
     continues when the same command is given again; a finished one is only shown.

@@ -18,15 +18,15 @@ EXAMPLE = "storage --network network.json --input-shape 28,28,1"
 
 def storage(
     network: Network = None,
-    model: Annotated[Path | None, Option(help="In place of a description: a .keras file, plain or quantized.")] = None,
+    model: Annotated[Path | None, Option(help="Instead of a description: a .keras file, plain or quantized.")] = None,
     input_shape: Annotated[str | None, Option(help="Rows,columns,channels. Default: the file's, or 28,28,1.")] = None,
-    input_bits: Annotated[int, Option(help="Bits of a number of the input.")] = 8,
-    streaming: Annotated[bool, Option(help="Whether the pixels arrive one by one.")] = True,
+    input_bits: Annotated[int, Option(help="Bits per input number.")] = 8,
+    streaming: Annotated[bool, Option(help="Whether pixels arrive one by one.")] = True,
     order: Annotated[str, Option(help="best, row, column, transpose or herringbone.")] = "best",
     chip: Chip = None,
     as_json: Json = False,
 ) -> None:
-    """Show the bytes and multiply-adds of a network, layer by layer, without training it.
+    """Show the bytes and MACs of a network, layer by layer, without training it.
 
     With --chip also what its C takes there, compiled and simulated: flash, RAM with stack, cycles or instructions.
     """

@@ -42,18 +42,18 @@ def train(
     data: Annotated[
         Path | None, Option(help="A table of your own: .csv with names in the first line, or .npz with x and y.")
     ] = None,
-    target: Annotated[str | None, Option(help="Column of the .csv that is predicted. Default: the last.")] = None,
+    target: Annotated[str | None, Option(help="Column of the .csv to predict. Default: the last.")] = None,
     loss: Annotated[
         str | None, Option(help="A Keras loss. Default: cross-entropy of classes; mse of other numbers.")
     ] = None,
     objective: Annotated[
-        str | None, Option(help="What the best trial is best in: val_loss, or val_ and a metric's name.")
+        str | None, Option(help="How the best trial is chosen: val_loss, or val_ and a metric's name.")
     ] = None,
     data_dir: DataDir = None,
     network: Network = None,
     trials: Annotated[str, Option(help="Trials of float,learn_scales,freeze_scales; 0 leaves one out.")] = "3,2,2",
     epochs: Annotated[
-        str | None, Option(help="Epochs of a trial in each stage. [20,20,20; digits and tables 60,40,60]")
+        str | None, Option(help="Epochs per trial in each stage. [20,20,20; digits and tables 60,40,60]")
     ] = None,
     batch_size: Annotated[int | None, Option(help="Default: min(1024, samples // 16).")] = None,
     halving: Annotated[
@@ -61,8 +61,8 @@ def train(
         Option(help="Stop the worse float trials early: epochs before the first choice[,one of so many goes on]."),
     ] = None,
     augment: Annotated[int, Option(help="Elastic copies of each training image.")] = 0,
-    schedule: Annotated[str | None, Option(help="cosine; default: a factor from epoch to epoch.")] = None,
-    distillation: Annotated[float | None, Option(help="Weight of the float trials' answers in the labels.")] = None,
+    schedule: Annotated[str | None, Option(help="Learning rates: cosine. Default: a factor per epoch.")] = None,
+    distillation: Annotated[float | None, Option(help="Weight of the float trials' outputs in the labels.")] = None,
     rule: Annotated[
         str | None, Option(help="How trials are chosen: score, objective, val_loss or val_accuracy. [score of classes]")
     ] = None,
@@ -76,7 +76,7 @@ def train(
     engine: Engine = "auto",
     as_json: Json = False,
 ) -> None:
-    """Train a network in stages of several trials, keep the best, quantize it, write a report.
+    """Train several networks, keep the best, quantize it, and write a report.
 
     Leaves best.keras, result.json and report.html in the folder of the run. An interrupted run
     continues when the same command is given again; a finished one is only shown.
