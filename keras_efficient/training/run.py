@@ -25,6 +25,7 @@ from keras_efficient.training.labels import Labels
 from keras_efficient.training.manifest import check_directory, keep_choice, make_manifest, opened, remove_leftovers
 from keras_efficient.training.measures import Measures
 from keras_efficient.training.network_source import NetworkSource
+from keras_efficient.training.prefix import PrefixCache
 from keras_efficient.training.preparation import prepare
 from keras_efficient.training.progress import SilentProgress
 from keras_efficient.training.results import StageResult
@@ -48,6 +49,7 @@ class Run:
     labels: Labels = None
     save_seconds: float = SAVE_SECONDS
     engine: str = KERAS_ENGINE
+    prefixes: PrefixCache | None = field(default=None, compare=False)
     # Tells the runs apart that a worker has seen.
     token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
@@ -89,9 +91,9 @@ class Run:
     def opened(self) -> Iterator[None]:
         """Hold the directory of the run for the block, without what a killed process left there."""
         with opened(self.directory, self.manifest()):
-            self._remove_leftovers()
+            self.remove_leftovers()
             yield
-            self._remove_leftovers()
+            self.remove_leftovers()
 
     def tidy(self) -> None:
         """Remove what a process left that was killed at the end of the run."""
@@ -99,7 +101,8 @@ class Run:
             with suppress(OSError), self.opened():  # of a folder that is held the holder takes care
                 pass
 
-    def _remove_leftovers(self):
+    def remove_leftovers(self) -> None:
+        """Remove what a killed process left half-written in the folders of the trials."""
         numbered = enumerate(self.stages)
         remove_leftovers(
             self.trial_directory(number, index) for number, stage in numbered for index in range(stage.trials)
@@ -203,7 +206,8 @@ class Run:
         """The model, data and engine of a stage."""
         start_mode = self.stages[number - 1].mode if number else "float"
         stage = self.stages[number]
-        return StageTrainer(self.source, stage, self.data, self.measures, start, start_mode, self.engine)
+        about = (self.measures, start, start_mode, self.engine, self.prefixes)
+        return StageTrainer(self.source, stage, self.data, *about)
 
     def run_trial(
         self, trainer: StageTrainer, number: int, index: int, progress: SilentProgress, goal: Goal | None = None
