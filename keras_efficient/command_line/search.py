@@ -35,8 +35,13 @@ def search(
         Path | None, Option(help="JSON file that changes the space, or: wide. Default: the study's.")
     ] = None,
     network: Annotated[Path | None, Option(help="JSON file with a network of your own, one candidate more.")] = None,
-    samples: Annotated[int | None, Option(help="Networks to train. [60; digits 12]")] = None,
+    samples: Annotated[int | None, Option(help="Networks to draw and train. [60; digits 12]")] = None,
+    mutants: Annotated[int, Option(help="So many networks more, each like one of the best so far.")] = 0,
     epochs: Annotated[str | None, Option(help="Float and quantized epochs of each. [5,5; digits 12,8]")] = None,
+    halving: Annotated[
+        int | None, Option(help="Epochs of a first rung; the best quarter goes on, for 4 times as many ...")
+    ] = None,
+    seeds: Annotated[int, Option(help="Seeds of each finalist: mean and spread rank.")] = 1,
     batch_size: Annotated[int | None, Option(help="Default: min(128, samples // 32).")] = None,
     out: Annotated[Path | None, Option(help="Folder of the search. Default: runs/search-DATASET.")] = None,
     seed: Seed = 0,
@@ -60,7 +65,16 @@ def search(
     check_workers(workers)
     arguments = search_arguments(max_bytes, dataset, data_dir, space, samples, epochs, batch_size, out, seed, engine)
     with open_executor(workers) as executor:
-        found = search_networks(**arguments, executor=executor, verbose=not as_json, limits=limits, network=own)
+        found = search_networks(
+            **arguments,
+            executor=executor,
+            verbose=not as_json,
+            limits=limits,
+            network=own,
+            mutants=mutants,
+            halving=halving,
+            seeds=seeds,
+        )
     result = read_json(Path(found.directory) / RESULT)
     echo(json.dumps(result) if as_json else search_summary(result))
     if not as_json:
