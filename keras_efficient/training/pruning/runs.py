@@ -15,9 +15,11 @@ from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.schedules import ConstantSparsity
 from keras_efficient.pruning.model import Choice, prune_model
 from keras_efficient.pruning.updates import prunable_layers, set_masks
-from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines.seeds import SeedEngine, Trainings, read_variables
+from keras_efficient.training.measures import Measuring
+from keras_efficient.training.preparation import prepare
 from keras_efficient.training.pruning.comparison import Variant
+from keras_efficient.training.stage import Stage
 
 # (model, kernels, x, y, random) -> scores, an array for each kernel.
 Score: TypeAlias = Callable[
@@ -92,7 +94,7 @@ class PairedRuns:
 
     Args:
         build: Function without arguments that returns a compiled model; its loss and optimizer are used.
-        data: (x_train, y_train, x_val, y_val[, x_test, y_test]); the last pair is evaluated on.
+        data: As `train_network` takes it; the last part is evaluated on.
         seeds: How many, or which.
         batch_size: Samples that are left over in an epoch are dropped.
         layers: Layers to prune; see `ke.prune_model`.
@@ -101,12 +103,13 @@ class PairedRuns:
     def __init__(
         self,
         build: Callable[[], keras.Model],
-        data: Sequence[np.ndarray],
+        data: Sequence,
         seeds: int | Sequence[int],
         batch_size: int,
         layers: Choice = None,
     ):
-        self.data = TrainingData.from_arrays(data)
+        prepared = _prepared(build, data)
+        self.data = prepared.data
         listed: Any = range(seeds) if is_integer(seeds) else seeds
         self.seeds = tuple(map(random_seed, listed))
         if not self.seeds:
@@ -126,7 +129,7 @@ class PairedRuns:
         self.start = Trainings.stack(starts)
         self.model = model
         self.kernels = [kernel for layer in prunable_layers(model) for kernel in layer.kernels]
-        self.engine = make_seed_engine(model, self._arrays())
+        self.engine = make_seed_engine(model, self._arrays(), Measuring(prepared.measures))
 
     def _arrays(self):
         data = self.data
@@ -209,6 +212,16 @@ class PairedRuns:
         return Variant(name, losses, accuracies, means, self.sparsity(run), run.seconds)
 
 
+def _prepared(build, data):
+    """Arrays and labels as the loss of the model takes them."""
+    stage = Stage("float", 1, 1, loss=_built(build).loss)
+    found = prepare(build, data, [stage], None, None, "val_loss")
+    arrays = (found.data.x_train, found.data.y_train)
+    if not all(isinstance(array, np.ndarray) for array in arrays) or found.data.w_train is not None:
+        raise ValueError("Recipes train networks of one input and one output, without weights of the samples")
+    return found
+
+
 def _built(build):
     if not callable(build):
         raise TypeError(f"`build` must be a function that returns a compiled model. Received: build={build!r}")
@@ -218,15 +231,15 @@ def _built(build):
     raise TypeError(f"`build` must return a built and compiled Keras model. Received: {model!r}")
 
 
-def make_seed_engine(model: keras.Model, data: tuple) -> SeedEngine:
+def make_seed_engine(model: keras.Model, data: tuple, measuring: Measuring) -> SeedEngine:
     """The engine of the backend that runs."""
     # Imported here: each module needs its backend.
     if keras.backend.backend() == "jax":
         from keras_efficient.training.engines.seeds_jax import JaxSeedEngine
 
-        return JaxSeedEngine(model, data)
+        return JaxSeedEngine(model, data, measuring)
     if keras.backend.backend() == "tensorflow":
         from keras_efficient.training.engines.seeds_tensorflow import TensorFlowSeedEngine
 
-        return TensorFlowSeedEngine(model, data)
-    return SeedEngine(model, data)
+        return TensorFlowSeedEngine(model, data, measuring)
+    return SeedEngine(model, data, measuring)
