@@ -147,18 +147,19 @@ def _test(run, model):
 def _stage_json(run, number, outcome):
     return {
         **run.stages[number].describe(),
-        **_rungs(run.stages[number], outcome),
+        **_rungs(run, run.stages[number], outcome),
         "chosen": outcome.chosen,
         "train_seconds": sum(trial.train_seconds for trial in outcome),
         "trials": [{**asdict(trial), **_paths(run, number, trial)} for trial in outcome],
     }
 
 
-def _rungs(stage, outcome):
+def _rungs(run, stage, outcome):
     """Which trials were on each rung of successive halving."""
     if stage.halving is None:
         return {}
-    climbers = stage.halving.climbers([trial.history for trial in outcome], stage.epochs)
+    histories = [trial.history for trial in outcome]
+    climbers = stage.halving.climbers(histories, stage.epochs, run.measures.objective)
     return {"rungs": [{"epochs": epochs, "trials": trials} for epochs, trials in climbers]}
 
 

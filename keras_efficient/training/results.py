@@ -75,11 +75,13 @@ class Selection:
         best: The chosen network.
         stages: The stages with all their trials.
         directory: Where the files of the run are.
+        objective: ("val_NAME", "min" or "max"): what the run chose by.
     """
 
     best: BestTrial
     stages: tuple[StageResult, ...]
     directory: str
+    objective: tuple[str, str] = ("val_accuracy", "max")
 
     def _repr_html_(self) -> str:
         names = list(_measured(self.best, "val"))
@@ -91,13 +93,14 @@ class Selection:
         """Learning curves and results of all trials, a row of two plots for each stage; the chosen ones stand out."""
         from keras_efficient.training.plots import draw_trials  # with it comes matplotlib
 
-        return draw_trials(self.stages)
+        return draw_trials(self.stages, self.objective[0])
 
     @classmethod
     def from_json(cls, result: dict, directory: Path) -> Selection:
         """From the content of result.json."""
         best = {**result["best"], "path": str(directory / result["best"]["path"])}
-        return cls(BestTrial(**best), tuple(map(_stage_from_json, result["stages"])), str(directory))
+        objective = tuple(result.get("objective") or cls.objective)
+        return cls(BestTrial(**best), tuple(map(_stage_from_json, result["stages"])), str(directory), objective)
 
 
 def _stage_from_json(stage):

@@ -189,7 +189,7 @@ class Run:
             run = self._trials_here(number, start, progress)
         else:
             run = remote_trials(executor, StageWork.of(self, number, start), data, progress)
-        for result in climb(stage, found, run):
+        for result in climb(stage, found, run, self.measures.objective):
             progress.trial(result.trial, result.val_loss, self.measures.text(result.val_metrics))
         return found
 
@@ -253,7 +253,8 @@ def _check_seconds(seconds):
 def _check_halving(stages, measures):
     found = {stage.halving.measure for stage in stages if stage.halving}
     if "val_accuracy" in found and not measures.accuracy:
-        raise ValueError("`halving` must compare by 'val_loss', as no accuracy is measured. Received: 'val_accuracy'")
+        known = "'val_loss' or 'objective'"
+        raise ValueError(f"`halving` must compare by {known}, as no accuracy is measured. Received: 'val_accuracy'")
 
 
 def _check_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:

@@ -112,7 +112,10 @@ def _pause(run, epochs):
 
 
 def _best_of_trials(trials, epochs):
-    best = {name: min(best_so_far(trial.history, epochs, name) for trial in trials) for name in MEASURES}
+    best = {
+        name: min(best_so_far(trial.history, epochs, *measure) for trial in trials)
+        for name, measure in MEASURES.items()
+    }
     if best["val_loss"] == math.inf:
         raise ValueError(f"All {len(trials)} trials failed; the first: {trials[0].reason}")
     seconds = sum(trial.train_seconds for trial in trials)

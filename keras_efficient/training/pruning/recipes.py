@@ -5,7 +5,6 @@ from functools import cached_property
 from numbers import Real
 
 import keras
-import numpy as np
 
 from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.pruning.prunable import SCOPES
