@@ -39,8 +39,11 @@ def _draw_curves(axes: Axes, stage: Any) -> None:
 def _draw_ends(axes: Axes, stage: Any, objective: str) -> None:
     """The objective against the loss; where it is the loss that of each trial."""
     name = objective.removeprefix("val_")
-    ended = [(trial, {"accuracy": trial.val_accuracy} | trial.val_metrics) for trial in stage]
-    ended = [(trial, trial.val_loss, found.get(name)) for trial, found in ended if trial.val_loss is not None]
+    ended = [
+        (trial, trial.val_loss, ({"accuracy": trial.val_accuracy} | trial.val_metrics).get(name))
+        for trial in stage
+        if trial.val_loss is not None
+    ]
     has_both = any(value is not None for _, _, value in ended) and name != "loss"
     for trial, loss, value in ended:
         if has_both and value is None:

@@ -95,6 +95,11 @@ class _Worker(threading.local):
 _worker = _Worker()
 
 
+def forget() -> None:
+    """Let the memory go that candidates share in this process."""
+    _worker.__dict__.clear()
+
+
 def _train(search: Search, job: Job, directory: Path) -> dict:
     """The training of a run, without all that only the best of it needs: no report, no figures of its errors."""
     _check_engine(search.engine)

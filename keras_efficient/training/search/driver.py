@@ -14,7 +14,7 @@ from keras_efficient.training.executors.tasks import Executor
 from keras_efficient.training.executors.trials import shared
 from keras_efficient.training.manifest import check_directory, opened
 from keras_efficient.training.progress import make_progress
-from keras_efficient.training.search.brief_training import Job, train_all
+from keras_efficient.training.search.brief_training import Job, forget, train_all
 from keras_efficient.training.search.outcome import RESULT, is_complete, write_outcome
 from keras_efficient.training.search.pricing import price_network
 from keras_efficient.training.search.results import CandidateResult, SearchResult
@@ -142,6 +142,7 @@ def _run(search, executor, verbose):
             fixed = len(references) + len(own)
             rounds = Rounds(search, [*references, *own, *jobs], len(references), fixed, train, mutant)
             results = rounds.all_results()
+            forget()
         found, known = results[len(references) :], results[: len(references)]
         write_outcome(search, priced, found, known, price_seconds, drawn.left_out)
 

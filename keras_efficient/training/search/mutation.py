@@ -52,12 +52,13 @@ def _choices(item: Item, space: SearchSpace) -> Mapping[tuple[int, ...], Sequenc
     if letter in space.kernel_sizes and letter != "R" and len(item) == 9:
         windows = {(2, 3): space.kernel_sizes[letter], (6,): kernels, (8,): activations}
         return {(1,): space.filters, **windows} if letter in WITH_FILTERS else windows
-    return {
+    others: dict[str, Mapping[tuple[int, ...], Sequence[int]]] = {
         "F": {(1,): space.dense_units or (item[1],), (2,): kernels, (4,): activations},
         "R": {(1,): kernels, (3,): activations},
         "S": {(2,): kernels},
         "A": {(2,): activations},
-    }.get(letter, {})
+    }
+    return others.get(letter, {})
 
 
 def _exchange(network, place, space, generator):
