@@ -125,7 +125,7 @@ def _over_seeds(trained: Sequence[CandidateResult], rung: int) -> CandidateResul
     for result in trained:
         if result.status == "failed":
             return replace(result, rung=rung)
-    accuracies = [result.val_accuracy for result in trained]
+    accuracies = [result.val_accuracy for result in trained if result.val_accuracy is not None]
     means = {name: _mean([getattr(result, name) for result in trained]) for name in _MEANS}
     seconds = sum(result.train_seconds for result in trained)
     spread = float(np.std(accuracies, ddof=1))

@@ -158,7 +158,7 @@ class Search:
     def run(self, network: Sequence, stages: Sequence[Stage], directory: Path, seed: int, prefixes: PrefixCache) -> Run:
         """The training of a network."""
         found = self.prepared
-        source = replace(found.source, config=network)
+        source = replace(found.source, config=list(network))
         measures, labels = found.measures, found.labels
         return Run(
             source, self.data, tuple(stages), directory, measures, seed, labels, engine=self.engine, prefixes=prefixes
