@@ -25,11 +25,11 @@ from _results import write_results
 
 import keras_efficient as ke
 from keras_efficient.networks import MNIST_2KB
-from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engine_choice import choose_engine, reason_against_stages
 from keras_efficient.training.executors.pool import available_cores, limit_threads
 from keras_efficient.training.measures import Measures
 from keras_efficient.training.network_source import NetworkSource
+from keras_efficient.training.preparation import prepare
 from keras_efficient.training.stage_trainer import StageTrainer
 from keras_efficient.training.trial import Trial, TrialResult
 
@@ -78,11 +78,16 @@ class Signals:
         return [array for part in parts for array in part]
 
 
+def arrays(task):
+    """The data as a run prepares it."""
+    return prepare(task, task.data(), [ke.Stage("float", 1, 1)], None, None, None).data
+
+
 class PlainFit:
     """What a user writes; epochs of `model.fit`."""
 
     def __init__(self, mode, task, steps_per_execution=1):
-        self.data, self.batch = TrainingData.from_arrays(task.data()), task.batch
+        self.data, self.batch = arrays(task), task.batch
         self.model = task()
         ke.set_mode(self.model, mode)
         self.model.compile(
@@ -113,7 +118,7 @@ class Driver:
 
     def __init__(self, mode, task, engine):
         stage = ke.Stage(mode, 1, 10_000, batch_size=task.batch)
-        source, data = NetworkSource(task, task.shape), TrainingData.from_arrays(task.data())
+        source, data = NetworkSource(task, task.shape), arrays(task)
         against = partial(reason_against_stages, source, [stage], data.one_hot)
         with TemporaryDirectory() as folder:
             chosen = choose_engine(engine, Path(folder), against)

@@ -17,7 +17,7 @@ WIDTHS = {None: "float", 8: "int8", 4: "int4"}
 def search(axis):
     """Accuracy against bytes, and what is better than all that is smaller."""
     found = figures("search")["search"]
-    size, _, accuracy = zip(*found["candidates"], strict=True)
+    size, _, accuracy, *_ = zip(*found["candidates"], strict=True)
     axis.plot(size, [100 * value for value in accuracy], ".", color="silver", label="drawn and trained shortly")
     front = sorted(found["front"], key=lambda each: each["total_bytes"])
     best = [100 * each["val_accuracy"] for each in front]

@@ -1,31 +1,33 @@
 """The architecture search: how fast it prices, and what it finds on MNIST.
 
 Pricing: the study's 182,957 candidates on one core, each time in a new process (cold caches), beside
-`estimate_storage` for each of a sample. Search: the command, with every network trained briefly; validation accuracy
-only, the test images are never looked at.
+`estimate_storage` for each of a sample. Search: with the study's network among the candidates; validation accuracy
+only, the test images are never looked at. Killed, it goes on where it was when the same `--out` is given.
 
-    python scripts/measure_search.py --data-dir DIR [--samples 60] [--epochs 2,2] [--engine compiled]
-        [--workers N] [--quick]
+    python scripts/measure_search.py --data-dir DIR --out DIR [--parts pricing search] [--space wide] [--samples 60]
+        [--mutants N] [--epochs 2,2] [--halving 1] [--seeds N] [--max-bytes 4096] [--quick]
 """
 
 import argparse
 import json
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-from _results import write_results
+from _results import earlier_figures, write_results
 from _timing import in_new_process
 
 import keras_efficient as ke
+from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.training.search import SearchSpace, candidates, price_network, price_space
 
 _SHAPE = (28, 28, 1)
+_PARTS = ("pricing", "search")
+_SETTINGS = ("samples", "mutants", "epochs", "halving", "seeds", "seed", "engine")
 _KEPT = ("network", "weight_bytes", "activation_bytes", "total_bytes", "parameters", "float_accuracy", "val_accuracy")
+_KEPT += ("val_accuracies", "spread")
 
 
 def price_all():
@@ -73,58 +75,93 @@ def measure_pricing(repeats):
     }
 
 
-def measure_search(options):
-    """What the command finds, without the paths of its files."""
-    with tempfile.TemporaryDirectory() as directory:
-        command = [Path(sys.executable).parent / "keras-efficient", "search", *options, "--out", f"{directory}/search"]
-        started = time.perf_counter()
-        subprocess.run([*map(str, command)], check=True, stdout=subprocess.DEVNULL)
-        seconds = time.perf_counter() - started
-        result = json.loads((Path(directory) / "search" / "search.json").read_text())
-    drawn = result["candidates"]
+def measure_search(arguments, directory):
+    """What a search finds with the study's network among its candidates, without the paths of its files."""
+    data = ke.datasets.load_dataset(arguments.dataset, arguments.data_dir).arrays()
+    shape = data[0].shape[1:]
+    own = MNIST_2KB if shape == _SHAPE else DIGITS
+    found = ke.training.search_networks(
+        data,
+        arguments.max_bytes,
+        directory,
+        space=SearchSpace.wide(shape) if arguments.space == "wide" else None,
+        references={},
+        network=own,
+        **{name: getattr(arguments, name) for name in _SETTINGS},
+    )
+    result = json.loads((directory / "search.json").read_text())
+    drawn = [each for each in result["candidates"] if each["status"] == "finished"]
     return {
-        "minutes": round(seconds / 60, 1),
+        "dataset": arguments.dataset,
+        "max_bytes": arguments.max_bytes,
+        "space": arguments.space,
+        **{name: getattr(arguments, name) for name in _SETTINGS if name != "engine"},
+        "minutes": round(result["train_seconds"] / 60, 1),
         "counts": result["counts"],
-        "epochs": [stage["epochs"] for stage in result["stages"]],
         "batch_size": result["stages"][0]["batch_size"],
         "best_within": [
-            {"bytes": entry["bytes"], **(kept(drawn[entry["candidate"]]) if entry["candidate"] is not None else {})}
-            for entry in result["best_within"]
+            {"bytes": limit, **({} if best is None else kept(best))} for limit, best in found.best_within.items()
         ],
-        "front": [kept(drawn[index]) for index in result["front"]],
-        "references": [{"name": reference["name"], **kept(reference)} for reference in result["references"]],
-        "candidates": [[c["total_bytes"], c["float_accuracy"], c["val_accuracy"]] for c in drawn],
+        "front": list(map(kept, found.front)),
+        "references": [{"name": "the study's", **kept(found.candidates[0])}],
+        "better": [difference(each, found.candidates[0]) for each in found.candidates if is_better(each, found)],
+        "candidates": [[c["total_bytes"], c["float_accuracy"], c["val_accuracy"], c["rung"]] for c in drawn],
     }
 
 
+def is_better(candidate, found):
+    study, best = found.candidates[0], found.best
+    return candidate.rung == best.rung == study.rung and candidate.val_accuracy > study.val_accuracy
+
+
+def difference(candidate, study):
+    """How much better than the study's network under the same training; its standard error over the seeds."""
+    pairs = zip(candidate.val_accuracies, study.val_accuracies, strict=True)
+    each = [one - other for one, other in pairs] or [candidate.val_accuracy - study.val_accuracy]
+    error = statistics.stdev(each) / len(each) ** 0.5 if len(each) > 1 else None
+    return {"name": candidate.name, **kept(candidate), "difference": statistics.mean(each), "standard_error": error}
+
+
 def kept(candidate):
-    return {key: candidate[key] for key in _KEPT}
+    return {name: getattr(candidate, name) for name in _KEPT}
+
+
+def arguments_of_command():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
+    parser.add_argument("--out", type=Path, help="folder of the search, which goes on there; default: a temporary one")
+    parser.add_argument("--parts", nargs="+", choices=_PARTS, default=_PARTS, help="the others stay as they are")
+    parser.add_argument("--space", choices=("study", "wide"), default="study")
+    parser.add_argument("--samples", type=int, default=60, help="networks to draw")
+    parser.add_argument("--mutants", type=int, default=0, help="networks that resemble the best so far")
+    parser.add_argument("--epochs", default="2,2", help="float and quantized epochs of the last rung")
+    parser.add_argument("--halving", type=int, help="epochs of the first rung")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each finalist")
+    parser.add_argument("--max-bytes", type=int, default=4096)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--engine", default="compiled", help="compiled or keras")
+    parser.add_argument("--quick", action="store_true", help="one pricing, and few networks on the digits")
+    arguments = parser.parse_args()
+    arguments.dataset = "digits" if arguments.quick else "mnist"
+    arguments.epochs = [int(epochs) for epochs in arguments.epochs.split(",")]
+    if arguments.quick:
+        arguments.samples, arguments.mutants, arguments.epochs = 3, 2, [4, 2]
+        arguments.halving, arguments.seeds, arguments.data_dir = 1, 2, None
+    return arguments
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
-    parser.add_argument("--samples", type=int, default=60, help="networks to train")
-    parser.add_argument("--epochs", default="2,2", help="float and quantized epochs of each")
-    parser.add_argument("--max-bytes", type=int, default=4096)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, help="processes that train; default: one")
-    parser.add_argument("--engine", default="compiled", help="compiled or keras")
-    parser.add_argument("--quick", action="store_true", help="one pricing, and 3 networks on the digits")
-    arguments = parser.parse_args()
-    figures = {"pricing": measure_pricing(1 if arguments.quick else 5)}
-    print(json.dumps(figures["pricing"], indent=1))
-    samples, epochs, dataset = arguments.samples, arguments.epochs, "mnist"
-    if arguments.quick:
-        samples, epochs, dataset = 3, "2,1", "digits"
-    options = ["--max-bytes", str(arguments.max_bytes), "--dataset", dataset, "--samples", str(samples)]
-    options += ["--epochs", epochs, "--seed", str(arguments.seed), "--engine", arguments.engine]
-    options += ["--data-dir", arguments.data_dir] if arguments.data_dir and dataset == "mnist" else []
-    options += ["--workers", str(arguments.workers)] if arguments.workers else []
-    figures["search"] = {"dataset": dataset, "max_bytes": arguments.max_bytes, **measure_search(options)}
-    print(json.dumps(figures["search"]["best_within"], indent=1))
-    command = f"python scripts/measure_search.py --data-dir DIR --samples {samples} --epochs {epochs}"
-    write_results("search", figures, seeds=[arguments.seed], command=command, quick=arguments.quick)
+    arguments = arguments_of_command()
+    figures = earlier_figures("search", arguments.quick) or {}
+    if "pricing" in arguments.parts:
+        figures["pricing"] = measure_pricing(1 if arguments.quick else 5)
+        print(json.dumps(figures["pricing"], indent=1))
+    if "search" in arguments.parts:
+        with tempfile.TemporaryDirectory() as temporary:
+            figures["search"] = measure_search(arguments, arguments.out or Path(temporary) / "search")
+        print(json.dumps({key: figures["search"][key] for key in ("best_within", "references", "better")}, indent=1))
+    data = [Path(arguments.data_dir) / "mnist.npz"] if arguments.data_dir else []
+    write_results("search", figures, seeds=[arguments.seed], quick=arguments.quick, data=data)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,13 @@ def test_the_figure_of_a_run(accuracy):
     assert [curves.lines[0].get_color(), ends.lines[1].get_color()] == ["tab:gray", "tab:blue"]
 
 
+def test_the_figure_shows_what_the_run_chose_by():
+    found = replace(_regression(), objective=("val_mean_absolute_error", "min"))
+    _, ends = found.plot().axes[2:]
+    assert [list(line.get_ydata()) for line in ends.lines] == [[0.75]]
+    assert ends.get_ylabel() == "validation mean absolute error"
+
+
 @pytest.fixture
 def notebook(monkeypatch):
     """This process as a kernel: what is displayed, one entry for each drawing."""

@@ -42,8 +42,13 @@ def search(
     data_dir: DataDir = None,
     space: Annotated[Path | None, Option(help="JSON file that changes the space, or: wide.")] = None,
     network: Annotated[Path | None, Option(help="JSON file with one more candidate: your own network.")] = None,
-    samples: Annotated[int | None, Option(help="Networks to train. [60; digits 12]")] = None,
+    samples: Annotated[int | None, Option(help="Networks to draw and train. [60; digits 12]")] = None,
+    mutants: Annotated[int, Option(help="Networks more, each a small change of one of the best so far.")] = 0,
     epochs: Annotated[str | None, Option(help="Float and quantized epochs of each. [5,5; digits 12,8]")] = None,
+    halving: Annotated[
+        int | None, Option(help="Epochs of a first rung; the best quarter goes on, for 4 times as many ...")
+    ] = None,
+    seeds: Annotated[int, Option(help="Seeds of each finalist: mean and spread rank.")] = 1,
     batch_size: Annotated[int | None, Option(help="Default: min(128, samples // 32).")] = None,
     out: Annotated[Path | None, Option(help="Folder of the search. Default: runs/search-DATASET.")] = None,
     seed: Seed = 0,
@@ -65,7 +70,16 @@ def search(
     check_workers(workers)
     arguments = search_arguments(max_bytes, dataset, data_dir, space, samples, epochs, batch_size, out, seed, engine)
     with open_executor(workers) as executor:
-        found = search_networks(**arguments, executor=executor, verbose=not as_json, limits=limits, network=own)
+        found = search_networks(
+            **arguments,
+            executor=executor,
+            verbose=not as_json,
+            limits=limits,
+            network=own,
+            mutants=mutants,
+            halving=halving,
+            seeds=seeds,
+        )
     result = read_json(Path(found.directory) / RESULT)
     echo(json.dumps(result) if as_json else search_summary(result))
     if not as_json:

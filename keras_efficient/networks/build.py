@@ -84,11 +84,14 @@ def build_network(
     x = inputs = keras.Input(tuple(input_shape), name="input")
     for spec, name in zip(specs, descriptions.layer_names(specs), strict=True):
         x = _add_layer(x, spec, name, signed_output)
-    if head != "linear":
-        x = keras.layers.Activation(head, name=head)(x)
-    model = keras.Model(inputs, x, name="network")
+    model = keras.Model(inputs, add_head(x, head), name="network")
     set_mode(model, mode)
     return model
+
+
+def add_head(x: keras.KerasTensor, head: str) -> keras.KerasTensor:
+    """What follows the last layer; nothing for "linear"."""
+    return x if head == "linear" else keras.layers.Activation(head, name=head)(x)
 
 
 def _add_layer(x, spec, name, signed_output):

@@ -19,6 +19,11 @@ def percent(value: float | None, decimals: int = 2) -> str:
     return f"{100 * value:.{decimals}f} %" if is_number(value) else DASH
 
 
+def percent_over_seeds(mean: float | None, spread: float | None) -> str:
+    """(0.9804, 0.0007) -> '98.04 ± 0.07 %': a mean with its standard deviation, where there is one."""
+    return f"{100 * mean:.2f} ± {100 * spread:.2f} %" if is_number(mean) and is_number(spread) else percent(mean)
+
+
 def loss(value: float | None) -> str:
     """0.03352 -> '0.0335'."""
     return f"{value:.4f}" if is_number(value) else DASH

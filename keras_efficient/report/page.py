@@ -6,6 +6,7 @@ from pathlib import Path
 from keras_efficient.files import write_text
 from keras_efficient.markup import escape, join, tag
 from keras_efficient.report.comparison import confusion, stages_compared
+from keras_efficient.report.firmware import firmware
 from keras_efficient.report.overview import footer, network, overview, page_title, reproduction
 from keras_efficient.report.quantizers import diagnostics, scale_paths
 from keras_efficient.report.result import check_result
@@ -17,6 +18,7 @@ from keras_efficient.report.trials import curves, selection
 SECTIONS = [
     network,
     byte_bars,
+    firmware,
     stages_compared,
     curves,
     confusion,

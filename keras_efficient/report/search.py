@@ -26,8 +26,12 @@ def search_summary(result: dict) -> str:
 def cells(candidate: dict) -> tuple[str, ...]:
     """A candidate in the columns of `HEADINGS`."""
     sizes = (numbers.size(candidate[f"{part}_bytes"]) for part in ("total", "weight", "activation"))
-    accuracies = (numbers.percent(candidate[key]) for key in ("float_accuracy", "val_accuracy"))
+    accuracies = numbers.percent(candidate["float_accuracy"]), _quantized(candidate)
     return (*sizes, numbers.count(candidate["parameters"]), *accuracies, network_text(candidate["network"]))
+
+
+def _quantized(candidate):
+    return numbers.percent_over_seeds(candidate["val_accuracy"], candidate.get("spread"))
 
 
 def counts_line(result: dict) -> str:
@@ -39,8 +43,17 @@ def counts_line(result: dict) -> str:
     return (
         f"{drawn}{counts['candidates']:,} candidates: {counts['invalid']:,} with impossible shapes, "
         f"{counts['too_large']:,} above {numbers.size(result['max_bytes'])} bytes, {counts['fitting']:,} fit; "
-        f"{_left_out(result)}{counts['drawn']:,} trained{failed}"
+        f"{_left_out(result)}{counts['drawn']:,} trained{_longer(result)}{failed}"
     )
+
+
+def _longer(result: dict) -> str:
+    """How many of them later rounds trained anew."""
+    rungs = [candidate.get("rung", 0) for candidate in result["candidates"]]
+    went_on = [f"{sum(rung >= number for rung in rungs):,}" for number in range(1, max(rungs) + 1)]
+    finalists = f"{went_on.pop()} with {result['seeds']} other seeds" if went_on and "seeds" in result else ""
+    longer = f"{', then '.join(went_on)} of them for longer" if went_on else ""
+    return "".join(f", {words}" for words in (longer, finalists) if words)
 
 
 def _left_out(result: dict) -> str:
@@ -57,7 +70,7 @@ def in_words(candidate: dict) -> str:
     """Bytes and accuracy of a candidate, or why it has none."""
     if candidate["status"] == "failed":
         return f"{numbers.size(candidate['total_bytes'])} bytes, failed ({candidate['reason']})"
-    accuracy = numbers.percent(candidate["val_accuracy"])
+    accuracy = _quantized(candidate)
     return f"{numbers.size(candidate['total_bytes'])} bytes, {accuracy}, {network_text(candidate['network'])}"
 
 

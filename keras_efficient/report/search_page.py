@@ -39,16 +39,24 @@ def _plot(result: dict) -> Html:
         "network of ",
         tag("code", result["network_path"]),
         " in full, and measure it then.",
+        *_rounds(result),
     )
     references = (paragraph(f"{reference['name']}: {in_words(reference)}") for reference in result["references"])
     return section("Accuracy against bytes", plot, note, *references)
+
+
+def _rounds(result: dict) -> list[str]:
+    """What a search of several rounds shows."""
+    rungs = " Candidates stand where their last rung left them; only those of the last one rank."
+    bars = f" Bars: the standard deviation over {result.get('seeds')} seeds, which chose nothing before."
+    return [rungs] * ("halving" in result) + [bars] * ("seeds" in result)
 
 
 def _front(result: dict) -> Html:
     rows = [result["candidates"][index] for index in result["front"]]
     best = result["candidates"][result["best"]]
     note = paragraph(
-        "No other network that was trained has at most the bytes and at least the accuracy of one of these."
+        "No other network that was trained as long has at most the bytes and at least the accuracy of one of these."
     )
     return section("Pareto front", note, table(_columns(), rows, lambda row: "chosen" if row is best else ""))
 
@@ -103,6 +111,9 @@ def accuracy_against_bytes(result: dict) -> Html:
         for reference in result["references"]:
             if reference["status"] == "finished":
                 _reference(axes, reference, height)
+        for candidate in (*finished, *result["references"]):
+            if candidate.get("spread") is not None:
+                _error_bar(axes, candidate, height)
         _scale(axes, height)
 
     label = f"validation accuracy against bytes of {result['counts']['finished']} networks, with the Pareto front"
@@ -113,6 +124,12 @@ def _front_line(axes: Axes, front: list[dict], height: Callable[[float], float])
     sizes, heights = _places(front, height)
     axes.step(sizes, heights, where="post", color=CHOSEN, linewidth=1.4, label="Pareto front")
     axes.plot(sizes, heights, "o", color=CHOSEN, markeredgecolor=CARD, markersize=7.5, zorder=5)
+
+
+def _error_bar(axes: Axes, candidate: dict, height: Callable[[float], float]) -> None:
+    mean, spread = candidate["val_accuracy"], candidate["spread"]
+    ends = [height(mean - spread), height(mean + spread)]
+    axes.plot([candidate["total_bytes"]] * 2, ends, color=INK, linewidth=1, solid_capstyle="butt", zorder=4)
 
 
 def _reference(axes: Axes, reference: dict, height: Callable[[float], float]) -> None:

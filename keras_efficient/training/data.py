@@ -39,19 +39,6 @@ class TrainingData:
     w_test: np.ndarray | None = None
 
     @classmethod
-    def from_arrays(cls, data: Sequence[np.ndarray]) -> TrainingData:
-        """Images or vectors with classes, from the tuple (x_train, y_train, x_val, y_val[, x_test, y_test])."""
-        arrays = tuple(data) if isinstance(data, (list, tuple)) else ()
-        if len(arrays) not in (4, 6):
-            raise ValueError(
-                "`data` must be (x_train, y_train, x_val, y_val) or these and (x_test, y_test). "
-                f"Received: {f'{len(arrays)} items' if arrays else f'{data=}'}"
-            )
-        images = [with_channel(as_inputs(x)) for x in arrays[0::2]]
-        labels = [as_labels(y) for y in arrays[1::2]]
-        return cls.of_parts(list(zip(images, labels, [None] * 3, strict=False)))
-
-    @classmethod
     def of_parts(cls, parts: Sequence[tuple[Any, Any, np.ndarray | None]]) -> TrainingData:
         """From (x, y, weights) of training, validation and perhaps test samples; a ValueError where they do not fit."""
         for name, part in zip(("train", "val", "test"), parts, strict=False):
@@ -69,12 +56,6 @@ class TrainingData:
     def one_hot(self) -> bool:
         """Whether the labels are rows instead of integers."""
         return isinstance(self.y_train, np.ndarray) and self.y_train.ndim == 2
-
-    def check_labels(self, outputs: int) -> None:
-        """Raise a ValueError unless the labels fit a network with so many outputs."""
-        for part, labels in (("train", self.y_train), ("val", self.y_val), ("test", self.y_test)):
-            if labels is not None:
-                check_classes(labels, outputs, f"y_{part}")
 
     def digest(self) -> str:
         """SHA-256 of all arrays with their shapes and types."""

@@ -8,7 +8,10 @@ import numpy as np
 
 from keras_efficient.layers.arguments import one_of, positive_integer
 
-MEASURES = ("val_loss", "val_accuracy")
+OBJECTIVE = "objective"  # of the run
+Objective = tuple[str, str]  # ("val_NAME", "min" or "max")
+ACCURACY: Objective = ("val_accuracy", "max")
+MEASURES: dict[str, Objective] = {"val_loss": ("val_loss", "min"), "val_accuracy": ACCURACY}
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Halving:
     Attributes:
         first_epochs: Epochs of every trial before the first comparison.
         factor: One of so many trials goes on, for so many times the epochs; at least 2.
-        measure: "val_loss" or "val_accuracy".
+        measure: "val_loss", "val_accuracy" or "objective", which is the `objective` of the run: any metric, of any
+            output.
 
     Raises:
         ValueError: If an argument is wrong.
@@ -41,7 +45,7 @@ class Halving:
             object.__setattr__(self, name, positive_integer(getattr(self, name), name))
         if self.factor < 2:
             raise ValueError(f"`factor` must be at least 2. Received: factor={self.factor!r}")
-        one_of(MEASURES, self.measure, "measure")
+        one_of((*MEASURES, OBJECTIVE), self.measure, "measure")
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
         """The epochs at which the trials of a stage of `epochs` epochs meet.
@@ -55,18 +59,21 @@ class Halving:
             rung *= self.factor
         return (*found, epochs)
 
-    def keep(self, histories: Mapping[int, Mapping], rung: int) -> list[int]:
+    def keep(self, histories: Mapping[int, Mapping], rung: int, objective: Objective = ACCURACY) -> list[int]:
         """Which trials go on from a rung, by their histories (index -> history); later epochs are not looked at."""
-        worth = {index: best_so_far(history, rung, self.measure) for index, history in histories.items()}
+        measure = objective if self.measure == OBJECTIVE else MEASURES[self.measure]
+        worth = {index: best_so_far(history, rung, *measure) for index, history in histories.items()}
         usable = sorted((value, index) for index, value in worth.items() if np.isfinite(value))
         return sorted(index for _, index in usable[: max(1, len(worth) // self.factor)])
 
-    def climbers(self, histories: Sequence[Mapping], epochs: int) -> list[tuple[int, list[int]]]:
+    def climbers(
+        self, histories: Sequence[Mapping], epochs: int, objective: Objective = ACCURACY
+    ) -> list[tuple[int, list[int]]]:
         """(epochs, trials) of every rung of a stage whose trials are done."""
         climbing, found = list(range(len(histories))), []
         for rung in self.rungs(epochs):
             found.append((rung, climbing))
-            climbing = self.keep({index: histories[index] for index in climbing}, rung)
+            climbing = self.keep({index: histories[index] for index in climbing}, rung, objective)
         return found
 
 
@@ -78,11 +85,14 @@ class Goal:
     stopped: str | None = None
 
 
-def climb(stage: Any, found: list, run: Callable[[list[int], Goal], Iterable]) -> Iterator:
+def climb(
+    stage: Any, found: list, run: Callable[[list[int], Goal], Iterable], objective: Objective = ACCURACY
+) -> Iterator:
     """Take all trials of a `Stage` to its end, or to the rung at which its `Halving` stops them.
 
     `found` has the results that there are already, None for the other trials, and is completed here. `run` runs the
-    trials with these indices up to a goal, and gives index and result of each. Yields the results of trials that end.
+    trials with these indices up to a goal, and gives index and result of each; `objective` is that of the run. Yields
+    the results of trials that end.
     """
     climbing = list(range(stage.trials))
     for rung in stage.rungs():
@@ -91,7 +101,7 @@ def climb(stage: Any, found: list, run: Callable[[list[int], Goal], Iterable]) -
         yield from _run(run, below, Goal(rung), found)
         if rung == stage.epochs or stage.halving is None:
             return
-        kept = stage.halving.keep({index: found[index].history for index in climbing}, rung)
+        kept = stage.halving.keep({index: found[index].history for index in climbing}, rung, objective)
         reason = f"Not among the best {len(kept)} of {len(climbing)} trials after {rung} epochs"
         worse = [index for index in climbing if index not in kept and found[index].status == "paused"]
         yield from _run(run, worse, Goal(rung, reason), found)
@@ -105,14 +115,14 @@ def _run(run, indices, goal, found):
             yield result
 
 
-def best_so_far(history: Mapping, epochs: int, measure: str = "val_loss") -> float:
-    """How bad a trial was at its best in its first epochs: the lowest loss, or the negative of the highest accuracy;
-    infinite where a loss was not finite."""
+def best_so_far(history: Mapping, epochs: int, measure: str = "val_loss", direction: str = "min") -> float:
+    """How bad a trial was at its best in its first epochs: the lowest value, or the negative of the highest where
+    `direction` is "max"; infinite where a loss was not finite."""
     losses = [_numbers(history, name, epochs) for name in ("loss", "val_loss")]
     if not np.isfinite(np.concatenate(losses)).all():
         return np.inf
     values = _numbers(history, measure, epochs)
-    values = values[np.isfinite(values)] * (-1 if measure == "val_accuracy" else 1)
+    values = values[np.isfinite(values)] * (-1 if direction == "max" else 1)
     return float(values.min(initial=np.inf))
 
 

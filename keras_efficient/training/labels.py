@@ -52,6 +52,15 @@ def are_classes(y: Any) -> bool:
     return array.dtype.kind != "f" or array.ndim == 2
 
 
+def count_classes(ys: Sequence[Any]) -> int:
+    """The number of classes in labels: texts, whole numbers from 0, or one-hot rows with a column for each."""
+    arrays, texts = _texts_to_classes(ys)
+    if texts:
+        return len(texts)
+    labels = [as_labels(y) for y in arrays]
+    return labels[0].shape[1] if labels[0].ndim == 2 else max(int(y.max(initial=0)) for y in labels) + 1
+
+
 def _by_output(y, names, part):
     if isinstance(y, Mapping):
         if set(y) != set(names):

@@ -54,15 +54,19 @@ class NetworkSource:
         """What must be equal for two runs to be the same run."""
         if not callable(self.config):
             return self.description()
-        model = self.build("float", 0)
-        shapes = [f"{_kind(layer)}{_anonymous(layer)}" for layer in layers_within(model)]
-        digest = hashlib.sha256(repr(shapes).encode()).hexdigest()
-        return {"builder": getattr(self.config, "__qualname__", repr(type(self.config))), "layers": digest}
+        layers = layers_identity(self.build("float", 0))
+        return {"builder": getattr(self.config, "__qualname__", repr(type(self.config))), "layers": layers}
 
     def storage(self, model: keras.Model) -> StorageReport:
         """The network's bytes; a ValueError where the price of a layer (or of no chain) is not known."""
         several = self.input_shape and isinstance(self.input_shape[0], tuple)
         return estimate_storage(model, None if several else self.input_shape)
+
+
+def layers_identity(model: keras.Model) -> str:
+    """A hash of the classes, settings and weight shapes of all layers, whatever their names."""
+    shapes = [f"{_kind(layer)}{_anonymous(layer)}" for layer in layers_within(model)]
+    return hashlib.sha256(repr(shapes).encode()).hexdigest()
 
 
 def described_shape(config: Any, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -135,7 +135,8 @@ def _stage_json(run, number, outcome):
     stage = run.stages[number]
     result = stage.describe()
     if stage.halving is not None:
-        climbers = stage.halving.climbers([trial.history for trial in outcome], stage.epochs)
+        histories = [trial.history for trial in outcome]
+        climbers = stage.halving.climbers(histories, stage.epochs, run.measures.objective)
         result["rungs"] = [{"epochs": epochs, "trials": trials} for epochs, trials in climbers]
     return {
         **result,

@@ -7,8 +7,10 @@ from keras_efficient.kinds.kind import TRAINING_ONLY, UNKNOWN
 from keras_efficient.reading import ModelGraph, Value, read_model
 from keras_efficient.reading.keras_private import functional_of, input_structure, output_structure
 from keras_efficient.reading.read import is_connected
+from keras_efficient.training.network_source import layers_identity
 
 _BATCH = 1024
+_MOST_BYTES = 2**30
 
 
 def split_prefix(model: keras.Model, whole: bool = False) -> tuple[keras.Model | None, keras.Model]:
@@ -38,6 +40,25 @@ def apply_prefix(prefix: keras.Model | None, x: np.ndarray) -> np.ndarray:
     # Not by `predict`: it would compile a graph and copy the samples, which takes longer than the few layers.
     parts = (prefix(x[start : start + _BATCH], training=False) for start in range(0, len(x), _BATCH))
     return np.concatenate(list(map(keras.ops.convert_to_numpy, parts)))
+
+
+class PrefixCache:
+    """What prefixes make of the same samples, kept for the next network that begins in the same way."""
+
+    def __init__(self):
+        self._outputs: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
+
+    def apply(self, prefix: keras.Model | None, x: np.ndarray) -> np.ndarray:
+        """As `apply_prefix`; the samples are known by their array."""
+        if prefix is None:
+            return x
+        key = id(x), layers_identity(prefix)
+        if key not in self._outputs:
+            found = apply_prefix(prefix, x)
+            if sum(outputs.nbytes for _, outputs in self._outputs.values()) + found.nbytes > _MOST_BYTES:
+                return found
+            self._outputs[key] = x, found  # with the samples, whose identity must stay theirs
+        return self._outputs[key][1]
 
 
 def _end_of_prefix(graph: ModelGraph) -> Value:

@@ -73,11 +73,13 @@ class Selection:
         best: The chosen network.
         stages: The stages with all their trials.
         directory: Where the files of the run are.
+        objective: ("val_NAME", "min" or "max"): what the run chose by.
     """
 
     best: BestTrial
     stages: tuple[StageResult, ...]
     directory: str
+    objective: tuple[str, str] = ("val_accuracy", "max")
 
     def _repr_html_(self) -> str:
         best, rows, names = self.best, [], list(_measured(self.best, "val"))
@@ -96,7 +98,7 @@ class Selection:
         """Learning curves and results of all trials, a row of two plots for each stage; the chosen ones stand out."""
         from keras_efficient.training.plots import draw_trials  # with it comes matplotlib
 
-        return draw_trials(self.stages)
+        return draw_trials(self.stages, self.objective[0])
 
     @classmethod
     def from_json(cls, result: dict, directory: Path) -> Selection:
@@ -105,7 +107,8 @@ class Selection:
         for stage in result["stages"]:
             trials = (TrialResult(**{k: v for k, v in each.items() if k in known}) for each in stage["trials"])
             stages.append(StageResult(stage["mode"], tuple(trials), stage["chosen"]))
-        return cls(BestTrial(**best), tuple(stages), str(directory))
+        objective = tuple(result.get("objective") or cls.objective)
+        return cls(BestTrial(**best), tuple(stages), str(directory), objective)
 
 
 def _measured(found, part):

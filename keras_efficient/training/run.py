@@ -30,6 +30,7 @@ from keras_efficient.training.manifest import (
     package_versions,
     remove_leftovers,
 )
+from keras_efficient.training.prefix import PrefixCache
 from keras_efficient.training.preparation import Prepared, prepare
 from keras_efficient.training.progress import SilentProgress
 from keras_efficient.training.results import StageResult
@@ -48,6 +49,7 @@ class Run(Prepared):
     seed: int
     save_seconds: float = SAVE_SECONDS
     engine: str = KERAS_ENGINE
+    prefixes: PrefixCache | None = field(default=None, compare=False)
     # Tells the runs apart that a worker has seen.
     token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
@@ -102,18 +104,21 @@ class Run(Prepared):
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Hold the directory of the run for the block, without what a killed process left there."""
-        numbered = enumerate(self.stages)
-        trials = [self.trial_directory(number, index) for number, stage in numbered for index in range(stage.trials)]
         with opened(self.directory, self.manifest()):
-            remove_leftovers(trials)
+            self.remove_leftovers()
             yield
-            remove_leftovers(trials)
+            self.remove_leftovers()
 
     def tidy(self) -> None:
         """Remove what a process left that was killed at the end of the run."""
         if not is_tidy(self.directory):
             with suppress(OSError), self.opened():  # of a folder that is held the holder takes care
                 pass
+
+    def remove_leftovers(self) -> None:
+        """Remove what a killed process left half-written in the folders of the trials."""
+        numbered = enumerate(self.stages)
+        remove_leftovers(self.trial_directory(number, i) for number, stage in numbered for i in range(stage.trials))
 
     def trial_directory(self, stage: int, trial: int) -> Path:
         mode = self.stages[stage].mode
@@ -189,7 +194,7 @@ class Run(Prepared):
             run = self._trials_here(number, start, progress)
         else:
             run = remote_trials(executor, StageWork.of(self, number, start), data, progress)
-        for result in climb(stage, found, run):
+        for result in climb(stage, found, run, self.measures.objective):
             progress.trial(result.trial, result.val_loss, self.measures.text(result.val_metrics))
         return found
 
@@ -205,7 +210,8 @@ class Run(Prepared):
     def trainer(self, number: int, start: Path | None) -> StageTrainer:
         start_mode = self.stages[number - 1].mode if number else "float"
         stage = self.stages[number]
-        return StageTrainer(self.source, stage, self.data, self.measures, start, start_mode, self.engine)
+        about = (self.measures, start, start_mode, self.engine, self.prefixes)
+        return StageTrainer(self.source, stage, self.data, *about)
 
     def run_trial(
         self, trainer: StageTrainer, number: int, index: int, progress: SilentProgress, goal: Goal | None = None

@@ -13,7 +13,7 @@ from keras_efficient.training.engines import make_engine
 from keras_efficient.training.halving import Goal
 from keras_efficient.training.measures import Measures, Measuring
 from keras_efficient.training.network_source import NetworkSource
-from keras_efficient.training.prefix import apply_prefix, split_prefix
+from keras_efficient.training.prefix import PrefixCache, split_prefix
 from keras_efficient.training.progress import OnEpoch
 from keras_efficient.training.stage import Stage
 from keras_efficient.training.state import SAVE_SECONDS
@@ -27,7 +27,7 @@ class StageTrainer:
     """Runs the trials of one stage.
 
     They start from the checkpoint `start`, which a stage in `start_mode` made, or (None) from fresh weights of their
-    seeds.
+    seeds. `prefixes` are those of other networks on the same data.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class StageTrainer:
         start: Path | None = None,
         start_mode: str = "float",
         engine: str = "keras",
+        prefixes: PrefixCache | None = None,
     ):
         self.measuring = Measuring(measures)
         self.source, self.stage, self.data, self.start = source, stage, data, start
@@ -48,7 +49,7 @@ class StageTrainer:
             self.model.load_weights(start)
             self._prepare_scales()
             self._start_weights = self.model.get_weights()
-        self.engine = self._make_engine(engine)
+        self.engine = self._make_engine(engine, prefixes or PrefixCache())
         self._initial_optimizer = list(map(keras.ops.convert_to_numpy, self.engine.optimizer.variables))
 
     def run(
@@ -70,12 +71,12 @@ class StageTrainer:
             variable.assign(value)
         return Trial(self, TrialResult(trial, seed), on_epoch, save_seconds).run(directory, goal)
 
-    def _make_engine(self, engine):
+    def _make_engine(self, engine, prefixes):
         callbacks = self.stage.make_callbacks()
         # Callbacks see the whole model: one that saves it must not save a part.
         prefix, body = split_prefix(self.model, whole=bool(callbacks))
         data = self.data
-        inputs = [apply_prefix(prefix, x) for x in (data.x_train, data.x_val)]
+        inputs = [prefixes.apply(prefix, x) for x in (data.x_train, data.x_val)]
         optimizer = self.stage.make_optimizer()
         exclude(optimizer, scale_variables(self.model))
         loss = self.stage.loss_for(data.one_hot)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_efficient.training.data import TrainingData
+from keras_efficient.training.data import TrainingData, as_inputs, as_labels
 
 X = np.arange(12.0).reshape(3, 4)
 Y = np.array([0, 1, 2])
@@ -11,7 +11,8 @@ ROWS = np.eye(3)
 
 
 def read(x=X, y=Y):
-    return TrainingData.from_arrays((x, y, X, Y if np.ndim(y) == 1 else ROWS))
+    y_val = Y if np.ndim(y) == 1 else ROWS
+    return TrainingData.of_parts([(as_inputs(x), as_labels(y), None), (as_inputs(X), as_labels(y_val), None)])
 
 
 @pytest.mark.parametrize("x", [X, X.tolist(), X.astype("uint8"), X.astype("float16"), X > 3, X.astype("int64")])
@@ -57,7 +58,7 @@ def test_numbers_that_are_not_finite_in_float32_are_refused(value):
 
 @pytest.mark.parametrize("y", [Y, Y.tolist(), Y[:, None], Y.astype("float32"), Y.astype("uint8")])
 def test_classes_are_taken(y):
-    np.testing.assert_array_equal(TrainingData.from_arrays((X, y, X, Y)).y_train, Y)
+    np.testing.assert_array_equal(as_labels(y), Y)
 
 
 @pytest.mark.parametrize("y", [Y + 0.5, np.array([0, 1, np.nan]), np.array([0, 1, np.inf])])

@@ -22,6 +22,10 @@ def data(samples=64):
     return x, random.integers(0, 3, samples), x[:32], random.integers(0, 3, 32)
 
 
+def parts(x, y, x_val, y_val):
+    return TrainingData.of_parts([(x, y, None), (x_val, y_val, None)])
+
+
 def stages(distillation=0.5, **settings):
     return [
         ke.Stage("float", 2, 2, batch_size=8),
@@ -39,7 +43,7 @@ def teacher(path, seed, classes=3, shape=(4, 4, 1)):
 def test_labels_are_the_mean_of_the_teachers_beside_the_truth(tmp_path):
     files = [tmp_path / "a.keras", tmp_path / "b.keras"]
     models = [teacher(path, seed) for seed, path in enumerate(files)]
-    plain = TrainingData.from_arrays(data())
+    plain = parts(*data())
     soft = distilled(plain, 0.25, files)
     answers = np.mean([model.predict(plain.x_train, verbose=0) for model in models], axis=0)
     np.testing.assert_allclose(soft.y_train, 0.75 * np.eye(3)[plain.y_train] + 0.25 * answers, atol=1e-6)
@@ -50,10 +54,10 @@ def test_labels_are_the_mean_of_the_teachers_beside_the_truth(tmp_path):
 def test_one_hot_labels_stay_rows(tmp_path):
     teacher(tmp_path / "a.keras", 0)
     x, y, x_val, y_val = data()
-    rows = TrainingData.from_arrays((x, np.eye(3)[y], x_val, np.eye(3)[y_val]))
+    rows = parts(x, np.eye(3)[y], x_val, np.eye(3)[y_val])
     np.testing.assert_allclose(
         distilled(rows, 0.5, [tmp_path / "a.keras"]).y_train,
-        distilled(TrainingData.from_arrays(data()), 0.5, [tmp_path / "a.keras"]).y_train,
+        distilled(parts(*data()), 0.5, [tmp_path / "a.keras"]).y_train,
     )
 
 
@@ -121,7 +125,7 @@ def test_wrong_teachers_are_refused(tmp_path):
     assert not (tmp_path / "run").exists()
     teacher(tmp_path / "two.keras", 0, classes=2)
     with pytest.raises(ValueError, match="knows 2 classes, but the labels have 3"):
-        distilled(TrainingData.from_arrays(data()), 0.5, [tmp_path / "two.keras"])
+        distilled(parts(*data()), 0.5, [tmp_path / "two.keras"])
     teacher(tmp_path / "large.keras", 0, shape=(5, 5, 1))
     with pytest.raises(ValueError, match="does not take samples of shape"):
-        distilled(TrainingData.from_arrays(data()), 0.5, [tmp_path / "large.keras"])
+        distilled(parts(*data()), 0.5, [tmp_path / "large.keras"])

@@ -85,6 +85,30 @@ def test_measures():
         histories[index]["val_accuracy"] = values
     assert ke.Halving(1, 2, "val_accuracy").keep(histories, 2) == [1, 2]
     assert ke.Halving(1, 2).keep(histories, 2) == [0, 1]
+    by_objective = ke.Halving(1, 2, "objective")
+    assert by_objective.keep(histories, 2, ("val_accuracy", "max")) == [1, 2]
+    assert by_objective.keep(histories, 2, ("val_accuracy", "min")) == [0, 1]
+    assert by_objective.climbers(list(histories.values()), 2, ("val_accuracy", "min"))[1] == (2, [0, 3])
+
+
+def test_several_outputs_halve_by_the_metric_of_one(tmp_path):
+    def build():
+        x = keras.Input((2,))
+        return keras.Model(x, [keras.layers.Dense(1, name=name)(x) for name in "ab"])
+
+    random = np.random.default_rng(0)
+    x, targets = random.random((40, 2)), [random.random((40, 1)) for _ in "ab"]
+    metrics, objective = {"b": [keras.metrics.MeanAbsoluteError(name="mae")]}, ("val_b_mae", "max")
+    stage = ke.Stage("float", 4, 3, batch_size=20, loss=["mse", "mse"], halving=ke.Halving(1, 2, "objective"))
+    data = (x, targets, x, targets)
+    settings = {"metrics": metrics, "objective": objective, "engine": "keras", "verbose": False}
+    result = ke.train_network(build, data, [stage], tmp_path / "run", **settings)
+    first = [trial.history["val_b_mae"][0] for trial in result.stages[0]]
+    kept = [trial.trial for trial in result.stages[0] if len(trial.history["loss"]) > 1]
+    assert kept == sorted(np.argsort(first)[-2:].tolist()) and result.objective == objective
+    wrong = ke.Stage("float", 4, 3, loss=["mse", "mse"], halving=ke.Halving(1, 2, "val_accuracy"))
+    with pytest.raises(ValueError, match="`halving` must compare by 'val_loss' or 'objective'"):
+        ke.train_network(build, data, [wrong], tmp_path / "wrong", **settings)
 
 
 _LOSSES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, None]), min_size=4, max_size=4)

@@ -68,6 +68,38 @@ def test_training_is_that_of_fit(build):
     assert trained.step == 4 and np.asarray(trained.history[0]).shape == (2, 4)
 
 
+def _build_one(loss):
+    def build():
+        last = L.Dense(1, activation="sigmoid" if loss == "binary_crossentropy" else None)
+        model = keras.Sequential([keras.Input((6,)), L.Dense(4, activation="relu"), last])
+        model.compile("adam", loss)
+        return model
+
+    return build
+
+
+def test_all_forms_of_data_and_labels():
+    x, y, x_val, y_val = _data()
+    names = np.array(["no", "yes", "perhaps"])
+    texts = ke.training.pruning.one_shot(_build, ((x, names[y]), (x_val, names[y_val])), **CHOICES)
+    same = ke.training.pruning.one_shot(_build, (x, _renamed(y), x_val, _renamed(y_val)), **CHOICES)
+    assert texts.to_dict()["trainings"] == same.to_dict()["trainings"]
+    runs = PairedRuns(_build_one("binary_crossentropy"), (x, y > 0, x_val, y_val > 0), 2, 16)
+    variant = runs.finish("binary", runs.train(runs.begin(), 2))
+    runs.engine.write(*runs.train(runs.begin(), 2).trainings.of(1))
+    right = (runs.model.predict(x_val, verbose=0)[:, 0] > 0.5) == (y_val > 0)
+    assert variant.accuracies[1] == pytest.approx(right.mean())
+    regression = ke.training.pruning.one_shot(_build_one("mse"), (x, x[:, 0], x_val, x_val[:, 0]), **CHOICES)
+    assert regression.rows()[0]["accuracy"] is None and "nan" not in str(regression) + regression.to_json().lower()
+    with pytest.raises(ValueError, match="without weights of the samples"):
+        PairedRuns(_build, ((x, y, np.ones(32)), (x_val, y_val)), 2, 16)
+
+
+def _renamed(y):
+    """As the sorted texts number them: no, perhaps, yes."""
+    return np.array([0, 2, 1])[y]
+
+
 def test_the_order_goes_on_and_shows_every_sample_once_an_epoch(runs):
     whole = runs._order(1, 0, 6)
     np.testing.assert_array_equal(np.concatenate([runs._order(1, 0, 3), runs._order(1, 3, 3)]), whole)

@@ -20,11 +20,14 @@ import keras_efficient as ke
 from keras_efficient.cli import main
 from keras_efficient.command_line.search import search_arguments
 from keras_efficient.descriptions import read_description
+from keras_efficient.report.search import search_summary
 from keras_efficient.training import search
-from keras_efficient.training.search import SearchSpace
+from keras_efficient.training.run import Run
+from keras_efficient.training.search import SearchSpace, driver
 from keras_efficient.training.search.brief_training import train_job
 from keras_efficient.training.search.candidates import some_candidates
 from keras_efficient.training.search.driver import _job
+from keras_efficient.training.search.mutation import mutants
 from keras_efficient.training.search.settings import Search
 
 _SPACE = SearchSpace(
@@ -220,6 +223,16 @@ def test_leaves_the_files_of_a_search(found, data):
     assert {layer.mode for layer in ke.quantization.quantized_layers(model)} == {"learn_scales"}
 
 
+def test_a_candidate_trains_as_a_run_does(found, data, tmp_path):
+    result, _ = found
+    stages = [ke.Stage(mode, 1, 1, batch_size=9) for mode in ("float", "learn_scales")]
+    network = result.best.network
+    run = ke.train_network(network, data[:4], stages, tmp_path, rule="val_accuracy", seed=5, verbose=False)
+    floats, quantized = (stage[0].max_accuracy for stage in run.stages)
+    assert result.best.float_accuracy == floats["val_accuracy"]
+    assert (result.best.val_accuracy, result.best.val_loss) == (quantized["val_accuracy"], quantized["val_loss"])
+
+
 def test_ranks_by_quantized_validation_accuracy(found):
     result, _ = found
     assert result.best.val_accuracy == max(candidate.val_accuracy for candidate in result.candidates)
@@ -253,7 +266,6 @@ def test_an_interrupted_search_continues(found, data, tmp_path):
     for name in ("search.json", "network.json", "candidates/0001.json", "candidates/0002.json"):
         (copy / name).unlink()
     shutil.rmtree(copy / "candidates/0001")
-    (copy / "candidates/0002/result.json").unlink()
     shutil.rmtree(copy / "candidates/0002/stages/1_learn_scales")
     kept = [copy / "candidates/0000.json", copy / "candidates/0002/stages/0_float/trial_000/trial.json"]
     before = [path.stat().st_mtime_ns for path in kept]
@@ -290,7 +302,7 @@ class _LosesEveryWorkerOnce(ThreadPoolExecutor):
 def test_a_candidate_whose_worker_dies_is_trained_again(found, data, tmp_path):
     _, directory = found
     copy = shutil.copytree(directory, tmp_path / "copy")
-    for name in ("search.json", "candidates/0001.json", "candidates/0001/result.json"):
+    for name in ("search.json", "candidates/0001.json"):
         (copy / name).unlink()
     with pytest.raises(ChildProcessError, match="The worker of candidate 1 died 4 times: the worker died"):
         _search(copy, data, references=_REFERENCES, executor=_LosesEveryWorkerOnce(4))
@@ -300,25 +312,23 @@ def test_a_candidate_whose_worker_dies_is_trained_again(found, data, tmp_path):
 
 
 def test_a_candidate_that_fails_is_kept_with_its_reason(data, tmp_path, monkeypatch):
-    from keras_efficient.training.search import brief_training
+    train = Run.all_stages
 
-    train = brief_training.train_network
-
-    def fails_once(network, arrays, stages, directory, **settings):
-        if directory.name == "0001":
+    def fails_once(run, *arguments):
+        if run.directory.name == "0001":
             raise ArithmeticError("it was\ntoo hard")
-        return train(network, arrays, stages, directory, **settings)
+        return train(run, *arguments)
 
-    monkeypatch.setattr(brief_training, "train_network", fails_once)
+    monkeypatch.setattr(Run, "all_stages", fails_once)
     result = _search(tmp_path / "one", data, samples=2)
     assert result.candidates[1].status == "failed" and result.candidates[1].val_accuracy is None
     assert result.candidates[1].reason == "ArithmeticError: it was too hard"
     assert result.best == result.candidates[0] and result.front == (result.best,)
     assert result.counts["failed"] == 1
-    monkeypatch.setattr(brief_training, "train_network", _raise(ArithmeticError("no")))
+    monkeypatch.setattr(Run, "all_stages", _raise(ArithmeticError("no")))
     with pytest.raises(ValueError, match="All 2 candidates failed; the first: ArithmeticError: no"):
         _search(tmp_path / "all", data, samples=2)
-    monkeypatch.setattr(brief_training, "train_network", _raise(OSError("disk full")))
+    monkeypatch.setattr(Run, "all_stages", _raise(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         _search(tmp_path / "disk", data, samples=2)
     assert not list((tmp_path / "disk").rglob("candidates/*.json"))
@@ -346,6 +356,9 @@ def test_a_loss_that_is_not_finite_is_the_reason(data, tmp_path):
         ({"batch_size": 0}, "`batch_size`"),
         ({"seed": -1}, "`seed` must be"),
         ({"engine": "steam"}, "`engine` must be one of"),
+        ({"mutants": -1}, "`mutants` must be"),
+        ({"halving": 0}, "`halving` must be a positive integer"),
+        ({"seeds": 0}, "`seeds` must be a positive integer"),
         ({"references": {"x": [["X"]]}}, "item 1 of 1"),
         ({"space": SearchSpace(kernel_sizes={"C": [9]}, min_layers=2, dense_units=[])}, "none has valid shapes"),
         ({"network": [["F", 90, 8, 8, 8], ["S", 10, 8, 8, 8]]}, "`network` must take at most max_bytes"),
@@ -368,6 +381,89 @@ def test_a_network_of_ones_own_is_a_candidate(data, tmp_path):
     assert SearchSpace(**json.loads((tmp_path / "own/search.json").read_text())["space"]) == space
     with pytest.raises(ValueError, match="network"):
         _search(tmp_path / "own", data, space=space, samples=1)
+
+
+@pytest.fixture
+def imagined(monkeypatch):
+    """Trainings that are only counted: an accuracy from bytes, epochs and seed."""
+    jobs = []
+
+    def results(search, given, executor, progress):
+        jobs.extend(given)
+        return [replace(job.candidate, val_loss=1.0, float_accuracy=0.5, **_imagined(job)) for job in given]
+
+    monkeypatch.setattr(driver, "train_all", results)
+    return jobs
+
+
+def _imagined(job):
+    accuracy = 0.5 + job.candidate.total_bytes / 2000 + job.stages[0].epochs / 100 + (job.seed - 7) / 1000
+    return {"val_accuracy": accuracy, "path": job.place}
+
+
+def test_rungs_mutants_and_finalists(data, tmp_path, imagined):
+    settings = {"network": [["M", 2, 4], ["S", 10, 4, 8, 8]], "references": _REFERENCES, "samples": 12}
+    result = _search(tmp_path / "x", data, **settings, mutants=28, epochs=(5, 2), halving=1, seeds=3)
+    stages = Counter((len(Path(job.place).parts), job.stages[0].epochs, job.stages[1].epochs) for job in imagined)
+    finalists = [candidate for candidate in result.candidates if candidate.rung == 3]
+    # 12 + 28 + 2, then 10 + 2, then 2 + 2; the finalists with 3 other seeds each
+    assert stages == {(2, 1, 1): 42, (3, 4, 2): 12, (3, 5, 2): 4 + 3 * (len(finalists) + 1)}
+    assert Counter(candidate.rung for candidate in result.candidates)[0] == 30
+    assert {job.seed for job in imagined} == {5, 6, 7, 8} and result.counts["drawn"] == 41
+    own = result.candidates[0]
+    assert own in finalists and result.references[0].rung == 3 and all(each in finalists for each in result.front)
+    assert own.val_accuracy == pytest.approx(0.5 + own.total_bytes / 2000 + 0.05)
+    assert (
+        own.spread == pytest.approx(0.001)
+        and len(own.val_accuracies) == 3
+        and own.path.endswith("x/seed_1/candidates/own")
+    )
+    assert result.best == max(finalists, key=lambda each: each.val_accuracy)
+    content = json.loads((tmp_path / "x/search.json").read_text())
+    text = search_summary(content)
+    assert f"41 trained, 11, then 3 of them for longer, {len(finalists)} with 3 other seeds" in text
+    assert "± 0.10 %" in text and "± 0.10 %" in (tmp_path / "x/search.html").read_text()
+    assert len({str(candidate.network) for candidate in result.candidates}) == 41
+    with pytest.raises(ValueError, match="mutants"):
+        _search(tmp_path / "x", data, **settings, epochs=(5, 2), halving=1, seeds=3)
+
+
+def test_what_fails_does_not_go_on(data, tmp_path, imagined, monkeypatch):
+    train = driver.train_all
+    worst = {"status": "failed", "reason": "no", "val_accuracy": None}
+    results = lambda search, jobs, *others: [  # noqa: E731
+        replace(found, **worst if found.name in ("own network", "candidate 0") else {})
+        for found in train(search, jobs, *others)
+    ]
+    monkeypatch.setattr(driver, "train_all", results)
+    own = [["M", 2, 4], ["S", 10, 4, 8, 8]]
+    result = _search(tmp_path / "x", data, network=own, samples=8, mutants=2, epochs=(2, 2), halving=1, seeds=2)
+    first, second, *_ = result.candidates
+    assert (first.status, first.spread) == ("failed", None) and (second.status, second.rung) == ("failed", 0)
+    assert result.best.rung == 2 and result.counts["failed"] == 2
+
+
+def test_mutants_are_near_and_within_the_space():
+    space, own = SearchSpace.wide((8, 8, 1)), tuple(map(tuple, ke.networks.DIGITS))
+    fits = lambda network: (price := search.price_network(network, (8, 8, 1))) and price.total_bytes < 1600  # noqa: E731
+    found = mutants([own], space, 200, "0", fits)
+    assert len(set(found)) == 200 and all(map(fits, found)) and found == mutants([own], space, 200, "0", fits)
+    same = [network for network in found if len(network) == len(own)]
+    changed = Counter(sum(a != b for a, b in zip(network, own, strict=True)) for network in same)
+    assert changed[1] > len(same) / 3 and {len(network) for network in found} >= {len(own) - 1, len(own) + 1}
+    letters = {item[0] for network in found for item in network}
+    assert letters >= {"C", "M", "S", "D"} and letters & {"R", "T", "DSC", "F"}
+    assert all(network[-1][:2] == ("S", 10) for network in found)
+    assert not mutants([own], space, 3, "0", lambda network: False)
+
+
+def test_texts_and_batches(data, tmp_path):
+    x_train, y_train, x_val, y_val = data[:4]
+    names = np.array([f"digit {number}" for number in range(10)])
+    batches = [(x_train[i : i + 50, ..., 0], names[y_train[i : i + 50]]) for i in range(0, 300, 50)]
+    result = _search(tmp_path / "texts", (batches, (x_val, names[y_val])), samples=1)
+    assert result.best.val_accuracy == _search(tmp_path / "numbers", data, samples=1).best.val_accuracy
+    assert json.loads((tmp_path / "texts/search.json").read_text())["labels"] == names.tolist()
 
 
 def test_a_search_decides_its_engine_once(data, tmp_path, monkeypatch):
@@ -438,12 +534,12 @@ def test_the_command_searches_and_shows(tmp_path, monkeypatch, capsys):
     (tmp_path / "space.json").write_text('{"filters": [4], "kernel_sizes": {"C": [3]}, "max_layers": 2}')
     (tmp_path / "own.json").write_text('[["M", 2, 4], ["S", 10, 4, 8, 8]]')
     options = ["--max-bytes", "900", "--space", "space.json", "--samples", "1", "--epochs", "1,1", "--out", "found"]
-    options += ["--network", "own.json"]
+    options += ["--network", "own.json", "--mutants", "1", "--halving", "1", "--seeds", "2"]
     text = _command(monkeypatch, capsys, "search", *options).out
     assert "candidates" in text and "DIGITS: 1,506 bytes" in text and "found/network.json" in text
     content = json.loads(_command(monkeypatch, capsys, "search", *options, "--json").out)
     assert content["format"] == "keras_efficient search 1" and content["candidates"][0]["name"] == "own network"
-    assert len(content["candidates"]) == 2
+    assert len(content["candidates"]) == 3 and len(content["candidates"][0]["val_accuracies"]) == 2
     assert "total_bytes" in _command(monkeypatch, capsys, "storage", "--network", "found/network.json", "--json").out
 
 

@@ -9,6 +9,7 @@ from keras_efficient.kinds.arguments import integer
 from keras_efficient.kinds.fields import check_size
 from keras_efficient.layers import ACDCConv2D
 from keras_efficient.networks.architectures.keras_builder import KerasBuilder, depthwise_normal
+from keras_efficient.networks.build import add_head
 from keras_efficient.storage.architectures import check_image_shape, drawings, find_architecture
 from keras_efficient.storage.architectures.drawings import grouped_bottleneck
 from keras_efficient.type_aliases import Activation
@@ -202,6 +203,5 @@ def tiny_convnet(
 def _model(draw, name, input_shape, classes, convolution, softmax):
     inputs = keras.Input(check_image_shape(input_shape), name="input")
     outputs = draw(KerasBuilder(convolution), inputs, classes=check_size(classes, "classes"))
-    if softmax:
-        outputs = keras.layers.Activation("softmax", name="softmax")(outputs)
+    outputs = add_head(outputs, "softmax" if softmax else "linear")
     return keras.Model(inputs, outputs, name=name)

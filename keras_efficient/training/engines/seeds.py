@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_efficient.type_aliases import Tensor
+from keras_efficient.training.measures import ACCURACY, Measuring
 
 EVALUATED_AT_ONCE = 1000
 
@@ -39,11 +39,11 @@ class Trainings:
 class SeedEngine:
     """Trains and evaluates `Trainings` of a compiled model, whose variables it overwrites, one after the other.
 
-    `data` holds x and y of training, x and y of evaluation.
+    `data` holds x and y of training, x and y of evaluation; `measuring` computes the accuracy, where there is one.
     """
 
-    def __init__(self, model: keras.Model, data: tuple):
-        self.model = model
+    def __init__(self, model: keras.Model, data: tuple, measuring: Measuring):
+        self.model, self.measuring = model, measuring
         self.x, self.y, self.x_eval, self.y_eval = data
 
     def train(self, trainings: Trainings, orders: np.ndarray) -> tuple[Trainings, np.ndarray]:
@@ -67,9 +67,14 @@ class SeedEngine:
         results = []
         for number in range(len(trainings.trainable[0])):
             self.write(*trainings.of(number))
-            y = keras.ops.convert_to_tensor(self.model.predict(self.x_eval, batch_size=EVALUATED_AT_ONCE, verbose=0))
-            results.append(measures(self.model, self.y_eval, y))
+            results.append(self.measures(self.model.predict(self.x_eval, batch_size=EVALUATED_AT_ONCE, verbose=0)))
         return as_arrays(results)
+
+    def measures(self, outputs: np.ndarray) -> tuple[float, float]:
+        """Mean loss and accuracy of outputs for the evaluation data; NaN where no accuracy is measured."""
+        labels, y = map(keras.ops.convert_to_tensor, (self.y_eval, outputs))
+        loss = float(keras.ops.mean(self.model._compile_loss(labels, y)))
+        return loss, self.measuring(self.y_eval, outputs)[0].get(ACCURACY, np.nan)
 
     def read(self) -> tuple[list, list, list]:
         """The variables of the model."""
@@ -92,16 +97,7 @@ def _variables(model):
     return model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
 
 
-def as_arrays(results: list[tuple[Tensor, Tensor]]) -> tuple[np.ndarray, np.ndarray]:
+def as_arrays(results: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
     """The measures of several trainings as (losses, accuracies)."""
-    losses, accuracies = np.array([[float(value) for value in result] for result in results]).T
+    losses, accuracies = np.array(results).T
     return losses, accuracies
-
-
-def measures(model: keras.Model, y_true: np.ndarray, y: Tensor) -> tuple[Tensor, Tensor]:
-    """(mean loss, accuracy) of outputs; labels are integers or rows."""
-    labels = keras.ops.convert_to_tensor(y_true)
-    loss = keras.ops.mean(model._compile_loss(labels, y))
-    classes = labels if len(labels.shape) < 2 else keras.ops.argmax(labels, axis=-1)
-    hits = keras.ops.equal(keras.ops.cast(classes, "int32"), keras.ops.cast(keras.ops.argmax(y, axis=-1), "int32"))
-    return loss, keras.ops.mean(keras.ops.cast(hits, "float32"))

@@ -4,7 +4,8 @@ import jax
 import keras
 import numpy as np
 
-from keras_efficient.training.engines.seeds import EVALUATED_AT_ONCE, SeedEngine, Trainings, as_arrays, measures
+from keras_efficient.training.engines.seeds import EVALUATED_AT_ONCE, SeedEngine, Trainings, as_arrays
+from keras_efficient.training.measures import Measuring
 
 
 class JaxSeedEngine(SeedEngine):
@@ -14,8 +15,8 @@ class JaxSeedEngine(SeedEngine):
     such grouped convolutions many times slower on a CPU.
     """
 
-    def __init__(self, model: keras.Model, data: tuple):
-        super().__init__(model, data)
+    def __init__(self, model: keras.Model, data: tuple, measuring: Measuring):
+        super().__init__(model, data, measuring)
         self._train = self._one_training
         self._outputs = lambda trainable, others, x: model.stateless_call(trainable, others, x, training=False)[0]
         self._side_by_side = all(len(variable.shape) < 3 for variable in model.trainable_variables)
@@ -70,4 +71,4 @@ class JaxSeedEngine(SeedEngine):
             for k in parts
         ]
         outputs = np.concatenate([np.asarray(part) for part in parts_of_outputs], axis=1)
-        return as_arrays([measures(self.model, self.y_eval, y) for y in outputs])
+        return as_arrays(list(map(self.measures, outputs)))

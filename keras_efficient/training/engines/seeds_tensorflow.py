@@ -5,13 +5,14 @@ import tensorflow as tf
 
 from keras_efficient.training.engines.seeds import SeedEngine
 from keras_efficient.training.engines.tensorflow import step
+from keras_efficient.training.measures import Measuring
 
 
 class TensorFlowSeedEngine(SeedEngine):
     """A `SeedEngine` whose batches are one graph call. Without XLA, which is slow at small convolutions on a CPU."""
 
-    def __init__(self, model: keras.Model, data: tuple):
-        super().__init__(model, data)
+    def __init__(self, model: keras.Model, data: tuple, measuring: Measuring):
+        super().__init__(model, data, measuring)
         self._arrays = tf.constant(self.x), tf.constant(self.y)
         self._loop = tf.function(self._losses, input_signature=[tf.TensorSpec((None, None), tf.int32)])
 

@@ -96,7 +96,10 @@ def _pause(run, epochs):
         with recorded(run):
             (network, data, stages, folder), settings = _arguments(run)
             trials = train_until(epochs, network, data, stages, folder, **settings)
-            best = {name: min(best_so_far(trial.history, epochs, name) for trial in trials) for name in MEASURES}
+            best = {
+                name: min(best_so_far(trial.history, epochs, *measure) for trial in trials)
+                for name, measure in MEASURES.items()
+            }
             if best["val_loss"] == math.inf:
                 raise ValueError(f"All {len(trials)} trials failed; the first: {trials[0].reason}")
             best["val_accuracy"] *= -1

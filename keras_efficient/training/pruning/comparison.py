@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_efficient.files import json_value
+
 BASELINE = "unpruned"
 
 
@@ -15,7 +17,7 @@ class Variant:
 
     Attributes:
         name: The recipe, or the control.
-        losses, accuracies: (seeds,) on the evaluation data, at the end.
+        losses, accuracies: (seeds,) on the evaluation data, at the end; accuracies of other tasks than classes are NaN.
         history: (seeds, epochs) mean training loss of each epoch, of all phases of the recipe.
         sparsity: Share of the prunable weights that are zero at the end.
         seconds: Of computing, of all seeds together; compilation included.
@@ -77,7 +79,7 @@ class Comparison:
                 "sparsity": variant.sparsity,
                 "loss": float(variant.losses.mean()),
                 "loss_deviation": float(variant.losses.std(ddof=1)) if len(self.seeds) > 1 else None,
-                "accuracy": float(variant.accuracies.mean()),
+                "accuracy": json_value(variant.accuracies.mean()),
                 "epochs_to_baseline": float(np.mean(reached)) if reached else None,
                 "seconds_to_baseline": float(np.mean(reached)) * per_epoch if reached else None,
                 "reached_baseline": len(reached),
@@ -95,7 +97,7 @@ class Comparison:
             variant.name: {"losses": variant.losses.tolist(), "accuracies": variant.accuracies.tolist()}
             for variant in self.variants
         }
-        return {"seeds": list(self.seeds), "rows": self.rows(), "trainings": trainings}
+        return json_value({"seeds": self.seeds, "rows": self.rows(), "trainings": trainings})
 
     def to_json(self) -> str:
         """`to_dict` as a JSON string."""
@@ -108,7 +110,7 @@ class Comparison:
         for row in self.rows():
             deviation = f" +- {row['loss_deviation']:.3f}" if row["loss_deviation"] is not None else ""
             text = f"{row['variant']:{width}}  {row['epochs']:6}  {row['sparsity']:6.1%}  {row['loss']:.3f}"
-            text += f"{deviation:9}  {row['accuracy']:8.2%}"
+            text += f"{deviation:9}  {'' if row['accuracy'] is None else format(row['accuracy'], '.2%'):>8}"
             for name, pair in row.items():
                 if name.startswith("against"):
                     text += f"  {pair['mean']:+.3f} (se {pair['standard_error']:.3f}), {pair['wins']}/{len(self.seeds)}"

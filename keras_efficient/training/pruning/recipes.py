@@ -5,7 +5,6 @@ from functools import cached_property
 from numbers import Real
 
 import keras
-import numpy as np
 
 from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.pruning.prunable import SCOPES
@@ -24,7 +23,7 @@ class _Bench:
     def __init__(
         self,
         build: Callable[[], keras.Model],
-        data: Sequence[np.ndarray],
+        data: Sequence,
         epochs: int,
         seeds: int | Sequence[int],
         batch_size: int,
@@ -56,7 +55,7 @@ class _Bench:
 
 def one_shot(
     build: Callable[[], keras.Model],
-    data: Sequence[np.ndarray],
+    data: Sequence,
     sparsity: float = 0.3,
     epochs: int = 10,
     seeds: int | Sequence[int] = 16,
@@ -72,7 +71,7 @@ def one_shot(
 
     Args:
         build: Function that returns a new compiled model; its loss and optimizer are used.
-        data: (x_train, y_train, x_val, y_val[, x_test, y_test]); the last pair is evaluated on.
+        data: As `train_network` takes it, of one input and output; the last part is evaluated on.
         sparsity: Share of the prunable weights that goes; biases stay.
         epochs: Of one training. Batches that are not full are dropped.
         seeds: How many trainings, or their seeds. Training k of all variants has the same first weights and the
@@ -97,7 +96,7 @@ def one_shot(
 
 def lottery_ticket(
     build: Callable[[], keras.Model],
-    data: Sequence[np.ndarray],
+    data: Sequence,
     sparsity: float = 0.3,
     epochs: int = 10,
     seeds: int | Sequence[int] = 16,
@@ -127,7 +126,7 @@ def lottery_ticket(
 
 def dynamic_pruning(
     build: Callable[[], keras.Model],
-    data: Sequence[np.ndarray],
+    data: Sequence,
     events: Mapping[float, float] | None = None,
     epochs: int = 10,
     seeds: int | Sequence[int] = 16,
@@ -153,7 +152,7 @@ def dynamic_pruning(
 
 def compare_recipes(
     build: Callable[[], keras.Model],
-    data: Sequence[np.ndarray],
+    data: Sequence,
     sparsity: float = 0.3,
     events: Mapping[float, float] | None = None,
     epochs: int = 10,

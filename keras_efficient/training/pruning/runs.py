@@ -15,9 +15,11 @@ from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.schedules import ConstantSparsity
 from keras_efficient.pruning.model import Choice, prune_model
 from keras_efficient.pruning.updates import prunable_layers, set_masks
-from keras_efficient.training.data import TrainingData
 from keras_efficient.training.engines.seeds import SeedEngine, Trainings, read_variables
+from keras_efficient.training.measures import Measuring
+from keras_efficient.training.preparation import prepare
 from keras_efficient.training.pruning.comparison import Variant
+from keras_efficient.training.stage import Stage
 
 # (model, kernels, x, y, random) -> scores, an array for each kernel.
 Score: TypeAlias = Callable[
@@ -68,12 +70,13 @@ class PairedRuns:
     def __init__(
         self,
         build: Callable[[], keras.Model],
-        data: Sequence[np.ndarray],
+        data: Sequence,
         seeds: int | Sequence[int],
         batch_size: int,
         layers: Choice = None,
     ):
-        self.data = TrainingData.from_arrays(data)
+        prepared = _prepared(build, data)
+        self.data = prepared.data
         listed: Any = range(seeds) if is_integer(seeds) else seeds
         self.seeds = tuple(map(random_seed, listed))
         if not self.seeds:
@@ -96,7 +99,7 @@ class PairedRuns:
         x, y, *evaluated = self.data.x_train, self.data.y_train, self.data.x_val, self.data.y_val
         if self.data.x_test is not None:
             evaluated = [self.data.x_test, self.data.y_test]
-        self.engine = _make_engine(model, (x, y, *evaluated))
+        self.engine = _make_engine(model, (x, y, *evaluated), Measuring(prepared.measures))
 
     @property
     def steps_per_epoch(self) -> int:
@@ -172,6 +175,16 @@ class PairedRuns:
         return Variant(name, losses, accuracies, means, self.sparsity(run), run.seconds)
 
 
+def _prepared(build, data):
+    """Arrays and labels as the loss of the model takes them."""
+    stage = Stage("float", 1, 1, loss=_built(build).loss)
+    found = prepare(build, data, [stage], None, None, "val_loss")
+    arrays = (found.data.x_train, found.data.y_train)
+    if not all(isinstance(array, np.ndarray) for array in arrays) or found.data.w_train is not None:
+        raise ValueError("Recipes train networks of one input and one output, without weights of the samples")
+    return found
+
+
 def _built(build):
     if not callable(build):
         raise TypeError(f"`build` must be a function that returns a compiled model. Received: build={build!r}")
@@ -181,17 +194,17 @@ def _built(build):
     raise TypeError(f"`build` must return a built and compiled Keras model. Received: {model!r}")
 
 
-def _make_engine(model: keras.Model, data: tuple) -> SeedEngine:
+def _make_engine(model: keras.Model, data: tuple, measuring: Measuring) -> SeedEngine:
     # Imported here: each module needs its backend.
     if keras.backend.backend() == "jax":
         from keras_efficient.training.engines.seeds_jax import JaxSeedEngine
 
-        return JaxSeedEngine(model, data)
+        return JaxSeedEngine(model, data, measuring)
     if keras.backend.backend() == "tensorflow":
         from keras_efficient.training.engines.seeds_tensorflow import TensorFlowSeedEngine
 
-        return TensorFlowSeedEngine(model, data)
-    return SeedEngine(model, data)
+        return TensorFlowSeedEngine(model, data, measuring)
+    return SeedEngine(model, data, measuring)
 
 
 def _checked(scores: Sequence[np.ndarray], kernels: list[PrunedKernel]) -> list[np.ndarray]:

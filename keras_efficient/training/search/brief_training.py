@@ -1,19 +1,23 @@
 """One candidate: trained briefly, remembered in a record."""
 
 import gc
+import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from keras_efficient.files import read_json, write_json
 from keras_efficient.report import numbers
-from keras_efficient.training.driver import train_network
-from keras_efficient.training.engines import COMPILED_ENGINE, EngineError, reason_against_library
+from keras_efficient.training.engines import COMPILED_ENGINE, KERAS_ENGINE, EngineError, reason_against_library
 from keras_efficient.training.executors.tasks import Executor, Task, Tasks
+from keras_efficient.training.prefix import PrefixCache
 from keras_efficient.training.progress import PROGRESS, ProgressFile, SilentProgress, without_retracing_warnings
 from keras_efficient.training.search.results import CandidateResult
 from keras_efficient.training.search.settings import Search
+from keras_efficient.training.stage import Stage
 
+_COLLECTED = 10  # candidates: to look through all objects takes as long as half an epoch
 # They say that a file cannot be written, or that the program is wrong: nothing that a candidate is to blame for.
 _NOT_ITS_FAULT = (OSError, TypeError, NameError, AttributeError, LookupError, ImportError)
 
@@ -24,6 +28,8 @@ class Job:
 
     place: str
     candidate: CandidateResult
+    stages: tuple[Stage, ...] = ()
+    seed: int = 0
 
     def record(self, search: Search) -> Path:
         """The file that says it was trained. It is written last."""
@@ -68,31 +74,51 @@ def train_job(search: Search, job: Job) -> CandidateResult:
     except Exception as error:
         result = replace(job.candidate, status="failed", reason=_reason(directory, error))
     write_json(job.record(search), asdict(result))
-    gc.collect()  # models are cycles, and TensorFlow's hold much memory
+    _worker.trained += 1
+    if _worker.trained % _COLLECTED == 0:
+        gc.collect()  # models are cycles, and TensorFlow's hold much memory
     return result
 
 
+class _Worker(threading.local):
+    """What a process keeps from candidate to candidate: the samples, and what first layers make of them."""
+
+    token, trained = "", 0
+
+    def take(self, search: Search) -> Search:
+        """The search with the samples that are here already."""
+        if self.token != search.token:
+            self.token, self.prepared, self.prefixes = search.token, search.prepared, PrefixCache()
+        return replace(search, prepared=self.prepared)
+
+
+_worker = _Worker()
+
+
+def forget() -> None:
+    """Let the memory go that candidates share in this process."""
+    _worker.__dict__.clear()
+
+
 def _train(search: Search, job: Job, directory: Path) -> dict:
-    data = search.data
+    """The training of a run, without all that only the best of it needs: no report, no figures of its errors."""
     _check_engine(search.engine)
-    selection = train_network(
-        job.candidate.network,
-        (data.x_train, data.y_train, data.x_val, data.y_val),
-        search.stages,
-        directory,
-        rule="val_accuracy",
-        seed=search.seed,
-        verbose=False,
-        engine=search.engine,
-    )
-    trials = read_json(directory / "result.json")["stages"]
-    quantized = trials[-1]["trials"][0]
+    search = _worker.take(search)
+    run = search.run(job.candidate.network, job.stages, directory, job.seed, _worker.prefixes)
+    run.remove_leftovers()
+    try:
+        outcomes = run.all_stages(None, SilentProgress())
+    except EngineError as error:
+        warnings.warn(f"Keras trains {job.candidate.name}: {error}", stacklevel=2)
+        outcomes = replace(run, engine=KERAS_ENGINE).all_stages(None, SilentProgress())
+    floats, quantized = (outcome[0].max_accuracy for outcome in outcomes)
+    path = run.trial_directory(1, 0) / run.measures.objective_checkpoint
     return {
-        "float_accuracy": selection.stages[0][0].max_accuracy["val_accuracy"],
-        "val_accuracy": quantized["max_accuracy"]["val_accuracy"],
-        "val_loss": quantized["max_accuracy"]["val_loss"],
-        "path": f"{job.place}/{quantized['accuracy_path']}",
-        "train_seconds": sum(stage["train_seconds"] for stage in trials),
+        "float_accuracy": floats["val_accuracy"],
+        "val_accuracy": quantized["val_accuracy"],
+        "val_loss": quantized["val_loss"],
+        "path": path.relative_to(search.directory).as_posix(),
+        "train_seconds": sum(outcome[0].train_seconds for outcome in outcomes),
     }
 
 

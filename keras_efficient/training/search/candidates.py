@@ -31,7 +31,7 @@ def candidates(space: SearchSpace, classes: int) -> Iterator[Network]:
 def some_candidates(space: SearchSpace, classes: int, seed: int, count: int = SOME_CANDIDATES) -> Iterator[Network]:
     """Different networks of a space, drawn at random: number of layers, of convolutions among them, then each layer."""
     draw, seen = random.Random(seed), set()
-    convolutions, dense = _convolutions(space), _dense(space)
+    convolutions, dense = convolution_items(space), dense_items(space)
     beginnings, ends = _beginnings(space), _ends(space, classes)
     for _ in range(count):
         layers = draw.randint(space.min_layers, space.max_layers)
@@ -53,11 +53,12 @@ def _beginnings(space: SearchSpace) -> list[Network]:
 
 def _ends(space: SearchSpace, classes: int) -> list[Network]:
     """What may stand behind them."""
-    dropout = () if space.dropout is None else (("D", space.dropout, _pooling_bits(space)),)
+    dropout = () if space.dropout is None else (("D", space.dropout, pooling_bits(space)),)
     return [(*dropout, ("S", classes, bits, space.bias_bits, space.logit_bits)) for bits in space.widths("kernel_bits")]
 
 
-def _pooling_bits(space: SearchSpace) -> int:
+def pooling_bits(space: SearchSpace) -> int:
+    """Of the pooling behind a convolution."""
     return space.widths("activation_bits")[0]
 
 
@@ -66,13 +67,14 @@ def _bits(space: SearchSpace) -> list[tuple[int, int, int]]:
     return list(product(space.widths("kernel_bits"), (space.bias_bits,), space.widths("activation_bits")))
 
 
-def _dense(space: SearchSpace) -> list[Item]:
+def dense_items(space: SearchSpace) -> list[Item]:
+    """Every hidden dense layer of a space."""
     return [("F", units, *bits) for units in space.dense_units for bits in _bits(space)]
 
 
 def _hidden_layers(space: SearchSpace, layers: int) -> Iterator[Network]:
     """All sequences of that many hidden layers, most convolutions first."""
-    convolutions, dense = _convolutions(space), _dense(space)
+    convolutions, dense = convolution_items(space), dense_items(space)
     for count in range(layers, -1, -1):
         for chain in product(convolutions, repeat=count):
             for tail in product(dense, repeat=layers - count):
@@ -85,11 +87,12 @@ def _with_pooling(space: SearchSpace, chain: Network) -> Iterator[Network]:
     yield chain
     for place in range(1, len(chain) + 1):
         for size in space.pool_sizes:
-            pooling = (space.pool_letter, size, _pooling_bits(space))
+            pooling = (space.pool_letter, size, pooling_bits(space))
             yield (*chain[:place], pooling, *chain[place:])
 
 
-def _convolutions(space: SearchSpace) -> list[Item]:
+def convolution_items(space: SearchSpace) -> list[Item]:
+    """Every convolution of a space."""
     found: list[Item] = []
     for letter, sizes in space.kernel_sizes.items():
         for size, bits in product(sizes, _bits(space)) if letter not in WITH_FILTERS else ():

@@ -2,17 +2,23 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 from keras_efficient.files import json_value, read_json, remove_temporary, write_json
 from keras_efficient.folders import tidy_up
 from keras_efficient.training.engines import DEFAULT_ENGINE
 from keras_efficient.training.executors.tasks import Executor
+from keras_efficient.training.executors.trials import shared
 from keras_efficient.training.manifest import check_directory, opened
 from keras_efficient.training.progress import make_progress
-from keras_efficient.training.search.brief_training import Job, train_all
+from keras_efficient.training.search.brief_training import Job, forget, train_all
 from keras_efficient.training.search.outcome import RESULT, is_complete, write_outcome
+from keras_efficient.training.search.pricing import price_network
 from keras_efficient.training.search.results import CandidateResult, SearchResult
+from keras_efficient.training.search.rounds import Rounds
 from keras_efficient.training.search.settings import Drawn, NetworkLimits, Search
 from keras_efficient.training.search.space import SearchSpace
 
@@ -35,6 +41,9 @@ def search_networks(
     engine: str = DEFAULT_ENGINE,
     limits: NetworkLimits | None = None,
     network: Sequence | None = None,
+    mutants: int = 0,
+    halving: int | None = None,
+    seeds: int = 1,
 ) -> SearchResult:
     """Find networks that are accurate for their bytes.
 
@@ -44,16 +53,15 @@ def search_networks(
     quantized epochs ranks. Source: the architecture sweep of Gural & Murmann, ICML 2019.
 
     The directory receives search.json (everything), network.json (the best one, for `keras-efficient train
-    --network`), search.html (accuracy against bytes, the Pareto front) and, in candidates/, the run of each
-    candidate. A call with the same arguments continues an interrupted search: candidates with a record are not
-    trained again. A finished search is only read.
+    --network`), search.html (accuracy against bytes, the Pareto front) and, in candidates/, the trials of each
+    candidate; those of later rungs and seeds in folders of their own. A call with the same arguments continues an
+    interrupted search: what has a record is not trained again. A finished search is only read.
 
     Accuracies of a search are those of brief trainings, and the best of many: train the winner, and measure it on
     test data then.
 
     Args:
-        data: (x_train, y_train, x_val, y_val), arrays as `train_network` takes them; test data behind them is not
-            looked at.
+        data: Samples with classes in all forms of `train_network`; test data is not looked at.
         max_bytes: Limit of weight bytes and activation bytes together.
         directory: Where the files go: new, empty, or a search with the same arguments.
         space: The candidates; None: `SearchSpace.for_inputs` of the data.
@@ -69,7 +77,14 @@ def search_networks(
         engine: What computes the epochs, see `train_network`.
         limits: What candidates must keep besides `max_bytes`, such as `export.FirmwareLimits`. Those that do not
             are left out of the sample, before anything is trained; at most 10 times `samples` are looked at.
-        network: A description of your own, one candidate more (the first), whatever is drawn.
+        network: A description of your own, one candidate more (the first), whatever is drawn. It is in every round.
+        mutants: So many candidates more, each with few changes to one of the best so far: to a number of an item, to
+            an item.
+        halving: Epochs of the first of several rungs, float and quantized each: then the best quarter of the
+            candidates (front by front, so that small ones are among them) trains anew with 4 times the epochs, and so
+            on up to `epochs`. None: one rung.
+        seeds: Above 1 those on the front of the last rung, the network of your own and the references train anew
+            with so many other seeds; mean and spread over them rank, free of the luck of the draw.
 
     Raises:
         ValueError: An argument is wrong, no candidate fits, the directory holds something else, or all candidates
@@ -78,7 +93,21 @@ def search_networks(
         ChildProcessError: A candidate loses its worker again and again.
     """
     search = Search.prepare(
-        data, max_bytes, directory, space, samples, epochs, batch_size, references, seed, engine, limits, network
+        data,
+        max_bytes,
+        directory,
+        space,
+        samples,
+        epochs,
+        batch_size,
+        references,
+        seed,
+        engine,
+        limits,
+        network,
+        mutants,
+        halving,
+        seeds,
     )
     check_directory(search.directory, search.manifest())
     if not is_complete(search):
@@ -89,29 +118,41 @@ def search_networks(
 
 
 def _run(search, executor, verbose):
-    reports = search.priced_references().items()
     references = [
-        _job(f"references/{number}", name, search.references[name], report)
-        for number, (name, report) in enumerate(reports)
+        _job(f"references/{number}", name, search.references[name], report, search.seed)
+        for number, (name, report) in enumerate(search.priced_references().items())
     ]
     report = search.priced_network()
-    own = [] if report is None else [_job("candidates/own", "own network", search.network, report)]
+    own = [] if report is None else [_job("candidates/own", "own network", search.network, report, search.seed)]
     started = time.perf_counter()
     priced = search.priced()
     price_seconds = time.perf_counter() - started
     drawn = _drawn(search, priced)
-    jobs = [*references, *own, *_candidate_jobs(priced, drawn.indices)]
+    numbers = count()
+    jobs = [_candidate(next(numbers), priced.networks[index], priced.prices[index], search) for index in drawn.indices]
+
+    def mutant(network):
+        return _candidate(next(numbers), network, price_network(network, search.data.input_shape), search)
+
     with opened(search.directory, search.manifest()):
         if search.limits is not None:
             write_json(search.directory / _DRAWN, drawn._asdict())
-        for job in jobs:
-            remove_temporary(job.record(search).parent)
-        with make_progress(verbose) as progress:
-            progress.stage(1, 1, "search", len(jobs), 1)
-            results = train_all(search, jobs, executor, progress)
-        write_outcome(
-            search, priced, results[len(references) :], results[: len(references)], price_seconds, drawn.left_out
-        )
+        with make_progress(verbose) as progress, shared(search.data, None, search.directory) as data:
+            train = partial(_round, replace(search, prepared=replace(search.prepared, data=data)), executor, progress)
+            fixed = len(references) + len(own)
+            rounds = Rounds(search, [*references, *own, *jobs], len(references), fixed, train, mutant)
+            results = rounds.all_results()
+            forget()
+        found, known = results[len(references) :], results[: len(references)]
+        write_outcome(search, priced, found, known, price_seconds, drawn.left_out)
+
+
+def _round(search, executor, progress, name, jobs):
+    """Train the jobs of one round."""
+    for folder in {job.record(search).parent for job in jobs}:
+        remove_temporary(folder)
+    progress.stage(1, 1, name, len(jobs), 1)
+    return train_all(search, jobs, executor, progress)
 
 
 def _drawn(search, priced):
@@ -120,13 +161,10 @@ def _drawn(search, priced):
     return Drawn(**read_json(path)) if path.exists() else search.drawn(priced)
 
 
-def _candidate_jobs(priced, drawn):
-    return [
-        _job(f"candidates/{number:04d}", f"candidate {number}", priced.networks[index], priced.prices[index])
-        for number, index in enumerate(drawn)
-    ]
+def _candidate(number, network, price, search):
+    return _job(f"candidates/{number:04d}", f"candidate {number}", network, price, search.seed)
 
 
-def _job(place, name, network, price):
+def _job(place, name, network, price, seed=0):
     prices = {key: getattr(price, key) for key in _PRICES}
-    return Job(place, CandidateResult(name, json_value(list(network)), **prices))
+    return Job(place, CandidateResult(name, json_value(list(network)), **prices), seed=seed)

@@ -91,6 +91,8 @@ def _counts(search, priced, candidates):
 def _ranking(search, candidates):
     """`best`, `front` and `best_within`, as indices into the candidates."""
     finished = [index for index, candidate in enumerate(candidates) if candidate.status == "finished"]
+    last = max((candidates[index].rung for index in finished), default=0)
+    finished = [index for index in finished if candidates[index].rung == last]
     if not finished:
         raise ValueError(f"All {len(candidates)} candidates failed; the first: {candidates[0].reason}")
     sizes = [candidates[index].total_bytes for index in finished]

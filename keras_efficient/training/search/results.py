@@ -1,6 +1,6 @@
 """What a search returns and leaves in search.json."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_efficient.files import read_json
@@ -17,10 +17,14 @@ class CandidateResult:
         status: "finished" or "failed".
         reason: Why it failed.
         float_accuracy: Highest validation accuracy of the float epochs.
-        val_accuracy: Highest validation accuracy of the quantized epochs: what ranks.
+        val_accuracy: Highest validation accuracy of the quantized epochs: what ranks. Of finalists the mean over the
+            seeds, as `float_accuracy` and `val_loss` are.
         val_loss: Validation loss at the epoch of `val_accuracy`.
-        path: Checkpoint of that epoch.
+        path: Checkpoint of that epoch (of finalists with the first of the seeds).
         train_seconds: Of both stages.
+        rung: The last round that it was in, from 0. Only candidates of the last one of all rank.
+        val_accuracies: Of finalists one for each seed.
+        spread: Their standard deviation (n - 1).
     """
 
     name: str
@@ -37,6 +41,9 @@ class CandidateResult:
     val_loss: float | None = None
     path: str | None = None
     train_seconds: float = 0.0
+    rung: int = 0
+    val_accuracies: list[float] = field(default_factory=list)
+    spread: float | None = None
 
     @classmethod
     def read(cls, path: Path) -> "CandidateResult | None":

@@ -1,22 +1,30 @@
 """The settings of a search, checked."""
 
+import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import keras
-import numpy as np
 
 from keras_efficient.files import json_value
+from keras_efficient.kinds.arguments import integer
 from keras_efficient.kinds.fields import check_number, is_integer
 from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.storage import StorageReport, estimate_storage
 from keras_efficient.training.data import TrainingData
+from keras_efficient.training.data_forms import read_parts
 from keras_efficient.training.engine_choice import choose_engine
-from keras_efficient.training.engines import KERAS_ENGINE, check_engine, reason_against_library
+from keras_efficient.training.engines import KERAS_ENGINE, check_engine
+from keras_efficient.training.halving import Halving
+from keras_efficient.training.labels import count_classes
 from keras_efficient.training.manifest import package_versions
+from keras_efficient.training.prefix import PrefixCache
+from keras_efficient.training.preparation import Prepared, prepare
+from keras_efficient.training.run import Run
 from keras_efficient.training.search.candidates import (
     MOST_CANDIDATES,
     candidates,
@@ -30,6 +38,8 @@ from keras_efficient.training.stage import Stage
 
 _FORMAT = "keras_efficient search 1"
 _MODES = ("float", "learn_scales")
+# What makes a search of several rounds, with the values that leave it at one.
+_ROUNDS = {"mutants": 0, "halving": None, "seeds": 1}
 # Known networks by what they were made for: input shape and number of classes.
 _REFERENCES: dict[tuple[tuple[int, ...], int], Mapping[str, Sequence]] = {
     ((28, 28, 1), 10): {"MNIST_2KB": MNIST_2KB},
@@ -37,6 +47,7 @@ _REFERENCES: dict[tuple[tuple[int, ...], int], Mapping[str, Sequence]] = {
 }
 # The study's; sets so small that it would leave less than 32 steps an epoch take smaller ones.
 _BATCH_SIZE, _STEPS = 128, 32
+FACTOR = 4  # of successive halving
 _MOST_LOOKED_AT = 10  # candidates for each one to train: to look at limits takes about a second
 
 
@@ -64,22 +75,27 @@ class Drawn(NamedTuple):
 class Search:
     """Everything that decides the result of a search. Can be sent to a worker process."""
 
-    data: TrainingData
+    prepared: Prepared
+    classes: int
     max_bytes: float
     directory: Path
     space: SearchSpace
     samples: int
-    stages: tuple[Stage, Stage]
     references: Mapping[str, Sequence]
     seed: int
     engine: str = KERAS_ENGINE
     limits: NetworkLimits | None = None
     network: Sequence | None = None
+    mutants: int = 0
+    halving: int | None = None
+    seeds: int = 1
+    # Tells the searches apart that a worker has seen.
+    token: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
 
     @classmethod
     def prepare(
         cls,
-        data: Sequence[np.ndarray],
+        data: Sequence,
         max_bytes: float,
         directory: str | Path,
         space: SearchSpace | None,
@@ -91,37 +107,59 @@ class Search:
         engine: str,
         limits: NetworkLimits | None = None,
         network: Sequence | None = None,
+        mutants: int = 0,
+        halving: int | None = None,
+        seeds: int = 1,
     ) -> "Search":
         """Check the arguments of `search_networks`; no file is touched."""
         check_engine(engine)
-        # A search chooses, so it never sees test data.
-        checked = replace(TrainingData.from_arrays(data), x_test=None, y_test=None)
         if space is not None and not isinstance(space, SearchSpace):
             raise TypeError(f"`space` must be a SearchSpace or None. Received: space={space!r}")
+        # A search chooses, so it never sees test data.
+        parts = read_parts(data)[:2]
+        classes = count_classes([y for _, y, _ in parts])
+        # The smallest network with the ends of all candidates.
+        smallest = [("S", classes, 8, 8, 8)]
+        prepared = prepare(smallest, parts, _stages(epochs, batch_size, parts), None, None, "val_accuracy")
         search = cls(
-            data=checked,
+            prepared=prepared,
+            classes=classes,
             max_bytes=_check_bytes(max_bytes),
             directory=Path(directory),
-            space=space or SearchSpace.for_inputs(checked.input_shape),
+            space=space or SearchSpace.for_inputs(prepared.data.input_shape),
             samples=positive_integer(samples, "samples"),
-            stages=_stages(epochs, batch_size, len(checked.x_train)),
             references={},
             seed=_check_seed(seed),
             engine=engine,
             limits=limits,
             network=network,
+            mutants=integer(mutants, "mutants", 0),
+            halving=None if halving is None else positive_integer(halving, "halving"),
+            seeds=positive_integer(seeds, "seeds"),
         )
-        checked.check_labels(search.classes)
-        engine = choose_engine(engine, search.directory, reason_against_library, stacklevel=4)
+        reason_against = partial(prepared.reason_against_compiled, engine)
+        engine = choose_engine(engine, search.directory, reason_against, stacklevel=4)
         search = replace(search, engine=engine)
         return replace(search, references=search.known_references() if references is None else dict(references))
 
     @property
-    def classes(self) -> int:
-        """Number of classes: columns of one-hot labels, or the largest label and 1."""
-        if self.data.one_hot:
-            return self.data.y_train.shape[1]
-        return int(max(self.data.y_train.max(), self.data.y_val.max())) + 1
+    def data(self) -> TrainingData:
+        """The samples."""
+        return self.prepared.data
+
+    @property
+    def rungs(self) -> tuple[tuple[Stage, ...], ...]:
+        """The stages of each rung; the last are those with all epochs."""
+        stages = self.prepared.stages
+        most = max(stage.epochs for stage in stages)
+        lengths = (most,) if self.halving is None else Halving(self.halving, FACTOR).rungs(most)
+        return tuple(tuple(replace(stage, epochs=min(epochs, stage.epochs)) for stage in stages) for epochs in lengths)
+
+    def run(self, network: Sequence, stages: Sequence[Stage], directory: Path, seed: int, prefixes: PrefixCache) -> Run:
+        """The training of a network."""
+        source = replace(self.prepared.source, config=list(network))
+        found = replace(self.prepared, source=source, stages=tuple(stages))
+        return Run(**vars(found), directory=directory, seed=seed, engine=self.engine, prefixes=prefixes)
 
     def known_references(self) -> Mapping[str, Sequence]:
         """The networks of this package that were made for such data."""
@@ -201,11 +239,13 @@ class Search:
                 "seed": self.seed,
                 "input_shape": self.data.input_shape,
                 "classes": self.classes,
+                **({} if self.prepared.labels is None else {"labels": self.prepared.labels}),
                 "space": asdict(self.space),
                 "references": self.references,
-                "stages": [stage.describe() for stage in self.stages],
+                "stages": [stage.describe() for stage in self.prepared.stages],
                 **({} if self.limits is None else {"limits": self.limits.describe()}),
                 **({} if self.network is None else {"network": self.network}),
+                **{name: value for name in _ROUNDS if (value := getattr(self, name)) != _ROUNDS[name]},
             }
         )
 
@@ -222,10 +262,10 @@ def _check_seed(seed: Any) -> int:
     return int(seed)
 
 
-def _stages(epochs: Any, batch_size: int | None, samples: int) -> tuple[Stage, Stage]:
+def _stages(epochs: Any, batch_size: int | None, parts: Sequence) -> tuple[Stage, Stage]:
     if not isinstance(epochs, (list, tuple)) or len(epochs) != len(_MODES):
         raise ValueError(f"`epochs` must be two numbers, for {' and '.join(_MODES)}. Received: epochs={epochs!r}")
     if batch_size is None:
-        batch_size = max(1, min(_BATCH_SIZE, samples // _STEPS))
+        batch_size = max(1, min(_BATCH_SIZE, len(parts[0][0]) // _STEPS))
     first, second = (Stage(mode, 1, count, batch_size=batch_size) for mode, count in zip(_MODES, epochs, strict=True))
     return first, second

@@ -2,6 +2,7 @@
 
 import ctypes
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,7 @@ from keras_efficient.training.engines.engine import Arrays, Engine, Loss, Optimi
 from keras_efficient.training.prefix import apply_prefix, split_prefix
 
 _NO_MEMORY = "The compiled step found too little memory"
+_MANY_CALLS = 100
 
 
 class CompiledEngine(Engine):
@@ -133,7 +135,8 @@ def check_support(
 class FlatVariables:
     """Reads and writes variables as one float32 vector, in their order.
 
-    On TensorFlow in one graph call each way: one by one they take longer than an epoch of a small network.
+    One by one that takes longer than an epoch of a very small network, so on TensorFlow, from the hundredth call on,
+    it is one graph call each way: before that tracing would take longer than it saves.
     """
 
     def __init__(self, variables: Iterable[keras.Variable]):
@@ -141,24 +144,32 @@ class FlatVariables:
         self.places = np.cumsum([0, *(int(np.prod(variable.shape)) for variable in self.variables)]).tolist()
         self._joined: Callable[[], Any] = self._read
         self._set: Callable[[Any], None] = self._write
-        if self.variables and keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            self._joined, self._set = tf.function(self._read), tf.function(self._write)
+        self._calls = 0
 
     def read(self) -> np.ndarray:
         """The values, in an array of the caller's own."""
         if not self.variables:
             return np.empty(0, "float32")
+        self._count()
         return np.array(keras.ops.convert_to_numpy(self._joined()), dtype="float32", order="C")
 
     def write(self, vector: np.ndarray) -> None:
         if self.variables:
-            self._set(keras.ops.convert_to_tensor(vector))
+            self._count()
+            self._set(vector)
+
+    def _count(self):
+        self._calls += 1
+        if self._calls == _MANY_CALLS and keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            values = [variable.value for variable in self.variables]
+            self._joined = tf.function(lambda: tf.concat([tf.reshape(value, (-1,)) for value in values], 0))
+            self._set = tf.function(partial(self._write, reshape=tf.reshape))
 
     def _read(self):
-        return keras.ops.concatenate([keras.ops.reshape(variable, (-1,)) for variable in self.variables])
+        return np.concatenate([keras.ops.convert_to_numpy(variable).reshape(-1) for variable in self.variables])
 
-    def _write(self, vector):
+    def _write(self, vector, reshape=np.reshape):
         for variable, (first, end) in zip(self.variables, pairwise(self.places), strict=True):
-            variable.assign(keras.ops.reshape(vector[first:end], variable.shape))
+            variable.assign(reshape(vector[first:end], variable.shape))
