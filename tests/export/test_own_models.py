@@ -17,6 +17,7 @@ import keras_efficient as ke
 from keras_efficient.export.reference import keras_logits
 from keras_efficient.export.verify import ToolFailedError, run_on_host
 
+L = keras.layers
 SETTINGS = [
     {},
     {"kernel_bits": 4, "activation_bits": 4, "bias_bits": 8, "per_channel": False},
@@ -74,6 +75,17 @@ def test_preparation_stays_outside():
     integers, x = ke.export.IntegerModel(model), inputs_of(plain)
     expected = np.clip(np.rint(x / 2 * 2.0**-integers.input.codes.exponent), -128, 127)
     np.testing.assert_array_equal(integers.encode(x)[:, 0], expected)
+
+
+def test_a_number_for_each_channel_prepares_an_input_too():
+    """As means and deviations of images are taken off."""
+    inputs, deviations = keras.Input((4, 4, 3)), np.array([2, 4, 0.5], "float32")
+    y = L.Flatten()(L.Conv2D(2, 3)((inputs / 255.0 - [0.5, 0.25, 0.125]) / deviations))
+    x = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 3)).astype("float32")
+    model = ke.quantize_model(keras.Model(inputs, L.Dense(2)(y)), x=x, mode="freeze_scales")
+    integers = ke.export.IntegerModel(model)
+    logits = integers.predict(integers.encode(x)) * 2.0**integers.logit_exponent
+    np.testing.assert_array_equal(logits, outputs_of(model, x))
 
 
 def test_numbers_beyond_the_inputs_grid_are_refused():
