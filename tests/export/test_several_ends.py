@@ -254,7 +254,7 @@ def test_two_prefixes_link_into_one_program(tmp_path, c_compiler):
     assert hooks == runs * sum(range(layers_run))
 
 
-@pytest.mark.parametrize("prefix", ["Net", "2nd", "my-net", "", None])
+@pytest.mark.parametrize("prefix", ["Net", "2nd", "my-net", "", None, "string", "main_host"])
 def test_prefixes_that_are_no_names_are_refused(prefix, tmp_path):
     with pytest.raises(ValueError, match="`prefix` must be lower-case letters"):
         ke.export_c(quantized(two_heads)[0], tmp_path / "c", prefix=prefix)
