@@ -70,12 +70,11 @@ def carry_by_name(old: Any, new: Any) -> None:
 
 
 def carry_wrapper(old: Any, new: list[Any]) -> None:
-    """What a wrapper holds beside its layer (masks), and the layer's own weights."""
-    wrapper = next(layer for layer in new if isinstance(layer, Prunable))
+    """The layer's own weights, and the masks: with filters those of what is folded in, too."""
+    wrappers = [layer for layer in new if isinstance(layer, Prunable)]
     carry_over(old.layer, [core(layer) for layer in new if isinstance(layer, QuantizedLayer | Prunable)])
-    inner_old, inner_new = ({id(w) for w in layer.layer.weights} for layer in (old, wrapper))
-    own = (
-        [w for w in layer.weights if id(w) not in inner] for layer, inner in ((old, inner_old), (wrapper, inner_new))
-    )
-    for source, target in zip(*own, strict=True):
-        assign(target, source)
+    kernels = [kernel for wrapper in wrappers for kernel in wrapper.kernels]
+    for source, target in zip(old.kernels, kernels, strict=True):
+        target.keep(source.alive())
+    for wrapper in wrappers:
+        assign(wrapper.step, old.step)
