@@ -1,5 +1,7 @@
 """Models of `quantize_model` as integers and as C: equal to Keras and to each other, in the arena that was priced."""
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -79,8 +81,8 @@ def test_preparation_stays_outside():
 
 def test_a_number_for_each_channel_prepares_an_input_too():
     """As means and deviations of images are taken off."""
-    inputs, deviations = keras.Input((4, 4, 3)), np.array([2, 4, 0.5], "float32")
-    y = L.Flatten()(L.Conv2D(2, 3)((inputs / 255.0 - [0.5, 0.25, 0.125]) / deviations))
+    inputs, means, deviations = keras.Input((4, 4, 3)), *np.array([[0.5, 0.25, 0.125], [2, 4, 0.5]], "float32")
+    y = L.Flatten()(L.Conv2D(2, 3)((inputs / 255.0 - means) / deviations))
     x = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 3)).astype("float32")
     model = ke.quantize_model(keras.Model(inputs, L.Dense(2)(y)), x=x, mode="freeze_scales")
     integers = ke.export.IntegerModel(model)
@@ -130,8 +132,9 @@ def wide_input():
     ],
 )
 def test_what_has_no_integer_form_is_refused(make, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         ke.export.IntegerModel(make())
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # as another process gives it back
 
 
 def test_filters_too_far_apart_are_refused():

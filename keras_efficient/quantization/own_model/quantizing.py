@@ -188,12 +188,12 @@ class Walk(Rebuilder):
         choice, fusion = self.choice_of(node), self.fusions[node]
         last = [node, *fusion.after][-1]
         is_output = self.settings.leads_out(last)
-        is_free = choice.settings is not None and "activation_bits" not in choice.given
-        if is_free and is_output:
-            settings = replace(choice.settings, activation_bits=LOGIT_BITS)
+        free = None if "activation_bits" in choice.given else choice.settings
+        if free and is_output:
+            settings = replace(free, activation_bits=LOGIT_BITS)
             choice = replace(choice, settings=settings, asked=choice.asked - {"activation_bits"})
-        elif is_free and self.settings.is_read_through_table(last):
-            choice = replace(choice, settings=for_table(choice.settings))
+        elif free and self.settings.is_read_through_table(last):
+            choice = replace(choice, settings=for_table(free))
         norm, relu = fusion.batch_norm, fusion.activation
         return Request(
             node,
