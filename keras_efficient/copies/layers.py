@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_efficient.reading.graph import Node
+from keras_efficient.reading.keras_private import layers_within
 
 
 def copy_of(operation: Any) -> Any:
@@ -13,11 +14,22 @@ def copy_of(operation: Any) -> Any:
 
     What has no weights to train is used as it is where its configuration does not say all of it: functions, a `Lambda`
     with its code, lookups with a vocabulary.
+
+    Raises:
+        ValueError: If its class does not say in `get_config` what its constructor takes.
     """
     is_layer = isinstance(operation, keras.layers.Layer)
     if not is_layer or isinstance(operation, keras.layers.Lambda) or hasattr(operation, "save_assets"):
         return operation
-    return type(operation).from_config(operation.get_config())
+    own = {type(part) for part in layers_within(operation) if not type(part).__module__.startswith("keras.")}
+    with keras.saving.custom_object_scope({keras.saving.get_registered_name(kind): kind for kind in own}):
+        try:
+            return type(operation).from_config(operation.get_config())
+        except (TypeError, NotImplementedError) as error:
+            raise ValueError(
+                f"the layer {operation.name!r} ({type(operation).__qualname__}) can not be copied from its "
+                f"configuration: its `get_config` must hold what its constructor takes"
+            ) from error
 
 
 def as_layer(node: Node) -> Any:

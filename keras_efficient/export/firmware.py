@@ -32,7 +32,12 @@ FILES = {
     "arduino_library": (),  # library.properties and a sketch
 }
 REPORTS = ("report.json", "README.md")
-PREFIX = re.compile(r"[a-z][a-z0-9_]*")
+# Names of headers that C code includes, and of our own files: PREFIX.h or PREFIX.c would take their place.
+TAKEN = (
+    "arm_acle|assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdarg|stdbool|"
+    "stddef|stdint|stdio|stdlib|string|tgmath|time|wchar|wctype|main_arm|main_avr|main_host|simulate_avr"
+)
+PREFIX = re.compile(rf"(?!({TAKEN})$)[a-z][a-z0-9_]*")
 
 
 def export_c(
@@ -93,7 +98,8 @@ def export_c(
         raise ValueError(f"`ram` must be a positive number of bytes, or None. Received: ram={ram!r}")
     if not isinstance(prefix, str) or not PREFIX.fullmatch(prefix):
         raise ValueError(
-            f"`prefix` must be lower-case letters, digits and '_', a letter first. Received: prefix={prefix!r}"
+            "`prefix` must be lower-case letters, digits and '_', a letter first, and no name of a header of C. "
+            f"Received: prefix={prefix!r}"
         )
     integer_model = IntegerModel(model, logits_bits)
     storage = estimate_storage(model, logits_bits=logits_bits, target=target)

@@ -174,9 +174,8 @@ def _transpose(node: Node) -> LayerForm | None:
 
 
 def _binary(name: str | None, scale_and_offset: Callable[..., tuple | None]) -> Callable[[Node], LayerForm | None]:
-    """Of two tensors the layer of that name; of a tensor and a number a Rescaling, where `scale_and_offset` says it.
-
-    It gets the number, and whether the number comes first.
+    """Of two tensors the layer of that name; of a tensor and a number, or one for each channel, a Rescaling, where
+    `scale_and_offset` says it. It gets the numbers, and whether they come first.
     """
 
     def form(node: Node) -> LayerForm | None:
@@ -184,19 +183,29 @@ def _binary(name: str | None, scale_and_offset: Callable[..., tuple | None]) -> 
         if len(node.inputs) == 2 and len(operands) == 2:
             return layer(name) if name else None
         constants = [each for each in operands if not isinstance(each, Value)]
-        number = _number(constants[0]) if len(node.inputs) == len(constants) == 1 else None
-        linear = None if number is None else scale_and_offset(number, not isinstance(operands[0], Value))
-        return layer("Rescaling", scale=linear[0], offset=linear[1]) if linear else None
+        alone = len(node.inputs) == len(constants) == 1
+        numbers = _numbers(constants[0], (node.inputs[0].shape or (None,))[-1]) if alone else None
+        linear = None if numbers is None else scale_and_offset(numbers, not isinstance(operands[0], Value))
+        if linear is None:
+            return None
+        scale, offset = (np.asarray(each).tolist() for each in linear)
+        return layer("Rescaling", scale=scale, offset=offset)
 
     return form
 
 
-def _number(constant: Any) -> float | None:
+def _numbers(constant: Any, channels: int | None) -> np.ndarray | None:
+    """A number, or one for each channel."""
     try:
         array = np.asarray(constant, "float64")
     except (TypeError, ValueError, RuntimeError):
         return None
-    return float(array) if array.shape == () else None
+    return array if array.shape in ((), (channels,)) else None
+
+
+def _number(constant: Any) -> float | None:
+    array = _numbers(constant, None)
+    return None if array is None else float(array)
 
 
 def _activations(*names: str) -> dict[str, Callable[[Node], LayerForm | None]]:
@@ -229,16 +238,16 @@ _FORMS: dict[Key, Callable[[Node], LayerForm | None]] = {
             "Flip": _flip,
             "Pad": _pad,
             "Concatenate": lambda node: layer("Concatenate", axis=node.operation.axis),
-            "Add": _binary("Add", lambda number, comes_first: (1.0, number)),
-            "Multiply": _binary("Multiply", lambda number, comes_first: (number, 0.0)),
+            "Add": _binary("Add", lambda numbers, comes_first: (1.0, numbers)),
+            "Multiply": _binary("Multiply", lambda numbers, comes_first: (numbers, 0.0)),
             "Subtract": _binary(
-                "Subtract", lambda number, comes_first: (-1.0, number) if comes_first else (1.0, -number)
+                "Subtract", lambda numbers, comes_first: (-1.0, numbers) if comes_first else (1.0, -numbers)
             ),
             "TrueDivide": _binary(
-                None, lambda number, comes_first: None if comes_first or number == 0 else (1 / number, 0.0)
+                None, lambda numbers, comes_first: None if comes_first or not np.all(numbers) else (1 / numbers, 0.0)
             ),
-            "Maximum": _binary("Maximum", lambda number, comes_first: None),
-            "Minimum": _binary("Minimum", lambda number, comes_first: None),
+            "Maximum": _binary("Maximum", lambda numbers, comes_first: None),
+            "Minimum": _binary("Minimum", lambda numbers, comes_first: None),
             "Negative": lambda node: layer("Rescaling", scale=-1.0, offset=0.0),
             **{name.title(): _function(name, arguments) for name, arguments in FUNCTIONS.items()},
         }.items()

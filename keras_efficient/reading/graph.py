@@ -132,7 +132,14 @@ class ModelGraph:
         return readers[0] if len(readers) == 1 and value not in self.outputs else None
 
     def calls_of(self, operation: Any) -> tuple[Node, ...]:
-        return tuple(node for node in self.nodes if node.operation is operation)
+        return self._calls.get(id(operation), ())
+
+    @cached_property
+    def _calls(self) -> dict[int, tuple[Node, ...]]:
+        found: dict[int, list[Node]] = {}
+        for node in self.nodes:
+            found.setdefault(id(node.operation), []).append(node)
+        return {key: tuple(nodes) for key, nodes in found.items()}
 
     @cached_property
     def operations(self) -> tuple[Node, ...]:

@@ -172,3 +172,37 @@ def test_overrides_by_path():
     for name in ("block/inner", "inner", "block/*"):
         small = ke.quantize_model(shared_and_inner(), overrides={name: {"kernel_bits": 3}})
         assert small.get_layer("block").get_layer("inner").kernel_bits == 3
+
+
+class OwnDense(keras.layers.Dense):
+    """Not registered, as classes in a script are."""
+
+    def call(self, inputs):
+        return super().call(inputs) * 2
+
+
+class Closed(keras.Model):
+    """Its configuration says nothing of what it holds."""
+
+    def __init__(self):
+        super().__init__(name="closed")
+        self.dense = keras.layers.Dense(2)
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+def test_classes_of_ones_own_within_wrappers_are_copied():
+    plain = keras.Sequential([keras.Input((3, 4)), keras.layers.TimeDistributed(OwnDense(2))])
+    pruned, x = ke.prune_model(plain, ke.ConstantSparsity(0.5)), np.ones((2, 3, 4), "float32")
+    with pytest.warns(UserWarning, match="stay float"):
+        small = ke.quantize_model(pruned, x=x, input_bits=None)
+    for copy in (pruned, small, ke.strip_pruning(pruned)):
+        np.testing.assert_array_equal(copy.predict(x, verbose=0), plain.predict(x, verbose=0))
+
+
+def test_what_can_not_be_copied_is_named():
+    model = keras.Sequential([keras.Input((3,)), Closed(), keras.layers.Dense(2)])
+    for tool in (ke.quantize_model, ke.strip_pruning, ke.support_report):
+        with pytest.raises(ValueError, match=r"the layer 'closed' \(Closed\) can not be copied from its configuration"):
+            tool(model)

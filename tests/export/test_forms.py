@@ -137,7 +137,7 @@ CASES = {
     "flat maps side by side": (IMAGE, flat_branches),
     "tables": (IMAGE, lambda y: conv(activation="tanh")(layers.Activation("silu")(y))),
     "a table after a normalization": (IMAGE, lambda y: layers.Activation("gelu")(layers.BatchNormalization()(y))),
-    "leaky": (IMAGE, lambda y: layers.LeakyReLU(0.1)(y)),
+    "leaky": (IMAGE, lambda y: conv(activation=layers.LeakyReLU(0.2))(layers.LeakyReLU(0.1)(y))),
     "relu with all arguments": (IMAGE, lambda y: layers.ReLU(3.0, 0.2, 0.1)(y)),
     "slopes": (IMAGE, lambda y: layers.PReLU(keras.initializers.RandomUniform(0, 0.5, seed=1), shared_axes=[1, 2])(y)),
     "a constant": (IMAGE, lambda y: 1.0 - y * 0.3),

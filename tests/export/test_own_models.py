@@ -1,5 +1,7 @@
 """Models of `quantize_model` as integers and as C: equal to Keras and to each other, in the arena that was priced."""
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ import keras_efficient as ke
 from keras_efficient.export.reference import keras_logits
 from keras_efficient.export.verify import ToolFailedError, run_on_host
 
+L = keras.layers
 SETTINGS = [
     {},
     {"kernel_bits": 4, "activation_bits": 4, "bias_bits": 8, "per_channel": False},
@@ -76,6 +79,17 @@ def test_preparation_stays_outside():
     np.testing.assert_array_equal(integers.encode(x)[:, 0], expected)
 
 
+def test_a_number_for_each_channel_prepares_an_input_too():
+    """As means and deviations of images are taken off."""
+    inputs, means, deviations = keras.Input((4, 4, 3)), *np.array([[0.5, 0.25, 0.125], [2, 4, 0.5]], "float32")
+    y = L.Flatten()(L.Conv2D(2, 3)((inputs / 255.0 - means) / deviations))
+    x = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 3)).astype("float32")
+    model = ke.quantize_model(keras.Model(inputs, L.Dense(2)(y)), x=x, mode="freeze_scales")
+    integers = ke.export.IntegerModel(model)
+    logits = integers.predict(integers.encode(x)) * 2.0**integers.logit_exponent
+    np.testing.assert_array_equal(logits, outputs_of(model, x))
+
+
 def test_numbers_beyond_the_inputs_grid_are_refused():
     model, _ = quantized_network("residual", 0)
     integers = ke.export.IntegerModel(model)
@@ -118,8 +132,9 @@ def wide_input():
     ],
 )
 def test_what_has_no_integer_form_is_refused(make, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as caught:
         ke.export.IntegerModel(make())
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # as another process gives it back
 
 
 def test_filters_too_far_apart_are_refused():

@@ -136,6 +136,8 @@ def test_the_header_says_each_grid(tmp_path):
     for name, exponents in numbers.items():
         for number, exponent in zip(("", "_2"), exponents, strict=True):
             assert f"#define NETWORK_{name}_EXPONENT{number} ({exponent})" in text
+    scales = ", ".join(f"2^{exponent}" for exponent in integers.logit_exponents)
+    assert f"value = logit x {scales} (of the outputs" in (tmp_path / "README.md").read_text()
     assert "typedef int16_t network_input;" in text  # bytes of both signs
     assert "#define NETWORK_INPUTS 10\n" in text and "#define NETWORK_OUTPUTS 5\n" in text
     values = integers.predict(integers.encode(x))[:, :2] * 2.0 ** integers.logit_exponents[0]
@@ -254,7 +256,7 @@ def test_two_prefixes_link_into_one_program(tmp_path, c_compiler):
     assert hooks == runs * sum(range(layers_run))
 
 
-@pytest.mark.parametrize("prefix", ["Net", "2nd", "my-net", "", None])
+@pytest.mark.parametrize("prefix", ["Net", "2nd", "my-net", "", None, "string", "main_host"])
 def test_prefixes_that_are_no_names_are_refused(prefix, tmp_path):
     with pytest.raises(ValueError, match="`prefix` must be lower-case letters"):
         ke.export_c(quantized(two_heads)[0], tmp_path / "c", prefix=prefix)

@@ -213,6 +213,28 @@ def test_filters_take_a_folded_normalization_along(use_bias, mode):
     np.testing.assert_allclose(small.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:These layers stay float")
+@pytest.mark.parametrize("structure", [None, Filters()])
+@pytest.mark.parametrize("fold", [True, False])
+def test_what_is_pruned_can_be_quantized(structure, fold):
+    """Kernels that are split, with an activation of their own, and with and without bias before a normalization."""
+    keras.utils.set_random_seed(3)
+    layers = [L.Conv2D(6, 3, use_bias=False), L.BatchNormalization(), L.ReLU(), L.SeparableConv2D(4, 3)]
+    layers += [L.BatchNormalization(), L.ReLU(), L.Flatten(), L.Dense(5, activation="tanh"), L.Dense(3)]
+    pruned = ke.prune_model(
+        keras.Sequential([keras.Input((8, 8, 2)), *layers]), ke.ConstantSparsity(0.5), None, structure
+    )
+    x, y = _data()
+    _compiled(pruned).fit(x, y, epochs=1, verbose=0, callbacks=[ke.PruningCallback()])
+    small = ke.quantize_model(pruned, 16, activation_bits=16, x=x, fold_batch_norm=fold, mode="float")
+    np.testing.assert_allclose(small.predict(x, verbose=0), pruned.predict(x, verbose=0), atol=1e-5)
+    ke.set_mode(small, "freeze_scales")
+    stripped = ke.strip_pruning(small)
+    np.testing.assert_allclose(stripped.predict(x, verbose=0), small.predict(x, verbose=0), atol=1e-5)
+    zeros = sum(int((layer.get_weights()[0] == 0).sum()) for layer in stripped.layers if hasattr(layer, "kernel_bits"))
+    assert zeros > 0.4 * sum(kernel.units.size for layer in prunable_layers(pruned) for kernel in layer.kernels)
+
+
 @pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True")
 def test_calibration_leaves_the_masked_weights_out():
     model = keras.Sequential([keras.Input((100,)), ke.DenseQ(10, mode="learn_scales")])

@@ -324,6 +324,41 @@ def test_models_inside_are_converted():
     assert quantized.get_layer("inner").layers[-1].kernel_bits == 2
 
 
+@pytest.mark.parametrize("cut", [(0, 2), (1, 3), (2, 3), (3, 5), (4, 6), (0, 6)])
+def test_an_inner_model_changes_no_grid(cut):
+    """What reads the maps of a layer decides on its grid: a table, the user of the outputs; in whatever model."""
+    x = np.random.default_rng(1).normal(size=(24, 5)).astype("float32")
+
+    def small(first, end):
+        layers = [
+            *(L.Dense(8, activation="relu"), L.Dense(8), L.Activation("tanh"), L.Rescaling(-2.0), L.ReLU(6)),
+            L.Dense(2, activation="sigmoid"),
+        ]
+        if end:
+            inner = keras.Sequential([keras.Input((5 if first == 0 else 8,)), *layers[first:end]])
+            layers[first:end] = [inner]
+        plain = with_random_weights(keras.Sequential([keras.Input((5,)), *layers]))
+        return ke.quantize_model(plain, activation_bits=16, input_bits=16, x=x, mode="freeze_scales")
+
+    cut_up, flat = small(*cut), small(0, 0)
+    np.testing.assert_array_equal(outputs_of(cut_up, x), outputs_of(flat, x))
+    codes = [ke.export.IntegerModel(each).output.codes for each in (cut_up, flat)]
+    assert codes[0] == codes[1]
+
+
+def test_only_tables_narrow_what_is_wide():
+    """And what others read beside them keeps its width."""
+    inputs = keras.Input((4,))
+    x = L.Dense(4, name="wide")(inputs)
+    y = L.Multiply()([x, L.Activation("tanh", name="gate")(x)])
+    y = L.Dense(4, name="narrow")(L.Activation("relu6", name="limit")(y))
+    plain = keras.Model(inputs, L.Dense(2)(L.Activation("tanh", name="last")(y)))
+    small = ke.quantize_model(plain, activation_bits=16, x=inputs_of(plain))
+    bits = {layer.name: layer.activation_quantizer.bits for layer in quantized_layers(small)}
+    assert (bits["wide"], bits["gate_input"], bits["gate"], bits["limit"], bits["narrow"]) == (16, 8, 16, 16, 8)
+    assert not {"limit_input", "last_input"} & bits.keys()
+
+
 def test_several_inputs():
     first, second = keras.Input((4,), name="first"), keras.Input((3,), name="second")
     x = L.Concatenate()([L.Dense(3)(first), second])

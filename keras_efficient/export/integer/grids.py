@@ -29,8 +29,15 @@ class UnsupportedLayerError(ValueError):
     operation: Any = None
 
     def __init__(self, name: str, reason: str, what: str = "layer"):
-        super().__init__(f"cannot export the {what} {name!r}: {reason}")
-        self.name, self.reason = name, reason
+        super().__init__(name, reason, what)
+        self.name, self.reason, self.what = name, reason, what
+
+    def __str__(self) -> str:
+        return f"cannot export the {self.what} {self.name!r}: {self.reason}"
+
+    def __reduce__(self) -> tuple:
+        """As it was made: an operation may be a function that goes into no file."""
+        return type(self), self.args
 
 
 def codes_of(layer: Any, quantizer: Quantizer) -> Codes:

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from keras_efficient import layers
-from keras_efficient.copies.layers import as_layer
-from keras_efficient.kinds import Key
+from keras_efficient.copies.layers import as_layer, copy_of
+from keras_efficient.kinds import Key, key_of
 from keras_efficient.kinds.combining import COMBINING
 from keras_efficient.kinds.elementwise import TABLE_LAYERS, TABLES
 from keras_efficient.kinds.table import KINDS
@@ -31,6 +31,7 @@ from keras_efficient.quantization.own_model.request import (
     StaysFloatError,
     activation_name,
     refusal,
+    relu_name,
     shared_config,
 )
 from keras_efficient.quantization.own_model.settings import Choice
@@ -53,13 +54,21 @@ def convert(request: Request) -> list[keras.layers.Layer] | None:
     if node.kwargs.get("mask") is not None:
         return None  # no quantized layer knows masks
     if node.key == PRUNABLE:
-        parts = convert_layer(as_layer(node), request) or [node.layer]
-        kernels = [isinstance(each, QuantizedLayer) and not isinstance(each, layers.ActivationQ) for each in parts]
-        place = max(k for k, part in enumerate(parts) if part is node.layer or kernels[k])
-        config = {**node.operation.get_config(), "layer": keras.saving.serialize_keras_object(parts[place])}
-        parts[place] = type(node.operation).from_config(config)
-        return parts
+        parts = convert_layer(as_layer(node), request)
+        return parts and [pruned(part, node.operation) if has_kernel(part) else part for part in parts]
     return convert_layer(as_layer(node), request) if node.layer is node.operation else None
+
+
+def has_kernel(part: Any) -> bool:
+    """Whether a part of what a layer becomes takes its kernel: what else there is computes its activation."""
+    return isinstance(part, QuantizedLayer) and not isinstance(part, layers.ActivationQ)
+
+
+def pruned(part: Any, wrapper: Any) -> keras.layers.Layer:
+    """A layer in a wrapper like the one that the layer was in whose part it is."""
+    names = ("schedule", "structure", "scope", "monotone", "trainable")
+    added = part.name.removeprefix(wrapper.layer.name)
+    return type(wrapper)(part, **{name: getattr(wrapper, name) for name in names}, name=wrapper.name + added)
 
 
 def convert_layer(layer: Any, request: Request) -> list[keras.layers.Layer] | None:
@@ -118,13 +127,16 @@ def read_convolution(layer: Any, request: Request) -> dict:
 
 def with_head(layer: Any, request: Request, make: Callable, names: dict | None = None) -> list:
     """The layer that `make` makes. An activation that rounding alone does not compute becomes a layer after it."""
-    activation = request.activation or activation_name(layer)
+    function, key = layer.activation, key_of(layer.activation)
+    is_layer = key in TABLE_LAYERS and not function.weights  # a slope for each channel needs a PReLU of its own
+    known = request.activation or (relu_name(key, function.get_config()) if is_layer else None)
+    activation = known or (function.name if is_layer else activation_name(layer))
     split = activation not in GRIDS
-    is_table = split and not request.is_output and activation in TABLES
+    is_table = split and not request.is_output and (is_layer or activation in TABLES)
     made = make(
         **shared_config(layer),
         **asdict(for_table(request.settings) if is_table else request.settings),
-        activation=None if split else request.activation or layer.activation,
+        activation=None if split else known or function,
         use_bias=layer.use_bias,
         batch_norm=request.batch_norm,
         frozen_statistics=request.frozen_statistics,
@@ -137,7 +149,7 @@ def with_head(layer: Any, request: Request, make: Callable, names: dict | None =
     shared = {"name": f"{layer.name}_{activation}", "dtype": layer.dtype_policy}
     return [
         made,
-        grid_of(layer.activation, request, shared) if is_table else keras.layers.Activation(layer.activation, **shared),
+        grid_of(copy_of(function), request, shared) if is_table else keras.layers.Activation(function, **shared),
     ]
 
 

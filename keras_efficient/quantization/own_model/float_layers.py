@@ -58,11 +58,12 @@ def missing_parts(layer: Any) -> list[str]:
 
 
 def prepares(graph: ModelGraph) -> set[Node]:
-    """The nodes that prepare an input, before its grid: as long as nobody else reads what they read."""
+    """The nodes that prepare an input, before its grid: as long as nobody else reads what they read. The grid of an
+    input that goes into an inner model stands before that."""
     values, nodes = set(graph.inputs), set()
     for node in graph.nodes:
         alone = all(value in values and graph.only_reader(value) is node for value in node.inputs)
-        if node.kind.prepares and alone:
+        if node.kind.prepares and alone and "/" not in node.name:
             nodes.add(node)
             values.update(node.outputs)
     return nodes

@@ -52,7 +52,7 @@ def table(activation: Callable, layer: Any, request: Request) -> list:
     """A function between two layers. What has more codes than its table has entries is rounded to these before it."""
     shared = shared_config(layer)
     made = [grid_of(activation, request, shared)]
-    if not request.wide:
+    if not request.wide or activation is keras.activations.relu6:  # rounding alone computes that, of any width
         return made
     narrow = {**shared, "name": f"{shared['name']}_input"}
     return [layers.ActivationQ(TABLE_BITS, not request.non_negative, **narrow), *made]

@@ -48,7 +48,7 @@ def quantize_model(
 
     Outputs get 16 bits, signed, unless `overrides` says otherwise: the logits of the generated C.
     An activation of the last layer (softmax, sigmoid) becomes a layer after it, outside of the integers. The input of
-    an `ActivationQ` has at most 8 bits, unless `overrides` says otherwise: its table in C has an entry for each code.
+    an `ActivationQ` has at most 8 bits, as its table in C has an entry for each code: wider codes are rounded first.
 
     A model that is quantized already (it has an `InputQ`, or no plain layer with a kernel) gets the widths that are
     given, and keeps all others; those of its outputs change by `overrides` alone. In other models a layer of this

@@ -22,7 +22,7 @@ from keras_efficient.quantization.own_model.settings import Choice
 from keras_efficient.quantization.own_model.weights import carry_over, core
 from keras_efficient.quantization.samples import Samples, parts_of
 from keras_efficient.reading.graph import ModelGraph, Node
-from keras_efficient.reading.read import is_connected, run_nodes
+from keras_efficient.reading.read import is_connected, read_model, run_nodes
 from keras_efficient.reading.value import Value
 
 # They are grids themselves.
@@ -39,6 +39,9 @@ class Quantizing:
     x: Samples that say whether those grids are signed, or None.
     reasons: Gets, for each operation that has a quantized form but not as it is set, by id, why it stays float.
     made: Gets, for each operation by id, what took its place: layers, none where another one took it in.
+    graph: Of the whole model, inner ones written out: where a layer stands does not depend on the model that it is in.
+    non_negative, wide: What gives numbers that are known not to be negative, and what more codes than a table has
+        entries (see `sources`).
     """
 
     choices: Mapping[int, Choice]
@@ -47,17 +50,48 @@ class Quantizing:
     x: Samples | None
     reasons: dict[int, str] = field(default_factory=dict)
     made: dict[int, list] = field(default_factory=dict)
+    graph: ModelGraph = field(init=False)
+    non_negative: set[int] = field(default_factory=set)
+    wide: set[int] = field(default_factory=set)
 
-    def copy(self, model: keras.Model, is_inner: bool = False) -> keras.Model:
+    def copy(self, model: keras.Model) -> keras.Model:
         """A quantized copy, in float mode."""
+        self.graph = read_model(model)
+        return self.copy_part(model, is_inner=False)
+
+    def copy_part(self, model: keras.Model, is_inner: bool) -> keras.Model:
+        """A copy of the model, or of one within it."""
         walk = Walk(model, self, is_inner)
         copy = walk.run()
         for node, new in walk.made.values():
             fusion = walk.fusions.get(node)
-            carry_over(node.operation, new, fusion.batch_norm.operation if fusion and fusion.batch_norm else None)
+            carry_over(node.operation, new, fusion.batch_norm.layer if fusion and fusion.batch_norm else None)
             self.made[id(node.operation)] = new
         self.made.update({id(node.operation): [] for node in walk.absorbed})
         return copy
+
+    def sources(self, node: Node) -> set[int]:
+        """What all calls of an operation read, by the ids of the operations, or of the inputs, that give it."""
+        values = [value for call in self.graph.calls_of(node.operation) for value in call.inputs]
+        return {source_of(self.graph, value) for value in values}
+
+    def is_non_negative(self, node: Node) -> bool:
+        """Whether all that an operation reads is known not to be negative."""
+        sources = self.sources(node)
+        return bool(sources) and sources <= self.non_negative
+
+    def reads_wide(self, node: Node) -> bool:
+        return not self.wide.isdisjoint(self.sources(node))
+
+    def leads_out(self, node: Node) -> bool:
+        """Whether an operation gives an output of the model, but for a head."""
+        return any(leads_out(self.graph, call) for call in self.graph.calls_of(node.operation))
+
+    def is_read_through_table(self, node: Node) -> bool:
+        """Whether tables alone read what an operation gives."""
+        values = [value for call in self.graph.calls_of(node.operation) for value in call.outputs]
+        readers = [reader for value in values for reader in self.graph.readers(value)]
+        return bool(readers) and all(map(reads_through_table, readers))
 
 
 class Walk(Rebuilder):
@@ -65,24 +99,22 @@ class Walk(Rebuilder):
 
     made: What each operation became, by id, with its first call.
     outside, preparing: The values and nodes that stand before the grids of the inputs.
-    non_negative: The values that are known not to be negative.
     on_grid: The tensors of values of the outside on a grid.
-    wide: The values with more codes than a table has entries.
     """
 
     def __init__(self, model: keras.Model, settings: Quantizing, is_inner: bool):
         super().__init__(model)
-        self.settings, self.is_inner = settings, is_inner
+        self.settings = settings
         floats = {node for node in self.graph.nodes if not self.has_quantized_form(node)}
         self.fusions = plan_fusions(self.graph, floats, settings.fold)
         self.absorbed = {node for fusion in self.fusions.values() for node in fusion.absorbed}
         self.made: dict[int, tuple[Node, list]] = {}
-        self.outside, self.preparing = set(self.graph.inputs), prepares(self.graph)
-        self.non_negative: set[Value] = set()
+        self.outside, self.preparing = set(self.graph.inputs), set() if is_inner else prepares(self.graph)
         self.on_grid: dict[Value, Any] = {}
         with_grid = settings.input_bits is not None and not is_inner
         self.signed = signed_values(self.graph, settings.x) if with_grid else {}
-        self.wide = set(self.signed) if (settings.input_bits or 0) > TABLE_BITS else set()
+        if (settings.input_bits or 0) > TABLE_BITS:
+            settings.wide.update(source_of(self.graph, value) for value in self.signed)
 
     def choice_of(self, node: Node) -> Choice:
         """The widths of a node; inner models, and what only makes masks, have none of their own."""
@@ -94,26 +126,24 @@ class Walk(Rebuilder):
         if choice.settings is None:
             return False
         try:
-            convert(Request(node, choice))
+            converts = convert(Request(node, choice)) is not None
         except StaysFloatError as error:
             self.settings.reasons[id(node.operation)] = str(error)
             return False
-        return True
+        return converts or not node.kind.absorbs  # what stays as it is takes in nothing
 
     def call(self, node: Node, args: tuple, kwargs: dict[str, Any]) -> Any:
-        known = bool(node.inputs) and all(value in self.non_negative for value in node.inputs)
+        known = self.settings.is_non_negative(node)
         if node in self.absorbed:
-            self.non_negative.update(node.outputs if known else ())
-            self.wide.update(node.outputs if self.reads_wide(node) else ())
+            self.settings.non_negative.update([id(node.operation)] if known else [])
+            self.settings.wide.update([id(node.operation)] if self.settings.reads_wide(node) else [])
             return args[0]
         if node in self.preparing:
             self.outside.update(node.outputs)
         if id(node.operation) not in self.made:
-            # Called again, it may meet other inputs.
-            once = len(self.graph.calls_of(node.operation)) == 1
-            self.made[id(node.operation)] = (node, self.make(node, known and once))
+            self.made[id(node.operation)] = (node, self.make(node, known))
         first, *others = self.made[id(node.operation)][1]
-        if type(first) is type(node.operation):
+        if type(core(first)) is type(core(node.operation)):
             y = first(*args, **kwargs)
         else:  # x + y calls the operation with two tensors, 1 - x with a number and a tensor; the layer takes a list
             tensors = [each for each in (*args, *kwargs.values()) if isinstance(each, keras.KerasTensor)]
@@ -122,15 +152,12 @@ class Walk(Rebuilder):
             y = layer(y)
         last = [first, *others][-1]
         if self.keeps_sign(node, last, known):
-            self.non_negative.update(node.outputs)
+            self.settings.non_negative.add(id(node.operation))
         quantizer = getattr(core(last), "activation_quantizer", None)
         keeps = node.kind.keeps_grid or relu_name(*node.form) == "relu"
-        if (quantizer and quantizer.bits > TABLE_BITS) or (not quantizer and keeps and self.reads_wide(node)):
-            self.wide.update(node.outputs)
+        if (quantizer and quantizer.bits > TABLE_BITS) or (not quantizer and keeps and self.settings.reads_wide(node)):
+            self.settings.wide.add(id(node.operation))
         return y
-
-    def reads_wide(self, node: Node) -> bool:
-        return not self.wide.isdisjoint(node.inputs)
 
     def tensor(self, node: Node, value: Value) -> Any:
         """A value of the outside on its grid, for a layer that works."""
@@ -142,38 +169,38 @@ class Walk(Rebuilder):
             name, signed = f"input_q_{number}" if number else "input_q", self.signed[value]
             grid = InputQ(self.settings.input_bits or 0, signed, name=name, dtype=value.dtype)
             self.on_grid[value] = grid(self.known[value])
-            self.non_negative.update(() if signed else (value,))
+            self.settings.non_negative.update(() if signed else [source_of(self.graph, value)])
         return self.on_grid[value]
 
     def make(self, node: Node, known: bool) -> list:
         """What takes the place of the operation of a node."""
         if is_connected(node.operation):
-            return [self.settings.copy(node.operation, is_inner=True)]
+            return [self.settings.copy_part(node.operation, is_inner=True)]
         works = node in self.fusions and node not in self.preparing
         made = convert(self.request(node, known)) if works else None
         return made or [copy_of(node.operation)]
 
     def request(self, node: Node, known: bool) -> Request:
         choice, fusion = self.choice_of(node), self.fusions[node]
-        is_output = leads_out(self.graph, [node, *fusion.after][-1]) and not self.is_inner
-        if is_output and choice.settings is not None and "activation_bits" not in choice.given:
-            settings = replace(choice.settings, activation_bits=LOGIT_BITS)
+        last = [node, *fusion.after][-1]
+        is_output = self.settings.leads_out(last)
+        free = None if "activation_bits" in choice.given else choice.settings
+        if free and is_output:
+            settings = replace(free, activation_bits=LOGIT_BITS)
             choice = replace(choice, settings=settings, asked=choice.asked - {"activation_bits"})
-        if choice.settings is not None and "activation_bits" not in choice.given:
-            readers = self.graph.readers([node, *fusion.after][-1].outputs[0])
-            if not is_output and any(map(reads_through_table, readers)):
-                choice = replace(choice, settings=for_table(choice.settings))
+        elif free and self.settings.is_read_through_table(last):
+            choice = replace(choice, settings=for_table(free))
         norm, relu = fusion.batch_norm, fusion.activation
         return Request(
             node,
             choice,
-            batch_norm=norm and norm.operation,
+            batch_norm=norm and norm.layer,
             frozen_statistics=norm is not None and norm.kwargs.get("training") is False,
             padding=None if fusion.padding is None else fusion.padding.form.config["padding"],
             activation=None if relu is None else relu_name(*relu.form),
             is_output=is_output,
             non_negative=known,
-            wide=self.reads_wide(node),
+            wide=self.settings.reads_wide(node),
         )
 
     @staticmethod
@@ -183,6 +210,12 @@ class Walk(Rebuilder):
         if quantizer is not None:
             return not quantizer.signed
         return relu_name(*node.form) is not None or (inputs_known and node.kind.keeps_grid)
+
+
+def source_of(graph: ModelGraph, value: Value) -> int:
+    """The id of the operation that gives a value, or of the input that it is."""
+    maker = graph.makers.get(value)
+    return id(value.tensor if maker is None else maker.operation)
 
 
 def signed_values(graph: ModelGraph, x: Samples | None) -> dict[Value, bool]:

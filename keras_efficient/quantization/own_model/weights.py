@@ -57,10 +57,10 @@ def carry_by_name(old: Any, new: Any) -> None:
 
 
 def carry_wrapper(old: Any, new: list[Any]) -> None:
-    """What a wrapper holds beside its layer (masks), and the layer's own weights."""
-    wrapper = next(layer for layer in new if isinstance(layer, Prunable))
+    """The layer's own weights, and the masks: with filters those of what is folded in, too."""
+    wrappers = [layer for layer in new if isinstance(layer, Prunable)]
     carry_over(old.layer, [core(layer) for layer in new if isinstance(layer, QuantizedLayer | Prunable)])
-    sources, targets = (
-        [w for w in each.weights if id(w) not in {id(inner) for inner in each.layer.weights}] for each in (old, wrapper)
-    )
-    assign_all(targets, sources)
+    kernels = [kernel for wrapper in wrappers for kernel in wrapper.kernels]
+    for source, target in zip(old.kernels, kernels, strict=True):
+        target.keep(source.alive())
+    assign_all([wrapper.step for wrapper in wrappers], [old.step] * len(wrappers))
