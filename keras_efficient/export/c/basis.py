@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_efficient.export.c.convolution import StoredWeights, bias_and_shifts
+from keras_efficient.export.c.convolution import StoredWeights, Sums, bias_and_shifts
 from keras_efficient.export.c.kernels import FORMATS
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import function
@@ -47,12 +47,15 @@ class BasisGroup:
             "static const network_kernel kernel = {NETWORK_MADE, 0, 0, 0, 0, &basis};",
         ]
 
-    def filters_line(self, program: Program, bits: str, functions: str, beside: str) -> str:
+    def window_lines(self, finder: str) -> list[str]:
+        return []
+
+    def filters_line(self, program: Program, sums: Sums, finder: str, rounding: str) -> str:
         """The statement that computes these filters of a pixel."""
         seed = f"{self.seed.read('0')} | (uint32_t){self.seed.read('1')} << 16"
-        numbers = f"{self.first}, {self.first + self.filters}, {self.width}"
-        functions = functions.removesuffix(", 0")  # nothing is added to the sums
-        return f"network_made_filters_of_{bits}(&layer, {functions}, {seed}, {numbers}, row, column, made);"
+        numbers = f"{seed}, {self.first}, {self.first + self.filters}, {self.width}"
+        arguments = f"&layer, {finder}, {rounding}, {numbers}, row, column, made"
+        return f"network_made_filters_of_{sums.sum_bits}({arguments});"
 
 
 class BasisWeights(StoredWeights):

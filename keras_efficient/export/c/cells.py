@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from keras_efficient.export.c.text import as_index, plus, times, wrapped
 from keras_efficient.export.integer.codes import Codes
 
-LARGEST_LOGIT = 2**15 - 1
 WITHIN_BYTES = (1, 2, 4, 8)  # cells of so many bits never straddle bytes
 
 
@@ -93,12 +92,3 @@ def index_type(bits: int) -> str:
 def sum_type(bound: int) -> str:
     """The type of the sums of products."""
     return "int16_t" if bound < 2**15 else "int32_t" if bound < 2**31 else "int64_t"
-
-
-def stored(target: Cells, index: str) -> str:
-    """What `put` takes for an index: users' logits are integers, saturated to 16 bits."""
-    if not target.is_logits:
-        return index
-    if target.codes.high > LARGEST_LOGIT:
-        index = f"{index} > {LARGEST_LOGIT} ? {LARGEST_LOGIT} : {index}"
-    return f"(network_logit)({integer_of(index, target.codes)})"

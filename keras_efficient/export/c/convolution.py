@@ -29,12 +29,14 @@ class StoredWeights:
 
     by_rows: Whether a kernel for all of a map goes by the map's rows, whatever order its cells have in memory: so it
         takes as many bits as its price says, where those depend on the order.
+    by_words: Whether its groups are read by words.
     """
 
     groups: Sequence[Any]  # of segments that have a `format`, `first`, `filters`, `width`
     bias: Segment | None
     shifts: Segment | None = None
     by_rows: bool = False
+    by_words: bool = False
 
     @property
     def segments(self) -> list[Segment]:
@@ -90,7 +92,7 @@ class Sums:
 
     @property
     def sum_bits(self) -> str:
-        return sum_type(self.layer.products.bound).strip("int_")
+        return "32" if self.weights.by_words else sum_type(self.layer.products.bound).strip("int_")
 
     @property
     def in_runs(self) -> bool:
@@ -99,9 +101,17 @@ class Sums:
         in_rows = self.places.is_row_order and not self.kept and layer.groups == 1
         return in_rows and window.covers_all and window.dilation == (1, 1)
 
-    def result_lines(self, total: str, bias: str, shift: str, by_words: bool = False) -> list[str]:
-        """`result`, what is stored for a sum. The others: C expressions, read unless the plan leaves them out."""
-        terms = [total if self.weights.shifts is None else "shifted", "bias" if self.weights.bias else "0"]
+    def cell_beside(self, program: Program) -> str:
+        """The cell before that which is added beside the sum of the first filter."""
+        if self.beside is None:
+            return "0"
+        places = program.use_places(self.beside[1])
+        pixel = f"network_place({program.layout(places)}, {places.finder}, row, column)"
+        return f"(network_index)({pixel} * {self.filters}u)"
+
+    def result_lines(self, bias: str, shift: str) -> list[str]:
+        """`result`, what is stored for `sum`. The others: C expressions, read unless the plan leaves them out."""
+        terms = ["sum" if self.weights.shifts is None else "shifted", "bias" if self.weights.bias else "0"]
         lines, first = [], self.layer.rounding.terms[0].bound
         if self.beside:
             terms.append("skip")
@@ -109,11 +119,13 @@ class Sums:
             kind, read = sum_type(cells.codes.bound), cells.get(cells.place("added"))
             lines.append(f"const {kind} skip = ({kind})({integer_of(read, cells.codes)});")
         result = "network_logit" if self.target.is_logits else index_type(self.target.codes.bits)
-        rounding = rounding_lines(self.layer.rounding, terms, "result", not self.target.is_logits, by_words)
+        rounding = rounding_lines(
+            self.layer.rounding, terms, "result", not self.target.is_logits, self.weights.by_words
+        )
         used = words(rounding)
         if "shifted" in used:
             kind = sum_type(first)
-            lines.append(f"const {kind} shifted = ({kind})(({kind}){total} * (({kind})1 << ({shift})));")
+            lines.append(f"const {kind} shifted = ({kind})(({kind})sum * (({kind})1 << ({shift})));")
         if "bias" in used:
             lines.append(f"const int16_t bias = (int16_t)({bias});")
         return [*lines, f"{result} result;", *rounding]
@@ -121,15 +133,19 @@ class Sums:
 
 def write_rounding(program: Program, sums: Sums) -> str:
     """The name of the function that adds the bias, applies the activation, and returns the index or the logit."""
-    bias, shifts = ("" if each is None else each.read("filter") for each in (sums.weights.bias, sums.weights.shifts))
-    lines = [*sums.result_lines("sum", bias, shifts), "return (uint16_t)result;"]
+    weights, kind = sums.weights, "static"
+    bias, shifts = ("" if each is None else each.read("filter") for each in (weights.bias, weights.shifts))
     parameters = {"sum": f"network_wide_of_{sums.sum_bits}", "filter": "network_count"}
+    if weights.by_words:
+        parameters |= dict.fromkeys(("filter", "shift"), "uint32_t")
+        kind, shifts = "NETWORK_INLINE", "shift"
+    lines = [*sums.result_lines(bias, shifts), "return (uint16_t)result;"]
     if sums.beside is not None:
         parameters["added"] = "network_index"
-    name, arguments = f"network_round_{sums.number}", ", ".join(f"{kind} {name}" for name, kind in parameters.items())
+    name, arguments = f"network_round_{sums.number}", ", ".join(f"{type_} {name}" for name, type_ in parameters.items())
     lines = [*unused_lines(parameters, lines), *lines]
     program.add(
-        ["/* From a sum of products to what is stored. */", *function(f"static uint16_t {name}({arguments})", lines)]
+        ["/* From a sum of products to what is stored. */", *function(f"{kind} uint16_t {name}({arguments})", lines)]
     )
     return name
 
@@ -140,7 +156,8 @@ def write_pixel(program: Program, sums: Sums) -> str:
     rounding = write_rounding(program, sums)
     whole = reads_in_order(sums)
     if not whole:
-        program.count(*window.source, *window.spread_source, *window.reach, *window.sizes, layer.source.shape[2])
+        ends = (size + zeros for size, zeros in zip(window.spread_source, window.before, strict=True))
+        program.count(*window.source, *ends, *window.reach, *window.sizes, layer.source.shape[2])
     program.count(sums.filters + FILTERS_AT_ONCE)
     layout = "0, 0, 0" if whole else f"{program.layout(sums.places)}, &rows, &columns"
     finder = "0" if whole else program.use_places(sums.places).finder
@@ -154,7 +171,6 @@ def write_pixel(program: Program, sums: Sums) -> str:
         int(sums.in_runs),
     )
     fields = f"&source, &target, {layout}, &kernel, {', '.join(map(str, numbers))}"
-    functions = f"{finder}, {rounding}, 0" if sums.beside is None else f"{finder}, 0, {rounding}"
     groups = sums.weights.groups
     if not sums.target.is_logits:
         program.uses_cells(sums.target.codes.bits)
@@ -164,20 +180,12 @@ def write_pixel(program: Program, sums: Sums) -> str:
         *([] if whole else axis_lines(window)),
         *groups[0].kernel_lines(program, sums.number),
         f"static const network_layer_of_{bits} layer = {{{fields}}};",
-        *(group.filters_line(program, bits, functions, beside_text(program, sums)) for group in groups),
+        *groups[0].window_lines(finder),
+        *(group.filters_line(program, sums, finder, rounding) for group in groups),
     ]
     head = f"NETWORK_PIXEL void {name}(network_count row, network_count column, network_index made)"
     program.add(function(head, [*unused_lines(("row", "column", "made"), lines), *lines]))
     return name
-
-
-def beside_text(program: Program, sums: Sums) -> str:
-    """The cell before that which is added beside the sum of the first filter."""
-    if sums.beside is None:
-        return "0"
-    places = program.use_places(sums.beside[1])
-    pixel = f"network_place({program.layout(places)}, {places.finder}, row, column)"
-    return f"(network_index)({pixel} * {sums.filters}u)"
 
 
 def reads_in_order(sums: Sums) -> bool:

@@ -25,9 +25,11 @@ FILES = (
     "changes.c",
     "windows.c",
     "pooling.c",
+    "push.c",
     "filters.c",
     "words.c",
     "products.c",
+    "word_windows.c",
 )
 # Written for sums of 16 bits; a program gets one copy for each width that it uses.
 GENERIC, SUM_BITS = "filters.c", (16, 32, 64)
@@ -54,9 +56,10 @@ class Kernel(NamedTuple):
 @cache
 def kernels() -> tuple[Kernel, ...]:
     """All of them: empty lines stand between them, and nowhere else."""
-    texts = [(FOLDER / file).read_text(encoding="utf-8") for file in FILES if file != GENERIC]
-    generic = (FOLDER / GENERIC).read_text(encoding="utf-8")
-    blocks = "\n\n".join([*texts, *(_for_sums(generic, bits) for bits in SUM_BITS)]).split("\n\n")
+    texts = [(FOLDER / file).read_text(encoding="utf-8") for file in FILES]
+    generic = FILES.index(GENERIC)
+    texts[generic : generic + 1] = [_for_sums(texts[generic], bits) for bits in SUM_BITS]
+    blocks = "\n\n".join(texts).split("\n\n")
     pairs = [(block.strip() + "\n", frozenset(_defined(block))) for block in blocks]
     return tuple(Kernel(text, names) for text, names in pairs if names)
 

@@ -17,7 +17,6 @@ from keras_efficient.export.c.residual import residual
 from keras_efficient.export.c.text import function
 from keras_efficient.export.c.weights import Segment
 from keras_efficient.export.c.word_weights import store_words, words_of_layer
-from keras_efficient.export.c.words import write_word_pixel
 from keras_efficient.export.integer import (
     AveragePooling,
     Combination,
@@ -176,7 +175,7 @@ def write_places(program: Program, layer: PlacedLayer, operation: Convolution, p
 def pixel_of(program: Program, layer: PlacedLayer, operation: Convolution, source: Places, kept: int = 0) -> str:
     """The name of the function that computes a pixel of the target."""
     sums = Sums(layer.number, operation, layer.weights[0], layer.source, layer.target, source, kept)
-    return write_pixel(program, sums) if layer.words is None else write_word_pixel(program, sums)
+    return write_pixel(program, sums)
 
 
 def write_residual(program: Program, name: str, layer: PlacedLayer[Residual]) -> None:

@@ -19,14 +19,8 @@ def pool(
     program: Program, name: str, layer: Pooling, source: Cells, target: Cells, places: tuple[Places, Places]
 ) -> None:
     """The largest index of each window, or a mean of its numbers."""
-    mean, channels = "0", layer.target.shape[2]
-    if not isinstance(layer, MaxPooling):
-        kind = mean_type(layer) if isinstance(layer, AveragePooling) else sum_type(layer.bound)
-        program.sum_bits = max(program.sum_bits, int(kind.strip("uint_")))
-        mean = name.replace("layer", "mean")
-        lines = average_lines(layer) if isinstance(layer, AveragePooling) else product_lines(program, name, layer)
-        head = f"static network_code {mean}(network_sum total, network_index places)"
-        program.add([*function(head, lines)])
+    channels = layer.target.shape[2]
+    mean = "0" if isinstance(layer, MaxPooling) else write_mean(program, name.replace("layer", "mean"), layer)
     program.count(channels, *layer.window.source, *layer.window.sizes)
     program.use_places(places[0])
     maps = f"&source, {program.layout(places[0])}, {places[0].finder}, &target, {program.layout(places[1])}"
@@ -37,6 +31,17 @@ def pool(
         f"network_pool({maps}, &rows, &columns, {channels}, {mean});",
     ]
     program.add(function(f"static void {name}(void)", lines))
+
+
+def write_mean(program: Program, name: str, layer: AveragePooling | MeanPooling) -> str:
+    """The name of the function that makes an index of the sum of a window and the number of its places."""
+    if isinstance(layer, AveragePooling):
+        kind, lines = mean_type(layer), average_lines(layer)
+    else:
+        kind, lines = sum_type(layer.bound), product_lines(program, name, layer)
+    program.sum_bits = max(program.sum_bits, int(kind.strip("uint_")))
+    program.add(function(f"static network_code {name}(network_sum total, network_index places)", lines))
+    return name
 
 
 def average_lines(layer: AveragePooling) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -104,12 +105,17 @@ class Group(Segment):
         fields = (self.kernel_format, codes.bits, int(codes.midrise), self.gap_bits, low, 0)
         return [f"static const network_kernel kernel = {{{', '.join(map(str, fields))}}};"]
 
-    def filters_line(self, program: Program, bits: str, functions: str, beside: str) -> str:
-        """The statement that computes these filters of a pixel."""
+    def window_lines(self, finder: str) -> list[str]:
+        """The declaration of what all groups of a kernel read of a window, if anything."""
+        return []
+
+    def filters_line(self, program: Program, sums: Any, finder: str, rounding: str) -> str:
+        """The statement that computes these filters of a pixel, of `Sums`."""
         program.uses("network_in_bytes(kernel, width)", int(self.in_bytes))
-        numbers = (*self.starts, self.first, self.first + self.filters, self.width)
-        arguments = f"&layer, {functions}, {', '.join(map(str, numbers))}, row, column, made, {beside}"
-        return f"network_filters_of_{bits}({arguments});"
+        roundings = f"{rounding}, 0" if sums.beside is None else f"0, {rounding}"
+        numbers = ", ".join(map(str, (*self.starts, self.first, self.first + self.filters, self.width)))
+        arguments = f"&layer, {finder}, {roundings}, {numbers}, row, column, made, {sums.cell_beside(program)}"
+        return f"network_filters_of_{sums.sum_bits}({arguments});"
 
 
 def bits_of(numbers: np.ndarray, width: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Kernels in words: how `target="dsp"` stores them, for the kernels words.c and products.c.
+"""Kernels in words: how `target="dsp"` stores them, for the kernels word_windows.c, words.c and products.c.
 
 Which layers, and in which form: `kinds.words`.
 """
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_efficient.export.c.convolution import StoredWeights, bias_and_shifts
-from keras_efficient.export.c.weights import BYTE, Segment
+from keras_efficient.export.c.convolution import StoredWeights, Sums, bias_and_shifts
+from keras_efficient.export.c.program import Program
+from keras_efficient.export.c.weights import BYTE, HALF_BYTE, Segment
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.operations import Convolution
 from keras_efficient.kinds.words import WORD_BITS, KernelShape, Words, words_of
@@ -53,19 +54,36 @@ class WordGroup(Segment):
     Order: block of filters, chunk, filter; of a kernel by channels: word of channels, place.
     """
 
+    kernel: Codes
+    copied: int  # cells of a window that is copied first; 0: none is
     first: int
     filters: int
     width: int
     format: str = "dense, in words"
 
-    def __init__(self, first: int, filters: int, width: int, stored: np.ndarray):
+    def __init__(self, kernel: Codes, copied: int, first: int, filters: int, width: int, stored: np.ndarray):
         super().__init__(_BYTES, stored)
-        self.first, self.filters, self.width = first, filters, width
+        self.kernel, self.copied, self.first, self.filters, self.width = kernel, copied, first, filters, width
 
-    @property
-    def block_bytes(self) -> int:
-        """Of `width` filters."""
-        return self.indices.size * self.width // self.filters
+    def kernel_lines(self, program: Program, number: str) -> list[str]:
+        """The declaration of `kernel`."""
+        codes = self.kernel
+        fields = f"NETWORK_DENSE, {codes.bits}, {int(codes.midrise)}, 0, {codes.low}, 0"
+        return [f"static const network_kernel kernel = {{{fields}}};"]
+
+    def window_lines(self, finder: str) -> list[str]:
+        """The declaration of `window`, which all groups read."""
+        patch = [f"uint8_t patch[{self.copied}];"] if self.copied else []
+        call = f"network_open(&window, {'patch' if self.copied else 0}, {self.copied}, &layer, {finder}, row, column);"
+        return [*patch, "network_window window;", call]
+
+    def filters_line(self, program: Program, sums: Sums, finder: str, rounding: str) -> str:
+        """The statement that computes these filters of a pixel."""
+        block, shifts = self.indices.size * self.width // self.filters, sums.weights.shifts
+        at = 0 if shifts is None else shifts.start // HALF_BYTE + 1
+        numbers = (self.start // BYTE, block, at, self.first, self.first + self.filters, self.width)
+        arguments = f"&layer, {finder}, {rounding}, &window, {', '.join(map(str, numbers))}, row, column, made"
+        return f"network_word_filters({arguments});"
 
 
 def store_words(layer: Convolution, words: Words, source_layout: Layout) -> StoredWeights:
@@ -78,15 +96,16 @@ def store_words(layer: Convolution, words: Words, source_layout: Layout) -> Stor
     indices = codes.indices(kernel) ^ (2 ** (BYTE - 1) if in_twos_complement else 0)
     cell_bits = BYTE if words.form == "patch" else layer.source.codes.bits
     order = _pairs(cell_bits, words.chunk)
-    groups = []
+    groups, copied = [], words.numbers if words.form == "patch" else 0
     if words.form == "channels":
         chunks = indices.reshape(len(indices), -1, words.chunk).swapaxes(0, 1)
-        groups.append(WordGroup(0, kernel.shape[2], words.chunk, _pack(chunks, codes.bits, order)))
+        stored = _pack(chunks, codes.bits, order)
+        groups.append(WordGroup(codes, copied, 0, kernel.shape[2], words.chunk, stored))
     else:
         numbers = indices.reshape(-1, kernel.shape[2])
         filled = np.pad(numbers, ((0, words.numbers - len(numbers)), (0, 0)))  # times cells of 0
         for first, count, width in filter_groups(kernel.shape[2], BYTE):
             part = filled[:, first : first + count].reshape(-1, words.chunk, count // width, width)
             chunks = part.transpose(2, 0, 3, 1)
-            groups.append(WordGroup(first, count, width, _pack(chunks, codes.bits, order)))
-    return StoredWeights(groups, *bias_and_shifts(layer))
+            groups.append(WordGroup(codes, copied, first, count, width, _pack(chunks, codes.bits, order)))
+    return StoredWeights(groups, *bias_and_shifts(layer), by_words=True)

@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from keras_efficient.export.c.arrival import ArrivalWriter, InputsWriter
+from keras_efficient.export.c.arrival import ArrivalWriter, InputsWriter, PushWriter
 from keras_efficient.export.c.arriving_convolution import arriving_layers, write_arriving
 from keras_efficient.export.c.assembly import (
     assemble,
@@ -131,7 +131,7 @@ def write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool)
         program.calls += [move_bytes(move.first, move.bytes, move.to) for move in placed.moves]
         write_layer(program, layer)
     program.add(function("static void network_compute(void)", program.calls))
-    push: ArrivalWriter | InputsWriter
+    push: PushWriter
     if len(model.inputs) > 1:
         cells = [Cells(each.codes, 8 * at) for each, at in zip(model.inputs, placement.inputs, strict=True)]
         push = InputsWriter(program, model.inputs, cells)
@@ -197,7 +197,7 @@ def new_program(model: IntegerModel, arena_bytes: int, weight_bytes: int, by_wor
 def finished(
     model: IntegerModel,
     program: Program,
-    push: ArrivalWriter | InputsWriter,
+    push: PushWriter,
     packed: np.ndarray,
     weights: str,
     layers: Sequence[PlacedLayer],

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define NETWORK_ID 0x24d3cb4c /* network.c takes no other network.h */
+#define NETWORK_ID 0x92025750 /* network.c takes no other network.h */
 #define NETWORK_INPUTS 64
 #define NETWORK_INPUT_TYPE network_input
 #define NETWORK_INPUT_BYTES 1

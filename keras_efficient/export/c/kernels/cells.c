@@ -174,3 +174,11 @@ NETWORK_INLINE void network_set(const network_map *map, const network_index cell
     else
         network_put(map, cell, (network_code)number);
 }
+
+/* Whether an index is above that of a cell. */
+NETWORK_INLINE uint8_t network_is_above(const network_map *map, const network_index cell, const network_code index)
+{
+    if (map->is_logits)
+        return ((int32_t)index << map->shift) + map->low > network_arena.logits[cell];
+    return index > network_get(map, cell);
+}

@@ -101,19 +101,6 @@ NETWORK_INLINE void network_add_cells(network_wide *sums, const uint8_t width, c
         }
 }
 
-/* The place of a pixel of the source, in pixels: of a ring of whole rows by its row. */
-NETWORK_INLINE network_index network_kept(const network_layer *layer, network_finder find, const network_index row,
-                                          const network_index column)
-{
-    const network_layout *map = layer->layout;
-    if (layer->kept && map->order == NETWORK_ROWS && layer->kept % map->columns == 0)
-        return network_place(map, find,
-                             (network_count)((network_count)row % (network_count)(layer->kept / map->columns)), column);
-    if (layer->kept)
-        return (network_index)(network_place(map, find, row, column) % layer->kept);
-    return network_place(map, find, row, column);
-}
-
 /* sums[i] += the products of the window for a pixel with filters, of which `filter` is one. */
 NETWORK_INLINE void network_add_window(network_wide *sums, const uint8_t width, const network_layer *layer,
                                        network_finder find, network_reader *reader, const network_count row,
@@ -143,7 +130,7 @@ NETWORK_INLINE void network_add_window(network_wide *sums, const uint8_t width, 
                     network_skip(layer->kernel, reader, width, layer->channels);
                     continue;
                 }
-                cell = (network_index)(network_kept(layer, find, network_source(rows, row, down),
+                cell = (network_index)(network_kept(layer->layout, layer->kept, find, network_source(rows, row, down),
                                                     network_source(columns, column, across)) * pixel);
                 if (layer->groups > 1)
                     cell = (network_index)(cell + (network_index)(filter / layer->filters * layer->channels));

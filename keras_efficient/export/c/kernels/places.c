@@ -28,6 +28,18 @@ NETWORK_INLINE network_index network_place(const network_layout *map, network_fi
     return in_strips((network_count)row, (network_count)column);
 }
 
+/* The place of a pixel of which `kept` lie in a ring, by the row where those are whole rows; 0: all are kept. */
+NETWORK_INLINE network_index network_kept(const network_layout *map, const network_index kept, network_finder in_strips,
+                                          const network_index row, const network_index column)
+{
+    if (kept && map->order == NETWORK_ROWS && kept % map->columns == 0)
+        return network_place(map, in_strips, (network_count)((network_count)row % (network_count)(kept / map->columns)),
+                             column);
+    if (kept)
+        return (network_index)(network_place(map, in_strips, row, column) % kept);
+    return network_place(map, in_strips, row, column);
+}
+
 /* From a pixel to the next one of its row, in pixels; 0: that differs. */
 NETWORK_INLINE network_index network_step(const network_layout *map)
 {

@@ -4,8 +4,7 @@
  * weights, which are stored in such an order. */
 
 /* Numbers in words: 2, 4 or 8 `bits`. Bytes may be in two's complement, once `flip` has turned bits of the word. From
- * each number, or from twice that, `low` is taken off. `mask` says where a pair is in a word: network_held of a
- * constant. */
+ * each number, or from twice that, `low` is taken off. `mask` says where a pair is in a word. */
 typedef struct {
     uint8_t bits, is_signed, is_twice, low;
     uint32_t flip, mask;

@@ -8,7 +8,13 @@ NETWORK_INLINE uint8_t network_weight_4(network_index place)
 
 NETWORK_INLINE uint16_t network_weight_16(network_index place)
 {
+#if defined __ARM_FEATURE_UNALIGNED && !defined __ARM_BIG_ENDIAN
+    uint16_t index;
+    __builtin_memcpy(&index, network_weights + place, 2);
+    return index;
+#else
     return (uint16_t)(NETWORK_WEIGHT(place) | (uint16_t)NETWORK_WEIGHT(place + 1) << 8);
+#endif
 }
 
 /* The bits of a weight, across bytes. */

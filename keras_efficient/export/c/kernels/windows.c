@@ -33,10 +33,9 @@ NETWORK_INLINE network_reach network_reached(const network_axis *axis, const net
 NETWORK_INLINE uint8_t network_is_beside(const network_axis *axis, const network_count number,
                                          const network_count at)
 {
-    const network_reach reached = network_reached(axis, number, at);
-    return (axis->before && reached < axis->before)
-           || (axis->reaches_over && reached >= (network_reach)((axis->size - 1) * axis->spread + 1 + axis->before))
-           || (axis->spread > 1 && (reached - axis->before) % axis->spread != 0);
+    const network_reach place = (network_reach)(network_reached(axis, number, at) - axis->before); /* below 0: large */
+    return ((axis->before || axis->reaches_over) && place >= (network_reach)((axis->size - 1) * axis->spread + 1))
+           || (axis->spread > 1 && place % axis->spread != 0);
 }
 
 /* The place of the map. */

@@ -60,14 +60,12 @@ NETWORK_INLINE uint32_t network_half(const uint8_t *from)
 #endif
 }
 
-/* A constant in a register: compilers would rather make it anew each time. */
-NETWORK_INLINE uint32_t network_held(uint32_t number)
-{
+/* A variable in a register, of which nothing is known: compilers would rather make a constant anew each time. */
 #if NETWORK_HAS_SIMD
-    __asm__("" : "+r"(number));
+#define NETWORK_HOLD(variable) __asm__("" : "+r"(variable))
+#else
+#define NETWORK_HOLD(variable)
 #endif
-    return number;
-}
 
 /* Of the numbers of `bits` in both halves of a word, the pair from bit `at` on: in both halves of the result. */
 NETWORK_INLINE uint32_t network_pair(uint32_t word, const uint8_t bits, const uint8_t at, uint32_t mask)
