@@ -5,7 +5,7 @@
 A line on standard input is a task in JSON, {"task": "train", ...}; the answer is its figures, or {"failed": reason}.
 """
 
-import importlib
+import importlib.metadata
 import json
 import statistics
 import sys
@@ -14,6 +14,8 @@ import time
 import numpy as np
 from _qat_start import CALIBRATION, Start
 
+PEERS = ("hgq2", "quantizers", "qkeras-v3", "tensorflow-model-optimization", "tf_keras")
+DISTRIBUTIONS = ("keras", "tensorflow", *PEERS)
 BATCH, ROUNDS, TIMED = 128, 7, 1_280  # images of a turn
 
 
@@ -93,6 +95,12 @@ class Tasks:
         return float(np.mean(logits.argmax(axis=1) == self.data[f"y_{part}"]))
 
 
+def versions():
+    """Of the packages that compute."""
+    found = {each.metadata["Name"].lower(): each.version for each in importlib.metadata.distributions()}
+    return {name: found[name] for name in DISTRIBUTIONS if name in found}
+
+
 def main():
     package, path = sys.argv[1:]
     answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
@@ -107,7 +115,7 @@ def main():
         except Exception as error:  # whatever a peer raises is its result
             answer = {"failed": f"{type(error).__name__}: {error}".strip().splitlines()[-1].strip()}
         print(json.dumps(answer), file=answers, flush=True)
-    print("{}", file=answers, flush=True)
+    print(json.dumps(versions()), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 Networks: "mnist", the study's network without dropout, and MLPerf Tiny's "resnet8" on CIFAR-10 (from JPEG files where
 the data is those), with its batch normalizations folded. Each seed trains one float network (Adam, cosine rate); from
-its weights every side goes on, with weights and maps of 2, 3, 4 and 8 bits, biases and pixels of 8, logits in float.
-Its first ranges have the least squared error on 512 training images. Adam with a cosine rate, two rates, batches of 128
-in the same order; of the epochs the best by validation accuracy is kept, of the rates the one with the best mean over
-the seeds. Test images are looked at for that one alone.
+its weights every side goes on, with weights and maps of 2, 3, 4 and 8 bits, biases and pixels of 8, logits in float
+(ours: 16). The first ranges have the least squared error on 512 training images. Adam with a cosine rate, two rates,
+batches of 128 in the same order; of the epochs the best by validation accuracy is kept, of the rates the one with the
+best mean over the seeds. Test images are looked at for that one alone.
 
     float                the float network, trained on as long
     ours                 ke.quantize_model, a learned power-of-two scale a tensor, frozen in the last third
@@ -72,8 +72,8 @@ class Packages:
         return self.processes[package].ask(json.dumps(settings))
 
     def close(self):
-        for process in self.processes.values():
-            process.close()
+        """End the processes; the versions of all packages that they used."""
+        return {name: version for process in self.processes.values() for name, version in process.close().items()}
 
 
 class Grid:
@@ -174,8 +174,8 @@ class Grid:
 
     def failed(self):
         """What did not run, with the reason, by side."""
-        found = {run["settings"]["side"]: run["failed"] for run in self.ledger.runs.values() if "failed" in run}
-        return REASONS | found
+        runs = [run for name, run in self.ledger.runs.items() if name.startswith(self.network) and "failed" in run]
+        return REASONS | {run["settings"]["side"]: run["failed"] for run in runs}
 
 
 def main():
@@ -200,8 +200,9 @@ def main():
     grid.test()
     if arguments.time:
         grid.time()
-    grid.packages.close()
     found = grid.summary()
+    earlier = ledger.summary.get(arguments.network, {}).get("versions", {})
+    found[arguments.network]["versions"] = earlier | grid.packages.close()
     print(json.dumps(found, indent=2))
     print(ledger.write(found).name)
 
