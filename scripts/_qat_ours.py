@@ -5,8 +5,6 @@ from _tiny_networks import INPUT
 
 import keras_efficient as ke
 
-LEARNING = 2 / 3  # of the epochs; after them the scales are rounded and stay
-
 
 def make(side, start, settings):
     """The network of the start, quantized; "float" is left as it is, and trains as long."""
@@ -14,12 +12,4 @@ def make(side, start, settings):
         return Side(start.model, lambda: plain_bits(start.weights, 32, 32))
     bits, per_channel = settings["bits"], side == "ours_per_channel"
     model = ke.quantize_model(start.model, bits, BIAS_BITS, bits, x=start.maps[INPUT], per_channel=per_channel)
-
-    def freeze(epoch):
-        if epoch == round(LEARNING * settings["epochs"]):
-            step = int(model.optimizer.iterations)
-            ke.quantization.round_scales(model)
-            ke.set_mode(model, "freeze_scales")  # with a new optimizer, whose rate goes on
-            model.optimizer.iterations.assign(step)
-
-    return Side(model, lambda: int(8 * ke.estimate_storage(model).weight_bytes), before_epoch=freeze)
+    return Side(model, lambda: int(8 * ke.estimate_storage(model).weight_bytes))

@@ -41,7 +41,6 @@ class Tasks:
         side, best, began = self.made(start, settings), {"validation_accuracy": -1.0}, time.process_time()
         self.compile(side.model, settings)
         for epoch in range(settings["epochs"]):
-            side.before_epoch(epoch)
             self.fit(side, self.order(epoch, settings), settings)
             found = {"validation_accuracy": self.accuracy(side.model, "val"), "weight_bits": side.weight_bits()}
             if found["weight_bits"] <= side.allowed and found["validation_accuracy"] > best["validation_accuracy"]:

@@ -18,15 +18,11 @@ EXPONENTS = np.arange(-16, 9)
 
 @dataclass(frozen=True)
 class Side:
-    """A network in the layers of a package.
-
-    allowed: bits that its weights may have at most. before_epoch: called with the number of each epoch that begins.
-    """
+    """A network in the layers of a package. allowed: bits that its weights may have at most."""
 
     model: Any
     weight_bits: Callable[[], int]
     callbacks: list = field(default_factory=list)
-    before_epoch: Callable[[int], None] = lambda epoch: None
     allowed: float = math.inf
 
 

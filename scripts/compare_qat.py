@@ -8,7 +8,7 @@ batches of 128 in the same order; of the epochs the best by validation accuracy 
 best mean over the seeds. Test images are looked at for that one alone.
 
     float                the float network, trained on as long
-    ours                 ke.quantize_model, a learned power-of-two scale a tensor, frozen in the last third
+    ours                 ke.quantize_model, a learned power-of-two scale a tensor
     ours_per_channel     the same with a scale for each filter
     hgq2                 HGQ2, fixed widths, ranges that learn, a range a tensor
     hgq2_learned         a learned width for each weight, its beta held so that the weights have as many bits as ours
