@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONHOME
 
 .PHONY: demo test test-oldest test-backends test-jax test-torch test-compiled test-tfmot test-scripts lint docs wheel \
-	figures format clean
+	peers figures format clean
 
 demo: $(VENV)/.base
 	out=runs/demo-$$(date +%Y%m%d-%H%M%S) && \
@@ -57,6 +57,15 @@ test-compiled: $(VENV)/.backends
 # Parity with TensorFlow Model Optimization: without it these tests skip.
 test-tfmot: $(VENV)/.tfmot
 	KERAS_BACKEND=tensorflow $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q tests/compat/test_tfmot.py tests/compat/test_tfmot_parity.py
+
+# The peers of scripts/compare_qat.py, each in an environment of its own: both bring a package `qkeras`.
+peers: .venv-hgq2/.peer .venv-qkeras/.peer
+.venv-hgq2/.peer: PEER := HGQ2==0.2.0
+.venv-qkeras/.peer: PEER := qkeras-v3==1.2.1
+.venv-%/.peer:
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --editable . $(PEER)
+	@touch $@
 
 # The notebooks, and each script of scripts/ with --quick; with the data beside the repository, else most of them skip.
 test-scripts: $(VENV)/.backends
@@ -88,7 +97,7 @@ format: $(VENV)/.dev
 	$(RUN) -m ruff format .
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-wheel dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-wheel .venv-hgq2 .venv-qkeras dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.venv:
 	@test -n "$(PYTHON)" || { echo "keras_efficient needs Python 3.11 to 3.13: none was found. Install one, or name it: make PYTHON=/path/to/python"; exit 1; }

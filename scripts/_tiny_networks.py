@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 import keras
 
-L = keras.layers
 WEIGHTS, BIASES = 1, 3  # seeds
 INPUT = "input"
 MOBILENET = ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), *[(128, 1)] * 5, (256, 2), (256, 1))
@@ -145,30 +144,35 @@ def mnist():
 NETWORKS = (resnet8, ds_cnn, autoencoder, autoencoder_of_8_bits, mobilenet)
 
 
-def keras_model(network):
-    """The network in Keras's layers, with random weights and biases."""
+def keras_model(network, library=keras):
+    """The network in the layers of a library that has Keras's interface, with random weights and biases.
+
+    A layer has the name of the map that it makes, its relu "NAME_relu".
+    """
     keras.utils.set_random_seed(WEIGHTS)
-    maps = {INPUT: keras.Input(network.input_shape)}
+    maps = {INPUT: library.Input(network.input_shape)}
     for operation in network.operations:
         sources = [maps[name] for name in operation.sources]
-        maps[operation.target] = _applied(operation, sources, network.padding)
-    return keras.Model(maps[INPUT], maps[network.output])
+        maps[operation.target] = _applied(library.layers, operation, sources, network.padding)
+    return library.Model(maps[INPUT], maps[network.output])
 
 
-def _applied(operation, sources, padding):
-    biases = {"bias_initializer": keras.initializers.RandomUniform(-0.1, 0.1, seed=BIASES)}
-    windows = {"strides": operation.stride, "padding": padding, **biases}
+def _applied(layers, operation, sources, padding):
+    name = operation.target
+    spread = {"minval": -0.1, "maxval": 0.1, "seed": BIASES}
+    own = {"name": name, "bias_initializer": {"class_name": "RandomUniform", "config": spread}}
+    windows = {"strides": operation.stride, "padding": padding, **own}
     if operation.kind == "add":
-        made = L.Add()(sources)
+        made = layers.Add(name=name)(sources)
     elif operation.kind == "average":
-        made = L.AveragePooling2D(operation.size)(*sources)
+        made = layers.AveragePooling2D(operation.size, name=name)(*sources)
     elif operation.kind == "maximum":
-        made = L.MaxPooling2D(operation.size)(*sources)
+        made = layers.MaxPooling2D(operation.size, name=name)(*sources)
     elif operation.kind == "convolution":
-        made = L.Conv2D(operation.filters, operation.size, **windows)(*sources)
+        made = layers.Conv2D(operation.filters, operation.size, **windows)(*sources)
     elif operation.kind == "depthwise":
-        made = L.DepthwiseConv2D(operation.size, **windows)(*sources)
+        made = layers.DepthwiseConv2D(operation.size, **windows)(*sources)
     else:
-        flat = sources[0] if sources[0].ndim == 2 else L.Flatten()(sources[0])
-        made = L.Dense(operation.filters, **biases)(flat)
-    return L.ReLU()(made) if operation.relu else made
+        flat = sources[0] if len(sources[0].shape) == 2 else layers.Flatten()(sources[0])
+        made = layers.Dense(operation.filters, **own)(flat)
+    return layers.ReLU(name=f"{name}_relu")(made) if operation.relu else made

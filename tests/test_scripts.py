@@ -36,6 +36,7 @@ _SCRIPTS = {
     "compare_calibration": ("--data-dir DATA --models OUT --parts mnist_cnn", "compare_calibration"),
     "compare_cmsis": ("", "compare_cmsis"),
     "compare_litert": ("--data-dir DATA --checkpoints CHECKPOINTS", "compare_litert"),
+    "compare_qat": ("--data-dir DATA --models OUT --sides float,ours,qkeras", "compare_qat"),
     "fuzz_firmware": ("", "fuzz_firmware"),
     "layer_support": ("", "layer_support"),
     "lphm_parameters": (None, "lphm_parameters"),
