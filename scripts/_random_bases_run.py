@@ -77,7 +77,6 @@ def descend(run, model, epoch, validation_data):
     import keras
     import numpy as np
     from _epochs import Epochs, accuracy
-    from _evolution import train_nes
 
     import keras_efficient as ke
 
@@ -85,7 +84,7 @@ def descend(run, model, epoch, validation_data):
         started = time.perf_counter()
         model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         sizes = {"offspring": 4 if run.quick else OFFSPRING, "batch_size": BATCH, "seed": run.seed}
-        losses = train_nes(model, *epoch(0), run.epochs, run.learning_rate, **sizes)
+        losses = ke.training.train_nes(model, *epoch(0), run.epochs, run.learning_rate, **sizes)
         seconds = (time.perf_counter() - started) / run.epochs
         return [accuracy(model, *validation_data)], losses, [seconds]
     optimizer = keras.optimizers.SGD(run.learning_rate)

@@ -15,6 +15,7 @@ from keras_efficient.training.pruning import lottery_ticket as lottery_ticket
 from keras_efficient.training.pruning import one_shot as one_shot
 from keras_efficient.training.random_bases import CoordinateWorkers as CoordinateWorkers
 from keras_efficient.training.random_bases import RandomBases as RandomBases
+from keras_efficient.training.random_bases import train_nes as train_nes
 from keras_efficient.training.results import BestTrial as BestTrial
 from keras_efficient.training.results import Selection as Selection
 from keras_efficient.training.results import StageResult as StageResult

@@ -93,7 +93,8 @@ def prepare(config: Any, data: Any, stages: Sequence[Stage], metrics: Any, objec
     y = samples(found.y_train, slice(_TRIED))
     measures = resolve_measures(metrics, objective, rule, fits, y, outputs, names, threshold)
     if not measures.accuracy and any(stage.halving and stage.halving.measure == "val_accuracy" for stage in stages):
-        raise ValueError("`halving` must compare by 'val_loss', as no accuracy is measured. Received: 'val_accuracy'")
+        known = "'val_loss' or 'objective'"
+        raise ValueError(f"`halving` must compare by {known}, as no accuracy is measured. Received: 'val_accuracy'")
     return Prepared(source, found, stages, measures, labels)
 
 

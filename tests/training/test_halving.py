@@ -349,7 +349,10 @@ def test_a_run_pauses_and_goes_on(plain, data, tmp_path):
         ((1.5,), "`first_epochs` must be a positive integer. Received: first_epochs=1.5"),
         ((1, 1), "`factor` must be at least 2. Received: factor=1"),
         ((1, "2"), "`factor` must be a positive integer. Received: factor='2'"),
-        ((1, 2, "loss"), r"`measure` must be one of \('val_loss', 'val_accuracy'\). Received: measure='loss'"),
+        (
+            (1, 2, "loss"),
+            r"`measure` must be one of \('val_loss', 'val_accuracy', 'objective'\). Received: measure='loss'",
+        ),
     ],
 )
 def test_wrong_halvings_are_refused(arguments, message):

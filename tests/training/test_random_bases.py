@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from _evolution import train_nes
 
 import keras_efficient as ke
 
@@ -344,7 +343,7 @@ def test_evolution_strategies_lower_the_loss_and_repeat():
     models = [_model(keras.optimizers.SGD(0.1)) for _ in range(2)]
     before = models[0].evaluate(_X, _Y, verbose=0)
     for model in models:
-        losses = train_nes(model, _X, _Y, 40, learning_rate=0.1, offspring=20, sigma=0.05, seed=4)
+        losses = ke.training.train_nes(model, _X, _Y, 40, learning_rate=0.1, offspring=20, sigma=0.05, seed=4)
     assert len(losses) == 40 and models[0].evaluate(_X, _Y, verbose=0) < 0.95 * before
     np.testing.assert_array_equal(_theta(models[0]), _theta(models[1]))
 
@@ -359,4 +358,4 @@ def test_evolution_strategies_lower_the_loss_and_repeat():
 )
 def test_wrong_arguments_of_evolution_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        train_nes(_model(keras.optimizers.SGD(0.1)), _X, _Y, **{"steps": 1, **arguments})
+        ke.training.train_nes(_model(keras.optimizers.SGD(0.1)), _X, _Y, **{"steps": 1, **arguments})

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define NETWORK_ID 0xc4d94914 /* network.c takes no other network.h */
+#define NETWORK_ID 0x092e4c26 /* network.c takes no other network.h */
 #define NETWORK_INPUTS 784
 #define NETWORK_INPUT_TYPE network_input
 #define NETWORK_INPUT_BYTES 1

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define NETWORK_ID 0x74088f42 /* network.c takes no other network.h */
+#define NETWORK_ID 0x5979155f /* network.c takes no other network.h */
 #define NETWORK_INPUTS 784
 #define NETWORK_INPUT_TYPE network_input
 #define NETWORK_INPUT_BYTES 1

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define NETWORK_ID 0x756b8210 /* network.c takes no other network.h */
+#define NETWORK_ID 0x4afd7822 /* network.c takes no other network.h */
 #define NETWORK_INPUTS 784
 #define NETWORK_INPUT_TYPE network_input
 #define NETWORK_INPUT_BYTES 1

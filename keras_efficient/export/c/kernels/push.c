@@ -14,12 +14,12 @@ NETWORK_INLINE void network_take(const network_map *target, const network_layout
 typedef struct {
     network_count number;
     uint8_t is_one, is_first, is_last;
-} network_arrived;
+} network_moment;
 
-NETWORK_INLINE network_arrived network_arrived_at(const network_axis *axis, const network_count windows,
+NETWORK_INLINE network_moment network_moment_of(const network_axis *axis, const network_count windows,
                                                   const network_count at)
 {
-    network_arrived window = {0, 0, 0, 0};
+    network_moment window = {0, 0, 0, 0};
     const network_count place = (network_count)((network_count)(at + axis->before) % axis->stride);
     window.number = (network_count)((network_count)(at + axis->before) / axis->stride);
     window.is_one = (axis->stride <= axis->window || place < axis->window)
@@ -36,8 +36,8 @@ NETWORK_INLINE void network_take_largest(const network_map *target, const networ
                                            const network_index channel, const network_index channels,
                                            const network_code index)
 {
-    const network_arrived down = network_arrived_at(rows, layout->rows, row);
-    const network_arrived across = network_arrived_at(columns, layout->columns, column);
+    const network_moment down = network_moment_of(rows, layout->rows, row);
+    const network_moment across = network_moment_of(columns, layout->columns, column);
     network_index cell;
     if (!down.is_one || !across.is_one)
         return;
@@ -77,8 +77,8 @@ NETWORK_INLINE void network_take_mean(const network_map *target, const network_l
                                       const network_index sums, const uint8_t sum_bits,
                                       network_code (*mean)(network_sum sum, network_index count))
 {
-    const network_arrived down = network_arrived_at(rows, layout->rows, row);
-    const network_arrived across = network_arrived_at(columns, layout->columns, column);
+    const network_moment down = network_moment_of(rows, layout->rows, row);
+    const network_moment across = network_moment_of(columns, layout->columns, column);
     const network_part on_rows = network_part_on(rows, down.number), on_columns = network_part_on(columns, across.number);
     const network_index count =
         (network_index)((network_index)(on_rows.end - on_rows.first) * (network_index)(on_columns.end - on_columns.first));
