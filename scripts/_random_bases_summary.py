@@ -7,8 +7,6 @@ from pathlib import Path
 from _results import write_results
 from _trainings import spread
 
-COMMAND = "python scripts/random_bases_table.py --out DIR --data-dir DIR"
-
 
 def summarize(out, published, quick):
     """Write results/random_bases_table.json from the records in the folder; the table as text."""
@@ -23,7 +21,7 @@ def summarize(out, published, quick):
     seeds = sorted({record["settings"]["seed"] for record in finals})
     searched = [r for r in records if not r["settings"]["test"] and r["settings"]["quick"] == quick]
     found = {"cells": cells, "rate_search": sorted(map(attempt, searched), key=lambda row: list(row.values()))}
-    write_results("random_bases_table", found, seeds=seeds, command=COMMAND, quick=quick)
+    write_results("random_bases_table", found, seeds=seeds, quick=quick, continued=True)
     return "\n".join(map(line, cells))
 
 

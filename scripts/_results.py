@@ -43,22 +43,20 @@ def write_results(
     name: str,
     figures: dict,
     seeds: Sequence[int] = (),
-    command: str | None = None,
     quick: bool = False,
     directory: Path = RESULTS,
-    data: Sequence[Path] = (),
+    continued: bool = False,
 ) -> Path:
     """Write the figures of a script, whole or not at all; beside them the seconds that this call took.
 
     Args:
-        name: of the file, without suffix. With `quick` it gets "_quick" behind it, so that a
+        name: of the file, without suffix. With `quick` it gets "_quick" after it, so that a
             quick run never overwrites the figures of a full one.
         figures: what was measured, as JSON.
         seeds: that the figures are made of.
-        command: as a user types it in the repository; None takes it from the running script.
         quick: the script ran with fewer samples or repeats.
         directory: where the file goes.
-        data: files that were read; their names and SHA-256 are noted.
+        continued: the figures go on from those of the file: its commands and data count, too.
 
     Returns:
         The path written.
@@ -67,13 +65,15 @@ def write_results(
         ValueError: an absolute path among the figures, or a number that JSON cannot hold (NaN).
         TypeError: something that JSON cannot hold.
     """
-    command = typed_command() if command is None else command
+    path = Path(directory) / f"{name}{'_quick' * quick}.json"
+    earlier = json.loads(path.read_text(encoding="utf-8")) if continued and path.exists() else {}
+    commands = list(dict.fromkeys([*commands_of(earlier), typed_command()]))
     written = {
-        "name": f"{name}_quick" if quick else name,
-        "command": command,
-        "commands": command.split(" && "),
+        "name": path.stem,
+        "command": " && ".join(commands),
+        "commands": commands,
         "commit": commit(),
-        "data": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in map(Path, data)},
+        "data": {**earlier.get("data", {}), **_digests()},
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "versions": versions(),
@@ -85,15 +85,25 @@ def write_results(
     if found := ABSOLUTE_PATH.search(text):
         excerpt = text[found.start() : found.end() + 40]
         raise ValueError(f"Results must not hold an absolute path. Received: ...{excerpt!r}...")
-    path = Path(directory) / f"{written['name']}.json"
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return path
 
 
+def commands_of(record: dict) -> list[str]:
+    """What was typed for a record; before 0.2.0 one string holds it."""
+    return record.get("commands") or [command for command in record.get("command", "").split(" && ") if command]
+
+
+def _digests() -> dict[str, str]:
+    """The data files that this process has read, with their SHA-256."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(_READ)}
+
+
 def typed_command() -> str:
-    """The running command, relative to the repository: `python scripts/x.py --quick`."""
-    script = Path(sys.argv[0]).resolve()
-    return " ".join(["python", *(_relative(word) for word in (str(script), *sys.argv[1:]))])
+    """The running command, relative to the repository: `KERAS_BACKEND=jax python scripts/x.py --data-dir DIR`."""
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    chosen = [] if backend == "tensorflow" else [f"KERAS_BACKEND={backend}"]
+    return " ".join([*chosen, "python", *map(_relative, (str(Path(sys.argv[0]).resolve()), *sys.argv[1:]))])
 
 
 def commit() -> str | None:
@@ -139,12 +149,31 @@ def _memory_gb() -> float | None:
 
 
 def _relative(word: str) -> str:
-    """A path inside the repository relative to it; of one outside, its last part."""
+    """A path inside the repository relative to it; of one outside, the last part of a file, and DIR of a folder."""
     option, equals, value = word.rpartition("=")
-    path = Path(value)
-    if path.is_absolute():
-        value = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+    path = Path(value).expanduser()
+    if path.is_absolute() or path.parts[:1] == ("..",):
+        path = Path(os.path.abspath(path))
+        outside = "DIR" if path.is_dir() or not path.suffix else path.name
+        value = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else outside
     return option + equals + value
+
+
+def _data_folder() -> Path | None:
+    """What --data-dir names."""
+    words = [part for word in sys.argv for part in word.split("=", 1)]
+    place = words.index("--data-dir") + 1 if "--data-dir" in words else len(words)
+    return Path(words[place]).resolve() if place < len(words) else None
+
+
+def _note_data(event: str, arguments: tuple) -> None:
+    if event == "open" and isinstance(arguments[0], str) and Path(os.path.abspath(arguments[0])).parent == _DATA:
+        _READ.add(Path(os.path.abspath(arguments[0])))
+
+
+_READ: set[Path] = set()
+if _DATA := _data_folder():
+    sys.addaudithook(_note_data)
 
 
 def _plain(value):

@@ -12,8 +12,8 @@ from _results import earlier_figures, write_results
 class Ledger:
     """The finished runs of a script, in results/NAME.json after each of them; a later call goes on from there."""
 
-    def __init__(self, name, quick, command, data=()):
-        self.name, self.quick, self.command, self.data = name, quick, command, data
+    def __init__(self, name, quick):
+        self.name, self.quick = name, quick
         self.summary, self.runs = self._read()
 
     def _read(self):
@@ -36,7 +36,7 @@ class Ledger:
         self.runs = earlier_runs | self.runs
         seeds = sorted({run["settings"]["seed"] for run in self.runs.values()})
         figures = {"summary": self.summary, "runs": self.runs}
-        return write_results(self.name, figures, seeds, self.command, self.quick, data=self.data)
+        return write_results(self.name, figures, seeds, self.quick, continued=True)
 
 
 class Models:

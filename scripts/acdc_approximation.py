@@ -229,8 +229,7 @@ def main():
     figures = earlier_figures("acdc_approximation", arguments.quick) or {}
     for part in arguments.parts.split(","):
         figures[part] = parts[part]()
-        command = "KERAS_BACKEND=jax python scripts/acdc_approximation.py"
-        write_results("acdc_approximation", figures, list(range(replicates)), command, arguments.quick)
+        write_results("acdc_approximation", figures, list(range(replicates)), arguments.quick, continued=True)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="two layers, 256 images, one epoch, one seed, one decay")
     arguments = parser.parse_args()
     images, epochs = (256, 1) if arguments.quick else (arguments.images, arguments.epochs)
-    ledger = Ledger("acdc_cifar", arguments.quick, "python scripts/acdc_cifar.py --data-dir DIR")
+    ledger = Ledger("acdc_cifar", arguments.quick)
     judged, tested = load(arguments.data_dir, images)
     if arguments.quick:
         judged, tested = ((*data[:2], data[2][:100], data[3][:100]) for data in (judged, tested))

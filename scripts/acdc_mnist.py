@@ -126,7 +126,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="8 layers, two recipes, 2,000 images, one epoch, one seed")
     arguments = parser.parse_args()
     seeds = [0] if arguments.quick else arguments.seeds
-    ledger = Ledger("acdc_mnist", arguments.quick, "python scripts/acdc_mnist.py --data-dir DIR")
+    ledger = Ledger("acdc_mnist", arguments.quick)
     judged, tested = load(arguments.data_dir, arguments.quick)
     summary = {}
     for depth in arguments.depths[:1] if arguments.quick else arguments.depths:

@@ -35,9 +35,8 @@ def main():
         figures = run_all(area, chosen)
         not_held += [f"{area}: {name}" for name in figures["not_held"]]
         if options.name is None:  # beside those of other areas
-            write_results(
-                "attacks", {**(earlier_figures("attacks", options.quick) or {}), area: figures}, quick=options.quick
-            )
+            found = {**(earlier_figures("attacks", options.quick) or {}), area: figures}
+            write_results("attacks", found, quick=options.quick, continued=True)
     if not_held:
         sys.exit("Not held: " + "; ".join(not_held))
 

@@ -121,8 +121,7 @@ def main():
             results[key] = compare(size, batch, kind == "gradients", rounds)
             row = {name: round(values["times_dense"], 1) for name, values in results[key].items()}
             print(key, f"dense {results[key]['dense']['milliseconds']:.1f} ms, times dense:", row, flush=True)
-    command = f"KERAS_BACKEND={backend} python scripts/benchmark_acdc.py"
-    write_results(f"benchmark_acdc_{backend}", results, command=command, quick=arguments.quick)
+    write_results(f"benchmark_acdc_{backend}", results, quick=arguments.quick)
 
 
 if __name__ == "__main__":

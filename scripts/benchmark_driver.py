@@ -238,11 +238,7 @@ def main():
     for mode in ("learn_scales",) if arguments.quick else ("float", "learn_scales", "freeze_scales"):
         figures[mode] = compare(mode, task, rounds, trial_epochs)
         print(mode, *(f"\n  {name}: {figures[mode][name]}" for name in figures[mode]), flush=True)
-    name, options = "benchmark_driver", "--data-dir DIR"
-    if arguments.signals:
-        name, options = "benchmark_driver_signals", "--signals"
-    command = f"python scripts/benchmark_driver.py {options}"
-    write_results(name, figures, command=command, quick=arguments.quick)
+    write_results("benchmark_driver" + "_signals" * arguments.signals, figures, quick=arguments.quick)
 
 
 if __name__ == "__main__":

@@ -172,9 +172,7 @@ def main():
     for task in ("forward", "forward_backward"):
         print(task, short(figures["layers"][task]), flush=True)
     figures["networks"] = measure_networks(peers, installed(peers), batches, rounds)
-    command = f"KERAS_BACKEND={backend} python scripts/benchmark_layers.py" + " --peers" * bool(peers)
-    command += f" {arguments.peers}" * bool(peers)
-    write_results(f"benchmark_layers_{backend}", figures, [SEED], command, arguments.quick)
+    write_results(f"benchmark_layers_{backend}", figures, [SEED], arguments.quick)
 
 
 if __name__ == "__main__":

@@ -147,8 +147,7 @@ def main():
     backend = keras.backend.backend()
     for name, values in figures.items():
         print(f"{backend:10s} {name:16s} {values}")
-    command = f"KERAS_BACKEND={backend} python scripts/benchmark_random_bases.py"
-    write_results(f"benchmark_random_bases_{backend}", figures, command=command, quick=arguments.quick)
+    write_results(f"benchmark_random_bases_{backend}", figures, quick=arguments.quick)
 
 
 if __name__ == "__main__":

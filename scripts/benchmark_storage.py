@@ -124,7 +124,7 @@ def main():
     for part, arguments in parts.items():
         results[part] = in_new_process(*arguments)
         print(part, results[part], flush=True)
-    write_results("benchmark_storage", results, [SEED], "python scripts/benchmark_storage.py", quick)
+    write_results("benchmark_storage", results, [SEED], quick)
 
 
 if __name__ == "__main__":

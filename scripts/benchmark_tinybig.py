@@ -79,8 +79,7 @@ def main():
     package["added_megabytes"] = tinybig.close()
     figures["tinybig_package"] = package
     print(package)
-    command = "python scripts/benchmark_tinybig.py --tinybig tinybig/bin/python"
-    print(write_results("benchmark_tinybig", figures, command=command, quick=arguments.quick).name)
+    print(write_results("benchmark_tinybig", figures, quick=arguments.quick).name)
 
 
 if __name__ == "__main__":

@@ -206,7 +206,7 @@ def main():
             figures["ray_driver"] = check("ray_driver", root, ray, shares(2, 0.5, 1.0), kill_driver)
             figures["ray_worker"] = check("ray_worker", root, ray, shares(3, 0.0, 0.3), kill_worker)
     print(json.dumps(figures, indent=1))
-    write_results("crashes", figures, seeds=[SEED], command="python scripts/check_crashes.py", quick=quick)
+    write_results("crashes", figures, seeds=[SEED], quick=quick)
     if not all(kind["all_equal"] for kind in figures.values()):
         sys.exit("A restarted run differs from the uninterrupted one")
 

@@ -198,10 +198,11 @@ def main():
     for name in chosen:
         found["forms"][name]["forward_time"] = times[name]
         print(name, found["forms"][name])
-    command = "python scripts/choosing_a_layer.py --data-dir DIR"
-    if arguments.only:
-        command += f" && {command} --only {arguments.only}"
-    print(write_results("choosing_a_layer", found, settings["seeds"], command, arguments.quick).name)
+    print(
+        write_results(
+            "choosing_a_layer", found, settings["seeds"], arguments.quick, continued=bool(arguments.only)
+        ).name
+    )
 
 
 if __name__ == "__main__":

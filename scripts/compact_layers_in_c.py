@@ -220,9 +220,7 @@ def parse():
 
 def main():
     arguments = parse()
-    data = [Path(arguments.data_dir) / "mnist.npz"] if arguments.data_dir else []
-    command = "python scripts/compact_layers_in_c.py --data-dir DIR"
-    ledger = Ledger("compact_layers_in_c", arguments.quick, command, data)
+    ledger = Ledger("compact_layers_in_c", arguments.quick)
     print(ledger.write(summary(arguments, ledger)).name)
 
 

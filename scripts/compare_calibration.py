@@ -138,7 +138,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.models, arguments.seeds = Path(arguments.models) / "quick", [0]
-    ledger = Ledger("compare_calibration", arguments.quick, "python scripts/compare_calibration.py --data-dir DIR")
+    ledger = Ledger("compare_calibration", arguments.quick)
     for seed in arguments.seeds:
         for name in arguments.parts.split(","):
             Series(name, seed, arguments, ledger).run()

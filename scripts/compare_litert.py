@@ -128,8 +128,7 @@ def main():
     }
     figures["ratios"] = ratios(figures["litert_int8"], figures["keras_efficient"])
     print(json.dumps(figures, indent=2))
-    command = "python scripts/compare_litert.py --data-dir DIR --checkpoints DIR"
-    write_results("compare_litert", figures, seeds=[0], command=command, quick=arguments.quick)
+    write_results("compare_litert", figures, seeds=[0], quick=arguments.quick)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from _qat_float import DATA, save_data, train_float
+from _qat_float import save_data, train_float
 from _results import ROOT
 from _serving import ServingProcess
 from _trainings import Ledger, integers, spread
@@ -193,8 +193,7 @@ def main():
         parser.error(f"--sides knows {', '.join(SIDES)}. Received: {', '.join(unknown)}")
     if arguments.quick:
         arguments.seeds, arguments.bits = [0], [4]
-    files = [Path(arguments.data_dir) / DATA[arguments.network][1]]
-    ledger = Ledger("compare_qat", arguments.quick, None, [path for path in files if path.exists()])
+    ledger = Ledger("compare_qat", arguments.quick)
     grid = Grid(arguments, ledger)
     grid.train()
     grid.test()

@@ -45,7 +45,7 @@ def main():
         "runs": runs,
     }
     print(json.dumps(figures, indent=1))
-    write_results("demo", figures, seeds=seeds, command="python scripts/measure_demo.py", quick=quick)
+    write_results("demo", figures, seeds=seeds, quick=quick)
 
 
 if __name__ == "__main__":

@@ -90,8 +90,7 @@ def main():
             if weights == "flash":
                 figures["arm"] = {level: on_arm(directory, images[:on_device], level) for level in levels}
     print(json.dumps(figures, indent=1))
-    command = "python scripts/measure_firmware.py --data-dir DIR --checkpoints DIR"
-    write_results("firmware", figures, command=command, quick=arguments.quick)
+    write_results("firmware", figures, quick=arguments.quick)
 
 
 if __name__ == "__main__":

@@ -34,8 +34,7 @@ def main():
             settings = {"trials": trials, "epochs": epochs, "augment": augment}
             figures["runs"].append({**settings, "minutes": round(best.pop("seconds") / 60, 1), **best})
             print(json.dumps(figures["runs"][-1]))
-    command = "python scripts/measure_mnist.py --data-dir DIR"
-    write_results("mnist_short", figures, seeds=[0, 1], command=command, quick=arguments.quick)
+    write_results("mnist_short", figures, seeds=[0, 1], quick=arguments.quick)
 
 
 if __name__ == "__main__":

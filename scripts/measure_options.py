@@ -55,16 +55,6 @@ def spread(values):
     return {"values": values, "mean": statistics.mean(values), "sd": statistics.stdev(values) if values[1:] else None}
 
 
-def command(arguments):
-    """What was typed, without the folders."""
-    words = ["python scripts/measure_options.py --data-dir DIR --out DIR"]
-    if arguments.name != "mnist_options":
-        words.append(f"--name {arguments.name}")
-    for key in ("methods", "seeds", "trials", "epochs"):
-        words += [" ".join([f"--{key}", *map(str, getattr(arguments, key))])] if getattr(arguments, key) else []
-    return " ".join(words)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="folder with mnist.npz; without it the data is downloaded")
@@ -87,7 +77,7 @@ def main():
         "stages": study["stages"],
         "options": {name: compare(row, rows["plain"]) for name, row in rows.items()},
     }
-    write_results(arguments.name, figures, study["seeds"], command(arguments), arguments.quick)
+    write_results(arguments.name, figures, study["seeds"], arguments.quick)
 
 
 if __name__ == "__main__":

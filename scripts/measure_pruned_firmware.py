@@ -90,7 +90,7 @@ def main():
         row["test_accuracy"] = float((logits.argmax(axis=1) == data.y_test[: len(images)]).mean())
         figures["networks"].append(row)
         print(json.dumps(row, indent=1), flush=True)
-    write_results("pruned_firmware", figures, [0], command="python scripts/measure_pruned_firmware.py", quick=quick)
+    write_results("pruned_firmware", figures, [0], quick=quick)
 
 
 if __name__ == "__main__":

@@ -160,8 +160,7 @@ def main():
         with tempfile.TemporaryDirectory() as temporary:
             figures["search"] = measure_search(arguments, arguments.out or Path(temporary) / "search")
         print(json.dumps({key: figures["search"][key] for key in ("best_within", "references", "better")}, indent=1))
-    data = [Path(arguments.data_dir) / "mnist.npz"] if arguments.data_dir else []
-    write_results("search", figures, seeds=[arguments.seed], quick=arguments.quick, data=data)
+    write_results("search", figures, seeds=[arguments.seed], quick=arguments.quick, continued=True)
 
 
 if __name__ == "__main__":

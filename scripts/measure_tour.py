@@ -97,8 +97,7 @@ def main():
         "processor_seconds": round(sum(step["processor_seconds"] for step in taken), 1),
         "steps": taken,
     }
-    command = "python scripts/measure_tour.py"
-    print(write_results("tour", figures, seeds=[0], command=command, quick=arguments.quick).name)
+    print(write_results("tour", figures, seeds=[0], quick=arguments.quick).name)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from _model_card import keep_network
-from _results import ROOT
+from _results import ROOT, typed_command
 from _tiny_tasks import TASKS
 from _trainings import Ledger, Models, integers, one_hot, spread
 from own_models import accuracy, firmware_figures, float_figures, integer_figures, litert_figures
@@ -164,7 +164,7 @@ class Series(Models):
     def step(self, kind):
         return f"{self.name}/{self.seed}/{kind}"
 
-    def keep(self, bits, command):
+    def keep(self, bits):
         """The quantized model in models/, with its card."""
         figures = self.ledger.runs[self.step(f"int{bits}")]
         accuracies = {"validation": figures["validation_accuracy"], "test": figures["accuracy"]}
@@ -173,7 +173,7 @@ class Series(Models):
             "title": f"{self.name.replace('_', ' ')}, {bits} bits",
             "data": self.task.file.removesuffix(".npz"),
             "split": "Weights of the last epoch; the test samples were looked at once, through the integer model.",
-            "recipe": command,
+            "recipe": typed_command(),
             "seed": self.seed,
             "accuracy": accuracies,
         }
@@ -207,16 +207,14 @@ def main():
     if arguments.quick:
         arguments.models = Path(arguments.models) / "quick"
     names = arguments.tasks.split(",")
-    files = sorted({Path(arguments.data_dir) / TASKS[name].file for name in names})
-    command = "python scripts/mlperf_tiny.py --data-dir DIR"
-    ledger = Ledger("mlperf_tiny", arguments.quick, command, files)
+    ledger = Ledger("mlperf_tiny", arguments.quick)
     for name in names:
         for seed in arguments.seeds:
             series = Series(name, seed, arguments, ledger)
             series.run()
             if arguments.keep and not arguments.quick and seed == arguments.seeds[0]:
                 for bits in BITS:
-                    series.keep(bits, command)
+                    series.keep(bits)
     found = summary(ledger.runs)
     print(json.dumps(found, indent=2))
     print(ledger.write(found).name)

@@ -20,7 +20,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from _model_card import keep_network
-from _results import write_results
+from _results import typed_command, write_results
 
 import keras_efficient as ke
 from keras_efficient.datasets import Affine
@@ -94,7 +94,7 @@ def card(figures, seed):
         "split": "The network of Gural & Murmann (ICML 2019). Chosen on 10,000 images of the training set; the test "
         "images were looked at once a run, after the choice. Two recipes were run, this one when the test accuracy of "
         "the other was known (`results/mnist_2kb_float_teachers.json`). All trials: `results/mnist_2kb.json`.",
-        "recipe": figures["command"],
+        "recipe": typed_command(),
         "seed": seed,
         "accuracy": {"validation": best["val_accuracy"], "test": best["test_accuracy"]},
     }
@@ -138,14 +138,8 @@ def main():
         )
     model = keras.saving.load_model(directory / "best.keras", compile=False)
     logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
-    trials, epochs = (",".join(map(str, numbers)) for numbers in (arguments.trials, arguments.epochs))
     result = json.loads((directory / "result.json").read_text())
     figures = {
-        "command": f"python scripts/mnist_2kb.py --data-dir DIR --out DIR --trials {trials} --epochs {epochs}"
-        + (f" --distillation {arguments.distillation}" if arguments.distillation else "")
-        + (f" --teacher {','.join(map(str, arguments.teacher))}" if arguments.teacher else "")
-        + (f" --copies {arguments.copies}" if arguments.copies != COPIES else "")
-        + (f" --workers {arguments.workers}" if arguments.workers else ""),
         # Of all trials together, so with workers more than has passed: each trial has a share of the cores.
         "train_minutes": round(sum(stage["train_seconds"] for stage in result["stages"]) / 60, 1),
         "copies": arguments.copies,
@@ -158,7 +152,7 @@ def main():
     print(json.dumps(figures, indent=1))
     if not arguments.quick:
         keep_network(directory / "best.keras", card(figures, arguments.seed), data.x_test, data.y_test)
-    write_results("mnist_2kb", figures, seeds=[arguments.seed], command=figures["command"], quick=arguments.quick)
+    write_results("mnist_2kb", figures, seeds=[arguments.seed], quick=arguments.quick)
 
 
 if __name__ == "__main__":

@@ -205,11 +205,7 @@ def main():
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message=".*is wasted on")
     seeds = [0] if arguments.quick else arguments.seeds
-    ledger = Ledger(
-        "mnist_lphm",
-        arguments.quick,
-        "python scripts/mnist_lphm.py --data-dir DIR" + " --ablation" * arguments.ablation,
-    )
+    ledger = Ledger("mnist_lphm", arguments.quick)
     judged, tested = load(arguments.data_dir, arguments.quick)
     summary = {}
     for network in arguments.networks.split(","):

@@ -71,8 +71,7 @@ def main():
         "trials": rows,
     }
     print(json.dumps(figures, indent=1))
-    files = [Path(arguments.data_dir) / "mnist.npz"] if arguments.data_dir else []
-    write_results("mnist_protocol", figures, seeds=[arguments.seed], quick=arguments.quick, data=files)
+    write_results("mnist_protocol", figures, seeds=[arguments.seed], quick=arguments.quick)
 
 
 if __name__ == "__main__":

@@ -246,8 +246,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.models = Path(arguments.models) / "quick"
-    command = "python scripts/own_models.py --data-dir DIR"
-    ledger = Ledger("own_models", arguments.quick, command)
+    ledger = Ledger("own_models", arguments.quick)
     for seed in arguments.seeds:
         for name in arguments.parts.split(","):
             Series(name, seed, arguments, ledger).run()

@@ -138,16 +138,6 @@ def arrays(name, data_dir, quick, image_size, images):
     return [part[:QUICK_SAMPLES] for part in parts] if quick else parts
 
 
-def command_line(given):
-    """The command that gives these results."""
-    options = {"seeds": given.seeds, "epochs": given.epochs, "batch-size": given.batch_size, "images": given.images}
-    options |= {"width": None if given.width == 1 else given.width}
-    options |= {"sparsity": given.sparsity and " ".join(map(str, given.sparsity))}
-    words = " ".join(f"--{key} {value}" for key, value in options.items() if value is not None)
-    backend = keras.backend.backend()
-    return f"KERAS_BACKEND={backend} python scripts/pruning_recipes.py {given.data} --data-dir DIR {words}".rstrip()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", choices=NETWORKS)
@@ -187,7 +177,7 @@ def main():
     training = {key: value for key, value in choices.items() if key != "layers"}
     training |= {"width": given.width, "images": len(data[0])}
     training |= {"image_size": given.image_size} if name == "flowers" else {}
-    write_results(which, {"training": training, **figures}, seeds, command=command_line(given), quick=given.quick)
+    write_results(which, {"training": training, **figures}, seeds, quick=given.quick)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ import keras
 import numpy as np
 from _epochs import accuracy
 from _model_card import keep_network
-from _results import ROOT, record, write_results
+from _results import ROOT, record, typed_command, write_results
 from _trainings import integers, spread
 from measure_firmware import equality, on_arm, on_avr
 
@@ -41,7 +41,6 @@ import keras_efficient as ke
 from keras_efficient.datasets import Affine
 from keras_efficient.files import write_json
 
-COMMAND = f"KERAS_BACKEND={keras.backend.backend()} python scripts/random_bases_bytes.py --out DIR --data-dir DIR"
 LIMIT = 1_100
 BATCH = 128
 AFFINE = Affine(rotation=7.0, scale=0.07, shear=0.05, shift=1.0)
@@ -256,12 +255,10 @@ def firmware(model, x, y):
 
 
 def measured_again(data):
-    """The figures of the record, with those of the C that the shipped network has today; and both commands."""
+    """The figures of the record, with those of the C that the shipped network has today."""
     found = record("random_bases_small")
     model = keras.saving.load_model(ROOT / "models/mnist_1kb/mnist_1kb.keras", compile=False)
-    first, *_ = found["command"].split(" && ")
-    figures = {**found["figures"], "firmware": firmware(model, data.x_test, data.y_test)}
-    return figures, f"{first} && {COMMAND} --parts firmware"
+    return {**found["figures"], "firmware": firmware(model, data.x_test, data.y_test)}
 
 
 def keep_small(out, figures, data):
@@ -285,7 +282,7 @@ def keep_small(out, figures, data):
         f"{avr.get('ram_bytes', 0):,} bytes of its RAM, with the stack. Of "
         f"{len(figures['quantized']['test']['each'])} seeds the one that validates best; all of them: "
         "`results/random_bases_small.json`.",
-        "recipe": f"{COMMAND} --parts small --keep",
+        "recipe": typed_command(),
         "seed": seed,
         "accuracy": {part: figures["quantized"][part]["each"][place] for part in ("validation", "test")},
     }
@@ -313,9 +310,8 @@ def main():
     data = ke.datasets.load_dataset("mnist", arguments.data_dir)
     trainings = Trainings(arguments.out, data, arguments.quick)
     for part in arguments.parts.split(","):
-        command = f"{COMMAND} --parts {part}"
         if part == "firmware":
-            (figures, command), name = measured_again(data), "random_bases_small"
+            figures, name = measured_again(data), "random_bases_small"
         elif part == "small":
             figures = measure_small(trainings, arguments.search_epochs, arguments.epochs, seeds)
             name = "random_bases_small"
@@ -325,7 +321,7 @@ def main():
             rows = measure_curve(trainings, arguments.network, arguments.curve_epochs, seeds)
             figures, name = {"rows": rows}, f"random_bases_bytes_{arguments.network}"
         print(json.dumps(figures, indent=1))
-        write_results(name, figures, seeds=seeds, command=command, quick=arguments.quick)
+        write_results(name, figures, seeds=seeds, quick=arguments.quick, continued=part == "firmware")
 
 
 if __name__ == "__main__":

@@ -173,10 +173,9 @@ def main():
             figures[way]["times_fewer_bytes"] = full / max(figures[way]["loopback_bytes_per_step"], 1)
     print(json.dumps(figures, indent=1))
     kept = {"workers": arguments.workers, "steps": arguments.steps, "batch": BATCH, "ways": figures}
-    command = f"python scripts/random_bases_workers.py --data-dir DIR --workers {arguments.workers}"
     from _results import write_results
 
-    write_results("random_bases_workers", kept, seeds=[0], command=command, quick=arguments.quick)
+    write_results("random_bases_workers", kept, seeds=[0], quick=arguments.quick)
 
 
 if __name__ == "__main__":
