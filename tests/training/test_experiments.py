@@ -141,7 +141,7 @@ def test_a_yaml_file(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text(
         "data: {dataset: digits, data_dir: here}\nnetwork: net.json\nlearning_rate: 1e-3 # a number\n"
-        "stages: [{mode: float, epochs: 2}]\nvariants: {~long: {epochs: 9}}\nmethods: {no: [~long]}\n"
+        "stages: [{mode: float, epochs: 2}]\nvariants: {~large: {batch_size: 9}}\nmethods: {no: [~large]}\n"
     )
     plan = plan_experiment(path)
     (run,) = plan.runs
@@ -149,7 +149,7 @@ def test_a_yaml_file(tmp_path):
     assert run.settings == {
         "data": {"dataset": "digits", "data_dir": str(tmp_path / "here")},
         "network": _NETWORK,
-        "stages": [{"mode": "float", "epochs": 2, "learning_rate": 0.001}],
+        "stages": [{"mode": "float", "epochs": 2, "learning_rate": 0.001, "batch_size": 9}],
         "seed": 0,
     }
     assert plan_experiment(path, tmp_path / "out").storage == tmp_path / "out"
@@ -311,6 +311,10 @@ def test_what_changes_the_result_changes_the_hash(changes):
         ({"stages": [{"mode": "flaot"}]}, "`stages[0]`: "),
         ({"stages": [{"trials": 1}]}, "`stages[0].mode` is missing"),
         ({"epochs": None}, "`stages[0].epochs` is missing"),
+        (
+            {"stages": [{"mode": "float", "epochs": 2}], "methods": {"m": {"epochs": 3}}},
+            "`methods.m`: `epochs` beside `stages` has no effect",
+        ),
         ({"epochs": "many"}, "`stages[0]`: `epochs` must be a positive integer"),
         ({"learning_rate": "fast"}, "`learning_rate` must be a positive number"),
         ({"optimizer": "adamm"}, "adamm"),

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from keras_efficient.training.experiments.keys import FILE_SETTINGS, check_keys
+from keras_efficient.training.experiments.keys import FILE_SETTINGS, STAGE_SETTINGS, check_keys
 from keras_efficient.training.experiments.resolve import MOST_RUNS, PlannedRun, plan_run, resolve, resolve_seeds
 from keras_efficient.training.experiments.search_plan import plan_searches
 from keras_efficient.training.experiments.updates import (
@@ -95,7 +95,9 @@ def _plan(content, name, folder, storage):
         raise ValueError(f"`metric` must be one of {', '.join(METRICS)}. Received: metric={metric!r}")
     planned, size = [], _Size()
     for method, items in methods.items():
-        settings = merge_all(base, _updates(items, variants, f"methods.{method}"))
+        updates = _updates(items, variants, f"methods.{method}")
+        settings = merge_all(base, updates)
+        _check_effects(settings, [name for update in updates for name in update], f"methods.{method}")
         try:
             planned += [_point(method, point, folder, Path(storage), size) for point in points(settings)]
         except ValueError as error:
@@ -127,6 +129,17 @@ def _updates(items, variants, place):
     for where, update in updates:
         check_keys(update, where)
     return [update for _, update in updates]
+
+
+def _check_effects(settings, updated, place):
+    """What a method changes, or a grid varies, for all stages must not be what each stage has of its own."""
+    stages = settings.get("stages")
+    if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
+        return  # refused later
+    for name in STAGE_SETTINGS:
+        varied = name in updated or is_grid(settings.get(name))
+        if varied and stages and all(name in stage for stage in stages):
+            raise ValueError(f"`{place}`: `{name}` beside `stages` has no effect, as each stage has its own")
 
 
 def _point(method, settings, folder, storage, size):
