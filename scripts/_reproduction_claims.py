@@ -192,7 +192,7 @@ ACDC = (
         "acdc_approximation.py",
     ),
     Claim(
-        "WRN(40, 2), WRN(28, 10), ResNet18 and MobileNet with ACDC on CIFAR-10: top-1 error",
+        "WRN(40, 2), WRN(28, 10), ResNet18 and MobileNet with ACDC on the original CIFAR images: top-1 error",
         "8.8 to 34.7 %; 5.0 to 8.5 %; 8 to 30 %; 9.3 to 10.1 %",
         (),
         lambda: "not attempted: each takes days without an accelerator; WRN(10, 1) on 5,000 images: `acdc_cifar.json`",
