@@ -159,16 +159,18 @@ def _relative(word: str) -> str:
     return option + equals + value
 
 
-def _data_folder() -> Path | None:
-    """What --data-dir names."""
+def _data_folder() -> str | None:
+    """What --data-dir names, without links."""
     words = [part for word in sys.argv for part in word.split("=", 1)]
     place = words.index("--data-dir") + 1 if "--data-dir" in words else len(words)
-    return Path(words[place]).resolve() if place < len(words) else None
+    return os.path.realpath(words[place]) if place < len(words) else None
 
 
 def _note_data(event: str, arguments: tuple) -> None:
-    if event == "open" and isinstance(arguments[0], str) and Path(os.path.abspath(arguments[0])).parent == _DATA:
-        _READ.add(Path(os.path.abspath(arguments[0])))
+    if event == "open" and isinstance(arguments[0], str):
+        path = os.path.realpath(arguments[0])
+        if os.path.dirname(path) == _DATA:
+            _READ.add(Path(path))
 
 
 _READ: set[Path] = set()
