@@ -58,7 +58,7 @@ def _ends(space: SearchSpace, classes: int) -> list[Network]:
 
 
 def pooling_bits(space: SearchSpace) -> int:
-    """Of the pooling behind a convolution."""
+    """Bits of the pooling after a convolution."""
     return space.widths("activation_bits")[0]
 
 

@@ -41,6 +41,9 @@ class Rounds:
     train: Train
     make_job: Callable[[Network], Job]
 
+    def __post_init__(self):
+        self._drawn = len(self.jobs)
+
     def all_results(self) -> list[CandidateResult]:
         """What each network came to in its last round."""
         first, *longer = self.search.rungs
@@ -76,9 +79,6 @@ class Rounds:
         found = mutants(parents, self.search.space, count, seed, lambda network: self._admits(network, known))
         self.jobs += map(self.make_job, found)
         return bool(found)
-
-    def __post_init__(self):
-        self._drawn = len(self.jobs)
 
     def _network(self, index):
         return tuple(map(tuple, self.jobs[index].candidate.network))
