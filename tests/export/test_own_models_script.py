@@ -77,7 +77,7 @@ def test_a_series_is_trained_once(scripts, tmp_path, monkeypatch, c_compiler):
         def write(self, summary):
             pass
 
-    ledger = InMemory("own_models", True, "")
+    ledger = InMemory("own_models", True)
     arguments = Namespace(models=tmp_path, quick=True, data_dir=None)
     script.Series("tiny", 0, arguments, ledger).run()
     kinds = ["float", "float_longer", "int4"]
