@@ -3,7 +3,7 @@
 Networks: "mnist", the study's network without dropout, and MLPerf Tiny's "resnet8" on CIFAR-10 (from JPEG files where
 the data is those), with its batch normalizations folded. Each seed trains one float network (Adam, cosine rate); from
 its weights every side goes on, with weights and maps of 2, 3, 4 and 8 bits, biases and pixels of 8, logits in float
-(ours: 16). The first ranges have the least squared error on 512 training images. Adam with a cosine rate, two rates,
+(ours: 16). The first ranges have the least squared error on 512 training images. Adam with a cosine rate, three rates,
 batches of 128 in the same order; of the epochs the best by validation accuracy is kept, of the rates the one with the
 best mean over the seeds. Test images are looked at for that one alone.
 
@@ -37,7 +37,7 @@ from _results import ROOT
 from _serving import ServingProcess
 from _trainings import Ledger, integers, spread
 
-BITS, RATES = (2, 3, 4, 8), (1e-3, 4e-3)
+BITS, RATES = (2, 3, 4, 8), (1e-3, 4e-3, 1.6e-2)
 # Epochs and images of the training in float, and of the quantized one
 LENGTHS = {"mnist": ((12, 50_000), (6, 20_000)), "resnet8": ((60, 40_000), (10, 40_000))}
 PACKAGES = {
