@@ -1,6 +1,8 @@
-"""The arrows of the design: which package may import which, and that no imports run in a circle."""
+"""The arrows of the design: which package may import which, no imports in a circle, what a file keeps to itself."""
 
 import ast
+import re
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -96,3 +98,22 @@ def test_no_imports_run_in_a_circle():
     imported = {name: set(_imported_modules(path, modules)) - {name} for name, path in modules.items()}
     assert sum(map(len, imported.values())) > len(modules)
     TopologicalSorter(imported).prepare()  # a CycleError names the circle
+
+
+def test_functions_that_only_their_own_file_uses_begin_with_an_underscore():
+    """The border of private and public is the same in every room: who reads a file knows what he may change."""
+    places = [_ROOT, *(_ROOT.parent / name for name in ("tests", "scripts", "docs", "pyproject.toml"))]
+    paths = [path for place in places for path in ([place] if place.is_file() else place.rglob("*.[pm][yd]"))]
+    words = {path: set(re.findall(r"\w+", path.read_text(encoding="utf-8"))) for path in paths}
+    files_with = Counter(word for found in words.values() for word in found)
+    own, taken = [], []
+    for path in _ROOT.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+        own += [f"{path}: {name}" for name in names if name[0] != "_" and files_with[name] == 1]
+        origins = (name.rpartition(".") for name in _imports(path))
+        taken += [
+            f"{path}: {name}" for module, _, name in origins if re.match("_[^_]", name) and "keras_efficient" in module
+        ]
+    assert not own, own
+    assert not taken, f"private names of other files: {taken}"

@@ -93,12 +93,12 @@ def _copy_weights(file, layers, model):
     names = [config["name"] for config in _configs_of(layers, "ConvQ", "DenseQ")]
     ours = [layer for layer in quantized_layers(model) if layer.weights]
     for layer, name in zip(ours, names, strict=True):
-        group = entry_within(file, f"model_weights/{name}")
+        group = _entry_within(file, f"model_weights/{name}")
         paths = [_text(path) for path in group.attrs["weight_names"]]
         # The folder within the group is not always the layer's name; the last part is fixed.
         by_name = {path.split("/")[-1].split(":")[0]: path for path in paths}
         arrays = [
-            read_array(entry_within(group, by_name[name]), weight.shape)
+            _read_array(_entry_within(group, by_name[name]), weight.shape)
             for name, weight in zip(_ARRAYS, layer.weights, strict=True)
         ]
         layer.set_weights(arrays)
@@ -115,7 +115,7 @@ def _text(value):
 _MOST_NUMBERS = 2**26
 
 
-def entry_within(group: h5py.Group, path: str) -> Any:
+def _entry_within(group: h5py.Group, path: str) -> Any:
     """The group or data set at a path, none of whose steps is a link to somewhere else.
 
     Raises:
@@ -130,7 +130,7 @@ def entry_within(group: h5py.Group, path: str) -> Any:
     return group
 
 
-def read_array(entry: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _read_array(entry: Any, shape: tuple[int, ...]) -> np.ndarray:
     """The numbers of a data set, which must have this shape.
 
     Raises:

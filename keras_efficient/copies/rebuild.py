@@ -79,7 +79,7 @@ class Rebuilder:
         self.known = dict(zip(self.graph.inputs, inputs.values(), strict=True))
         for node in self.graph.nodes:
             seen = {value: self.tensor(node, value) for value in node.inputs}
-            args, kwargs = first_by_place(node.operation, *filled((node.args, node.kwargs), seen))
+            args, kwargs = _first_by_place(node.operation, *filled((node.args, node.kwargs), seen))
             outputs = keras.tree.flatten(self.call(node, args, kwargs))
             self.known.update(zip(node.outputs, outputs, strict=True))
         outputs = {id(t): self.known[value] for t, value in zip(functional.outputs, self.graph.outputs, strict=True)}
@@ -141,7 +141,7 @@ class _Replacing(Rebuilder):
         return found or (copy_of(old), None)
 
 
-def first_by_place(operation: Any, args: tuple, kwargs: Mapping[str, Any]) -> tuple[tuple, dict]:
+def _first_by_place(operation: Any, args: tuple, kwargs: Mapping[str, Any]) -> tuple[tuple, dict]:
     """The arguments of a call, the first by its place: `layer(inputs=x)` is `layer(x)`."""
     name = next(iter(inspect.signature(operation.call).parameters), "")
     if args or name not in kwargs:

@@ -58,7 +58,7 @@ def input_columns(path: Path, columns: dict[str, list[str]]) -> tuple[np.ndarray
     """float32 (rows, inputs) and a name for each: that of the column, of text COLUMN=TEXT, texts in sorted order."""
     named: dict[str, np.ndarray] = {}
     for name, cells in columns.items():
-        numbers = as_numbers(path, name, cells)
+        numbers = _as_numbers(path, name, cells)
         if numbers is not None:
             named[name] = numbers
             continue
@@ -75,14 +75,14 @@ def input_columns(path: Path, columns: dict[str, list[str]]) -> tuple[np.ndarray
 
 def target_column(path: Path, name: str, cells: Sequence[str]) -> np.ndarray:
     """int64 where all cells are whole numbers as they are written, float32 of other numbers, else the texts."""
-    numbers = as_numbers(path, name, cells)
+    numbers = _as_numbers(path, name, cells)
     if numbers is None:
         return np.asarray(cells)
     whole = all(cell.lstrip("+-").isdigit() for cell in cells) and np.abs(numbers).max() < 2**53
     return numbers.astype("int64" if whole else "float32")
 
 
-def as_numbers(path: Path, name: str, cells: Sequence[str]) -> np.ndarray | None:
+def _as_numbers(path: Path, name: str, cells: Sequence[str]) -> np.ndarray | None:
     """A column as float64; None where a cell is text. What float32 cannot hold is refused."""
     numbers = [_number(cell) for cell in cells]
     if None in numbers:

@@ -95,7 +95,7 @@ def decode_jpegs(data: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 def read_npz(data_dir: Path, filename: str, keys: tuple[str, ...]) -> list[np.ndarray]:
     """The arrays `keys` of data_dir/filename; a ValueError where it is no .npz file, or has not all of them."""
-    path = existing_file(data_dir, filename)
+    path = _existing_file(data_dir, filename)
     with open_arrays(path, "data set", f"the arrays {', '.join(keys)}") as archive:
         return [archive[key] for key in keys]
 
@@ -103,7 +103,7 @@ def read_npz(data_dir: Path, filename: str, keys: tuple[str, ...]) -> list[np.nd
 def _download(name: str, filename: str) -> RawData:
     import keras  # slow to import, and needed for a download only
 
-    with downloading(name, filename):
+    with _downloading(name, filename):
         (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
     return RawData(x, y.reshape(-1), x_test, y_test.reshape(-1))
 
@@ -155,7 +155,7 @@ def _photographs(
             yield (kind, name), (np.asarray(image.resize((size, size))), np.array(FLOWERS.index(kind)))
 
 
-def existing_file(data_dir: Path, filename: str) -> Path:
+def _existing_file(data_dir: Path, filename: str) -> Path:
     """The path of data_dir/filename; a FileNotFoundError where there is none."""
     path = data_dir / filename
     if not path.is_file():
@@ -169,15 +169,15 @@ def fetched(data_dir: Path | None, filename: str, url: str, sha256: str) -> Path
     A FileNotFoundError where `data_dir` does not hold the file, a ConnectionError where the download fails.
     """
     if data_dir is not None:
-        return existing_file(data_dir, filename)
+        return _existing_file(data_dir, filename)
     import keras  # slow to import, and needed for a download only
 
-    with downloading(f"{url} with SHA-256 {sha256}", filename):
+    with _downloading(f"{url} with SHA-256 {sha256}", filename):
         return Path(keras.utils.get_file(url.rsplit("/", 1)[-1], url, file_hash=sha256, hash_algorithm="sha256"))
 
 
 @contextlib.contextmanager
-def downloading(what: str, filename: str) -> Iterator[None]:
+def _downloading(what: str, filename: str) -> Iterator[None]:
     """A download by Keras: what goes wrong is a ConnectionError that names the file for `data_dir`."""
     try:
         # The progress bar of Keras belongs to standard error: standard output may carry JSON.

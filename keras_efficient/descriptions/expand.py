@@ -36,7 +36,7 @@ def expand(config: Sequence[Any], input_shape: Sequence[int]) -> list[LayerSpec]
 
 def expand_with_shapes(config: Sequence[Any], input_shape: Sequence[int]) -> list[tuple[LayerSpec, Shape | None]]:
     """`expand`, each layer with the shape after it (None where it is not known)."""
-    check_items(config)
+    _check_items(config)
     shape: Shape | None = check_input_shape(input_shape)
     layers: list[tuple[LayerSpec, Shape | None]] = []
     for position, item in enumerate(config, start=1):
@@ -45,7 +45,7 @@ def expand_with_shapes(config: Sequence[Any], input_shape: Sequence[int]) -> lis
                 shape = next_shape(spec, shape)
                 layers.append((replace(spec, position=position), shape))
         except ValueError as error:
-            place = f"item {position} of {len(config)}, {shown(item)}: {error}. {right_form(item)}"
+            place = f"item {position} of {len(config)}, {shown(item)}: {error}. {_right_form(item)}"
             raise ValueError(place + _signal_hint(input_shape, error)) from None
     return layers
 
@@ -57,7 +57,7 @@ def _signal_hint(input_shape: Sequence[int], error: ValueError) -> str:
     return f". input_shape must be (rows, columns, channels) for images; {tuple(input_shape)} is (steps, channels)"
 
 
-def check_items(config: Any) -> None:
+def _check_items(config: Any) -> None:
     if not isinstance(config, (list, tuple)):
         raise TypeError(f"config must be a list or tuple of items. Received: {shown(config)} ({type(config).__name__})")
     if not config:
@@ -104,7 +104,7 @@ def next_shape(spec: LayerSpec, shape: Shape | None) -> Shape | None:
     return after
 
 
-def right_form(item: Any) -> str:
+def _right_form(item: Any) -> str:
     """The sentence that ends every message about an item."""
     if isinstance(item, Mapping):
         return f"The form is {objects.FORM}"

@@ -53,15 +53,15 @@ def write_coordinates(
     Raises:
         ValueError: A layer with other weights, or no random-basis layer at all.
     """
-    content = b"".join(coordinate_records(model, bits, bias_bits))
+    content = b"".join(_coordinate_records(model, bits, bias_bits))
     write_atomically(path_of(path, "path"), lambda temporary: temporary.write_bytes(content))
     return len(content)
 
 
-def coordinate_records(model: keras.Model, bits: int | None = None, bias_bits: int | None = None) -> list[bytes]:
+def _coordinate_records(model: keras.Model, bits: int | None = None, bias_bits: int | None = None) -> list[bytes]:
     """What `write_coordinates` writes, one record per layer."""
     records = []
-    for layer in random_basis_layers(model):
+    for layer in _random_basis_layers(model):
         widths = [
             _width(given, own, name)
             for given, own, name in ((bits, layer.coordinate_bits, "bits"), (bias_bits, layer.bias_bits, "bias_bits"))
@@ -96,7 +96,7 @@ def load_coordinates(model: keras.Model, path: str | Path) -> None:
     Raises:
         ValueError: The file is damaged or was written from other layers; the model is then as it was.
     """
-    layers, records = random_basis_layers(model), read_coordinates(path)
+    layers, records = _random_basis_layers(model), read_coordinates(path)
     if len(layers) != len(records):
         raise ValueError(f"The model has {len(layers)} random-basis layers. Received: a file with {len(records)}")
     for layer, record in zip(layers, records, strict=True):
@@ -112,7 +112,7 @@ def load_coordinates(model: keras.Model, path: str | Path) -> None:
             layer.bias.assign(record.biases)
 
 
-def random_basis_layers(model: keras.Model) -> list[RandomBasisLayer]:
+def _random_basis_layers(model: keras.Model) -> list[RandomBasisLayer]:
     """The random-basis layers of a model, in order; a ValueError if it has other weights, or none of them, or some that
     C computes."""
     if not isinstance(model, keras.Model):

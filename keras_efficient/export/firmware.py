@@ -117,18 +117,18 @@ def export_c(
     if target == "dsp":
         others = estimate_storage(model, logits_bits=logits_bits)
         padding = math.ceil(storage.weight_bytes) - math.ceil(others.weight_bytes)
-    report = new_report(integer_model, network, weights, predicted, prefix, target, padding)
+    report = _new_report(integer_model, network, weights, predicted, prefix, target, padding)
     if ram is not None and not report.fits(ram):
         parts = [f"{report.arena_bytes} arena", f"{report.static_bytes} variables", f"{STACK_MARGIN} for the stack"]
         parts += [f"{report.weight_bytes} weights"] if weights == "ram" else []
         raise ValueError(
             f"the network does not fit `ram`={ram} bytes: it needs {report.ram_bytes} ({' + '.join(parts)})"
         )
-    write_firmware(Path(directory), network, report, target)
+    _write_firmware(Path(directory), network, report, target)
     return report
 
 
-def new_report(
+def _new_report(
     model: IntegerModel, network: Network, weights: str, predicted: int, prefix: str, target: str, padding_bytes: int
 ) -> FirmwareReport:
     return FirmwareReport(
@@ -151,7 +151,7 @@ def new_report(
     )
 
 
-def write_firmware(directory: Path, network: Network, report: FirmwareReport, target: str) -> None:
+def _write_firmware(directory: Path, network: Network, report: FirmwareReport, target: str) -> None:
     """All files, or none; what somebody else wrote is not touched.
 
     Where a process dies between two of them, the folder holds the old network or the new one, perhaps without its

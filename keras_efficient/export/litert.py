@@ -80,7 +80,7 @@ def convert_litert(model: keras.Model, samples: np.ndarray | None = None) -> byt
         raise TypeError(
             f"`model` must be a built Functional or Sequential model with one input. Received: model={model!r}"
         )
-    samples = None if samples is None else checked_samples(samples, model.inputs[0])
+    samples = None if samples is None else _checked_samples(samples, model.inputs[0])
     # TensorFlow's own optimizer would compute a chain of constant products only up to some size.
     inputs, outputs = _Plain(model, LitertLayers(model, samples)).ends()
     return converted(keras.Model(keras.tree.flatten(inputs)[0], outputs), samples, model.name)
@@ -94,7 +94,7 @@ def check_backend() -> None:
         )
 
 
-def checked_samples(samples: np.ndarray, model_input: keras.KerasTensor) -> np.ndarray:
+def _checked_samples(samples: np.ndarray, model_input: keras.KerasTensor) -> np.ndarray:
     """Samples as an array of the dtype that the model's input has."""
     samples = np.asarray(samples)
     if not samples.size:

@@ -61,11 +61,11 @@ class LitertLayers:
             return layer
         shape = keras.tree.map_structure(lambda tensor: tensor.shape, args[0])
         if isinstance(core, MeanPoolingQ | GlobalMeanPoolingQ):
-            return plain_means(core, shape, self.limits(core, core.activation_quantizer))
+            return _plain_means(core, shape, self.limits(core, core.activation_quantizer))
         if isinstance(core, CosineLayer) and core.transform == "dct":
-            made = as_matrices(core, shape)
+            made = _as_matrices(core, shape)
         else:
-            made = folded_twin(core, shape) if isinstance(core, FoldingLayer) else twin(core, shape)
+            made = _folded_twin(core, shape) if isinstance(core, FoldingLayer) else twin(core, shape)
         if isinstance(made, QuantizedLayer):
             for old, new in zip(core.quantizers, made.quantizers, strict=True):
                 new.stand_in = self.limits(core, old) if old.weight is None else None
@@ -86,32 +86,32 @@ class LitertLayers:
 
 def twin(layer: QuantizedLayer, shape: Any, **changes: Any) -> QuantizedLayer:
     """A copy in float mode with the weights of the layer's mode."""
-    copy = new_twin(layer, shape, **changes)
+    copy = _new_twin(layer, shape, **changes)
     copy.set_weights([keras.ops.convert_to_numpy(masked(weight, weight)) for weight in layer.weights])
-    set_rounded_weights(layer, copy)
+    _set_rounded_weights(layer, copy)
     return copy
 
 
-def folded_twin(layer: FoldingLayer, shape: Any) -> FoldingLayer:
+def _folded_twin(layer: FoldingLayer, shape: Any) -> FoldingLayer:
     """A copy with one kernel and one bias, into which a batch normalization is folded."""
-    copy = new_twin(layer, shape, batch_norm=None, use_bias=layer.has_bias, per_channel=False)
-    set_rounded_weights(layer, copy)
+    copy = _new_twin(layer, shape, batch_norm=None, use_bias=layer.has_bias, per_channel=False)
+    _set_rounded_weights(layer, copy)
     return copy
 
 
-def new_twin(layer: QuantizedLayer, shape: Any, **changes: Any) -> QuantizedLayer:
+def _new_twin(layer: QuantizedLayer, shape: Any, **changes: Any) -> QuantizedLayer:
     copy = type(layer).from_config({**layer.get_config(), "mode": "float", "dtype": "float32", **changes})
     copy.build(shape)
     return copy
 
 
-def set_rounded_weights(layer: QuantizedLayer, copy: QuantizedLayer) -> None:
+def _set_rounded_weights(layer: QuantizedLayer, copy: QuantizedLayer) -> None:
     for old, new in zip(layer.quantizers, copy.quantizers, strict=True):
         if new.weight is not None:
             new.weight.assign(keras.ops.convert_to_numpy(layer.quantize_weight(old)))
 
 
-def plain_means(layer: MeanPoolingQ | GlobalMeanPoolingQ, shape: Any, limits: Limits | None) -> keras.layers.Layer:
+def _plain_means(layer: MeanPoolingQ | GlobalMeanPoolingQ, shape: Any, limits: Limits | None) -> keras.layers.Layer:
     """Keras's average pooling, which is one operation of LiteRT."""
     signal = len(shape) == 3
     if isinstance(layer, GlobalMeanPoolingQ):
@@ -123,7 +123,7 @@ def plain_means(layer: MeanPoolingQ | GlobalMeanPoolingQ, shape: Any, limits: Li
     return means if limits is None else keras.Sequential([means, keras.layers.Lambda(limits)])
 
 
-def as_matrices(layer: CosineLayer, shape: Any) -> keras.layers.Layer:
+def _as_matrices(layer: CosineLayer, shape: Any) -> keras.layers.Layer:
     """A layer of cosine transforms without an FFT."""
     rounds = layer.current_mode.quantized and (layer.activation_bits is not None or layer.inner_quantizers)
     if not layer.is_linear or rounds:

@@ -65,7 +65,7 @@ def litert_report(content: bytes, model: keras.Model, is_int8: bool) -> LitertRe
     return LitertReport(
         file_bytes=len(content),
         tensor_bytes=tensor_bytes(content),
-        arena_bytes=measured_arena(content),
+        arena_bytes=_measured_arena(content),
         number_type="int8" if is_int8 else "float32",
         weight_bytes=weights,
         activation_bytes=maps,
@@ -112,7 +112,7 @@ def new_interpreter(content: bytes) -> Any:
     return interpreter
 
 
-def measured_arena(content: bytes) -> int | None:
+def _measured_arena(content: bytes) -> int | None:
     """What the microcontroller interpreter takes, reported after a run; None without its package."""
     try:
         from tflite_micro import runtime

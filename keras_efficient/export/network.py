@@ -63,7 +63,7 @@ class Arrival:
     @property
     def step(self) -> WindowStep:
         assert self.convolution is not None
-        step = planner_step(self.convolution, self.logits_bits)
+        step = _planner_step(self.convolution, self.logits_bits)
         assert isinstance(step, WindowStep)
         return step
 
@@ -85,14 +85,14 @@ def split_arrival(
             break
         rescales.append(operation)
     after = operations[len(rescales) :]
-    pooling = after[0] if after and pools_on_arrival(after[0]) else None
-    convolution = convolution_on_arrival(planner_steps(after, logits_bits), after)
+    pooling = after[0] if after and _pools_on_arrival(after[0]) else None
+    convolution = _convolution_on_arrival(planner_steps(after, logits_bits), after)
     first = [*rescales, *(each for each in (pooling, convolution) if each is not None)]
     stored, rest = first[-1].target if first else source, operations[len(first) :]
     return Arrival(source, tuple(rescales), pooling, convolution, stored, None if rest else logits_bits), rest
 
 
-def convolution_on_arrival(steps: list[Step], operations: list[Operation]) -> Convolution | None:
+def _convolution_on_arrival(steps: list[Step], operations: list[Operation]) -> Convolution | None:
     """The first operation, if it is a convolution, and all of a layer, and the arena would be larger with its input."""
     if not steps or not isinstance(steps[0], WindowStep) or not isinstance(operations[0], Convolution):
         return None
@@ -102,7 +102,7 @@ def convolution_on_arrival(steps: list[Step], operations: list[Operation]) -> Co
     return operations[0] if step_bits(steps[0]) > arena else None
 
 
-def pools_on_arrival(operation: Operation) -> TypeGuard[MaxPooling | AveragePooling]:
+def _pools_on_arrival(operation: Operation) -> TypeGuard[MaxPooling | AveragePooling]:
     if not isinstance(operation, (MaxPooling, AveragePooling)):
         return False
     window = operation.window
@@ -123,17 +123,17 @@ def graph_nodes(network: IntegerNetwork) -> list[Node]:
         elif isinstance(operation, Concatenation):
             steps = [joined_step(operation.axis, feature_map(source), target) for source in operation.sources]
         else:
-            steps = [planner_step(operation, bits)]
+            steps = [_planner_step(operation, bits)]
         streams = "no" if operation.part else STREAMS.get(type(operation), "no")
         nodes.append(Node(operation.name, sources, tuple(steps), streams))
     return nodes
 
 
 def planner_steps(operations: list[Operation], logits_bits: int = LOGIT_BITS) -> list[Step]:
-    return [planner_step(each, logits_bits if each is operations[-1] else None) for each in operations]
+    return [_planner_step(each, logits_bits if each is operations[-1] else None) for each in operations]
 
 
-def planner_step(operation: Operation, bits: int | None) -> Step:
+def _planner_step(operation: Operation, bits: int | None) -> Step:
     """How an operation works its way through its source. `bits`: of a logit, where it gives the logits."""
     source = feature_map(operation.source)
     target = feature_map(operation.target, bits)

@@ -37,16 +37,16 @@ def keras_logits(model: keras.Model, integer_model: IntegerModel, x: Any) -> np.
         for part, entry, integers in triples
     ]
     count = len(inputs[0])
-    with quantized_mode(model):
+    with _quantized_mode(model):
         starts = range(0, count, IMAGES_AT_ONCE)
         batches = [[each[start : start + IMAGES_AT_ONCE].astype("float32") for each in inputs] for start in starts]
-        parts = zip(*(run_network(network, batch) for batch in batches), strict=True)
+        parts = zip(*(_run_network(network, batch) for batch in batches), strict=True)
         outputs = [np.concatenate(part).reshape(count, -1).astype(np.float64) for part in parts]
     pairs = zip(outputs, integer_model.logit_exponents, strict=True)
     return np.concatenate([np.clip(y * 2.0**-exponent, *LOGIT_RANGE) for y, exponent in pairs], axis=1)
 
 
-def run_network(network: Network, x: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _run_network(network: Network, x: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The outputs of the last layers, or their sums where those are the logits."""
     known = {entry.first: part for entry, part in zip(network.entries, x, strict=True)}
     first, nodes = len(network.entries), [call.node for call in network.calls]
@@ -64,7 +64,7 @@ def run_network(network: Network, x: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 @contextmanager
-def quantized_mode(model: keras.Model) -> Iterator[None]:
+def _quantized_mode(model: keras.Model) -> Iterator[None]:
     """Let the float layers of `model` compute quantized for a moment (called eagerly)."""
     floats = [layer for layer in quantized_layers(model) if layer.mode == "float"]
     try:

@@ -117,7 +117,7 @@ def verify_c(
     note = f"floats cannot hold the numbers of {', '.join(inexact)} exactly" if inexact else ""
     comparisons = [
         compare(f"Keras on {keras.backend.backend()}", logits, expected, note, must_be_equal=not inexact),
-        compare_host(directory, images, expected),
+        _compare_host(directory, images, expected),
     ]
     on_device = DEVICES[target]
     if on_device is not None:
@@ -127,26 +127,26 @@ def verify_c(
     return Verification(tuple(comparisons), report)
 
 
-def compare_host(directory: str | Path, images: np.ndarray | list[np.ndarray], expected: np.ndarray) -> Comparison:
+def _compare_host(directory: str | Path, images: np.ndarray | list[np.ndarray], expected: np.ndarray) -> Comparison:
     try:
         run = run_on_host(directory, one_after_another(images))
     except (ToolMissingError, ToolFailedError) as error:
-        return did_not_run("C on this computer", error)
+        return _did_not_run("C on this computer", error)
     return compare(f"C on this computer, sanitizers {'on' if run.sanitized else 'missing'}", run.logits, expected)
 
 
-def did_not_run(what: str, error: Exception) -> Comparison:
+def _did_not_run(what: str, error: Exception) -> Comparison:
     return Comparison(what, note=str(error), failed=isinstance(error, ToolFailedError))
 
 
-def compare_avr(
+def _compare_avr(
     directory: str | Path, images: np.ndarray, expected: np.ndarray, report: FirmwareReport
 ) -> tuple[list[Comparison], FirmwareReport]:
     what = "C on an ATmega328P (simulated)"
     try:
         run = run_on_avr(directory, images)
     except (ToolMissingError, ToolFailedError) as error:
-        return [did_not_run(what, error)], report
+        return [_did_not_run(what, error)], report
     report = report.measured(run.static_bytes, run.stack_bytes, run.flash_bytes)
     if run.logits is None or run.image_cycles is None:
         note = f"flash {run.flash_bytes} bytes, RAM {run.static_bytes} without stack; simavr is missing"
@@ -158,7 +158,7 @@ def compare_avr(
     return [compare(what, run.logits, expected, note)], report
 
 
-def compare_arm(
+def _compare_arm(
     target: str, directory: str | Path, images: np.ndarray, expected: np.ndarray, report: FirmwareReport
 ) -> tuple[list[Comparison], FirmwareReport]:
     """On every core that the target is for, compiled as the folder's README.md says."""
@@ -169,7 +169,7 @@ def compare_arm(
             ram_bytes = report.ram_bytes + ROOM_FOR_STACK
             run = run_on_arm(directory, images, core=core, optimization=FOR_ARM[target], ram_bytes=ram_bytes)
         except (ToolMissingError, ToolFailedError) as error:
-            comparisons.append(did_not_run(what, error))
+            comparisons.append(_did_not_run(what, error))
             continue
         comparisons.append(compare(what, run.logits, expected, f"{FOR_ARM[target]}: {_costs(run)}"))
         if core == REPORTED_CORES[target]:
@@ -188,10 +188,10 @@ def _costs(run: ArmRun) -> str:
 DEVICES: dict[str, Callable | None] = {
     "host": None,
     "cmake": None,
-    "avr": compare_avr,
-    "arduino": compare_avr,
-    "arduino_library": compare_avr,
-    **{target: partial(compare_arm, target) for target in ARM_CORES},
+    "avr": _compare_avr,
+    "arduino": _compare_avr,
+    "arduino_library": _compare_avr,
+    **{target: partial(_compare_arm, target) for target in ARM_CORES},
 }
 
 

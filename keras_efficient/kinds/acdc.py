@@ -34,7 +34,7 @@ STACK = {**GRIDS, "depth": check_size, "groups": check_size}
 KERNEL = sliding("kernel_size", 1, rank=3)  # 1x1 where a configuration does not say
 
 
-def grouped_shape(default: int) -> Callable[[Config, Shape], Shape]:
+def _grouped_shape(default: int) -> Callable[[Config, Shape], Shape]:
     """Of the square layers of equal groups: `groups` divides the inputs."""
 
     def shape(config: Config, shape: Shape) -> Shape:
@@ -46,12 +46,12 @@ def grouped_shape(default: int) -> Callable[[Config, Shape], Shape]:
     return shape
 
 
-def convolution_shape(config: Config, shape: Shape) -> Shape:
+def _convolution_shape(config: Config, shape: Shape) -> Shape:
     """Of a convolution whose groups need not divide anything."""
     return (*KERNEL(config, shape).places(shape), read_filters({**config, "groups": 1}, shape))
 
 
-def side_by_side(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+def _side_by_side(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     """Every output reads every input: both are alive at once."""
     return (WholeStep(source, target),)
 
@@ -73,12 +73,12 @@ def fourier_products(size: int, groups: int = 1) -> float:
     return 4 * size + 5 * size * math.log2(size // groups)
 
 
-def stack_weights(config: Config, source: FeatureMap, outputs: int, depth: int) -> Weights:
+def _stack_weights(config: Config, source: FeatureMap, outputs: int, depth: int) -> Weights:
     entries = depth * padded_size(config, source.shape[-1], outputs)
     return stored(config, 2 * entries, 0 if config.get("bias", "output") is None else entries)
 
 
-def stack_products(config: Config, source: FeatureMap, outputs: int, depth: int) -> int:
+def _stack_products(config: Config, source: FeatureMap, outputs: int, depth: int) -> int:
     """For one row. A linear stack never takes more than its matrix."""
     size = padded_size(config, source.shape[-1], outputs)
     layer = min(layer_products(size, config.get("transform", "dct"), config.get("groups", 1)), size * size)
@@ -86,55 +86,55 @@ def stack_products(config: Config, source: FeatureMap, outputs: int, depth: int)
     return min(depth * layer, source.shape[-1] * outputs) if linear else depth * layer
 
 
-def stack_price(steps: Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]], sizes: Callable) -> Price:
+def _stack_price(steps: Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]], sizes: Callable) -> Price:
     """Of a stack for each row. `sizes`: (configuration, source) -> outputs, layers."""
     return Price(
         optional_output_bits,
         steps,
-        lambda config, source: stack_weights(config, source, *sizes(config, source)),
+        lambda config, source: _stack_weights(config, source, *sizes(config, source)),
         lambda config, source, target: (
-            source.cells // source.shape[-1] * stack_products(config, source, *sizes(config, source))
+            source.cells // source.shape[-1] * _stack_products(config, source, *sizes(config, source))
         ),
     )
 
 
-def depth_of(config: Config) -> int:
+def _depth_of(config: Config) -> int:
     return config.get("depth", 12)
 
 
-def dense_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+def _dense_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     """Two rows of N entries are alive at once between the layers."""
     row = FeatureMap((padded_size(config, source.shape[-1], config["units"]),), optional_widths(config).activation)
-    between = (WholeStep(row, row),) if depth_of(config) > 1 else ()
+    between = (WholeStep(row, row),) if _depth_of(config) > 1 else ()
     return (WholeStep(source, target), *between)
 
 
-def window_cells(config: Config) -> int:
+def _window_cells(config: Config) -> int:
     """Cells of the depthwise kernel of a channel; a 1x1 convolution has none."""
     cells = math.prod(KERNEL(config, (1, 1, 1)).sizes)
     return 0 if cells == 1 else cells
 
 
-def convolution_weights(config: Config, source: FeatureMap) -> Weights:
-    stack = stack_weights(config, source, config["filters"], depth_of(config))
-    window = stored(config, window_cells(config) * source.shape[2], 0)
+def _convolution_weights(config: Config, source: FeatureMap) -> Weights:
+    stack = _stack_weights(config, source, config["filters"], _depth_of(config))
+    window = stored(config, _window_cells(config) * source.shape[2], 0)
     return Weights(stack.parameters + window.parameters, stack.bits + window.bits)
 
 
-def convolution_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+def _convolution_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
     pixels = math.prod(target.shape[:2])
-    stack = stack_products(config, source, config["filters"], depth_of(config))
-    return pixels * (window_cells(config) * source.shape[2] + stack)
+    stack = _stack_products(config, source, config["filters"], _depth_of(config))
+    return pixels * (_window_cells(config) * source.shape[2] + stack)
 
 
-def convolution_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+def _convolution_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     """A pixel is gathered, goes through the stack, and is stored before its inputs are freed."""
     entries = padded_size(config, source.shape[2], config["filters"])  # of the two rows between which the stack works
     scratch = 2 * entries * optional_widths(config).activation
     return (window_step(KERNEL(config, source.shape), source, target, by_channel=False, scratch=scratch),)
 
 
-def factor_price(
+def _factor_price(
     numbers_per_factor: Callable[[int, int], int], transforms: int, complex_parts: int, default_bias: bool
 ) -> Price:
     """Two factors of so many numbers (of N and the groups) with transforms in between.
@@ -156,10 +156,10 @@ def factor_price(
         row = multiplied + transforms * both_ways // 2
         return source.cells // size * min(row, size * size)
 
-    return Price(optional_output_bits, side_by_side, weights, products)
+    return Price(optional_output_bits, _side_by_side, weights, products)
 
 
-def shuffle_numbers(config: Config, source: FeatureMap) -> int:
+def _shuffle_numbers(config: Config, source: FeatureMap) -> int:
     """Numbers in the kernels of a `GroupedShuffleDense`."""
     groups, depth = config.get("groups", 2), config.get("depth", 2)
     sizes = [-(-size // groups) for size in (source.shape[-1], *[config["units"]] * depth)]
@@ -169,41 +169,41 @@ def shuffle_numbers(config: Config, source: FeatureMap) -> int:
 OWN = {
     "ACDC": in_stages(
         square_stages,
-        stack_price(side_by_side, lambda config, source: (source.shape[-1], 1)),
-        shape=grouped_shape(1),
+        _stack_price(_side_by_side, lambda config, source: (source.shape[-1], 1)),
+        shape=_grouped_shape(1),
         settings=GRIDS,
         shares_matrices=True,
     ),
     "ACDCDense": in_stages(
         dense_stages,
-        stack_price(dense_steps, lambda config, source: (config["units"], depth_of(config))),
+        _stack_price(_dense_steps, lambda config, source: (config["units"], _depth_of(config))),
         shape=dense_shape,
         settings=STACK,
         shares_matrices=True,
     ),
     "ACDCConv2D": in_stages(
         convolution_stages,
-        Price(optional_output_bits, convolution_steps, convolution_weights, convolution_products),
-        shape=convolution_shape,
+        Price(optional_output_bits, _convolution_steps, _convolution_weights, _convolution_products),
+        shape=_convolution_shape,
         settings=STACK,
         shares_matrices=True,
     ),
     "AFDF": Kind(
         shape=unchanged_shape,
         settings=OPTIONAL_BITS,
-        price=factor_price(lambda size, groups: size, 4, 2, default_bias=False),
+        price=_factor_price(lambda size, groups: size, 4, 2, default_bias=False),
         why_no_form=COMPARED,
     ),
     "BlockACDC": Kind(
-        shape=grouped_shape(2),
+        shape=_grouped_shape(2),
         settings=OPTIONAL_BITS,
-        price=factor_price(lambda size, groups: size * size // groups, 2, 1, default_bias=True),
+        price=_factor_price(lambda size, groups: size * size // groups, 2, 1, default_bias=True),
         why_no_form=COMPARED,
     ),
     "BlockAFDF": Kind(
-        shape=grouped_shape(2),
+        shape=_grouped_shape(2),
         settings=OPTIONAL_BITS,
-        price=factor_price(lambda size, groups: size * size // groups, 4, 2, default_bias=False),
+        price=_factor_price(lambda size, groups: size * size // groups, 4, 2, default_bias=False),
         why_no_form=COMPARED,
     ),
     "GroupedShuffleDense": Kind(
@@ -211,11 +211,11 @@ OWN = {
         settings=STACK,
         price=Price(
             optional_output_bits,
-            side_by_side,
+            _side_by_side,
             lambda config, source: stored(
-                config, shuffle_numbers(config, source), config["units"] if config.get("use_bias", True) else 0
+                config, _shuffle_numbers(config, source), config["units"] if config.get("use_bias", True) else 0
             ),
-            lambda config, source, target: source.cells // source.shape[-1] * shuffle_numbers(config, source),
+            lambda config, source, target: source.cells // source.shape[-1] * _shuffle_numbers(config, source),
         ),
         why_no_form=COMPARED,
     ),

@@ -19,11 +19,11 @@ def repeated_shape(shapes: Sequence[Shape]) -> Shape:
     raise ValueError(f"its inputs must have one shape, or axes of length 1. Received: {list(shapes)}")
 
 
-def combined_shape(config: Config, *shapes: Shape) -> Shape:
+def _combined_shape(config: Config, *shapes: Shape) -> Shape:
     return repeated_shape(shapes)
 
 
-def pair_shape(config: Config, *shapes: Shape) -> Shape:
+def _pair_shape(config: Config, *shapes: Shape) -> Shape:
     if len(shapes) != 2:
         raise ValueError(f"it takes two inputs. Received: {len(shapes)}")
     return repeated_shape(shapes)
@@ -55,7 +55,7 @@ def combined_step(source: FeatureMap, target: FeatureMap) -> Step:
     return (CellStep if same else WholeStep)(source.as_image, target.as_image)
 
 
-def combined_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+def _combined_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     return (combined_step(source, target),)
 
 
@@ -68,40 +68,40 @@ def joined_step(place: int, source: FeatureMap, target: FeatureMap) -> Step:
     return window_step(ONE_PLACE, joined(source), joined(target), by_channel=False)
 
 
-def joined_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+def _joined_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     return (joined_step(place_of_axis(config, target.shape), source, target),)
 
 
 BITS = {"activation_bits": check_bits}
 # Keras's name, and the shape that it gives.
 COMBINING = {
-    "Add": combined_shape,
-    "Average": combined_shape,
-    "Maximum": combined_shape,
-    "Minimum": combined_shape,
-    "Multiply": pair_shape,
-    "Subtract": pair_shape,
+    "Add": _combined_shape,
+    "Average": _combined_shape,
+    "Maximum": _combined_shape,
+    "Minimum": _combined_shape,
+    "Multiply": _pair_shape,
+    "Subtract": _pair_shape,
 }
 OWN = {
     **{
         f"{name}Q": Kind(
-            shape=shape, settings=BITS, price=Price(quantized_output_bits, combined_steps), form="Combination"
+            shape=shape, settings=BITS, price=Price(quantized_output_bits, _combined_steps), form="Combination"
         )
         for name, shape in COMBINING.items()
     },
     "ConcatenateQ": Kind(
-        shape=side_by_side, settings=BITS, price=Price(quantized_output_bits, joined_steps), form="Concatenation"
+        shape=side_by_side, settings=BITS, price=Price(quantized_output_bits, _joined_steps), form="Concatenation"
     ),
 }
 LAYERS = {
     **{
         name: Kind(
-            shape=combined_shape,
-            price=Price(float_bits, combined_steps),
+            shape=_combined_shape,
+            price=Price(float_bits, _combined_steps),
             twin=f"{name}Q",
             absorbs=("relu",) if name == "Add" else (),
         )
         for name in COMBINING
     },
-    "Concatenate": Kind(shape=side_by_side, price=Price(float_bits, joined_steps), twin="ConcatenateQ"),
+    "Concatenate": Kind(shape=side_by_side, price=Price(float_bits, _joined_steps), twin="ConcatenateQ"),
 }

@@ -53,18 +53,18 @@ def activation_bits(config: Config, input_bits: int) -> int:
     return input_bits if config.get("activation") in ("relu", "linear", None) else FLOAT_BITS
 
 
-def relu_bits(config: Config, input_bits: int) -> int:
+def _relu_bits(config: Config, input_bits: int) -> int:
     keeps_codes = not config.get("negative_slope") and not config.get("threshold") and config.get("max_value") is None
     return input_bits if keeps_codes else FLOAT_BITS
 
 
-def scale_weights(config: Config, source: FeatureMap) -> Weights:
+def _scale_weights(config: Config, source: FeatureMap) -> Weights:
     """Two numbers for each channel."""
     channels = source.shape[-1]
     return kernel_and_bias(quantized_widths(config), channels, biases_of(config, channels), shifts_of(config, channels))
 
 
-def statistics_weights(config: Config, source: FeatureMap) -> Weights:
+def _statistics_weights(config: Config, source: FeatureMap) -> Weights:
     """Mean and variance along the axes that are not reduced."""
     axis = config.get("axis", -1)
     axes = () if axis is None else axis if isinstance(axis, (list, tuple)) else (axis,)
@@ -72,7 +72,7 @@ def statistics_weights(config: Config, source: FeatureMap) -> Weights:
     return Weights(parameters, parameters * FLOAT_BITS)
 
 
-def channel_vectors(statistics: int) -> Callable[[Config, FeatureMap], Weights]:
+def _channel_vectors(statistics: int) -> Callable[[Config, FeatureMap], Weights]:
     """So many statistics, and gain and offset where there are any: one float per channel each."""
 
     def weights(config: Config, source: FeatureMap) -> Weights:
@@ -86,7 +86,7 @@ def channel_vectors(statistics: int) -> Callable[[Config, FeatureMap], Weights]:
     return weights
 
 
-def one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+def _one_product_a_cell(config: Config, source: FeatureMap, target: FeatureMap) -> int:
     return target.cells
 
 
@@ -106,14 +106,14 @@ def slopes(config: Config, source: FeatureMap) -> Weights:
     return Weights(count, count * FLOAT_BITS)
 
 
-def has_table(config: Config) -> bool:
+def _has_table(config: Config) -> bool:
     """Whether the C looks the function up: rounding alone does it for the others."""
     return config.get("activation") not in (None, "linear", "relu", "relu6")
 
 
-def table_weights(config: Config, source: FeatureMap) -> Weights:
+def _table_weights(config: Config, source: FeatureMap) -> Weights:
     """A table holds an output for each code of the input; of a PReLU there is one for each slope."""
-    if not has_table(config):
+    if not _has_table(config):
         return Weights()
     activation, count = config["activation"], 0
     if isinstance(activation, Mapping) and activation.get("class_name") == "PReLU":
@@ -132,15 +132,15 @@ OWN = {
         price=Price(
             lambda config, input_bits: config.get("bits", 4),
             in_place,
-            weights=table_weights,
-            streams=lambda config: "no" if has_table(config) else "pixels",
+            weights=_table_weights,
+            streams=lambda config: "no" if _has_table(config) else "pixels",
         ),
         form="Lookup",
         prunes=CHANNELS,
     ),
     "ScaleQ": _cellwise(
         settings=dict.fromkeys(QUANTIZER_BITS, check_bits),
-        price=Price(quantized_output_bits, in_place, weights=scale_weights, products=one_product_a_cell),
+        price=Price(quantized_output_bits, in_place, weights=_scale_weights, products=_one_product_a_cell),
         form="Scale",
         prunes=CHANNELS,
     ),
@@ -152,13 +152,13 @@ OWN = {
 }
 LAYERS = {
     "Activation": function(activation_bits, form="Rescale"),
-    "ReLU": function(relu_bits, form="Rescale"),
+    "ReLU": function(_relu_bits, form="Rescale"),
     "LeakyReLU": function(float_bits),
     "ELU": function(float_bits),
     "PReLU": _cellwise(price=Price(float_bits, in_place, weights=slopes, streams=passed_on), twin="ActivationQ"),
     "Softmax": _cellwise(price=Price(float_bits, in_place), is_head=True),
     "BatchNormalization": _cellwise(
-        price=Price(float_bits, in_place, weights=channel_vectors(2), products=one_product_a_cell, streams=passed_on),
+        price=Price(float_bits, in_place, weights=_channel_vectors(2), products=_one_product_a_cell, streams=passed_on),
         twin="ScaleQ",
         absorbs=("relu",),
         prunes=CHANNELS,
@@ -167,17 +167,17 @@ LAYERS = {
         price=Price(
             float_bits,
             in_place,
-            weights=channel_vectors(0),
+            weights=_channel_vectors(0),
             products=lambda config, source, target: 2 * target.cells,  # the square of each cell, and its scale
         ),
     ),
     "Rescaling": _cellwise(
-        price=Price(float_bits, in_place, products=one_product_a_cell, streams=passed_on),
+        price=Price(float_bits, in_place, products=_one_product_a_cell, streams=passed_on),
         twin="ActivationQ",
         prepares=True,
     ),
     "Normalization": _cellwise(
-        price=Price(float_bits, in_place, weights=statistics_weights, products=one_product_a_cell),
+        price=Price(float_bits, in_place, weights=_statistics_weights, products=_one_product_a_cell),
         twin="ScaleQ",
         prepares=True,
     ),

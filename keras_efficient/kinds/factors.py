@@ -71,7 +71,7 @@ def monarch_sizes(units: int, inputs: int, blocks: int | None = None) -> BlockSi
     """
     common, between = math.gcd(units, inputs), min(units, inputs)
     if blocks is None:
-        blocks = largest_divisor(common, math.isqrt(between))
+        blocks = _largest_divisor(common, math.isqrt(between))
     blocks = check_divisor(
         blocks, "blocks", common, f"the largest common divisor of {inputs} inputs and {units} outputs"
     )
@@ -116,10 +116,10 @@ def expanded_size(inputs: int, order: int) -> int:
 
 def default_divisor(size: int) -> int:
     """The largest divisor that is not above the square root (tinyBIG's rule)."""
-    return largest_divisor(size, math.isqrt(size))
+    return _largest_divisor(size, math.isqrt(size))
 
 
-def largest_divisor(size: int, most: int) -> int:
+def _largest_divisor(size: int, most: int) -> int:
     """The largest divisor of `size` that is not above `most`, which is at least 1."""
     return next(d for d in range(most, 0, -1) if size % d == 0)
 
@@ -135,7 +135,7 @@ def check_divisor(value: Any, name: str, size: int, what: str) -> int:
 
 def nearest_divisors(size: int, value: int) -> list[int]:
     """The divisors of `size` next to `value`, below and above where there are both."""
-    below = [largest_divisor(size, min(value, size))]
+    below = [_largest_divisor(size, min(value, size))]
     above = [d for d in range(value, size + 1) if size % d == 0][:1]
     return below + above
 

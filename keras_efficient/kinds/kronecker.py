@@ -53,7 +53,7 @@ GRIDS = {**OPTIONAL_BITS, "inner_bits": check_inner_bits}
 RANK = {**GRIDS, "rank": check_size}
 
 
-def divided(
+def _divided(
     check: Callable[[Config, int, int], object], shape_of: Callable[[Config, Shape], Shape] = dense_shape
 ) -> Callable[[Config, Shape], Shape]:
     """The shape of a layer whose factors must divide: `check` (configuration, outputs, inputs) refuses others."""
@@ -67,16 +67,16 @@ def divided(
     return shape
 
 
-def check_factors(config: Config, outputs: int, inputs: int) -> FactorSizes:
+def _check_factors(config: Config, outputs: int, inputs: int) -> FactorSizes:
     return factor_sizes(outputs, inputs, config.get("p"), config.get("q"))
 
 
-def check_taylor(config: Config, outputs: int, inputs: int) -> FactorSizes:
+def _check_taylor(config: Config, outputs: int, inputs: int) -> FactorSizes:
     settings = {key: config[key] for key in ("p", "q", "order", "layout") if key in config}
     return taylor_sizes(outputs, inputs, **settings)
 
 
-def check_blocks(config: Config, outputs: int, inputs: int) -> BlockSizes:
+def _check_blocks(config: Config, outputs: int, inputs: int) -> BlockSizes:
     return monarch_sizes(outputs, inputs, config.get("blocks"))
 
 
@@ -96,80 +96,80 @@ def pair(rows: int, columns: int, rank: int) -> tuple[int, int]:
     return stored, min(stored, rows * columns)
 
 
-def is_tinybig(config: Config) -> bool:
+def _is_tinybig(config: Config) -> bool:
     return config.get("layout") == "tinybig"
 
 
-def sum_between(sizes: FactorSizes, terms: int = 1) -> tuple[int, ...]:
+def _sum_between(sizes: FactorSizes, terms: int = 1) -> tuple[int, ...]:
     p, q, s, t = sizes
     return (terms * (s * q if is_second_first(sizes) else p * t),)
 
 
-def sum_plan(config: Config, inputs: int) -> Plan:
-    sizes, terms = check_factors(config, config["units"], inputs), config.get("terms", 1)
+def _sum_plan(config: Config, inputs: int) -> Plan:
+    sizes, terms = _check_factors(config, config["units"], inputs), config.get("terms", 1)
     stored = terms * (sizes.p * sizes.q + sizes.s * sizes.t)
-    if is_tinybig(config):
-        return Plan(stored, stored, *tinybig_steps(sizes, inputs, None))
-    return Plan(stored, stored, sum_products(sizes, terms), sum_between(sizes, terms))
+    if _is_tinybig(config):
+        return Plan(stored, stored, *_tinybig_steps(sizes, inputs, None))
+    return Plan(stored, stored, sum_products(sizes, terms), _sum_between(sizes, terms))
 
 
-def low_rank_steps(sizes: FactorSizes, rank: int) -> tuple[int, tuple[int, ...]]:
+def _low_rank_steps(sizes: FactorSizes, rank: int) -> tuple[int, tuple[int, ...]]:
     """Products, and sums between the factors, of A kron (S T')."""
     if is_low_rank_cheaper(sizes, rank):
         return low_rank_products(sizes, rank), (rank * sizes.q, rank * sizes.p)
-    return sum_products(sizes), sum_between(sizes)
+    return sum_products(sizes), _sum_between(sizes)
 
 
-def low_rank_plan(config: Config, inputs: int) -> Plan:
-    sizes, rank = check_factors(config, config["units"], inputs), config["rank"]
+def _low_rank_plan(config: Config, inputs: int) -> Plan:
+    sizes, rank = _check_factors(config, config["units"], inputs), config["rank"]
     stored, minimal = pair(sizes.s, sizes.t, rank)
-    if is_tinybig(config):
-        steps = tinybig_steps(sizes, inputs, None)
+    if _is_tinybig(config):
+        steps = _tinybig_steps(sizes, inputs, None)
     elif has_inner_grids(config):
         steps = low_rank_products(sizes, rank), ()
     else:
-        steps = low_rank_steps(sizes, rank)
+        steps = _low_rank_steps(sizes, rank)
     first = sizes.p * sizes.q
     return Plan(first + stored, first + minimal, *steps)
 
 
-def dual_steps(sizes: FactorSizes, rank: int) -> tuple[int, tuple[int, ...]]:
+def _dual_steps(sizes: FactorSizes, rank: int) -> tuple[int, tuple[int, ...]]:
     """Products, and sums between the factors, of (P Q') kron (S T')."""
     if is_dual_cheaper(sizes, rank):
         return dual_products(sizes, rank), (rank * sizes.q, rank * rank, rank * sizes.p)
-    return low_rank_steps(sizes, rank)
+    return _low_rank_steps(sizes, rank)
 
 
-def dual_counts(sizes: FactorSizes, rank: int) -> tuple[int, int]:
+def _dual_counts(sizes: FactorSizes, rank: int) -> tuple[int, int]:
     left, right = pair(sizes.p, sizes.q, rank), pair(sizes.s, sizes.t, rank)
     return left[0] + right[0], left[1] + right[1]
 
 
-def dual_plan(config: Config, inputs: int) -> Plan:
-    sizes, rank = check_factors(config, config["units"], inputs), config["rank"]
-    if is_tinybig(config):
-        steps = tinybig_steps(sizes, inputs, rank)
+def _dual_plan(config: Config, inputs: int) -> Plan:
+    sizes, rank = _check_factors(config, config["units"], inputs), config["rank"]
+    if _is_tinybig(config):
+        steps = _tinybig_steps(sizes, inputs, rank)
     elif has_inner_grids(config):
         steps = dual_products(sizes, rank), ()
     else:
-        steps = dual_steps(sizes, rank)
-    return Plan(*dual_counts(sizes, rank), *steps)
+        steps = _dual_steps(sizes, rank)
+    return Plan(*_dual_counts(sizes, rank), *steps)
 
 
-def matrix_plan(config: Config, inputs: int) -> Plan:
+def _matrix_plan(config: Config, inputs: int) -> Plan:
     """A plain matrix of low rank."""
     rank = config["rank"]
     counts = pair(config["units"], inputs, rank)
     return Plan(*counts, counts[0], (rank,))
 
 
-def monarch_plan(config: Config, inputs: int) -> Plan:
+def _monarch_plan(config: Config, inputs: int) -> Plan:
     """Two block-diagonal matrices: each number takes part in one product per sample."""
-    sizes = check_blocks(config, config["units"], inputs)
+    sizes = _check_blocks(config, config["units"], inputs)
     return Plan(sizes.stored, sizes.minimal, sizes.stored, (sizes.blocks * sizes.inner,))
 
 
-def tinybig_steps(sizes: FactorSizes, products: int, rank: int | None) -> tuple[int, tuple[int, ...]]:
+def _tinybig_steps(sizes: FactorSizes, products: int, rank: int | None) -> tuple[int, tuple[int, ...]]:
     """Products and sums in tinyBIG's layout. `products`: those that K B' takes, where s divides q of
     the one row of B that each column of K meets, else of all s rows. `rank`: of P Q', None of A."""
     p, q, s, _ = sizes
@@ -179,27 +179,27 @@ def tinybig_steps(sizes: FactorSizes, products: int, rank: int | None) -> tuple[
     return s * (products + q * columns) + spread, (q * s, s * columns)
 
 
-def taylor_plan(config: Config, inputs: int) -> Plan:
+def _taylor_plan(config: Config, inputs: int) -> Plan:
     rank, order, layout = config["rank"], config.get("order", 2), config.get("layout", "tinybig")
-    sizes = check_taylor(config, config["units"], inputs)
+    sizes = _check_taylor(config, config["units"], inputs)
     p, q, s, _ = sizes
     if layout == "tinybig":
         # Correlations as direct sums, as a device computes them: a term for each pair of inputs.
         pairs = inputs * (inputs + 1) + 2 * inputs if q == inputs else q * (inputs + 1)
-        products, between = tinybig_steps(sizes, pairs, rank)
+        products, between = _tinybig_steps(sizes, pairs, rank)
     elif order == 1:
-        products, between = dual_steps(sizes, rank)
+        products, between = _dual_steps(sizes, rank)
     else:
         products, between = rank * (q + inputs + p + s) + p * s, (2 * rank, p + s)
     # The LayerNorm squares the inputs and scales the outputs.
     products += inputs + p * s if config.get("normalize") else 0
-    return Plan(*dual_counts(sizes, rank), products, between)
+    return Plan(*_dual_counts(sizes, rank), products, between)
 
 
-def factored_price(plan: Callable[[Config, int], Plan], default_bias: bool = True) -> Price:
+def _factored_price(plan: Callable[[Config, int], Plan], default_bias: bool = True) -> Price:
     def weights(config: Config, source: FeatureMap) -> Weights:
         has_bias = config.get("use_bias", default_bias)
-        return weights_of(config, plan(config, source.shape[-1]), config["units"] if has_bias else 0)
+        return _weights_of(config, plan(config, source.shape[-1]), config["units"] if has_bias else 0)
 
     def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
         between = [FeatureMap((count,), FLOAT_BITS) for count in plan(config, source.shape[-1]).between]
@@ -213,26 +213,26 @@ def factored_price(plan: Callable[[Config, int], Plan], default_bias: bool = Tru
     return Price(optional_output_bits, steps, weights, products)
 
 
-def weights_of(config: Config, plan: Plan, biases: int) -> Weights:
+def _weights_of(config: Config, plan: Plan, biases: int) -> Weights:
     minimal = None if plan.minimal == plan.stored else plan.minimal + biases
     return kernel_and_bias(optional_widths(config), plan.stored, biases)._replace(minimal=minimal)
 
 
-def convolution_sizes(config: Config, source: FeatureMap) -> tuple[FactorSizes, int, int]:
+def _convolution_sizes(config: Config, source: FeatureMap) -> tuple[FactorSizes, int, int]:
     """The sizes of the factors, the terms, and the taps of the kernel."""
-    sizes = check_factors(config, config["filters"], source.shape[-1])
+    sizes = _check_factors(config, config["filters"], source.shape[-1])
     rows, columns = read_window(config, "kernel_size").sizes
     return sizes, config.get("terms", 1), rows * columns
 
 
-def convolution_weights(config: Config, source: FeatureMap) -> Weights:
-    (p, q, s, t), terms, taps = convolution_sizes(config, source)
+def _convolution_weights(config: Config, source: FeatureMap) -> Weights:
+    (p, q, s, t), terms, taps = _convolution_sizes(config, source)
     stored = terms * (p * q + taps * s * t)
-    return weights_of(config, Plan(stored, stored, 0, ()), biases_of(config, config["filters"]))
+    return _weights_of(config, Plan(stored, stored, 0, ()), biases_of(config, config["filters"]))
 
 
-def convolution_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
-    sizes, terms, taps = convolution_sizes(config, source)
+def _convolution_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+    sizes, terms, taps = _convolution_sizes(config, source)
     window = KERNEL[3](config, source.shape)
     if is_second_first(sizes, taps):
         scratch = FLOAT_BITS * terms * sizes.s * sizes.q
@@ -241,8 +241,8 @@ def convolution_steps(config: Config, source: FeatureMap, target: FeatureMap) ->
     return CellStep(source, mixed), window_step(window, mixed, target, by_channel=False)
 
 
-def convolution_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
-    sizes, terms, taps = convolution_sizes(config, source)
+def _convolution_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
+    sizes, terms, taps = _convolution_sizes(config, source)
     p, q, s, t = sizes
     new_pixels = target.cells // target.shape[-1]
     if is_second_first(sizes, taps):
@@ -252,35 +252,39 @@ def convolution_products(config: Config, source: FeatureMap, target: FeatureMap)
 
 OWN = {
     "PHMDense": in_stages(
-        sum_stages, factored_price(sum_plan), shape=divided(check_factors), settings={**GRIDS, "terms": check_size}
+        sum_stages, _factored_price(_sum_plan), shape=_divided(_check_factors), settings={**GRIDS, "terms": check_size}
     ),
     "LPHMDense": in_stages(
         one_low_rank_stages,
-        factored_price(low_rank_plan),
-        shape=divided(check_factors),
+        _factored_price(_low_rank_plan),
+        shape=_divided(_check_factors),
         settings=RANK,
         required=("rank",),
     ),
     "DualLPHMDense": in_stages(
-        dual_low_rank_stages, factored_price(dual_plan), shape=divided(check_factors), settings=RANK, required=("rank",)
-    ),
-    "LowRankDense": in_stages(
-        low_rank_stages, factored_price(matrix_plan), shape=dense_shape, settings=RANK, required=("rank",)
-    ),
-    "MonarchDense": in_stages(
-        monarch_stages, factored_price(monarch_plan), shape=divided(check_blocks), settings=GRIDS
-    ),
-    "TaylorDualLPHM": Kind(
-        shape=divided(check_taylor),
+        dual_low_rank_stages,
+        _factored_price(_dual_plan),
+        shape=_divided(_check_factors),
         settings=RANK,
         required=("rank",),
-        price=factored_price(taylor_plan, default_bias=False),
+    ),
+    "LowRankDense": in_stages(
+        low_rank_stages, _factored_price(_matrix_plan), shape=dense_shape, settings=RANK, required=("rank",)
+    ),
+    "MonarchDense": in_stages(
+        monarch_stages, _factored_price(_monarch_plan), shape=_divided(_check_blocks), settings=GRIDS
+    ),
+    "TaylorDualLPHM": Kind(
+        shape=_divided(_check_taylor),
+        settings=RANK,
+        required=("rank",),
+        price=_factored_price(_taylor_plan, default_bias=False),
         why_no_form="its features are products of its inputs, which no grid of a layer holds",
     ),
     "PHMConv2D": in_stages(
         convolution_stages,
-        Price(optional_output_bits, convolution_steps, convolution_weights, convolution_products),
-        shape=divided(check_factors, convolution_shape(3)),
+        Price(optional_output_bits, _convolution_steps, _convolution_weights, _convolution_products),
+        shape=_divided(_check_factors, convolution_shape(3)),
         settings={**GRIDS, "terms": check_size},
     ),
 }

@@ -43,11 +43,11 @@ def sum_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
     if not is_second_first(sizes):
         first = down_columns(places, q, t, 1, p * terms, 0, (2, 1, 0))
         second = down_columns(places, t, p, terms, s, 1, (2, 0, 1))
-        return finished(config, [first, second, *bias_of(config, places, (p, s))])
+        return finished(config, [first, second, *_bias_of(config, places, (p, s))])
     first = each_place((1, places * q, t), s * terms, 1, (2, 1, 0))
     second = down_columns(places, q, s, terms, p, 0, (2, 0, 1))
     back = [moved((places, s, p), (places, p, s), 0, 2, 1)] if min(p, s) > 1 else []
-    bias = bias_of(config, places, (p, s), (1, 0))
+    bias = _bias_of(config, places, (p, s), (1, 0))
     return finished(config, [first, second, *bias, *back])
 
 
@@ -62,7 +62,7 @@ def one_low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
         down_columns(places, q, rank, 1, p, 0, (1, 0)),
         down_columns(places, rank, p, 1, s, 1, (1, 0)),
     ]
-    return finished(config, [*products, *bias_of(config, places, (p, s))])
+    return finished(config, [*products, *_bias_of(config, places, (p, s))])
 
 
 def dual_low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
@@ -77,7 +77,7 @@ def dual_low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
         each_place((1, places * rank, rank), p, 0, (1, 0)),
         down_columns(places, rank, p, 1, s, 2, (1, 0)),
     ]
-    return finished(config, [*products, *bias_of(config, places, (p, s))])
+    return finished(config, [*products, *_bias_of(config, places, (p, s))])
 
 
 def monarch_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
@@ -110,7 +110,7 @@ def _places_and_sizes(config: Config, shape: Shape) -> tuple[int, FactorSizes]:
     return math.prod(shape[:-1]), sizes
 
 
-def bias_of(config: Config, vectors: int, sizes: tuple[int, int], axes: tuple[int, int] = (0, 1)) -> list[Stage]:
+def _bias_of(config: Config, vectors: int, sizes: tuple[int, int], axes: tuple[int, int] = (0, 1)) -> list[Stage]:
     """A product gives some of the outputs of each of several places: its bias would be one for each place."""
     if not config.get("use_bias", True) or sizes[axes[0]] == 1:
         return []
@@ -141,14 +141,14 @@ def convolution_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
         mixed = down_columns(1, q, wide * s, terms, p, 0, (2, 0, 1))
         is_moved = wide != pixels or min(p, s) > 1
         back = [moved((wide, s, p), (pixels, p, s), 0, 2, 1)] if is_moved else []
-        bias = bias_of(config, wide, (p, s), (1, 0))
+        bias = _bias_of(config, wide, (p, s), (1, 0))
         return finished(config, [*apart, each, mixed, *bias, *back])
     stack = Stack.of(window, shape, p)
     mixed = down_columns(rows * columns, q, t, 1, p * terms, 0, (2, 1, 0))
     apart = [moved((rows * columns * t, p, terms), (p, stack.height * columns * t, terms), 1, 0, 2)] if p > 1 else []
     each = stack.convolution(t * terms, s, (3, 4, 2, 0, 1))
     back = [moved((p, stack.windows * after_columns, s), (pixels, p, s), 1, 0, 2)] if p > 1 else []
-    bias = bias_of(config, pixels, (p, s)) if p > 1 else []
+    bias = _bias_of(config, pixels, (p, s)) if p > 1 else []
     return finished(config, [mixed, *apart, each, *back, *bias])
 
 

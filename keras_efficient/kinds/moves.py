@@ -14,11 +14,11 @@ IMAGE_AXES = 3
 Ways = tuple[tuple[Way, int | None], ...]
 
 
-def flatten_shape(config: Config, shape: Shape) -> Shape:
+def _flatten_shape(config: Config, shape: Shape) -> Shape:
     return (None,) if None in shape else (math.prod(shape),)
 
 
-def reshape_shape(config: Config, shape: Shape) -> Shape:
+def _reshape_shape(config: Config, shape: Shape) -> Shape:
     """One size of `target_shape` may be -1: it takes what the other sizes leave."""
     target = required(config, "target_shape")
     if not isinstance(target, (list, tuple)):
@@ -34,7 +34,7 @@ def reshape_shape(config: Config, shape: Shape) -> Shape:
     return target
 
 
-def bordered(key: str, sign: int, rank: int) -> Callable[[Config, Shape], Ways]:
+def _bordered(key: str, sign: int, rank: int) -> Callable[[Config, Shape], Ways]:
     """Zeros around the places (sign 1), or places that are cut off (-1)."""
 
     def ways(config: Config, shape: Shape) -> Ways:
@@ -46,7 +46,7 @@ def bordered(key: str, sign: int, rank: int) -> Callable[[Config, Shape], Ways]:
         return tuple(
             (Way(axis, -sign * before), None if size is None else size + sign * (before + after))
             for axis, (size, (before, after)) in enumerate(sides)
-        ) + unmoved(shape, rank - 1)
+        ) + _unmoved(shape, rank - 1)
 
     return ways
 
@@ -65,12 +65,12 @@ def repeated(rank: int) -> Callable[[Config, Shape], Ways]:
         return tuple(
             (Way(axis, repeat=count), None if places is None else places * count)
             for axis, (places, count) in enumerate(counted)
-        ) + unmoved(shape, rank - 1)
+        ) + _unmoved(shape, rank - 1)
 
     return ways
 
 
-def permuted(config: Config, shape: Shape) -> Ways:
+def _permuted(config: Config, shape: Shape) -> Ways:
     dims = tuple(required(config, "dims"))
     if sorted(dims) != list(range(1, len(shape) + 1)):
         raise ValueError(f"dims must hold each of the axes 1 to {len(shape)} once. Received: {dims}")
@@ -83,15 +83,15 @@ def sliced(config: Config, shape: Shape) -> Ways:
     return tuple((Way(axis, first, step), count) for axis, (first, step, count) in enumerate(slices))
 
 
-def unmoved(shape: Shape, axis: int) -> Ways:
+def _unmoved(shape: Shape, axis: int) -> Ways:
     return ((Way(axis), shape[axis]),)
 
 
-def shape_of(ways: Callable[[Config, Shape], Ways]) -> Callable[[Config, Shape], Shape]:
+def _shape_of(ways: Callable[[Config, Shape], Ways]) -> Callable[[Config, Shape], Shape]:
     return lambda config, shape: tuple(size for _, size in ways(config, shape) if size != 0)
 
 
-def image_ways(ways: Ways, shape: Shape) -> tuple[Way, ...]:
+def _image_ways(ways: Ways, shape: Shape) -> tuple[Way, ...]:
     """The ways along rows, columns and channels: signals are images of one row, vectors of one pixel. An axis of the
     input that is dropped goes before all others, where the output has one place."""
     added = IMAGE_AXES - len(shape)
@@ -104,13 +104,13 @@ def move(ways: Callable[[Config, Shape], Ways], prunes: str | None = CHANNELS) -
     """A kind of layer that moves cells."""
 
     def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
-        down, across, through = image_ways(ways(config, source.shape), source.shape)
+        down, across, through = _image_ways(ways(config, source.shape), source.shape)
         return (MoveStep(source.as_image, target.as_image, (down, across, through)),)
 
-    return Kind(MOVES, shape_of(ways), price=Price(same_bits, steps), form="Move", prunes=prunes)
+    return Kind(MOVES, _shape_of(ways), price=Price(same_bits, steps), form="Move", prunes=prunes)
 
 
-def renamed_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+def _renamed_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     return (MoveStep(source.as_image, target.as_image, None),)
 
 
@@ -122,25 +122,25 @@ def passed_on(config: Config) -> str:
     return "pixels"
 
 
-def repeated_vector(config: Config, shape: Shape) -> Shape:
+def _repeated_vector(config: Config, shape: Shape) -> Shape:
     if len(shape) != 1:
         raise ValueError(f"the layer needs an input (features,). Received: {shape}")
     return (check_size(required(config, "n"), "n"), *shape)
 
 
-def repeated_vector_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+def _repeated_vector_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     return (MoveStep(source.as_image, target.as_image, (Way(0), Way(1, repeat=config["n"]), Way(2))),)
 
 
 UNMOVED = Price(same_bits, in_place, streams=passed_on)
 LAYERS = {
-    "Flatten": Kind(RENAMES, flatten_shape, price=UNMOVED, form="", is_head=True),
-    "Reshape": Kind(RENAMES, reshape_shape, price=Price(same_bits, renamed_steps), form="Move", is_head=True),
-    "Permute": move(permuted, prunes=None),
-    **{f"ZeroPadding{d}D": move(bordered("padding", 1, d + 1)) for d in (1, 2)},
-    **{f"Cropping{d}D": move(bordered("cropping", -1, d + 1)) for d in (1, 2)},
+    "Flatten": Kind(RENAMES, _flatten_shape, price=UNMOVED, form="", is_head=True),
+    "Reshape": Kind(RENAMES, _reshape_shape, price=Price(same_bits, _renamed_steps), form="Move", is_head=True),
+    "Permute": move(_permuted, prunes=None),
+    **{f"ZeroPadding{d}D": move(_bordered("padding", 1, d + 1)) for d in (1, 2)},
+    **{f"Cropping{d}D": move(_bordered("cropping", -1, d + 1)) for d in (1, 2)},
     **{f"UpSampling{d}D": move(repeated(d + 1)) for d in (1, 2)},
-    "RepeatVector": Kind(MOVES, repeated_vector, price=Price(same_bits, repeated_vector_steps), form="Move"),
+    "RepeatVector": Kind(MOVES, _repeated_vector, price=Price(same_bits, _repeated_vector_steps), form="Move"),
     **dict.fromkeys(("ZeroPadding3D", "Cropping3D", "UpSampling3D"), Kind(MOVES, prunes=CHANNELS)),
 }
 # Slices, and the functions that are written down as slices.

@@ -23,7 +23,7 @@ Bits = Callable[[Config, int], int]
 Streams = Callable[[Config], str]
 
 
-def without_overlap(config: Config) -> str:
+def _without_overlap(config: Config) -> str:
     """Every pixel belongs to one output at most, so pixels can be summed up as they come."""
     flat = {key: first_of(config[key]) for key in ("pool_size", "strides") if key in config}
     window = read_window({**config, **flat}, "pool_size", default=2)
@@ -38,7 +38,7 @@ def pooling(window: Window, shape: Shaper, bits: Bits, streams: Streams, **entry
     return Kind(shape=shape, window=window, price=Price(bits, steps, streams=streams), prunes=CHANNELS, **entry)
 
 
-def local(rank: int | None, bits: Bits, streams: Streams = without_overlap, **entry: Any) -> Kind:
+def local(rank: int | None, bits: Bits, streams: Streams = _without_overlap, **entry: Any) -> Kind:
     """Windows that `pool_size` writes down."""
     window = sliding("pool_size", 2, rank)
 
@@ -48,7 +48,7 @@ def local(rank: int | None, bits: Bits, streams: Streams = without_overlap, **en
     return pooling(window, shape, bits, streams, **entry)
 
 
-def overall(rank: int | None, bits: Bits, streams: Streams = lambda config: "windows", **entry: Any) -> Kind:
+def _overall(rank: int | None, bits: Bits, streams: Streams = lambda config: "windows", **entry: Any) -> Kind:
     """One window over all places: each pixel joins the one output."""
     window = whole_map(rank)
 
@@ -59,9 +59,9 @@ def overall(rank: int | None, bits: Bits, streams: Streams = lambda config: "win
     return pooling(window, shape, bits, streams, **entry)
 
 
-def in_sums(config: Config) -> str:
+def _in_sums(config: Config) -> str:
     """Sums of codes are wider than the mean that is stored."""
-    return "sums" if without_overlap(config) == "windows" else "no"
+    return "sums" if _without_overlap(config) == "windows" else "no"
 
 
 MAXIMUM: dict[str, Any] = {"codes": KEEPS, "form": "MaxPooling"}
@@ -72,14 +72,14 @@ MEAN: dict[str, Any] = {
     "settings": {"activation_bits": check_bits},
 }
 OWN = {
-    "AveragePoolingQ": local(3, declared_bits, in_sums, form="AveragePooling", settings={"bits": check_bits}),
+    "AveragePoolingQ": local(3, declared_bits, _in_sums, form="AveragePooling", settings={"bits": check_bits}),
     "MeanPoolingQ": local(None, **MEAN),
-    "GlobalMeanPoolingQ": overall(None, **MEAN),
+    "GlobalMeanPoolingQ": _overall(None, **MEAN),
 }
 LAYERS = {
     **{f"MaxPooling{d}D": local(d + 1, same_bits, **MAXIMUM) for d in (1, 2)},
-    **{f"GlobalMaxPooling{d}D": overall(d + 1, same_bits, **MAXIMUM) for d in (1, 2)},
+    **{f"GlobalMaxPooling{d}D": _overall(d + 1, same_bits, **MAXIMUM) for d in (1, 2)},
     **{f"AveragePooling{d}D": local(d + 1, float_bits, twin="MeanPoolingQ") for d in (1, 2)},
-    **{f"GlobalAveragePooling{d}D": overall(d + 1, float_bits, twin="GlobalMeanPoolingQ") for d in (1, 2)},
+    **{f"GlobalAveragePooling{d}D": _overall(d + 1, float_bits, twin="GlobalMeanPoolingQ") for d in (1, 2)},
     **{f"{kind}Pooling3D": Kind(prunes=CHANNELS) for kind in ("Max", "Average", "GlobalMax", "GlobalAverage")},
 }

@@ -67,10 +67,10 @@ def convolution_shape(rank: int) -> Callable[[Config, Shape], Shape]:
     return shape
 
 
-def depthwise_shape(rank: int) -> Callable[[Config, Shape], Shape]:
+def _depthwise_shape(rank: int) -> Callable[[Config, Shape], Shape]:
     def shape(config: Config, shape: Shape) -> Shape:
         places = KERNEL[rank](config, shape).places(shape)
-        return (*places, None if shape[-1] is None else shape[-1] * multiplier_of(config))
+        return (*places, None if shape[-1] is None else shape[-1] * _multiplier_of(config))
 
     return shape
 
@@ -86,7 +86,7 @@ def read_filters(config: Config, shape: Shape) -> int:
     return filters
 
 
-def multiplier_of(config: Config) -> int:
+def _multiplier_of(config: Config) -> int:
     return check_size(config.get("depth_multiplier", 1), "depth_multiplier")
 
 
@@ -101,20 +101,20 @@ Steps = Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]]
 WidthsOf = Callable[[Config], Widths]
 
 
-def dense_filters(config: Config, channels: int) -> tuple[int, int, bool]:
+def _dense_filters(config: Config, channels: int) -> tuple[int, int, bool]:
     return config["units"], channels, False
 
 
-def convolution_filters(config: Config, channels: int) -> tuple[int, int, bool]:
+def _convolution_filters(config: Config, channels: int) -> tuple[int, int, bool]:
     groups = config.get("groups", 1)
     return config["filters"], channels // groups, 1 < groups == channels
 
 
-def depthwise_filters(config: Config, channels: int) -> tuple[int, int, bool]:
-    return channels * multiplier_of(config), 1, True
+def _depthwise_filters(config: Config, channels: int) -> tuple[int, int, bool]:
+    return channels * _multiplier_of(config), 1, True
 
 
-def window_steps(rank: int, filters: Filters = convolution_filters) -> Steps:
+def window_steps(rank: int, filters: Filters = _convolution_filters) -> Steps:
     def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
         by_channel = filters(config, source.shape[-1])[2]
         return (window_step(KERNEL[rank](config, source.shape), source, target, by_channel),)
@@ -122,7 +122,7 @@ def window_steps(rank: int, filters: Filters = convolution_filters) -> Steps:
     return steps
 
 
-def kernel_price(
+def _kernel_price(
     widths: WidthsOf, filters: Filters, steps: Steps, cells: Callable[[Config], int] = lambda config: 1
 ) -> Price:
     """Of a layer whose `filters` (configuration, channels of the source) see so many `cells` of a map at once."""
@@ -148,28 +148,28 @@ def kernel_price(
     )
 
 
-def dense_price(widths: WidthsOf) -> Price:
-    return kernel_price(widths, dense_filters, dense_steps)
+def _dense_price(widths: WidthsOf) -> Price:
+    return _kernel_price(widths, _dense_filters, dense_steps)
 
 
-def convolution_price(rank: int, filters: Filters = convolution_filters) -> Callable[[WidthsOf], Price]:
+def convolution_price(rank: int, filters: Filters = _convolution_filters) -> Callable[[WidthsOf], Price]:
     """The price by the widths."""
     steps = window_steps(rank, filters)
-    return lambda widths: kernel_price(widths, filters, steps, lambda config: kernel_cells(config, rank))
+    return lambda widths: _kernel_price(widths, filters, steps, lambda config: kernel_cells(config, rank))
 
 
-depthwise_price = partial(convolution_price, filters=depthwise_filters)
+depthwise_price = partial(convolution_price, filters=_depthwise_filters)
 
 
-def separable_price(rank: int) -> Price:
+def _separable_price(rank: int) -> Price:
     """A depthwise convolution without bias, its float map, and a convolution of one place."""
     widths = float_widths({})
 
     def between(config: Config, source: FeatureMap, target: FeatureMap) -> FeatureMap:
-        return FeatureMap((*target.shape[:-1], source.shape[-1] * multiplier_of(config)), widths.activation)
+        return FeatureMap((*target.shape[:-1], source.shape[-1] * _multiplier_of(config)), widths.activation)
 
     def weights(config: Config, source: FeatureMap) -> Weights:
-        channels, filters = source.shape[-1] * multiplier_of(config), config["filters"]
+        channels, filters = source.shape[-1] * _multiplier_of(config), config["filters"]
         return kernel_and_bias(widths, channels * (kernel_cells(config, rank) + filters), biases_of(config, filters))
 
     def steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
@@ -183,7 +183,7 @@ def separable_price(rank: int) -> Price:
     return Price(lambda config, input_bits: widths.activation, steps, weights, products)
 
 
-def residual_weights(config: Config, source: FeatureMap) -> Weights:
+def _residual_weights(config: Config, source: FeatureMap) -> Weights:
     channels = source.shape[2]
     kernels = RESIDUAL_CONVOLUTIONS * RESIDUAL_CELLS * channels * channels
     return kernel_and_bias(quantized_widths(config), kernels, biases_of(config, RESIDUAL_CONVOLUTIONS * channels))
@@ -194,20 +194,20 @@ RESIDUAL = Price(
     steps=lambda config, source, target: (
         ResidualStep(source.as_image, target.as_image, quantized_widths(config).activation),
     ),
-    weights=residual_weights,
+    weights=_residual_weights,
     products=lambda config, source, target: RESIDUAL_CONVOLUTIONS * RESIDUAL_CELLS * source.cells * source.shape[2],
 )
 TAKES_IN = ("batch_norm", "relu")
 WINDOWS_TAKE_IN = ("padding", *TAKES_IN)
 # A layer of Keras: its twin here, their shape, price and window, what pruning may do, and what the twin takes in.
 _PAIRS: dict[str, tuple] = {
-    "Dense": ("DenseQ", dense_shape, dense_price, None, FILTERS, TAKES_IN),
+    "Dense": ("DenseQ", dense_shape, _dense_price, None, FILTERS, TAKES_IN),
     **{
         name: (twin, convolution_shape(rank), convolution_price(rank), KERNEL[rank], FILTERS, WINDOWS_TAKE_IN)
         for name, rank, twin in (("Conv1D", 2, "Conv1DQ"), ("Conv2D", 3, "ConvQ"))
     },
     **{
-        name: (twin, depthwise_shape(rank), depthwise_price(rank), KERNEL[rank], THIN, WINDOWS_TAKE_IN)
+        name: (twin, _depthwise_shape(rank), depthwise_price(rank), KERNEL[rank], THIN, WINDOWS_TAKE_IN)
         for name, rank, twin in (("DepthwiseConv1D", 2, "DepthwiseConv1DQ"), ("DepthwiseConv2D", 3, "DepthwiseConvQ"))
     },
 }
@@ -235,7 +235,7 @@ LAYERS = {
         name: Kind(
             shape=convolution_shape(rank),
             settings={"depth_multiplier": check_size},
-            price=separable_price(rank),
+            price=_separable_price(rank),
             twin=twin,
             absorbs=WINDOWS_TAKE_IN,
         )

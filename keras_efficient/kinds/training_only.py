@@ -11,7 +11,7 @@ from keras_efficient.kinds.moves import UNMOVED
 from keras_efficient.kinds.windows import unchanged_image
 
 
-def training_only(
+def _training_only(
     setting: str | None = None,
     check: Callable[[Any, str], Any] = check_rate,
     shape: Callable[[Config, Shape], Shape] = unchanged_shape,
@@ -40,12 +40,12 @@ AUGMENTATIONS = (
     *("RandomErasing", "RandomElasticTransform", "RandAugment", "AugMix", "CutMix", "MixUp"),
 )
 LAYERS = {
-    **dict.fromkeys(AUGMENTATIONS, training_only(prepares=True)),
-    **dict.fromkeys(("Dropout", "SpatialDropout1D", "GaussianDropout"), training_only("rate", prunes=CHANNELS)),
-    "SpatialDropout2D": training_only("rate", shape=unchanged_image, prunes=CHANNELS),
-    "SpatialDropout3D": training_only(prunes=CHANNELS),
-    "AlphaDropout": training_only(),
-    "GaussianNoise": training_only("stddev", check_deviation, prunes=CHANNELS),
-    "ActivityRegularization": training_only(),
-    "Identity": training_only(prunes=CHANNELS),
+    **dict.fromkeys(AUGMENTATIONS, _training_only(prepares=True)),
+    **dict.fromkeys(("Dropout", "SpatialDropout1D", "GaussianDropout"), _training_only("rate", prunes=CHANNELS)),
+    "SpatialDropout2D": _training_only("rate", shape=unchanged_image, prunes=CHANNELS),
+    "SpatialDropout3D": _training_only(prunes=CHANNELS),
+    "AlphaDropout": _training_only(),
+    "GaussianNoise": _training_only("stddev", check_deviation, prunes=CHANNELS),
+    "ActivityRegularization": _training_only(),
+    "Identity": _training_only(prunes=CHANNELS),
 }

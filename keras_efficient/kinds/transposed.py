@@ -29,7 +29,7 @@ def turned(kernel: np.ndarray) -> np.ndarray:
     return np.flip(kernel, axis=tuple(range(kernel.ndim - 2))).swapaxes(-1, -2)
 
 
-def transposed_border(extent: int, stride: int, padding: str, added: int | None) -> tuple[int, int]:
+def _transposed_border(extent: int, stride: int, padding: str, added: int | None) -> tuple[int, int]:
     """Zeros before and after the spread axis, as Keras counts them; `added`: the output padding."""
     if padding not in PADDINGS:
         raise ValueError(f"padding must be 'valid' or 'same'. Received: {padding!r}")
@@ -52,11 +52,11 @@ def read_transposed(config: Config, rank: int) -> Slide:
         raise ValueError(f"output_padding must be an integer, a pair (rows, columns) or None. Received: {added!r}")
     padding = config.get("padding", "valid")
     axes = zip(given.extents, given.strides, pair, strict=True)
-    rows, columns = (transposed_border(extent, stride, padding, each) for extent, stride, each in axes)
+    rows, columns = (_transposed_border(extent, stride, padding, each) for extent, stride, each in axes)
     return Slide(given.sizes, (1, 1), (rows, columns), given.dilation, spread=given.strides)
 
 
-def transposed_window(rank: int) -> Callable[[Config, Shape], Slide]:
+def _transposed_window(rank: int) -> Callable[[Config, Shape], Slide]:
     def window(config: Config, shape: Shape) -> Slide:
         rank_checked(shape, rank)
         return read_transposed(config, rank)
@@ -65,7 +65,7 @@ def transposed_window(rank: int) -> Callable[[Config, Shape], Slide]:
 
 
 def transposed(rank: int, widths: Callable[[Config], Widths], **entry: Any) -> Kind:
-    window = transposed_window(rank)
+    window = _transposed_window(rank)
 
     def shape(config: Config, shape: Shape) -> Shape:
         return (*window(config, shape).places(shape), check_size(required(config, "filters"), "filters"))

@@ -79,7 +79,7 @@ def build_network(
             )
         head = "linear"
     layers_with_shapes = descriptions.expand_with_shapes(config, input_shape)
-    check_weights(layers_with_shapes, tuple(input_shape))
+    _check_weights(layers_with_shapes, tuple(input_shape))
     specs = [spec for spec, _ in layers_with_shapes]
     x = inputs = keras.Input(tuple(input_shape), name="input")
     for spec, name in zip(specs, descriptions.layer_names(specs), strict=True):
@@ -130,7 +130,7 @@ def _layer_class(class_name):
 MOST_WEIGHTS = 2**28  # a GiB of float32
 
 
-def check_weights(layers_with_shapes: Iterable[tuple[LayerSpec, Shape | None]], shape: Shape | None) -> None:
+def _check_weights(layers_with_shapes: Iterable[tuple[LayerSpec, Shape | None]], shape: Shape | None) -> None:
     """Raise a ValueError where layers have more than 2^28 weights; one without a price counts as none.
 
     Args:
@@ -148,4 +148,4 @@ def check_weights(layers_with_shapes: Iterable[tuple[LayerSpec, Shape | None]], 
 
 def check_layer_weights(class_name: str, config: Mapping[str, Any], inputs: int) -> None:
     """The same for one layer that reads so many numbers."""
-    check_weights([(LayerSpec(class_name, dict(config)), None)], (inputs,))
+    _check_weights([(LayerSpec(class_name, dict(config)), None)], (inputs,))

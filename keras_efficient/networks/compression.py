@@ -65,21 +65,21 @@ def compress(model: keras.Model, layer: str | keras.layers.Layer, into: keras.la
     (Monarch); the alternating and the gradient fits are this package's.
     """
     check_model(model)
-    old = find_dense(model, layer)
-    check_into(into, old)
-    made, activation = new_layers(old, into)
+    old = _find_dense(model, layer)
+    _check_into(into, old)
+    made, activation = _new_layers(old, into)
 
     def replacement(x):
         return made(x) if activation is None else activation(made(x))
 
     # Its weights are fitted, not carried over.
     copy = replace_layers(model, lambda layer: (replacement, []) if layer is old else None)
-    kernel, bias = kernel_and_bias(old)
+    kernel, bias = _kernel_and_bias(old)
     fit(made, kernel, bias)
     return Compression(copy, relative_error(made, kernel))
 
 
-def find_dense(model: keras.Model, layer: str | keras.layers.Layer) -> keras.layers.Layer:
+def _find_dense(model: keras.Model, layer: str | keras.layers.Layer) -> keras.layers.Layer:
     nodes = read_model(model).operations
     dense = {node.name: node.operation for node in nodes if isinstance(node.operation, DENSE) and node.key}
     name = getattr(layer, "name", layer)
@@ -90,7 +90,7 @@ def find_dense(model: keras.Model, layer: str | keras.layers.Layer) -> keras.lay
     return dense[name]
 
 
-def kernel_and_bias(dense: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray]:
+def _kernel_and_bias(dense: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray]:
     """The float kernel and bias of a dense layer, with the batch normalization that it may have taken in."""
     if isinstance(dense, layers.DenseQ):
         kernel, bias = dense.folded_kernel(), dense.folded_bias() if dense.has_bias else None
@@ -100,7 +100,7 @@ def kernel_and_bias(dense: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray]:
     return kernel, np.zeros(kernel.shape[1]) if bias is None else keras.ops.convert_to_numpy(bias)
 
 
-def check_into(into: keras.layers.Layer, old: keras.layers.Layer) -> None:
+def _check_into(into: keras.layers.Layer, old: keras.layers.Layer) -> None:
     if not isinstance(into, keras.layers.Layer) or not hasattr(into, "units"):
         raise TypeError(f"`into` must be a layer with units, such as ke.PHMDense(...). Received: into={into!r}")
     if into.built:
@@ -111,7 +111,7 @@ def check_into(into: keras.layers.Layer, old: keras.layers.Layer) -> None:
         )
 
 
-def new_layers(old: keras.layers.Layer, into: keras.layers.Layer) -> tuple[keras.layers.Layer, Any]:
+def _new_layers(old: keras.layers.Layer, into: keras.layers.Layer) -> tuple[keras.layers.Layer, Any]:
     """The new layer, and the activation after it where it has none for its outputs."""
     config = {**into.get_config(), "name": old.name}
     if isinstance(into, FactoredLayer) and into.activation is activations.linear:
@@ -126,7 +126,7 @@ def fit(layer: keras.layers.Layer, kernel: np.ndarray, bias: np.ndarray) -> None
     """Set the weights of a built layer to the kernel (inputs, units) and the bias, as near as they get."""
     direct = FITS.get(type(layer)) if getattr(layer, "layout", "kronecker") == "kronecker" else None
     if direct is None:
-        fit_by_gradient(layer, kernel, bias)
+        _fit_by_gradient(layer, kernel, bias)
         return
     for factor, values in zip(layer.factors, direct(layer, kernel.T), strict=True):
         factor.assign(values.reshape(factor.shape))
@@ -145,19 +145,19 @@ def low_rank(matrix: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
     return left, right
 
 
-def block_rows(matrix: np.ndarray, p: int, q: int) -> np.ndarray:
+def _block_rows(matrix: np.ndarray, p: int, q: int) -> np.ndarray:
     """(p q, s t): block (i, j) of the matrix as row i q + j. A Kronecker product is of rank one here."""
     s, t = matrix.shape[0] // p, matrix.shape[1] // q
     return matrix.reshape(p, s, q, t).transpose(0, 2, 1, 3).reshape(p * q, s * t)
 
 
-def kronecker_factors(layer: layers.PHMDense, matrix: np.ndarray) -> list[np.ndarray]:
+def _kronecker_factors(layer: layers.PHMDense, matrix: np.ndarray) -> list[np.ndarray]:
     _, p, q = layer.factors[0].shape
-    a, b = low_rank(block_rows(matrix, p, q), layer.terms)
+    a, b = low_rank(_block_rows(matrix, p, q), layer.terms)
     return [a.T, b.T]
 
 
-def monarch_factors(layer: layers.MonarchDense, matrix: np.ndarray) -> list[np.ndarray]:
+def _monarch_factors(layer: layers.MonarchDense, matrix: np.ndarray) -> list[np.ndarray]:
     """Block (k, g) of the matrix is R_k' L_g', of the columns that g passes on to k and that no other block has."""
     units, inputs = matrix.shape
     sizes = monarch_sizes(units, inputs, layer.blocks)
@@ -171,7 +171,7 @@ def monarch_factors(layer: layers.MonarchDense, matrix: np.ndarray) -> list[np.n
     return [left, right]
 
 
-def low_rank_kronecker_factors(layer: layers.LPHMDense | layers.DualLPHMDense, matrix: np.ndarray) -> list[np.ndarray]:
+def _low_rank_kronecker_factors(layer: layers.LPHMDense | layers.DualLPHMDense, matrix: np.ndarray) -> list[np.ndarray]:
     """A kron S T', with A = P Q' where that is of low rank, too."""
 
     def parts(values: np.ndarray) -> list[np.ndarray]:
@@ -179,12 +179,12 @@ def low_rank_kronecker_factors(layer: layers.LPHMDense | layers.DualLPHMDense, m
 
     if isinstance(layer, layers.LPHMDense):
         p, q = layer.factors[0].shape
-        return alternate(matrix, p, q, lambda a: [a], parts)
+        return _alternate(matrix, p, q, lambda a: [a], parts)
     p, q = (factor.shape[0] for factor in layer.factors[:2])
-    return alternate(matrix, p, q, parts, parts)
+    return _alternate(matrix, p, q, parts, parts)
 
 
-def alternate(
+def _alternate(
     matrix: np.ndarray,
     p: int,
     q: int,
@@ -192,7 +192,7 @@ def alternate(
     parts_of_b: Callable[[np.ndarray], list[np.ndarray]],
 ) -> list[np.ndarray]:
     """The nearest A kron B with A and B made of parts: A is the best for B, B for A, and so on."""
-    blocks, s, t = block_rows(matrix, p, q), matrix.shape[0] // p, matrix.shape[1] // q
+    blocks, s, t = _block_rows(matrix, p, q), matrix.shape[0] // p, matrix.shape[1] // q
     b = low_rank(blocks, 1)[1].ravel()
     for _ in range(SWEEPS):
         first = parts_of_a((blocks @ b / (b @ b)).reshape(p, q))
@@ -206,9 +206,9 @@ def _product(left: np.ndarray, right: np.ndarray | None = None) -> np.ndarray:
     return left if right is None else left @ right.T
 
 
-def fit_by_gradient(layer: keras.layers.Layer, kernel: np.ndarray, bias: np.ndarray) -> None:
+def _fit_by_gradient(layer: keras.layers.Layer, kernel: np.ndarray, bias: np.ndarray) -> None:
     """Adam on all inputs at once: the unit vectors and 0 of a linear layer, else random ones."""
-    x = probes(layer, len(kernel), seed=0)
+    x = _probes(layer, len(kernel), seed=0)
     y = x @ kernel + bias
     probe = keras.Sequential([keras.Input(x.shape[1:]), layer])
     rate = keras.optimizers.schedules.CosineDecay(RATE, STEPS)
@@ -230,32 +230,32 @@ class SameBatch(keras.utils.PyDataset):
         return self.batch
 
 
-def probes(layer: keras.layers.Layer, inputs: int, seed: int) -> np.ndarray:
-    if is_linear(layer):
+def _probes(layer: keras.layers.Layer, inputs: int, seed: int) -> np.ndarray:
+    if _is_linear(layer):
         return np.concatenate([np.eye(inputs), np.zeros((1, inputs))])
     return np.random.default_rng(seed).normal(size=(SAMPLES_PER_INPUT * inputs, inputs))
 
 
-def is_linear(layer: keras.layers.Layer) -> bool:
+def _is_linear(layer: keras.layers.Layer) -> bool:
     """Whether a layer is linear before the activation of its outputs."""
     return layer.is_linear if isinstance(layer, DeepLayer) else True
 
 
 def relative_error(layer: keras.layers.Layer, kernel: np.ndarray) -> float:
     """How far the layer is from the kernel, the bias and the activation of its outputs left out."""
-    x = probes(layer, len(kernel), seed=1).astype("float32")
+    x = _probes(layer, len(kernel), seed=1).astype("float32")
     outputs = layer.weighted_sums if isinstance(layer, FactoredLayer) else layer
     zeros = keras.ops.convert_to_numpy(outputs(np.zeros_like(x[:1])))
     found = keras.ops.convert_to_numpy(keras.ops.stop_gradient(outputs(keras.ops.convert_to_tensor(x))))
-    constant = zeros if is_linear(layer) else 0
+    constant = zeros if _is_linear(layer) else 0
     wanted = x @ kernel
     return float(np.linalg.norm(found - constant - wanted) / np.linalg.norm(wanted))
 
 
 FITS = {
     layers.LowRankDense: lambda layer, matrix: list(low_rank(matrix, layer.rank)),
-    layers.PHMDense: kronecker_factors,
-    layers.MonarchDense: monarch_factors,
-    layers.LPHMDense: low_rank_kronecker_factors,
-    layers.DualLPHMDense: low_rank_kronecker_factors,
+    layers.PHMDense: _kronecker_factors,
+    layers.MonarchDense: _monarch_factors,
+    layers.LPHMDense: _low_rank_kronecker_factors,
+    layers.DualLPHMDense: _low_rank_kronecker_factors,
 }

@@ -15,7 +15,7 @@ _WORD_BITS = 32
 _SMALLEST_STEP = 2.0**-23  # of a uniform number between -1 and 1 in float32
 
 
-def mix(values: np.ndarray) -> np.ndarray:
+def _mix(values: np.ndarray) -> np.ndarray:
     """The finalizer of the hash: a bijection of the 32-bit words.
 
     v ^= v >> 16;  v *= 0x7feb352d;  v ^= v >> 15;  v *= 0x846ca68b;  v ^= v >> 16
@@ -28,7 +28,7 @@ def mix(values: np.ndarray) -> np.ndarray:
 
 
 def hashed_words(seed: int, salt: int, count: int) -> np.ndarray:
-    """`count` different 32-bit words: word k is `mix(k + mix(seed ^ (0x9e3779b9 * (salt + 1))))`.
+    """`count` different 32-bit words: word k is `_mix(k + mix(seed ^ (0x9e3779b9 * (salt + 1))))`.
 
     Args:
         seed: Any integer, taken modulo 2^32.
@@ -36,14 +36,14 @@ def hashed_words(seed: int, salt: int, count: int) -> np.ndarray:
         count: Number of words, up to 2^32.
     """
     seed, salt, count = integer(seed, "seed"), integer(salt, "salt"), integer(count, "count", 0)
-    key = mix(np.array([(int(seed) ^ (_GOLDEN_RATIO * (int(salt) + 1))) & 0xFFFFFFFF]))
-    return mix(np.arange(count, dtype=np.uint32) + key)
+    key = _mix(np.array([(int(seed) ^ (_GOLDEN_RATIO * (int(salt) + 1))) & 0xFFFFFFFF]))
+    return _mix(np.arange(count, dtype=np.uint32) + key)
 
 
 def hashed_signs(seed: int | Tensor, salt: int | Tensor, n: int, dtype: str = "int8") -> Tensor:
     """`n` random signs, the same bits on every backend and in C.
 
-    In 32-bit words, with `mix` as in this module,
+    In 32-bit words, with `_mix` as in this module,
 
         key = mix(seed ^ (0x9e3779b9 (salt + 1)))        word k = mix(k + key)
 

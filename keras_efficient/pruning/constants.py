@@ -43,10 +43,10 @@ def passes_channels(node: Node) -> bool:
         return _is_elementwise(node.form.config["activation"])
     # The slopes of a PReLU may be one for each cell.
     has_slopes = any(len(variable.shape) > 1 for variable in getattr(node.operation, "variables", ()))
-    return is_thin(node) or (node.kind.prunes == CHANNELS and not has_slopes)
+    return _is_thin(node) or (node.kind.prunes == CHANNELS and not has_slopes)
 
 
-def is_thin(node: Node) -> bool:
+def _is_thin(node: Node) -> bool:
     """Whether a node is a depthwise convolution with one filter per channel."""
     return node.kind.prunes == THIN and node.form.config["depth_multiplier"] == 1
 
@@ -74,9 +74,9 @@ def kernel_and_bias(layer: keras.layers.Layer) -> tuple[np.ndarray, np.ndarray |
 
 def _after(node, before):
     layer = node.operation
-    if is_producer(node) or is_thin(node):
-        found = _silent_filters(layer, is_thin(node))
-        if is_thin(node) and before is not None:
+    if is_producer(node) or _is_thin(node):
+        found = _silent_filters(layer, _is_thin(node))
+        if _is_thin(node) and before is not None:
             other = _passed_on(node, *before)
             found = found[0] | other[0], np.where(found[0], found[1], other[1])
         return found

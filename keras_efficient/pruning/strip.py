@@ -26,7 +26,7 @@ def strip_pruning(model: keras.Model) -> keras.Model:
 
     def replace(layer):
         if isinstance(layer, Prunable):
-            check_grids(layer)
+            _check_grids(layer)
             return copy_of(layer.layer), [effective_value(variable) for variable in layer.layer.variables]
         if isinstance(layer, PrunedChannels):
             return copy_of(layer.layer), layer.effective_weights()
@@ -35,7 +35,7 @@ def strip_pruning(model: keras.Model) -> keras.Model:
     return replace_layers(model, replace)
 
 
-def check_grids(layer: Prunable) -> None:
+def _check_grids(layer: Prunable) -> None:
     """Raise a ValueError if zeros of `layer` would be rounded to something else."""
     if layer.sparsity == 0:
         return

@@ -33,7 +33,7 @@ def diagnose(model: keras.Model, x: Inputs) -> list[dict]:
     return rows
 
 
-def is_parked(log2_scale: float) -> bool:
+def _is_parked(log2_scale: float) -> bool:
     """Whether a log2 scale rests on a rounding boundary."""
     return abs(log2_scale % 1.0 - 0.5) < PARKED_WITHIN
 
@@ -51,7 +51,7 @@ def _row(quantizer, values):
         "signed": quantizer.signed,
         "log2_scale": log2_scale,
         "exponent": int(np.round(log2_scale)),
-        "parked": any(map(is_parked, log2_scales.tolist())),
+        "parked": any(map(_is_parked, log2_scales.tolist())),
         "saturated": float(ends.mean()),
         "zeros": float((codes == 0).mean()),
         "used_codes": int(np.unique(codes).size),

@@ -13,12 +13,12 @@ _SCALE_NAMES = [
 SATURATED = 0.25  # more codes than this at the ends of their range are worth a look
 
 
-def is_saturated(row: dict) -> bool:
+def _is_saturated(row: dict) -> bool:
     """Are so many codes at the ends of their range that a larger scale may serve better?"""
     return numbers.is_number(row.get("saturated")) and row["saturated"] > SATURATED
 
 
-def is_parked(row: dict) -> bool:
+def _is_parked(row: dict) -> bool:
     """Is the scale where the next rounding can double or halve it, as measured by `diagnose`?"""
     return row.get("parked") is True
 
@@ -34,13 +34,13 @@ def diagnostics(result: dict) -> Html:
     return section(
         "Quantizers",
         paragraph(
-            f"Parked: {sum(map(is_parked, rows))} of {numbers.plural(len(rows), 'scale')}. "
+            f"Parked: {sum(map(_is_parked, rows))} of {numbers.plural(len(rows), 'scale')}. "
             "The log2 of a parked scale is within 0.02 of n + ½, so training wavers between two powers "
             "of two, and a last small step can double or halve it; train on with frozen scales before "
             "trusting the network."
         ),
         paragraph(
-            f"Saturated: {sum(map(is_saturated, rows))} of {numbers.plural(len(rows), 'tensor')} with "
+            f"Saturated: {sum(map(_is_saturated, rows))} of {numbers.plural(len(rows), 'tensor')} with "
             f"more than {numbers.percent(SATURATED, 0)} of the codes at the ends of their range. "
             "Many of them mean that the scale clips; some are the price of finer steps."
         ),
@@ -53,10 +53,10 @@ def _columns() -> list[Column]:
         Column("layer", lambda row: row.get("layer") or numbers.DASH, "text"),
         Column("tensor", lambda row: row.get("tensor") or numbers.DASH, "text"),
         Column("bits", _bits),
-        Column("log2 scale", lambda row: numbers.signed(row.get("log2_scale"), 4), warns=is_parked),
+        Column("log2 scale", lambda row: numbers.signed(row.get("log2_scale"), 4), warns=_is_parked),
         Column("rounded", lambda row: numbers.signed(row.get("exponent"), 0)),
-        Column("parked", lambda row: "yes" if is_parked(row) else "", "text"),
-        Column("saturated", lambda row: numbers.percent(row.get("saturated"), 1), warns=is_saturated),
+        Column("parked", lambda row: "yes" if _is_parked(row) else "", "text"),
+        Column("saturated", lambda row: numbers.percent(row.get("saturated"), 1), warns=_is_saturated),
         Column("zeros", lambda row: numbers.percent(row.get("zeros"), 1)),
         Column(
             "codes used",

@@ -27,7 +27,7 @@ def cells(candidate: dict) -> tuple[str, ...]:
     """A candidate in the columns of `HEADINGS`."""
     sizes = (numbers.size(candidate[f"{part}_bytes"]) for part in ("total", "weight", "activation"))
     accuracies = numbers.percent(candidate["float_accuracy"]), _quantized(candidate)
-    return (*sizes, numbers.count(candidate["parameters"]), *accuracies, network_text(candidate["network"]))
+    return (*sizes, numbers.count(candidate["parameters"]), *accuracies, _network_text(candidate["network"]))
 
 
 def _quantized(candidate):
@@ -71,10 +71,10 @@ def in_words(candidate: dict) -> str:
     if candidate["status"] == "failed":
         return f"{numbers.size(candidate['total_bytes'])} bytes, failed ({candidate['reason']})"
     accuracy = _quantized(candidate)
-    return f"{numbers.size(candidate['total_bytes'])} bytes, {accuracy}, {network_text(candidate['network'])}"
+    return f"{numbers.size(candidate['total_bytes'])} bytes, {accuracy}, {_network_text(candidate['network'])}"
 
 
-def network_text(network: list) -> str:
+def _network_text(network: list) -> str:
     """A description in brief: its letters with their outputs, and the kernel of a window.
 
     [["C", 8, 3, 3, 1, 1, 4, 8, 4], ["M", 2, 4], ["S", 10, 4, 8, 16]] -> 'C8/3 M2 S10'

@@ -20,10 +20,10 @@ from keras_efficient.report.style import STYLE
 
 def write_search_page(result: dict, path: Path) -> None:
     """Write the page of search.json, one self-contained HTML file; the same `result` gives the same bytes."""
-    write_text(path, render(result))
+    write_text(path, _render(result))
 
 
-def render(result: dict) -> str:
+def _render(result: dict) -> str:
     """The page as a string."""
     title = f"Networks within {numbers.size(result['max_bytes'])} bytes"
     lead = tag("p", counts_line(result), ".", class_="lead")
@@ -32,7 +32,7 @@ def render(result: dict) -> str:
 
 
 def _plot(result: dict) -> Html:
-    plot = tag("figure", accuracy_against_bytes(result), style="max-width: none")
+    plot = tag("figure", _accuracy_against_bytes(result), style="max-width: none")
     note = paragraph(
         "Each point is a network after a brief training, float and then quantized; dashed lines are limits in bytes. "
         "The best of many is partly lucky on these very validation samples. No test data was looked at: train the "
@@ -91,7 +91,7 @@ _TICKS = (0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.
 _BYTE_TICKS = [2**power for power in range(4, 24)]
 
 
-def accuracy_against_bytes(result: dict) -> Html:
+def _accuracy_against_bytes(result: dict) -> Html:
     """A point for each candidate that finished, a line along the front, a diamond for each reference.
 
     The height is -log(error), so that 99.0 and 99.5 % are as far apart as 90 and 95 %. An error below half a

@@ -16,7 +16,7 @@ def _unknown(result: dict) -> str:
     return "The model has layers without a known price, so there is no table of bytes."
 
 
-def storage_rows(result: dict) -> list[dict]:
+def _storage_rows(result: dict) -> list[dict]:
     """The rows of the storage report, each with a `title` of its own; none without a report.
 
     The layers of a description have no names but their kinds, so those are numbered.
@@ -30,7 +30,7 @@ def storage_rows(result: dict) -> list[dict]:
 
 def storage_table(result: dict) -> Html:
     """One row per layer, the totals in the last one."""
-    rows = storage_rows(result)
+    rows = _storage_rows(result)
     if not rows:
         return section("Storage", paragraph(_unknown(result)))
     storage = result["storage"]
@@ -86,7 +86,7 @@ MOST_BARS = 24  # more layers than this, and only the largest are shown
 
 def byte_bars(result: dict) -> Html:
     """Bars of weight bytes and of working bytes; the layer that needs most RAM stands out."""
-    rows = [row for row in storage_rows(result) if _weights(row) or _working(row)]
+    rows = [row for row in _storage_rows(result) if _weights(row) or _working(row)]
     if not rows:
         return section("Where the bytes are", paragraph(_unknown(result)))
     largest, peak = max(map(_weights, rows)), max(map(_working, rows))

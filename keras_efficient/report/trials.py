@@ -30,7 +30,7 @@ def curves(result: dict) -> Html:
 
 def _curve_pair(index: int, stage: dict, objective: Objective) -> Html:
     keys = dict.fromkeys(("val_loss", objective.key))
-    plots = [learning_curves(stage, key, f"curve-{index}-{key}") for key in keys]
+    plots = [_learning_curves(stage, key, f"curve-{index}-{key}") for key in keys]
     figures = [tag("figure", plot) for plot in plots if plot]
     if not figures:
         return paragraph("No trial of this stage kept its history.")
@@ -43,7 +43,7 @@ def selection(result: dict) -> Html:
     if objective.is_loss:
         return Html()
     samples, stages = (result.get("dataset") or {}).get("validation"), named_stages(result)
-    scatters = [against_loss(stage, samples, f"selection-{i}", objective) for i, (_, stage) in enumerate(stages)]
+    scatters = [_against_loss(stage, samples, f"selection-{i}", objective) for i, (_, stage) in enumerate(stages)]
     figures = [
         tag("figure", tag("figcaption", name), plot or paragraph("No trial to show."), class_="small")
         for (name, _), plot in zip(stages, scatters, strict=True)
@@ -69,7 +69,7 @@ def _explanation(samples: int | None, objective: Objective) -> Html:
     )
 
 
-def learning_curves(stage: dict, key: str, name: str) -> Html | None:
+def _learning_curves(stage: dict, key: str, name: str) -> Html | None:
     """`history[key]` of every trial, the chosen one thick. None when no trial kept that history."""
     curves = [(trial, _curve(trial, key)) for trial in stage["trials"]]
     values = _values_in_view(curves)
@@ -142,7 +142,7 @@ def _scale_accuracy(axes: Axes, values: list[float]) -> None:
     percent_ticks(axes.yaxis)
 
 
-def against_loss(stage: dict, samples: int | None, name: str, objective: Objective) -> Html | None:
+def _against_loss(stage: dict, samples: int | None, name: str, objective: Objective) -> Html | None:
     """A point for each trial's checkpoint, or None when there is none.
 
     The chosen one carries a bar where it is the accuracy: the sampling error of one measured on `samples`.

@@ -82,7 +82,7 @@ def compute_storage(
     return float(weights), float(activations)
 
 
-def in_bytes(*bits: float) -> list[float]:
+def _in_bytes(*bits: float) -> list[float]:
     return [value / BITS_PER_BYTE for value in bits]
 
 
@@ -99,7 +99,7 @@ def window(state: State, channels: int, values: Sequence[int]) -> tuple[list[int
         raise TypeError("the form has 9 or 6 items")
     kernel, strides = (sizes[:2], sizes[2:]) if len(sizes) == 4 else (sizes * 2, [1, 1])
     places = [(state.shape[axis] - kernel[axis]) // strides[axis] + 1 for axis in (0, 1)]
-    return kernel, strides, [*places, channels], in_bytes(kernel_bits, bias_bits, activation_bits)
+    return kernel, strides, [*places, channels], _in_bytes(kernel_bits, bias_bits, activation_bits)
 
 
 def convolution(state: State, filters: int, *values: int) -> Charge:
@@ -125,21 +125,21 @@ def separable(state: State, filters: int, *values: int) -> Charge:
 
 
 def residual(state: State, kernel_bits: int, bias_bits: int, activation_bits: int) -> Charge:
-    kernel_bytes, bias_bytes, cell_bytes = in_bytes(kernel_bits, bias_bits, activation_bits)
+    kernel_bytes, bias_bytes, cell_bytes = _in_bytes(kernel_bits, bias_bits, activation_bits)
     channels = state.shape[-1]
     weights = 2 * 3 * 3 * channels * channels * kernel_bytes + 2 * channels * bias_bytes
     return Charge(weights, (3 * state.shape[1] + 2) * cell_bytes + state.map_bytes, state.shape)
 
 
 def dense(state: State, units: int, kernel_bits: int, bias_bits: int, activation_bits: int) -> Charge:
-    kernel_bytes, bias_bytes, cell_bytes = in_bytes(kernel_bits, bias_bits, activation_bits)
+    kernel_bytes, bias_bytes, cell_bytes = _in_bytes(kernel_bits, bias_bits, activation_bits)
     inputs = math.prod(state.shape)
     accumulators = 2 * math.ceil(math.log2(inputs)) * kernel_bytes
     weights = inputs * units * kernel_bytes + units * bias_bytes
     return Charge(weights, units * cell_bytes + accumulators + inputs * state.cell_bytes, [units])
 
 
-def passed_on(state: State, *values: float) -> Charge:
+def _passed_on(state: State, *values: float) -> Charge:
     """Quantizer, noise and dropout: free, but the last value still becomes the width of the next
     input."""
     return Charge(0, 0, state.shape)
@@ -152,5 +152,5 @@ LETTERS: dict[str, Callable[..., Charge]] = {
     "T": depthwise,
     "R": residual,
     **dict.fromkeys(("F", "S"), dense),
-    **dict.fromkeys(("Q", "N", "D"), passed_on),
+    **dict.fromkeys(("Q", "N", "D"), _passed_on),
 }

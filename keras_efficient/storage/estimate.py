@@ -115,7 +115,7 @@ def estimate_storage(
         if not network.is_chain:
             shapes = fixed_shapes(network, input_shape)
             graph = read_graph(network, shapes, input_bits, logits_bits)
-            return estimate_graph(graph, shapes, streaming, order, by_words)
+            return _estimate_graph(graph, shapes, streaming, order, by_words)
         source_shape = fixed_shape(network.entries[0].shape, input_shape)
         layers = read_chain(network, source_shape)
     else:
@@ -123,12 +123,12 @@ def estimate_storage(
     layers = without_head(layers)
     if any(spec.kind.shares_matrices and has_inner_grids(spec.config) for _, spec, _ in layers):
         graph = read_shaped(layers, FeatureMap(source_shape, input_bits), logits_bits)
-        return estimate_graph(graph, [source_shape], streaming, order, by_words)
+        return _estimate_graph(graph, [source_shape], streaming, order, by_words)
     rows = price_layers(layers, FeatureMap(source_shape, input_bits), streaming, order, logits_bits, by_words)
     return _report(rows, max(row.working_bytes for row in rows), source_shape, input_bits, streaming)
 
 
-def estimate_graph(
+def _estimate_graph(
     graph: PricedGraph, shapes: Sequence[tuple], streaming: bool, order: str, by_words: bool
 ) -> StorageReport:
     """The report of a network with branches, or whose layers share matrices. `shapes`: of its inputs."""
@@ -144,7 +144,7 @@ def estimate_graph(
         working[layer] = max(cost, working.get(layer, 0))
     layers = {id(layer): layer for layer in graph.layers}
     rows = [
-        layer_row(*layers[layer][:-1], Working(cost * BITS_PER_BYTE, "row"), layers[layer].shares, by_words)
+        _layer_row(*layers[layer][:-1], Working(cost * BITS_PER_BYTE, "row"), layers[layer].shares, by_words)
         for layer, cost in working.items()
     ]
     shape, bits = shapes[0] if len(shapes) == 1 else tuple(shapes), max(each.bits for each in graph.inputs)
@@ -179,7 +179,7 @@ def price_layers(
         else:
             codes = code_bits(spec, source, target, is_last and gives_sums)
             working = _working(spec, source, target, codes, order, by_lines=way == "lines")
-        rows.append(layer_row(name, spec, source, target, working, by_words=by_words))
+        rows.append(_layer_row(name, spec, source, target, working, by_words=by_words))
         source, streaming = target, way == "pixels"
     return rows
 
@@ -190,7 +190,7 @@ def _working(
     """What is needed at the worst moment of a layer's steps. `by_lines`: or, where it takes less, of a layer that is
     computed while its source arrives."""
     steps = steps_of(spec, source, target, codes)
-    working = max((step_working(step, order) for step in steps), key=lambda each: each.bits)
+    working = max((_step_working(step, order) for step in steps), key=lambda each: each.bits)
     if by_lines and isinstance(step := spec.price.steps(spec.config, source, target)[0], WindowStep):
         working = min(working, Working(arrival_bits(target, kept_bits(step)), "row"), key=lambda each: each.bits)
     return working
@@ -210,14 +210,14 @@ def target_map(spec: LayerSpec, source: FeatureMap, shape: tuple, logits_bits: i
 
 
 @lru_cache(maxsize=CACHE_SIZE)
-def step_working(step: Step, order: str) -> Working:
+def _step_working(step: Step, order: str) -> Working:
     """Exact liveness, or the arena that the planner finds where that is larger: it writes over nothing but the start
     of a map, and starts maps where their cells fit into bytes."""
     live = live_bits(step, order)
     return live._replace(bits=max(live.bits, step_bits(step)))
 
 
-def layer_row(
+def _layer_row(
     name: str,
     spec: LayerSpec,
     source: FeatureMap,

@@ -34,11 +34,11 @@ class Working(NamedTuple):
 
 def live_bits(step: Step, order: str = "best") -> Working:
     """Exact liveness of a step whose output pixels are made in one of `liveness.ORDERS`."""
-    working = live_maps(step, order)
+    working = _live_maps(step, order)
     return working._replace(bits=working.bits + step.scratch)
 
 
-def live_maps(step: Step, order: str) -> Working:
+def _live_maps(step: Step, order: str) -> Working:
     """The same without what the step works in beside its maps."""
     source, target = step.source, step.target
     if isinstance(step, WindowStep):
@@ -67,36 +67,36 @@ def residual_slack(rows: int, columns: int, inner: int, made: int, freed: int, o
         order: "row", "column" (the same, transposed), or any other of `ORDERS`: the smaller of the
             two.
     """
-    by_row = row_slack(rows, columns, inner, made, freed)
-    by_column = row_slack(columns, rows, inner, made, freed)
+    by_row = _row_slack(rows, columns, inner, made, freed)
+    by_column = _row_slack(columns, rows, inner, made, freed)
     if order == "row" or (order != "column" and by_row <= by_column):
         return by_row, "row"
     return by_column, "column"
 
 
-def row_slack(rows: int, columns: int, inner: int, made: int, freed: int) -> int:
+def _row_slack(rows: int, columns: int, inner: int, made: int, freed: int) -> int:
     """`residual_slack` in row order."""
     unit = math.gcd(inner, made, freed)
-    return unit * reduced_row_slack(rows, columns, inner // unit, made // unit, freed // unit)
+    return unit * _reduced_row_slack(rows, columns, inner // unit, made // unit, freed // unit)
 
 
 @lru_cache(maxsize=CACHE_SIZE)
-def reduced_row_slack(rows: int, columns: int, inner: int, made: int, freed: int) -> int:
+def _reduced_row_slack(rows: int, columns: int, inner: int, made: int, freed: int) -> int:
     check_magnitude(Axis(rows, rows, 3, 1, "same"), Axis(columns, columns, 3, 1, "same"), inner + made, freed)
-    inner_stored, outer_stored = event_times(rows, columns)
+    inner_stored, outer_stored = _event_times(rows, columns)
     # What dies with an event is gone only for the next one.
     change = np.zeros(2 * rows * columns + 1, dtype=np.int64)
     change[inner_stored] += inner
     change[outer_stored] += made
     change[outer_stored + 1] -= freed
-    np.subtract.at(change, last_reader(outer_stored) + 1, inner)
+    np.subtract.at(change, _last_reader(outer_stored) + 1, inner)
     return int(np.cumsum(change[:-1]).max())
 
 
-def event_times(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+def _event_times(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """(rows, columns) times at which the pixels of y and of z are stored."""
     places = np.arange(rows * columns).reshape(rows, columns)
-    last_read = last_reader(places)
+    last_read = _last_reader(places)
     # Right after the last y that it reads; where several wait for the same y, in row order.
     waits_for = np.concatenate([places.ravel(), last_read.ravel()])
     turn = np.concatenate([np.full(places.size, -1), places.ravel()])
@@ -105,7 +105,7 @@ def event_times(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     return times[: places.size].reshape(rows, columns), times[places.size :].reshape(rows, columns)
 
 
-def last_reader(times: np.ndarray) -> np.ndarray:
+def _last_reader(times: np.ndarray) -> np.ndarray:
     """For each place, the entry of `times` one row down and one column right, within the map."""
     rows, columns = (np.minimum(np.arange(size) + 1, size - 1) for size in times.shape)
     return times[np.ix_(rows, columns)]

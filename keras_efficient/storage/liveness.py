@@ -127,12 +127,12 @@ def window_slacks(rows: Axis, columns: Axis, made: int, freed: int, release_firs
             stored. True for layers that work channel by channel, whose result waits in a register.
     """
     unit = math.gcd(made, freed)
-    slacks = reduced_slacks(rows, columns, made // unit, freed // unit, release_first)
+    slacks = _reduced_slacks(rows, columns, made // unit, freed // unit, release_first)
     return slacks if unit == 1 else Slacks(*(slack * unit for slack in slacks))
 
 
 @lru_cache(maxsize=CACHE_SIZE)
-def reduced_slacks(rows: Axis, columns: Axis, made: int, freed: int, release_first: bool) -> Slacks:
+def _reduced_slacks(rows: Axis, columns: Axis, made: int, freed: int, release_first: bool) -> Slacks:
     """`window_slacks` in the largest common unit: equal shapes at other widths hit the cache."""
     check_magnitude(rows, columns, made, freed)
     down, across = Deaths.along(rows), Deaths.along(columns)
@@ -144,7 +144,7 @@ def reduced_slacks(rows: Axis, columns: Axis, made: int, freed: int, release_fir
         row=int(rows_first[-1]),
         column=int(columns_first[-1]),
         transpose=int(min(rows_first.min(), columns_first.min())),
-        herringbone=herringbone_peak(row_strips, column_strips, made, freed),
+        herringbone=_herringbone_peak(row_strips, column_strips, made, freed),
     )
     # Pixels that no window reads are free from the start.
     never = freed * (rows.size * columns.size - int(down.before[-1] * across.before[-1]))
@@ -234,7 +234,7 @@ def switch_peaks(first: Strips, second: Strips, made: int, freed: int) -> np.nda
     return peaks
 
 
-def herringbone_peak(rows: Strips, columns: Strips, made: int, freed: int) -> int:
+def _herringbone_peak(rows: Strips, columns: Strips, made: int, freed: int) -> int:
     """The peak when each next strip is the one rated lower; a row where both are equal."""
     i, j, level, peak = 0, 0, 0, -MAX_CELLS
     row_count, column_count = rows.climbs.shape

@@ -50,13 +50,13 @@ def encodings(parts: Sequence[np.ndarray], bits: int) -> Iterator[Encoding]:
     count, stored = sum(part.size for part in parts), sum(int(np.count_nonzero(part)) for part in parts)
     yield Encoding("dense", count * bits)
     yield Encoding("bitmask", count + stored * bits)
-    runs = np.concatenate([zero_runs(part) for part in parts])
+    runs = np.concatenate([_zero_runs(part) for part in parts])
     for gap_bits in range(1, LARGEST_GAP_BITS + 1):
         entries = stored + int((runs >> gap_bits).sum())
         yield Encoding("relative index", entries * (gap_bits + bits) + len(parts) * gap_bits, gap_bits)
 
 
-def zero_runs(numbers: np.ndarray) -> np.ndarray:
+def _zero_runs(numbers: np.ndarray) -> np.ndarray:
     """How many zeros stand side by side, for each place where some do."""
     is_zero = np.concatenate(([False], np.ravel(numbers) == 0, [False]))
     edges = np.flatnonzero(is_zero[1:] != is_zero[:-1])
@@ -124,24 +124,27 @@ def stored_kernels(layer: Any) -> tuple[StoredKernel, ...]:
         return ()  # its zeros are where training starts
     found = []
     for variable in prunable(layer):
-        stage = stage_of(layer, variable)
+        stage = _stage_of(layer, variable)
         if stage is not None and stage.form == "Scale":
             continue  # stored densely
-        values = under_mask(as_numpy(variable), variable)
+        values = _under_mask(_as_numpy(variable), variable)
         if not (values == 0).all() and (values == 0).any():
             bits, nonzero = FLOAT_BITS, values != 0
             for quantizer in getattr(layer, "quantizers", ()):
                 if quantizer.weight is variable:
-                    bits, nonzero = quantizer.bits, has_codes(under_mask(quantizer.numpy_values(), variable), quantizer)
-            kernel, groups = as_convolution(layer, variable, nonzero)
+                    bits, nonzero = (
+                        quantizer.bits,
+                        has_codes(_under_mask(quantizer.numpy_values(), variable), quantizer),
+                    )
+            kernel, groups = _as_convolution(layer, variable, nonzero)
             encoding = best_encoding(kernel_streams(kernel, bits, groups), bits)
             found.append(StoredKernel(nonzero.size * bits, encoding))
     return tuple(found)
 
 
-def as_convolution(layer: Any, variable: Any, kernel: np.ndarray) -> tuple[np.ndarray, int]:
+def _as_convolution(layer: Any, variable: Any, kernel: np.ndarray) -> tuple[np.ndarray, int]:
     """A kernel as the convolution in the C reads it, (..., channels of a group, filters), and its groups."""
-    stage = stage_of(layer, variable)
+    stage = _stage_of(layer, variable)
     if stage is not None:
         return stage.kernel(kernel), kernel.shape[-2] if stage.depthwise else stage.groups
     prunes = kind_of(layer).prunes
@@ -152,7 +155,7 @@ def as_convolution(layer: Any, variable: Any, kernel: np.ndarray) -> tuple[np.nd
     return kernel, getattr(layer, "groups", 1) if prunes == FILTERS else 1
 
 
-def stage_of(layer: Any, variable: Any) -> Any:
+def _stage_of(layer: Any, variable: Any) -> Any:
     factors = getattr(layer, "factors", ())
     for stage in getattr(layer, "stages", ()):
         if stage.factor is not None and factors[stage.factor] is variable:
@@ -164,7 +167,7 @@ def has_codes(values: np.ndarray, quantizer: Any) -> np.ndarray:
     """Where the codes of `ops.quantize` are not zero. Its scale is a scalar, or one number per filter."""
     if quantizer.bits <= LARGEST_MIDRISE:
         return np.ones(values.shape, bool)
-    scales = np.nan_to_num(as_numpy(quantizer.scale))  # training may have left what is no number
+    scales = np.nan_to_num(_as_numpy(quantizer.scale))  # training may have left what is no number
     exponents = np.clip(np.rint(scales), *SCALE_EXPONENTS).astype(int)
     # Half a step is rounded to 0, an even code; what is no number is none.
     return ~(np.abs(values) <= np.ldexp(1.0, exponents - quantizer.bits))
@@ -177,11 +180,11 @@ def prunable(layer: Any) -> list:
     return [weight for weight in getattr(layer, "weights", ()) if weight.name in KERNEL_NAMES]
 
 
-def under_mask(values: np.ndarray, variable: Any) -> np.ndarray:
+def _under_mask(values: np.ndarray, variable: Any) -> np.ndarray:
     """Values made of a variable, with zeros where its pruning mask has them."""
     mask = getattr(variable, "pruning_mask", None)
-    return values if mask is None else np.where(as_numpy(mask) != 0, values, 0)
+    return values if mask is None else np.where(_as_numpy(mask) != 0, values, 0)
 
 
-def as_numpy(variable: Any) -> np.ndarray:
+def _as_numpy(variable: Any) -> np.ndarray:
     return np.asarray(variable.numpy())

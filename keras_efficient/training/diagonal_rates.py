@@ -64,7 +64,7 @@ class DiagonalRates(WrappedOptimizer):
         """Create the state of the wrapped optimizer, which must not decay the factors itself."""
         if self.built:
             return
-        factors = [variable for variable in variables if is_factor(variable)]
+        factors = [variable for variable in variables if _is_factor(variable)]
         if factors and self.inner_optimizer.weight_decay:
             exclude(self.inner_optimizer, factors)
         self.inner_optimizer.build(variables)
@@ -76,7 +76,7 @@ class DiagonalRates(WrappedOptimizer):
             trainable_variables = self._trainable_variables
         trainable_variables = list(trainable_variables)
         self.build(trainable_variables)
-        factors = [variable for variable in trainable_variables if is_factor(variable)]
+        factors = [variable for variable in trainable_variables if _is_factor(variable)]
         before = [ops.copy(factor) for factor in factors]
         decays = [self._decay(factor) for factor in factors]
         with self._averages_later():
@@ -130,6 +130,6 @@ class DiagonalRates(WrappedOptimizer):
         }
 
 
-def is_factor(variable: keras.Variable) -> bool:
+def _is_factor(variable: keras.Variable) -> bool:
     """Whether a variable is a diagonal or another factor of a structured layer."""
     return getattr(variable, "is_structured_factor", False)

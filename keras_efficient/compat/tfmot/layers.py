@@ -45,11 +45,11 @@ def rebuilt(layer: Any, **changes: Any) -> keras.layers.Layer:
     Raises:
         ValueError: If Keras 3 has no such layer, or not with these settings.
     """
-    check_known(layer)
-    check_activations(layer)
+    _check_known(layer)
+    _check_activations(layer)
     kind = type(layer).__name__
     try:
-        return getattr(keras.layers, kind).from_config(settings_of(kind, {**layer.get_config(), **changes}))
+        return getattr(keras.layers, kind).from_config(_settings_of(kind, {**layer.get_config(), **changes}))
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"`model` has a layer {described(layer)} that can not be converted: {error}") from error
 
@@ -60,7 +60,7 @@ def tfmot_class(thing: Any) -> str:
     return kind.__name__ if kind.__module__.split(".")[0] == "tensorflow_model_optimization" else ""
 
 
-def check_activations(layer: Any) -> None:
+def _check_activations(layer: Any) -> None:
     """Raise a ValueError for a function that is not Keras's or TensorFlow's: its name alone would be taken over."""
     for name in ("activation", "recurrent_activation"):
         module = getattr(getattr(layer, name, None), "__module__", "keras")
@@ -71,7 +71,7 @@ def check_activations(layer: Any) -> None:
             )
 
 
-def check_known(layer: Any) -> None:
+def _check_known(layer: Any) -> None:
     """Raise a ValueError unless Keras 3 has the class of a layer of tf_keras."""
     kind = type(layer)
     is_standard = kind.__module__.split(".")[0] == "tf_keras"
@@ -94,7 +94,7 @@ def set_weights(new: keras.layers.Layer, values: list, old: Any) -> None:
     new.set_weights(values)
 
 
-def settings_of(kind: str, config: Mapping) -> dict:
+def _settings_of(kind: str, config: Mapping) -> dict:
     """The configuration of a layer of class `kind`, as Keras 3 takes it."""
     found, known = {}, _arguments_of(getattr(keras.layers, kind))
     for key, value in config.items():
@@ -139,4 +139,4 @@ def _entry(entry):
     kind, config = entry["class_name"], entry.get("config")
     is_layer = entry.get("module") == "keras.layers" and hasattr(keras.layers, kind)
     kept = {key: entry[key] for key in ("module", "class_name", "registered_name") if key in entry}
-    return {**kept, "config": settings_of(kind, config) if is_layer else _value(config)}
+    return {**kept, "config": _settings_of(kind, config) if is_layer else _value(config)}

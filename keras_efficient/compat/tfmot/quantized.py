@@ -92,13 +92,13 @@ _KNOWN_QUANTIZERS = ("min_var", "max_var")
 def quantize_layer(layer: Any, quantizers: bool) -> Conversion:
     """The rounding of an input, or nothing."""
     rounding = layer.quantizer is not None and quantizers
-    new = [fake_quantize(layer.quantizer, layer.quantizer_vars, layer, layer.name)] if rounding else []
+    new = [_fake_quantize(layer.quantizer, layer.quantizer_vars, layer, layer.name)] if rounding else []
     return Conversion(new, lambda: None)
 
 
 def quantize_wrapper(wrapper: Any, quantizers: bool) -> Conversion:
     """The layer inside, with rounded kernels and roundings after it, or as the float layer that it is."""
-    activation = activation_of(wrapper)
+    activation = _activation_of(wrapper)
     if not quantizers:
         new = _inner(wrapper, activation)
         return Conversion([new], lambda: _carry(wrapper, new, {}))
@@ -107,14 +107,14 @@ def quantize_wrapper(wrapper: Any, quantizers: bool) -> Conversion:
     new = _inner(wrapper, "linear" if before else activation)
     layers = [new]
     if before:
-        layers += [fake_quantize(*before, wrapper, f"{name}_pre_activation")]
+        layers += [_fake_quantize(*before, wrapper, f"{name}_pre_activation")]
         layers += [keras.layers.Activation(activation, name=f"{name}_activation", dtype=new.dtype_policy)]
     if after:
-        layers += [fake_quantize(*after, wrapper, f"{name}_rounded")]
+        layers += [_fake_quantize(*after, wrapper, f"{name}_rounded")]
     return Conversion(layers, lambda: _carry(wrapper, new, _rounded_weights(wrapper)))
 
 
-def activation_of(wrapper: Any) -> str | None:
+def _activation_of(wrapper: Any) -> str | None:
     """The name of the activation of the layer inside, None if it has none. tfmot has put its own in its place."""
     if "activation" not in wrapper.layer.get_config():
         return None
@@ -150,7 +150,7 @@ def range_of(quantizer: Any, variables: Any, layer: Any) -> tuple[float, float]:
     return float(ends[0]), float(ends[1])
 
 
-def fake_quantize(quantizer: Any, variables: Any, layer: Any, name: str) -> FakeQuantize:
+def _fake_quantize(quantizer: Any, variables: Any, layer: Any, name: str) -> FakeQuantize:
     minimum, maximum = range_of(quantizer, variables, layer)
     return FakeQuantize(minimum, maximum, quantizer.num_bits, quantizer.narrow_range, name=name)
 

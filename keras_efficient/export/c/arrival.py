@@ -81,7 +81,7 @@ class ArrivalWriter(PushWriter):
     def _rescaling(self) -> tuple[list[str], str]:
         """Statements, and the name of the cell on the grid that the first map, or its pooling, takes."""
         codes, index = self.arrival.input.codes, "code"
-        lines = [f"const {index_type(codes.bits)} code = {code_of(codes)};"]
+        lines = [f"const {index_type(codes.bits)} code = {_code_of(codes)};"]
         for number, layer in enumerate(self.arrival.rescales):
             lines += [
                 number_line(f"x_{number}", index, codes),
@@ -135,12 +135,12 @@ class InputsWriter(PushWriter):
         for integers, target in zip(self.inputs, self.targets, strict=True):
             last = first + integers.cells
             head = f"{'else ' if first else ''}if (network_arrived < {last}u)" if target != self.targets[-1] else "else"
-            lines += braces(head, [target.put(plus("network_arrived", -first, "u"), code_of(integers.codes))])
+            lines += braces(head, [target.put(plus("network_arrived", -first, "u"), _code_of(integers.codes))])
             first = last
         return lines
 
 
-def code_of(codes: Codes) -> str:
+def _code_of(codes: Codes) -> str:
     """The code of the number that has arrived, as it lies in the arena."""
     kind = index_type(codes.bits)
     return f"({kind})(({kind})pixel + {-codes.low}u)" if codes.signed else f"({kind})pixel"

@@ -72,7 +72,7 @@ def integer_of(index: str, codes: Codes) -> str:
     return plus(index, codes.low, "")
 
 
-def integer_type(codes: Codes) -> str:
+def _integer_type(codes: Codes) -> str:
     """The smallest type of the integers."""
     bits = max(abs(codes.low), codes.high).bit_length()
     return f"{'' if codes.signed else 'u'}int{8 if bits <= (7 if codes.signed else 8) else 16}_t"
@@ -80,7 +80,7 @@ def integer_type(codes: Codes) -> str:
 
 def number_line(name: str, index: str, codes: Codes) -> str:
     """The declaration of the integer of an index."""
-    kind = integer_type(codes)
+    kind = _integer_type(codes)
     return f"const {kind} {name} = ({kind})({integer_of(index, codes)});"
 
 

@@ -131,7 +131,7 @@ class Sums:
         return [*lines, f"{result} result;", *rounding]
 
 
-def write_rounding(program: Program, sums: Sums) -> str:
+def _write_rounding(program: Program, sums: Sums) -> str:
     """The name of the function that adds the bias, applies the activation, and returns the index or the logit."""
     weights, kind = sums.weights, "static"
     bias, shifts = ("" if each is None else each.read("filter") for each in (weights.bias, weights.shifts))
@@ -153,8 +153,8 @@ def write_rounding(program: Program, sums: Sums) -> str:
 def write_pixel(program: Program, sums: Sums) -> str:
     """The name of the function that computes the target pixel (row, column), from cell `made` on."""
     layer, window, name, bits = sums.layer, sums.layer.window, f"network_pixel_{sums.number}", sums.sum_bits
-    rounding = write_rounding(program, sums)
-    whole = reads_in_order(sums)
+    rounding = _write_rounding(program, sums)
+    whole = _reads_in_order(sums)
     if not whole:
         ends = (size + zeros for size, zeros in zip(window.spread_source, window.before, strict=True))
         program.count(*window.source, *ends, *window.reach, *window.sizes, layer.source.shape[2])
@@ -188,6 +188,6 @@ def write_pixel(program: Program, sums: Sums) -> str:
     return name
 
 
-def reads_in_order(sums: Sums) -> bool:
+def _reads_in_order(sums: Sums) -> bool:
     """Whether the weights follow each other as the cells of the source do, from the first to the last."""
     return sums.layer.is_whole and (sums.places.is_row_order or not sums.weights.by_rows)

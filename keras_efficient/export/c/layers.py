@@ -55,7 +55,7 @@ class PlacedLayer(Generic[Layer]):
 
     def __post_init__(self):
         operation: Operation = self.operation
-        parts = convolutions_of(operation, self.read_layout)
+        parts = _convolutions_of(operation, self.read_layout)
         self.weights = self.weights or tuple(map(self._stored, parts))
         self.table = changes.stored_table(operation, self.read_layout) if isinstance(operation, Lookup) else None
 
@@ -105,7 +105,7 @@ class PlacedLayer(Generic[Layer]):
         return Cells(self.operation.target.codes, self.placed.target_offset, is_logits=self.is_last)
 
 
-def convolutions_of(operation: Operation, layout: Layout) -> list[Convolution]:
+def _convolutions_of(operation: Operation, layout: Layout) -> list[Convolution]:
     """The convolutions of a layer, whose weights it stores. `layout`: of its source."""
     if isinstance(operation, Scale):
         return [operation.as_it_lies(layout.cells(operation.source.shape[2]))]
@@ -114,7 +114,7 @@ def convolutions_of(operation: Operation, layout: Layout) -> list[Convolution]:
     return [operation] if isinstance(operation, Convolution) else []
 
 
-def merged_cells(layer: PlacedLayer[Combination | Concatenation | Outputs]) -> list[Cells]:
+def _merged_cells(layer: PlacedLayer[Combination | Concatenation | Outputs]) -> list[Cells]:
     """The sources of a layer with several of them."""
     pairs = zip(layer.operation.sources, layer.source_offsets, strict=True)
     return [Cells(source.codes, offset) for source, offset in pairs]
@@ -146,23 +146,23 @@ def title_of(operation: Operation) -> str:
     return f"{operation.name}: {source} -> {target}"
 
 
-def layer_places(program: Program, layer: PlacedLayer) -> tuple[Places, Places]:
+def _layer_places(program: Program, layer: PlacedLayer) -> tuple[Places, Places]:
     """The places of the source's pixels, and of the target's (whose order is that of the loop)."""
     return program.places_of(layer.read_layout), program.places_of(layer.placed.target_layout)
 
 
-def write_convolution(program: Program, name: str, layer: PlacedLayer[Convolution]) -> None:
-    write_places(program, layer, layer.operation, layer_places(program, layer))
+def _write_convolution(program: Program, name: str, layer: PlacedLayer[Convolution]) -> None:
+    _write_places(program, layer, layer.operation, _layer_places(program, layer))
 
 
-def write_scale(program: Program, name: str, layer: PlacedLayer[Scale]) -> None:
+def _write_scale(program: Program, name: str, layer: PlacedLayer[Scale]) -> None:
     """The cells lie in the target as in the source: place by place through both, wherever those belong."""
     operation = layer.operation.places
     by_rows = program.places_of(Layout.by_rows(*operation.source.shape[:2]))
-    write_places(program, layer, operation, (by_rows, by_rows))
+    _write_places(program, layer, operation, (by_rows, by_rows))
 
 
-def write_places(program: Program, layer: PlacedLayer, operation: Convolution, places: tuple[Places, Places]) -> None:
+def _write_places(program: Program, layer: PlacedLayer, operation: Convolution, places: tuple[Places, Places]) -> None:
     """A window that slides over the places of a map, or is all of it."""
     pixel = pixel_of(program, layer, operation, places[0])
     call = f"{pixel}(0, 0, 0);"
@@ -178,56 +178,56 @@ def pixel_of(program: Program, layer: PlacedLayer, operation: Convolution, sourc
     return write_pixel(program, sums)
 
 
-def write_residual(program: Program, name: str, layer: PlacedLayer[Residual]) -> None:
+def _write_residual(program: Program, name: str, layer: PlacedLayer[Residual]) -> None:
     placed, operation = layer.placed, layer.operation
     assert placed.inner_offset is not None
     inner = Cells(operation.first.target.codes, placed.inner_offset)
     cells = (layer.source, inner, layer.target)
-    places = layer_places(program, layer)
+    places = _layer_places(program, layer)
     first, second = layer.weights
     residual(program, layer.number, operation, (first, second), cells, places, placed.inner_pixels)
 
 
-def write_pooling(program: Program, name: str, layer: PlacedLayer[pooling.Pooling]) -> None:
-    pooling.pool(program, name, layer.operation, layer.source, layer.target, layer_places(program, layer))
+def _write_pooling(program: Program, name: str, layer: PlacedLayer[pooling.Pooling]) -> None:
+    pooling.pool(program, name, layer.operation, layer.source, layer.target, _layer_places(program, layer))
 
 
-def write_combination(program: Program, name: str, layer: PlacedLayer[Combination]) -> None:
-    merging.combination(program, name, layer.operation, merged_cells(layer), layer.target)
+def _write_combination(program: Program, name: str, layer: PlacedLayer[Combination]) -> None:
+    merging.combination(program, name, layer.operation, _merged_cells(layer), layer.target)
 
 
-def write_concatenation(program: Program, name: str, layer: PlacedLayer[Concatenation]) -> None:
-    changes.concatenation(program, name, layer.operation, merged_cells(layer), layer.target)
+def _write_concatenation(program: Program, name: str, layer: PlacedLayer[Concatenation]) -> None:
+    changes.concatenation(program, name, layer.operation, _merged_cells(layer), layer.target)
 
 
-def write_outputs(program: Program, name: str, layer: PlacedLayer[Outputs]) -> None:
-    changes.outputs(program, name, layer.operation, merged_cells(layer))
+def _write_outputs(program: Program, name: str, layer: PlacedLayer[Outputs]) -> None:
+    changes.outputs(program, name, layer.operation, _merged_cells(layer))
 
 
-def write_move(program: Program, name: str, layer: PlacedLayer[Move]) -> None:
+def _write_move(program: Program, name: str, layer: PlacedLayer[Move]) -> None:
     move_cells(program, name, layer.operation, layer.source, layer.target)
 
 
-def write_lookup(program: Program, name: str, layer: PlacedLayer[Lookup]) -> None:
+def _write_lookup(program: Program, name: str, layer: PlacedLayer[Lookup]) -> None:
     assert layer.table is not None
     changes.look_up(program, name, layer.operation, layer.table, layer.source, layer.target)
 
 
-def write_rescale(program: Program, name: str, layer: PlacedLayer[Rescale]) -> None:
+def _write_rescale(program: Program, name: str, layer: PlacedLayer[Rescale]) -> None:
     changes.rescale(program, name, layer.operation, layer.source, layer.target)
 
 
 WRITERS: dict[type[Operation], Callable[[Program, str, Any], None]] = {
-    Convolution: write_convolution,
-    Residual: write_residual,
-    Scale: write_scale,
-    MaxPooling: write_pooling,
-    AveragePooling: write_pooling,
-    Lookup: write_lookup,
-    Rescale: write_rescale,
-    MeanPooling: write_pooling,
-    Move: write_move,
-    Combination: write_combination,
-    Concatenation: write_concatenation,
-    Outputs: write_outputs,
+    Convolution: _write_convolution,
+    Residual: _write_residual,
+    Scale: _write_scale,
+    MaxPooling: _write_pooling,
+    AveragePooling: _write_pooling,
+    Lookup: _write_lookup,
+    Rescale: _write_rescale,
+    MeanPooling: _write_pooling,
+    Move: _write_move,
+    Combination: _write_combination,
+    Concatenation: _write_concatenation,
+    Outputs: _write_outputs,
 }

@@ -16,7 +16,7 @@ def combination(program: Program, name: str, layer: Combination, sources: Sequen
     """Cell by cell: all sources are read before the target is written, which may lie over one of them."""
     shape, made = layer.target.shape, name.replace("layer", "make")
     repeats = any(source.shape != shape for source in layer.sources)
-    places = [repeated_cell(each.shape, shape) if repeats else "cell" for each in layer.sources]
+    places = [_repeated_cell(each.shape, shape) if repeats else "cell" for each in layer.sources]
     lines = [
         number_line(f"x_{i}", source.get(source.place(place)), source.codes)
         for i, (source, place) in enumerate(zip(sources, places, strict=True))
@@ -26,7 +26,7 @@ def combination(program: Program, name: str, layer: Combination, sources: Sequen
     if repeats:
         parameters, extents = parameters | dict.fromkeys(AXES, "network_count"), shape
         program.count(*shape)
-    make = [*unused_lines(parameters, lines), *lines, *combined_lines(layer), "return result;"]
+    make = [*unused_lines(parameters, lines), *lines, *_combined_lines(layer), "return result;"]
     head = ", ".join(f"{kind} {name}" for name, kind in parameters.items())
     program.add(function(f"static network_code {made}({head})", make))
     kernel = "network_make_places" if repeats else "network_make"
@@ -34,7 +34,7 @@ def combination(program: Program, name: str, layer: Combination, sources: Sequen
     program.add(function(f"static void {name}(void)", [program.map("target", target), call]))
 
 
-def repeated_cell(source: tuple[int, ...], target: tuple[int, ...]) -> str:
+def _repeated_cell(source: tuple[int, ...], target: tuple[int, ...]) -> str:
     """The cell of a map at (row, column, channel) of a map in which some of its axes are repeated."""
     if source == target:
         return "cell"
@@ -44,14 +44,14 @@ def repeated_cell(source: tuple[int, ...], target: tuple[int, ...]) -> str:
     return f"(network_index)({text})"
 
 
-def combined_lines(layer: Combination) -> list[str]:
+def _combined_lines(layer: Combination) -> list[str]:
     """`result`, the index of what becomes of x_0, x_1 ..."""
     kind, names = index_type(layer.target.codes.bits), [f"x_{i}" for i in range(len(layer.sources))]
     if layer.function in ("maximum", "minimum"):
         sign = ">" if layer.function == "maximum" else "<"
-        lines = [f"{kind} result, other;", *used_lines(layer.roundings[0], names[:1], "result")]
+        lines = [f"{kind} result, other;", *_used_lines(layer.roundings[0], names[:1], "result")]
         for rounding, name in zip(layer.roundings[1:], names[1:], strict=True):
-            lines += [*used_lines(rounding, [name], "other"), f"if (other {sign} result)", "    result = other;"]
+            lines += [*_used_lines(rounding, [name], "other"), f"if (other {sign} result)", "    result = other;"]
         return lines
     (rounding,) = layer.roundings
     terms, lines = names, []
@@ -67,10 +67,10 @@ def combined_lines(layer: Combination) -> list[str]:
             lines = [
                 f"const {kind_} {term} = ({kind_})(({kind_}){x} * {factor});" for kind_, term, x, factor in triples
             ]
-    return [*lines, f"{kind} result;", *used_lines(rounding, terms, "result")]
+    return [*lines, f"{kind} result;", *_used_lines(rounding, terms, "result")]
 
 
-def used_lines(rounding: Rounding, terms: list[str], result: str) -> list[str]:
+def _used_lines(rounding: Rounding, terms: list[str], result: str) -> list[str]:
     """The sum of the terms as an index of the target; a term that cannot matter is named all the same."""
     used = rounding_lines(rounding, terms, result)
     return [*unused_lines(terms, used), *used]

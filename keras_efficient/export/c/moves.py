@@ -65,7 +65,7 @@ def move_cells(program: Program, name: str, layer: Move, source: Cells, target: 
     first = sum(way.first * strides[way.source] for way in layer.ways)
     program.count(*layer.target.shape, *(way.repeat for way in layer.ways))
     ways = [
-        way_line(f"{axis}s", way, size, layer.source.shape[way.source], strides[way.source])
+        _way_line(f"{axis}s", way, size, layer.source.shape[way.source], strides[way.source])
         for axis, way, size in zip(AXES, layer.ways, layer.target.shape, strict=True)
     ]
     numbers = f"(network_index){first}" if first < 0 else str(first)
@@ -75,7 +75,7 @@ def move_cells(program: Program, name: str, layer: Move, source: Cells, target: 
     program.add(function(f"static void {name}(void)", [*maps, *ways, call]))
 
 
-def way_line(name: str, way: Way, size: int, source_size: int, stride: int) -> str:
+def _way_line(name: str, way: Way, size: int, source_size: int, stride: int) -> str:
     """The declaration of a way along an axis of the target."""
     places = way.first + np.arange(size) // way.repeat * way.step
     (inside,) = np.nonzero((places >= 0) & (places < source_size))

@@ -36,23 +36,23 @@ def pool(
 def write_mean(program: Program, name: str, layer: AveragePooling | MeanPooling) -> str:
     """The name of the function that makes an index of the sum of a window and the number of its places."""
     if isinstance(layer, AveragePooling):
-        kind, lines = mean_type(layer), average_lines(layer)
+        kind, lines = _mean_type(layer), _average_lines(layer)
     else:
-        kind, lines = sum_type(layer.bound), product_lines(program, name, layer)
+        kind, lines = sum_type(layer.bound), _product_lines(program, name, layer)
     program.sum_bits = max(program.sum_bits, int(kind.strip("uint_")))
     program.add(function(f"static network_code {name}(network_sum total, network_index places)", lines))
     return name
 
 
-def average_lines(layer: AveragePooling) -> list[str]:
+def _average_lines(layer: AveragePooling) -> list[str]:
     """The sum, shifted and divided."""
     kind = "uint16_t" if layer.window.counts().max() < 2**16 else "uint32_t"
     count = "(void)places;" if layer.window.covers_all else f"const {kind} count = ({kind})places;"
-    kind = mean_type(layer)
-    return [count, f"{kind} sum = ({kind})total;", *mean_lines(layer), "return mean;"]
+    kind = _mean_type(layer)
+    return [count, f"{kind} sum = ({kind})total;", *_mean_lines(layer), "return mean;"]
 
 
-def product_lines(program: Program, name: str, layer: MeanPooling) -> list[str]:
+def _product_lines(program: Program, name: str, layer: MeanPooling) -> list[str]:
     """The sum times a factor, rounded. The factors of windows that reach over the edge stand in a table."""
     kind, factors = sum_type(layer.bound), layer.factors
     factor, least, count = str(factors[-1]), int(np.flatnonzero(factors)[0]), ["(void)places;"]
@@ -64,7 +64,7 @@ def product_lines(program: Program, name: str, layer: MeanPooling) -> list[str]:
     return [*count, product, *result, "return result;"]
 
 
-def mean_type(layer: AveragePooling) -> str:
+def _mean_type(layer: AveragePooling) -> str:
     """The type in which sums, and sums shifted, fit."""
     count = int(layer.window.counts().max())
     limit, shift = mean_limit(count, max(layer.shift, 0), layer.target.codes.high)
@@ -73,9 +73,9 @@ def mean_type(layer: AveragePooling) -> str:
     return f"{'' if layer.source.codes.signed else 'u'}int{bits}_t"
 
 
-def mean_lines(layer: AveragePooling) -> list[str]:
+def _mean_lines(layer: AveragePooling) -> list[str]:
     """`mean`, the index of the output, from `sum` (and `count`)."""
-    high, kind = layer.target.codes.high, mean_type(layer)
+    high, kind = layer.target.codes.high, _mean_type(layer)
     counts = layer.window.counts()
     largest = int(counts.max())
     count = f"{largest}" if layer.window.covers_all else "count"

@@ -38,7 +38,7 @@ def rounding_lines(
         as_index: whether it gets the index that memory holds, (integer - low) / step, or the integer.
         by_words: whether the code is for cores that round and limit in one instruction, if the limits are the grid's.
     """
-    at_once = by_words and as_index and rounding.bits <= 32 and limits_are_the_grids(rounding)
+    at_once = by_words and as_index and rounding.bits <= 32 and _limits_are_the_grids(rounding)
     writer = Writer(rounding, term_expressions, result, at_once)
     for step in rounding.steps:
         writer.take_step(step)
@@ -67,13 +67,13 @@ class Writer:
     def take_step(self, step: Step) -> None:
         register, amount, held = step.register, step.amount, self.held[step.register]
         if step.action == "lower":
-            self.held[register] = Text(f"{operand(held, 'product')} * {2**amount}", "product")
+            self.held[register] = Text(f"{_operand(held, 'product')} * {2**amount}", "product")
         elif step.action == "add":
             self.held[register] = Text(f"{held.text} + {self.held[amount].text}", "sum")
         elif step.action == "clamp":
             self.clip(self.variable(register), -amount, amount)
         else:
-            self.held[register] = Text(odd_text(self.variable(register), amount), "other")
+            self.held[register] = Text(_odd_text(self.variable(register), amount), "other")
             self.variable(register)
 
     def variable(self, register: int) -> str:
@@ -88,7 +88,7 @@ class Writer:
 
     def narrowed(self, value: Text) -> str:
         """16-bit arithmetic may have been done in a wider `int`."""
-        return f"({self.type}){operand(value)}" if self.bits == 16 else value.text
+        return f"({self.type}){_operand(value)}" if self.bits == 16 else value.text
 
     def clip(self, name: str, lowest: int | None, highest: int | None) -> None:
         for sign, limit in (("<", lowest), (">", highest)):
@@ -102,7 +102,7 @@ class Writer:
         if self.at_once:
             number = plus(Text(name), finish.offset).text
             index = f"network_round_index({number}, {finish.shift}, {codes.bits})"
-            self.lines.append(f"{result} = ({cell_type(codes, as_index)}){index};")
+            self.lines.append(f"{result} = ({_cell_type(codes, as_index)}){index};")
             return
         self.clip(name, finish.lowest, finish.highest)
         needs_sign_bit = finish.peak >= 2 ** (self.rounding.bits - 1)
@@ -115,10 +115,10 @@ class Writer:
         if as_index:
             rounded = plus(rounded, finish.base - codes.low // codes.step)
         elif codes.midrise:
-            rounded = plus(Text(f"{operand(rounded, 'product')} * 2", "product"), 2 * finish.base + 1)
+            rounded = plus(Text(f"{_operand(rounded, 'product')} * 2", "product"), 2 * finish.base + 1)
         else:
             rounded = plus(rounded, finish.base)
-        self.lines.append(f"{result} = ({cell_type(codes, as_index)}){operand(rounded)};")
+        self.lines.append(f"{result} = ({_cell_type(codes, as_index)}){_operand(rounded)};")
 
     def unsigned(self, name: str) -> str:
         """A new variable with one more bit, for the sum plus the offset."""
@@ -137,10 +137,10 @@ class Writer:
         if finish.nearest:
             last_bit = f"(({name} >> {finish.shift}) & 1{suffix})"
             total = Text(f"{plus(total, finish.added, suffix).text} + {last_bit}", "sum")
-        return Text(f"{operand(total)} >> {finish.shift}", "other")
+        return Text(f"{_operand(total)} >> {finish.shift}", "other")
 
 
-def limits_are_the_grids(rounding: Rounding) -> bool:
+def _limits_are_the_grids(rounding: Rounding) -> bool:
     """Whether the sum may be rounded first and then limited to the indices, within 32 bits."""
     finish, codes = rounding.finish, rounding.output
     most = 2**codes.bits - 1 << finish.shift
@@ -151,13 +151,13 @@ def limits_are_the_grids(rounding: Rounding) -> bool:
     return rounding.sum_bound + finish.offset + (1 << finish.shift) < 2**31
 
 
-def odd_text(name: str, places: int) -> str:
+def _odd_text(name: str, places: int) -> str:
     """`round_to_odd`: the shift to minus infinity, with the last bit set if anything was lost."""
     shifted = f"({name} < 0 ? ~(~{name} >> {places}) : {name} >> {places})"
     return f"{shifted} | (({name} & {2**places - 1}) != 0)"
 
 
-def operand(value: Text, of: str = "") -> str:
+def _operand(value: Text, of: str = "") -> str:
     """In parentheses where it needs them: not a name, nor a product in a product or a sum."""
     return value.text if value.kind in ("plain", of) else f"({value.text})"
 
@@ -165,10 +165,10 @@ def operand(value: Text, of: str = "") -> str:
 def plus(value: Text, number: int, suffix: str = "") -> Text:
     if number == 0:
         return value
-    return Text(f"{operand(value, 'product')} {'+' if number > 0 else '-'} {abs(number)}{suffix}", "sum")
+    return Text(f"{_operand(value, 'product')} {'+' if number > 0 else '-'} {abs(number)}{suffix}", "sum")
 
 
-def cell_type(codes: Codes, as_index: bool) -> str:
+def _cell_type(codes: Codes, as_index: bool) -> str:
     """The smallest type for the indices, or for the integers."""
     if as_index:
         return index_type(codes.bits)

@@ -65,18 +65,18 @@ def times(text: str, number: int) -> str:
     return text if number == 1 else f"{number}u * {text}"
 
 
-def is_plain(text: str) -> bool:
+def _is_plain(text: str) -> bool:
     """Whether `text` needs no parentheses as a factor."""
     return text.replace("_", "").isalnum()
 
 
 def wrapped(text: str) -> str:
-    return text if is_plain(text) or is_wrapped(text) else f"({text})"
+    return text if _is_plain(text) or _is_wrapped(text) else f"({text})"
 
 
 def as_kind(kind: str, text: str) -> str:
     """`text` as an argument of type `kind`: a sum or product has the type `int` or wider, a name or number its own."""
-    return text if is_plain(text) else f"({kind}){wrapped(text)}"
+    return text if _is_plain(text) else f"({kind}){wrapped(text)}"
 
 
 def as_index(text: str) -> str:
@@ -84,7 +84,7 @@ def as_index(text: str) -> str:
     return as_kind("network_index", text)
 
 
-def is_wrapped(text: str) -> bool:
+def _is_wrapped(text: str) -> bool:
     """Whether one pair of parentheses holds all of `text`."""
     depth = 0
     for place, letter in enumerate(text):

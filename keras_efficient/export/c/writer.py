@@ -73,7 +73,7 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
         by_words: Whether products are taken two at a time, for cores with such instructions.
     """
     if not model.network.network.is_chain:
-        return write_graph(model, weights, sparse, by_words)
+        return _write_graph(model, weights, sparse, by_words)
     logits_bits = model.network.logits_bits
     arrival, operations = split_arrival(model.input, model.operations, logits_bits)
     steps = planner_steps(operations, logits_bits)
@@ -85,13 +85,13 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
         for number, (operation, placed) in enumerate(zip(operations, plan.steps, strict=True), 1 + len(arriving))
     ]
     packed = pack(segment for layer in (*arriving, *layers) for segment in layer.segments)
-    program = new_program(model, plan.arena_bytes, len(packed), by_words)
+    program = _new_program(model, plan.arena_bytes, len(packed), by_words)
     places = program.use_places(program.places_of(plan.first_layout))
     for convolution in arriving:
         write_arriving(program, convolution, places)
     for layer in layers:
         write_layer(program, layer)
-    write_end(program, model, plan)
+    _write_end(program, model, plan)
     stored = Cells(arrival.stored.codes, plan.first_offset, is_logits=not operations)
     push = ArrivalWriter(program, arrival, stored, places, plan.lines_offset, *arriving)
     bits = [arrival_bits(first, arrival.line_bits) for _ in arriving] + [each.placed.need_bits for each in layers]
@@ -99,18 +99,18 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
     return finished(model, program, push, packed, weights, [*arriving, *layers], costs, plan.arena_bytes)
 
 
-def write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool) -> Network:
+def _write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool) -> Network:
     """The C code of a network with branches: the layers in the planned order, with moves between."""
     nodes, inputs = graph_nodes(model.network), [feature_map(each) for each in model.inputs]
     plan = plan_order(inputs, nodes, streaming=True)
     first, costs = plan.arriving, plan.costs[max(plan.arriving - 1, 0) :]
     owners = [id(owner) for owner in model.network.owners]
     if first:
-        inputs, nodes, plan = after_arrival(nodes, plan)
+        inputs, nodes, plan = _after_arrival(nodes, plan)
     placement = place_graph(inputs, nodes, plan)
     arrival, arriving = Arrival(model.inputs[0], (), None, None, model.inputs[0]), []
     if first:
-        arrival = graph_arrival(model.inputs[0], model.operations[:first])
+        arrival = _graph_arrival(model.inputs[0], model.operations[:first])
         layout = Layout.by_rows(*arrival.stored.shape[:2])
         arriving = arriving_layers(arrival, layout, 8 * placement.inputs[0], 0, sparse, by_words)
     stored: dict[int, tuple] = {}
@@ -120,10 +120,10 @@ def write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool)
     for placed in placement.nodes:
         number = first + placed.number
         given = stored.get(owners[number], ())
-        layers.append(graph_layer(model, number, nodes[placed.number], placed, sparse, given, by_words))
+        layers.append(_graph_layer(model, number, nodes[placed.number], placed, sparse, given, by_words))
         stored.setdefault(owners[number], layers[-1].weights)
     packed = pack(segment for layer in (*arriving, *layers) for segment in layer.segments)
-    program = new_program(model, plan.arena_bytes, len(packed), by_words)
+    program = _new_program(model, plan.arena_bytes, len(packed), by_words)
     places = program.use_places(program.places_of(Layout.by_rows(*arrival.stored.shape[:2])))
     for convolution in arriving:
         write_arriving(program, convolution, places)
@@ -141,7 +141,7 @@ def write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool)
     return finished(model, program, push, packed, weights, [*arriving, *layers], costs, plan.arena_bytes)
 
 
-def after_arrival(nodes: list[Node], plan: Plan) -> tuple[list[FeatureMap], list[Node], Plan]:
+def _after_arrival(nodes: list[Node], plan: Plan) -> tuple[list[FeatureMap], list[Node], Plan]:
     """The maps that arrive in place of the inputs, and the layers and the plan that follow."""
     count = plan.arriving
     rest = [replace(node, sources=tuple(source - count for source in node.sources)) for node in nodes[count:]]
@@ -149,14 +149,14 @@ def after_arrival(nodes: list[Node], plan: Plan) -> tuple[list[FeatureMap], list
     return [nodes[count - 1].target], rest, Plan(order, plan.costs[count:], plan.arena_bytes, plan.exact)
 
 
-def graph_arrival(source: IntegerMap, operations: list[Operation]) -> Arrival:
+def _graph_arrival(source: IntegerMap, operations: list[Operation]) -> Arrival:
     """The first layers, which run while the input arrives."""
     *rescales, convolution = operations
     assert isinstance(convolution, Convolution)
     return Arrival(source, tuple(rescales), None, convolution, convolution.target)  # type: ignore[arg-type]
 
 
-def graph_layer(
+def _graph_layer(
     model: IntegerModel,
     number: int,
     node: Node,
@@ -187,7 +187,7 @@ def graph_layer(
     return PlacedLayer(str(number + 1), operation, placed_step, is_last, sparse, offsets, by_words, weights)
 
 
-def new_program(model: IntegerModel, arena_bytes: int, weight_bytes: int, by_words: bool) -> Program:
+def _new_program(model: IntegerModel, arena_bytes: int, weight_bytes: int, by_words: bool) -> Program:
     largest = max(8 * arena_bytes, 8 * weight_bytes, input_cells(model), model.output.cells)
     program = Program(count_type(largest), by_words)
     program.add(["static void network_compute(void);"])
@@ -205,10 +205,10 @@ def finished(
     arena_bytes: int,
 ) -> Network:
     """The files of a program whose layers are written. `costs`: bytes of the arena while each of them runs."""
-    rows = tuple(layer_row(program, layer, cost) for layer, cost in zip(layers, costs, strict=True))
+    rows = tuple(_layer_row(program, layer, cost) for layer, cost in zip(layers, costs, strict=True))
     leaves_zeros_out = any(layer.leaves_zeros_out for layer in layers)
     push.write()
-    write_interface(program, model, push.resets)
+    _write_interface(program, model, push.resets)
     body = partial(assemble, program, packed, weights, push.static_lines())
     interface = header(model, arena_bytes, len(packed))
     network_id = identifier(chain(body(), [interface]))
@@ -220,7 +220,7 @@ def finished(
     return Network(source, text, network_id, rows, arena_bytes, len(packed), push.static_bytes, leaves_zeros_out)
 
 
-def layer_row(program: Program, layer: PlacedLayer, arena_bytes: int) -> dict:
+def _layer_row(program: Program, layer: PlacedLayer, arena_bytes: int) -> dict:
     """A layer's line in the report."""
     placed = layer.placed
     stored = {"weight_format": " + ".join(layer.weight_formats)} if layer.weights else {}
@@ -233,7 +233,7 @@ def layer_row(program: Program, layer: PlacedLayer, arena_bytes: int) -> dict:
     }
 
 
-def write_end(program: Program, model: IntegerModel, plan: ArenaPlan) -> None:
+def _write_end(program: Program, model: IntegerModel, plan: ArenaPlan) -> None:
     """`network_compute`: all layers, once the image is there."""
     if plan.final_relayout:
         rows, columns, channels = model.output.shape
@@ -243,7 +243,7 @@ def write_end(program: Program, model: IntegerModel, plan: ArenaPlan) -> None:
     program.add(function("static void network_compute(void)", program.calls))
 
 
-def write_interface(program: Program, model: IntegerModel, resets: list[str]) -> None:
+def _write_interface(program: Program, model: IntegerModel, resets: list[str]) -> None:
     """What users call beside `network_push`. `resets`: the statements after which the next input starts."""
     outputs = model.outputs[0].cells
     index, kind = count_type(outputs), class_type(outputs)

@@ -48,22 +48,22 @@ def is_exact(operation: Operation) -> bool:
     if operation.loses_signs:
         return False
     if isinstance(operation, Residual):
-        return all(sums_are_exact(part, numbers) for part in (operation.first, operation.second))
+        return all(_sums_are_exact(part, numbers) for part in (operation.first, operation.second))
     if isinstance(operation, Convolution):
-        return sums_are_exact(operation, numbers)
+        return _sums_are_exact(operation, numbers)
     if isinstance(operation, Scale):
-        return sums_are_exact(operation.places, numbers)
+        return _sums_are_exact(operation.places, numbers)
     if isinstance(operation, AveragePooling):
-        return means_are_exact(operation, numbers)
+        return _means_are_exact(operation, numbers)
     if isinstance(operation, (Combination, MeanPooling)):
         roundings = operation.roundings if isinstance(operation, Combination) else (operation.rounding,)
-        exact = all(terms_are_exact(rounding, numbers) for rounding in roundings)
-        return exact and codes_are_exact(operation.target.codes, numbers)
+        exact = all(_terms_are_exact(rounding, numbers) for rounding in roundings)
+        return exact and _codes_are_exact(operation.target.codes, numbers)
     if isinstance(operation, Lookup) and operation.near_ties:
         return False
     if isinstance(operation, Concatenation):
-        return all(codes_are_exact(each.codes, numbers) for each in (*operation.sources, operation.target))
-    return codes_are_exact(operation.source.codes, numbers) and codes_are_exact(operation.target.codes, numbers)
+        return all(_codes_are_exact(each.codes, numbers) for each in (*operation.sources, operation.target))
+    return _codes_are_exact(operation.source.codes, numbers) and _codes_are_exact(operation.target.codes, numbers)
 
 
 def loses_signs(layer: Any, compute_dtype: str) -> bool:
@@ -83,7 +83,7 @@ def loses_signs(layer: Any, compute_dtype: str) -> bool:
     return False
 
 
-def terms_are_exact(rounding: Rounding, numbers: FloatFormat) -> bool:
+def _terms_are_exact(rounding: Rounding, numbers: FloatFormat) -> bool:
     """Whether the sum of the terms is a number of the format, and keeps its sign on the target's grid."""
     terms = [term for term in rounding.terms if term.bound]
     finest = min((term.exponent for term in terms), default=0)
@@ -94,26 +94,26 @@ def terms_are_exact(rounding: Rounding, numbers: FloatFormat) -> bool:
     return fits and finest + bound.bit_length() <= numbers.highest and keeps_sign
 
 
-def sums_are_exact(layer: Convolution, numbers: FloatFormat) -> bool:
+def _sums_are_exact(layer: Convolution, numbers: FloatFormat) -> bool:
     """Whether the sums are exact, and all grids that numbers are rounded to. Logits are not rounded."""
     grids = [layer.source.codes, layer.products.kernel_codes, layer.products.bias_codes]
     grids += [] if layer.gives_logits else [layer.target.codes]
-    exact = all(codes_are_exact(codes, numbers) for codes in grids if codes is not None)
-    return exact and terms_are_exact(layer.rounding, numbers)
+    exact = all(_codes_are_exact(codes, numbers) for codes in grids if codes is not None)
+    return exact and _terms_are_exact(layer.rounding, numbers)
 
 
-def codes_are_exact(codes: Codes, numbers: FloatFormat) -> bool:
+def _codes_are_exact(codes: Codes, numbers: FloatFormat) -> bool:
     """Whether the codes, their step and its reciprocal are numbers of the format."""
     low, high = max(numbers.lowest, QUANTIZER_RANGE.lowest), min(numbers.highest, QUANTIZER_RANGE.highest)
     bits = codes.bound.bit_length()
     return bits <= numbers.digits and low <= codes.exponent and codes.exponent + bits < high
 
 
-def means_are_exact(layer: AveragePooling, numbers: FloatFormat) -> bool:
+def _means_are_exact(layer: AveragePooling, numbers: FloatFormat) -> bool:
     counts = [int(count) for count in np.unique(layer.window.counts())]
     return (
         layer.sum_bound.bit_length() <= numbers.digits
-        and all(codes_are_exact(codes, numbers) for codes in (layer.source.codes, layer.target.codes))
+        and all(_codes_are_exact(codes, numbers) for codes in (layer.source.codes, layer.target.codes))
         and all(count.bit_count() == 1 or mean_is_exact(count, layer.target.codes.high, numbers) for count in counts)
     )
 

@@ -77,7 +77,7 @@ def kernel_codes(layer: Any, quantizer: Quantizer) -> KernelCodes:
         basis = layer.basis_codes()
         return KernelCodes(basis.kernel, codes_of(layer, quantizer), None, False, basis)
     if not len(quantizer.scale.shape):  # on TensorFlow an empty shape counts as true
-        return KernelCodes(weight_codes(layer, quantizer), codes_of(layer, quantizer), None, is_pruned(quantizer))
+        return KernelCodes(weight_codes(layer, quantizer), codes_of(layer, quantizer), None, _is_pruned(quantizer))
     exponents = exponents_of(layer, quantizer)
     values = np.ldexp(finite_values(layer, quantizer), -exponents)
     integers = Codes.of_scale(quantizer.bits, quantizer.signed, 0).nearest(values)
@@ -90,10 +90,12 @@ def kernel_codes(layer: Any, quantizer: Quantizer) -> KernelCodes:
             f"cannot export the layer {layer.name!r}: the scales of its filters must lie within a factor of "
             f"2^{2**SHIFT_BITS - 1}. Received: log2 scales from {finest} to {finest + shifts.max()}; calibrate again"
         )
-    return KernelCodes(integers, Codes.of_scale(quantizer.bits, quantizer.signed, finest), shifts, is_pruned(quantizer))
+    return KernelCodes(
+        integers, Codes.of_scale(quantizer.bits, quantizer.signed, finest), shifts, _is_pruned(quantizer)
+    )
 
 
-def is_pruned(quantizer: Quantizer) -> bool:
+def _is_pruned(quantizer: Quantizer) -> bool:
     """Whether a kernel holds exact zeros, as pruning leaves them, beside other numbers."""
     zeros = keras.ops.convert_to_numpy(quantizer.weight) == 0
     return bool(zeros.any() and not zeros.all())

@@ -63,7 +63,7 @@ def read_layer(call: Call, layer: Any, sources: list[IntegerMap], context: Conte
     return found if isinstance(found, list) else [] if found is None else [found]
 
 
-def window_of(call: Call, source: IntegerMap) -> Window:
+def _window_of(call: Call, source: IntegerMap) -> Window:
     """The window of a layer; a signal is an image of one row."""
     assert call.kind.window is not None
     try:
@@ -74,14 +74,14 @@ def window_of(call: Call, source: IntegerMap) -> Window:
     return Window(source.shape[:2], (rows, columns), slide)
 
 
-def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+def _read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     """A dense layer is a window over the whole map after a flatten, else one of a single place."""
     (source,) = sources
     if isinstance(layer, RandomBasisLayer):
-        check_widths(layer)
+        _check_widths(layer)
     kernel = kernel_codes(layer, layer.kernel_quantizer)
     if call.kind.window is not None:
-        window = window_of(call, source)
+        window = _window_of(call, source)
     else:
         places = source.shape[:2]
         whole = Window(places, (1, 1), Slide(places, (1, 1), "valid"))
@@ -97,14 +97,14 @@ def read_products(call: Call, layer: Any, sources: list[IntegerMap], context: Co
     return replace(made, groups=groups, depthwise=depthwise)
 
 
-def check_widths(layer: RandomBasisLayer) -> None:
+def _check_widths(layer: RandomBasisLayer) -> None:
     names = ["kernel_bits", *(["bias_bits"] if layer.use_bias else []), "activation_bits"]
     missing = [name for name in names if getattr(layer, name) is None]
     if missing:
         raise UnsupportedLayerError(layer.name, f"it needs `{'`, `'.join(missing)}`, as float parts have no integers")
 
 
-def read_scale(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+def _read_scale(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     """A number for each channel, or for each cell of a flattened map. Pruning makes no zeros among them."""
     (source,) = sources
     kernel = replace(kernel_codes(layer, layer.kernel_quantizer), pruned=False)
@@ -125,7 +125,7 @@ def read_scale(call: Call, layer: Any, sources: list[IntegerMap], context: Conte
     return Scale(layer.name, source, IntegerMap(source.shape, places.target.codes), places)
 
 
-def read_residual(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+def _read_residual(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     (source,) = sources
     shape = source.shape
     window = Window(shape[:2], shape[:2], Slide((3, 3), (1, 1), "same"))
@@ -139,7 +139,7 @@ def read_residual(call: Call, layer: Any, sources: list[IntegerMap], context: Co
     return Residual(layer.name, source, outer.target, inner, outer)
 
 
-def read_rescale(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation | None:
+def _read_rescale(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation | None:
     """A relu: nothing where the codes can not be negative."""
     (source,) = sources
     if not isinstance(layer, keras.layers.ReLU):
@@ -151,14 +151,14 @@ def read_rescale(call: Call, layer: Any, sources: list[IntegerMap], context: Con
     else:
         relu = True
     if not relu or not source.codes.signed:
-        return rescale(layer, source, source.codes) if context.in_graph else None
+        return _rescale(layer, source, source.codes) if context.in_graph else None
     codes = source.codes
     # Mid-rise codes have no zero: 0, 1 and 3 are codes of the unsigned grid of as many bits.
     output = Codes(codes.bits, False, codes.exponent) if codes.midrise else codes
-    return rescale(layer, source, output, relu=True)
+    return _rescale(layer, source, output, relu=True)
 
 
-def read_grid(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+def _read_grid(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     """A grid of its own, for a function of the numbers: those that rounding alone computes have no table."""
     (source,) = sources
     output = output_codes(layer, layer.activation_quantizer, context)
@@ -166,15 +166,15 @@ def read_grid(call: Call, layer: Any, sources: list[IntegerMap], context: Contex
     if activation_name(activation) not in (*RELUS, "relu6"):
         return read_lookup(layer, source, output)
     relu, limit = read_activation(layer, activation, layer.activation_quantizer)
-    return rescale(layer, source, output, relu, limit)
+    return _rescale(layer, source, output, relu, limit)
 
 
-def rescale(layer: Any, source: IntegerMap, output: Codes, relu: bool = False, limit: int | None = None) -> Rescale:
+def _rescale(layer: Any, source: IntegerMap, output: Codes, relu: bool = False, limit: int | None = None) -> Rescale:
     rounding = plan_rounding([Term(source.codes.bound, source.codes.exponent)], output, relu=relu, highest=limit)
     return Rescale(layer.name, source, IntegerMap(source.shape, output), rounding)
 
 
-def read_move(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+def _read_move(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     (source,), shapes = sources, (call.node.data[0].shape, call.node.outputs[0].shape)
     if any(None in shape or len(shape) > IMAGE_AXES for shape in shapes):
         raise UnsupportedLayerError(layer.name, f"maps have up to three axes, of known sizes. Received: {shapes}")
@@ -184,9 +184,9 @@ def read_move(call: Call, layer: Any, sources: list[IntegerMap], context: Contex
     return make_move(layer.name, source, step.target.shape, step.ways)
 
 
-def read_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
+def _read_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> Operation:
     (source,) = sources
-    window = window_of(call, source)
+    window = _window_of(call, source)
     shape = (*window.target, source.shape[2])
     if call.kind.form == "MaxPooling":
         return MaxPooling(layer.name, source, IntegerMap(shape, source.codes), window)
@@ -205,13 +205,13 @@ def read_pooling(call: Call, layer: Any, sources: list[IntegerMap], context: Con
 
 # By the form of a kind: the operation that it gives, or those.
 READERS: dict[str, Callable[..., Operation | list[Operation] | None]] = {
-    "Convolution": read_products,
-    "Residual": read_residual,
-    "Scale": read_scale,
-    **dict.fromkeys(("MaxPooling", "AveragePooling", "MeanPooling"), read_pooling),
-    "Move": read_move,
-    "Lookup": read_grid,
-    "Rescale": read_rescale,
+    "Convolution": _read_products,
+    "Residual": _read_residual,
+    "Scale": _read_scale,
+    **dict.fromkeys(("MaxPooling", "AveragePooling", "MeanPooling"), _read_pooling),
+    "Move": _read_move,
+    "Lookup": _read_grid,
+    "Rescale": _read_rescale,
     "Combination": read_combination,
     "Concatenation": read_concatenation,
     "Stages": read_stages,

@@ -29,14 +29,14 @@ def read_lookup(layer: Any, source: IntegerMap, output: Codes) -> Lookup:
             f"a function has a table of up to 2^{TABLE_BITS} entries. Received: an input of {source.codes.bits} bits; "
             f"right would be a layer before it with activation_bits={TABLE_BITS} or less",
         )
-    values = values_of(layer, source)
+    values = _values_of(layer, source)
     if not np.isfinite(values).all():
         raise UnsupportedLayerError(layer.name, "its function must be finite for all codes of its input")
     table = output.nearest(values)
     return Lookup(layer.name, source, IntegerMap(source.shape, output), table, near_ties(values, output))
 
 
-def values_of(layer: Any, source: IntegerMap) -> np.ndarray:
+def _values_of(layer: Any, source: IntegerMap) -> np.ndarray:
     """(1 or channels or cells, codes) floats."""
     codes = source.codes
     integers = codes.low + codes.step * np.arange(2**codes.bits)

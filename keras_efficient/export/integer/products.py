@@ -59,7 +59,7 @@ def make_convolution(
 ) -> Convolution:
     """A convolution from its kernel, its bias and the quantizer of its output. Where it gives its sums, they
     are saturated to 16 bits, without activation."""
-    bounds = sum_bounds(kernel.integers, source.codes)
+    bounds = _sum_bounds(kernel.integers, source.codes)
     shifted = bounds if kernel.shifts is None else bounds << kernel.shifts
     terms = [
         Term(int(shifted.max()), source.codes.exponent + kernel.codes.exponent),
@@ -92,7 +92,7 @@ def make_convolution(
     )
 
 
-def sum_bounds(kernel: np.ndarray, codes: Codes) -> np.ndarray:
+def _sum_bounds(kernel: np.ndarray, codes: Codes) -> np.ndarray:
     """For each output channel the largest magnitude that a partial sum of products can reach, in any
     order of summation."""
     ends = np.stack([kernel * codes.low, kernel * codes.high])

@@ -70,8 +70,8 @@ def read_integers(model: keras.Model, logits_bits: int = LOGIT_BITS) -> IntegerN
         ValueError: A model that is not built, layers without integer form, a weight or scale that is
             not a finite number; inputs that no integer type holds; outputs that do not fit `logits_bits`.
     """
-    found = replace(empty_network(model), logits_bits=logits_bits)
-    refusals = read_layers(found)
+    found = replace(_empty_network(model), logits_bits=logits_bits)
+    refusals = _read_layers(found)
     if len(refusals) == 1:
         raise refusals[0]
     if refusals:
@@ -87,11 +87,11 @@ def read_integers(model: keras.Model, logits_bits: int = LOGIT_BITS) -> IntegerN
 
 def layers_without_integers(model: keras.Model) -> list[UnsupportedLayerError]:
     """Why layers of a model have no integer form, one error for each; a ValueError for the model as a whole."""
-    return read_layers(empty_network(model))
+    return _read_layers(_empty_network(model))
 
 
-def empty_network(model: keras.Model) -> IntegerNetwork:
-    network = without_heads(read_network(model))
+def _empty_network(model: keras.Model) -> IntegerNetwork:
+    network = _without_heads(read_network(model))
     inputs = tuple(map(_input_map, network.entries))
     input_width([each.codes for each in inputs])
     return IntegerNetwork(inputs, [], [], [], network)
@@ -126,7 +126,7 @@ def input_width(codes: Sequence[Codes]) -> Codes:
     return Codes(min(width for width in INPUT_WIDTHS if width >= bits), signed, 0)
 
 
-def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
+def _read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
     """Add the operations of all layers. What has none is refused, and read on as if it kept its input."""
     network, refusals, count = found.network, [], len(found.inputs)
     maps, parts = list(found.inputs), dict[tuple, _Part]()
@@ -142,14 +142,14 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
         context = Context(flat, network.is_sum(position), is_last, not network.is_chain)
         layer = as_layer(call.node)
         if context.in_graph and call.kind.codes == RENAMES:
-            wires.append(Wire(sources[0].number, shape_after(call), flat))
+            wires.append(Wire(sources[0].number, _shape_after(call), flat))
             continue
         try:
             operations = read_layer(call, layer, views, context)
         except UnsupportedLayerError as error:
             refusals.append(error)
             error.operation = call.node.operation
-            maps.append(IntegerMap(shape_after(call), views[0].codes))
+            maps.append(IntegerMap(_shape_after(call), views[0].codes))
             wires.append(Wire(len(maps) - 1, maps[-1].shape, flat))
             continue
         if not operations:
@@ -164,7 +164,7 @@ def read_layers(found: IntegerNetwork) -> list[UnsupportedLayerError]:
             _add(found, replace(operation, compute_dtype=dtype, loses_signs=lost), numbers, owner)
             maps.append(operation.target)
             numbers = (len(maps) - 1,)
-        shape = shape_after(call) if call.kind.stages and context.in_graph else maps[-1].shape
+        shape = _shape_after(call) if call.kind.stages and context.in_graph else maps[-1].shape
         wires.append(Wire(len(maps) - 1, shape, flat and not isinstance(operations[-1], Move)))
     if network.gives_all:
         ends = [wires[number].number for number in network.outputs]
@@ -178,13 +178,13 @@ def _add(found: IntegerNetwork, operation: Operation, sources: tuple[int, ...], 
     found.owners.append(owner)
 
 
-def shape_after(call: Call) -> tuple[int, int, int]:
+def _shape_after(call: Call) -> tuple[int, int, int]:
     """The shape that Keras gives, for what stands after a layer that is refused; open sizes count as 1."""
     shape = tuple(size or 1 for size in call.node.outputs[0].shape)
     return as_image(shape) if len(shape) <= 3 else (1, 1, math.prod(shape))
 
 
-def without_heads(network: Network) -> Network:
+def _without_heads(network: Network) -> Network:
     """Up to the last layer that works, which a network of heads alone does not have."""
     calls = list(network.calls)
     while network.is_chain and calls and calls[-1].kind.is_head:

@@ -52,7 +52,7 @@ def plan_rounding(
         ValueError: for no terms, negative bounds, sums beyond 64 bits (never with up to 8 terms up to
             2^46), more than 16 output bits, an unknown rounding, or "floor" with mid-rise codes.
     """
-    check_request(terms, output, rounding)
+    _check_request(terms, output, rounding)
     target = Target.of(output, relu, rounding, highest)
     for bits in WIDTHS:
         with suppress(OverflowError):
@@ -63,7 +63,7 @@ def plan_rounding(
     raise ValueError(f"`terms` are too many or too large for 64 bits. Received: terms={terms}")
 
 
-def check_request(terms: Sequence[Term], output: Codes, rounding: str) -> None:
+def _check_request(terms: Sequence[Term], output: Codes, rounding: str) -> None:
     if not terms or min(term.bound for term in terms) < 0:
         raise ValueError(f"`terms` must be one or more, with bounds from 0. Received: terms={terms}")
     if output.bits > LARGEST_CODES:

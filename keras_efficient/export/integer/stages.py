@@ -23,7 +23,7 @@ LINEAR = keras.activations.linear
 
 def read_stages(call: Call, layer: Any, sources: list[IntegerMap], context: Context) -> list[Operation]:
     """All operations of a layer. In a chain what reads a map in another shape renames it first."""
-    (source,), stages = sources, stages_of(call, layer)
+    (source,), stages = sources, _stages_of(call, layer)
     reader = _StageReader(layer, context)
     for stage in stages:
         as_it_is = stage.takes_all and source.shape[:2] != (1, 1) and not reader.context.in_graph
@@ -33,7 +33,7 @@ def read_stages(call: Call, layer: Any, sources: list[IntegerMap], context: Cont
     return reader.operations
 
 
-def stages_of(call: Call, layer: Any) -> tuple[Stage, ...]:
+def _stages_of(call: Call, layer: Any) -> tuple[Stage, ...]:
     """The stages of a layer over its input, or why it has none."""
     assert call.kind.stages is not None
     missing = [name for name in WIDTHS if getattr(layer, name) is None]

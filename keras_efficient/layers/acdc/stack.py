@@ -71,7 +71,7 @@ class SeparableTransform(MatrixTransform):
     signal = staticmethod(idct2d)
 
 
-def make_transform(transform: str, algorithm: str, size: int) -> MatrixTransform:
+def _make_transform(transform: str, algorithm: str, size: int) -> MatrixTransform:
     """The transform of a block of `size` entries."""
     if transform == "dct2d":
         return SeparableTransform(size)
@@ -136,7 +136,7 @@ class AcdcStack:
     @cached_property
     def block(self) -> MatrixTransform:
         """The transform of one group."""
-        return make_transform(self.transform, self.algorithm, self.size // self.groups)
+        return _make_transform(self.transform, self.algorithm, self.size // self.groups)
 
     @cached_property
     def _inward(self):

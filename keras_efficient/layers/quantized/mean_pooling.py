@@ -157,7 +157,7 @@ class MeanPoolingQ(MeanLayer):
         self.padding = padding_name(padding)
 
     def call(self, inputs: Tensor) -> Tensor:
-        x = summable(inputs if len(inputs.shape) == 4 else ops.expand_dims(inputs, 1))
+        x = _summable(inputs if len(inputs.shape) == 4 else ops.expand_dims(inputs, 1))
         sizes, strides = self._windows(inputs.shape)
 
         def sums(x):
@@ -229,7 +229,7 @@ class GlobalMeanPoolingQ(MeanLayer):
     def call(self, inputs: Tensor) -> Tensor:
         axes = tuple(range(1, len(inputs.shape) - 1))
         count = math.prod(inputs.shape[axis] for axis in axes)
-        return self.quantized_means(ops.sum(summable(inputs), axis=axes, keepdims=self.keepdims), count)
+        return self.quantized_means(ops.sum(_summable(inputs), axis=axes, keepdims=self.keepdims), count)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) < 3:
@@ -241,7 +241,7 @@ class GlobalMeanPoolingQ(MeanLayer):
         return (input_shape[0], *places, input_shape[-1])
 
 
-def summable(x: Tensor) -> Tensor:
+def _summable(x: Tensor) -> Tensor:
     """`x` in a dtype whose sums neither overflow nor lose the digits of a grid."""
     return ops.cast(x, "float32") if keras.backend.standardize_dtype(x.dtype) in HALF_PRECISION else x
 

@@ -54,12 +54,12 @@ def convert(request: Request) -> list[keras.layers.Layer] | None:
     if node.kwargs.get("mask") is not None:
         return None  # no quantized layer knows masks
     if node.key == PRUNABLE:
-        parts = convert_layer(as_layer(node), request)
-        return parts and [pruned(part, node.operation) if has_kernel(part) else part for part in parts]
-    return convert_layer(as_layer(node), request) if node.layer is node.operation else None
+        parts = _convert_layer(as_layer(node), request)
+        return parts and [pruned(part, node.operation) if _has_kernel(part) else part for part in parts]
+    return _convert_layer(as_layer(node), request) if node.layer is node.operation else None
 
 
-def has_kernel(part: Any) -> bool:
+def _has_kernel(part: Any) -> bool:
     """Whether a part of what a layer becomes takes its kernel: what else there is computes its activation."""
     return isinstance(part, QuantizedLayer) and not isinstance(part, layers.ActivationQ)
 
@@ -71,18 +71,18 @@ def pruned(part: Any, wrapper: Any) -> keras.layers.Layer:
     return type(wrapper)(part, **{name: getattr(wrapper, name) for name in names}, name=wrapper.name + added)
 
 
-def convert_layer(layer: Any, request: Request) -> list[keras.layers.Layer] | None:
+def _convert_layer(layer: Any, request: Request) -> list[keras.layers.Layer] | None:
     """As `convert`, for the layer within a wrapper."""
     key = request.node.form.key
     if key is None:
         return None
     if isinstance(layer, QuantizedLayer):
-        return [with_widths(layer, request.choice)]
+        return [_with_widths(layer, request.choice)]
     converter = CONVERTERS.get(key)
     return None if converter is None else converter(layer, request)
 
 
-def with_widths(layer: QuantizedLayer, choice: Choice) -> QuantizedLayer:
+def _with_widths(layer: QuantizedLayer, choice: Choice) -> QuantizedLayer:
     """A layer of this package: widths that are None take the model's, others what is given or asked for."""
     assert choice.settings is not None
     config, settings = layer.get_config(), asdict(choice.settings)
@@ -93,12 +93,12 @@ def with_widths(layer: QuantizedLayer, choice: Choice) -> QuantizedLayer:
     return type(layer).from_config({**config, "mode": "float"})
 
 
-def with_kernel(layer: Any, request: Request) -> list:
+def _with_kernel(layer: Any, request: Request) -> list:
     """The twin of a layer of one kernel."""
     twin = str(request.node.kind.twin)
     own = {name: first_of(getattr(layer, name)) for name in BESIDE_WINDOW[twin]}
-    window = read_convolution(layer, request) if hasattr(layer, "kernel_size") else {}
-    return with_head(layer, request, lambda **config: getattr(layers, twin)(**own, **window, **config))
+    window = _read_convolution(layer, request) if hasattr(layer, "kernel_size") else {}
+    return _with_head(layer, request, lambda **config: getattr(layers, twin)(**own, **window, **config))
 
 
 def separable(layer: Any, request: Request) -> list:
@@ -107,25 +107,25 @@ def separable(layer: Any, request: Request) -> list:
     thin: Any = layers.DepthwiseConv1DQ if is_signal else layers.DepthwiseConvQ
     mixing: Any = layers.Conv1DQ if is_signal else layers.ConvQ
     first = thin(
-        **read_convolution(layer, request),
+        **_read_convolution(layer, request),
         depth_multiplier=layer.depth_multiplier,
         **{**shared_config(layer), "name": f"{layer.name}_depthwise"},
         **asdict(request.settings),
         use_bias=False,
-        **parts_config(layer, {"kernel": "depthwise"}),
+        **_parts_config(layer, {"kernel": "depthwise"}),
     )
-    second = with_head(layer, request, lambda **config: mixing(layer.filters, 1, **config), {"kernel": "pointwise"})
+    second = _with_head(layer, request, lambda **config: mixing(layer.filters, 1, **config), {"kernel": "pointwise"})
     return [first, *second]
 
 
-def read_convolution(layer: Any, request: Request) -> dict:
+def _read_convolution(layer: Any, request: Request) -> dict:
     """The window of a convolution, or a ValueError that names what has no quantized form."""
-    check_channels(layer)
+    _check_channels(layer)
     window = {name: first_of(getattr(layer, name)) for name in ("kernel_size", "strides", "dilation_rate")}
     return {**window, "padding": layer.padding if request.padding is None else request.padding}
 
 
-def with_head(layer: Any, request: Request, make: Callable, names: dict | None = None) -> list:
+def _with_head(layer: Any, request: Request, make: Callable, names: dict | None = None) -> list:
     """The layer that `make` makes. An activation that rounding alone does not compute becomes a layer after it."""
     function, key = layer.activation, key_of(layer.activation)
     is_layer = key in TABLE_LAYERS and not function.weights  # a slope for each channel needs a PReLU of its own
@@ -142,7 +142,7 @@ def with_head(layer: Any, request: Request, make: Callable, names: dict | None =
         frozen_statistics=request.frozen_statistics,
         # Logits are read as signed integers.
         signed_output=True if request.is_output else "auto",
-        **parts_config(layer, names or {}),
+        **_parts_config(layer, names or {}),
     )
     if not split:
         return [made]
@@ -153,7 +153,7 @@ def with_head(layer: Any, request: Request, make: Callable, names: dict | None =
     ]
 
 
-def parts_config(layer: Any, names: dict) -> dict:
+def _parts_config(layer: Any, names: dict) -> dict:
     """Initializers, regularizers and constraints. `names`: what the layer calls its kernel."""
     kernel = "kernel" if hasattr(layer, "kernel_initializer") else "depthwise"
     own = {"kernel": kernel, "bias": "bias", **names}
@@ -162,7 +162,7 @@ def parts_config(layer: Any, names: dict) -> dict:
     return {**config, **{name: config[name] or default for name, default in initializers.items()}}
 
 
-def lone_batch_norm(layer: Any, request: Request) -> list:
+def _lone_batch_norm(layer: Any, request: Request) -> list:
     """Without a kernel before it that takes it in, its gain is one."""
     if not folds(request.node):
         raise refusal(f"axis={layer.axis}", "channels must come last")
@@ -181,11 +181,11 @@ def scale(layer: Any, request: Request, **config: Any) -> list:
     return [layers.ScaleQ(**shared, signed_output=True if request.is_output else "auto", **config)]
 
 
-def combination(layer: Any, request: Request) -> list:
+def _combination(layer: Any, request: Request) -> list:
     """A sum, product or the like; of numbers that can not be negative a difference can be."""
     key = request.node.form.key
     assert key is not None
-    check_several(layer, request)
+    _check_several(layer, request)
     known = request.non_negative and key.name != "Subtract"
     signed = request.is_output or not (request.activation or known)
     config: dict[str, Any] = {"activation_bits": request.settings.activation_bits, "signed_output": signed}
@@ -194,7 +194,7 @@ def combination(layer: Any, request: Request) -> list:
     return [getattr(layers, f"{key.name}Q")(**config, **shared_config(layer))]
 
 
-def check_several(layer: Any, request: Request) -> None:
+def _check_several(layer: Any, request: Request) -> None:
     """Refuse one input, which Keras takes, and what the quantized layer does not."""
     node = request.node
     twin = KINDS[Key("own", str(node.kind.twin))]
@@ -207,13 +207,13 @@ def check_several(layer: Any, request: Request) -> None:
         raise StaysFloatError(str(error)) from None
 
 
-def concatenation(layer: Any, request: Request) -> list:
-    check_several(layer, request)
+def _concatenation(layer: Any, request: Request) -> list:
+    _check_several(layer, request)
     return [layers.ConcatenateQ(**request.grid, axis=layer.axis, **shared_config(layer))]
 
 
-def mean_pooling(layer: Any, request: Request) -> list:
-    check_channels(layer)
+def _mean_pooling(layer: Any, request: Request) -> list:
+    _check_channels(layer)
     config = {key: first_of(value) for key, value in layer.get_config().items()}
     window = read_window(config, "pool_size")
     if window.padding == "same" and None in request.node.inputs[0].shape[:-1] and len(set(window.strides)) > 1:
@@ -222,30 +222,30 @@ def mean_pooling(layer: Any, request: Request) -> list:
     return [layers.MeanPoolingQ(**window_config, **request.grid, **shared_config(layer))]
 
 
-def global_mean(layer: Any, request: Request) -> list:
-    check_channels(layer)
+def _global_mean(layer: Any, request: Request) -> list:
+    _check_channels(layer)
     if None in request.node.inputs[0].shape:
         raise refusal(f"an input of shape {request.node.inputs[0].shape}", "the size of the map must be known")
     return [layers.GlobalMeanPoolingQ(**request.grid, keepdims=layer.keepdims, **shared_config(layer))]
 
 
-def check_channels(layer: Any) -> None:
+def _check_channels(layer: Any) -> None:
     if layer.data_format != "channels_last":
         raise refusal(f"data_format={layer.data_format!r}", "channels must come last")
 
 
 # What makes the `Kind.twin` of a kind.
 CONVERTERS: dict[Key, Callable[[Any, Request], list | None]] = {
-    Key("layers", "Dense"): with_kernel,
-    **{Key("layers", name.format(d)): with_kernel for name in WITH_KERNEL for d in (1, 2)},
+    Key("layers", "Dense"): _with_kernel,
+    **{Key("layers", name.format(d)): _with_kernel for name in WITH_KERNEL for d in (1, 2)},
     **{Key("layers", f"SeparableConv{d}D"): separable for d in (1, 2)},
-    **{Key("layers", name): combination for name in COMBINING},
-    Key("layers", "Concatenate"): concatenation,
-    **{Key("layers", f"AveragePooling{d}D"): mean_pooling for d in (1, 2)},
-    **{Key("layers", f"GlobalAveragePooling{d}D"): global_mean for d in (1, 2)},
+    **{Key("layers", name): _combination for name in COMBINING},
+    Key("layers", "Concatenate"): _concatenation,
+    **{Key("layers", f"AveragePooling{d}D"): _mean_pooling for d in (1, 2)},
+    **{Key("layers", f"GlobalAveragePooling{d}D"): _global_mean for d in (1, 2)},
     ACTIVATION: activation_function,
     **dict.fromkeys(TABLE_LAYERS, activation_layer),
     **dict.fromkeys(TABLE_FUNCTIONS, function),
-    BATCH_NORM: lone_batch_norm,
+    BATCH_NORM: _lone_batch_norm,
     Key("layers", "Normalization"): normalization,
 }

@@ -51,16 +51,16 @@ def plan_fusions(graph: ModelGraph, stays_float: Container[Node], fold: bool) ->
     for node in graph.nodes:
         if node in absorbed or node in stays_float:
             continue
-        padded = padded_reader(graph, node)
+        padded = _padded_reader(graph, node)
         if padded is not None and padded not in stays_float:
             paddings[padded] = node
             continue
-        fusions[node] = replace(fusion_of(graph, node, stays_float, fold), padding=paddings.get(node))
+        fusions[node] = replace(_fusion_of(graph, node, stays_float, fold), padding=paddings.get(node))
         absorbed.update(fusions[node].absorbed)
     return fusions
 
 
-def padded_reader(graph: ModelGraph, node: Node) -> Node | None:
+def _padded_reader(graph: ModelGraph, node: Node) -> Node | None:
     """The convolution that takes in a zero padding."""
     if node.form.key not in PADDINGS or node.form.config.get("data_format") == "channels_first":
         return None
@@ -68,7 +68,7 @@ def padded_reader(graph: ModelGraph, node: Node) -> Node | None:
     return reader if reader and "padding" in reader.kind.absorbs and reader.layer.padding == "valid" else None
 
 
-def fusion_of(graph: ModelGraph, node: Node, stays_float: Container[Node], fold: bool) -> Fusion:
+def _fusion_of(graph: ModelGraph, node: Node, stays_float: Container[Node], fold: bool) -> Fusion:
     """What one node takes in."""
     if not node.kind.absorbs or (node.form.key == BATCH_NORM and not folds(node)):
         return Fusion()

@@ -73,7 +73,7 @@ class Quantizing:
     def sources(self, node: Node) -> set[int]:
         """What all calls of an operation read, by the ids of the operations, or of the inputs, that give it."""
         values = [value for call in self.graph.calls_of(node.operation) for value in call.inputs]
-        return {source_of(self.graph, value) for value in values}
+        return {_source_of(self.graph, value) for value in values}
 
     def is_non_negative(self, node: Node) -> bool:
         """Whether all that an operation reads is known not to be negative."""
@@ -112,9 +112,9 @@ class Walk(Rebuilder):
         self.outside, self.preparing = set(self.graph.inputs), set() if is_inner else prepares(self.graph)
         self.on_grid: dict[Value, Any] = {}
         with_grid = settings.input_bits is not None and not is_inner
-        self.signed = signed_values(self.graph, settings.x) if with_grid else {}
+        self.signed = _signed_values(self.graph, settings.x) if with_grid else {}
         if (settings.input_bits or 0) > TABLE_BITS:
-            settings.wide.update(source_of(self.graph, value) for value in self.signed)
+            settings.wide.update(_source_of(self.graph, value) for value in self.signed)
 
     def choice_of(self, node: Node) -> Choice:
         """The widths of a node; inner models, and what only makes masks, have none of their own."""
@@ -169,7 +169,7 @@ class Walk(Rebuilder):
             name, signed = f"input_q_{number}" if number else "input_q", self.signed[value]
             grid = InputQ(self.settings.input_bits or 0, signed, name=name, dtype=value.dtype)
             self.on_grid[value] = grid(self.known[value])
-            self.settings.non_negative.update(() if signed else [source_of(self.graph, value)])
+            self.settings.non_negative.update(() if signed else [_source_of(self.graph, value)])
         return self.on_grid[value]
 
     def make(self, node: Node, known: bool) -> list:
@@ -212,13 +212,13 @@ class Walk(Rebuilder):
         return relu_name(*node.form) is not None or (inputs_known and node.kind.keeps_grid)
 
 
-def source_of(graph: ModelGraph, value: Value) -> int:
+def _source_of(graph: ModelGraph, value: Value) -> int:
     """The id of the operation that gives a value, or of the input that it is."""
     maker = graph.makers.get(value)
     return id(value.tensor if maker is None else maker.operation)
 
 
-def signed_values(graph: ModelGraph, x: Samples | None) -> dict[Value, bool]:
+def _signed_values(graph: ModelGraph, x: Samples | None) -> dict[Value, bool]:
     """Whether the values before the grids of the inputs are negative somewhere: the inputs, and what is prepared.
 
     Without samples they may be. Values that are no floats (the indices of an embedding, say) get no grid.

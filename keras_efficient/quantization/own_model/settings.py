@@ -73,17 +73,17 @@ def choices(
         if node.layer_key == INPUT_GRID:
             width = common if input_bits is None else replace(common, activation_bits=input_bits)
             found[id(node.operation)] = Choice(width, asked=frozenset({"activation_bits"} if input_bits else ()))
-    for pattern, changes in sorted((overrides or {}).items(), key=lambda item: not is_pattern(item[0])):
-        for node in matching(nodes, pattern):
-            if node.layer_key == INPUT_GRID and is_pattern(pattern):
+    for pattern, changes in sorted((overrides or {}).items(), key=lambda item: not _is_pattern(item[0])):
+        for node in _matching(nodes, pattern):
+            if node.layer_key == INPUT_GRID and _is_pattern(pattern):
                 continue
             found[id(node.operation)] = changed(found[id(node.operation)], changes, common, pattern)
     return found
 
 
-def matching(nodes: list[Node], pattern: str) -> list[Node]:
+def _matching(nodes: list[Node], pattern: str) -> list[Node]:
     """The nodes that a name or a pattern means."""
-    if is_pattern(pattern):
+    if _is_pattern(pattern):
         found = [node for node in nodes if any(fnmatchcase(name, pattern) for name in (node.name, bare(node)))]
     else:
         named = [node for node in nodes if node.name == pattern]
@@ -91,7 +91,7 @@ def matching(nodes: list[Node], pattern: str) -> list[Node]:
     names = [node.name for node in (found or nodes)]
     if not found:
         raise ValueError(f"`overrides` names no layer of the model: {pattern!r}. Its layers are {', '.join(names)}")
-    if len(found) > 1 and not is_pattern(pattern):
+    if len(found) > 1 and not _is_pattern(pattern):
         raise ValueError(f"`overrides` names several layers of the model: {pattern!r} may be {', '.join(names)}")
     return found
 
@@ -101,7 +101,7 @@ def bare(node: Node) -> str:
     return node.name.rsplit("/", 1)[-1]
 
 
-def is_pattern(name: str) -> bool:
+def _is_pattern(name: str) -> bool:
     return any(star in name for star in STARS)
 
 

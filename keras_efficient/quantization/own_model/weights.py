@@ -14,7 +14,7 @@ def carry_over(old: Any, new: list[Any], batch_norm: Any = None) -> None:
     """Copy the weights of `old` to the layers `new` (one, but for what was split), and those of the
     batch normalization that is folded into it."""
     if isinstance(old, Prunable):
-        carry_wrapper(old, new)
+        _carry_wrapper(old, new)
     elif isinstance(old, keras.layers.SeparableConv1D | keras.layers.SeparableConv2D) and len(new) > 1:
         biases = ([new[1].bias], [old.bias]) if old.use_bias else ([], [])
         targets = [new[0].kernel, new[1].kernel, *biases[0]]
@@ -22,9 +22,9 @@ def carry_over(old: Any, new: list[Any], batch_norm: Any = None) -> None:
     elif isinstance(old, keras.layers.BatchNormalization) and type(new[0]) is not type(old):
         new[0].batch_norm.set_weights(old.get_weights())
     elif isinstance(old, keras.layers.Normalization) and type(new[0]) is not type(old):
-        carry_statistics(old, new[0])
+        _carry_statistics(old, new[0])
     elif isinstance(old, keras.layers.Layer) and old.weights and not isinstance(old, keras.Model):
-        carry_by_name(old, new[0])
+        _carry_by_name(old, new[0])
     if batch_norm is not None:
         target = next(core(layer) for layer in new if getattr(core(layer), "batch_norm", None) is not None)
         target.batch_norm.set_weights(batch_norm.get_weights())
@@ -35,7 +35,7 @@ def core(layer: Any) -> Any:
     return layer.layer if isinstance(layer, Prunable) else layer
 
 
-def carry_statistics(old: Any, new: Any) -> None:
+def _carry_statistics(old: Any, new: Any) -> None:
     """A normalization as a kernel and a bias."""
     mean, variance = (keras.ops.convert_to_numpy(each).ravel() for each in (old.mean, old.variance))
     deviation = np.maximum(np.sqrt(variance), keras.config.epsilon())
@@ -44,7 +44,7 @@ def carry_statistics(old: Any, new: Any) -> None:
         target.assign(np.broadcast_to(value, target.shape))
 
 
-def carry_by_name(old: Any, new: Any) -> None:
+def _carry_by_name(old: Any, new: Any) -> None:
     """Weights of the same name. Scales that the old layer does not have, or not as many, stay as they are."""
     if len(old.variables) == len(new.variables) and all(
         a.shape == b.shape for a, b in zip(old.variables, new.variables, strict=True)
@@ -56,7 +56,7 @@ def carry_by_name(old: Any, new: Any) -> None:
     assign_all([target for target, _ in pairs], [source for _, source in pairs])
 
 
-def carry_wrapper(old: Any, new: list[Any]) -> None:
+def _carry_wrapper(old: Any, new: list[Any]) -> None:
     """The layer's own weights, and the masks: with filters those of what is folded in, too."""
     wrappers = [layer for layer in new if isinstance(layer, Prunable)]
     carry_over(old.layer, [core(layer) for layer in new if isinstance(layer, QuantizedLayer | Prunable)])

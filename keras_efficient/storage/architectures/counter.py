@@ -57,7 +57,7 @@ class CostCounter(ArchitectureBuilder):
         self, x: Shape, filters: int, kernel_size: int = 1, strides: int = 1, groups: int = 1, use_bias: bool = False
     ) -> Shape:
         kernels = kernel_size**2 * x[2] * filters // groups
-        rows, columns = map_size(x, strides)
+        rows, columns = _map_size(x, strides)
         self.mult_adds += rows * columns * kernels
         self.parameters += kernels + (filters if use_bias else 0)
         return (rows, columns, filters)
@@ -95,7 +95,7 @@ class CostCounter(ArchitectureBuilder):
         return (1, 1, classes)
 
 
-def map_size(x: Shape, strides: int) -> tuple[int, int]:
+def _map_size(x: Shape, strides: int) -> tuple[int, int]:
     """Rows and columns after a window with these strides; with padding "same" its size does not matter."""
     rows, columns = (window_output_size(size, 1, strides, "same") for size in x[:2])
     return rows, columns
@@ -112,10 +112,10 @@ def acdc_stack(convention: Convention) -> Callable[..., Shape]:
         has_window = kernel_size > 1
         if has_window:
             counter.depthwise(x, kernel_size, strides)
-        positions = math.prod(map_size(x, 1 if has_window and convention.at_input_size else strides))
+        positions = math.prod(_map_size(x, 1 if has_window and convention.at_input_size else strides))
         size = max(x[2], filters)
         counter.mult_adds += round(positions * min(convention.layers * fourier_products(size), size**2))
         counter.parameters += convention.layers * 2 * size
-        return (*map_size(x, strides), filters)
+        return (*_map_size(x, strides), filters)
 
     return count

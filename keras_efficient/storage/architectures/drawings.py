@@ -89,7 +89,7 @@ def wide_resnet(build: ArchitectureBuilder, x: Any, classes: int, depth: int, wi
     return build.classified(build.relu(build.normalized(x)), classes)
 
 
-def is_wide_resnet_depth(depth: int) -> bool:
+def _is_wide_resnet_depth(depth: int) -> bool:
     """Whether a wide residual network may have this depth: 6 n + 4 for n blocks a stage."""
     return depth >= 10 and depth % 6 == 4
 
@@ -208,6 +208,6 @@ def find_architecture(name: str) -> Architecture:
 def _wide_resnet(network: str) -> Callable[..., Any] | None:
     numbers = re.fullmatch(r"wrn_(\d{1,4})_(\d{1,4})", network)
     depth, factor = map(int, numbers.groups()) if numbers else (0, 0)
-    if factor < 1 or not is_wide_resnet_depth(depth):
+    if factor < 1 or not _is_wide_resnet_depth(depth):
         return None
     return partial(wide_resnet, depth=depth, widen_factor=factor)

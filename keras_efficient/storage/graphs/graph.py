@@ -117,7 +117,7 @@ class Memory:
     def _places(self) -> tuple[tuple[Region, ...], ...]:
         """For each node where its target may lie: in a place of its own, or over each of its sources."""
         return tuple(
-            (own_place(node), *(over(source, step) for source, step in zip(node.sources, node.steps, strict=True)))
+            (_own_place(node), *(over(source, step) for source, step in zip(node.sources, node.steps, strict=True)))
             for node in self.nodes
         )
 
@@ -152,20 +152,20 @@ class Memory:
         return front.alive - self.size_of(region.in_place) + region.size
 
 
-def own_place(node: Node) -> Region:
-    ring = ring_bytes(node.steps[0])
+def _own_place(node: Node) -> Region:
+    ring = _ring_bytes(node.steps[0])
     target = whole_bytes(node.target.total_bits)
     return Region(None, target, ring, target + ring)
 
 
 def over(number: int, step: Step) -> Region:
     source, target = (Layout.by_rows(*grid(each)) for each in (step.source, step.target))
-    offset, ring = whole_bytes(step_need(step, source, target).offset), ring_bytes(step)
+    offset, ring = whole_bytes(step_need(step, source, target).offset), _ring_bytes(step)
     end = offset + whole_bytes(step.source.total_bits) + ring
     return Region(number, offset, ring, max(end, whole_bytes(step.target.total_bits)))
 
 
-def ring_bytes(step: Step) -> int:
+def _ring_bytes(step: Step) -> int:
     """What a step works in beside its maps."""
     if not isinstance(step, ResidualStep):
         return whole_bytes(step.scratch)

@@ -44,13 +44,13 @@ def plan_order(inputs: Sequence[FeatureMap], nodes: Sequence[Node], streaming: b
     what is chosen.
     """
     memory = Memory(inputs, nodes)
-    exact = exact_order(memory)
+    exact = _exact_order(memory)
     order = exact
     if order is None:  # the beam's, or the given one if that needs less
         given = tuple(range(len(nodes)))
-        order = min(beam_order(memory), given, key=lambda each: max(costs_of(memory, each)))
+        order = min(_beam_order(memory), given, key=lambda each: max(costs_of(memory, each)))
     costs, arriving = costs_of(memory, order), 0
-    if streaming and (count := first_layers(memory)):
+    if streaming and (count := _first_layers(memory)):
         (step,) = nodes[count - 1].steps
         assert isinstance(step, WindowStep)
         stored = costs[count - 1]
@@ -60,7 +60,7 @@ def plan_order(inputs: Sequence[FeatureMap], nodes: Sequence[Node], streaming: b
     return Plan(order, costs, max(costs, default=sum(memory.bytes)), exact is not None, arriving)
 
 
-def first_layers(memory: Memory) -> int:
+def _first_layers(memory: Memory) -> int:
     """How many layers, the first ones in every order, can run while the input arrives: those that pass numbers on, and
     a convolution that alone reads what they make; 0 where there is none."""
     if memory.inputs > 1:
@@ -83,7 +83,7 @@ def costs_of(memory: Memory, order: Sequence[int]) -> tuple[int, ...]:
     return tuple(costs)
 
 
-def exact_order(memory: Memory) -> tuple[int, ...] | None:
+def _exact_order(memory: Memory) -> tuple[int, ...] | None:
     """The optimal order; None where there are too many sets. Of equal peaks the first layers come first."""
     every = (1 << len(memory.nodes)) - 1
     best: dict[int, int] = {0: 0}
@@ -92,7 +92,7 @@ def exact_order(memory: Memory) -> tuple[int, ...] | None:
     while queue:
         peak, _, done, front = heapq.heappop(queue)
         if done == every:
-            return read_back(came, done)
+            return _read_back(came, done)
         if peak > best[done]:
             continue
         for number in front.ready:
@@ -106,7 +106,7 @@ def exact_order(memory: Memory) -> tuple[int, ...] | None:
     raise ValueError("the layers wait for each other in a circle")
 
 
-def read_back(came: dict[int, tuple[int, int]], done: int) -> tuple[int, ...]:
+def _read_back(came: dict[int, tuple[int, int]], done: int) -> tuple[int, ...]:
     order = []
     while done:
         done, number = came[done]
@@ -114,7 +114,7 @@ def read_back(came: dict[int, tuple[int, int]], done: int) -> tuple[int, ...]:
     return tuple(reversed(order))
 
 
-def beam_order(memory: Memory) -> tuple[int, ...]:
+def _beam_order(memory: Memory) -> tuple[int, ...]:
     """One of the best orders that a beam finds: by peak, then by what is alive."""
     beam: list[State] = [(0, memory.start, ())]
     for _ in memory.nodes:

@@ -56,7 +56,7 @@ def read_graph(
             wires.append(Wire(FeatureMap(shape, sources[0].map.bits), sources[0].number))
             continue
         source = sources[0].map
-        target = FeatureMap(shape, width_of(network, position, spec, source.bits, logits_bits))
+        target = FeatureMap(shape, _width_of(network, position, spec, source.bits, logits_bits))
         shares = position in twice and spec.kind.form != "Lookup"  # tables are as their inputs are
         layer = PricedLayer(call.name, spec, source, target, shares)
         wires.append(_add(graph, layer, sources, network.is_sum(position)))
@@ -95,11 +95,11 @@ def _add(graph: PricedGraph, layer: PricedLayer, sources: Sequence[Wire], is_sum
     """Add the nodes of a layer; what it makes. `is_sum`: whether its sums are the logits."""
     name, spec, source, target, _ = layer
     numbers, streams = [each.number for each in sources], "no"
-    if has_stages(spec, source):
+    if _has_stages(spec, source):
         found = steps_of(spec, source, target, code_bits(spec, source, target, is_sum))
         each_alone: list[tuple[Step, ...]] = [(step,) for step in found]
     else:
-        each_alone = [tuple(step_of(spec, each.map, target) for each in sources)]
+        each_alone = [tuple(_step_of(spec, each.map, target) for each in sources)]
         streams = spec.price.streams(spec.config)
     for steps in each_alone:
         graph.nodes.append(Node(name, tuple(numbers), steps, streams))
@@ -108,7 +108,7 @@ def _add(graph: PricedGraph, layer: PricedLayer, sources: Sequence[Wire], is_sum
     return Wire(target, numbers[0])
 
 
-def width_of(network: Network, position: int, spec: LayerSpec, input_bits: int, logits_bits: int) -> int:
+def _width_of(network: Network, position: int, spec: LayerSpec, input_bits: int, logits_bits: int) -> int:
     """Bits of a cell that a call makes: users read `logits_bits`, and sums that are copied for them have 16."""
     number = len(network.entries) + position
     width = grid_bits(spec, input_bits, network.is_sum(position))
@@ -129,14 +129,14 @@ def code_bits(spec: LayerSpec, source: FeatureMap, target: FeatureMap, is_sum: b
     return FLOAT_BITS if target.bits == FLOAT_BITS else grid_bits(spec, source.bits, is_sum)
 
 
-def has_stages(spec: LayerSpec, source: FeatureMap) -> bool:
+def _has_stages(spec: LayerSpec, source: FeatureMap) -> bool:
     return spec.kind.stages is not None and bool(spec.kind.stages(spec.config, source.shape))
 
 
 def steps_of(spec: LayerSpec, source: FeatureMap, target: FeatureMap, codes: int) -> tuple[Step, ...]:
     """The steps of a layer. `codes`: bits of what the stages of one compute: the last of them may move it, and gives
     the target."""
-    if not has_stages(spec, source):
+    if not _has_stages(spec, source):
         return spec.price.steps(spec.config, source, target)
     return with_target_bits(spec.price.steps(spec.config, source, target._replace(bits=codes)), target.bits)
 
@@ -148,7 +148,7 @@ class Wire(NamedTuple):
     number: int
 
 
-def step_of(spec: LayerSpec, source: FeatureMap, target: FeatureMap) -> Step:
+def _step_of(spec: LayerSpec, source: FeatureMap, target: FeatureMap) -> Step:
     """How a layer works its way through a source; where it takes several steps, both maps are there at once."""
     steps = spec.price.steps(spec.config, source, target)
     if len(steps) == 1:

@@ -26,12 +26,12 @@ def families(first: FeatureMap, steps: Sequence[Step]) -> Iterator[Family]:
     shapes = [grid(first), *(grid(step.target) for step in steps)]
     for name in PATTERNS:
         yield tuple(Layout.of(*shape, PATTERNS[name] * sum(shape)) for shape in shapes)
-    for position, path in starting_paths(shapes, steps):
+    for position, path in _starting_paths(shapes, steps):
         for tail in TAILS:
             yield follow(position, path, tail, shapes, steps)
 
 
-def starting_paths(shapes: list[tuple[int, int]], steps: Sequence[Step]) -> Iterator[tuple[int, str]]:
+def _starting_paths(shapes: list[tuple[int, int]], steps: Sequence[Step]) -> Iterator[tuple[int, str]]:
     """(number of a map, path): the patterns on the last map of the window steps, and for every
     window step the four orders of its target."""
     windows = {number: step for number, step in enumerate(steps, start=1) if isinstance(step, WindowStep)}
@@ -81,7 +81,7 @@ def source_path(step: Step, path: str, tail: str, shape: tuple[int, int]) -> str
     """How the source is used up by a target made along `path`."""
     if not isinstance(step, WindowStep):
         return path_of(*shape, path + tail * sum(shape))
-    rows, columns = (used_up(axis) for axis in axes(step))
+    rows, columns = (_used_up(axis) for axis in axes(step))
     strips, i, j = "", 0, 0
     for letter in path:
         if letter == "r":
@@ -95,7 +95,7 @@ def target_path(step: Step, path: str, shape: tuple[int, int]) -> str:
     """The target's path whose strips become possible as the source is peeled along `path`."""
     if not isinstance(step, WindowStep):
         return path_of(*shape, path)
-    rows, columns = (used_up(axis) for axis in axes(step))
+    rows, columns = (_used_up(axis) for axis in axes(step))
     strips, i, j, top, left = "", 0, 0, 0, 0
     for letter in path:
         top, left = (top + 1, left) if letter == "r" else (top, left + 1)
@@ -106,7 +106,7 @@ def target_path(step: Step, path: str, shape: tuple[int, int]) -> str:
     return path_of(*shape, strips)
 
 
-def used_up(axis: Axis) -> list[int]:
+def _used_up(axis: Axis) -> list[int]:
     """[i]: source positions that are past once output i - 1 is done."""
     last = last_readers(axis)
     return [

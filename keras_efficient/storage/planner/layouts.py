@@ -32,7 +32,7 @@ class Layout:
     def of(cls, rows: int, columns: int, strips: str) -> Layout:
         """The layout of a map peeled by `strips`: text of "r" and "c". What lies after the end of
         the text goes by rows; letters too many do nothing."""
-        return layout_along(rows, columns, path_of(rows, columns, strips))
+        return _layout_along(rows, columns, path_of(rows, columns, strips))
 
     @classmethod
     def by_rows(cls, rows: int, columns: int) -> Layout:
@@ -52,7 +52,7 @@ class Layout:
     @cached_property
     def pattern(self) -> str:
         """The name of the rule that gives this order, "strips" where there is none."""
-        return next((name for name in PATTERNS if self.path == pattern_path(self.rows, self.columns, name)), "strips")
+        return next((name for name in PATTERNS if self.path == _pattern_path(self.rows, self.columns, name)), "strips")
 
     @cached_property
     def first_rows(self) -> tuple[int, ...]:
@@ -103,10 +103,10 @@ def path_of(rows: int, columns: int, strips: str) -> str:
 
 
 @lru_cache(maxsize=CACHED_LAYOUTS)
-def layout_along(rows: int, columns: int, path: str) -> Layout:
+def _layout_along(rows: int, columns: int, path: str) -> Layout:
     """The layout of a path. The four patterns keep their simple numbers; elsewhere the last row is a
     row strip, and the last column a column strip."""
-    name = next((name for name in PATTERNS if path == pattern_path(rows, columns, name)), None)
+    name = next((name for name in PATTERNS if path == _pattern_path(rows, columns, name)), None)
     if name is not None:
         start, rise = {"row": (0, 0), "column": (columns, 0), "alternating": (0, 1)}.get(name, (1, 1))
         return Layout(columns, tuple(min(start + rise * row, columns) for row in range(rows)))
@@ -116,5 +116,5 @@ def layout_along(rows: int, columns: int, path: str) -> Layout:
 
 
 @lru_cache(maxsize=CACHED_LAYOUTS)
-def pattern_path(rows: int, columns: int, name: str) -> str:
+def _pattern_path(rows: int, columns: int, name: str) -> str:
     return path_of(rows, columns, PATTERNS[name] * (rows + columns))

@@ -81,19 +81,19 @@ def plan_arena(first: FeatureMap, steps: Sequence[Step], line_bits: int = 0) -> 
         return ArenaPlan(arena, Layout.by_rows(*grid(first)), 0, filled_up(first.total_bits) if line_bits else 0, ())
     orders = choose_orders(first, steps, arena)
     needs = [step_need(*each) for each in zip(steps, orders.used, orders.made[1:], strict=True)]
-    offsets = [low_offset(need, step, arena) for need, step in zip(needs, steps, strict=True)]
-    first_offset, lines_offset, offsets[0] = place_first(steps[0], needs[0], arena, line_bits)
+    offsets = [_low_offset(need, step, arena) for need, step in zip(needs, steps, strict=True)]
+    first_offset, lines_offset, offsets[0] = _place_first(steps[0], needs[0], arena, line_bits)
     return ArenaPlan(
         arena_bits=arena,
         first_layout=orders.used[0],
         first_offset=first_offset,
         lines_offset=lines_offset,
-        steps=tuple(placed_steps(steps, orders, needs, [first_offset, *[0] * (len(steps) - 1)], offsets)),
+        steps=tuple(_placed_steps(steps, orders, needs, [first_offset, *[0] * (len(steps) - 1)], offsets)),
         final_relayout=orders.made[-1].pattern != "row",
     )
 
 
-def low_offset(need: Need, step: Step, arena: int, lowest: int = 0) -> int:
+def _low_offset(need: Need, step: Step, arena: int, lowest: int = 0) -> int:
     """The lowest place for a step's source; on a whole byte if the arena's bytes allow it, as moving
     whole bytes is fast."""
     offset = align(max(need.offset, lowest), step.source.bits)
@@ -101,20 +101,20 @@ def low_offset(need: Need, step: Step, arena: int, lowest: int = 0) -> int:
     return on_byte if need.bits(step, on_byte) <= filled_up(arena) else offset
 
 
-def place_first(step: Step, need: Need, arena: int, line_bits: int) -> tuple[int, int, int]:
+def _place_first(step: Step, need: Need, arena: int, line_bits: int) -> tuple[int, int, int]:
     """(offset of the first map while it is filled, offset of the lines, offset of the map when it is used): filled
     where it is used, with the lines before or after it, where the arena is large enough; else it is moved up."""
     size, total = filled_up(arena), step.source.total_bits
-    above = low_offset(need, step, arena, line_bits)
+    above = _low_offset(need, step, arena, line_bits)
     if max(need.bits(step, above), above + total) <= size:
         return above, 0, above
-    low = low_offset(need, step, arena)
+    low = _low_offset(need, step, arena)
     if arrival_bits(step.source, line_bits, low) <= size:
         return low, filled_up(low + total), low
     return 0, filled_up(total), low
 
 
-def placed_steps(
+def _placed_steps(
     steps: Sequence[Step], orders: Orders, needs: Sequence[Need], arrivals: Sequence[int], offsets: Sequence[int]
 ) -> list[PlacedStep]:
     placed = []

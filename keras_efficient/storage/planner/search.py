@@ -52,8 +52,8 @@ def choose_orders(first: FeatureMap, steps: Sequence[Step], arena: int) -> Order
     layouts = [sorted(column, key=lambda layout: RANKS[layout.pattern]) for column in found]
     ways = [{layout: Way(Cost(0, RANKS[layout.pattern]), layout, layout) for layout in layouts[0]}]
     for number, step in enumerate(steps):
-        ways.append(ways_through(step, ways[-1], layouts[number], layouts[number + 1], arena))
-    return read_back(ways)
+        ways.append(_ways_through(step, ways[-1], layouts[number], layouts[number + 1], arena))
+    return _read_back(ways)
 
 
 class BestLayouts(NamedTuple):
@@ -67,7 +67,7 @@ class BestLayouts(NamedTuple):
 @lru_cache(maxsize=CACHED_NEEDS)
 def step_bits(step: Step) -> int:
     """The arena that a step needs at least, whatever stands before and after it: what the price asks, too."""
-    return enough_bits(step) if reaches_liveness(step) else best_layouts(step).bits + step.scratch
+    return enough_bits(step) if _reaches_liveness(step) else best_layouts(step).bits + step.scratch
 
 
 def enough_bits(step: Step) -> int:
@@ -78,7 +78,7 @@ def enough_bits(step: Step) -> int:
     return source.total_bits + align(live - source.total_bits, source.bits)
 
 
-def reaches_liveness(step: Step) -> bool:
+def _reaches_liveness(step: Step) -> bool:
     """Whether it is known that a step needs no more than that: so do windows without strides and padding that store
     whole pixels, along each of the four orders (see `candidates`)."""
     if isinstance(step, WindowStep):
@@ -90,7 +90,7 @@ def reaches_liveness(step: Step) -> bool:
 def best_layouts(step: Step) -> BestLayouts:
     """The best of the pairs of layouts that suit a step; the first that needs no more than exact liveness."""
     enough, best = enough_bits(step), None
-    for used, made in pairs_of(step):
+    for used, made in _pairs_of(step):
         if allowed(step, used, made):
             bits = step_need(step, used, made).bits(step)
             best = BestLayouts(bits, used, made) if best is None or bits < best.bits else best
@@ -100,7 +100,7 @@ def best_layouts(step: Step) -> BestLayouts:
     return best._replace(bits=max(best.bits, enough))
 
 
-def pairs_of(step: Step) -> Iterator[tuple[Layout, Layout]]:
+def _pairs_of(step: Step) -> Iterator[tuple[Layout, Layout]]:
     """Pairs that follow one sequence of strips, then any others of these layouts."""
     found = []
     for used, made in families(step.source, [step]):
@@ -118,11 +118,11 @@ def allowed(step: Step, used: Layout, made: Layout) -> bool:
     return not isinstance(step, ResidualStep) or made.pattern in ("row", "column")
 
 
-def ways_through(
+def _ways_through(
     step: Step, before: dict[Layout, Way], sources: list[Layout], targets: list[Layout], arena: int
 ) -> dict[Layout, Way]:
     """For every layout of the target the cheapest way to it, if there is one."""
-    starts = sorted(ways_to_use(before, sources), key=lambda way: way.cost)
+    starts = sorted(_ways_to_use(before, sources), key=lambda way: way.cost)
     ways = {}
     for target in targets:
         best = None
@@ -137,7 +137,7 @@ def ways_through(
     return ways
 
 
-def ways_to_use(before: dict[Layout, Way], layouts: list[Layout]) -> Iterable[Way]:
+def _ways_to_use(before: dict[Layout, Way], layouts: list[Layout]) -> Iterable[Way]:
     """For every layout the cheaper of: the map is made in it, or permuted to it."""
     cheapest = min(before, key=lambda layout: before[layout].cost)
     for layout in layouts:
@@ -150,7 +150,7 @@ def fits(step: Step, used: Layout, made: Layout, arena: int) -> bool:
     return allowed(step, used, made) and step_need(step, used, made).bits(step) <= arena
 
 
-def read_back(ways: list[dict[Layout, Way]]) -> Orders:
+def _read_back(ways: list[dict[Layout, Way]]) -> Orders:
     """The cheapest way to the last map; users read it by rows."""
     last = min(ways[-1], key=lambda layout: ways[-1][layout].cost.plus(layout.pattern != "row", 0))
     made, used = [last], []

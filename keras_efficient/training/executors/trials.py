@@ -106,7 +106,7 @@ class StageWork:
 _worker = threading.local()
 
 
-def run_trial(work: StageWork, data: TrainingData, index: int) -> TrialResult:
+def _run_trial(work: StageWork, data: TrainingData, index: int) -> TrialResult:
     """Run one trial in this process; one that another worker finished is only read."""
     directory = work.run.trial_directory(work.number, index)
     if (found := TrialResult.read(directory)) is not None:
@@ -141,7 +141,7 @@ def remote_trials(
     def task(index, goal):
         name = f"trial {index} of stage {work.number} ({work.run.stages[work.number].mode})"
         file = ProgressFile(work.run.trial_directory(work.number, index))
-        return Task(name, run_trial, (replace(work, goal=goal), data, index), file)
+        return Task(name, _run_trial, (replace(work, goal=goal), data, index), file)
 
     def tell(index, line):
         if "epoch" in line:

@@ -163,9 +163,9 @@ def _flat(value, place=()):
         for index, item in enumerate(value):
             yield from _flat(item, (*place, index))
     elif place in (("network",), ("data", "data_dir")) and isinstance(value, str):
-        yield place_text(place), Path(value).name
+        yield _place_text(place), Path(value).name
     else:
-        yield place_text(place), value
+        yield _place_text(place), value
 
 
 def _text(value):
@@ -199,7 +199,7 @@ def _combinations(settings: dict) -> Iterator[dict]:
             yield from _combinations(_replaced(settings, place, choice))
 
 
-def place_text(place: tuple) -> str:
+def _place_text(place: tuple) -> str:
     """("stages", 0, "epochs") -> 'stages[0].epochs'."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
 
@@ -222,7 +222,7 @@ def _grids(value: Any, place: tuple = ()) -> Iterator[tuple[tuple, list]]:
 def _choices(value, place):
     if isinstance(value, list) and value:
         return value
-    raise ValueError(f"`{place_text(place)}` must be a list of choices, at least one. Received: {value!r}")
+    raise ValueError(f"`{_place_text(place)}` must be a list of choices, at least one. Received: {value!r}")
 
 
 def _replaced(value, place, choice):

@@ -52,8 +52,8 @@ class ExperimentResult:
 
     def __str__(self):
         runs = [(row["method"], run) for row in self.rows for run in row["runs"] if "search" in run]
-        searches = [f"{method}, seed {run['seed']}:\n{as_text(search_table(run['search']))}" for method, run in runs]
-        return "\n\n".join([as_text(result_table(self.metric, self.rows)), *searches])
+        searches = [f"{method}, seed {run['seed']}:\n{as_text(_search_table(run['search']))}" for method, run in runs]
+        return "\n\n".join([as_text(_result_table(self.metric, self.rows)), *searches])
 
 
 def write_summary(plan: Plan) -> ExperimentResult:
@@ -70,7 +70,7 @@ def write_summary(plan: Plan) -> ExperimentResult:
 def list_experiment(plan: Plan, as_json: bool = False) -> str:
     """All runs of a plan as a table, or as JSON with all their settings."""
     if not as_json:
-        return as_text(plan_table(plan))
+        return as_text(_plan_table(plan))
     runs = [
         {"method": point.method, **_identity(plan, run), "status": status(run), "settings": run.settings}
         for point in plan.points
@@ -144,7 +144,7 @@ def _identity(plan: Plan, run: PlannedRun) -> dict:
 _LONGEST = 40
 
 
-def plan_table(plan: Plan) -> Table:
+def _plan_table(plan: Plan) -> Table:
     """All runs with their hashes and what is there of them."""
     names = plan.differing()
     table = _new_table(["run", "status", "method", *names, "seed"])
@@ -155,7 +155,7 @@ def plan_table(plan: Plan) -> Table:
     return table
 
 
-def result_table(metric: str, rows: list[dict]) -> Table:
+def _result_table(metric: str, rows: list[dict]) -> Table:
     """One line per row of experiment.json."""
     names = list(rows[0]["settings"])
     show = numbers.loss if metric.endswith("loss") else numbers.percent
@@ -168,7 +168,7 @@ def result_table(metric: str, rows: list[dict]) -> Table:
     return table
 
 
-def search_table(search: dict) -> Table:
+def _search_table(search: dict) -> Table:
     """The configurations of a search, each once: the best, then by how far they came, then by how good they are."""
     rows, best = search["configurations"], search["configurations"][search["best"]]
     furthest = {row["sha256"]: row for row in sorted(rows, key=lambda row: row["epochs"])}.values()
