@@ -28,9 +28,9 @@ import jax.numpy as jnp
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-from _results import RESULTS, earlier_figures, write_results
 
 import keras_efficient as ke
+from measuring.results import RESULTS, earlier_figures, write_results
 
 DEPTHS = (1, 2, 4, 8, 16, 32)
 # Of the research log: the loss at N = 32 by depth, mean of ten.

@@ -23,10 +23,10 @@ import time
 
 import keras
 import numpy as np
-from _epochs import accuracy
-from _trainings import Ledger, integers, spread
 
 import keras_efficient as ke
+from measuring.epochs import accuracy
+from measuring.trainings import Ledger, integers, spread
 
 BATCH, RATE, DIAGONALS = 128, 4e-3, 10.0
 DECAYS = (0.0, 0.01, 0.1)

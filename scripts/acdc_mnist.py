@@ -19,10 +19,10 @@ import time
 
 import keras
 import numpy as np
-from _trainings import Ledger, integers, spread
 
 import keras_efficient as ke
 from keras_efficient.datasets import Affine
+from measuring.trainings import Ledger, integers, spread
 
 MEAN, DEVIATION = 0.1307, 0.3081  # of the pixels
 _LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

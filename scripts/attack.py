@@ -15,10 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from _attacks import PATIENCE, NotHeldError
-from _results import earlier_figures, write_results
+from attacks.shared import PATIENCE, NotHeldError
+from measuring.results import earlier_figures, write_results
 
-# Each area is a file _attacks_AREA.py with a list ATTACKS.
+# Each area is a file attacks/AREA.py with a list ATTACKS.
 AREAS = ("files", "arguments", "kills", "folders", "compilers", "disks")
 
 
@@ -30,7 +30,7 @@ def main():
     options = parser.parse_args()
     not_held = []
     for area in options.only.split(","):
-        attacks = importlib.import_module(f"_attacks_{area}").ATTACKS
+        attacks = importlib.import_module(f"attacks.{area}").ATTACKS
         chosen = [a for a in attacks if (a.is_quick or not options.quick) and (options.name or "") in a.name]
         figures = run_all(area, chosen)
         not_held += [f"{area}: {name}" for name in figures["not_held"]]

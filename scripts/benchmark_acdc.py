@@ -14,9 +14,9 @@ import time
 
 import keras
 import numpy as np
-from _results import write_results
 
 import keras_efficient as ke
+from measuring.results import write_results
 
 _STACK_DEPTH = 12
 # (size, batch)

@@ -21,7 +21,6 @@ from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
-from _results import write_results
 
 import keras_efficient as ke
 from keras_efficient.networks import MNIST_2KB
@@ -32,6 +31,7 @@ from keras_efficient.training.network_source import NetworkSource
 from keras_efficient.training.preparation import prepare
 from keras_efficient.training.stage_trainer import StageTrainer
 from keras_efficient.training.trial import Trial, TrialResult
+from measuring.results import write_results
 
 _WARM_UP = 2
 
@@ -238,7 +238,7 @@ def main():
     for mode in ("learn_scales",) if arguments.quick else ("float", "learn_scales", "freeze_scales"):
         figures[mode] = compare(mode, task, rounds, trial_epochs)
         print(mode, *(f"\n  {name}: {figures[mode][name]}" for name in figures[mode]), flush=True)
-    write_results("benchmark_driver" + "_signals" * arguments.signals, figures, quick=arguments.quick)
+    write_results("benchmark_driver" + "measuring.signals" * arguments.signals, figures, quick=arguments.quick)
 
 
 if __name__ == "__main__":

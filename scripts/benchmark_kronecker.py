@@ -13,10 +13,10 @@ import warnings
 
 import keras
 import numpy as np
-from _results import write_results
-from _timing import compare, forward_step, gradient_step
 
 import keras_efficient as ke
+from measuring.results import write_results
+from measuring.timing import compare, forward_step, gradient_step
 
 BATCH, SEED = 64, 0
 SIZES, QUICK_SIZES = (1024, 2048, 4096, 8192), (1024, 4096)

@@ -29,14 +29,14 @@ import time
 from pathlib import Path
 
 import keras
-from _layer_sides import MODES
-from _results import write_results
-from _serving import ServingProcess
-from _timing import compare, forward_step, gradient_step, in_new_process, summary
 
 import keras_efficient as ke
+from measuring.results import write_results
+from measuring.timing import compare, forward_step, gradient_step, in_new_process, summary
+from peers.layer_sides import MODES
+from peers.serving import ServingProcess
 
-SIDES = Path(__file__).with_name("_layer_sides.py")
+SIDES = Path(__file__).parent / "peers" / "layer_sides.py"
 # Name on the command line: module, distribution, sides
 PEERS = {
     "hgq2": ("hgq", "HGQ2", ("hgq2", "hgq2_per_tensor")),

@@ -15,10 +15,10 @@ import time
 
 import keras
 import numpy as np
-from _results import write_results
-from _sketches import SRHTBases
 
 import keras_efficient as ke
+from measuring.results import write_results
+from measuring.sketches import SRHTBases
 
 BATCH, STEPS, DIMENSIONS = 32, 500, 250
 CHUNK = 50  # vectors of the Gaussian basis

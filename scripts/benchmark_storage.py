@@ -19,11 +19,11 @@ import statistics
 import time
 
 import keras
-from _results import write_results
-from _timing import in_new_process, summary
 
 import keras_efficient as ke
 from keras_efficient.training.search import SearchSpace, candidates, price_network
+from measuring.results import write_results
+from measuring.timing import in_new_process, summary
 
 SHAPE, SEED = (28, 28, 1), 0
 ARCHITECTURES = ("tiny_convnet", "resnet18", "wrn_40_2", "wrn_28_10", "mobilenet", "mobilenet_v2")

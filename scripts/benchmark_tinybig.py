@@ -16,10 +16,10 @@ import statistics
 import sys
 from pathlib import Path
 
-from _results import write_results
-from _serving import ServingProcess
+from measuring.results import write_results
+from peers.serving import ServingProcess
 
-SIDES = Path(__file__).with_name("_tinybig_sides.py")
+SIDES = Path(__file__).parent / "peers" / "tinybig_sides.py"
 STEPS = {"tinybig_package": 4, "torch": 64, "tensorflow": 128, "jax": 128}
 
 

@@ -14,11 +14,10 @@ import re
 import sys
 from pathlib import Path
 
-from _benchmark_plot import draw
-from _benchmark_rows import Row, benchmark_rows
-from _results import ROOT
-
 from keras_efficient.files import write_atomically
+from measuring.results import ROOT
+from pages.benchmark_plot import draw
+from pages.benchmark_rows import Row, benchmark_rows
 
 JSON, PLOT = "benchmarks.json", "benchmarks.svg"
 

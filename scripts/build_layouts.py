@@ -20,7 +20,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from _layout_builds import (
+
+import keras_efficient as ke
+from keras_efficient.export.verify.interface import Interface
+from keras_efficient.kinds.measures import TARGETS
+from measuring.layout_builds import (
     by_builder,
     by_readme,
     by_stand_in,
@@ -32,12 +36,8 @@ from _layout_builds import (
     tried,
     uno_figures,
 )
-from _layout_programs import BOTH_C, BOTH_CMAKE, BOTH_INO, numbers
-from _results import write_results
-
-import keras_efficient as ke
-from keras_efficient.export.verify.interface import Interface
-from keras_efficient.kinds.measures import TARGETS
+from measuring.layout_programs import BOTH_C, BOTH_CMAKE, BOTH_INO, numbers
+from measuring.results import write_results
 
 DIGITS = [["C", 6, 3, 4, 8, 4], ["M", 2, 4], ["S", 10, 4, 8, 8]]
 TOOLCHAIN = ("-DCMAKE_SYSTEM_NAME=Generic", "-DCMAKE_C_COMPILER=arm-none-eabi-gcc", "-DCMAKE_C_FLAGS=-mcpu=cortex-m3")

@@ -24,9 +24,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from _results import write_results
 
 from keras_efficient.files import is_temporary
+from measuring.results import write_results
 
 # The command line, with the state of a running trial saved after every epoch.
 PROGRAM = """

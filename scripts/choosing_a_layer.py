@@ -17,12 +17,12 @@ import dataclasses
 from collections.abc import Callable
 
 import keras
-from _epochs import accuracy
-from _results import record, write_results
-from _timing import compare, forward_step
-from _trainings import spread
 
 import keras_efficient as ke
+from measuring.epochs import accuracy
+from measuring.results import record, write_results
+from measuring.timing import compare, forward_step
+from measuring.trainings import spread
 
 INPUTS, UNITS, BATCH = 784, 256, 128
 FACTOR = (16, 28)  # p and q of the Kronecker products: the square roots of units and inputs

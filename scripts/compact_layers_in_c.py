@@ -1,6 +1,6 @@
 """Each compact layer in C: a small MNIST network with it, beside plain ones of equal bytes and of equal accuracy.
 
-The networks are those of `_compact_networks.py`. Each is trained in float at two learning rates; the one that validates
+The networks: `measuring/compact_networks.py`. Each is trained in float at two learning rates; the one that validates
 better trains every seed: float, then quantized with scales that learn. Beside a family stand the same network with a
 plain layer (`DenseQ`, `ConvQ`) whose width gives the nearest weight bytes, and the smallest of all plain ones here
 that validates as well as it on average, within one standard error of the difference. Of the widths 20 and 11 were added
@@ -24,13 +24,13 @@ import tempfile
 from pathlib import Path
 
 import keras
-from _compact_networks import FAMILIES, bytes_of, plain, width_of_equal_bytes
-from _epochs import accuracy
-from _results import ROOT
-from _trainings import Ledger, Models, integers, spread
-from measure_firmware import equality
 
 import keras_efficient as ke
+from measure_firmware import equality
+from measuring.compact_networks import FAMILIES, bytes_of, plain, width_of_equal_bytes
+from measuring.epochs import accuracy
+from measuring.results import ROOT
+from measuring.trainings import Ledger, Models, integers, spread
 
 RATES, BATCH, IMAGES, EPOCHS, CALIBRATION = (0.01, 0.03), 256, 20_000, (14, 5), 512
 QUANTIZED_RATE = 1 / 3  # of the learning rate in float

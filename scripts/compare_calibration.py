@@ -1,6 +1,6 @@
 """Accuracy after calibration alone, 8 bits, beside LiteRT's full int8 of the same float network.
 
-Four small networks, from `_calibrated_networks.py`: convolutions with batch normalization (MNIST), a network as
+Four small networks of `measuring/calibrated_networks.py`: convolutions with batch normalization (MNIST), a network as
 MobileNetV3 with hard swish and squeeze-and-excite (CIFAR-10, from JPEG files where the data is those), one-dimensional
 separable convolutions (spoken digits), and an autoencoder as U-Net that takes noise away (Fashion-MNIST). Each seed of
 a network:
@@ -24,13 +24,13 @@ import tempfile
 from pathlib import Path
 
 import keras
-from _calibrated_networks import NETWORKS
-from _results import ROOT
-from _trainings import Ledger, integers, spread
 
 import keras_efficient as ke
 from keras_efficient.export.litert_report import litert_outputs
 from keras_efficient.export.reference import keras_logits
+from measuring.calibrated_networks import NETWORKS
+from measuring.results import ROOT
+from measuring.trainings import Ledger, integers, spread
 
 BATCH, CALIBRATION, COMPARED, TUNING = 64, 512, 100, 2
 RATE, TUNING_RATE = 2e-3, 5e-4

@@ -18,15 +18,15 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from _cmsis_nn import KERNELS, LEVELS, CmsisNN, built_by
-from _counted_builds import our_build, peer_build, tools
-from _firmware_goals import GOALS, reached
-from _results import ROOT, write_results
-from _tiny_networks import BIASES, NETWORKS, WEIGHTS, autoencoder, keras_model, mnist
 
 import keras_efficient as ke
 from keras_efficient.export.verify import ToolMissingError, run_on_arm
 from keras_efficient.export.verify.compilers import ARM_INSTALL
+from measuring.results import ROOT, write_results
+from peers.cmsis_nn import KERNELS, LEVELS, CmsisNN, built_by
+from peers.counted_builds import our_build, peer_build, tools
+from peers.firmware_goals import GOALS, reached
+from peers.tiny_networks import BIASES, NETWORKS, WEIGHTS, autoencoder, keras_model, mnist
 
 OUR_LEVELS = ("-Os", "-O2", "-O3")
 CORES = {"dsp": ("cortex-m4", "cortex-m3"), "arm": ("cortex-m4", "cortex-m3", "cortex-m0")}
@@ -93,7 +93,7 @@ def about_peer(cmsis_nn):
         "repository": "https://github.com/ARM-software/CMSIS-NN",
         "commit": cmsis_nn.revision,
         "built_by": lines,
-        "outputs": "of every run within 1 of what numpy computes",  # _cmsis_nn.py raises where they are not
+        "outputs": "of every run within 1 of what numpy computes",  # peers/cmsis_nn.py raises where they are not
     }
 
 

@@ -23,11 +23,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from _litert import arena
-from _results import write_results
 
 import keras_efficient as ke
 from keras_efficient.export.litert_report import litert_outputs
+from measuring.results import write_results
+from peers.litert import arena
 
 FLOAT, QUANTIZED = "modelFL_best.h5", "modelQL_0.h5"
 REPRESENTATIVE_IMAGES = 1_000

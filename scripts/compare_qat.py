@@ -32,10 +32,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from _qat_float import save_data, train_float
-from _results import ROOT
-from _serving import ServingProcess
-from _trainings import Ledger, integers, spread
+
+from measuring.results import ROOT
+from measuring.trainings import Ledger, integers, spread
+from peers.qat_float import save_data, train_float
+from peers.serving import ServingProcess
 
 BITS, RATES = (2, 3, 4, 8), (1e-3, 4e-3, 1.6e-2)
 # Epochs and images of the training in float, and of the quantized one
@@ -66,7 +67,7 @@ class Packages:
             return {"failed": f"{package} is not installed: make peers"}
         if package not in self.processes:
             environment = {"TF_USE_LEGACY_KERAS": "1"} if package == "tfmot" else {}
-            script = Path(__file__).with_name("_qat_process.py")
+            script = Path(__file__).parent / "peers" / "qat_process.py"
             self.processes[package] = ServingProcess(str(python), script, [package, str(self.data)], environment)
         return self.processes[package].ask(json.dumps(settings))
 

@@ -7,12 +7,12 @@ python scripts/docs_tables.py --check   # exit code 1 where a page is not up to 
 import argparse
 import re
 
-from _conditions import arena_sentence, demo_picture
-from _figures_compact import ratios
-from _firmware_tables import BLOCKS as FIRMWARE
-from _layer_tables import BLOCKS as LAYERS
-from _results import ROOT, figures
-from _tables import accuracy, filled, markdown_table, write_or_check
+from measuring.results import ROOT, figures
+from pages.conditions import arena_sentence, demo_picture
+from pages.figures_compact import ratios
+from pages.firmware_tables import BLOCKS as FIRMWARE
+from pages.layer_tables import BLOCKS as LAYERS
+from pages.tables import accuracy, filled, markdown_table, write_or_check
 
 SIZES = ("1024", "4096", "8192")
 KRONECKER = {

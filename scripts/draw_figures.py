@@ -8,7 +8,8 @@ The same numbers give the same bytes with the same Matplotlib.
 import argparse
 
 import matplotlib.pyplot as plt
-from _results import ROOT, figures
+
+from measuring.results import ROOT, figures
 
 PICTURES = ROOT / "docs" / "pictures" / "figures"
 WIDTHS = {None: "float", 8: "int8", 4: "int4"}

@@ -24,7 +24,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 
-from _results import write_results
+from measuring.results import write_results
 
 IMAGES, DEVICE_IMAGES = 16, 2
 EXTREME_EVERY = 5
@@ -57,9 +57,9 @@ def with_images(network, adversarial):
 def random_graph(seed, adversarial):
     """A Keras model of layers of all kinds, quantized, and what it gets: samples, and the ends of its grids."""
     import numpy as np
-    from random_graphs import RandomGraph
 
     import keras_efficient as ke
+    from random_graphs import RandomGraph
 
     graph = RandomGraph(seed)
     plain = graph.model()

@@ -12,12 +12,12 @@ import warnings
 
 import keras
 import numpy as np
-from _results import write_results
 
 import keras_efficient as ke
 from keras_efficient.kinds.kind import TRAINING_ONLY
 from keras_efficient.kinds.table import KINDS
 from keras_efficient.layers.pruning.kernels import prunable_weights, refusal
+from measuring.results import write_results
 
 # Images, signals, vectors, volumes: the first that a layer takes.
 SHAPES = ((8, 8, 4), (8, 4), (8,), (4, 4, 4, 2))

@@ -8,9 +8,8 @@ factor it with the seed's p, q and several ranks. The count of dual LPHM is comp
 
 import warnings
 
-from _results import write_results
-
 import keras_efficient as ke
+from measuring.results import write_results
 
 LAYERS = ((784, 64, 8, 784), (64, 64, 8, 64), (64, 10, 2, 64))  # inputs, outputs, p, q
 RANKS = (1, 2, 3, 5, 8)

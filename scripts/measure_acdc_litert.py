@@ -11,10 +11,10 @@ import statistics
 
 import keras
 import numpy as np
-from _results import write_results
 
 import keras_efficient as ke
 from keras_efficient.export.litert_report import litert_outputs
+from measuring.results import write_results
 
 SIZE = 64
 

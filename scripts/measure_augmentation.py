@@ -16,9 +16,9 @@ import statistics  # noqa: E402
 import time  # noqa: E402
 
 import numpy as np  # noqa: E402
-from _results import write_results  # noqa: E402
 
 from keras_efficient.datasets import Affine, elastic  # noqa: E402
+from measuring.results import write_results  # noqa: E402
 
 SETS = {
     "minor": {"kernel_size": 9, "sigma": 4.0, "alpha": 5.0},

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from _results import write_results
+from measuring.results import write_results
 
 
 def run(seed, directory, arguments=()):

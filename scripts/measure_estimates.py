@@ -11,10 +11,10 @@ import json
 from functools import partial
 
 import keras
-from _results import ROOT, write_results
 
 import keras_efficient as ke
 from keras_efficient.export.chips import CHIPS
+from measuring.results import ROOT, write_results
 
 L = keras.layers
 SHAPE, SEEDS = (8, 8, 1), (0, 1, 2, 3, 4)

@@ -13,11 +13,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from _results import write_results
 
 import keras_efficient as ke
 from keras_efficient.export.reference import keras_logits
 from keras_efficient.export.verify import ToolFailedError, ToolMissingError, run_on_arm, run_on_avr, run_on_host
+from measuring.results import write_results
 
 LEVELS = ("-Os", "-O1", "-O2", "-O3")
 

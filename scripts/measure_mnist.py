@@ -11,8 +11,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from _results import write_results
 from measure_demo import run
+from measuring.results import write_results
 
 # trials, epochs, elastic copies, seed
 RUNS = [("3,2,2", "20,20,20", 0, 0), ("3,2,2", "20,20,20", 0, 1), ("3,2,2", "12,6,6", 3, 0)]

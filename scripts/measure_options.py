@@ -18,9 +18,9 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import yaml
-from _results import ROOT, write_results
 
 import keras_efficient as ke
+from measuring.results import ROOT, write_results
 
 STUDY = ROOT / "scripts" / "experiments" / "mnist_options.yaml"
 

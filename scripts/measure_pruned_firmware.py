@@ -14,10 +14,10 @@ import tempfile
 
 import keras
 import numpy as np
-from _results import write_results
 
 import keras_efficient as ke
 from keras_efficient.export.verify import ToolFailedError, ToolMissingError, run_on_avr, run_on_host
+from measuring.results import write_results
 
 SPARSITIES = (0.3, 0.5, 0.7, 0.8, 0.9)
 UNITS = 64

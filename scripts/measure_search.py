@@ -16,12 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from _results import earlier_figures, write_results
-from _timing import in_new_process
-
 import keras_efficient as ke
 from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.training.search import SearchSpace, candidates, price_network, price_space
+from measuring.results import earlier_figures, write_results
+from measuring.timing import in_new_process
 
 _SHAPE = (28, 28, 1)
 _PARTS = ("pricing", "search")

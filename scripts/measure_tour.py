@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from _results import ROOT, write_results
+from measuring.results import ROOT, write_results
 
 PAGE = ROOT / "docs/tour.md"
 BLOCK = re.compile(r'^```(sh|json)(?: title="([\w.]+)")?\n(.*?)^```', flags=re.DOTALL | re.MULTILINE)

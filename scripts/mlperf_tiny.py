@@ -1,9 +1,9 @@
 """Networks of MLPerf Tiny's size, trained in full: ResNet-8 on CIFAR-10, and raw spoken digits.
 
 * float: SGD with momentum and a cosine rate after a warm start, weight decay on kernels; training samples are varied
-  anew in each epoch (`_tiny_tasks.py`). int8, int4: `ke.quantize_model` of it, then plain `fit` with Adam and a cosine
-  rate, nine tenths of the epochs with scales that learn, the rest with frozen ones; half of each label is what the
-  float network says of the same varied sample.
+  anew in each epoch (`measuring/tiny_tasks.py`). int8, int4: `ke.quantize_model` of it, then plain `fit` with Adam
+  and a cosine rate, nine tenths of the epochs with scales that learn, the rest with frozen ones; half of each label is
+  what the float network says of the same varied sample.
 * Weights of the last epoch, not of the best; validation samples only tell how it went, test samples are looked at once
   for each model, through the integer model. The C runs on this computer on every test sample, some with sanitizers.
 * litert: the float network as LiteRT int8, converted after training. cortex_m4: what one inference takes there.
@@ -25,13 +25,13 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from _model_card import keep_network
-from _results import ROOT, typed_command
-from _tiny_tasks import TASKS
-from _trainings import Ledger, Models, integers, one_hot, spread
-from own_models import accuracy, firmware_figures, float_figures, integer_figures, litert_figures
 
 import keras_efficient as ke
+from measuring.model_card import keep_network
+from measuring.results import ROOT, typed_command
+from measuring.tiny_tasks import TASKS
+from measuring.trainings import Ledger, Models, integers, one_hot, spread
+from own_models import accuracy, firmware_figures, float_figures, integer_figures, litert_figures
 
 BATCH, CALIBRATION, WARM = 128, 512, 0.1
 BITS = (8, 4)

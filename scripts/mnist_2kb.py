@@ -19,12 +19,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from _model_card import keep_network
-from _results import typed_command, write_results
 
 import keras_efficient as ke
 from keras_efficient.datasets import Affine
 from keras_efficient.networks import MNIST_2KB
+from measuring.model_card import keep_network
+from measuring.results import typed_command, write_results
 
 MODES = ("float", "learn_scales", "freeze_scales")
 DRAWN = 50_000

@@ -22,10 +22,10 @@ import warnings
 
 import keras
 import numpy as np
-from _trainings import Ledger, integers, one_hot, spread
 
 import keras_efficient as ke
 from keras_efficient.compat import tinybig
+from measuring.trainings import Ledger, integers, one_hot, spread
 
 BATCH = 64
 MEAN, DEVIATION = 0.1307, 0.3081  # of the pixels, as tinyBIG subtracts and divides

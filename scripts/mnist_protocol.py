@@ -19,11 +19,10 @@ import statistics
 from contextlib import nullcontext
 from pathlib import Path
 
-from _results import write_results
-from mnist_2kb import MODES, numbers, test_accuracies
-
 import keras_efficient as ke
 from keras_efficient.networks import MNIST_2KB
+from measuring.results import write_results
+from mnist_2kb import MODES, numbers, test_accuracies
 
 COPIES = 3
 PUBLISHED = {"freeze_scales": {"mean": 0.9908, "sd": 0.0005, "trials": 10}}

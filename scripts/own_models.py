@@ -1,7 +1,8 @@
 """Bring your own model: plain Keras networks trained in float, quantized to 8 and to 4 bits, priced, exported and run.
 
 Four small networks (batch normalization, residual, depthwise, signals) and MLPerf Tiny's ResNet-8, from
-`_own_networks.py`; MNIST, CIFAR-10, and signals of 16 bits that `_signals.py` makes up. Each seed of a network:
+`measuring/own_networks.py`; MNIST, CIFAR-10, and signals of 16 bits that `measuring/signals.py` makes up. Each seed of
+a network:
 
 * float: Adam with a cosine rate on a part of the training samples. float_longer: trained on from there as long, and
   with the same rates, as the quantized ones: what they would gain without quantization.
@@ -27,17 +28,17 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from _greedy_arena import greedy_arena
-from _litert import arena, computed_arena
-from _own_networks import NETWORKS, load
-from _results import ROOT
-from _trainings import Ledger, Models, integers, spread
 
 import keras_efficient as ke
 from keras_efficient.export.litert_report import litert_outputs
 from keras_efficient.export.verify import run_on_host
 from keras_efficient.reading.network import read_network
 from keras_efficient.storage.graphs.reading import read_graph
+from measuring.own_networks import NETWORKS, load
+from measuring.results import ROOT
+from measuring.trainings import Ledger, Models, integers, spread
+from peers.greedy_arena import greedy_arena
+from peers.litert import arena, computed_arena
 
 BITS = (8, 4)
 TARGETS = {8: 0.01, 4: 0.02}  # accuracy below float, at most

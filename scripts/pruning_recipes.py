@@ -26,11 +26,11 @@ import argparse
 import math
 
 import keras
-from _results import write_results
 
 import keras_efficient as ke
 from keras_efficient.training.pruning import compare_recipes, dynamic_pruning
 from keras_efficient.training.pruning.recipes import AS_WRITTEN
+from measuring.results import write_results
 
 L = keras.layers
 # The events of the programs, where they differ from the text.

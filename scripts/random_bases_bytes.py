@@ -31,15 +31,15 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from _epochs import accuracy
-from _model_card import keep_network
-from _results import ROOT, record, typed_command, write_results
-from _trainings import integers, spread
-from measure_firmware import equality, on_arm, on_avr
 
 import keras_efficient as ke
 from keras_efficient.datasets import Affine
 from keras_efficient.files import write_json
+from measure_firmware import equality, on_arm, on_avr
+from measuring.epochs import accuracy
+from measuring.model_card import keep_network
+from measuring.results import ROOT, record, typed_command, write_results
+from measuring.trainings import integers, spread
 
 LIMIT = 1_100
 BATCH = 128

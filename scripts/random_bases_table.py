@@ -27,8 +27,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from _random_bases_run import BATCH, METHODS, Run
-from _trainings import integers
+from measuring.random_bases_run import BATCH, METHODS, Run
+from measuring.trainings import integers
+from peers.serving import import_path
 
 HERE = Path(__file__).resolve().parent
 WEIGHTS = {
@@ -93,8 +94,8 @@ def execute_one(run, arguments):
     defaults = {"KERAS_BACKEND": "jax" if run.network == "fc" else "tensorflow", "XLA_FLAGS": flags}
     settings = json.dumps(asdict(run))
     folder = [] if arguments.data_dir is None else [arguments.data_dir]
-    command = [sys.executable, str(HERE / "_random_bases_run.py"), settings, str(path), *folder]
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **defaults, **os.environ, **threads}
+    command = [sys.executable, "-m", "measuring.random_bases_run", settings, str(path), *folder]
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **defaults, **os.environ, **threads, "PYTHONPATH": import_path(HERE)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         print(f"{run.name} failed:\n{done.stderr[-2000:]}", file=sys.stderr, flush=True)
@@ -176,7 +177,7 @@ def parse():
 
 
 def main():
-    from _random_bases_summary import summarize
+    from measuring.random_bases_summary import summarize
 
     arguments = parse()
     runs = [] if arguments.summary else plan(arguments)

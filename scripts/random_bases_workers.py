@@ -173,7 +173,7 @@ def main():
             figures[way]["times_fewer_bytes"] = full / max(figures[way]["loopback_bytes_per_step"], 1)
     print(json.dumps(figures, indent=1))
     kept = {"workers": arguments.workers, "steps": arguments.steps, "batch": BATCH, "ways": figures}
-    from _results import write_results
+    from measuring.results import write_results
 
     write_results("random_bases_workers", kept, seeds=[0], quick=arguments.quick)
 

@@ -3,9 +3,8 @@
 Used by fuzz_firmware.py.
 """
 
-from random_networks import RandomNetwork
-
 import keras_efficient as ke
+from random_networks import RandomNetwork
 
 
 class StructuredNetwork(RandomNetwork):

@@ -6,18 +6,18 @@ python scripts/readme_tables.py --check   # exit code 1 where one is not up to d
 
 import argparse
 
-from _conditions import JPEG, demo_picture
-from _figures_firmware import firmware_tables
-from _figures_own_models import own_model_tables
-from _figures_peers import peer_tables
-from _figures_pruning import pruning_tables
-from _figures_random_bases import random_basis_tables
-from _figures_structured import structured_tables
-from _figures_training import training_tables
-from _headlines import headlines
-from _layer_tables import short_table
-from _results import ROOT
-from _tables import filled, markdown_table, write_or_check
+from measuring.results import ROOT
+from pages.conditions import JPEG, demo_picture
+from pages.figures_firmware import firmware_tables
+from pages.figures_own_models import own_model_tables
+from pages.figures_peers import peer_tables
+from pages.figures_pruning import pruning_tables
+from pages.figures_random_bases import random_basis_tables
+from pages.figures_structured import structured_tables
+from pages.figures_training import training_tables
+from pages.headlines import headlines
+from pages.layer_tables import short_table
+from pages.tables import filled, markdown_table, write_or_check
 
 TOPICS = {
     "The main job": training_tables,

@@ -7,10 +7,10 @@ python scripts/reproduction_page.py --check   # exit code 1 where it is not up t
 import argparse
 import json
 
-from _conditions import JPEG
-from _reproduction_claims import SOURCES
-from _results import ROOT
-from _tables import markdown_table, write_or_check
+from measuring.results import ROOT
+from pages.conditions import JPEG
+from pages.reproduction_claims import SOURCES
+from pages.tables import markdown_table, write_or_check
 
 HEAD = f"""# Reproduction
 

@@ -12,10 +12,9 @@ Validation accuracy is the one it was chosen by; test accuracy the one that the 
 import argparse
 from pathlib import Path
 
-from _model_card import keep_network
-
 import keras_efficient as ke
 from keras_efficient.report import load_result
+from measuring.model_card import keep_network
 
 SPLIT = "It was chosen on validation data, a part of the training set; test data was looked at once in this run."
 

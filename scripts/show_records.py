@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from _results import RESULTS
-from _tables import markdown_table
-
 from keras_efficient.report import numbers
+from measuring.results import RESULTS
+from pages.tables import markdown_table
 
 _SHORT = 4  # numbers that are shown one by one; of more, mean and standard deviation
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from _arena_frames import SUMS, UNIT, Arena, layouts_of_orders, live_cells
-from _results import ROOT
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
@@ -18,6 +16,8 @@ from keras_efficient.networks.build import MNIST_2KB
 from keras_efficient.storage import exact_slack
 from keras_efficient.storage.planner.occupancy import deaths_by_pixel
 from keras_efficient.storage.sparse import encodings, kernel_streams
+from measuring.results import ROOT
+from pages.arena_frames import SUMS, UNIT, Arena, layouts_of_orders, live_cells
 
 INK, MUTED, LINE, DEAD, FREE = "#18222d", "#5c6976", "#c9d1d9", "#c4ccd4", "#ffffff"
 INPUT, OUTPUT = "#3f78ad", "#e0702c"

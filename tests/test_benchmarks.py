@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from _benchmark_plot import draw
-from _benchmark_rows import benchmark_rows
+
 from benchmarks import outdated, texts, write
+from pages.benchmark_plot import draw
+from pages.benchmark_rows import benchmark_rows
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"

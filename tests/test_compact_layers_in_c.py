@@ -1,10 +1,11 @@
 """How compact layers are compared with plain ones in scripts/compact_layers_in_c.py."""
 
 import pytest
-from _compact_networks import plain_bytes, width_of_equal_bytes
-from _figures_compact import verdict
-from _trainings import spread
+
 from compact_layers_in_c import reaches
+from measuring.compact_networks import plain_bytes, width_of_equal_bytes
+from measuring.trainings import spread
+from pages.figures_compact import verdict
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ import itertools
 import math
 
 import pytest
-from _cmsis_nn_program import planned, program
-from _firmware_goals import Goal, reached
-from _tiny_networks import INPUT, NETWORKS, keras_model, mnist
+
+from peers.cmsis_nn_program import planned, program
+from peers.firmware_goals import Goal, reached
+from peers.tiny_networks import INPUT, NETWORKS, keras_model, mnist
 
 _ALL = (*NETWORKS, mnist)
 _PRODUCTS = (12_501_632, 2_656_768, 264_192, 264_192, 7_489_664, 94_928)

@@ -2,14 +2,15 @@
 
 from types import SimpleNamespace
 
-import _qat_float
-import compare_qat
 import keras
 import numpy as np
 import pytest
-from _figures_peers import qat_table
-from _qat_start import Start, exponent, levels
-from _tiny_networks import keras_model, resnet8
+
+import compare_qat
+from pages.figures_peers import qat_table
+from peers import qat_float
+from peers.qat_start import Start, exponent, levels
+from peers.tiny_networks import keras_model, resnet8
 
 _VALUES = np.array([-0.75, -0.5, 0.25, 0.5])
 
@@ -31,11 +32,11 @@ def test_first_steps_have_the_least_error(values, bits, signed, symmetric, expec
 
 def test_folded_normalizations_compute_the_same(tmp_path):
     random, shape = np.random.default_rng(0), resnet8()
-    model = keras_model(shape, _qat_float.normalizing(True))
+    model = keras_model(shape, qat_float.normalizing(True))
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.set_weights([random.uniform(0.5, 1.5, each.shape) for each in layer.get_weights()])
-    np.savez(tmp_path / "start.npz", **_qat_float.folded(model, Start.kernels(shape)))
+    np.savez(tmp_path / "start.npz", **qat_float.folded(model, Start.kernels(shape)))
     images = random.random((2, 32, 32, 3), "float32")
     start = Start("resnet8", tmp_path / "start.npz", images)
     np.testing.assert_allclose(start.maps[shape.output], model.predict(images, verbose=0), rtol=1e-3, atol=1e-3)
@@ -50,7 +51,7 @@ def run_of(validation, test=None):
 
 
 def test_validation_chooses_the_rate_and_what_failed_is_named(tmp_path):
-    low, high = compare_qat.RATES
+    low, _, high = compare_qat.RATES
     runs = {f"mnist/ours/4/0/{low}": run_of(0.5), f"mnist/ours/4/0/{high}": run_of(0.6)}
     runs |= {f"mnist/float/32/0/{rate}": run_of(0.8) for rate in (low, high)}
     runs |= {"mnist/ours/4/0/test": run_of(0, 0.7), "mnist/float/32/0/test": run_of(0, 0.9)}

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import keras
-import measure_tour
 import pytest
 
 import keras_efficient as ke
+import measure_tour
 
 _ROOT = Path(__file__).parents[1]
 _DOCS = _ROOT / "docs"

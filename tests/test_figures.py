@@ -5,12 +5,12 @@ import statistics
 from pathlib import Path
 
 import pytest
-from _conditions import arenas, demo_picture, more_than_predicted
-from _reproduction_claims import compared
-from _results import figures
 
 from keras_efficient.kinds.kind import TRAINING_ONLY
 from keras_efficient.kinds.table import KINDS
+from measuring.results import figures
+from pages.conditions import arenas, demo_picture, more_than_predicted
+from pages.reproduction_claims import compared
 
 _ROOT = Path(__file__).parents[1]
 _PUBLISHED = {"mean": 77.3, "sd": 0.29}

@@ -18,7 +18,7 @@ def _load(name):
 
 
 def test_every_model_has_a_card():
-    from _model_card import index_text
+    from measuring.model_card import index_text
 
     assert {path.name for path in _MODELS.iterdir() if path.is_dir()} == _CARDS.keys() >= {"mnist_2kb", "mnist_1kb"}
     assert (_MODELS / "README.md").read_text(encoding="utf-8") == index_text()
@@ -26,7 +26,7 @@ def test_every_model_has_a_card():
 
 @pytest.mark.parametrize("name", _CARDS)
 def test_the_page_is_made_of_the_card(name):
-    from _model_card import card_text
+    from measuring.model_card import card_text
 
     assert (_MODELS / name / "README.md").read_text(encoding="utf-8") == card_text(_CARDS[name])
     assert _CARDS[name]["name"] == name
@@ -34,7 +34,7 @@ def test_the_page_is_made_of_the_card(name):
 
 @pytest.mark.parametrize("name", _CARDS)
 def test_bytes_and_code_are_those_of_the_file(name, tmp_path):
-    from _model_card import sizes
+    from measuring.model_card import sizes
 
     model = _load(name)
     assert sizes(model, ke.export_c(model, tmp_path)) == _CARDS[name]["bytes"]

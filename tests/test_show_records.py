@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from _results import ROOT
+
+from measuring.results import ROOT
 from show_records import load_records, record_tables, records_text
 
 _NESTED = {"a": {"time": {"mean": 1.5, "sd": 0.25}}, "b": {"time": {"mean": 2.0, "sd": 0.5}}}

@@ -6,9 +6,9 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from _hostile_arrays import KERNEL, checkpoints, write_2019
 
 import keras_efficient as ke
+from attacks.hostile_arrays import KERNEL, checkpoints, write_2019
 
 _FILES = {"QL_0": "freeze_scales", "TL_best": "learn_scales", "FL_best": "float"}
 

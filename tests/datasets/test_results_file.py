@@ -17,7 +17,7 @@ SCRIPTS = ROOT / "scripts"
 
 @pytest.fixture(scope="module")
 def results():
-    specification = importlib.util.spec_from_file_location("_results", SCRIPTS / "_results.py")
+    specification = importlib.util.spec_from_file_location("measuring.results", SCRIPTS / "measuring/results.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
@@ -48,9 +48,9 @@ def test_a_record_says_which_code_and_data_it_is_of(tmp_path):
         (tmp_path / "data" / name).write_bytes(b"abc")
     program = tmp_path / "x.py"
     program.write_text(
-        f"import sys\nsys.path.insert(0, {str(SCRIPTS)!r})\nimport _results\nfrom pathlib import Path\n"
+        f"import sys\nsys.path.insert(0, {str(SCRIPTS)!r})\nfrom measuring import results\nfrom pathlib import Path\n"
         f"open({str(tmp_path / 'data' / 'mnist.npz')!r}, 'rb').close()\n"
-        f"_results.write_results('speed', {{}}, directory=Path({str(tmp_path)!r}), continued=True)\n"
+        f"results.write_results('speed', {{}}, directory=Path({str(tmp_path)!r}), continued=True)\n"
     )
     for options in ([], ["--parts", "a"], []):
         subprocess.run([sys.executable, program, "--data-dir", tmp_path / "data", *options], check=True, cwd=ROOT)

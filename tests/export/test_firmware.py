@@ -8,12 +8,12 @@ import tracemalloc
 import keras
 import numpy as np
 import pytest
-from random_networks import RandomNetwork
 
 import keras_efficient as ke
 from keras_efficient.export import verification
 from keras_efficient.export.c.writer import write_network
 from keras_efficient.export.verify import ToolFailedError, run_on_host
+from random_networks import RandomNetwork
 
 
 @pytest.mark.parametrize("seed", range(16))

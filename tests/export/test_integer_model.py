@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from random_networks import RandomNetwork
 
 import keras_efficient as ke
 from keras_efficient.export.integer import Codes
 from keras_efficient.export.reference import keras_logits
+from random_networks import RandomNetwork
 
 
 def test_published_network_has_the_published_logits(published, golden, shared_data):

@@ -26,7 +26,7 @@ def scripts(monkeypatch):
 
 
 def test_signals_are_numbers_of_16_bits(scripts):
-    signals = scripts("_signals")
+    signals = scripts("measuring.signals")
     x, y = signals.make_signals(60, seed=1)
     codes = x * 2**15
     assert x.shape == (60, 1024, 1) and x.dtype == np.float32 and set(y) == set(range(10))
@@ -39,7 +39,7 @@ def test_signals_are_numbers_of_16_bits(scripts):
 @pytest.mark.parametrize("direction", [0, 1, -1])
 def test_sounds_rise_and_fall(scripts, direction):
     """Turns in the middle of the first and of the second half, by the zeros that are crossed."""
-    sound = scripts("_signals").sound(direction, np.random.default_rng(0))
+    sound = scripts("measuring.signals").sound(direction, np.random.default_rng(0))
     half = len(sound) // 2
     first, second = (np.count_nonzero(np.diff(np.signbit(part))) for part in (sound[:half], sound[half:]))
     assert abs(first - second) <= 1 if direction == 0 else (second - first) * direction >= 4
@@ -47,7 +47,7 @@ def test_sounds_rise_and_fall(scripts, direction):
 
 @pytest.mark.parametrize("name", ["batch_norm_cnn", "small_residual", "depthwise_separable", "signal_cnn"])
 def test_networks_are_exact_in_their_priced_arena(scripts, name, c_compiler):
-    script, plain = scripts("own_models"), scripts("_own_networks").NETWORKS[name]
+    script, plain = scripts("own_models"), scripts("measuring.own_networks").NETWORKS[name]
     model = with_random_weights(plain.make())
     x = np.random.default_rng(0).uniform(-1 if plain.input_bits == 16 else 0, 1, (20, *model.input_shape[1:]))
     x, y = x.astype("float32"), np.arange(20) % 10
@@ -66,7 +66,7 @@ def tiny():
 
 
 def test_a_series_is_trained_once(scripts, tmp_path, monkeypatch, c_compiler):
-    script, networks, trainings = map(scripts, ("own_models", "_own_networks", "_trainings"))
+    script, networks, trainings = map(scripts, ("own_models", "measuring.own_networks", "measuring.trainings"))
     monkeypatch.setattr(script, "BITS", (4,))
     monkeypatch.setitem(networks.NETWORKS, "tiny", networks.Plain(tiny, "signals", 0, 0, input_bits=16))
 
@@ -107,4 +107,4 @@ def test_the_arena_of_litert_holds_what_is_alive_at_once(scripts):
     x = keras.layers.Dense(16, activation="relu")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(4)(x))
     content = ke.export.convert_litert(model, np.random.default_rng(0).normal(size=(20, 8)).astype("float32"))
-    assert scripts("_litert").computed_arena(content)["arena_activation_bytes"] == 8 + 16
+    assert scripts("peers.litert").computed_arena(content)["arena_activation_bytes"] == 8 + 16

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from export.odd_networks import NETWORKS, sequential
 from keras import layers
-from random_networks import RandomNetwork
 
 import keras_efficient as ke
 from keras_efficient.export.c.writer import write_network
 from keras_efficient.export.verify import run_on_host
+from random_networks import RandomNetwork
 
 WIDTHS = (1, 2, 3, 4, 5, 7, 8)
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from _greedy_arena import greedy_arena
 from quantization.own_models import inputs_of, with_random_weights
 
 import keras_efficient as ke
 from keras_efficient.export.verify import run_on_host
 from keras_efficient.reading.network import read_network
 from keras_efficient.storage.graphs.reading import read_graph
+from peers.greedy_arena import greedy_arena
 
 # Two maps of 32 x 32 x 16, and how far the second convolution's output runs behind its input: a row and two pixels.
 PEAK_CELLS = 2 * 32 * 32 * 16 + 34 * 16

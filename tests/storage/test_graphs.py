@@ -3,7 +3,6 @@
 from itertools import permutations
 
 import pytest
-from _greedy_arena import greedy_arena
 from storage.random_graphs import RandomGraph
 
 from keras_efficient.kinds import Key
@@ -14,6 +13,7 @@ from keras_efficient.storage.graphs import Node, order, plan_order
 from keras_efficient.storage.graphs.graph import Memory, over
 from keras_efficient.storage.graphs.order import costs_of
 from keras_efficient.storage.planner.graph import place_graph
+from peers.greedy_arena import greedy_arena
 
 
 def best_arena(graph):

@@ -9,9 +9,9 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from check_crashes import check_whole, contents
 
 import keras_efficient as ke
+from check_crashes import check_whole, contents
 from keras_efficient import files
 from keras_efficient.files import is_temporary, make_temporary_folder
 from keras_efficient.folders import LOCK, locked

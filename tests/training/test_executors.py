@@ -15,10 +15,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from check_crashes import alive, contents, worker_processes
 from rich.console import Console
 
 import keras_efficient as ke
+from check_crashes import alive, contents, worker_processes
 from keras_efficient import cli
 from keras_efficient.files import is_temporary
 from keras_efficient.training import driver

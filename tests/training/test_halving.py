@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from check_crashes import contents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_efficient as ke
+from check_crashes import contents
 from keras_efficient import cli, files
 from keras_efficient.training import driver
 from keras_efficient.training.progress import SilentProgress

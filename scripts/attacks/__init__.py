@@ -1,0 +1,1 @@
+"""What attack.py does to the package: hostile files, arguments, folders, kills."""

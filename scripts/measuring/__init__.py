@@ -1,0 +1,1 @@
+"""What the measurements share: records, trainings, timing, networks, tasks."""

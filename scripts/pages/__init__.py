@@ -1,0 +1,1 @@
+"""What the pages show: tables, plots and sentences made of results/*.json."""

@@ -1,0 +1,138 @@
+"""Tables of figures: accuracy of the main job, speed of the driver, search, options, restarts."""
+
+from measuring.results import figures, record
+from pages.conditions import measured_on
+from pages.tables import Table
+
+
+def training_tables():
+    yield mnist_table()
+    yield speed_table()
+    yield search_table()
+    yield option_table()
+    yield crash_table()
+
+
+def mnist_table():
+    demo, short = figures("demo"), figures("mnist_short")
+    rows = [
+        [
+            f"digits, {len(demo['runs'])} seeds",
+            "`make demo`",
+            f"{demo['total_bytes']:,.0f}",
+            f"{demo['test_accuracy_mean']:.2%} ± {100 * demo['test_accuracy_sd']:.2f}",
+            f"{sum(run['seconds'] for run in demo['runs']) / len(demo['runs']) / 60:.1f}",
+        ]
+    ]
+    for run in short["runs"]:
+        copies = f", {run['augment']} elastic copies" if run["augment"] else ""
+        rows.append(
+            [
+                f"MNIST, seed {run['seed']}",
+                f"trials {run['trials']}, epochs {run['epochs']}{copies}",
+                f"{run['total_bytes']:,.0f}",
+                f"{run['test_accuracy']:.2%}",
+                f"{run['minutes']:.1f}",
+            ]
+        )
+    rows += [protocol_row()]
+    rows += [long_row("mnist_2kb_float_teachers", "distilled"), long_row("mnist_2kb", "a larger teacher")]
+    headings = ["data", "how", "bytes", "test accuracy", "minutes"]
+    title = (
+        "Chosen on validation data, test data looked at once a run. Of the last two the second was run when the test "
+        "accuracy of the first was known"
+    )
+    return Table(title, "measure_demo.py`, `measure_mnist.py`, `mnist_protocol.py`, `mnist_2kb.py", headings, rows)
+
+
+def protocol_row():
+    """The run of mnist_protocol.py."""
+    found = figures("mnist_protocol")
+    final, best = found["stages"]["freeze_scales"], found["best"]
+    return [
+        "MNIST, seed 0",
+        "the study's protocol: trials 50,10,10, epochs 50,100,200 of 200,000 images, compiled engine; published: "
+        f"{found['published']['freeze_scales']['mean']:.2%} ± {100 * found['published']['freeze_scales']['sd']:.2f}",
+        f"{best['total_bytes']:,.0f}",
+        f"{best['test_accuracy']:.2%}; its {final['trials']} final trials {final['mean_test_accuracy']:.2%} "
+        f"± {100 * final['sd_test_accuracy']:.2f}",
+        f"{found['train_minutes']:.0f}, a shared machine",
+    ]
+
+
+def long_row(name, teacher):
+    """A run of mnist_2kb.py."""
+    found, words = figures(name), record(name)["command"].split()
+    best, trials, epochs = found["best"], *(words[words.index(option) + 1] for option in ("--trials", "--epochs"))
+    return [
+        "MNIST, seed 0",
+        f"trials {trials}, epochs {epochs}, {teacher}, compiled engine",
+        f"{best['total_bytes']:,.0f}",
+        f"{best['test_accuracy']:.2%}; in C {found['integer_test_accuracy']:.2%}",
+        f"{found['train_minutes']:.0f}",
+    ]
+
+
+def speed_table():
+    rows = []
+    for mode, sides in figures("benchmark_driver").items():
+        names = [f"{engine}_{way}" for engine in ("keras", "compiled") for way in ("one_process", "process_per_core")]
+        rows.append([mode, *(f"{sides[name]['times_fit']:.1f}" for name in names)])
+    headings = ["mode", "keras, one process", "keras, a process per core", "compiled, one", "compiled, per core"]
+    title = (
+        "Trial-epochs a second, MNIST, batch 1024, two cores, as a multiple of plain `model.fit` in one process; "
+        '`compiled` is what `engine="auto"`, the default, takes here'
+    )
+    return Table(title, "benchmark_driver.py", headings, rows)
+
+
+def search_table():
+    found = figures("search")
+    pricing, search = found["pricing"], found["search"]
+    rows = [
+        [f"{entry['bytes']:,}", f"{entry['val_accuracy']:.2%}"]
+        for entry in search["best_within"]
+        if "val_accuracy" in entry
+    ]
+    study = search["references"][0]
+    rows.append([f"the study's network, {study['total_bytes']:,.0f}", f"{study['val_accuracy']:.2%}"])
+    title = (
+        f"{pricing['candidates']:,} descriptions priced, {pricing['invalid']:,} of them of no network: "
+        f"{pricing['candidates_a_second']:,} a second on one core as batches of one space, "
+        f"{pricing['one_by_one']['candidates_a_second']:,.0f} one by one; MNIST, the best of "
+        f"{search['counts']['drawn']} drawn of {search['counts']['fitting']:,} that fit ({search['epochs'][0]} float "
+        f"and {search['epochs'][1]} quantized epochs), beside the study's network under the same training"
+    )
+    return Table(title, "measure_search.py", ["bytes at most", "validation accuracy"], rows, "search")
+
+
+def option_rows(record, length):
+    return [
+        [f"{name}{length}", f"{100 * option['difference']['mean']:+.2f} ± {100 * option['difference']['sd']:.2f}"]
+        for name, option in record["options"].items()
+        if name != "plain"
+    ]
+
+
+def option_table():
+    short, long = (figures(name) for name in ("mnist_options", "mnist_options_long"))
+    epochs = "/".join(str(stage["epochs"]) for stage in long["stages"])
+    rows = [*option_rows(short, ""), *option_rows(long, f", {epochs} epochs")]
+    plain, plain_long = (each["options"]["plain"]["test_accuracy"] for each in (short, long))
+    title = (
+        f"Options against the plain protocol in short (MNIST test accuracy {plain['mean']:.2%}; {epochs} epochs of one "
+        f"trial each: {plain_long['mean']:.2%}), paired differences in points, {len(plain['values'])} seeds"
+    )
+    return Table(title, "measure_options.py", ["option", "difference"], rows)
+
+
+def crash_table():
+    rows = []
+    for name, runs in figures("crashes").items():
+        equal = sum(each["result_equal"] and each["weights_equal"] for each in runs["each"])
+        rows.append([name.replace("_", ", "), str(runs["crashes"]), str(equal)])
+    title = (
+        f"`kill -9` at random moments ({measured_on('crashes')}), a small network of the digits: runs that end with "
+        "the same result and weights, bit for bit, after a restart"
+    )
+    return Table(title, "check_crashes.py", ["killed", "times", "equal"], rows)
