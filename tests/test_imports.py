@@ -11,7 +11,7 @@ import pytest
 _ROOT = Path(__file__).parents[1] / "keras_efficient"
 # Every package may import itself and the ones listed; `descriptions`, `kinds`, `reading` and the modules
 # that lie directly in keras_efficient (files, outside_files ...) may be imported by all.
-_MODULES = {"files", "folders", "lazy_names", "markup", "programs", "startup", "type_aliases", "version"}
+_MODULES = {"checks", "files", "folders", "lazy_names", "markup", "programs", "startup", "type_aliases", "version"}
 _OUTSIDE = {"outside_files", "outside_models", "outside_yaml"}
 _EVERYONE = {"descriptions", "kinds", "reading", *_MODULES, *_OUTSIDE}
 _ALLOWED = {

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from typer import Option, echo
 
+from keras_efficient.checks import one_of
 from keras_efficient.command_line.litert import (
     DIGITS,
     DIGITS_SHAPE,
@@ -19,7 +20,6 @@ from keras_efficient.command_line.messages import fail
 from keras_efficient.command_line.model_files import check_quantized, load_model, named_next_step
 from keras_efficient.command_line.options import DataDir, Json
 from keras_efficient.export import FirmwareReport, IntegerModel, LitertReport, Verification, export_c, verify_c
-from keras_efficient.export.firmware import check_choice
 from keras_efficient.kinds.measures import TARGETS
 from keras_efficient.reading.network import model_input_shape
 
@@ -84,7 +84,7 @@ def check_agreement(verification: Verification) -> None:
 def _check(weights: str, target: str, ram: int | None, dataset: str | None, samples: Path | None, images: int) -> None:
     if images < 1:
         raise ValueError(f"`--images` must be at least 1. Received: {images}")
-    check_choice("--target", target, (*TARGETS, LITERT))
+    one_of(target, "--target", (*TARGETS, LITERT))
     if target != LITERT and samples is not None:
         raise ValueError(f"`--samples` is for `--target litert` only. Received: --target {target}")
     if target == LITERT and (ram is not None or weights != "flash"):

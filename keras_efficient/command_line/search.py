@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from typer import Option, echo
 
 import keras_efficient as ke
+from keras_efficient.checks import positive_integer
 from keras_efficient.command_line.options import (
     Chip,
     DataDir,
@@ -22,7 +23,6 @@ from keras_efficient.descriptions import read_description
 from keras_efficient.export.firmware_estimate import FirmwareLimits
 from keras_efficient.files import read_json
 from keras_efficient.kinds.fields import check_number
-from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.report.search import search_summary
 from keras_efficient.training.engines import check_engine
 from keras_efficient.training.search import search_networks

@@ -8,7 +8,7 @@ import h5py
 import keras
 import numpy as np
 
-from keras_efficient.kinds.arguments import path_of
+from keras_efficient.checks import path_of
 from keras_efficient.networks import build_network
 from keras_efficient.outside_files import check_plain_file, parse_json
 from keras_efficient.quantization import quantized_layers

@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
+from keras_efficient.checks import shown
 from keras_efficient.copies.compiling import copy_compiling
 from keras_efficient.copies.layers import assign_all, carry_weights, copy_of, finish
-from keras_efficient.kinds.fields import shown
 from keras_efficient.reading.graph import Node
 from keras_efficient.reading.keras_private import (
     functional_of,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_efficient.datasets.checks import random_seed, whole_number
+from keras_efficient.checks import integer, one_of, random_seed
 from keras_efficient.datasets.warping import IDENTITY, INTERPOLATIONS, Affine, Displacement, grid, warp
 
 
@@ -51,10 +51,9 @@ def elastic(
         ValueError, TypeError: a wrong argument.
     """
     images = _floating(images)
-    copies = whole_number("copies", copies, 0)
-    chunk_size = whole_number("chunk_size", chunk_size, 1)
-    if interpolation not in INTERPOLATIONS:
-        raise ValueError(f"`interpolation` must be one of {', '.join(INTERPOLATIONS)}. Received: {interpolation=}")
+    copies = integer(copies, "copies", 0)
+    chunk_size = integer(chunk_size, "chunk_size", 1)
+    one_of(interpolation, "interpolation", INTERPOLATIONS)
     if affine is not None and not isinstance(affine, Affine):
         raise TypeError(f"`affine` must be an Affine or None. Received: affine={affine!r}")
     result = _result((copies * len(images), *images.shape[1:]), out)
@@ -90,7 +89,7 @@ def augment(
     x, y = _floating(x), np.asarray(y)
     if y.ndim == 0 or len(y) != len(x):
         raise ValueError(f"`y` must hold one label per image, {len(x)} of them. Received: shape {y.shape}")
-    n, copies = len(x), whole_number("copies", copies, 0)
+    n, copies = len(x), integer(copies, "copies", 0)
     result = np.empty(((copies + 1) * n, *x.shape[1:]), np.float32)
     elastic(x, copies, seed=seed, out=result[n:], **distortion)
     result[:n] = x

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_efficient.datasets.checks import random_seed, whole_number
+from keras_efficient.checks import integer, random_seed
 from keras_efficient.datasets.penguins import read_penguins
 from keras_efficient.datasets.sources import (
     FLOWER_SIZE,
@@ -73,14 +73,14 @@ def load_dataset(
         raise TypeError(f"`data_dir` must be a path or None. Received: data_dir={data_dir!r}")
     folder = None if data_dir is None else Path(data_dir).expanduser()
     if validation is not None:
-        validation = whole_number("validation", validation, 1)
+        validation = integer(validation, "validation", 1)
     if image_size is not None:
-        size = whole_number("image_size", image_size, 1, FLOWER_SIZE)
+        size = integer(image_size, "image_size", 1, FLOWER_SIZE)
         if name != "flowers":
             raise ValueError(f"`image_size` is for the flowers only. Received: name={name!r}, image_size={size}")
         source = source._replace(read=partial(read_flowers, size=size))
     raw = _matching(source.read(folder), name, source.classes)
-    size = whole_number("validation", validation or source.validation, 1, len(raw.x) - 1)
+    size = integer(validation or source.validation, "validation", 1, len(raw.x) - 1)
     val = drawn_mask(len(raw.x), size, seed)
     if source.in_order and seed == 0:
         val = np.arange(len(raw.x)) >= len(raw.x) - size

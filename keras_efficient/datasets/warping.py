@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from keras_efficient.datasets.checks import finite_number, whole_number
+from keras_efficient.checks import integer, non_negative_number, positive_number
 
 INTERPOLATIONS = ("bilinear", "mean")
 
@@ -32,7 +32,7 @@ class Affine:
 
     def __post_init__(self):
         for field in fields(self):
-            finite_number(field.name, getattr(self, field.name))
+            non_negative_number(getattr(self, field.name), field.name)
         if self.scale >= 1:
             raise ValueError(f"`scale` must be less than 1. Received: scale={self.scale!r}")
 
@@ -111,14 +111,14 @@ class Displacement:
     def __init__(
         self, shape: tuple[int, ...], kernel_size: int, sigma: float, alpha: float, seed: int | np.random.SeedSequence
     ):
-        kernel_size = whole_number("kernel_size", kernel_size, 1)
+        kernel_size = integer(kernel_size, "kernel_size", 1)
         if kernel_size % 2 == 0:
             raise ValueError(
                 "`kernel_size` must be odd: an even kernel shifts the field by half a pixel. "
                 f"Received: kernel_size={kernel_size}"
             )
-        sigma = finite_number("sigma", sigma, above=True)
-        alpha = finite_number("alpha", alpha)
+        sigma = positive_number(sigma, "sigma")
+        alpha = non_negative_number(alpha, "alpha")
         rows, columns = (smoothing_matrix(size, kernel_size, sigma) for size in shape)
         self.shape = (2, *shape)
         self.row_band = (alpha * rows).astype(np.float32)

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from keras_efficient.checks import is_integer, shown
 from keras_efficient.descriptions import objects
 from keras_efficient.descriptions.letters import LETTERS, forms_text
 from keras_efficient.descriptions.specs import LayerSpec
-from keras_efficient.kinds.fields import is_integer, shown
 from keras_efficient.kinds.measures import Shape
 from keras_efficient.kinds.table import output_shape
 

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
+from keras_efficient.checks import path_of, shown
 from keras_efficient.descriptions.expand import check_input_shape
-from keras_efficient.kinds.arguments import path_of
-from keras_efficient.kinds.fields import shown
 from keras_efficient.outside_files import read_json
 
 KEYS = ("network", "input_shape")

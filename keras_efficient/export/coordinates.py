@@ -11,8 +11,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_efficient.checks import path_of
 from keras_efficient.files import damaged, write_atomically
-from keras_efficient.kinds.arguments import path_of
 from keras_efficient.kinds.measures import FLOAT_BITS, whole_bytes
 from keras_efficient.kinds.random_basis import HEADER_BYTES, HEADER_FORMAT
 from keras_efficient.layers.random_basis.base import RandomBasisLayer

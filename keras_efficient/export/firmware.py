@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from keras_efficient.checks import flag, integer, is_integer, one_of, path_of
 from keras_efficient.export.c.assembly import AVR_ARRAY_BYTES, too_large_for_avr
 from keras_efficient.export.c.layouts import check_layout, mains, source_folder
 from keras_efficient.export.c.readme import readme
@@ -14,8 +15,6 @@ from keras_efficient.export.c.writer import Network, write_network
 from keras_efficient.export.firmware_report import STACK_MARGIN, FirmwareReport, is_own, own_headers
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.folders import write_together
-from keras_efficient.kinds.arguments import check_choice, flag, integer, path_of
-from keras_efficient.kinds.fields import is_integer
 from keras_efficient.kinds.measures import LOGIT_BITS, TARGETS
 from keras_efficient.storage import estimate_storage
 
@@ -91,8 +90,8 @@ def export_c(
             or by a library.properties of somebody else; a prefix that names no CMake target or Arduino library.
         OSError: If a file cannot be written, or another process writes into the folder (BlockingIOError).
     """
-    check_choice("weights", weights, WEIGHT_PLACES)
-    check_choice("target", target, TARGETS)
+    one_of(weights, "weights", WEIGHT_PLACES)
+    one_of(target, "target", TARGETS)
     directory, sparse = path_of(directory, "directory"), flag(sparse, "sparse")
     if ram is not None and (not is_integer(ram) or ram < 1):
         raise ValueError(f"`ram` must be a positive number of bytes, or None. Received: ram={ram!r}")

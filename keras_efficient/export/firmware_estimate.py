@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from keras_efficient.checks import integer, one_of
 from keras_efficient.export.chips import CHIPS, Run
 from keras_efficient.export.firmware import export_c
 from keras_efficient.export.firmware_report import STACK_MARGIN
@@ -19,7 +20,6 @@ from keras_efficient.export.integer import IntegerModel
 from keras_efficient.export.typical_network import typical_inputs, typical_network
 from keras_efficient.export.verify import ToolFailedError, ToolMissingError
 from keras_efficient.export.verify.interface import one_after_another
-from keras_efficient.kinds.arguments import check_choice, integer
 from keras_efficient.markup import notebook_table
 
 LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os")
@@ -129,9 +129,9 @@ def estimate_firmware(
 
     >>> print(ke.estimate_firmware(ke.networks.MNIST_2KB, chip="cortex-m4"))
     """
-    check_choice("chip", chip, tuple(CHIPS))
+    one_of(chip, "chip", tuple(CHIPS))
     level = CHIPS[chip].level if optimize is None else optimize
-    check_choice("optimize", level, LEVELS)
+    one_of(level, "optimize", LEVELS)
     model = typical_network(model_or_description, input_shape)
     try:
         return _measured(chip, model, level)
@@ -187,7 +187,7 @@ class FirmwareLimits:
     max_cycles: int | None = None
 
     def __post_init__(self) -> None:
-        check_choice("chip", self.chip, tuple(CHIPS))
+        one_of(self.chip, "chip", tuple(CHIPS))
         for name, limit in self._limits().items():
             integer(limit, name, least=1)
         if not self._limits():

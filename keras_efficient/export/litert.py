@@ -10,12 +10,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_efficient.checks import path_of
 from keras_efficient.copies.rebuild import Rebuilder
 from keras_efficient.export.litert_layers import LitertLayers
 from keras_efficient.export.litert_process import convert_saved_model, start_converter
 from keras_efficient.export.litert_report import LitertReport, litert_report
 from keras_efficient.files import write_atomically
-from keras_efficient.kinds.arguments import path_of
 from keras_efficient.reading import Node
 from keras_efficient.reading.read import is_connected
 

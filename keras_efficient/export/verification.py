@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_efficient.checks import one_of, path_of
 from keras_efficient.export.c.readme import FOR_ARM
 from keras_efficient.export.firmware import save_report
 from keras_efficient.export.firmware_report import FirmwareReport, firmware_report
@@ -23,7 +24,6 @@ from keras_efficient.export.verify import (
 )
 from keras_efficient.export.verify.arm import CORES, core_name
 from keras_efficient.export.verify.interface import one_after_another
-from keras_efficient.kinds.arguments import check_choice, path_of
 from keras_efficient.markup import notebook_table
 
 # A simulated microcontroller takes seconds for as many images; its bytes and cycles need no more.
@@ -106,7 +106,7 @@ def verify_c(
     Raises:
         ValueError: Wrong arguments, no images, or no exported network in `directory`.
     """
-    check_choice("target", target, tuple(DEVICES))
+    one_of(target, "target", tuple(DEVICES))
     directory = path_of(directory, "directory")
     report = firmware_report(directory)
     integer_model = IntegerModel(model, report.logits_bits)

@@ -7,7 +7,7 @@ The layers and the byte calculator both ask here, so they cannot disagree.
 import math
 from typing import Any, NamedTuple
 
-from keras_efficient.kinds.arguments import check_choice
+from keras_efficient.checks import one_of
 from keras_efficient.kinds.fields import check_size
 
 LAYOUTS = ("kronecker", "tinybig")
@@ -141,7 +141,7 @@ def nearest_divisors(size: int, value: int) -> list[int]:
 
 
 def check_layout(layout: str) -> str:
-    return check_choice("layout", layout, LAYOUTS)
+    return one_of(layout, "layout", LAYOUTS)
 
 
 def check_order(order: int) -> int:

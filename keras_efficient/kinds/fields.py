@@ -4,10 +4,11 @@ import math
 import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
+
+from keras_efficient.checks import is_integer, shown
 
 MAX_BITS = 16
-SHOWN_CHARACTERS = 200
 LARGEST_MIDRISE = 2  # signed grids of `ops.quantize` with so few bits have no zero
 QUANTIZER_BITS = ("kernel_bits", "bias_bits", "activation_bits")
 SCALE_EXPONENTS = (-126, 127)  # log2 of the scales of `ops.quantize`
@@ -26,22 +27,6 @@ class Field:
 
     def read(self, value: Any) -> Any:
         return self.check(value, self.name)
-
-
-def shown(value: Any) -> str:
-    """`value` as it would be typed, cut where it is long; of an array its type and shape."""
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return f"<{type(value).__name__} of {value.dtype}, shape {tuple(value.shape)}>"
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no integers of thousands of digits
-        text = f"<{type(value).__name__}>"
-    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " ..."
-
-
-def is_integer(value: Any) -> TypeGuard[int]:
-    """Whether `value` is an integer (Python or numpy), booleans excluded."""
-    return type(value) is int or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
 
 
 def check_integer(value: Any, name: str) -> int:

@@ -1,46 +1,10 @@
 """Checks of layer arguments that several families share."""
 
-from collections.abc import Collection, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-
-from keras_efficient.kinds.fields import is_integer
 from keras_efficient.kinds.windows import Padding, Slide, along, read_border, read_ends
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.type_aliases import Shape
-
-# What `one_of` chooses from.
-Choice = TypeVar("Choice", bound=str | None)
-
-
-def positive_integer(value: Any, name: str) -> int:
-    """`value` as an int, or a ValueError that quotes it."""
-    if is_integer(value) and value > 0:
-        return int(value)
-    raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
-
-
-def non_negative_number(value: Any, name: str) -> float:
-    """`value` as a float of at least 0, or a ValueError that quotes it."""
-    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and 0 <= value < float("inf"):
-        return float(value)
-    raise ValueError(f"`{name}` must be a number of at least 0. Received: {name}={value!r}")
-
-
-def one_of(choices: Collection[Choice], value: Choice, name: str) -> Choice:
-    """`value` if it is one of `choices`, or a ValueError that quotes it."""
-    if (value is None or isinstance(value, str)) and value in choices:
-        return value
-    raise ValueError(f"`{name}` must be one of {tuple(choices)}. Received: {name}={value!r}")
-
-
-def integer_pair(value: Any, name: str) -> tuple[int, int]:
-    """`value` (a positive integer, or two of them) as a pair, or a ValueError that quotes it."""
-    pair = (value, value) if is_integer(value) else value
-    if isinstance(pair, Sequence) and len(pair) == 2 and all(is_integer(v) and v > 0 for v in pair):
-        return (int(pair[0]), int(pair[1]))
-    raise ValueError(f"`{name}` must be a positive integer or a pair of them. Received: {name}={value!r}")
 
 
 def padding_name(padding: Any) -> str:

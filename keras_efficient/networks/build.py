@@ -6,10 +6,9 @@ from typing import Any
 import keras
 
 from keras_efficient import descriptions, layers
+from keras_efficient.checks import flag, one_of
 from keras_efficient.descriptions import LayerSpec
-from keras_efficient.kinds.arguments import flag
 from keras_efficient.kinds.measures import FeatureMap, Shape
-from keras_efficient.layers.arguments import one_of
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.quantization.modes import set_mode
 from keras_efficient.type_aliases import SignedOutput
@@ -71,7 +70,7 @@ def build_network(
             item, its position and the right form. If the network would have more than 2^28 weights.
     """
     check_mode(mode)
-    one_of(HEADS, head, "head")
+    one_of(head, "head", HEADS)
     if not flag(softmax, "softmax"):
         if head == "sigmoid":
             raise ValueError(

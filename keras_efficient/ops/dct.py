@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from keras import KerasTensor, ops
 
-from keras_efficient.kinds.arguments import integer
+from keras_efficient.checks import integer
 from keras_efficient.kinds.cosine import cosine_matrix
 from keras_efficient.ops.permute import permute
 from keras_efficient.type_aliases import Tensor

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_efficient.kinds.arguments import integer
+from keras_efficient.checks import integer
 from keras_efficient.type_aliases import Tensor
 
 _GOLDEN_RATIO = 0x9E3779B9

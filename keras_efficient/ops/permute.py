@@ -3,7 +3,7 @@
 import numpy as np
 from keras import KerasTensor, ops
 
-from keras_efficient.kinds.arguments import integer
+from keras_efficient.checks import integer
 from keras_efficient.kinds.cosine import riffled
 from keras_efficient.ops.hashing import hashed_words
 from keras_efficient.type_aliases import Tensor

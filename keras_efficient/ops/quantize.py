@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from keras import KerasTensor, Operation, Variable, ops, saving
 
-from keras_efficient.kinds.fields import LARGEST_MIDRISE, MAX_BITS, SCALE_EXPONENTS, is_integer, shown
+from keras_efficient.checks import is_integer, one_of, shown
+from keras_efficient.kinds.fields import LARGEST_MIDRISE, MAX_BITS, SCALE_EXPONENTS
 from keras_efficient.type_aliases import Tensor
 
 MIN_BITS = 1
@@ -95,7 +96,7 @@ class Grid:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bits", check_bits(self.bits))  # of numpy's integers a plain one
-        _check_rounding(self.rounding)
+        one_of(self.rounding, "rounding", ROUNDINGS)
 
     @cached_property
     def resolution(self) -> int:
@@ -201,12 +202,6 @@ def check_bits(bits: Any, name: str = "bits") -> int:
     if not is_integer(bits) or not MIN_BITS <= bits <= MAX_BITS:
         raise ValueError(f"`{name}` must be an integer from {MIN_BITS} to {MAX_BITS}. Received: {name}={shown(bits)}")
     return int(bits)
-
-
-def _check_rounding(rounding):
-    if rounding in ROUNDINGS:
-        return rounding
-    raise ValueError(f"`rounding` must be one of {ROUNDINGS}. Received: rounding={rounding!r}")
 
 
 def _as_float(x):

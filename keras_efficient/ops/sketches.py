@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_efficient.kinds.arguments import integer
+from keras_efficient.checks import integer
 from keras_efficient.ops.hashing import hashed_signs
 from keras_efficient.type_aliases import Tensor
 

@@ -7,7 +7,7 @@ T (t, rank) with q t = D.
 
 from keras import ops
 
-from keras_efficient.kinds.arguments import integer
+from keras_efficient.checks import integer
 from keras_efficient.ops.kronecker import kronecker_dual_low_rank, low_rank
 from keras_efficient.ops.tinybig_layout import spread_products, spread_sums
 from keras_efficient.type_aliases import Tensor

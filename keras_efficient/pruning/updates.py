@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.kinds.arguments import integer
+from keras_efficient.checks import integer
 from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.prunable import Prunable, PrunedChannels
 from keras_efficient.quantization.modes import layers_of

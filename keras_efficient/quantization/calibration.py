@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.kinds.fields import shown
+from keras_efficient.checks import one_of, shown
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.quantization import scales
 from keras_efficient.quantization.modes import float_mode, quantized_layers
@@ -105,8 +105,8 @@ def _check_same_weights(float_model: keras.Model, quantized_model: keras.Model) 
 
 def _checked_rule(percentile: Any, rule: Any) -> float | None:
     """The percentile, or None for least error."""
-    if rule is not None and rule not in RULES:
-        raise ValueError(f"`rule` must be one of {RULES}. Received: rule={rule!r}")
+    if rule is not None:
+        one_of(rule, "rule", RULES)
     if percentile is None:
         return STUDY if rule == "percentile" else None
     if not isinstance(percentile, (int, float, np.number)) or isinstance(percentile, bool) or not 0 <= percentile < 50:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.kinds.arguments import real_numbers
+from keras_efficient.checks import real_numbers
 
 # Of a batch: a network may hold a hundred times as many numbers while it computes them.
 BATCH = 256

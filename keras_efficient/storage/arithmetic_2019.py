@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from keras_efficient.kinds.arguments import check_choice
+from keras_efficient.checks import one_of
 from keras_efficient.storage.slack_2019 import STRATEGIES, convolution_slack
 
 BITS_PER_BYTE = 8
@@ -64,7 +64,7 @@ def compute_storage(
         ValueError: unknown letter or strategy, or an item whose length fits no form.
         ZeroDivisionError: "transpose" on a map without columns.
     """
-    check_choice("convolution_strategy", convolution_strategy, STRATEGIES)
+    one_of(convolution_strategy, "convolution_strategy", STRATEGIES)
     state = State(list(input_dimensions), input_bits / BITS_PER_BYTE, convolution_strategy)
     weights, activations = 0.0, 0.0 if streaming else state.map_bytes
     for item in config:

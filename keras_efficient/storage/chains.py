@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from keras_efficient.checks import is_integer
 from keras_efficient.descriptions.expand import check_input_shape, expand_with_shapes
 from keras_efficient.descriptions.specs import LayerSpec, layer_names
-from keras_efficient.kinds.fields import is_integer
 from keras_efficient.kinds.kind import Kind
 from keras_efficient.reading.network import ADVICE, INPUT_GRID, Call, Network, some_names
 from keras_efficient.storage.sparse import stored_kernels

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from keras_efficient.checks import flag, one_of
 from keras_efficient.descriptions.specs import LayerSpec
-from keras_efficient.kinds.arguments import check_choice, flag
 from keras_efficient.kinds.fields import check_bits
 from keras_efficient.kinds.measures import (
     BITS_PER_BYTE,
@@ -104,8 +104,8 @@ def estimate_storage(
         TypeError: neither a description nor a model.
     """
     check_bits(input_bits, "input_bits")
-    check_choice("order", order, ORDERS)
-    by_words = check_choice("target", target, TARGETS) == "dsp"
+    one_of(order, "order", ORDERS)
+    by_words = one_of(target, "target", TARGETS) == "dsp"
     flag(streaming, "streaming")
     if is_model(config_or_model):
         network = read_network(config_or_model)

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_efficient.kinds.arguments import check_choice
-from keras_efficient.kinds.fields import check_pair, is_integer
+from keras_efficient.checks import is_integer, one_of
+from keras_efficient.kinds.fields import check_pair
 from keras_efficient.kinds.windows import PADDINGS, window_output_size, zeros_around
 
 CACHE_SIZE = 1 << 16
@@ -88,8 +88,8 @@ def exact_slack(
 
     Source: liveness simulation of the 2 KB network study (2 KB network: 533, 149 and 46 cells).
     """
-    check_choice("order", order, ORDERS)
-    check_choice("padding", padding, PADDINGS)
+    one_of(order, "order", ORDERS)
+    one_of(padding, "padding", PADDINGS)
     rows_in, columns_in, channels = _checked_map(input_shape, "input_shape")
     rows_out, columns_out, filters = _checked_map(output_shape, "output_shape")
     kernel = check_pair(kernel_size, "kernel_size")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from keras_efficient.kinds.arguments import check_choice
+from keras_efficient.checks import one_of
 from keras_efficient.markup import align, notebook_table
 
 PLACES = ("flash", "ram")
@@ -76,12 +76,12 @@ class StorageReport:
 
     def ram_bytes(self, weights: str = "flash") -> float:
         """RAM for the data of the network, with its weights kept in "flash" or in "ram"."""
-        return self.total_bytes if check_choice("weights", weights, PLACES) == "ram" else self.activation_bytes
+        return self.total_bytes if one_of(weights, "weights", PLACES) == "ram" else self.activation_bytes
 
     def flash_bytes(self, weights: str = "flash") -> float:
         """Flash for the data of the network: its weights, also with weights in "ram", which start
         as a copy of it."""
-        check_choice("weights", weights, PLACES)
+        one_of(weights, "weights", PLACES)
         return self.weight_bytes
 
     def to_dict(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from keras_efficient.kinds.arguments import check_choice
+from keras_efficient.checks import one_of
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def convolution_slack(
 
     Source: Gural & Murmann, ICML 2019.
     """
-    check_choice("convolution_strategy", convolution_strategy, STRATEGIES)
+    one_of(convolution_strategy, "convolution_strategy", STRATEGIES)
     sizes = Convolution(*input_shape, *output_shape, *kernel_size, *strides)
     if convolution_strategy == "naive":
         return (sizes.rows // sizes.stride_rows) * (sizes.columns // sizes.stride_columns) * sizes.filters

@@ -6,7 +6,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import non_negative_number
+from keras_efficient.checks import non_negative_number
 from keras_efficient.networks import stage_names
 from keras_efficient.reading import read_model
 from keras_efficient.type_aliases import Config, Tensor

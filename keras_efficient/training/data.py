@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.kinds.arguments import real_numbers
+from keras_efficient.checks import real_numbers
 
 # Of the sum of a row, which may have been smoothed, mixed or stored in 16 bits.
 ROUNDING = 0.01

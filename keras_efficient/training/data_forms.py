@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.kinds.arguments import real_numbers
+from keras_efficient.checks import real_numbers
 from keras_efficient.quantization.samples import parts_of
 from keras_efficient.reading.keras_private import functional_of, input_names, input_structure
 from keras_efficient.training.data import as_inputs, samples, with_channel

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import keras
 from keras import ops
 
+from keras_efficient.checks import non_negative_number
 from keras_efficient.copies.compiling import exclude
-from keras_efficient.layers.arguments import non_negative_number
 from keras_efficient.training.wrapped_optimizer import WrappedOptimizer
 from keras_efficient.type_aliases import Config, Tensor
 

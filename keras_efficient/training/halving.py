@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_efficient.layers.arguments import one_of, positive_integer
+from keras_efficient.checks import one_of, positive_integer
 
 OBJECTIVE = "objective"  # of the run
 Objective = tuple[str, str]  # ("val_NAME", "min" or "max")
@@ -45,7 +45,7 @@ class Halving:
             object.__setattr__(self, name, positive_integer(getattr(self, name), name))
         if self.factor < 2:
             raise ValueError(f"`factor` must be at least 2. Received: factor={self.factor!r}")
-        one_of((*MEASURES, OBJECTIVE), self.measure, "measure")
+        one_of(self.measure, "measure", (*MEASURES, OBJECTIVE))
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
         """The epochs at which the trials of a stage of `epochs` epochs meet.

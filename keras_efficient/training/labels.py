@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.kinds.arguments import real_numbers
+from keras_efficient.checks import real_numbers
 from keras_efficient.training.data import as_labels, check_classes
 from keras_efficient.training.data_forms import as_table
 from keras_efficient.training.losses import BINARY, CLASSES, TARGETS, is_keras_loss, loss_kind

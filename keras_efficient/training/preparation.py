@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_efficient.kinds.arguments import real_numbers
+from keras_efficient.checks import real_numbers
 from keras_efficient.training.data import (
     TrainingData,
     class_indices,

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import keras
 
+from keras_efficient.checks import integer, path_of
 from keras_efficient.files import json_value
 from keras_efficient.folders import is_tidy
-from keras_efficient.kinds.arguments import integer, path_of
 from keras_efficient.training.data import count
 from keras_efficient.training.distillation import distilled
 from keras_efficient.training.engine_choice import choose_engine

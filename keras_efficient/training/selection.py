@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from keras_efficient.kinds.arguments import integer
+from keras_efficient.checks import integer
 
 RULES = ("score", "objective", "val_loss", "val_accuracy")
 # The name of a rule, or a function from the list of trials to an index.

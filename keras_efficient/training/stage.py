@@ -5,14 +5,13 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from keras_efficient.checks import is_number, non_negative_number, positive_integer, positive_number
 from keras_efficient.copies.compiling import copy_exclusions
-from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.training.engines.engine import Loss
 from keras_efficient.training.halving import Halving
@@ -21,7 +20,6 @@ from keras_efficient.training.stage_checks import (
     check_class_weight,
     check_loss,
     check_optimizer,
-    check_rate,
     check_schedule,
 )
 
@@ -105,10 +103,11 @@ class Stage:
             object.__setattr__(self, name, positive_integer(getattr(self, name), name))
         if self.decay is None:
             object.__setattr__(self, "decay", _DECAYS[self.mode])
-        for name in ("learning_rate", "decay", "min_learning_rate"):
-            check_rate(name, getattr(self, name), may_be_zero=name == "min_learning_rate")
+        positive_number(self.learning_rate, "learning_rate")
+        positive_number(self.decay, "decay")
+        non_negative_number(self.min_learning_rate, "min_learning_rate")
         if self.weight_decay is not None:
-            check_rate("weight_decay", self.weight_decay, may_be_zero=True)
+            non_negative_number(self.weight_decay, "weight_decay")
         for name in ("samples_per_epoch", "patience"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, positive_integer(getattr(self, name), name))
@@ -146,12 +145,12 @@ class Stage:
 
     def _check_distillation(self):
         share = self.distillation
-        if share is not None and not (isinstance(share, Real) and not isinstance(share, bool) and 0 <= share <= 1):
+        if share is not None and not (is_number(share) and 0 <= share <= 1):
             raise ValueError(f"`distillation` must be a number from 0 to 1, or None. Received: distillation={share!r}")
         if self.teachers is None:
             return
-        is_one = isinstance(self.teachers, (str, Path))
-        teachers = (self.teachers,) if is_one else tuple(self.teachers if isinstance(self.teachers, Sequence) else ())
+        given: Any = (self.teachers,) if isinstance(self.teachers, (str, Path)) else self.teachers
+        teachers = tuple(given) if isinstance(given, Sequence) else ()
         if not share or not teachers or not all(isinstance(path, (str, Path)) for path in teachers):
             raise ValueError(
                 "`teachers` must name one or more Keras files, together with a `distillation` above 0. "

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import keras
 
-from keras_efficient.kinds.fields import is_integer
+from keras_efficient.checks import is_integer, non_negative_number
 from keras_efficient.training.losses import losses_of
 
 
@@ -67,20 +66,11 @@ def check_schedule(schedule: Any, named: Sequence[str]) -> None:
         raise ValueError(f"`schedule` must give a learning rate of at least 0. Received: schedule(0)={rate}")
 
 
-def check_rate(name: str, value: Any, may_be_zero: bool = False) -> None:
-    """A ValueError unless it is a positive number, or 0 where it may be."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if is_number and math.isfinite(value) and (value > 0 or (value == 0 and may_be_zero)):
-        return
-    bound = "zero or positive" if may_be_zero else "positive"
-    raise ValueError(f"`{name}` must be a {bound} number. Received: {name}={value!r}")
-
-
 def check_class_weight(weights: Any) -> dict[int | str, float]:
     """The weights by class number or text; a ValueError unless they are such."""
     if isinstance(weights, Mapping) and weights and all(isinstance(key, str) or is_integer(key) for key in weights):
         for key, weight in weights.items():
-            check_rate(f"class_weight[{key!r}]", weight, may_be_zero=True)
+            non_negative_number(weight, f"class_weight[{key!r}]")
         return {key if isinstance(key, str) else int(key): float(weight) for key, weight in weights.items()}
     raise ValueError(
         "`class_weight` must be a dictionary from classes to numbers, such as {0: 1.0, 1: 5.0}, or None. "

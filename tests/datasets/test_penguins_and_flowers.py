@@ -123,7 +123,7 @@ def test_the_flowers_of_the_study(shared_data):
 def test_wrong_flowers_are_refused(tmp_path, flower_dir):
     with pytest.raises(FileNotFoundError, match="No file flowers_180.tar"):
         load_dataset("flowers", tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="`image_size` must be from 1 to 180"):
+    with pytest.raises(ValueError, match="`image_size` must be an integer from 1 to 180"):
         load_dataset("flowers", flower_dir, image_size=0)
     with pytest.raises(ValueError, match="`image_size` is for the flowers only"):
         load_dataset("digits", image_size=8)

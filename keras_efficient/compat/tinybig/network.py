@@ -5,10 +5,9 @@ from pathlib import Path
 
 import keras
 
+from keras_efficient.checks import is_integer, path_of
 from keras_efficient.compat.tinybig.parameters import draw_parameters, make_layer
-from keras_efficient.kinds.arguments import path_of
 from keras_efficient.kinds.factors import expanded_size
-from keras_efficient.kinds.fields import is_integer
 from keras_efficient.layers import TaylorDualLPHM
 from keras_efficient.networks.build import check_layer_weights
 

@@ -21,8 +21,8 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_efficient.checks import one_of, positive_integer
 from keras_efficient.layers import DualLPHMDense, LowRankDense, LPHMDense, PHMDense, TaylorDualLPHM
-from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.networks.build import check_layer_weights
 
 # The factors that releases from 0.2.0 store transposed.
@@ -66,7 +66,7 @@ def make_layer(
 
 def _unbuilt_layer(reconciliation, outputs, sizes):
     needed = {"hm": "pq", "lphm": "pqr", "dual_lphm": "pqr", "lorr": "r", "identity": ""}
-    one_of(tuple(needed), reconciliation, "reconciliation")
+    one_of(reconciliation, "reconciliation", tuple(needed))
     given = {name: value for name, value in sizes.items() if value is not None}
     wanted = {"rank" if letter == "r" else letter for letter in needed[reconciliation]}
     if "rank" in wanted - set(given) or set(given) - wanted:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_efficient.checks import one_of
 from keras_efficient.export.firmware_report import code_folder
 from keras_efficient.export.verify.compilers import ARM_INSTALL, C_FOLDER, STRICT, find_tool, run_tool
 from keras_efficient.export.verify.instruction_counter import instruction_counter, read_counts
 from keras_efficient.export.verify.interface import Interface, ProgramSizes, Spread, one_after_another
-from keras_efficient.kinds.arguments import check_choice
 
 # The machine of qemu that runs the code of a core. No machine with an M0 has much memory: an M3 takes all its
 # instructions (and would take an access that is not aligned, which GCC does not make for an M0).
@@ -73,7 +73,7 @@ def run_on_arm(
     to the compiler; `seconds` limits the run. Raises `ToolMissingError` without compiler or qemu, and
     `ToolFailedError` when the code has warnings, does not fit, overflows the stack or does not end.
     """
-    check_choice("core", core, CORES)
+    one_of(core, "core", CORES)
     interface = Interface.read(folder)
     packed = interface.pack(images)
     with tempfile.TemporaryDirectory() as name:
@@ -99,7 +99,7 @@ def run_on_arm(
 
 def arm_sizes(folder: Path | str, core: str, optimization: str, ram_bytes: int) -> ProgramSizes:
     """The bytes of the program that `run_on_arm` runs, without running it."""
-    check_choice("core", core, CORES)
+    one_of(core, "core", CORES)
     options = (f"-mcpu={core}", optimization)
     with tempfile.TemporaryDirectory() as temporary:
         program = _compile(folder, Interface.read(folder), options, ram_bytes, Path(temporary))

@@ -6,10 +6,11 @@ from typing import Any
 import keras
 from keras import initializers, ops
 
+from keras_efficient.checks import positive_integer
 from keras_efficient.kinds.acdc_stages import convolution_stages
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
 from keras_efficient.layers.acdc.transform_layer import rows_of
-from keras_efficient.layers.arguments import padding_name, positive_integer
+from keras_efficient.layers.arguments import padding_name
 from keras_efficient.layers.quantized.window_layer import WindowLayer
 from keras_efficient.ops.depthwise_conv import depthwise_conv
 from keras_efficient.type_aliases import Activation, Initializer, Shape, Tensor

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from keras import initializers, ops
 
+from keras_efficient.checks import non_negative_number, positive_integer
 from keras_efficient.layers.acdc.transform_layer import TransformLayer, rows_of
-from keras_efficient.layers.arguments import non_negative_number, positive_integer
 from keras_efficient.ops.blocks import block_product
 from keras_efficient.ops.complex_numbers import fourier, inverse_fourier_real, multiply
 from keras_efficient.ops.dct import dct, idct

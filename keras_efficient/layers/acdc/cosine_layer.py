@@ -7,12 +7,11 @@ from typing import Any
 import keras
 from keras import activations, initializers, ops
 
+from keras_efficient.checks import integer, one_of, positive_integer
 from keras_efficient.kinds.acdc_stages import why_no_stages
-from keras_efficient.kinds.arguments import integer
 from keras_efficient.layers.acdc.rounded_stack import RoundedStack
 from keras_efficient.layers.acdc.stack import ALGORITHMS, BIASES, ORDERS, PERMUTATIONS, TRANSFORMS, AcdcStack
 from keras_efficient.layers.acdc.transform_layer import TransformLayer
-from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.layers.quantized.staged_layer import StagedLayer
 from keras_efficient.layers.quantized.weighted_layer import own_copy
@@ -65,13 +64,13 @@ class CosineLayer(StagedLayer, TransformLayer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.transform = one_of(TRANSFORMS, transform, "transform")
-        self.permutation = one_of(PERMUTATIONS, permutation, "permutation")
-        self.bias = one_of(BIASES, bias, "bias")
-        self.order = one_of(ORDERS, order, "order")
+        self.transform = one_of(transform, "transform", TRANSFORMS)
+        self.permutation = one_of(permutation, "permutation", PERMUTATIONS)
+        self.bias = one_of(bias, "bias", BIASES)
+        self.order = one_of(order, "order", ORDERS)
         self.groups = positive_integer(groups, "groups")
         self.seed = integer(seed, "seed")
-        self._algorithm = one_of(ALGORITHMS, algorithm, "algorithm")
+        self._algorithm = one_of(algorithm, "algorithm", ALGORITHMS)
         if diagonal_initializer is None:
             diagonal_initializer = initializers.RandomNormal(INITIAL_MEAN, INITIAL_DEVIATION)
         self.diagonal_initializer = initializers.get(diagonal_initializer)
@@ -83,7 +82,7 @@ class CosineLayer(StagedLayer, TransformLayer):
 
     @algorithm.setter
     def algorithm(self, algorithm: str) -> None:
-        self._algorithm = one_of(ALGORITHMS, algorithm, "algorithm")
+        self._algorithm = one_of(algorithm, "algorithm", ALGORITHMS)
         if self.built:
             self.stack = self.make_stack(self.stack.size, self.stack.depth)
 

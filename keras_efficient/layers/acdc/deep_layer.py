@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from keras import activations, ops
 
+from keras_efficient.checks import one_of, positive_integer
 from keras_efficient.layers.acdc.cosine_layer import CosineLayer
-from keras_efficient.layers.arguments import one_of, positive_integer
 from keras_efficient.layers.quantized.kernel_layer import may_be_negative
 from keras_efficient.type_aliases import Activation, Shape, Tensor
 
@@ -49,7 +49,7 @@ class DeepLayer(CosineLayer):
         super().__init__(transform, permutation, bias, order, groups, seed, **kwargs)
         self.depth = positive_integer(depth, "depth")
         self.activation = activations.get(activation)
-        self.expand = one_of(EXPANSIONS, expand, "expand")
+        self.expand = one_of(expand, "expand", EXPANSIONS)
 
     def build_stack(
         self, inputs: int, outputs: int, smallest_input: Shape, before: Sequence[keras.Variable] = ()

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import initializers, ops
 
+from keras_efficient.checks import positive_integer
 from keras_efficient.layers.acdc.transform_layer import TransformLayer, rows_of
-from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.quantized.units_layer import UnitsLayer
 from keras_efficient.layers.quantized.weighted_layer import own_copy
 from keras_efficient.ops.blocks import block_product, shuffle_groups

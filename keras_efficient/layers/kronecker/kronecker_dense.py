@@ -5,9 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_efficient.checks import positive_integer
 from keras_efficient.kinds.factors import check_divisor, check_layout, factor_sizes
 from keras_efficient.kinds.kronecker_stages import dual_low_rank_stages, one_low_rank_stages, sum_stages
-from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.ops.kronecker import kronecker_dual_low_rank, kronecker_low_rank, kronecker_matrix, kronecker_sum
 from keras_efficient.ops.tinybig_layout import tinybig_matrix, tinybig_product

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_efficient.checks import positive_integer
 from keras_efficient.kinds.kronecker_stages import low_rank_stages
-from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.ops.kronecker import low_rank
 from keras_efficient.type_aliases import Shape, Tensor

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_efficient.checks import positive_integer
 from keras_efficient.kinds.factors import check_divisor, monarch_sizes
 from keras_efficient.kinds.kronecker_stages import monarch_stages
-from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.ops.blocks import monarch, monarch_matrix
 from keras_efficient.type_aliases import Shape, Tensor

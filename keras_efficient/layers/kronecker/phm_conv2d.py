@@ -5,10 +5,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_efficient.checks import positive_integer
 from keras_efficient.kinds.factors import check_divisor, factor_sizes
 from keras_efficient.kinds.kronecker_stages import convolution_stages
 from keras_efficient.kinds.windows import Padding
-from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredLayer
 from keras_efficient.layers.quantized.window_layer import DilatedLayer
 from keras_efficient.ops.kronecker import kronecker_conv

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_efficient.checks import positive_integer
 from keras_efficient.kinds.factors import (
     check_divisor,
     check_layout,
@@ -11,7 +12,6 @@ from keras_efficient.kinds.factors import (
     expanded_size,
     taylor_sizes,
 )
-from keras_efficient.layers.arguments import positive_integer
 from keras_efficient.layers.kronecker.factored_layer import FactoredDense
 from keras_efficient.ops.taylor import taylor_kronecker, taylor_tinybig
 from keras_efficient.type_aliases import Shape, Tensor

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_efficient.layers.arguments import one_of
+from keras_efficient.checks import one_of
 from keras_efficient.layers.masking import keep
 from keras_efficient.layers.pruning.kernels import (
     PrunedKernel,
@@ -105,7 +105,7 @@ class Prunable(MaskingWrapper):
         super().__init__(layer, **kwargs)
         self.schedule = check_schedule(schedule)
         self.structure = check_structure(structure)
-        self.scope = one_of(SCOPES, scope, "scope")
+        self.scope = one_of(scope, "scope", SCOPES)
         self.monotone = bool(monotone)
 
     def build(self, input_shape: Shape | None = None) -> None:

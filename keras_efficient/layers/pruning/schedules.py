@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from math import prod
-from numbers import Integral, Real
 
 import keras
 
+from keras_efficient.checks import fraction, integer, positive_number
 from keras_efficient.layers.pruning.structures import Settings
 from keras_efficient.type_aliases import Config
 
@@ -42,9 +42,9 @@ class PeriodicSchedule(Schedule):
     """Updates at begin_step, begin_step + frequency, ... up to end_step, which may be one of them."""
 
     def __init__(self, begin_step: int, end_step: int, frequency: int):
-        self.begin_step = _step(begin_step, "begin_step")
-        self.end_step = _integer(end_step, "end_step")
-        self.frequency = _integer(frequency, "frequency")
+        self.begin_step = integer(begin_step, "begin_step", 0)
+        self.end_step = integer(end_step, "end_step")
+        self.frequency = integer(frequency, "frequency")
         if self.frequency < 1:
             raise ValueError(f"`frequency` must be at least 1 step. Received: frequency={frequency!r}")
 
@@ -64,13 +64,13 @@ class ConstantSparsity(PeriodicSchedule):
         frequency: Batches from update to update.
 
     Raises:
-        ValueError: If an argument is out of range; TypeError if it is no number.
+        ValueError: If an argument is no number, or out of range.
 
     `tfmot.sparsity.keras.ConstantSparsity` has the same arguments and the same steps.
     """
 
     def __init__(self, target_sparsity: float, begin_step: int = 0, end_step: int = -1, frequency: int = 100):
-        self.target_sparsity = _share(target_sparsity, "target_sparsity")
+        self.target_sparsity = fraction(target_sparsity, "target_sparsity")
         super().__init__(begin_step, end_step, frequency)
         if 0 <= self.end_step < self.begin_step or self.end_step < -1:
             raise ValueError(f"`end_step` must be -1 or at least begin_step={begin_step}. Received: {end_step=}")
@@ -101,7 +101,7 @@ class PolynomialDecay(PeriodicSchedule):
         frequency: Batches from update to update.
 
     Raises:
-        ValueError: If an argument is out of range; TypeError if it is no number.
+        ValueError: If an argument is no number, or out of range.
     """
 
     def __init__(
@@ -113,14 +113,12 @@ class PolynomialDecay(PeriodicSchedule):
         power: float = 3,
         frequency: int = 100,
     ):
-        self.initial_sparsity = _share(initial_sparsity, "initial_sparsity")
-        self.final_sparsity = _share(final_sparsity, "final_sparsity")
+        self.initial_sparsity = fraction(initial_sparsity, "initial_sparsity")
+        self.final_sparsity = fraction(final_sparsity, "final_sparsity")
         super().__init__(begin_step, end_step, frequency)
-        self.power = _number(power, "power")
+        self.power = positive_number(power, "power")
         if self.end_step <= self.begin_step:
             raise ValueError(f"`end_step` must be larger than begin_step={begin_step}. Received: {end_step=}")
-        if not 0 < self.power < float("inf"):
-            raise ValueError(f"`power` must be above 0. Received: power={power!r}")
 
     def updates_at(self, step: int) -> bool:
         return step == self.end_step or super().updates_at(step)
@@ -154,7 +152,7 @@ class StepSparsity(Schedule):
 
     def __init__(self, shares: Mapping[int, float]):
         pairs = list(shares.items()) if isinstance(shares, Mapping) else [tuple(pair) for pair in _listed(shares)]
-        self.shares = {_step(step, "shares"): _share(share, "shares") for step, share in sorted(pairs)}
+        self.shares = {integer(step, "shares", 0): fraction(share, "shares") for step, share in sorted(pairs)}
         if not pairs or len(self.shares) < len(pairs):
             raise ValueError(f"`shares` must hold at least one event, and each step once. Received: shares={shares!r}")
 
@@ -190,27 +188,3 @@ def _listed(shares):
     if isinstance(shares, (list, tuple)) and all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in shares):
         return shares
     raise TypeError(f"`shares` must be a dictionary {{step: share}}. Received: shares={shares!r}")
-
-
-def _number(value, name):
-    if isinstance(value, Real) and not isinstance(value, bool):
-        return float(value)
-    raise TypeError(f"`{name}` must be a number. Received: {name}={value!r}")
-
-
-def _share(value, name):
-    if 0 <= _number(value, name) <= 1:
-        return float(value)
-    raise ValueError(f"`{name}` must hold shares from 0 to 1. Received: {name}={value!r}")
-
-
-def _integer(value, name):
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return int(value)
-    raise TypeError(f"`{name}` must hold whole numbers of steps. Received: {name}={value!r}")
-
-
-def _step(value, name):
-    if _integer(value, name) >= 0:
-        return int(value)
-    raise ValueError(f"`{name}` must be a step of at least 0. Received: {name}={value!r}")

@@ -6,7 +6,7 @@ from typing import Self
 import keras
 import numpy as np
 
-from keras_efficient.layers.arguments import integer_pair
+from keras_efficient.checks import integer_pair
 from keras_efficient.type_aliases import Config
 
 

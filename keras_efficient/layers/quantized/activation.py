@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import activations
 
-from keras_efficient.kinds.arguments import flag
+from keras_efficient.checks import flag, one_of
 from keras_efficient.kinds.elementwise import FUNCTIONS
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.quantize import check_bits
@@ -100,8 +100,7 @@ class Function(keras.layers.Layer):
 
     def __init__(self, function: str, arguments: Mapping[str, float] | None = None, **kwargs: Any):
         super().__init__(**kwargs)
-        if function not in FUNCTIONS:
-            raise ValueError(f"function must be one of {', '.join(FUNCTIONS)}. Received: function={function!r}")
+        one_of(function, "function", FUNCTIONS)
         if sorted(arguments or {}) != sorted(FUNCTIONS[function]):
             raise ValueError(
                 f"arguments of {function!r} must be {list(FUNCTIONS[function])}. Received: arguments={arguments!r}"

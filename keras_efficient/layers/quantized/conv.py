@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.checks import positive_integer
 from keras_efficient.layers.quantized.folding import FoldingLayer
 from keras_efficient.layers.quantized.window_layer import DilatedLayer
 from keras_efficient.type_aliases import Activation, Shape, SignedOutput, Tensor

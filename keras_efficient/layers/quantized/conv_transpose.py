@@ -4,9 +4,10 @@ from typing import Any
 
 import keras
 
+from keras_efficient.checks import positive_integer
 from keras_efficient.kinds.transposed import read_transposed
 from keras_efficient.kinds.windows import Slide, read_border
-from keras_efficient.layers.arguments import last_size, padding_name, positive_integer
+from keras_efficient.layers.arguments import last_size, padding_name
 from keras_efficient.layers.quantized.folding import FoldingLayer
 from keras_efficient.layers.quantized.window_layer import DilatedLayer
 from keras_efficient.ops.conv_transpose import conv_transpose

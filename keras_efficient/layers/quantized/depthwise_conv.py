@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.checks import positive_integer
 from keras_efficient.layers.quantized.folding import FoldingLayer
 from keras_efficient.layers.quantized.window_layer import DilatedLayer
 from keras_efficient.ops.depthwise_conv import depthwise_conv

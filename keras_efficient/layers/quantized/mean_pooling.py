@@ -7,8 +7,9 @@ import keras
 from keras import ops
 
 from keras_efficient import ops as efficient_ops
+from keras_efficient.checks import integer_pair, positive_integer
 from keras_efficient.kinds.windows import Slide, mean_reciprocal
-from keras_efficient.layers.arguments import integer_pair, last_size, padding_name, positive_integer, window_places
+from keras_efficient.layers.arguments import last_size, padding_name, window_places
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.ops.depthwise_conv import depthwise_conv
 from keras_efficient.ops.quantize import HALF_PRECISION, check_bits

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import activations, ops
 
-from keras_efficient.kinds.arguments import integer
+from keras_efficient.checks import integer
 from keras_efficient.kinds.combining import repeated_shape, side_by_side
 from keras_efficient.kinds.windows import mean_reciprocal
 from keras_efficient.layers.quantized.base import QuantizedLayer

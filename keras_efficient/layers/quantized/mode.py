@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keras_efficient.layers.arguments import one_of
+from keras_efficient.checks import one_of
 
 
 @dataclass(frozen=True)
@@ -32,4 +32,4 @@ MODES = {
 
 def check_mode(mode: str) -> str:
     """Raise a ValueError unless `mode` names one of `MODES`."""
-    return one_of(MODES, mode, "mode")
+    return one_of(mode, "mode", MODES)

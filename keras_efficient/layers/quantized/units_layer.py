@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.checks import positive_integer
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.type_aliases import Shape
 

@@ -5,15 +5,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_efficient.checks import integer_pair, positive_integer
 from keras_efficient.kinds.windows import Slide, read_signal_window, read_window
-from keras_efficient.layers.arguments import (
-    integer_pair,
-    last_size,
-    positive_integer,
-    signal_padding,
-    window_padding,
-    window_places,
-)
+from keras_efficient.layers.arguments import last_size, signal_padding, window_padding, window_places
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.type_aliases import Config, Shape, Tensor
 

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 from keras import activations, ops
 
-from keras_efficient.kinds.arguments import integer
+from keras_efficient.checks import integer, positive_integer
 from keras_efficient.kinds.random_basis import COORDINATE_BITS
-from keras_efficient.layers.arguments import optional_bits, positive_integer
+from keras_efficient.layers.arguments import optional_bits
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.kernel_layer import check_signed_output, may_be_negative

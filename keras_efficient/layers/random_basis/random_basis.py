@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_efficient.layers.arguments import padding_name, positive_integer
+from keras_efficient.checks import positive_integer
+from keras_efficient.layers.arguments import padding_name
 from keras_efficient.layers.quantized.units_layer import UnitsLayer
 from keras_efficient.layers.quantized.window_layer import WindowLayer
 from keras_efficient.layers.random_basis.base import RandomBasisLayer

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_efficient.kinds.arguments import integer
+from keras_efficient.checks import integer
 from keras_efficient.kinds.fields import check_size
 from keras_efficient.layers import ACDCConv2D
 from keras_efficient.networks.architectures.keras_builder import KerasBuilder, depthwise_normal

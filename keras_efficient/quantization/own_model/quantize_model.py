@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
+from keras_efficient.checks import flag
 from keras_efficient.copies.rebuild import check_model
-from keras_efficient.kinds.arguments import flag
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.quantization.calibration import calibrate, set_scales

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import count
 
+from keras_efficient.checks import one_of
 from keras_efficient.kinds.acdc import layer_products
-from keras_efficient.kinds.arguments import check_choice
 from keras_efficient.kinds.fields import check_size
 from keras_efficient.storage.architectures.counter import CONVENTIONS, CostCounter, acdc_stack
 from keras_efficient.storage.architectures.drawings import find_architecture, grouped_bottleneck
@@ -54,7 +54,7 @@ def architecture_cost(
         ValueError: For an unknown name or convention, or a wrong shape or number of classes.
     """
     architecture = find_architecture(name)
-    check_choice("convention", convention, CONVENTIONS)
+    one_of(convention, "convention", CONVENTIONS)
     replacements = {None: None, "acdc": acdc_stack(CONVENTIONS[convention]), "g8b2": grouped_bottleneck}
     counter = CostCounter(replacements[architecture.replacement])
     architecture.draw(counter, check_image_shape(input_shape), check_size(classes, "classes"))
@@ -86,7 +86,7 @@ def break_even_size(depth: int = 12, transform: str = "dct") -> int:
         ValueError: If `depth` is no positive integer, or the transform is unknown.
     """
     check_size(depth, "depth")
-    check_choice("transform", transform, TRANSFORMS)
+    one_of(transform, "transform", TRANSFORMS)
     # No smaller N can do: n1 + n2 is at least 2 sqrt(N).
     first = 4 * depth if transform == "dct" else 16 * depth**2
     return next(size for size in count(first) if depth * layer_products(size, transform) < size**2)

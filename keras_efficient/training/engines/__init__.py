@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_efficient.layers.arguments import one_of
+from keras_efficient.checks import one_of
 from keras_efficient.training.engines.engine import (
     NO_WEIGHTS,
     Arrays,
@@ -27,7 +27,7 @@ class EngineError(ValueError):
 
 def check_engine(engine: str) -> str:
     """Raise a ValueError unless `engine` is "auto" or the name of one."""
-    return one_of((DEFAULT_ENGINE, *CHOSEN_ENGINES), engine, "engine")
+    return one_of(engine, "engine", (DEFAULT_ENGINE, *CHOSEN_ENGINES))
 
 
 def make_engine(

@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.checks import positive_integer
 
 
 def process_pool(workers: int, threads: int | None = None) -> "ProcessPool":

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.checks import positive_integer
 from keras_efficient.training.executors.pool import limit_threads
 
 # What Ray says on the screen is about itself; a Ray started here needs no web page and calls nobody.

@@ -5,8 +5,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from keras_efficient.checks import integer, one_of, random_seed
 from keras_efficient.datasets import DATASETS, Affine, Dataset, augment, elastic, load_dataset
-from keras_efficient.datasets.checks import random_seed, whole_number
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,12 @@ class DataSettings:
     augment: int | dict = 0
 
     def __post_init__(self):
-        if self.dataset not in DATASETS:
-            raise ValueError(f"`dataset` must be one of {', '.join(DATASETS)}. Received: dataset={self.dataset!r}")
+        one_of(self.dataset, "dataset", DATASETS)
         if not isinstance(self.data_dir, str | None):
             raise ValueError(f"`data_dir` must be a folder. Received: data_dir={self.data_dir!r}")
         for name in ("validation", "limit"):
             if getattr(self, name) is not None:
-                whole_number(name, getattr(self, name), 1)
+                integer(getattr(self, name), name, 1)
         if self.split_seed is not None:
             random_seed(self.split_seed)
         # No images, but all checks of the arguments.
@@ -46,7 +45,7 @@ class DataSettings:
     def distortion(self) -> dict:
         """The arguments of `datasets.elastic`."""
         if not isinstance(self.augment, dict):
-            return {"copies": whole_number("augment", self.augment, 0)}
+            return {"copies": integer(self.augment, "augment", 0)}
         if "copies" not in self.augment:
             raise ValueError(f"`augment.copies` is missing. Received: augment={self.augment!r}")
         affine = self.augment.get("affine")

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from keras_efficient.checks import one_of
 from keras_efficient.training.experiments.keys import FILE_SETTINGS, STAGE_SETTINGS, check_keys
 from keras_efficient.training.experiments.resolve import MOST_RUNS, PlannedRun, plan_run, resolve, resolve_seeds
 from keras_efficient.training.experiments.search_plan import plan_searches
@@ -91,8 +92,7 @@ def _plan(content, name, folder, storage):
     if storage is None:
         storage = Path("runs") / name if stated is None else folder / Path(stated).expanduser()
     metric = "val_accuracy" if metric is None else metric
-    if metric not in METRICS:
-        raise ValueError(f"`metric` must be one of {', '.join(METRICS)}. Received: metric={metric!r}")
+    one_of(metric, "metric", METRICS)
     planned, size = [], _Size()
     for method, items in methods.items():
         updates = _updates(items, variants, f"methods.{method}")

@@ -9,8 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_efficient.datasets.checks import random_seed
-from keras_efficient.layers.arguments import one_of
+from keras_efficient.checks import one_of, random_seed
 from keras_efficient.training.engines import DEFAULT_ENGINE, check_engine
 from keras_efficient.training.experiments.data import DataSettings
 from keras_efficient.training.experiments.keys import STAGE_SETTINGS
@@ -36,7 +35,7 @@ def resolve(settings: dict, folder: Path) -> dict:
         "stages": _resolve_stages(settings),
     }
     rule = settings.get("rule") or "score"
-    one_of(RULES, rule, "rule")
+    one_of(rule, "rule", RULES)
     engine = settings.get("engine")
     engine = DEFAULT_ENGINE if engine is None else check_engine(engine)
     others, defaults = {"rule": rule, "engine": engine}, {"rule": "score", "engine": DEFAULT_ENGINE}

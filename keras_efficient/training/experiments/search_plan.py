@@ -7,8 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from keras_efficient.kinds.fields import is_integer
-from keras_efficient.layers.arguments import non_negative_number, one_of, positive_integer
+from keras_efficient.checks import is_integer, non_negative_number, one_of, positive_integer
 from keras_efficient.training.experiments.keys import SETTINGS, check_keys
 from keras_efficient.training.experiments.resolve import PlannedRun, plan_run, resolve, resolve_seeds
 from keras_efficient.training.experiments.updates import merge_all, nested
@@ -51,7 +50,7 @@ class SearchSettings:
                 "`first_epochs` must not be above `max_epochs`. "
                 f"Received: first_epochs={self.first_epochs}, max_epochs={self.max_epochs}"
             )
-        one_of(("tpe", "random"), self.sampler, "sampler")
+        one_of(self.sampler, "sampler", ("tpe", "random"))
         if self.max_bytes is not None:
             non_negative_number(self.max_bytes, "max_bytes")
 

@@ -14,8 +14,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from keras_efficient.checks import shown
 from keras_efficient.files import damaged, json_value, read_json, write_json
-from keras_efficient.kinds.fields import shown
 from keras_efficient.report import numbers
 from keras_efficient.report.numbers import is_number
 from keras_efficient.training.experiments.execution import failure, result, search_result, status

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from keras_efficient.kinds.fields import shown
+from keras_efficient.checks import shown
 from keras_efficient.outside_files import MOST_DEPTH, TOO_DEEP
 from keras_efficient.outside_yaml import SizedLoader, read_yaml
 

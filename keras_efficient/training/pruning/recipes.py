@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from numbers import Real
 
 import keras
 
-from keras_efficient.layers.arguments import one_of, positive_integer
+from keras_efficient.checks import fraction, one_of, positive_integer
 from keras_efficient.layers.pruning.prunable import SCOPES
 from keras_efficient.pruning.model import Choice
 from keras_efficient.training.pruning.comparison import BASELINE, Comparison, Variant
@@ -31,7 +30,7 @@ class _Bench:
         criterion: Criterion,
         layers: Choice,
     ):
-        self.scope, self.criterion = one_of(SCOPES, scope, "scope"), criterion
+        self.scope, self.criterion = one_of(scope, "scope", SCOPES), criterion
         find_score(criterion)
         self.runs = PairedRuns(build, data, seeds, batch_size, layers)
         self.steps = positive_integer(epochs, "epochs") * self.runs.steps_per_epoch  # batches of a training
@@ -91,7 +90,7 @@ def one_shot(
         ValueError, TypeError: For wrong arguments.
     """
     bench = _Bench(build, data, epochs, seeds, batch_size, scope, criterion, layers)
-    return bench.comparison(*_one_shot(bench, _share(sparsity, "sparsity")))
+    return bench.comparison(*_one_shot(bench, fraction(sparsity, "sparsity")))
 
 
 def lottery_ticket(
@@ -121,7 +120,7 @@ def lottery_ticket(
     bench = _Bench(build, data, epochs, seeds, batch_size, scope, criterion, layers)
     if isinstance(rewind_epoch, bool) or not isinstance(rewind_epoch, int) or not 0 <= rewind_epoch < epochs:
         raise ValueError(f"`rewind_epoch` must be from 0 to epochs - 1. Received: rewind_epoch={rewind_epoch!r}")
-    return bench.comparison(*_lottery(bench, _share(sparsity, "sparsity"), rewind_epoch))
+    return bench.comparison(*_lottery(bench, fraction(sparsity, "sparsity"), rewind_epoch))
 
 
 def dynamic_pruning(
@@ -167,7 +166,7 @@ def compare_recipes(
     Arguments as there; without `events`, two equal ones at 1/3 and 2/3 that end at `sparsity`.
     """
     bench = _Bench(build, data, epochs, seeds, batch_size, scope, criterion, layers)
-    sparsity = _share(sparsity, "sparsity")
+    sparsity = fraction(sparsity, "sparsity")
     each = 1 - (1 - sparsity) ** 0.5
     events = _check_events({1 / 3: each, 2 / 3: each} if events is None else events)
     variants: list[Variant] = []
@@ -205,10 +204,4 @@ def _dynamic(bench, events):
 def _check_events(events: Mapping[float, float]) -> dict[float, float]:
     if not isinstance(events, Mapping) or not events:
         raise TypeError(f"`events` must be {{share of the training: share that goes}}. Received: events={events!r}")
-    return {_share(place, "events"): _share(share, "events") for place, share in events.items()}
-
-
-def _share(value, name):
-    if isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= 1:
-        return float(value)
-    raise ValueError(f"`{name}` must hold shares from 0 to 1. Received: {name}={value!r}")
+    return {fraction(place, "events"): fraction(share, "events") for place, share in events.items()}

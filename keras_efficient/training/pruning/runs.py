@@ -8,9 +8,7 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from keras_efficient.datasets.checks import random_seed
-from keras_efficient.kinds.fields import is_integer
-from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.checks import is_integer, positive_integer, random_seed
 from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.schedules import ConstantSparsity
 from keras_efficient.pruning.model import Choice, prune_model

@@ -4,8 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_efficient.kinds.arguments import integer
-from keras_efficient.layers.arguments import non_negative_number, positive_integer
+from keras_efficient.checks import integer, non_negative_number, positive_integer
 from keras_efficient.ops.hashing import hashed_normals
 from keras_efficient.training.random_bases.layout import FlatLayout
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import ops
 
-from keras_efficient.kinds.arguments import flag, integer
-from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.checks import flag, integer, positive_integer
 from keras_efficient.ops.hashing import add_words, multiply_words
 from keras_efficient.ops.sketches import strided_expand, strided_project
 from keras_efficient.training.engines.engine import Optimizer

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple, Protocol
 
 import keras
 
+from keras_efficient.checks import integer, positive_integer
 from keras_efficient.files import json_value
-from keras_efficient.kinds.arguments import integer
-from keras_efficient.kinds.fields import check_number, is_integer
-from keras_efficient.layers.arguments import positive_integer
+from keras_efficient.kinds.fields import check_number
 from keras_efficient.networks import DIGITS, MNIST_2KB
 from keras_efficient.storage import StorageReport, estimate_storage
 from keras_efficient.training.data import TrainingData
@@ -129,7 +128,7 @@ class Search:
             space=space or SearchSpace.for_inputs(prepared.data.input_shape),
             samples=positive_integer(samples, "samples"),
             references={},
-            seed=_check_seed(seed),
+            seed=integer(seed, "seed", 0),
             engine=engine,
             limits=limits,
             network=network,
@@ -254,12 +253,6 @@ def _check_bytes(max_bytes: Any) -> float:
     if check_number(max_bytes, "max_bytes") <= 0:
         raise ValueError(f"max_bytes must be positive. Received: {max_bytes!r}")
     return int(max_bytes) if int(max_bytes) == max_bytes else float(max_bytes)
-
-
-def _check_seed(seed: Any) -> int:
-    if not is_integer(seed) or seed < 0:
-        raise ValueError(f"`seed` must be an integer of at least 0. Received: seed={seed!r}")
-    return int(seed)
 
 
 def _stages(epochs: Any, batch_size: int | None, parts: Sequence) -> tuple[Stage, Stage]:

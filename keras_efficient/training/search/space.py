@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from keras_efficient.kinds.fields import check_bits, check_rate, check_size, shown
+from keras_efficient.checks import shown
+from keras_efficient.kinds.fields import check_bits, check_rate, check_size
 from keras_efficient.outside_files import read_json
 
 WITH_FILTERS = ("C", "CN", "DSC")
