@@ -21,11 +21,13 @@ def search(axis):
     size, _, accuracy, *_ = zip(*found["candidates"], strict=True)
     axis.plot(size, [100 * value for value in accuracy], ".", color="silver", label="drawn and trained shortly")
     front = sorted(found["front"], key=lambda each: each["total_bytes"])
-    best = [100 * each["val_accuracy"] for each in front]
-    axis.step([each["total_bytes"] for each in front], best, "o-", where="post", label="the front")
+    places, best = [each["total_bytes"] for each in front], [100 * each["val_accuracy"] for each in front]
+    axis.step(places, best, "C0-", where="post")
+    axis.errorbar(places, best, [100 * each["spread"] for each in front], fmt="C0o", markersize=4, label="the front")
     study = found["references"][0]
     axis.plot(study["total_bytes"], 100 * study["val_accuracy"], "k*", markersize=11, label="the study's network")
-    byte_axis(axis, (500, 1_000, 2_000, 4_000), "bytes of weights and maps")
+    byte_axis(axis, (250, 500, 1_000, 2_000), "bytes of weights and maps")
+    axis.set_ylim(75, 100)
 
 
 def random_bases_bytes_fc(axis):
