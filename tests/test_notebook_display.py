@@ -11,7 +11,7 @@ import pytest
 
 import keras_efficient as ke
 from keras_efficient.export.firmware_estimate import FirmwareEstimate
-from keras_efficient.export.verification import Comparison, Verification
+from keras_efficient.export.verification import LogitComparison, Verification
 from keras_efficient.markup import notebook_table
 from keras_efficient.training import progress
 from keras_efficient.training.notebook_bars import in_notebook
@@ -56,7 +56,7 @@ def _firmware_report(tmp_path):
         (lambda _: ke.support_report(ke.build_network(_CONFIG, (6, 6, 1))), ("dense_q_1", "DenseQ", "C: yes")),
         (_firmware_report, ("gesture", "arena", "bytes in all")),
         (lambda _: FirmwareEstimate("atmega328p", "-Os", 12_345, note="a < b"), ("12,345", "atmega328p", "a &lt; b")),
-        (lambda _: Verification((Comparison("C", 3, 4, "a < b"),), None), ("<td", "3", "4", "a &lt; b")),
+        (lambda _: Verification((LogitComparison("C", 3, 4, "a < b"),), None), ("<td", "3", "4", "a &lt; b")),
         (lambda _: _selection(), ("learn_scales", "0.1250", "0.9000", "test loss 0.2000", "1947 bytes", "&lt;b&gt;")),
         (lambda _: _selection(None), ("learn_scales", "0.1250")),
         (lambda _: _regression(), ("validation mean absolute error", "0.7500", "test mean absolute error 0.8000")),

@@ -20,7 +20,7 @@ _ARM_RAM_BYTES = 4 << 20  # all that the simulated machine has: what a network n
 
 
 @dataclass(frozen=True)
-class Run:
+class ChipRun:
     """A program's sizes; where it ran also the largest stack, and the mean of what an input takes."""
 
     sizes: ProgramSizes
@@ -54,7 +54,7 @@ class Chip(ABC):
         """Of the program with the network in a folder; `ToolMissingError` or `ToolFailedError` where it cannot be."""
 
     @abstractmethod
-    def run(self, folder: Path, inputs: np.ndarray, level: str) -> Run:
+    def run(self, folder: Path, inputs: np.ndarray, level: str) -> ChipRun:
         """Of the same program on the simulator; the same errors."""
 
     def sizes_without(self, folder: Path, level: str) -> ProgramSizes:
@@ -82,12 +82,12 @@ class Avr(Chip):
     def sizes(self, folder: Path, level: str) -> ProgramSizes:
         return avr_sizes(folder, level)
 
-    def run(self, folder: Path, inputs: np.ndarray, level: str) -> Run:
+    def run(self, folder: Path, inputs: np.ndarray, level: str) -> ChipRun:
         run = run_on_avr(folder, inputs, optimization=level, cycle_limit=_AVR_CYCLE_LIMIT)
         if run.stack_bytes is None or run.image_cycles is None:
             raise ToolMissingError(_NO_SIMULATOR)
         sizes = ProgramSizes(run.flash_bytes, run.static_bytes)
-        return Run(sizes, run.stack_bytes, cycles=round(run.image_cycles.mean))
+        return ChipRun(sizes, run.stack_bytes, cycles=round(run.image_cycles.mean))
 
 
 class CortexM(Chip):
@@ -104,11 +104,11 @@ class CortexM(Chip):
     def sizes(self, folder: Path, level: str) -> ProgramSizes:
         return arm_sizes(folder, self.core, level, _ARM_RAM_BYTES)
 
-    def run(self, folder: Path, inputs: np.ndarray, level: str) -> Run:
+    def run(self, folder: Path, inputs: np.ndarray, level: str) -> ChipRun:
         run = run_on_arm(folder, inputs, core=self.core, optimization=level, ram_bytes=_ARM_RAM_BYTES)
         count = run.image_instructions
         sizes = ProgramSizes(run.program_flash_bytes, run.static_bytes)
-        return Run(sizes, run.stack_bytes, instructions=None if count is None else round(count.mean))
+        return ChipRun(sizes, run.stack_bytes, instructions=None if count is None else round(count.mean))
 
 
 CHIPS: dict[str, Chip] = {"atmega328p": Avr(), **{core: CortexM(core) for core in CORES}}

@@ -11,7 +11,7 @@ from keras_efficient.export.c.assembly import AVR_ARRAY_BYTES, too_large_for_avr
 from keras_efficient.export.c.layouts import check_layout, mains, source_folder
 from keras_efficient.export.c.readme import readme
 from keras_efficient.export.c.text import renamed
-from keras_efficient.export.c.writer import Network, write_network
+from keras_efficient.export.c.writer import NetworkText, write_network
 from keras_efficient.export.firmware_report import STACK_MARGIN, FirmwareReport, is_own, own_headers
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.folders import write_together
@@ -128,7 +128,13 @@ def export_c(
 
 
 def _new_report(
-    model: IntegerModel, network: Network, weights: str, predicted: int, prefix: str, target: str, padding_bytes: int
+    model: IntegerModel,
+    network: NetworkText,
+    weights: str,
+    predicted: int,
+    prefix: str,
+    target: str,
+    padding_bytes: int,
 ) -> FirmwareReport:
     return FirmwareReport(
         weight_bytes=network.weight_bytes,
@@ -150,7 +156,7 @@ def _new_report(
     )
 
 
-def _write_firmware(directory: Path, network: Network, report: FirmwareReport, target: str) -> None:
+def _write_firmware(directory: Path, network: NetworkText, report: FirmwareReport, target: str) -> None:
     """All files, or none; what somebody else wrote is not touched.
 
     Where a process dies between two of them, the folder holds the old network or the new one, perhaps without its

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from keras_efficient.checks import integer, one_of
-from keras_efficient.export.chips import CHIPS, Run
+from keras_efficient.export.chips import CHIPS, ChipRun
 from keras_efficient.export.firmware import export_c
 from keras_efficient.export.firmware_report import STACK_MARGIN
 from keras_efficient.export.integer import IntegerModel
@@ -152,7 +152,7 @@ def _measured(name: str, model: keras.Model, level: str) -> FirmwareEstimate:
         try:
             run = chip.run(folder, inputs, level)
         except _TOOLS as error:
-            run = Run(chip.sizes(folder, level))
+            run = ChipRun(chip.sizes(folder, level))
             how, note = COMPILED, _reason(error)
         without = chip.sizes_without(folder, level)
     flash = run.sizes.flash_bytes - without.flash_bytes

@@ -25,7 +25,7 @@ from keras_efficient.kinds.combining import combined_step, joined_step
 from keras_efficient.kinds.measures import LOGIT_BITS, FeatureMap
 from keras_efficient.kinds.steps import CellStep, MoveStep, ResidualStep, Step, WholeStep, WindowStep
 from keras_efficient.kinds.windows import window_step
-from keras_efficient.storage.graphs import Node, gathering
+from keras_efficient.storage.graphs import PlanNode, gathering
 from keras_efficient.storage.planner import step_bits
 from keras_efficient.storage.planner.arrival import arrival_bits, kept_bits, line_bits, sum_bits
 
@@ -109,9 +109,9 @@ def _pools_on_arrival(operation: Operation) -> TypeGuard[MaxPooling | AveragePoo
     return all(stride >= size for stride, size in zip(window.strides, window.sizes, strict=True))
 
 
-def graph_nodes(network: IntegerNetwork) -> list[Node]:
+def graph_nodes(network: IntegerNetwork) -> list[PlanNode]:
     """The nodes of a network with branches, as the storage report has them."""
-    nodes: list[Node] = []
+    nodes: list[PlanNode] = []
     for number, (operation, sources) in enumerate(zip(network.operations, network.sources, strict=True)):
         bits = network.logits_bits if number == len(network.operations) - 1 else None
         target = feature_map(operation.target, bits)
@@ -125,7 +125,7 @@ def graph_nodes(network: IntegerNetwork) -> list[Node]:
         else:
             steps = [_planner_step(operation, bits)]
         streams = "no" if operation.part else STREAMS.get(type(operation), "no")
-        nodes.append(Node(operation.name, sources, tuple(steps), streams))
+        nodes.append(PlanNode(operation.name, sources, tuple(steps), streams))
     return nodes
 
 

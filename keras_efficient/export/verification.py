@@ -37,7 +37,7 @@ REPORTED_CORES = {"arm": "cortex-m3", "dsp": "cortex-m4"}
 
 
 @dataclass(frozen=True)
-class Comparison:
+class LogitComparison:
     """Logits of two programs on the same images.
 
     Attributes:
@@ -69,7 +69,7 @@ class Comparison:
 class Verification:
     """All comparisons, and the report with what was measured."""
 
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[LogitComparison, ...]
     report: FirmwareReport
 
     @property
@@ -127,7 +127,9 @@ def verify_c(
     return Verification(tuple(comparisons), report)
 
 
-def _compare_host(directory: str | Path, images: np.ndarray | list[np.ndarray], expected: np.ndarray) -> Comparison:
+def _compare_host(
+    directory: str | Path, images: np.ndarray | list[np.ndarray], expected: np.ndarray
+) -> LogitComparison:
     try:
         run = run_on_host(directory, one_after_another(images))
     except (ToolMissingError, ToolFailedError) as error:
@@ -135,13 +137,13 @@ def _compare_host(directory: str | Path, images: np.ndarray | list[np.ndarray], 
     return compare(f"C on this computer, sanitizers {'on' if run.sanitized else 'missing'}", run.logits, expected)
 
 
-def _did_not_run(what: str, error: Exception) -> Comparison:
-    return Comparison(what, note=str(error), failed=isinstance(error, ToolFailedError))
+def _did_not_run(what: str, error: Exception) -> LogitComparison:
+    return LogitComparison(what, note=str(error), failed=isinstance(error, ToolFailedError))
 
 
 def _compare_avr(
     directory: str | Path, images: np.ndarray, expected: np.ndarray, report: FirmwareReport
-) -> tuple[list[Comparison], FirmwareReport]:
+) -> tuple[list[LogitComparison], FirmwareReport]:
     what = "C on an ATmega328P (simulated)"
     try:
         run = run_on_avr(directory, images)
@@ -150,7 +152,7 @@ def _compare_avr(
     report = report.measured(run.static_bytes, run.stack_bytes, run.flash_bytes)
     if run.logits is None or run.image_cycles is None:
         note = f"flash {run.flash_bytes} bytes, RAM {run.static_bytes} without stack; simavr is missing"
-        return [Comparison(what, note=note)], report
+        return [LogitComparison(what, note=note)], report
     cycles = f"{run.image_cycles.mean / 1e6:.2f} million cycles per image"
     note = (
         f"flash {run.flash_bytes} bytes, RAM {run.ram_bytes} ({run.static_bytes} + stack {run.stack_bytes}), {cycles}"
@@ -160,7 +162,7 @@ def _compare_avr(
 
 def _compare_arm(
     target: str, directory: str | Path, images: np.ndarray, expected: np.ndarray, report: FirmwareReport
-) -> tuple[list[Comparison], FirmwareReport]:
+) -> tuple[list[LogitComparison], FirmwareReport]:
     """On every core that the target is for, compiled as the folder's README.md says."""
     comparisons = []
     for core in ARM_CORES[target]:
@@ -197,7 +199,7 @@ DEVICES: dict[str, Callable | None] = {
 
 def compare(
     what: str, logits: np.ndarray, expected: np.ndarray, note: str = "", must_be_equal: bool = True
-) -> Comparison:
+) -> LogitComparison:
     """Count equal images; the note starts with the first difference."""
     expected = expected[: len(logits)]
     different = logits != expected
@@ -209,4 +211,4 @@ def compare(
             f"the integer model has {expected[image, logit]}"
         )
         note = f"{first}; {note}" if note else first
-    return Comparison(what, equal, len(logits), note, must_be_equal)
+    return LogitComparison(what, equal, len(logits), note, must_be_equal)

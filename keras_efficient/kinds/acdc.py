@@ -18,7 +18,7 @@ from keras_efficient.kinds.measures import (
     Config,
     FeatureMap,
     Shape,
-    Weights,
+    WeightCount,
     kernel_and_bias,
     optional_output_bits,
     optional_widths,
@@ -56,7 +56,7 @@ def _side_by_side(config: Config, source: FeatureMap, target: FeatureMap) -> tup
     return (WholeStep(source, target),)
 
 
-def stored(config: Config, kernels: int, biases: int) -> Weights:
+def stored(config: Config, kernels: int, biases: int) -> WeightCount:
     return kernel_and_bias(optional_widths(config), kernels, biases)
 
 
@@ -73,7 +73,7 @@ def fourier_products(size: int, groups: int = 1) -> float:
     return 4 * size + 5 * size * math.log2(size // groups)
 
 
-def _stack_weights(config: Config, source: FeatureMap, outputs: int, depth: int) -> Weights:
+def _stack_weights(config: Config, source: FeatureMap, outputs: int, depth: int) -> WeightCount:
     entries = depth * padded_size(config, source.shape[-1], outputs)
     return stored(config, 2 * entries, 0 if config.get("bias", "output") is None else entries)
 
@@ -115,10 +115,10 @@ def _window_cells(config: Config) -> int:
     return 0 if cells == 1 else cells
 
 
-def _convolution_weights(config: Config, source: FeatureMap) -> Weights:
+def _convolution_weights(config: Config, source: FeatureMap) -> WeightCount:
     stack = _stack_weights(config, source, config["filters"], _depth_of(config))
     window = stored(config, _window_cells(config) * source.shape[2], 0)
-    return Weights(stack.parameters + window.parameters, stack.bits + window.bits)
+    return WeightCount(stack.parameters + window.parameters, stack.bits + window.bits)
 
 
 def _convolution_products(config: Config, source: FeatureMap, target: FeatureMap) -> int:
@@ -142,7 +142,7 @@ def _factor_price(
     `transforms` counts them in transforms of real numbers.
     """
 
-    def weights(config: Config, source: FeatureMap) -> Weights:
+    def weights(config: Config, source: FeatureMap) -> WeightCount:
         size = source.shape[-1]
         numbers = 2 * complex_parts * numbers_per_factor(size, config.get("groups", 2))
         return stored(config, numbers, size if config.get("use_bias", default_bias) else 0)

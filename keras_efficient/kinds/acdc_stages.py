@@ -12,33 +12,41 @@ import numpy as np
 
 from keras_efficient.kinds.cosine import LARGEST_MATRIX, Cosine, grid_shape
 from keras_efficient.kinds.measures import FLOAT_BITS, Config, Shape
-from keras_efficient.kinds.stages import Map, Stage, down_columns, each_place, has_inner_grids, moved, with_inner_grids
+from keras_efficient.kinds.stages import (
+    Map,
+    ProductStage,
+    down_columns,
+    each_place,
+    has_inner_grids,
+    moved,
+    with_inner_grids,
+)
 from keras_efficient.kinds.steps import Way
 from keras_efficient.kinds.windows import read_window
 
 
-def square_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
+def square_stages(config: Config, shape: Shape) -> tuple[ProductStage, ...]:
     """Of `ACDC`: factors a, d."""
     if not _has_stages(config, shape[-1]):
         return ()
     return with_inner_grids(config, _layer(config, math.prod(shape[:-1]), shape[-1], 0, 0, is_last=True))
 
 
-def dense_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
+def dense_stages(config: Config, shape: Shape) -> tuple[ProductStage, ...]:
     """Of `ACDCDense`: factors a, d (depth, N)."""
     return _deep_stages(config, [], math.prod(shape[:-1]), shape[-1], config["units"], 0)
 
 
-def convolution_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
+def convolution_stages(config: Config, shape: Shape) -> tuple[ProductStage, ...]:
     """Of `ACDCConv2D`: factors kernel (where it is not 1x1), a, d."""
     window, channels = read_window(config, "kernel_size", 1), shape[2]
     after = (*window.places(shape), channels)
-    first: list[Stage] = []
+    first: list[ProductStage] = []
     if window.sizes != (1, 1):
-        first = [Stage("Convolution", shape, after, 0, (0, 1, 3, 2), slide=window, depthwise=True)]
+        first = [ProductStage("Convolution", shape, after, 0, (0, 1, 3, 2), slide=window, depthwise=True)]
     elif window.strides != (1, 1):
         ways = (Way(0, step=window.strides[0]), Way(1, step=window.strides[1]), Way(2))
-        first = [Stage("Move", shape, after, ways=ways)]
+        first = [ProductStage("Move", shape, after, ways=ways)]
     return _deep_stages(
         config, first, math.prod(after[:2]), channels, config["filters"], len(first) and first[0].computes
     )
@@ -83,8 +91,8 @@ def padded_size(config: Config, inputs: int, outputs: int) -> int:
 
 
 def _deep_stages(
-    config: Config, first: list[Stage], vectors: int, inputs: int, outputs: int, factor: int
-) -> tuple[Stage, ...]:
+    config: Config, first: list[ProductStage], vectors: int, inputs: int, outputs: int, factor: int
+) -> tuple[ProductStage, ...]:
     """`factor`: the place of a among the weights."""
     config = {"permutation": "random", **config}
     depth = config.get("depth", 12)
@@ -99,7 +107,7 @@ def _deep_stages(
     return with_inner_grids(config, stages)
 
 
-def _expansion(config: Config, vectors: int, inputs: int, size: int) -> Iterator[Stage]:
+def _expansion(config: Config, vectors: int, inputs: int, size: int) -> Iterator[ProductStage]:
     """Zeros, or the inputs again, up to `size` entries."""
     if inputs == size:
         return
@@ -108,12 +116,12 @@ def _expansion(config: Config, vectors: int, inputs: int, size: int) -> Iterator
         times = -(-size // inputs)
         wide = times * inputs
         ways = (Way(0), Way(1, repeat=times), Way(2))
-        yield Stage("Move", (vectors, 1, inputs), (vectors, times, inputs), ways=ways)
+        yield ProductStage("Move", (vectors, 1, inputs), (vectors, times, inputs), ways=ways)
     if wide != size:
         yield moved((1, vectors, wide), (1, vectors, size), 0, 1, 2)
 
 
-def _layer(config: Config, vectors: int, size: int, row: int, factor: int, is_last: bool) -> list[Stage]:
+def _layer(config: Config, vectors: int, size: int, row: int, factor: int, is_last: bool) -> list[ProductStage]:
     """One layer, x diag(a) C diag(d) [R] C' + bias, then its permutation. `row`: of the factors."""
     groups, bias = config.get("groups", 1), config.get("bias", "output")
     permutation = config.get("permutation")
@@ -124,30 +132,34 @@ def _layer(config: Config, vectors: int, size: int, row: int, factor: int, is_la
     )
     spectrum = tuple((np.arange(groups)[:, None] * (size // groups) + order).ravel().tolist())
     stages = [
-        Stage("Scale", cells, cells, factor, row=row),
+        ProductStage("Scale", cells, cells, factor, row=row),
         *forth,
-        Stage("Scale", cells, cells, factor + 1, row=row, order=spectrum, has_bias=bias == "spectrum"),
+        ProductStage("Scale", cells, cells, factor + 1, row=row, order=spectrum, has_bias=bias == "spectrum"),
         *[stage._replace(row=row) for stage in back],
     ]
     if bias == "output":
-        stages.append(Stage("Scale", cells, cells, row=row, has_bias=True, permuted=in_matrix))
+        stages.append(ProductStage("Scale", cells, cells, row=row, has_bias=True, permuted=in_matrix))
     stages[-1] = stages[-1]._replace(
         grid="output" if is_last else "between", bits=config.get("activation_bits") or FLOAT_BITS
     )
     if permutation == "riffle" and not in_matrix:
         ways = (Way(0), Way(2), Way(1))
-        stages.append(Stage("Move", (vectors, size // 2, 2), (vectors, 2, size // 2), ways=ways))
+        stages.append(ProductStage("Move", (vectors, size // 2, 2), (vectors, 2, size // 2), ways=ways))
     return stages
 
 
-def _by_matrix(config: Config, blocks: int, size: int, permuted: bool) -> tuple[list[Stage], list[Stage], np.ndarray]:
+def _by_matrix(
+    config: Config, blocks: int, size: int, permuted: bool
+) -> tuple[list[ProductStage], list[ProductStage], np.ndarray]:
     """The stages to the spectrum and back, and the order of the spectrum."""
     inverse = Cosine(size, True, config.get("order", "paper") != "paper", permuted)
     products = [each_place((1, blocks, size), size)._replace(matrix=matrix) for matrix in (Cosine(size), inverse)]
     return products[:1], products[1:], np.arange(size)
 
 
-def _by_images(config: Config, blocks: int, size: int, permuted: bool) -> tuple[list[Stage], list[Stage], np.ndarray]:
+def _by_images(
+    config: Config, blocks: int, size: int, permuted: bool
+) -> tuple[list[ProductStage], list[ProductStage], np.ndarray]:
     rows, columns = grid_shape(size)
     forth = [each_place((1, blocks * rows, columns), columns)._replace(matrix=Cosine(columns))]
     if rows > 1:

@@ -12,7 +12,7 @@ from keras_efficient.kinds.measures import (
     Config,
     FeatureMap,
     Shape,
-    Weights,
+    WeightCount,
     biases_of,
     float_bits,
     kernel_and_bias,
@@ -58,30 +58,30 @@ def _relu_bits(config: Config, input_bits: int) -> int:
     return input_bits if keeps_codes else FLOAT_BITS
 
 
-def _scale_weights(config: Config, source: FeatureMap) -> Weights:
+def _scale_weights(config: Config, source: FeatureMap) -> WeightCount:
     """Two numbers for each channel."""
     channels = source.shape[-1]
     return kernel_and_bias(quantized_widths(config), channels, biases_of(config, channels), shifts_of(config, channels))
 
 
-def _statistics_weights(config: Config, source: FeatureMap) -> Weights:
+def _statistics_weights(config: Config, source: FeatureMap) -> WeightCount:
     """Mean and variance along the axes that are not reduced."""
     axis = config.get("axis", -1)
     axes = () if axis is None else axis if isinstance(axis, (list, tuple)) else (axis,)
     parameters = 2 * math.prod(source.shape[each - (each > 0)] for each in axes)
-    return Weights(parameters, parameters * FLOAT_BITS)
+    return WeightCount(parameters, parameters * FLOAT_BITS)
 
 
-def _channel_vectors(statistics: int) -> Callable[[Config, FeatureMap], Weights]:
+def _channel_vectors(statistics: int) -> Callable[[Config, FeatureMap], WeightCount]:
     """So many statistics, and gain and offset where there are any: one float per channel each."""
 
-    def weights(config: Config, source: FeatureMap) -> Weights:
+    def weights(config: Config, source: FeatureMap) -> WeightCount:
         axis = config.get("axis", -1)
         if axis not in (-1, [-1], len(source.shape), [len(source.shape)]):
             raise ValueError(f"axis must be the last one. Received: axis={axis!r}")
         vectors = statistics + bool(config.get("scale", True)) + bool(config.get("center", True))
         parameters = vectors * source.shape[-1]
-        return Weights(parameters, parameters * FLOAT_BITS)
+        return WeightCount(parameters, parameters * FLOAT_BITS)
 
     return weights
 
@@ -99,11 +99,11 @@ def function(bits: Callable[[Config, int], int], form: str | None = None) -> Kin
     return _cellwise(price=price, form=form, twin="ActivationQ", prunes=CHANNELS, is_head=True)
 
 
-def slopes(config: Config, source: FeatureMap) -> Weights:
+def slopes(config: Config, source: FeatureMap) -> WeightCount:
     """The slopes of a PReLU: one for each cell, but for the axes that share them."""
     shared = config.get("shared_axes") or ()
     count = math.prod(size for axis, size in enumerate(source.shape, start=1) if axis not in shared)
-    return Weights(count, count * FLOAT_BITS)
+    return WeightCount(count, count * FLOAT_BITS)
 
 
 def _has_table(config: Config) -> bool:
@@ -111,14 +111,14 @@ def _has_table(config: Config) -> bool:
     return config.get("activation") not in (None, "linear", "relu", "relu6")
 
 
-def _table_weights(config: Config, source: FeatureMap) -> Weights:
+def _table_weights(config: Config, source: FeatureMap) -> WeightCount:
     """A table holds an output for each code of the input; of a PReLU there is one for each slope."""
     if not _has_table(config):
-        return Weights()
+        return WeightCount()
     activation, count = config["activation"], 0
     if isinstance(activation, Mapping) and activation.get("class_name") == "PReLU":
         count = slopes(activation["config"], source).parameters
-    return Weights(count, max(count, 1) * config["bits"] << min(source.bits, TABLE_BITS))
+    return WeightCount(count, max(count, 1) * config["bits"] << min(source.bits, TABLE_BITS))
 
 
 # By the names of Keras's operations.

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from keras_efficient.kinds.measures import Config, FeatureMap, Shape, Weights
-from keras_efficient.kinds.stages import Stage, Stages, fixed_bits, stage_padding, stage_steps
+from keras_efficient.kinds.measures import Config, FeatureMap, Shape, WeightCount
+from keras_efficient.kinds.stages import ProductStage, Stages, fixed_bits, stage_padding, stage_steps
 from keras_efficient.kinds.steps import Step
 from keras_efficient.kinds.windows import Slide
 from keras_efficient.kinds.words import KernelShape
@@ -42,7 +42,7 @@ class Price(NamedTuple):
 
     bits: Callable[[Config, int], int]
     steps: Callable[[Config, FeatureMap, FeatureMap], tuple[Step, ...]]
-    weights: Callable[[Config, FeatureMap], Weights] = lambda config, source: Weights()
+    weights: Callable[[Config, FeatureMap], WeightCount] = lambda config, source: WeightCount()
     products: Callable[[Config, FeatureMap, FeatureMap], int] = lambda config, source, target: 0
     kernel: Callable[[Config, FeatureMap], KernelShape | None] = lambda config, source: None
     padding: Callable[[Config, FeatureMap], int] = lambda config, source: 0
@@ -114,10 +114,10 @@ UNKNOWN = Kind()
 def in_stages(stages: Stages, price: Price, **entry: Any) -> Kind:
     """A kind that is priced as its stages, where it has any."""
 
-    def stages_of(config: Config, source: FeatureMap) -> tuple[Stage, ...]:
+    def stages_of(config: Config, source: FeatureMap) -> tuple[ProductStage, ...]:
         return stages(config, source.shape)
 
-    def weights(config: Config, source: FeatureMap) -> Weights:
+    def weights(config: Config, source: FeatureMap) -> WeightCount:
         plain = price.weights(config, source)
         return plain._replace(bits=plain.bits + fixed_bits(stages_of(config, source)))
 

@@ -38,7 +38,7 @@ from keras_efficient.kinds.measures import (
     Config,
     FeatureMap,
     Shape,
-    Weights,
+    WeightCount,
     biases_of,
     kernel_and_bias,
     optional_output_bits,
@@ -80,7 +80,7 @@ def _check_blocks(config: Config, outputs: int, inputs: int) -> BlockSizes:
     return monarch_sizes(outputs, inputs, config.get("blocks"))
 
 
-class Plan(NamedTuple):
+class LayerCounts(NamedTuple):
     """What one layer holds and does: numbers in its factors, the fewest that the same functions
     need, products per sample, and the sums per sample between the factors, step by step."""
 
@@ -105,12 +105,12 @@ def _sum_between(sizes: FactorSizes, terms: int = 1) -> tuple[int, ...]:
     return (terms * (s * q if is_second_first(sizes) else p * t),)
 
 
-def _sum_plan(config: Config, inputs: int) -> Plan:
+def _sum_plan(config: Config, inputs: int) -> LayerCounts:
     sizes, terms = _check_factors(config, config["units"], inputs), config.get("terms", 1)
     stored = terms * (sizes.p * sizes.q + sizes.s * sizes.t)
     if _is_tinybig(config):
-        return Plan(stored, stored, *_tinybig_steps(sizes, inputs, None))
-    return Plan(stored, stored, sum_products(sizes, terms), _sum_between(sizes, terms))
+        return LayerCounts(stored, stored, *_tinybig_steps(sizes, inputs, None))
+    return LayerCounts(stored, stored, sum_products(sizes, terms), _sum_between(sizes, terms))
 
 
 def _low_rank_steps(sizes: FactorSizes, rank: int) -> tuple[int, tuple[int, ...]]:
@@ -120,7 +120,7 @@ def _low_rank_steps(sizes: FactorSizes, rank: int) -> tuple[int, tuple[int, ...]
     return sum_products(sizes), _sum_between(sizes)
 
 
-def _low_rank_plan(config: Config, inputs: int) -> Plan:
+def _low_rank_plan(config: Config, inputs: int) -> LayerCounts:
     sizes, rank = _check_factors(config, config["units"], inputs), config["rank"]
     stored, minimal = pair(sizes.s, sizes.t, rank)
     if _is_tinybig(config):
@@ -130,7 +130,7 @@ def _low_rank_plan(config: Config, inputs: int) -> Plan:
     else:
         steps = _low_rank_steps(sizes, rank)
     first = sizes.p * sizes.q
-    return Plan(first + stored, first + minimal, *steps)
+    return LayerCounts(first + stored, first + minimal, *steps)
 
 
 def _dual_steps(sizes: FactorSizes, rank: int) -> tuple[int, tuple[int, ...]]:
@@ -145,7 +145,7 @@ def _dual_counts(sizes: FactorSizes, rank: int) -> tuple[int, int]:
     return left[0] + right[0], left[1] + right[1]
 
 
-def _dual_plan(config: Config, inputs: int) -> Plan:
+def _dual_plan(config: Config, inputs: int) -> LayerCounts:
     sizes, rank = _check_factors(config, config["units"], inputs), config["rank"]
     if _is_tinybig(config):
         steps = _tinybig_steps(sizes, inputs, rank)
@@ -153,20 +153,20 @@ def _dual_plan(config: Config, inputs: int) -> Plan:
         steps = dual_products(sizes, rank), ()
     else:
         steps = _dual_steps(sizes, rank)
-    return Plan(*_dual_counts(sizes, rank), *steps)
+    return LayerCounts(*_dual_counts(sizes, rank), *steps)
 
 
-def _matrix_plan(config: Config, inputs: int) -> Plan:
+def _matrix_plan(config: Config, inputs: int) -> LayerCounts:
     """A plain matrix of low rank."""
     rank = config["rank"]
     counts = pair(config["units"], inputs, rank)
-    return Plan(*counts, counts[0], (rank,))
+    return LayerCounts(*counts, counts[0], (rank,))
 
 
-def _monarch_plan(config: Config, inputs: int) -> Plan:
+def _monarch_plan(config: Config, inputs: int) -> LayerCounts:
     """Two block-diagonal matrices: each number takes part in one product per sample."""
     sizes = _check_blocks(config, config["units"], inputs)
-    return Plan(sizes.stored, sizes.minimal, sizes.stored, (sizes.blocks * sizes.inner,))
+    return LayerCounts(sizes.stored, sizes.minimal, sizes.stored, (sizes.blocks * sizes.inner,))
 
 
 def _tinybig_steps(sizes: FactorSizes, products: int, rank: int | None) -> tuple[int, tuple[int, ...]]:
@@ -179,7 +179,7 @@ def _tinybig_steps(sizes: FactorSizes, products: int, rank: int | None) -> tuple
     return s * (products + q * columns) + spread, (q * s, s * columns)
 
 
-def _taylor_plan(config: Config, inputs: int) -> Plan:
+def _taylor_plan(config: Config, inputs: int) -> LayerCounts:
     rank, order, layout = config["rank"], config.get("order", 2), config.get("layout", "tinybig")
     sizes = _check_taylor(config, config["units"], inputs)
     p, q, s, _ = sizes
@@ -193,11 +193,11 @@ def _taylor_plan(config: Config, inputs: int) -> Plan:
         products, between = rank * (q + inputs + p + s) + p * s, (2 * rank, p + s)
     # The LayerNorm squares the inputs and scales the outputs.
     products += inputs + p * s if config.get("normalize") else 0
-    return Plan(*_dual_counts(sizes, rank), products, between)
+    return LayerCounts(*_dual_counts(sizes, rank), products, between)
 
 
-def _factored_price(plan: Callable[[Config, int], Plan], default_bias: bool = True) -> Price:
-    def weights(config: Config, source: FeatureMap) -> Weights:
+def _factored_price(plan: Callable[[Config, int], LayerCounts], default_bias: bool = True) -> Price:
+    def weights(config: Config, source: FeatureMap) -> WeightCount:
         has_bias = config.get("use_bias", default_bias)
         return _weights_of(config, plan(config, source.shape[-1]), config["units"] if has_bias else 0)
 
@@ -213,7 +213,7 @@ def _factored_price(plan: Callable[[Config, int], Plan], default_bias: bool = Tr
     return Price(optional_output_bits, steps, weights, products)
 
 
-def _weights_of(config: Config, plan: Plan, biases: int) -> Weights:
+def _weights_of(config: Config, plan: LayerCounts, biases: int) -> WeightCount:
     minimal = None if plan.minimal == plan.stored else plan.minimal + biases
     return kernel_and_bias(optional_widths(config), plan.stored, biases)._replace(minimal=minimal)
 
@@ -225,10 +225,10 @@ def _convolution_sizes(config: Config, source: FeatureMap) -> tuple[FactorSizes,
     return sizes, config.get("terms", 1), rows * columns
 
 
-def _convolution_weights(config: Config, source: FeatureMap) -> Weights:
+def _convolution_weights(config: Config, source: FeatureMap) -> WeightCount:
     (p, q, s, t), terms, taps = _convolution_sizes(config, source)
     stored = terms * (p * q + taps * s * t)
-    return _weights_of(config, Plan(stored, stored, 0, ()), biases_of(config, config["filters"]))
+    return _weights_of(config, LayerCounts(stored, stored, 0, ()), biases_of(config, config["filters"]))
 
 
 def _convolution_steps(config: Config, source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:

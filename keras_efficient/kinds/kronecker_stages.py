@@ -14,7 +14,7 @@ import numpy as np
 from keras_efficient.kinds.factors import FactorSizes, factor_sizes, is_second_first, monarch_sizes
 from keras_efficient.kinds.measures import Config, Shape, as_image
 from keras_efficient.kinds.stages import (
-    Stage,
+    ProductStage,
     down_columns,
     each_place,
     has_inner_grids,
@@ -24,7 +24,7 @@ from keras_efficient.kinds.stages import (
 from keras_efficient.kinds.windows import Slide, read_window
 
 
-def low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
+def low_rank_stages(config: Config, shape: Shape) -> tuple[ProductStage, ...]:
     """Of `LowRankDense`, x B A': factors A (units, rank), B (inputs, rank)."""
     if not has_inner_grids(config):
         return ()
@@ -33,7 +33,7 @@ def low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
     return finished(config, [first, each_place(first.target, config["units"], 0, (1, 0))])
 
 
-def sum_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
+def sum_stages(config: Config, shape: Shape) -> tuple[ProductStage, ...]:
     """Of `PHMDense`, sum_i A_i K B_i': factors A (terms, p, q), B (terms, s, t)."""
     if not _has_stages(config):
         return ()
@@ -51,7 +51,7 @@ def sum_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
     return finished(config, [first, second, *bias, *back])
 
 
-def one_low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
+def one_low_rank_stages(config: Config, shape: Shape) -> tuple[ProductStage, ...]:
     """Of `LPHMDense`, A K T S': factors A (p, q), S (s, rank), T (t, rank)."""
     if not _has_stages(config):
         return ()
@@ -65,7 +65,7 @@ def one_low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
     return finished(config, [*products, *_bias_of(config, places, (p, s))])
 
 
-def dual_low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
+def dual_low_rank_stages(config: Config, shape: Shape) -> tuple[ProductStage, ...]:
     """Of `DualLPHMDense`, P Q' K T S': factors P (p, rank), Q (q, rank), S (s, rank), T (t, rank)."""
     if not _has_stages(config):
         return ()
@@ -80,7 +80,7 @@ def dual_low_rank_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
     return finished(config, [*products, *_bias_of(config, places, (p, s))])
 
 
-def monarch_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
+def monarch_stages(config: Config, shape: Shape) -> tuple[ProductStage, ...]:
     """Of `MonarchDense`: factors L (blocks, inputs / blocks, h / blocks), R (blocks, h / blocks, units / blocks)."""
     if not has_inner_grids(config):
         return ()
@@ -92,7 +92,7 @@ def monarch_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
     return finished(config, [left, *shuffle, right])
 
 
-def finished(config: Config, stages: list[Stage]) -> tuple[Stage, ...]:
+def finished(config: Config, stages: list[ProductStage]) -> tuple[ProductStage, ...]:
     """The stages with their grids, and the bias, where there is one, at the last that computes."""
     last = max(number for number, stage in enumerate(stages) if stage.computes)
     stages[last] = stages[last]._replace(has_bias=config.get("use_bias", True))
@@ -110,16 +110,18 @@ def _places_and_sizes(config: Config, shape: Shape) -> tuple[int, FactorSizes]:
     return math.prod(shape[:-1]), sizes
 
 
-def _bias_of(config: Config, vectors: int, sizes: tuple[int, int], axes: tuple[int, int] = (0, 1)) -> list[Stage]:
+def _bias_of(
+    config: Config, vectors: int, sizes: tuple[int, int], axes: tuple[int, int] = (0, 1)
+) -> list[ProductStage]:
     """A product gives some of the outputs of each of several places: its bias would be one for each place."""
     if not config.get("use_bias", True) or sizes[axes[0]] == 1:
         return []
     cells = (1, vectors, math.prod(sizes))
     order = np.arange(cells[2]).reshape(sizes).transpose(axes).ravel()
-    return [Stage("Scale", cells, cells, order=tuple(order.tolist()))]
+    return [ProductStage("Scale", cells, cells, order=tuple(order.tolist()))]
 
 
-def convolution_stages(config: Config, shape: Shape) -> tuple[Stage, ...]:
+def convolution_stages(config: Config, shape: Shape) -> tuple[ProductStage, ...]:
     """Of `PHMConv2D`: factors A (terms, p, q), B (terms, s, t, rows, columns).
 
     The q (or p) groups of channels pass through one small convolution. For that they are stacked, one image below the
@@ -179,7 +181,7 @@ class Stack(NamedTuple):
         window = window._replace(padding=((above, max(extent - stride - above, 0)), sides))
         return cls(images, height, columns, window, height // stride, across)
 
-    def convolution(self, channels: int, filters: int, axes: tuple[int, ...]) -> Stage:
+    def convolution(self, channels: int, filters: int, axes: tuple[int, ...]) -> ProductStage:
         source = (self.images * self.height, self.columns, channels)
         target = (self.images * self.windows, self.across, filters)
-        return Stage("Convolution", source, target, 1, axes, slide=self.window)
+        return ProductStage("Convolution", source, target, 1, axes, slide=self.window)

@@ -63,7 +63,7 @@ class FeatureMap(NamedTuple):
         return FeatureMap(as_image(self.shape), self.bits)
 
 
-class Weights(NamedTuple):
+class WeightCount(NamedTuple):
     """Numbers that a layer stores, and their bits together.
 
     `minimal`: the numbers that the same functions need, where a layer stores more of them; None
@@ -101,8 +101,8 @@ def float_widths(config: Config) -> Widths:
     return Widths(FLOAT_BITS, FLOAT_BITS, FLOAT_BITS)
 
 
-def kernel_and_bias(widths: Widths, kernels: int, biases: int, shifts: int = 0) -> Weights:
-    return Weights(kernels + biases, kernels * widths.kernel + biases * widths.bias + shifts * SHIFT_BITS)
+def kernel_and_bias(widths: Widths, kernels: int, biases: int, shifts: int = 0) -> WeightCount:
+    return WeightCount(kernels + biases, kernels * widths.kernel + biases * widths.bias + shifts * SHIFT_BITS)
 
 
 def biases_of(config: Config, count: int) -> int:

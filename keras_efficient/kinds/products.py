@@ -15,7 +15,7 @@ from keras_efficient.kinds.measures import (
     Config,
     FeatureMap,
     Shape,
-    Weights,
+    WeightCount,
     Widths,
     biases_of,
     float_widths,
@@ -127,7 +127,7 @@ def _kernel_price(
 ) -> Price:
     """Of a layer whose `filters` (configuration, channels of the source) see so many `cells` of a map at once."""
 
-    def weights(config: Config, source: FeatureMap) -> Weights:
+    def weights(config: Config, source: FeatureMap) -> WeightCount:
         count, channels, _ = filters(config, source.shape[-1])
         kernels = cells(config) * channels * count
         return kernel_and_bias(widths(config), kernels, biases_of(config, count), shifts_of(config, count))
@@ -168,7 +168,7 @@ def _separable_price(rank: int) -> Price:
     def between(config: Config, source: FeatureMap, target: FeatureMap) -> FeatureMap:
         return FeatureMap((*target.shape[:-1], source.shape[-1] * _multiplier_of(config)), widths.activation)
 
-    def weights(config: Config, source: FeatureMap) -> Weights:
+    def weights(config: Config, source: FeatureMap) -> WeightCount:
         channels, filters = source.shape[-1] * _multiplier_of(config), config["filters"]
         return kernel_and_bias(widths, channels * (kernel_cells(config, rank) + filters), biases_of(config, filters))
 
@@ -183,7 +183,7 @@ def _separable_price(rank: int) -> Price:
     return Price(lambda config, input_bits: widths.activation, steps, weights, products)
 
 
-def _residual_weights(config: Config, source: FeatureMap) -> Weights:
+def _residual_weights(config: Config, source: FeatureMap) -> WeightCount:
     channels = source.shape[2]
     kernels = RESIDUAL_CONVOLUTIONS * RESIDUAL_CELLS * channels * channels
     return kernel_and_bias(quantized_widths(config), kernels, biases_of(config, RESIDUAL_CONVOLUTIONS * channels))

@@ -18,7 +18,7 @@ from keras_efficient.kinds.measures import (
     Config,
     FeatureMap,
     Shape,
-    Weights,
+    WeightCount,
     biases_of,
     optional_output_bits,
     whole_bytes,
@@ -49,15 +49,15 @@ def random_basis(
 ) -> Kind:
     """A layer whose `outputs` (a key of its configuration) says how many biases there are."""
 
-    def weights(config: Config, source: FeatureMap) -> Weights:
+    def weights(config: Config, source: FeatureMap) -> WeightCount:
         coordinates, biases = config["dimensions"], biases_of(config, config[outputs])
         if config.get("kernel_bits") is not None:
             coordinate_bits = config.get("coordinate_bits") or COORDINATE_BITS
             bias_bits = config.get("bias_bits") or FLOAT_BITS
-            return Weights(coordinates + biases, SEED_BITS + coordinates * coordinate_bits + biases * bias_bits)
+            return WeightCount(coordinates + biases, SEED_BITS + coordinates * coordinate_bits + biases * bias_bits)
         widths = [config.get(key) or FLOAT_BITS for key in ("coordinate_bits", "bias_bits")]
         packed = (whole_bytes(count * bits) for count, bits in zip((coordinates, biases), widths, strict=True))
-        return Weights(coordinates + biases, BITS_PER_BYTE * (HEADER_BYTES + sum(packed)))
+        return WeightCount(coordinates + biases, BITS_PER_BYTE * (HEADER_BYTES + sum(packed)))
 
     return Kind(
         shape=shape,

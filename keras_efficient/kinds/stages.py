@@ -25,7 +25,7 @@ Map = tuple[int, int, int]  # rows, columns, channels
 Axes = tuple[int, ...]
 
 
-class Stage(NamedTuple):
+class ProductStage(NamedTuple):
     """One operation.
 
     form: "Convolution" (a window), "Scale" (a number for each cell) or "Move", as `Kind.form` has them.
@@ -118,27 +118,27 @@ class Stage(NamedTuple):
         return WholeStep(source, target) if self.is_whole else window_step(self.slide, source, target, self.depthwise)
 
 
-Stages = Callable[[Config, Shape], tuple[Stage, ...]]
+Stages = Callable[[Config, Shape], tuple[ProductStage, ...]]
 
 
-def each_place(source: Map, filters: int, factor: int | None = None, axes: Axes = ()) -> Stage:
+def each_place(source: Map, filters: int, factor: int | None = None, axes: Axes = ()) -> ProductStage:
     """The channels of each place times a matrix."""
-    return Stage("Convolution", source, (*source[:2], filters), factor, axes)
+    return ProductStage("Convolution", source, (*source[:2], filters), factor, axes)
 
 
 def down_columns(
     places: int, rows: int, columns: int, channels: int, filters: int, factor: int | None = None, axes: Axes = ()
-) -> Stage:
+) -> ProductStage:
     """`rows` rows together with their channels times a matrix, column by column, for each of the `places`."""
     slide = Slide((rows, 1), (rows if places > 1 else 1, 1), "valid")
     source, target = (places * rows, columns, channels), (places, columns, filters)
-    return Stage("Convolution", source, target, factor, axes, slide=slide)
+    return ProductStage("Convolution", source, target, factor, axes, slide=slide)
 
 
-def moved(source: Map, sizes: Map, *axes: int) -> Stage:
+def moved(source: Map, sizes: Map, *axes: int) -> ProductStage:
     """Along each axis of the target so many places from an axis of the source; those that it does not have are 0."""
     down, across, through = map(Way, axes)
-    return Stage("Move", source, sizes, ways=(down, across, through))
+    return ProductStage("Move", source, sizes, ways=(down, across, through))
 
 
 def has_inner_grids(config: Config) -> bool:
@@ -146,7 +146,7 @@ def has_inner_grids(config: Config) -> bool:
     return config.get("kernel_bits") is not None and config.get("inner_bits", False) is not False
 
 
-def with_inner_grids(config: Config, stages: Iterable[Stage]) -> tuple[Stage, ...]:
+def with_inner_grids(config: Config, stages: Iterable[ProductStage]) -> tuple[ProductStage, ...]:
     """The stages with the widths of the inner grids. The last that computes makes the output."""
     given, found = config.get("inner_bits"), list(stages)
     computing = [number for number, stage in enumerate(found) if stage.computes]
@@ -171,17 +171,17 @@ def check_inner_bits(value: object, name: str) -> object:
     return value if value is None or value is False else check_bits(value, name)
 
 
-def inner_bits(stages: Iterable[Stage]) -> list[int]:
+def inner_bits(stages: Iterable[ProductStage]) -> list[int]:
     """The widths of the inner grids, in the order of the stages."""
     return [stage.bits for stage in stages if stage.computes and stage.grid == "inner" and stage.bits is not None]
 
 
-def adds_bias(stages: Sequence[Stage]) -> bool:
+def adds_bias(stages: Sequence[ProductStage]) -> bool:
     """Whether the bias is a stage of its own: the sums of the last product are rounded before."""
     return any(stage.adds_only for stage in stages)
 
 
-def stage_steps(stages: Sequence[Stage], source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
+def stage_steps(stages: Sequence[ProductStage], source: FeatureMap, target: FeatureMap) -> tuple[Step, ...]:
     """The steps of the stages from a source to a target, the shapes of both apart."""
     steps, bits = [], source.bits
     for stage in stages:
@@ -197,7 +197,7 @@ def with_target_bits(steps: tuple[Step, ...], bits: int) -> tuple[Step, ...]:
     return (*first, replaced(last, target=last.target._replace(bits=bits)))
 
 
-def fixed_bits(stages: Iterable[Stage]) -> int:
+def fixed_bits(stages: Iterable[ProductStage]) -> int:
     """Bits of what stages multiply by beside the layer's weights: matrices, stored once for each window that reads
     them, and the numbers 1 of those that only add a bias."""
     stages = list(stages)
@@ -205,7 +205,7 @@ def fixed_bits(stages: Iterable[Stage]) -> int:
     return sum(matrices.values()) + sum(ONE_BITS * stage.source[2] for stage in stages if stage.adds_only)
 
 
-def stage_padding(stages: Iterable[Stage], config: Config, source_bits: int) -> int:
+def stage_padding(stages: Iterable[ProductStage], config: Config, source_bits: int) -> int:
     """Bits that fill the words of the kernels up, where products are taken a word at a time."""
     paddings, bits = dict[tuple, int](), source_bits
     for stage in stages:

@@ -25,7 +25,7 @@ def observed_activations(model: keras.Model, x: Any, sample: bool = False) -> li
     chance, the same ones each time, however the samples are batched.
     """
     quantizers = activation_quantizers(model)
-    seen = [Places() if sample else AllValues() for _ in quantizers]
+    seen = [SomePlaces() if sample else AllValues() for _ in quantizers]
     with _observing(quantizers, seen):
         for batch in Samples(x, model):
             model(keras.tree.map_structure(keras.ops.convert_to_tensor, batch), training=False)
@@ -45,7 +45,7 @@ class AllValues:
         return np.concatenate([part.ravel() for part in self.parts]) if self.parts else np.zeros(1, "float32")
 
 
-class Places(AllValues):
+class SomePlaces(AllValues):
     """All channels at some places.
 
     Each place draws a number; those below a share are kept, and the share is halved when they are too many. So what

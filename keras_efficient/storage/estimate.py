@@ -14,7 +14,7 @@ from keras_efficient.kinds.measures import (
     LOGIT_BITS,
     TARGETS,
     FeatureMap,
-    Weights,
+    WeightCount,
     check_logits,
 )
 from keras_efficient.kinds.stages import has_inner_grids
@@ -227,7 +227,7 @@ def _layer_row(
     by_words: bool = False,
 ) -> LayerStorage:
     """`shares`: its weights are stored already. `by_words`: they are filled up to words, unless zeros are left out."""
-    weights = Weights() if shares else spec.price.weights(spec.config, source)
+    weights = WeightCount() if shares else spec.price.weights(spec.config, source)
     if by_words and not shares and not spec.kernels and spec.kind.form:
         kernel, padding = spec.price.kernel(spec.config, source), spec.price.padding(spec.config, source)
         padding += 0 if kernel is None else padding_bits(kernel, source.bits)

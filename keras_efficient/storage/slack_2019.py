@@ -12,7 +12,7 @@ from keras_efficient.checks import one_of
 
 
 @dataclass(frozen=True)
-class Convolution:
+class ConvolutionSizes:
     """Sizes of a convolution. `fa` and `fb` of the paper are `channels` and `filters`."""
 
     rows_in: int
@@ -31,10 +31,10 @@ class Convolution:
         """Cells that each output pixel adds once the input pixel it replaces is gone."""
         return self.filters - self.channels
 
-    def transposed(self) -> Convolution:
+    def transposed(self) -> ConvolutionSizes:
         source, target = (self.columns_in, self.rows_in, self.channels), (self.columns, self.rows, self.filters)
         window = (self.kernel_columns, self.kernel_rows, self.stride_columns, self.stride_rows)
-        return Convolution(*source, *target, *window)
+        return ConvolutionSizes(*source, *target, *window)
 
     def prefers_columns(self, rows: int, columns: int) -> bool:
         """Whether a column of the remaining `rows` x `columns` outputs adds less than a row of
@@ -71,7 +71,7 @@ def convolution_slack(
     Source: Gural & Murmann, ICML 2019.
     """
     one_of(convolution_strategy, "convolution_strategy", STRATEGIES)
-    sizes = Convolution(*input_shape, *output_shape, *kernel_size, *strides)
+    sizes = ConvolutionSizes(*input_shape, *output_shape, *kernel_size, *strides)
     if convolution_strategy == "naive":
         return (sizes.rows // sizes.stride_rows) * (sizes.columns // sizes.stride_columns) * sizes.filters
     if sizes.filters <= sizes.channels * sizes.stride_rows * sizes.stride_columns:
@@ -83,18 +83,18 @@ def convolution_slack(
     return STRATEGIES[convolution_strategy](sizes)
 
 
-def strided(sizes: Convolution) -> int:
+def strided(sizes: ConvolutionSizes) -> int:
     cells_in = sizes.rows_in * sizes.columns_in * sizes.channels
     cells_out = sizes.rows * sizes.columns * sizes.filters
     return max(0, cells_out - cells_in) + sizes.kernel_columns * sizes.channels
 
 
-def normal(sizes: Convolution) -> int:
+def normal(sizes: ConvolutionSizes) -> int:
     row = sizes.columns * sizes.filters - sizes.columns_in * sizes.channels
     return sizes.rows * row + sizes.kernel_columns * sizes.channels
 
 
-def transpose(sizes: Convolution) -> int:
+def transpose(sizes: ConvolutionSizes) -> int:
     """Rows, then columns: the better of the two switches at which the cost of a column changes its
     sign."""
     if sizes.columns == 0:
@@ -108,7 +108,7 @@ def transpose(sizes: Convolution) -> int:
     return min(early, late)
 
 
-def herringbone(sizes: Convolution) -> int:
+def herringbone(sizes: ConvolutionSizes) -> int:
     """A row or a column each time, whichever adds less; what would be negative counts 0."""
     rows, columns, cost, last_window = sizes.rows, sizes.columns, 0, 0
     while rows > 0 and columns > 0:
@@ -123,7 +123,7 @@ def herringbone(sizes: Convolution) -> int:
     return cost + last_window
 
 
-STRATEGIES: dict[str, Callable[[Convolution], int]] = {
+STRATEGIES: dict[str, Callable[[ConvolutionSizes], int]] = {
     "naive": lambda sizes: 0,  # decided before the orders come into play
     "normal": normal,
     "transpose": transpose,

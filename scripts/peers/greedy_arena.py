@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Sequence
 
 from keras_efficient.kinds.measures import FeatureMap
-from keras_efficient.storage.graphs.graph import Memory, Node
+from keras_efficient.storage.graphs.graph import Memory, PlanNode
 
 
-def greedy_arena(inputs: Sequence[FeatureMap], nodes: Sequence[Node]) -> int:
+def greedy_arena(inputs: Sequence[FeatureMap], nodes: Sequence[PlanNode]) -> int:
     """Bytes of the arena when layers run in the given order, to compare `plan_order` with.
 
     Each map goes to the lowest bytes that are free while its layer runs, none over another, and stays

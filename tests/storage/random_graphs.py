@@ -4,7 +4,7 @@ import random
 
 from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.kinds.steps import CellStep, ResidualStep, WholeStep, WindowStep
-from keras_efficient.storage.graphs import Node
+from keras_efficient.storage.graphs import PlanNode
 
 BITS = (3, 4, 8, 8)
 KINDS = ("conv", "pool", "cell", "residual", "whole", "sum")
@@ -26,7 +26,7 @@ class RandomGraph:
         sources = tuple(sorted(self.unread)) if is_last else (self.random.choice([newest, newest, *range(newest)]),)
         kind = "merge" if len(sources) > 1 else self.random.choice(KINDS)
         sources, steps = getattr(self, f"_{kind}")(sources, 16 if is_last else self.random.choice(BITS))
-        self.nodes.append(Node(name, sources, steps))
+        self.nodes.append(PlanNode(name, sources, steps))
         self.maps.append(steps[0].target)
         self.unread = (self.unread - set(sources)) | {newest + 1}
 

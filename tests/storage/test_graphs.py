@@ -9,7 +9,7 @@ from keras_efficient.kinds import Key
 from keras_efficient.kinds.measures import FeatureMap
 from keras_efficient.kinds.steps import CellStep, ResidualStep, WholeStep, WindowStep
 from keras_efficient.kinds.table import KINDS
-from keras_efficient.storage.graphs import Node, order, plan_order
+from keras_efficient.storage.graphs import PlanNode, order, plan_order
 from keras_efficient.storage.graphs.graph import Memory, over
 from keras_efficient.storage.graphs.order import costs_of
 from keras_efficient.storage.planner.graph import place_graph
@@ -41,7 +41,7 @@ def test_the_greedy_arena_by_hand():
     """8 bytes at 0; 4 at 8, 16 at 12 beside both; the 8 die, 2 take their place; then 16 + 4 bytes find no gap."""
     maps = [FeatureMap((1, 1, cells), 8) for cells in (8, 4, 16, 2, 20)]
     edges = [((0,), 1), ((0, 1), 2), ((2,), 3), ((2, 3), 4)]
-    nodes = [Node(str(to), sources, tuple(WholeStep(maps[s], maps[to]) for s in sources)) for sources, to in edges]
+    nodes = [PlanNode(str(to), sources, tuple(WholeStep(maps[s], maps[to]) for s in sources)) for sources, to in edges]
     assert [greedy_arena(maps[:1], nodes[:count]) for count in range(5)] == [8, 12, 28, 28, 48]
 
 
@@ -113,9 +113,9 @@ def test_a_skip_is_added_in_place():
     branch = WindowStep(x, x, (3, 3), (1, 1), "same", cell_by_cell=False)
     logits = FeatureMap((1, 1, 3), 16)
     nodes = [
-        Node("branch", (0,), (branch,)),
-        Node("add", (1, 0), (CellStep(x, x), CellStep(x, x))),
-        Node("dense", (2,), (WholeStep(x, logits),)),
+        PlanNode("branch", (0,), (branch,)),
+        PlanNode("add", (1, 0), (CellStep(x, x), CellStep(x, x))),
+        PlanNode("dense", (2,), (WholeStep(x, logits),)),
     ]
     plan = plan_order([x], nodes)
     assert (plan.order, plan.costs, plan.arena_bytes) == ((0, 1, 2), (64, 64, 38), 64)
@@ -125,10 +125,10 @@ def test_the_cheaper_branch_first():
     """A branch that leaves little is done before one that leaves much."""
     x, small, large = (FeatureMap((1, 1, n), 8) for n in (10, 2, 100))
     nodes = [
-        Node("large", (0,), (WholeStep(x, large),)),
-        Node("small", (0,), (WholeStep(x, small),)),
-        Node("narrow", (1,), (WholeStep(large, small),)),
-        Node("end", (2, 3), (WholeStep(small, small), WholeStep(small, small))),
+        PlanNode("large", (0,), (WholeStep(x, large),)),
+        PlanNode("small", (0,), (WholeStep(x, small),)),
+        PlanNode("narrow", (1,), (WholeStep(large, small),)),
+        PlanNode("end", (2, 3), (WholeStep(small, small), WholeStep(small, small))),
     ]
     plan = plan_order([x], nodes)
     assert plan.order == (1, 0, 2, 3) and plan.arena_bytes == 112 and plan.exact
@@ -137,7 +137,7 @@ def test_the_cheaper_branch_first():
 def test_layers_that_wait_for_each_other_are_refused():
     x = FeatureMap((1, 1, 4), 8)
     with pytest.raises(ValueError, match="wait for each other in a circle"):
-        plan_order([x], [Node("a", (2,), (CellStep(x, x),)), Node("b", (1,), (CellStep(x, x),))])
+        plan_order([x], [PlanNode("a", (2,), (CellStep(x, x),)), PlanNode("b", (1,), (CellStep(x, x),))])
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def convert_model(model: Any, quantizers: bool = True) -> keras.Model:
     >>> ke.strip_pruning(model).save("model.keras")
     """
     _check_model(model)
-    return _sequential(model, quantizers) if _is_a(model, "Sequential") else Walk(model, quantizers).model()
+    return _sequential(model, quantizers) if _is_a(model, "Sequential") else TfmotWalk(model, quantizers).model()
 
 
 def _check_model(model):
@@ -84,7 +84,7 @@ def _sequential(model, quantizers):
     return result
 
 
-class Walk:
+class TfmotWalk:
     """The graph of a Functional model, called once more with the new layers.
 
     A tensor is known by the name of its layer, the number of the call and its place among the outputs.

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from keras_efficient.export.c.cells import index_type
 from keras_efficient.export.c.text import braces
 from keras_efficient.export.integer.codes import Codes
-from keras_efficient.export.integer.rounding_steps import Rounding, Step
+from keras_efficient.export.integer.rounding_steps import Rounding, RoundingStep
 
 PRIMARY = re.compile(r"\w+(\[\w+\]|\(\w*\))?")
 
@@ -64,7 +64,7 @@ class Writer:
         # `int` may be narrower than the plan: widen before the first product.
         return Text(text if self.bits == 16 else f"({self.type}){text}")
 
-    def take_step(self, step: Step) -> None:
+    def take_step(self, step: RoundingStep) -> None:
         register, amount, held = step.register, step.amount, self.held[step.register]
         if step.action == "lower":
             self.held[register] = Text(f"{_operand(held, 'product')} * {2**amount}", "product")

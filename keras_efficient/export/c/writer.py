@@ -37,7 +37,7 @@ from keras_efficient.export.network import (
 )
 from keras_efficient.kinds.measures import FeatureMap, whole_bytes
 from keras_efficient.kinds.steps import ResidualStep
-from keras_efficient.storage.graphs import Node, Plan, plan_order
+from keras_efficient.storage.graphs import OrderPlan, PlanNode, plan_order
 from keras_efficient.storage.planner import ArenaPlan, Layout, PlacedStep, plan_arena
 from keras_efficient.storage.planner.arrival import arrival_bits
 from keras_efficient.storage.planner.graph import PlacedNode, place_graph
@@ -46,7 +46,7 @@ from keras_efficient.storage.prefix import row_ring
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkText:
     """The C text of a network, and what it takes; `network_id` tells it from all others.
 
     `source` gives the text of network.c piece by piece, as it holds all weights. `leaves_zeros_out`: so that its time
@@ -63,7 +63,9 @@ class Network:
     leaves_zeros_out: bool
 
 
-def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = True, by_words: bool = False) -> Network:
+def write_network(
+    model: IntegerModel, weights: str = "flash", sparse: bool = True, by_words: bool = False
+) -> NetworkText:
     """Generate the C code.
 
     Args:
@@ -99,7 +101,7 @@ def write_network(model: IntegerModel, weights: str = "flash", sparse: bool = Tr
     return finished(model, program, push, packed, weights, [*arriving, *layers], costs, plan.arena_bytes)
 
 
-def _write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool) -> Network:
+def _write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool) -> NetworkText:
     """The C code of a network with branches: the layers in the planned order, with moves between."""
     nodes, inputs = graph_nodes(model.network), [feature_map(each) for each in model.inputs]
     plan = plan_order(inputs, nodes, streaming=True)
@@ -141,12 +143,12 @@ def _write_graph(model: IntegerModel, weights: str, sparse: bool, by_words: bool
     return finished(model, program, push, packed, weights, [*arriving, *layers], costs, plan.arena_bytes)
 
 
-def _after_arrival(nodes: list[Node], plan: Plan) -> tuple[list[FeatureMap], list[Node], Plan]:
+def _after_arrival(nodes: list[PlanNode], plan: OrderPlan) -> tuple[list[FeatureMap], list[PlanNode], OrderPlan]:
     """The maps that arrive in place of the inputs, and the layers and the plan that follow."""
     count = plan.arriving
     rest = [replace(node, sources=tuple(source - count for source in node.sources)) for node in nodes[count:]]
     order = tuple(number - count for number in plan.order[count:])
-    return [nodes[count - 1].target], rest, Plan(order, plan.costs[count:], plan.arena_bytes, plan.exact)
+    return [nodes[count - 1].target], rest, OrderPlan(order, plan.costs[count:], plan.arena_bytes, plan.exact)
 
 
 def _graph_arrival(source: IntegerMap, operations: list[Operation]) -> Arrival:
@@ -159,7 +161,7 @@ def _graph_arrival(source: IntegerMap, operations: list[Operation]) -> Arrival:
 def _graph_layer(
     model: IntegerModel,
     number: int,
-    node: Node,
+    node: PlanNode,
     placed: PlacedNode,
     sparse: bool,
     weights: tuple[StoredWeights, ...],
@@ -203,7 +205,7 @@ def finished(
     layers: Sequence[PlacedLayer],
     costs: Sequence[int],
     arena_bytes: int,
-) -> Network:
+) -> NetworkText:
     """The files of a program whose layers are written. `costs`: bytes of the arena while each of them runs."""
     rows = tuple(_layer_row(program, layer, cost) for layer, cost in zip(layers, costs, strict=True))
     leaves_zeros_out = any(layer.leaves_zeros_out for layer in layers)
@@ -217,7 +219,7 @@ def finished(
     def source() -> Iterator[str]:
         return chain([source_top(network_id), "\n"], body())
 
-    return Network(source, text, network_id, rows, arena_bytes, len(packed), push.static_bytes, leaves_zeros_out)
+    return NetworkText(source, text, network_id, rows, arena_bytes, len(packed), push.static_bytes, leaves_zeros_out)
 
 
 def _layer_row(program: Program, layer: PlacedLayer, arena_bytes: int) -> dict:

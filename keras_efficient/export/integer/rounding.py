@@ -29,7 +29,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from keras_efficient.export.integer.codes import Codes
-from keras_efficient.export.integer.rounding_steps import Finish, Rounding, Step, Term, round_to_odd
+from keras_efficient.export.integer.rounding_steps import Finish, Rounding, RoundingStep, Term, round_to_odd
 
 WIDTHS = (16, 32, 64)
 LARGEST_CODES = 16  # bits
@@ -110,14 +110,14 @@ class Planner:
         self.target = target
         self.bits = bits
         self.largest = 2 ** (bits - 1) - 1
-        self.steps: list[Step] = []
+        self.steps: list[RoundingStep] = []
         if max(term.bound for term in self.registers.values()) > self.largest:
             raise OverflowError
 
     def do(self, action: str, register: int, amount: int, result: Term) -> None:
         self.registers[register] = result
         if amount or action == "add":
-            self.steps.append(Step(action, register, amount))
+            self.steps.append(RoundingStep(action, register, amount))
 
     def merge(self) -> int:
         """Add all registers up; the number of the one that holds the sum."""

@@ -19,7 +19,7 @@ class Term:
     exponent: int
 
 
-class Step(NamedTuple):
+class RoundingStep(NamedTuple):
     """Something done to a register; register i starts with the integers of term i.
 
     clamp: to -amount ... amount.  lower: times 2^amount.  raise: over 2^amount, rounded to odd.
@@ -59,7 +59,7 @@ class Rounding:
     terms: tuple[Term, ...]
     output: Codes
     bits: int
-    steps: tuple[Step, ...]
+    steps: tuple[RoundingStep, ...]
     register: int  # the one that holds the sum after all steps
     finish: Finish
 
@@ -91,7 +91,7 @@ class Rounding:
         return np.broadcast_to(rounded, np.broadcast_shapes(*(np.shape(k) for k in integers)))
 
 
-def take_step(step: Step, registers: Sequence[np.ndarray]) -> np.ndarray:
+def take_step(step: RoundingStep, registers: Sequence[np.ndarray]) -> np.ndarray:
     value, amount = registers[step.register], step.amount
     if step.action == "clamp":
         return np.clip(value, -amount, amount)

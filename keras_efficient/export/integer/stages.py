@@ -13,7 +13,7 @@ from keras_efficient.export.integer.products import make_convolution, make_move,
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.cosine import MATRIX_BITS
 from keras_efficient.kinds.measures import Shape, as_image
-from keras_efficient.kinds.stages import ONE_BITS, Stage
+from keras_efficient.kinds.stages import ONE_BITS, ProductStage
 from keras_efficient.kinds.windows import ONE_PLACE, Slide
 from keras_efficient.quantization.own_model.float_layers import WIDTHS
 from keras_efficient.reading.network import Call
@@ -33,7 +33,7 @@ def read_stages(call: Call, layer: Any, sources: list[IntegerMap], context: Cont
     return reader.operations
 
 
-def _stages_of(call: Call, layer: Any) -> tuple[Stage, ...]:
+def _stages_of(call: Call, layer: Any) -> tuple[ProductStage, ...]:
     """The stages of a layer over its input, or why it has none."""
     assert call.kind.stages is not None
     missing = [name for name in WIDTHS if getattr(layer, name) is None]
@@ -68,15 +68,15 @@ class _StageReader:
             self.operations.append(Move(self.layer.name, source, target, None, part=("move",)))
         return target
 
-    def read(self, source: IntegerMap, stage: Stage) -> IntegerMap:
+    def read(self, source: IntegerMap, stage: ProductStage) -> IntegerMap:
         make = {"Move": self.move, "Scale": self.scale, "Convolution": self.convolution}[stage.form]
         self.operations.append(make(source, stage))
         return self.operations[-1].target
 
-    def move(self, source: IntegerMap, stage: Stage) -> Move:
+    def move(self, source: IntegerMap, stage: ProductStage) -> Move:
         return make_move(self.layer.name, source, stage.target, stage.ways, part=("move",))
 
-    def convolution(self, source: IntegerMap, stage: Stage) -> Convolution:
+    def convolution(self, source: IntegerMap, stage: ProductStage) -> Convolution:
         window = Window(stage.source[:2], stage.target[:2], stage.slide)
         if stage.takes_all:
             window = Window(source.shape[:2], (1, 1), Slide(source.shape[:2], (1, 1), "valid"))
@@ -86,7 +86,7 @@ class _StageReader:
         groups = source.shape[2] if stage.depthwise else stage.groups
         return replace(made, groups=groups, depthwise=stage.depthwise)
 
-    def scale(self, source: IntegerMap, stage: Stage) -> Scale:
+    def scale(self, source: IntegerMap, stage: ProductStage) -> Scale:
         """A number, and a bias, for each channel; those that are 1 have one bit. Pruning makes no zeros among them."""
         channels = source.shape[2]
         if stage.adds_only:
@@ -99,7 +99,7 @@ class _StageReader:
         places = replace(self.make(source, stage, window, kernel), groups=channels, depthwise=True)
         return Scale(self.layer.name, source, places.target, places, part=stage.part)
 
-    def make(self, source: IntegerMap, stage: Stage, window: Window, kernel: KernelCodes) -> Convolution:
+    def make(self, source: IntegerMap, stage: ProductStage, window: Window, kernel: KernelCodes) -> Convolution:
         is_end, bias = stage.grid == "output", None
         if stage.has_bias and (bias := read_bias(self.layer, self.layer.bias_quantizer)) is not None:
             bias = bias._replace(integers=self.ordered(bias.integers, stage))
@@ -109,7 +109,7 @@ class _StageReader:
         made = make_convolution(self.layer, source, stage.target, window, kernel, bias, grid, activation, context)
         return replace(made, part=stage.part)
 
-    def kernel(self, stage: Stage) -> KernelCodes:
+    def kernel(self, stage: ProductStage) -> KernelCodes:
         if stage.matrix is None:
             codes = kernel_codes(self.layer, self.layer.factor_quantizers[stage.factor])
             return replace(codes, integers=stage.kernel(codes.integers))
@@ -118,7 +118,7 @@ class _StageReader:
             stage.matrix.integers(order), Codes(MATRIX_BITS, True, stage.matrix.exponent), None, pruned=False
         )
 
-    def ordered(self, integers: np.ndarray, stage: Stage) -> np.ndarray:
+    def ordered(self, integers: np.ndarray, stage: ProductStage) -> np.ndarray:
         """A scale or bias in the order of the channels."""
         numbers = integers.ravel()
         if stage.row is not None:

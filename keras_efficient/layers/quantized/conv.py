@@ -11,7 +11,7 @@ from keras_efficient.layers.quantized.window_layer import DilatedLayer
 from keras_efficient.type_aliases import Activation, Shape, SignedOutput, Tensor
 
 
-class Convolution(DilatedLayer, FoldingLayer):
+class ConvolutionLayer(DilatedLayer, FoldingLayer):
     """A convolution over images or along time, in groups."""
 
     config_keys = ["filters", "groups"]
@@ -51,7 +51,7 @@ class Convolution(DilatedLayer, FoldingLayer):
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class ConvQ(Convolution):
+class ConvQ(ConvolutionLayer):
     """A two-dimensional convolution with quantized kernel, bias and output (channels last).
 
         y[b, i, j, f] = q_a(activation(sum_rsc x[b, i sr + r, j sc + s, c] q_k(kernel)[r, s, c, f]
@@ -83,7 +83,7 @@ class ConvQ(Convolution):
 
 
 @keras.saving.register_keras_serializable(package="keras_efficient")
-class Conv1DQ(Convolution):
+class Conv1DQ(ConvolutionLayer):
     """A convolution along time with quantized kernel, bias and output (channels last).
 
         y[b, i, f] = q_a(activation(sum_rc x[b, i s + r, c] q_k(kernel)[r, c, f] + q_b(bias)[f]))

@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from keras_efficient.kinds.stages import Stage, inner_bits
+from keras_efficient.kinds.stages import ProductStage, inner_bits
 from keras_efficient.layers.arguments import optional_bits
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.quantizer import Quantizer
@@ -18,11 +18,11 @@ class StagedLayer(QuantizedLayer):
     def __init__(self, *args: Any, inner_bits: int | bool | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.inner_bits = inner_bits if inner_bits is False else optional_bits(inner_bits, "inner_bits")
-        self.stages: tuple[Stage, ...] = ()
+        self.stages: tuple[ProductStage, ...] = ()
         self.inner_quantizers: tuple[Quantizer, ...] = ()
 
     @staticmethod
-    def stages_of(config: Config, shape: Shape) -> tuple[Stage, ...]:
+    def stages_of(config: Config, shape: Shape) -> tuple[ProductStage, ...]:
         """The operations that the layer becomes in integers; see `Kind.stages`. None where it has no C."""
         return ()
 

@@ -19,7 +19,7 @@ from keras_efficient.quantization.own_model.request import (
     relu_name,
     shared_config,
 )
-from keras_efficient.quantization.own_model.settings import Settings
+from keras_efficient.quantization.own_model.settings import LayerSettings
 from keras_efficient.reading.graph import Node
 
 TABLE_FUNCTIONS = tuple(Key("ops", name) for name in OPS)
@@ -34,7 +34,7 @@ def reads_through_table(node: Node) -> bool:
     return node.form.key in (*TABLE_LAYERS, *TABLE_FUNCTIONS) and relu_name(*node.form) is None
 
 
-def for_table(settings: Settings) -> Settings:
+def for_table(settings: LayerSettings) -> LayerSettings:
     """The widths of a layer before a table, which has an entry for each code."""
     return replace(settings, activation_bits=min(settings.activation_bits, TABLE_BITS))
 

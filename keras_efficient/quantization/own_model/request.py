@@ -8,7 +8,7 @@ import keras
 
 from keras_efficient.kinds import Key
 from keras_efficient.layers.activation_names import activation_name as name_of_activation
-from keras_efficient.quantization.own_model.settings import Choice, Settings
+from keras_efficient.quantization.own_model.settings import Choice, LayerSettings
 from keras_efficient.reading.graph import Node
 
 BATCH_NORM, ACTIVATION, RELU = (Key("layers", name) for name in ("BatchNormalization", "Activation", "ReLU"))
@@ -59,7 +59,7 @@ class Request:
     wide: bool = False
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> LayerSettings:
         assert self.choice.settings is not None  # of a layer that stays float no conversion is asked
         return self.choice.settings
 

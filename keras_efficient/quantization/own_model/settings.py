@@ -12,7 +12,7 @@ STARS = "*?["
 
 
 @dataclass(frozen=True)
-class Settings:
+class LayerSettings:
     """How one layer is quantized.
 
     Attributes:
@@ -32,8 +32,8 @@ class Settings:
             raise ValueError(f"`per_channel` must be True or False. Received: per_channel={self.per_channel!r}")
 
 
-NAMES = tuple(field.name for field in fields(Settings))
-COMMON, INPUT_BITS = Settings(kernel_bits=8, bias_bits=16, activation_bits=8, per_channel=True), 8
+NAMES = tuple(field.name for field in fields(LayerSettings))
+COMMON, INPUT_BITS = LayerSettings(kernel_bits=8, bias_bits=16, activation_bits=8, per_channel=True), 8
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Choice:
         asked: The names of those that change a layer that is quantized already, as those that are given do.
     """
 
-    settings: Settings | None
+    settings: LayerSettings | None
     given: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
 
 
 def choices(
     nodes: Iterable[Node],
-    common: Settings,
+    common: LayerSettings,
     overrides: Mapping[str, Mapping | None] | None,
     asked: frozenset[str] = frozenset(),
     input_bits: int | None = None,
@@ -105,7 +105,7 @@ def _is_pattern(name: str) -> bool:
     return any(star in name for star in STARS)
 
 
-def changed(choice: Choice, changes: Mapping | None, common: Settings, pattern: str) -> Choice:
+def changed(choice: Choice, changes: Mapping | None, common: LayerSettings, pattern: str) -> Choice:
     if changes is None:
         return Choice(None)
     unknown = set(changes) - set(NAMES) if isinstance(changes, Mapping) else {repr(changes)}

@@ -1,4 +1,4 @@
-"""`Node` and `Memory`: the layers of a network with branches, and what is alive while they run."""
+"""`PlanNode` and `Memory`: the layers of a network with branches, and what is alive while they run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from keras_efficient.storage.prefix import row_ring
 
 
 @dataclass(frozen=True)
-class Node:
+class PlanNode:
     """A layer that reads some maps and makes one.
 
     sources: numbers of the maps it reads: the inputs come first, then what each node makes.
@@ -32,10 +32,10 @@ class Node:
         return self.steps[0].target
 
 
-def gathering(sources: Sequence[int], maps: Sequence[FeatureMap], bits: int) -> Node:
+def gathering(sources: Sequence[int], maps: Sequence[FeatureMap], bits: int) -> PlanNode:
     """What copies several outputs together for users, at the end, as logits of `bits`."""
     target = FeatureMap((1, 1, sum(each.cells for each in maps)), bits)
-    return Node("outputs", tuple(sources), tuple(WholeStep(each.as_image, target) for each in maps))
+    return PlanNode("outputs", tuple(sources), tuple(WholeStep(each.as_image, target) for each in maps))
 
 
 class Region(NamedTuple):
@@ -69,7 +69,7 @@ class Memory:
     before a layer runs, so only their sizes count: a layer needs them, and its region.
     """
 
-    def __init__(self, inputs: Sequence[FeatureMap], nodes: Sequence[Node]):
+    def __init__(self, inputs: Sequence[FeatureMap], nodes: Sequence[PlanNode]):
         self.nodes, self.inputs = tuple(nodes), len(inputs)
         self.maps = (*inputs, *(node.target for node in nodes))
         self.bytes = tuple(whole_bytes(each.total_bits) for each in self.maps)
@@ -152,7 +152,7 @@ class Memory:
         return front.alive - self.size_of(region.in_place) + region.size
 
 
-def _own_place(node: Node) -> Region:
+def _own_place(node: PlanNode) -> Region:
     ring = _ring_bytes(node.steps[0])
     target = whole_bytes(node.target.total_bits)
     return Region(None, target, ring, target + ring)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from keras_efficient.kinds.measures import FeatureMap, whole_bytes
 from keras_efficient.kinds.steps import WindowStep
-from keras_efficient.storage.graphs.graph import Front, Memory, Node
+from keras_efficient.storage.graphs.graph import Front, Memory, PlanNode
 from keras_efficient.storage.planner.arrival import arrival_bits, kept_bits
 
 # Sets of finished layers that the exact search looks at, at most.
@@ -20,7 +20,7 @@ State: TypeAlias = tuple[int, Front, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Plan:
+class OrderPlan:
     """An order of the layers.
 
     order: numbers of the nodes, first to last. costs: bytes of the arena while each of them runs, in
@@ -35,7 +35,7 @@ class Plan:
     arriving: int = 0
 
 
-def plan_order(inputs: Sequence[FeatureMap], nodes: Sequence[Node], streaming: bool = False) -> Plan:
+def plan_order(inputs: Sequence[FeatureMap], nodes: Sequence[PlanNode], streaming: bool = False) -> OrderPlan:
     """The order that needs the smallest arena. `streaming`: whether the input arrives pixel by pixel.
 
     For up to `EXACT_STATES` sets of finished layers (a chain of n layers has n + 1, a residual network
@@ -57,7 +57,7 @@ def plan_order(inputs: Sequence[FeatureMap], nodes: Sequence[Node], streaming: b
         least = min(stored, whole_bytes(arrival_bits(step.target, kept_bits(step))))
         costs = (*(0,) * (count - 1), least, *costs[count:])
         arriving = count if stored > max(costs) else 0
-    return Plan(order, costs, max(costs, default=sum(memory.bytes)), exact is not None, arriving)
+    return OrderPlan(order, costs, max(costs, default=sum(memory.bytes)), exact is not None, arriving)
 
 
 def _first_layers(memory: Memory) -> int:

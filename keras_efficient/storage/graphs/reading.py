@@ -11,7 +11,7 @@ from keras_efficient.kinds.stages import with_target_bits
 from keras_efficient.kinds.steps import Step, WholeStep
 from keras_efficient.reading.network import INPUT_GRID, Network
 from keras_efficient.storage.chains import layer_spec, shape_after
-from keras_efficient.storage.graphs.graph import Node, gathering
+from keras_efficient.storage.graphs.graph import PlanNode, gathering
 from keras_efficient.storage.live_bits import live_bits
 
 # The forms of layers that sum products up.
@@ -36,7 +36,7 @@ class PricedGraph(NamedTuple):
     outputs end in a node more."""
 
     inputs: tuple[FeatureMap, ...]
-    nodes: list[Node]
+    nodes: list[PlanNode]
     layers: list[PricedLayer]
 
 
@@ -45,7 +45,7 @@ def read_graph(
 ) -> PricedGraph:
     """The nodes of a network whose layers are all known."""
     wires = [
-        Wire(FeatureMap(tuple(shape), entry.grid.config["bits"] if entry.grid else input_bits), number)
+        MapWire(FeatureMap(tuple(shape), entry.grid.config["bits"] if entry.grid else input_bits), number)
         for number, (entry, shape) in enumerate(zip(network.entries, input_shapes, strict=True))
     ]
     graph, twice = PricedGraph(tuple(wire.map.as_image for wire in wires), [], []), network.twice
@@ -53,7 +53,7 @@ def read_graph(
         sources, spec = [wires[source] for source in call.sources], layer_spec(call)
         shape = shape_after(call.name, spec, [each.map.shape for each in sources])
         if spec.kind.needs_no_memory:
-            wires.append(Wire(FeatureMap(shape, sources[0].map.bits), sources[0].number))
+            wires.append(MapWire(FeatureMap(shape, sources[0].map.bits), sources[0].number))
             continue
         source = sources[0].map
         target = FeatureMap(shape, _width_of(network, position, spec, source.bits, logits_bits))
@@ -77,11 +77,11 @@ def read_shaped(
     has_grid = layers[0][1].class_name == INPUT_GRID.name
     if has_grid:
         source = source._replace(bits=layers[0][1].config["bits"])
-    graph, wire = PricedGraph((source.as_image,), [], []), Wire(source, 0)
+    graph, wire = PricedGraph((source.as_image,), [], []), MapWire(source, 0)
     for position, (name, spec, shape) in enumerate(layers[has_grid:], start=1 + has_grid):
         is_last = position == len(layers)
         if spec.kind.needs_no_memory:
-            wire = Wire(FeatureMap(shape, wire.map.bits), wire.number)
+            wire = MapWire(FeatureMap(shape, wire.map.bits), wire.number)
             continue
         width = grid_bits(spec, wire.map.bits, is_last and not has_grid)
         if is_last:
@@ -91,7 +91,7 @@ def read_shaped(
     return graph
 
 
-def _add(graph: PricedGraph, layer: PricedLayer, sources: Sequence[Wire], is_sum: bool) -> Wire:
+def _add(graph: PricedGraph, layer: PricedLayer, sources: Sequence[MapWire], is_sum: bool) -> MapWire:
     """Add the nodes of a layer; what it makes. `is_sum`: whether its sums are the logits."""
     name, spec, source, target, _ = layer
     numbers, streams = [each.number for each in sources], "no"
@@ -102,10 +102,10 @@ def _add(graph: PricedGraph, layer: PricedLayer, sources: Sequence[Wire], is_sum
         each_alone = [tuple(_step_of(spec, each.map, target) for each in sources)]
         streams = spec.price.streams(spec.config)
     for steps in each_alone:
-        graph.nodes.append(Node(name, tuple(numbers), steps, streams))
+        graph.nodes.append(PlanNode(name, tuple(numbers), steps, streams))
         graph.layers.append(layer)
         numbers = [len(graph.inputs) + len(graph.nodes) - 1]
-    return Wire(target, numbers[0])
+    return MapWire(target, numbers[0])
 
 
 def _width_of(network: Network, position: int, spec: LayerSpec, input_bits: int, logits_bits: int) -> int:
@@ -141,7 +141,7 @@ def steps_of(spec: LayerSpec, source: FeatureMap, target: FeatureMap, codes: int
     return with_target_bits(spec.price.steps(spec.config, source, target._replace(bits=codes)), target.bits)
 
 
-class Wire(NamedTuple):
+class MapWire(NamedTuple):
     """A map as the next layer sees it, and the number of the map in memory that holds it."""
 
     map: FeatureMap

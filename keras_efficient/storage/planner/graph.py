@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keras_efficient.kinds.measures import FeatureMap
-from keras_efficient.storage.graphs.graph import Memory, Node, Region
-from keras_efficient.storage.graphs.order import Plan
+from keras_efficient.storage.graphs.graph import Memory, PlanNode, Region
+from keras_efficient.storage.graphs.order import OrderPlan
 
 
 @dataclass(frozen=True)
-class Move:
+class ArenaMove:
     """So many bytes from one place of the arena to another."""
 
     first: int
@@ -26,7 +26,7 @@ class PlacedNode:
     """
 
     number: int
-    moves: tuple[Move, ...]
+    moves: tuple[ArenaMove, ...]
     sources: tuple[int, ...]
     target: int
     ring: int
@@ -40,7 +40,7 @@ class GraphPlacement:
     nodes: tuple[PlacedNode, ...]
 
 
-def place_graph(inputs: Sequence[FeatureMap], nodes: Sequence[Node], plan: Plan) -> GraphPlacement:
+def place_graph(inputs: Sequence[FeatureMap], nodes: Sequence[PlanNode], plan: OrderPlan) -> GraphPlacement:
     """Places within `plan.arena_bytes` for everything.
 
     The maps keep their order in the arena: those below the one that is written over are packed to the
@@ -56,7 +56,7 @@ def place_graph(inputs: Sequence[FeatureMap], nodes: Sequence[Node], plan: Plan)
         places = {m: places[m] for m in sorted(memory.live(done), key=places.__getitem__)}
         arena = Arena(memory, places, plan.arena_bytes)
         target = arena.free_place(number, region)
-        moves: tuple[Move, ...] = ()
+        moves: tuple[ArenaMove, ...] = ()
         if target is None:
             room, target = arena.with_room(region)
             moves, places = arena.moves_to(room), room
@@ -107,8 +107,8 @@ class Arena:
             room[number] = high
         return room, low
 
-    def moves_to(self, room: dict[int, int]) -> tuple[Move, ...]:
+    def moves_to(self, room: dict[int, int]) -> tuple[ArenaMove, ...]:
         """Down from the lowest on, then up from the highest on: nothing is run over."""
         down = [number for number in self.places if room[number] < self.places[number]]
         up = [number for number in reversed(self.places) if room[number] > self.places[number]]
-        return tuple(Move(self.places[n], self.memory.bytes[n], room[n]) for n in (*down, *up))
+        return tuple(ArenaMove(self.places[n], self.memory.bytes[n], room[n]) for n in (*down, *up))

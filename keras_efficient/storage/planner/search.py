@@ -27,7 +27,7 @@ class Cost(NamedTuple):
         return Cost(self.relayouts + relayouts, self.complexity + complexity)
 
 
-class Way(NamedTuple):
+class CheapestWay(NamedTuple):
     """The cheapest way to make a map in a layout: how its source is made, and how it lies when used."""
 
     cost: Cost
@@ -50,7 +50,7 @@ def choose_orders(first: FeatureMap, steps: Sequence[Step], arena: int) -> Order
         best = best_layouts(step)
         found[number][best.used], found[number + 1][best.made] = None, None
     layouts = [sorted(column, key=lambda layout: RANKS[layout.pattern]) for column in found]
-    ways = [{layout: Way(Cost(0, RANKS[layout.pattern]), layout, layout) for layout in layouts[0]}]
+    ways = [{layout: CheapestWay(Cost(0, RANKS[layout.pattern]), layout, layout) for layout in layouts[0]}]
     for number, step in enumerate(steps):
         ways.append(_ways_through(step, ways[-1], layouts[number], layouts[number + 1], arena))
     return _read_back(ways)
@@ -119,8 +119,8 @@ def allowed(step: Step, used: Layout, made: Layout) -> bool:
 
 
 def _ways_through(
-    step: Step, before: dict[Layout, Way], sources: list[Layout], targets: list[Layout], arena: int
-) -> dict[Layout, Way]:
+    step: Step, before: dict[Layout, CheapestWay], sources: list[Layout], targets: list[Layout], arena: int
+) -> dict[Layout, CheapestWay]:
     """For every layout of the target the cheapest way to it, if there is one."""
     starts = sorted(_ways_to_use(before, sources), key=lambda way: way.cost)
     ways = {}
@@ -137,12 +137,12 @@ def _ways_through(
     return ways
 
 
-def _ways_to_use(before: dict[Layout, Way], layouts: list[Layout]) -> Iterable[Way]:
+def _ways_to_use(before: dict[Layout, CheapestWay], layouts: list[Layout]) -> Iterable[CheapestWay]:
     """For every layout the cheaper of: the map is made in it, or permuted to it."""
     cheapest = min(before, key=lambda layout: before[layout].cost)
     for layout in layouts:
-        permuted = Way(before[cheapest].cost.plus(1, RANKS[layout.pattern]), cheapest, layout)
-        direct = Way(before[layout].cost, layout, layout) if layout in before else permuted
+        permuted = CheapestWay(before[cheapest].cost.plus(1, RANKS[layout.pattern]), cheapest, layout)
+        direct = CheapestWay(before[layout].cost, layout, layout) if layout in before else permuted
         yield min(direct, permuted, key=lambda way: way.cost)
 
 
@@ -150,7 +150,7 @@ def fits(step: Step, used: Layout, made: Layout, arena: int) -> bool:
     return allowed(step, used, made) and step_need(step, used, made).bits(step) <= arena
 
 
-def _read_back(ways: list[dict[Layout, Way]]) -> Orders:
+def _read_back(ways: list[dict[Layout, CheapestWay]]) -> Orders:
     """The cheapest way to the last map; users read it by rows."""
     last = min(ways[-1], key=lambda layout: ways[-1][layout].cost.plus(layout.pattern != "row", 0))
     made, used = [last], []

@@ -12,7 +12,7 @@ import numpy as np
 from keras_efficient.training.data import class_rows
 from keras_efficient.training.engines.compiled import structures, support
 from keras_efficient.training.engines.compiled.library import load_library, threads
-from keras_efficient.training.engines.compiled.program import Program
+from keras_efficient.training.engines.compiled.program import ChainProgram
 from keras_efficient.training.engines.engine import Arrays, Engine, Loss, Optimizer
 from keras_efficient.training.prefix import apply_prefix, split_prefix
 
@@ -52,10 +52,10 @@ class CompiledEngine(Engine):
         for variable, (first, end) in zip(self.weights.variables, pairwise(self.weights.places), strict=True):
             if id(variable) in trained:
                 decays = self.optimizer._use_weight_decay(variable)
-                segments.append(structures.Segment(first, end - first, decays, place))
+                segments.append(structures.CSegment(first, end - first, decays, place))
                 moments.append(self.optimizer._get_variable_index(variable))
                 place += end - first
-        self.segments = (structures.Segment * len(segments))(*segments)
+        self.segments = (structures.CSegment * len(segments))(*segments)
         states = (self.optimizer._momentums, self.optimizer._velocities)
         self.moments = FlatVariables(state[index] for state in states for index in moments)
 
@@ -123,13 +123,13 @@ class CompiledEngine(Engine):
 
 def check_support(
     model: keras.Model, optimizer: Optimizer, loss: Loss, label_dimensions: int
-) -> tuple[keras.Model | None, Program]:
+) -> tuple[keras.Model | None, ChainProgram]:
     """The part of a model that is computed beforehand, and the program of the rest, or a NotSupportedError."""
     support.check_optimizer(optimizer)
     support.check_loss(loss, label_dimensions)
     prefix, body = split_prefix(model)
     support.check_model(body)
-    return prefix, Program(body)
+    return prefix, ChainProgram(body)
 
 
 class FlatVariables:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from keras_efficient.programs import ProgramError, run_program
 from keras_efficient.training.engines.compiled.cache import LibraryCache
-from keras_efficient.training.engines.compiled.structures import STRUCTURES, Adam, Network
+from keras_efficient.training.engines.compiled.structures import STRUCTURES, Adam, CNetwork
 from keras_efficient.training.executors.pool import available_cores
 
 SOURCES = Path(__file__).parent
@@ -138,9 +138,9 @@ def _open(path):
     pointer, integer = ctypes.c_void_p, ctypes.c_int64
     library.ke_train.restype = ctypes.c_double
     library.ke_train.argtypes = [
-        ctypes.POINTER(Network), pointer, pointer, pointer, integer, integer,
+        ctypes.POINTER(CNetwork), pointer, pointer, pointer, integer, integer,
         ctypes.POINTER(Adam), pointer, pointer, ctypes.c_int,
     ]  # fmt: skip
     library.ke_predict.restype = ctypes.c_int
-    library.ke_predict.argtypes = [ctypes.POINTER(Network), pointer, integer, pointer, pointer, ctypes.c_int]
+    library.ke_predict.argtypes = [ctypes.POINTER(CNetwork), pointer, integer, pointer, pointer, ctypes.c_int]
     return library

@@ -30,7 +30,7 @@ def chain_layers(model: keras.Model) -> list[keras.layers.Layer]:
     return [node.operation for node in graph.nodes]
 
 
-class Program:
+class ChainProgram:
     """The operations of a chain of layers, of a model that `support.check_model` accepts. Its softmax belongs to the
     loss.
 
@@ -39,8 +39,8 @@ class Program:
     """
 
     def __init__(self, model: keras.Model):
-        self.operations: list[c.Operation] = []
-        self.grids: list[c.Grid] = []
+        self.operations: list[c.COperation] = []
+        self.grids: list[c.CGrid] = []
         self.folds: list[c.Fold] = []
         self.dropouts: list[tuple[keras.layers.Dropout, int]] = []
         self.cells: list[int] = []
@@ -68,16 +68,16 @@ class Program:
         convolutions = [each for each in self.operations if each.kind == c.CONVOLUTION]
         return sum(math.prod(getattr(each, size) for size in sizes) // each.groups for each in convolutions)
 
-    def network(self) -> c.Network:
+    def network(self) -> c.CNetwork:
         """The program as a struct; it lives as long as the result does."""
         arrays: dict[str, ctypes.Array] = {
-            "operation": (c.Operation * len(self.operations))(*self.operations),
-            "grid": (c.Grid * max(len(self.grids), 1))(*self.grids),
+            "operation": (c.COperation * len(self.operations))(*self.operations),
+            "grid": (c.CGrid * max(len(self.grids), 1))(*self.grids),
             "fold": (c.Fold * max(len(self.folds), 1))(*self.folds),
             "cells": (ctypes.c_int32 * len(self.cells))(*self.cells),
             "gradient": (ctypes.c_int32 * len(self.cells))(*self.gradients),
         }
-        network = c.Network(len(self.operations), len(self.grids), len(self.folds), len(self.cells), self.size)
+        network = c.CNetwork(len(self.operations), len(self.grids), len(self.folds), len(self.cells), self.size)
         for name, array in arrays.items():
             setattr(network, name, ctypes.addressof(array))
         network.arrays = arrays
@@ -98,7 +98,7 @@ class Program:
         sizes = dict(zip(("rows", "columns", "channels"), self.shape, strict=True))
         out_sizes = dict(zip(("out_rows", "out_columns", "out_channels"), out_shape, strict=True))
         fields = {"skip": _NONE, "grid": _NONE, "bias": _NONE, "groups": 1, **fields}
-        operation = c.Operation(kind=kind, input=self.tensor, output=output, **sizes, **out_sizes, **fields)
+        operation = c.COperation(kind=kind, input=self.tensor, output=output, **sizes, **out_sizes, **fields)
         self.operations.append(operation)
         self.tensor, self.shape = output, tuple(out_shape)
         return operation
@@ -107,7 +107,7 @@ class Program:
         low, high = code_range(bits, signed)
         rounding = c.FLOOR if floor else c.MID_RISE if signed and bits <= 2 else c.NEAREST
         resolution = 2 ** (bits - 1) if signed else 2**bits
-        self.grids.append(c.Grid(rounding, first, count, scale, channels, low, high, resolution))
+        self.grids.append(c.CGrid(rounding, first, count, scale, channels, low, high, resolution))
         return len(self.grids) - 1
 
     def _add_weight_grid(self, layer, quantizer):
@@ -226,20 +226,20 @@ class Program:
 
 # The layers that step.c computes, and how each becomes operations.
 READERS = {
-    keras.layers.Flatten: Program.flatten,
-    keras.layers.Dropout: Program.dropout,
+    keras.layers.Flatten: ChainProgram.flatten,
+    keras.layers.Dropout: ChainProgram.dropout,
     keras.layers.Activation: lambda program, layer: program._activation(
         layer, relu=layer.activation is keras.activations.relu
     ),
-    keras.layers.MaxPooling1D: Program.maximum,
-    keras.layers.MaxPooling2D: Program.maximum,
-    layers.AveragePoolingQ: Program.average,
+    keras.layers.MaxPooling1D: ChainProgram.maximum,
+    keras.layers.MaxPooling2D: ChainProgram.maximum,
+    layers.AveragePoolingQ: ChainProgram.average,
     layers.ActivationQ: lambda program, layer: program._activation(layer, layer.activation_quantizer),
     layers.InputQ: lambda program, layer: program._activation(layer, layer.activation_quantizer),
     layers.DenseQ: lambda program, layer: program.kernel_layer(layer, outputs=layer.units),
-    layers.ConvQ: Program.window_layer,
-    layers.Conv1DQ: Program.window_layer,
-    layers.DepthwiseConvQ: Program.window_layer,
-    layers.DepthwiseConv1DQ: Program.window_layer,
-    layers.ResidualQ: Program.residual,
+    layers.ConvQ: ChainProgram.window_layer,
+    layers.Conv1DQ: ChainProgram.window_layer,
+    layers.DepthwiseConvQ: ChainProgram.window_layer,
+    layers.DepthwiseConv1DQ: ChainProgram.window_layer,
+    layers.ResidualQ: ChainProgram.residual,
 }

@@ -10,7 +10,7 @@ def _fields(kind, names):
     return [(name, kind) for name in names.split()]
 
 
-class Grid(ctypes.Structure):
+class CGrid(ctypes.Structure):
     _fields_ = [
         *_fields(ctypes.c_int32, "rounding first count scale channels"),
         *_fields(ctypes.c_float, "low high resolution"),
@@ -24,7 +24,7 @@ class Fold(ctypes.Structure):
     ]
 
 
-class Operation(ctypes.Structure):
+class COperation(ctypes.Structure):
     _fields_ = [
         *_fields(ctypes.c_int32, "kind input output skip"),
         *_fields(ctypes.c_int32, "rows columns channels out_rows out_columns out_channels"),
@@ -35,14 +35,14 @@ class Operation(ctypes.Structure):
     ]
 
 
-class Network(ctypes.Structure):
+class CNetwork(ctypes.Structure):
     _fields_ = [
         *_fields(ctypes.c_int32, "operations grids folds tensors parameters"),
         *_fields(ctypes.c_void_p, "operation grid fold cells gradient"),
     ]
 
 
-class Segment(ctypes.Structure):
+class CSegment(ctypes.Structure):
     _fields_ = _fields(ctypes.c_int32, "first count decays moments")
 
 
@@ -56,4 +56,4 @@ class Adam(ctypes.Structure):
 
 
 # In the order of `ke_sizes`.
-STRUCTURES = (Grid, Fold, Operation, Network, Segment, Adam)
+STRUCTURES = (CGrid, Fold, COperation, CNetwork, CSegment, Adam)
