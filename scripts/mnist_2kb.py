@@ -7,7 +7,9 @@ rate. Test images are looked at once a run, for the network chosen at the end, a
 every trial's checkpoint, to report them all.
 
     python scripts/mnist_2kb.py --data-dir DIR --out DIR [--trials 8,6,6] [--epochs 200,300,800]
-        [--distillation 0.5] [--teacher 2,60] [--workers 2] [--quick]
+        [--distillation 0.5] [--teacher 2,60] [--within BYTES] [--workers 2] [--quick]
+
+With `--within 1024` the network is the best one within so many bytes that `measure_search.py` found, by validation.
 
 The run continues where it was stopped when the same command is given again.
 """
@@ -24,7 +26,7 @@ import keras_efficient as ke
 from keras_efficient.datasets import Affine
 from keras_efficient.networks import MNIST_2KB
 from measuring.model_card import keep_network
-from measuring.results import typed_command, write_results
+from measuring.results import figures, typed_command, write_results
 
 MODES = ("float", "learn_scales", "freeze_scales")
 DRAWN = 50_000
@@ -84,16 +86,34 @@ def test_accuracies(directory, stages, data):
     return rows
 
 
-def card(figures, seed):
+STUDY = (
+    "The network of Gural & Murmann (ICML 2019). Chosen on 10,000 images of the training set; the test images were "
+    "looked at once a run, after the choice. Two recipes were run, this one when the test accuracy of the other was "
+    "known (`results/mnist_2kb_float_teachers.json`)."
+)
+SEARCHED = (
+    "The best network within {:,} bytes of `results/search.json`. It and its trials were chosen on 10,000 images of "
+    "the training set; the test images were looked at once, after the choice."
+)
+
+
+def network_within(limit):
+    """(the network, its name, how it was chosen): the study's, or the best within `limit` bytes of the search."""
+    if limit is None:
+        return MNIST_2KB, "mnist_2kb", STUDY
+    found = figures("search")["search"]["best_within"]
+    network = next(each["network"] for each in found if each["bytes"] == limit)
+    return network, f"mnist_within_{limit}", SEARCHED.format(limit)
+
+
+def card(name, choice, found, seed):
     """The facts of its card in models/."""
-    best = figures["best"]
+    best = found["best"]
     return {
-        "name": "mnist_2kb",
+        "name": name,
         "title": f"MNIST in {best['total_bytes']:,.0f} bytes",
         "data": "mnist",
-        "split": "The network of Gural & Murmann (ICML 2019). Chosen on 10,000 images of the training set; the test "
-        "images were looked at once a run, after the choice. Two recipes were run, this one when the test accuracy of "
-        "the other was known (`results/mnist_2kb_float_teachers.json`). All trials: `results/mnist_2kb.json`.",
+        "split": f"{choice} All trials: `results/{name}.json`.",
         "recipe": typed_command(),
         "seed": seed,
         "accuracy": {"validation": best["val_accuracy"], "test": best["test_accuracy"]},
@@ -115,6 +135,9 @@ def main():
     parser.add_argument(
         "--teacher", type=numbers, help="trials,epochs of a larger network that teaches all stages; default: none"
     )
+    parser.add_argument(
+        "--within", type=int, help="bytes; 512, 1024 or 2048 of the search; default: the study's network"
+    )
     parser.add_argument("--engine", default="compiled", help="compiled or keras")
     parser.add_argument("--workers", type=int, help="processes that run trials; default: only this one")
     parser.add_argument("--seed", type=int, default=0)
@@ -122,6 +145,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.trials, arguments.epochs, arguments.copies = (1, 1, 1), (1, 1, 1), 1
+    network, name, choice = network_within(arguments.within)
     data = ke.datasets.load_dataset("mnist", arguments.data_dir)
     drawn = 5_000 if arguments.quick else DRAWN
     x, y = training_pool(data, arguments.copies, arguments.seed)
@@ -134,12 +158,12 @@ def main():
             teachers = train_teachers(arrays, Path(arguments.out) / "teacher", executor, settings)
         stages = make_stages(arguments.trials, arguments.epochs, drawn, arguments.distillation, teachers)
         ke.train_network(
-            MNIST_2KB, arrays, stages, directory, executor, seed=arguments.seed, engine=arguments.engine, verbose=False
+            network, arrays, stages, directory, executor, seed=arguments.seed, engine=arguments.engine, verbose=False
         )
     model = keras.saving.load_model(directory / "best.keras", compile=False)
     logits = ke.export.IntegerModel(model).predict(np.round(data.x_test * 256).astype(np.uint8))
     result = json.loads((directory / "result.json").read_text())
-    figures = {
+    found = {
         # Of all trials together, so with workers more than has passed: each trial has a share of the cores.
         "train_minutes": round(sum(stage["train_seconds"] for stage in result["stages"]) / 60, 1),
         "copies": arguments.copies,
@@ -149,10 +173,10 @@ def main():
         "integer_test_accuracy": float((logits.argmax(axis=1) == data.y_test).mean()),
         "trials": test_accuracies(directory, stages, data),
     }
-    print(json.dumps(figures, indent=1))
+    print(json.dumps(found, indent=1))
     if not arguments.quick:
-        keep_network(directory / "best.keras", card(figures, arguments.seed), data.x_test, data.y_test)
-    write_results("mnist_2kb", figures, seeds=[arguments.seed], quick=arguments.quick)
+        keep_network(directory / "best.keras", card(name, choice, found, arguments.seed), data.x_test, data.y_test)
+    write_results(name, found, seeds=[arguments.seed], quick=arguments.quick)
 
 
 if __name__ == "__main__":
