@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_efficient.checks import one_of, shown
+from keras_efficient.layers.quantized.activation import InputQ
 from keras_efficient.layers.quantized.quantizer import Quantizer
 from keras_efficient.quantization import scales
 from keras_efficient.quantization.modes import float_mode, quantized_layers
@@ -18,6 +19,7 @@ from keras_efficient.reading.value import Value
 
 RULES = ("percentile", "least_error")
 STUDY = 2.0  # percent
+_NAMED = 8  # features in a warning
 PIXEL_EXPONENT = -8  # a byte stands for byte / 256
 
 
@@ -64,8 +66,8 @@ def calibrate(
         ValueError: If the models differ in their weights, `percentile` is out of range, `rule` is unknown or does
             not fit, or `x` is empty or holds numbers that are not finite.
         TypeError: If a model is no built Keras model.
-        Warns when an activation is never positive: its scale is left alone; and when inputs that share one grid are so
-        unlike that nothing is left of one of them.
+        Warns when an activation is never positive: its scale is left alone; when maps that share one grid are so unlike
+        that nothing is left of one of them; and when the grid of an `InputQ` takes most of the variance of a feature.
     """
     percentile = _checked_rule(percentile, rule)
     quantized_model = float_model if quantized_model is None else quantized_model
@@ -132,6 +134,8 @@ def set_scales(model: keras.Model, seen: Iterator[np.ndarray] | None, percentile
                 else:
                     scale = scales.activation_scale(values, percentile)
                 _assign_log2(quantizer, scale, layer.name)
+                if isinstance(layer, InputQ) and scale > 0:
+                    _name_lost_features(layer, quantizer, values, scale)
             else:
                 without.append(layer.name)
     return without
@@ -173,6 +177,20 @@ def _assign_log2(quantizer: Quantizer, scale: Any, layer_name: str) -> None:
         "calibration data: its scale is left as it was. The layer is probably dead.",
         stacklevel=4,
     )
+
+
+def _name_lost_features(layer: InputQ, quantizer: Quantizer, values: np.ndarray, scale: float) -> None:
+    """A warning where one grid for all features leaves little of some: they are small beside the others."""
+    columns = values.reshape(-1, layer.get_build_config()["input_shape"][-1] or 1)
+    if lost := scales.lost_columns(columns, quantizer, scale):
+        named = ", ".join(map(str, lost[:_NAMED])) + (f" ... ({len(lost)} of them)" if len(lost) > _NAMED else "")
+        warnings.warn(
+            f"Rounding to the {quantizer.bits} bits of '{layer.name}', one grid with steps of "
+            f"{2.0 ** _exponent_of(quantizer):g} for all features, takes more than half of the variance of these: "
+            f"{named}. They are small beside others. Bring the features to one range before the network, as a "
+            "Normalization in front of the input does, or take more input_bits",
+            stacklevel=4,
+        )
 
 
 def _input_quantizers(model: keras.Model) -> dict[int, Quantizer | None]:

@@ -56,6 +56,14 @@ def filter_scales(values: np.ndarray, quantizer: Quantizer) -> np.ndarray:
     return np.maximum(scales, scales.max() * 2.0**-_FILTER_SPREAD).reshape(shape)
 
 
+def lost_columns(columns: np.ndarray, quantizer: Quantizer, scale: float) -> list[int]:
+    """The columns whose squared error on the grid of this scale is more than half of their variance."""
+    errors = np.mean(
+        (_rounded(columns, quantizer.grid, np.round(np.log2(scale))) - columns) ** 2, axis=0, dtype="float64"
+    )
+    return [int(column) for column in np.flatnonzero(2 * errors > np.var(columns, axis=0, dtype="float64"))]
+
+
 def _rounded(columns: np.ndarray, grid: Grid, exponents: np.ndarray) -> np.ndarray:
     """`ops.quantize`, without tensors: a network takes thousands of calls."""
     powers = np.ldexp(1.0, np.clip(exponents, *SCALE_EXPONENTS).astype(int))

@@ -291,6 +291,16 @@ def test_the_grid_of_the_input_sees_what_is_prepared():
     assert np.linalg.norm(rounded - exact) / np.linalg.norm(exact) < 0.05
 
 
+@pytest.mark.parametrize("shape", [(3,), (8, 3), (4, 4, 3)])
+def test_features_that_the_grid_of_the_input_swallows_are_named(shape):
+    x = np.random.default_rng(0).uniform(0, 1, (200, *shape)).astype("float32") * (1, 30_000, 1e-6)
+    model = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(2)])
+    with pytest.warns(UserWarning, match="'input_q', one grid with steps of 128 for all .* of these: 0, 2. They are"):
+        ke.quantize_model(model, x=x)
+    ke.quantize_model(model, x=x / (1, 30_000, 1e-6))  # warnings are errors here
+    ke.quantize_model(model, x=x[..., 1:2] * (1, 0.01, 0))  # one that never changes loses nothing
+
+
 def test_branches_that_a_common_grid_swallows_are_named():
     inputs = keras.Input((6,))
     small = keras.layers.Dense(5, kernel_initializer=keras.initializers.Constant(1e-4), name="small")(inputs)
