@@ -148,8 +148,9 @@ def firmware_figures(model, data):
 
 
 def litert_figures(model, data):
-    """The float model up to its logits as LiteRT int8: calibrated as ours is."""
-    logits = keras.Model(model.inputs, model.layers[-2].output)
+    """The float model as LiteRT int8, calibrated as ours is; without its softmax where that is a layer of its own."""
+    ends_in_softmax = isinstance(model.layers[-1], (keras.layers.Activation, keras.layers.Softmax))
+    logits = keras.Model(model.inputs, model.layers[-2].output) if ends_in_softmax else model
     content = ke.export.convert_litert(logits, data[0][:CALIBRATION])
     computed = computed_arena(content)["arena_activation_bytes"]
     found = {"model_bytes": len(content), **arena(content), "arena_computed_bytes": computed}

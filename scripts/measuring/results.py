@@ -72,7 +72,7 @@ def write_results(
         "name": path.stem,
         "command": " && ".join(commands),
         "commands": commands,
-        "commit": commit(),
+        "commit": COMMIT,
         "data": {**earlier.get("data", {}), **_digests()},
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "machine": machine(),
@@ -113,6 +113,10 @@ def commit() -> str | None:
         return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+# Of the code that runs, before it writes anything.
+COMMIT = commit()
 
 
 def machine() -> dict:
