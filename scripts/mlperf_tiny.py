@@ -170,9 +170,10 @@ class Series(Models):
         accuracies = {"validation": figures["validation_accuracy"], "test": figures["accuracy"]}
         facts = {
             "name": f"{self.name}_{bits}bit",
-            "title": f"{self.name.replace('_', ' ')}, {bits} bits",
+            "title": f"{self.task.title} with {bits} bits",
             "data": self.task.file.removesuffix(".npz"),
-            "split": "Weights of the last epoch; the test samples were looked at once, through the integer model.",
+            "split": f"{self.task.source} Weights of the last epoch of the first seed, whatever the others gave; the "
+            "test samples were looked at once, through the integer model. All seeds: `results/mlperf_tiny.json`.",
             "recipe": typed_command(),
             "seed": self.seed,
             "accuracy": accuracies,

@@ -23,7 +23,7 @@ class Task:
 
     load: (folder, seed) -> (x, y, x_val, y_val, x_test, y_test). vary: (x, generator) -> x of the same shape. epochs:
     of the training in float, with 8 bits, with 4 bits. rate, weight_decay: of SGD with momentum in float. file: of the
-    data.
+    data. title, source: for the card of the network.
     """
 
     make: Callable
@@ -33,6 +33,8 @@ class Task:
     rate: float
     weight_decay: float
     file: str
+    title: str
+    source: str
     input_bits: int = 8
 
 
@@ -96,9 +98,32 @@ def vary_recordings(x, random):
     return np.clip(gain * moved + noise, -1, 1).astype("float32")
 
 
+_CIFAR_10 = "CIFAR-10, read from JPEG files where the data is those: close to the original, not equal."
+_RECORDINGS = "Free Spoken Digit Dataset: 3,000 recordings of six speakers at 8 kHz (CC BY-SA 4.0)."
 _SPEECH = {"make": speech, "vary": vary_recordings, "file": "spoken_digits.npz", "input_bits": 16}
+_SPEECH |= {"epochs": (100, 20, 30), "rate": 0.05, "weight_decay": 5e-4}
 TASKS = {
-    "resnet8": Task(ke.networks.resnet8, cifar10, vary_images, (60, 8, 16), 0.1, 2e-4, "cifar10_jpeg.npz"),
-    "speech_number": Task(load=by_number, epochs=(100, 20, 30), rate=0.05, weight_decay=5e-4, **_SPEECH),
-    "speech_speaker": Task(load=by_speaker, epochs=(100, 20, 30), rate=0.05, weight_decay=5e-4, **_SPEECH),
+    "resnet8": Task(
+        make=ke.networks.resnet8,
+        load=cifar10,
+        vary=vary_images,
+        epochs=(60, 8, 16),
+        rate=0.1,
+        weight_decay=2e-4,
+        file="cifar10_jpeg.npz",
+        title="MLPerf Tiny's ResNet-8 on CIFAR-10 (JPEG)",
+        source=_CIFAR_10,
+    ),
+    "speech_number": Task(
+        load=by_number,
+        title="Spoken digits",
+        source=f"{_RECORDINGS} The first five of each speaker and digit are the test, as its authors split it.",
+        **_SPEECH,
+    ),
+    "speech_speaker": Task(
+        load=by_speaker,
+        title="Spoken digits of a stranger",
+        source=f"{_RECORDINGS} The speaker of the test was not heard before.",
+        **_SPEECH,
+    ),
 }

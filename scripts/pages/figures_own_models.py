@@ -18,6 +18,12 @@ LABELS = {
     "resnet8": f"ResNet-8 of MLPerf Tiny, {data_name('CIFAR-10')}",
 }
 
+TINY = {
+    "resnet8": f"ResNet-8, {data_name('CIFAR-10')}",
+    "speech_number": "spoken digits, raw samples; split by number, as its authors do",
+    "speech_speaker": "the same; the speaker of the test was not heard before",
+}
+
 
 def own_model_tables():
     found = figures("own_models")
@@ -41,6 +47,7 @@ def own_model_tables():
     )
     yield Table(title, "own_models.py", headings, rows)
     yield litert_table(summary["resnet8"])
+    yield tiny_table(figures("mlperf_tiny")["summary"])
     yield calibration_table(figures("compare_calibration")["summary"])
 
 
@@ -63,6 +70,34 @@ def litert_table(row):
     data = data_name("CIFAR-10")
     title = f"ResNet-8, 8 bits on both sides, {data}, barely trained: RAM of the maps, and test accuracy in %"
     return Table(title, "own_models.py", ["", "bytes", "accuracy"], rows)
+
+
+def tiny_table(summary):
+    """Networks that were trained in full."""
+    rows = [
+        [
+            f"{TINY[name]}, {len(row['float']['accuracy']['each'])} seeds",
+            *(percent(row[kind]["accuracy"]) for kind in ("float", "float_litert", "int8", "int4")),
+            *(f"{row[f'int{bits}']['weight_bytes']:,} + {row[f'int{bits}']['arena_bytes']:,}" for bits in (8, 4)),
+            " / ".join(f"{row[f'int{bits}_cortex_m4']['instructions'] / 1e6:.2f}" for bits in (8, 4)),
+        ]
+        for name, row in summary.items()
+    ]
+    headings = ["network", "float", "LiteRT int8, calibrated", "8 bits", "4 bits", "bytes at 8 bits", "bytes at 4 bits"]
+    equal, samples = (
+        sum(row[f"int{bits}_c"][key] for row in summary.values() for bits in (8, 4))
+        for key in ("samples_equal_in_c", "samples")
+    )
+    title = (
+        "Trained in full, weights of the last epoch, test accuracy in % through the integers (mean and standard deviation "
+        f"over the seeds); bytes of weights + arena; million instructions on a Cortex-M4, simulated, at 8 / 4 bits; "
+        f"{equal:,} of {samples:,} outputs of the C of the first seed equal the integer model's"
+    )
+    return Table(title, "mlperf_tiny.py", [*headings, "instructions"], rows)
+
+
+def percent(accuracy):
+    return f"{100 * accuracy['mean']:.2f} ± {100 * accuracy['sd']:.2f}"
 
 
 def calibration_table(summary):
