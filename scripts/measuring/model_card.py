@@ -18,7 +18,7 @@ KEYS = ("name", "title", "data", "split", "recipe", "seed", "accuracy", "bytes",
 
 
 def keep_network(path: Path, facts: dict, x_test: np.ndarray, y_test: np.ndarray) -> Path:
-    """Copy the Keras file of a quantized network into models/, with its C code and its card.
+    """Put a quantized network into models/, without its optimizer, with its C code and its card.
 
     Args:
         path: of the .keras file.
@@ -28,8 +28,8 @@ def keep_network(path: Path, facts: dict, x_test: np.ndarray, y_test: np.ndarray
     """
     folder = MODELS / facts["name"]
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(path, folder / f"{facts['name']}.keras")
-    model = keras.saving.load_model(folder / f"{facts['name']}.keras", compile=False)
+    model = keras.saving.load_model(path, compile=False)
+    model.save(folder / f"{facts['name']}.keras")
     with tempfile.TemporaryDirectory() as exported:
         report = ke.export_c(model, exported)
         keep_code(Path(exported), folder / "c")

@@ -89,9 +89,9 @@ def tiny_table(summary):
         for key in ("samples_equal_in_c", "samples")
     )
     title = (
-        "Trained in full, weights of the last epoch, test accuracy in % through the integers (mean and standard deviation "
-        f"over the seeds); bytes of weights + arena; million instructions on a Cortex-M4, simulated, at 8 / 4 bits; "
-        f"{equal:,} of {samples:,} outputs of the C of the first seed equal the integer model's"
+        "Trained in full, weights of the last epoch, test accuracy in % through the integers (mean and standard "
+        "deviation over the seeds); bytes of weights + arena; million instructions on a Cortex-M4, simulated, at 8 / 4 "
+        f"bits; {equal:,} of {samples:,} outputs of the C of the first seed equal the integer model's"
     )
     return Table(title, "mlperf_tiny.py", [*headings, "instructions"], rows)
 
