@@ -319,7 +319,7 @@ def test_an_output_that_a_table_reads(tmp_path, c_compiler):
 @pytest.mark.parametrize(
     ("function", "arguments", "message"),
     [
-        ("softmax", {}, "function must be one of clip, power"),
+        ("softmax", {}, "`function` must be one of 'clip', 'power'"),
         ("clip", {"x_min": 0}, r"arguments of 'clip' must be \['x_min', 'x_max'\]. Received: arguments={'x_min': 0}"),
     ],
 )

@@ -107,7 +107,7 @@ _DOMAIN = "must be a list of choices, {uniform: [low, high]}"
         ({"factor": 1}, "`search`: `factor` must be at least 2. Received: factor=1"),
         ({"first_epochs": 5}, "`first_epochs` must not be above `max_epochs`. Received: first_epochs=5, max_epochs=4"),
         ({"measure": "test_accuracy"}, "`measure` must be one of"),
-        ({"sampler": "luck"}, "`sampler` must be one of ('tpe', 'random'). Received: sampler='luck'"),
+        ({"sampler": "luck"}, "`sampler` must be one of 'tpe', 'random'. Received: sampler='luck'"),
         ({"max_bytes": -1}, "`max_bytes` must be a number of at least 0. Received: max_bytes=-1"),
         ({"rounds": 3}, "`search.rounds` is not a setting"),
         ({"space": None}, f"`search.space` {_DOMAIN}"),

@@ -351,7 +351,7 @@ def test_a_run_pauses_and_goes_on(plain, data, tmp_path):
         ((1, "2"), "`factor` must be a positive integer. Received: factor='2'"),
         (
             (1, 2, "loss"),
-            r"`measure` must be one of \('val_loss', 'val_accuracy', 'objective'\). Received: measure='loss'",
+            r"`measure` must be one of 'val_loss', 'val_accuracy', 'objective'. Received: measure='loss'",
         ),
     ],
 )

@@ -249,12 +249,12 @@ def test_the_plot_is_a_file(tmp_path):
 @pytest.mark.parametrize(
     "change, error, text",
     [
-        ({"sparsity": 1.5}, ValueError, "`sparsity` must hold shares.*Received: sparsity=1.5"),
+        ({"sparsity": 1.5}, ValueError, "`sparsity` must be a fraction.*Received: sparsity=1.5"),
         ({"scope": "model"}, ValueError, "`scope` must be one of"),
         ({"criterion": "luck"}, ValueError, "`criterion` must be one of .* Received: criterion='luck'"),
         ({"epochs": 0}, ValueError, "`epochs` must be a positive integer"),
         ({"seeds": ()}, ValueError, "`seeds` must be at least one"),
-        ({"seeds": [0, 2**32]}, ValueError, "`seed` must be from 0 to 4294967295. Received: seed=4294967296"),
+        ({"seeds": [0, 2**32]}, ValueError, "`seed` must be an integer from 0 to 4294967295. Received: seed=4294967296"),
         ({"batch_size": 1.5}, ValueError, "`batch_size` must be a positive integer. Received: batch_size=1.5"),
         ({"batch_size": 33}, ValueError, "`batch_size` must be from 1 to the 32 training samples"),
         ({"build": lambda: 3}, TypeError, "`build` must return a built and compiled Keras model. Received: 3"),
@@ -268,7 +268,7 @@ def test_wrong_arguments_are_refused(change, error, text):
 
 
 def test_wrong_events_are_refused():
-    with pytest.raises(ValueError, match="`events` must hold shares"):
+    with pytest.raises(ValueError, match="`events` must be a fraction"):
         ke.training.dynamic_pruning(_build, _data(), {2: 0.5}, **CHOICES)
     with pytest.raises(ValueError, match="`rewind_epoch` must be from 0 to epochs - 1"):
         ke.training.lottery_ticket(_build, _data(), rewind_epoch=3, **CHOICES)
