@@ -150,9 +150,16 @@ def _first_by_place(operation: Any, args: tuple, kwargs: Mapping[str, Any]) -> t
 
 
 def _of_class(model: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
-    """A model of the class of another one, as far as its constructor is Keras's."""
-    if isinstance(model, keras.Sequential):
-        kind = type(model) if type(model).__init__ is keras.Sequential.__init__ else keras.Sequential
-        return kind(keras.Model(inputs, outputs).layers, name=model.name)
-    kind = type(model) if has_functional_constructor(model) else keras.Model
-    return kind(inputs, outputs, name=model.name)
+    """A model of the class of another one, as far as its constructor is Keras's.
+
+    Of a Sequential model that calls a layer twice the copy is Functional: the `layers` of a model hold each layer once,
+    and Keras cannot load such a Sequential model.
+    """
+    if not isinstance(model, keras.Sequential):
+        kind = type(model) if has_functional_constructor(model) else keras.Model
+        return kind(inputs, outputs, name=model.name)
+    whole = keras.Model(inputs, outputs, name=model.name)
+    if len(read_model(whole, inner=False).nodes) >= len(whole.layers):  # which count the input, too
+        return whole
+    kind = type(model) if type(model).__init__ is keras.Sequential.__init__ else keras.Sequential
+    return kind(whole.layers, name=model.name)

@@ -29,6 +29,11 @@ def with_lambda():
     return keras.Sequential([keras.Input((6,)), layers.Lambda(lambda x: x * 2), layers.Dense(3)])
 
 
+def called_twice_in_a_chain():
+    shared = layers.Dense(6, "relu")
+    return keras.Sequential([keras.Input((6,)), shared, layers.Dropout(0.1), shared, layers.Dense(3)])
+
+
 def shared_and_inner():
     block = keras.Sequential([keras.Input((6,)), layers.Dense(6, name="inner"), layers.ReLU()], name="block")
     inputs = keras.Input((6,))
@@ -75,7 +80,16 @@ TOOLS = {
     "remove_filters": lambda model, x: ke.remove_filters(model),
     "compress": lambda model, x: replace_layers(model, lambda layer: None),
 }
-MODELS = [adapted, operators, with_lambda, shared_and_inner, masked, ends_by_name, own_training]
+MODELS = [
+    adapted,
+    operators,
+    with_lambda,
+    called_twice_in_a_chain,
+    shared_and_inner,
+    masked,
+    ends_by_name,
+    own_training,
+]
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -1,10 +1,21 @@
 """What every network in C must show: integers, C and Keras agree, and it takes what was priced."""
 
+import keras
 import numpy as np
 
 import keras_efficient as ke
 from keras_efficient.export.reference import keras_logits
 from keras_efficient.export.verify import run_on_host
+
+
+def same_in_float(plain, x, model):
+    """`model`, a quantized copy of `plain`, which computes the same while nothing is rounded."""
+    mode = next(layer.mode for layer in model._flatten_layers() if hasattr(layer, "mode"))
+    ke.set_mode(model, "float")
+    for exact, copied in zip(*(keras.tree.flatten(each.predict(x, verbose=0)) for each in (plain, model)), strict=True):
+        np.testing.assert_allclose(copied, exact, rtol=1e-3, atol=1e-3 * np.abs(exact).max())
+    ke.set_mode(model, mode)
+    return model
 
 
 def assert_agree(model, x, folder, **options):

@@ -5,6 +5,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
+from export.agreement import same_in_float
 from quantization.own_models import (
     NETWORKS,
     batch_norm_network,
@@ -32,7 +33,7 @@ def quantized_network(name, number):
     """A network with its inputs, in the integers that are pushed; every second one takes unsigned inputs."""
     plain = with_random_weights(NETWORKS[name](), seed=number)
     x = inputs_of(plain, signed=number % 2 == 0)
-    return ke.quantize_model(plain, x=x, mode="freeze_scales", **SETTINGS[number]), x
+    return same_in_float(plain, x, ke.quantize_model(plain, x=x, mode="freeze_scales", **SETTINGS[number])), x
 
 
 @pytest.mark.parametrize("number", range(len(SETTINGS)))

@@ -5,7 +5,7 @@ import subprocess
 import keras
 import numpy as np
 import pytest
-from export.agreement import assert_agree
+from export.agreement import assert_agree, same_in_float
 from keras import Input, Model, layers, ops
 
 import keras_efficient as ke
@@ -110,7 +110,7 @@ def quantized(make, positive=False, **settings):
     x[0] = np.abs(x[0]) if positive else x[0]
     x = x if len(x) > 1 else x[0]
     assert ke.support_report(plain).exports_c
-    return ke.quantize_model(plain, x=x, mode="freeze_scales", **settings), x
+    return same_in_float(plain, x, ke.quantize_model(plain, x=x, mode="freeze_scales", **settings)), x
 
 
 @pytest.mark.parametrize("make", MODELS)

@@ -254,7 +254,11 @@ def test_the_plot_is_a_file(tmp_path):
         ({"criterion": "luck"}, ValueError, "`criterion` must be one of .* Received: criterion='luck'"),
         ({"epochs": 0}, ValueError, "`epochs` must be a positive integer"),
         ({"seeds": ()}, ValueError, "`seeds` must be at least one"),
-        ({"seeds": [0, 2**32]}, ValueError, "`seed` must be an integer from 0 to 4294967295. Received: seed=4294967296"),
+        (
+            {"seeds": [0, 2**32]},
+            ValueError,
+            "`seed` must be an integer from 0 to 4294967295. Received: seed=4294967296",
+        ),
         ({"batch_size": 1.5}, ValueError, "`batch_size` must be a positive integer. Received: batch_size=1.5"),
         ({"batch_size": 33}, ValueError, "`batch_size` must be from 1 to the 32 training samples"),
         ({"build": lambda: 3}, TypeError, "`build` must return a built and compiled Keras model. Received: 3"),

@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_efficient.checks import flag
 from keras_efficient.copies.rebuild import check_model
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.quantization.calibration import calibrate, set_scales
-from keras_efficient.quantization.modes import activation_quantizers, set_mode
+from keras_efficient.quantization.modes import activation_quantizers, float_mode, quantized_layers, set_mode
 from keras_efficient.quantization.own_model.float_layers import inner_float_layers
 from keras_efficient.quantization.own_model.quantizing import Quantizing
 from keras_efficient.quantization.own_model.settings import COMMON, INPUT_BITS, NAMES, choices
@@ -20,6 +21,9 @@ from keras_efficient.quantization.samples import Samples
 from keras_efficient.reading.graph import Node
 from keras_efficient.reading.network import INPUT_GRID
 from keras_efficient.reading.read import read_model
+
+# From this width on the outputs should hardly change; an error (relative, of all outputs) above this is named.
+WIDE, LARGE_ERROR = 8, 0.25
 
 
 def quantize_model(
@@ -70,8 +74,8 @@ def quantize_model(
         mode: Of the new model: `"float"`, `"learn_scales"` or `"freeze_scales"`.
 
     Returns:
-        A model of the class of `model`. In float mode it computes what `model` does. It is compiled if
-        `model` is.
+        A model of the class of `model` (Functional where a Sequential model calls a layer twice). In float mode it
+        computes what `model` does. It is compiled if `model` is.
 
     Raises:
         TypeError: No built Functional or Sequential model, or overrides that are no dictionary.
@@ -105,11 +109,33 @@ def quantize_model(
         set_scales(copy, None)  # those of activations came along
     else:
         calibrate(copy, x=samples)
+        if samples is not None:
+            _name_large_error(model, copy, next(iter(samples)))
     set_mode(copy, mode)
     reasons = {node.name: quantizing.reasons.get(id(node.operation)) for node in operations}
     if texts := inner_float_layers(copy, reasons):
         warnings.warn(f"These layers stay float, and have no integer form: {', '.join(texts)}", stacklevel=2)
     return copy
+
+
+def _name_large_error(model: keras.Model, copy: keras.Model, batch: Any) -> None:
+    """A warning where wide grids change the outputs much: numbers of very different sizes share one of them."""
+    widths = [quantizer.bits for layer in quantized_layers(copy) for quantizer in layer.quantizers]
+    if min(widths, default=0) < WIDE:
+        return
+    tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
+    set_mode(copy, "freeze_scales")
+    with float_mode(model):
+        outputs = [keras.tree.flatten(each(tensors, training=False)) for each in (model, copy)]
+    for exact, rounded in zip(*([keras.ops.convert_to_numpy(each) for each in side] for side in outputs), strict=True):
+        error = float(np.linalg.norm(rounded - exact) / max(np.linalg.norm(exact), 1e-30))
+        if error > LARGE_ERROR:
+            warnings.warn(
+                f"The quantized outputs differ by {error:.0%} from those of the float model on `x`, though no grid has "
+                f"less than {min(widths)} bits: numbers of very different sizes share grids. Inputs of one range, as "
+                "after a Normalization in front, help most; `keras_efficient.quantization.diagnose` shows each grid",
+                stacklevel=3,
+            )
 
 
 def is_quantized(nodes: Iterable[Node]) -> bool:
