@@ -59,7 +59,7 @@ def filter_scales(values: np.ndarray, quantizer: Quantizer) -> np.ndarray:
 def lost_columns(columns: np.ndarray, quantizer: Quantizer, scale: float) -> list[int]:
     """The columns whose squared error on the grid of this scale is more than half of their variance."""
     errors = np.mean(
-        (_rounded(columns, quantizer.grid, np.round(np.log2(scale))) - columns) ** 2, axis=0, dtype="float64"
+        (_rounded(columns, quantizer.grid, np.round(np.log2([scale]))) - columns) ** 2, axis=0, dtype="float64"
     )
     return [int(column) for column in np.flatnonzero(2 * errors > np.var(columns, axis=0, dtype="float64"))]
 

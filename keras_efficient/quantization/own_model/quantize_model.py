@@ -128,7 +128,7 @@ def _name_large_error(model: keras.Model, copy: keras.Model, batch: Any) -> None
     with float_mode(model):
         outputs = [keras.tree.flatten(each(tensors, training=False)) for each in (model, copy)]
     for exact, rounded in zip(*([keras.ops.convert_to_numpy(each) for each in side] for side in outputs), strict=True):
-        error = float(np.linalg.norm(rounded - exact) / max(np.linalg.norm(exact), 1e-30))
+        error = float(np.linalg.norm(rounded - exact)) / max(float(np.linalg.norm(exact)), 1e-30)
         if error > LARGE_ERROR:
             warnings.warn(
                 f"The quantized outputs differ by {error:.0%} from those of the float model on `x`, though no grid has "
