@@ -471,3 +471,26 @@ def test_without_samples_the_scales_of_activations_wait_for_calibrate():
         ke.calibrate(quantized, x=x, rule="best")
     with pytest.raises(ValueError, match="`percentile` does not go with rule='least_error'. Received: percentile=2"):
         ke.calibrate(quantized, x=x, percentile=2, rule="least_error")
+
+
+class Noisy(keras.layers.Layer):
+    """Draws numbers in inference, too."""
+
+    def call(self, inputs):
+        return inputs + keras.random.normal(keras.ops.shape(inputs))
+
+
+def test_a_copy_that_is_far_from_its_model_is_named():
+    """One that is another function in float, and one whose grids are too coarse for numbers of so different sizes."""
+    x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32") * (1, 3_000)
+    model = keras.Sequential([keras.Input((2,)), Noisy(), keras.layers.Dense(3)])
+    with pytest.warns(UserWarning) as caught:
+        ke.quantize_model(model, x=x / (1, 3_000))
+    assert sum("In float mode the copy differs by" in str(each.message) for each in caught) == 1
+    plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, use_bias=False)])
+    plain.set_weights([np.array([[1] * 3, [1 / 3_000] * 3], "float32")])
+    with pytest.warns(
+        UserWarning, match="outputs differ by .* though no grid has less than 8 bits: numbers of very diff"
+    ):
+        ke.quantize_model(plain, x=x, input_bits=16)
+    ke.quantize_model(plain, x=x / (1, 3_000))  # warnings are errors here
