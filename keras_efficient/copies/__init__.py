@@ -7,6 +7,6 @@ compiling   loss, metrics and settings of a compiled model
 
 from keras_efficient.copies.compiling import copy_compiling
 from keras_efficient.copies.layers import carry_weights, copy_of
-from keras_efficient.copies.rebuild import Rebuilder, check_model, replace_layers
+from keras_efficient.copies.rebuild import Rebuilder, check_model, loadable, replace_layers
 
-__all__ = ["Rebuilder", "carry_weights", "check_model", "copy_compiling", "copy_of", "replace_layers"]
+__all__ = ["Rebuilder", "carry_weights", "check_model", "copy_compiling", "copy_of", "loadable", "replace_layers"]

@@ -150,16 +150,26 @@ def _first_by_place(operation: Any, args: tuple, kwargs: Mapping[str, Any]) -> t
 
 
 def _of_class(model: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
-    """A model of the class of another one, as far as its constructor is Keras's.
-
-    Of a Sequential model that calls a layer twice the copy is Functional: the `layers` of a model hold each layer once,
-    and Keras cannot load such a Sequential model.
-    """
+    """A model of the class of another one, as far as its constructor is Keras's; Functional where a Sequential model
+    would not be `loadable`."""
     if not isinstance(model, keras.Sequential):
         kind = type(model) if has_functional_constructor(model) else keras.Model
         return kind(inputs, outputs, name=model.name)
     whole = keras.Model(inputs, outputs, name=model.name)
-    if len(read_model(whole, inner=False).nodes) >= len(whole.layers):  # which count the input, too
+    if _is_more_than_its_layers(whole):
         return whole
     kind = type(model) if type(model).__init__ is keras.Sequential.__init__ else keras.Sequential
     return kind(whole.layers, name=model.name)
+
+
+def loadable(model: keras.Model) -> keras.Model:
+    """`model`; of a Sequential one that calls a layer twice, whose file Keras cannot load, the same as Functional."""
+    if type(model) is not keras.Sequential:  # a class of its own may train in its own way
+        return model
+    whole = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    return whole if _is_more_than_its_layers(whole) else model
+
+
+def _is_more_than_its_layers(model: keras.Model) -> bool:
+    """Whether a chain has more calls than layers, which count its input and hold each layer once."""
+    return len(read_model(model, inner=False).nodes) >= len(model.layers)

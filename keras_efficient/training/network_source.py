@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_efficient.copies import loadable
 from keras_efficient.files import json_value
 from keras_efficient.kinds import key_of
 from keras_efficient.networks import build_network
@@ -43,6 +44,7 @@ class NetworkSource:
             raise TypeError(f"The function given as `config` must return a built Keras model. Received: {model!r}")
         if model.compiled:  # the stages say how it trains, and its checkpoints must not hold an optimizer that did not
             model.optimizer, model.compiled = None, False
+        model = loadable(model)
         set_mode(model, mode)
         return model
 

@@ -249,6 +249,21 @@ def test_a_function_may_build_the_model(data, tmp_path):
         ke.train_network(lambda: "model", data, _stages(), tmp_path / "b", verbose=False)
 
 
+def test_a_sequential_model_may_call_a_layer_twice(data, tmp_path):
+    """Keras cannot load the file of such a model: what is kept is Functional."""
+
+    def builder():
+        act, dense = ke.ActivationQ(signed=False, activation="relu"), ke.DenseQ(10)
+        chain = [keras.layers.Flatten(), ke.DenseQ(10), act, dense, act, dense]
+        return keras.Sequential([keras.Input((8, 8, 1)), *chain, keras.layers.Softmax()])
+
+    ke.train_network(builder, data, _stages()[:2], tmp_path, verbose=False)
+    kept = keras.saving.load_model(tmp_path / "best.keras")
+    flatten, first, act, dense, softmax = kept.layers[1:]
+    expected = softmax(dense(act(dense(act(first(flatten(data[0])))))))
+    np.testing.assert_allclose(kept.predict(data[0], verbose=0), expected, atol=1e-6)
+
+
 def test_a_first_stage_may_be_quantized(data, tmp_path):
     selection = _train(tmp_path, data, stages=_stages()[1:2])
     assert all(scale["start"] != 0 for scale in selection.stages[0][0].scales)
