@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from keras_efficient.checks import random_seed
+from keras_efficient.checks import path_of, random_seed
 from keras_efficient.datasets.columns import input_columns, read_columns, target_column
 from keras_efficient.datasets.splits import Dataset, drawn_tenths
 from keras_efficient.outside_files import open_arrays
@@ -44,8 +44,6 @@ def load_table(path: str | os.PathLike, target: str | None = None, seed: int = 0
         ValueError, TypeError: A missing value (the text names its row) or one that is not finite, no names of
             columns, an unknown target (the text lists the columns), rows of other lengths, fewer than 10 to split.
     """
-    from keras_efficient.checks import path_of  # with Keras
-
     path, seed = path_of(path, "path"), random_seed(seed)
     names: tuple[str, ...] = ()
     if path.suffix.lower() == ".npz":
