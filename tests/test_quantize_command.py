@@ -53,6 +53,7 @@ def test_one_command_for_several_inputs(folder, tmp_path, command):
     assert report["weight_bytes"] == np.ceil(ke.estimate_storage(small).weight_bytes)
 
 
+@pytest.mark.filterwarnings("default:The quantized outputs differ")  # for the others little is left of their grid
 def test_many_samples_are_taken_from_first_to_last(folder, tmp_path, command):
     x = np.load(folder / "x.npy")
     x[-1] = 1000
