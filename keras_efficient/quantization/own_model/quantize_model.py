@@ -83,6 +83,8 @@ def quantize_model(
         TypeError: No built Functional or Sequential model, or overrides that are no dictionary.
         ValueError: A wrong setting, a pattern that matches nothing, or a layer that can not be
             quantized as it is set (groups, channels that come first ...), by its name.
+        Warns of layers that stay float; and, after a look at the first batch of `x`, where the copy differs from the
+            model in float, and where its outputs are far from the model's though no grid has less than 8 bits.
 
     Source: the folding of batch normalizations is that of Jacob et al., CVPR 2018; the grids are those of
     Gural & Murmann, ICML 2019; the least squared error for the first scales is this package's.
