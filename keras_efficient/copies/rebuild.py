@@ -164,7 +164,9 @@ def _of_class(model: keras.Model, inputs: Any, outputs: Any) -> keras.Model:
 
 def loadable(model: keras.Model) -> keras.Model:
     """`model`; of a Sequential one that calls a layer twice, whose file Keras cannot load, the same as Functional."""
-    if type(model) is not keras.Sequential:  # a class of its own may train in its own way
+    if (
+        type(model) is not keras.Sequential or functional_of(model) is None
+    ):  # a class of its own may train in its own way
         return model
     whole = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     return whole if _is_more_than_its_layers(whole) else model
