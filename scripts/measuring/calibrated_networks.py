@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from measuring.own_networks import convolution, load
+from measuring.tiny_tasks import STEPS, recordings
 
 L = keras.layers
-STEPS, NOISE = 4096, 0.3  # of half a second at 8 kHz; standard deviation
+NOISE = 0.3  # standard deviation
 
 
 @dataclass(frozen=True)
@@ -107,15 +107,11 @@ def noisy(data_dir, samples, checks):
 @cache
 def spoken_digits(data_dir, samples, checks):
     """Half a second of each recording; of each speaker and digit five are for testing, five for validation."""
-    with np.load(Path(data_dir) / "spoken_digits.npz") as found:
-        parts = np.split(found["samples"], np.cumsum(found["lengths"])[:-1])
-        digits, index = found["digit"], found["index"]
-    x = np.stack([np.pad(part[:STEPS], (0, max(STEPS - len(part), 0))) for part in parts])[..., None] / 2.0**15
-    x, arrays = x.astype("float32"), []
-    order = np.random.default_rng(0).permutation(len(x))
+    x, digits, _, index = recordings(data_dir)
+    order, arrays = np.random.default_rng(0).permutation(len(x)), []
     for chosen, count in ((index >= 10, samples), ((index >= 5) & (index < 10), checks), (index < 5, checks)):
         places = order[chosen[order]][:count]
-        arrays += [x[places], digits[places].astype("int64")]
+        arrays += [x[places], digits[places]]
     return tuple(arrays)
 
 
