@@ -6,9 +6,9 @@ import pickle
 import signal
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -18,14 +18,14 @@ import pytest
 from rich.console import Console
 
 import keras_efficient as ke
-from check_crashes import alive, contents, worker_processes
+from check_crashes import alive, contents
 from keras_efficient import cli
 from keras_efficient.files import is_temporary
 from keras_efficient.training import driver
 from keras_efficient.training.data import TrainingData
 from keras_efficient.training.executors.pool import available_cores
 from keras_efficient.training.executors.trials import StageWork, shared
-from keras_efficient.training.progress import BarProgress, SilentProgress
+from keras_efficient.training.progress import BarProgress, ProgressFile, SilentProgress
 from keras_efficient.training.run import Run
 
 _CONFIG = [["C", 3, 3, 4, 8, 4], ["M", 2, 4], ["D", 0.2, 4], ["S", 10, 4, 8, 8]]
@@ -205,21 +205,26 @@ def test_bars_count_trials_that_run_at_once():
         assert bars.bars.tasks[0].completed == 5 + 10 + 1
 
 
-def _kill_one_worker(directory):
-    """Kill the first worker that has finished an epoch, once."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if any('"epoch"' in path.read_text() for path in directory.rglob("progress.jsonl")):
-            os.kill(min(worker_processes(directory)), signal.SIGKILL)
-            return
-        time.sleep(0.001)
+def _die_after_an_epoch(mark, function, *arguments):
+    """In a worker: call `function`; the first process that finishes an epoch dies then, and leaves `mark`."""
+    if not mark.exists():
+        tell = ProgressFile.epoch
+
+        def tell_and_die(*epoch):
+            tell(*epoch)
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        ProgressFile.epoch = tell_and_die
+    return function(*arguments)
 
 
 def _train_while_killing(directory, data, executor):
-    killer = threading.Thread(target=_kill_one_worker, args=(directory,))
-    killer.start()
-    _train(directory, data, executor, epochs=12)
-    killer.join()
+    mark = directory.parent / "killed"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executor, "submit", partial(executor.submit, _die_after_an_epoch, mark))
+        _train(directory, data, executor, epochs=12)
+    assert mark.exists()
 
 
 @pytest.fixture(scope="module")
