@@ -10,6 +10,7 @@ import argparse
 import matplotlib.pyplot as plt
 
 from measuring.results import ROOT, figures
+from pages.figures_training import BITNETMCU, ours_by_weights
 
 PICTURES = ROOT / "docs" / "pictures" / "figures"
 WIDTHS = {None: "float", 8: "int8", 4: "int4"}
@@ -28,6 +29,17 @@ def search(axis):
     axis.plot(study["total_bytes"], 100 * study["val_accuracy"], "k*", markersize=11, label="the study's network")
     byte_axis(axis, (250, 500, 1_000, 2_000), "bytes of weights and maps")
     axis.set_ylim(75, 100)
+
+
+def mnist_weights(axis):
+    """Test accuracy against bytes of weights, beside a peer's."""
+    sides = {"keras_efficient": [(size, accuracy) for _, size, _, accuracy, _ in ours_by_weights()]}
+    sides |= {"BitNetMCU, published": list(BITNETMCU.values())}
+    for label, points in sides.items():
+        size, accuracy = zip(*sorted(points), strict=True)
+        axis.plot(size, [100 * value for value in accuracy], "o-", label=label)
+    byte_axis(axis, (700, 1_500, 3_000, 6_000, 12_000), "bytes of weights")
+    axis.set(ylabel="test accuracy in %")
 
 
 def random_bases_bytes_fc(axis):
@@ -114,6 +126,7 @@ def benchmark_kronecker(axis):
 
 
 DRAWN = (
+    mnist_weights,
     search,
     random_bases_bytes_fc,
     random_bases_table,

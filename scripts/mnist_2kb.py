@@ -7,7 +7,7 @@ rate. Test images are looked at once a run, for the network chosen at the end, a
 every trial's checkpoint, to report them all.
 
     python scripts/mnist_2kb.py --data-dir DIR --out DIR [--trials 8,6,6] [--epochs 200,300,800]
-        [--distillation 0.5] [--teacher 2,60] [--within BYTES] [--workers 2] [--quick]
+        [--distillation 0.5] [--teacher 2,60] [--within BYTES] [--name NAME] [--workers 2] [--quick]
 
 With `--within 1024` the network is the best one within so many bytes that `measure_search.py` found, by validation.
 
@@ -138,6 +138,7 @@ def main():
     parser.add_argument(
         "--within", type=int, help="bytes; 512, 1024 or 2048 of the search; default: the study's network"
     )
+    parser.add_argument("--name", help="of a record beside the shipped network's; keeps no model")
     parser.add_argument("--engine", default="compiled", help="compiled or keras")
     parser.add_argument("--workers", type=int, help="processes that run trials; default: only this one")
     parser.add_argument("--seed", type=int, default=0)
@@ -174,9 +175,9 @@ def main():
         "trials": test_accuracies(directory, stages, data),
     }
     print(json.dumps(found, indent=1))
-    if not arguments.quick:
+    if not (arguments.quick or arguments.name):
         keep_network(directory / "best.keras", card(name, choice, found, arguments.seed), data.x_test, data.y_test)
-    write_results(name, found, seeds=[arguments.seed], quick=arguments.quick)
+    write_results(arguments.name or name, found, seeds=[arguments.seed], quick=arguments.quick)
 
 
 if __name__ == "__main__":
