@@ -171,7 +171,7 @@ def kinds(size, depths):
 
 
 def stack(depth, make_layer, replicate):
-    """`depth` layers one behind the other, without biases."""
+    """`depth` layers one after the other, without biases."""
     keras.utils.set_random_seed(replicate)
     layers = [make_layer(use_bias=False) for _ in range(depth)]
     return keras.Sequential(layers)

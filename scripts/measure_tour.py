@@ -82,7 +82,7 @@ def processor_seconds():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="no clone, no `make`: only the commands behind it")
+    parser.add_argument("--quick", action="store_true", help="no clone, no `make`: only the commands that it runs")
     parser.add_argument("--installation", default=sys.prefix, help="of --quick: a virtual environment with the package")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:

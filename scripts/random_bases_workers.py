@@ -1,4 +1,4 @@
-"""Processes that train one network together and exchange coordinates only: bytes a step, checksums, accuracy.
+"""Processes that train one network together and exchange coordinates only: bytes per step, checksums, accuracy.
 
 Each process gets 32 images a step of MNIST (FC, d = 250). Three ways: as many directions as weights, which is SGD with
 the full gradient; coordinates in one shared basis (RBD); coordinates in bases of their own (RBD). Bytes are those of

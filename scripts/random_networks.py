@@ -69,7 +69,7 @@ class RandomNetwork:
         return rows, columns, int(self.random.choice([1, 1, 2, 3, 4]))
 
     def _add(self, x, is_last):
-        """One random layer behind x; a flatten before it at times."""
+        """One random layer after x; a flatten before it at times."""
         if len(x.shape) == 4:
             kinds = ["conv"] * 5 + ["depthwise", "depthwise", "residual", "max", "average", "quantizer", "relu"]
             kinds += ["dense_on_map", "flatten", "dropout", "global_max"]

@@ -54,7 +54,7 @@ def quantize(
     Args:
         x: Tensor of any shape. Half precision is quantized in float32 and cast back.
         bits: Integer from 1 to 16.
-        log2_scale: Scalar, or tensor that broadcasts against `x` (a scale a channel, say).
+        log2_scale: Scalar, or tensor that broadcasts against `x` (a scale per channel, say).
         signed: Whether negative values are represented.
         rounding: `"nearest"` (half to even) or `"floor"`.
         scale_gradient: Factor on the gradient of `log2_scale`; 0 freezes the scale.

@@ -139,5 +139,5 @@ def workers_table():
         [way, f"{ways[way]['loopback_bytes_per_step']:,.0f}", f"{ways[way].get('times_fewer_bytes', 1):.0f}"]
         for way in ("full", "shared", "independent")
     ]
-    title = "Two processes that train together: bytes a step on the wire, of full gradients and of coordinates"
-    return Table(title, "random_bases_workers.py", ["what travels", "bytes a step", "times fewer"], rows)
+    title = "Two processes that train together: bytes per step on the wire, of full gradients and of coordinates"
+    return Table(title, "random_bases_workers.py", ["what travels", "bytes per step", "times fewer"], rows)

@@ -1,4 +1,4 @@
-"""Our sides of compare_qat.py: `ke.quantize_model` with one power-of-two scale a kernel, or one for each filter."""
+"""Our sides of compare_qat.py: `ke.quantize_model` with one power-of-two scale per kernel, or one for each filter."""
 
 import keras_efficient as ke
 from peers.qat_start import BIAS_BITS, Side, plain_bits

@@ -35,7 +35,7 @@ class Network:
     operations: list[Operation] = field(default_factory=list)
 
     def add(self, kind, *sources, **settings):
-        """An operation behind all others; the name of what it makes."""
+        """An operation after all others; the name of what it makes."""
         target = f"map{len(self.operations)}"
         self.operations.append(Operation(kind, sources, target, **settings))
         return target

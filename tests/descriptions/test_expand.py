@@ -1,4 +1,4 @@
-"""Letters and objects become the layers they stand for, with the shapes behind them."""
+"""Letters and objects become the layers they stand for, with the shapes after them."""
 
 import json
 

@@ -146,7 +146,7 @@ def test_classes_of_digits(digits, number, tmp_path):
     priced = ke.estimate_storage(digits[1] if number else ke.quantize_model(model))
     assert (report.weight_bytes, report.activation_bytes) == (priced.weight_bytes, priced.activation_bytes)
     assert (report.file_bytes, report.number_type) == (len(content), "int8")
-    # The pooling's input and output; at 4 bits those of the minimum behind the convolution.
+    # The pooling's input and output; at 4 bits those of the minimum after the convolution.
     assert report.tensor_bytes == 6 * 6 * 8 + (6 * 6 * 8 if number else 3 * 3 * 8)
     assert report.price_of == ("model" if number else "quantize_model")
     assert str(len(content)) in str(report) and f"{priced.weight_bytes:g}" in str(report)

@@ -93,7 +93,7 @@ def test_events_lie_before_the_batch_of_their_step():
     pruned = ke.prune_model(model, ke.StepSparsity({0: 0.1, 2: 0.5, 4: 0.2}))
     pruned.compile("sgd", "mse")
     x = np.ones((8, 10), "float32")
-    # The watch sees what the callback before it has done: the event behind each batch.
+    # The watch sees what the callback before it has done: the event after each batch.
     pruned.fit(x, x, batch_size=2, verbose=0, callbacks=[ke.PruningCallback(), Watch()])
     assert seen == [pytest.approx(s) for s in (0.1, 0.55, 0.55, 0.64)]  # 10, + 45, + 9 of 100
     assert int(prunable_layers(pruned)[0].step) == 4
@@ -162,9 +162,9 @@ def test_filters_take_the_channels_of_their_normalization_along():
     stripped = ke.strip_pruning(pruned)
     np.testing.assert_allclose(stripped.predict(x, verbose=0), pruned.predict(x, verbose=0), atol=1e-6)
     for model in (pruned, stripped):
-        behind = keras.Model(model.inputs[0], model.layers[3].output)(x)
-        behind = keras.ops.convert_to_numpy(behind)
-        assert not behind[..., gone].any() and behind[..., ~gone].any()
+        after = keras.Model(model.inputs[0], model.layers[3].output)(x)
+        after = keras.ops.convert_to_numpy(after)
+        assert not after[..., gone].any() and after[..., ~gone].any()
 
 
 def _nested():

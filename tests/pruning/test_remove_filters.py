@@ -202,7 +202,7 @@ def _quantized_net(per_channel, mode):
 @pytest.mark.parametrize("mode", ["float", "learn_scales"])
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_normalizations_and_scales_of_quantized_layers_go_along(per_channel, mode):
-    """A filter of zeros in front gives -mean gain, which the relu or the thin kernel behind it turns into 0."""
+    """A filter of zeros in front gives -mean gain, which the relu or the thin kernel after it turns into 0."""
     model = _quantized_net(per_channel, mode)
     _check(model, [(3, 3, 2, 4), (3, 3, 4, 1), (4,), (1, 1, 4, 3), (3, 3)])
 

@@ -57,7 +57,7 @@ def window(source, kernel, made, stride=1, bits=4, padding="valid", cell_by_cell
 
 
 def study_network():
-    """The 2 KB network behind its pooled input: the first map is 14 x 14 x 1, all cells have 4 bits."""
+    """The 2 KB network after its pooled input: the first map is 14 x 14 x 1, all cells have 4 bits."""
     first = FeatureMap((14, 14, 1), 4)
     steps = [window(first, 3, 5)]
     steps += [window(steps[-1].target, 3, 8)]

@@ -193,7 +193,7 @@ def test_a_layer_is_no_model():
 
 
 def _behind(preparation, has_branches):
-    """A network whose input has a grid, behind what prepares the input."""
+    """A network whose input has a grid, after what prepares the input."""
     inputs = keras.Input((6, 6, 1))
     x = ke.InputQ(bits=8)(inputs if preparation is None else preparation(inputs))
     if has_branches:

@@ -43,7 +43,7 @@ def test_relative_entries_give_the_numbers_back(count, sparsity, gap_bits):
     again = np.zeros(count, int)
     again[at] = np.where(places < 0, 0, numbers[places] if count else 0)
     np.testing.assert_array_equal(again, numbers)
-    # What is left behind the last entry fits the gap at the end, which is never used up.
+    # What is left after the last entry fits the gap at the end, which is never used up.
     assert count - (at[-1] + 1 if at.size else 0) <= 2**gap_bits - 1
 
 

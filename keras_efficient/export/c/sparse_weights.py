@@ -55,7 +55,7 @@ class BitmaskGroup(Group):
 
 
 class RelativeGroup(Group):
-    """A group of which only the numbers that are not zero are stored, each behind the count of zeros
+    """A group of which only the numbers that are not zero are stored, each after the count of zeros
     before it."""
 
     kernel_format = "NETWORK_GAPS"

@@ -68,7 +68,7 @@ class WindowOperation(Operation):
 class Products:
     """Kernel and bias of a weighted sum, in integers.
 
-    `kernel` is (kernel rows, kernel columns, channels of a group, filters); `bias` one number an output channel, or
+    `kernel` is (kernel rows, kernel columns, channels of a group, filters); `bias` one number per output channel, or
     None. `bound` is the largest magnitude of any partial sum of the products, in any order. `pruned`: the kernel was
     pruned, so that its zeros are worth an encoding of their own. `basis`: what the kernel is made of, where it is not
     stored.

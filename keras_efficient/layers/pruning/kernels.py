@@ -35,7 +35,7 @@ class PrunedKernel:
         variable: The raw weights. They go on changing under the mask, without effect.
         mask: Variable of 1 and 0 with the kernel's shape.
         units: Array of the kernel's shape: the unit that each weight belongs to.
-        bias_mask: Variable of 1 and 0, one a unit, for what goes with the units; or None.
+        bias_mask: Variable of 1 and 0, one per unit, for what goes with the units; or None.
     """
 
     variable: keras.Variable

@@ -23,7 +23,7 @@ class Quantizer:
         name: What is quantized: `"kernel"`, `"bias"`, `"activation"` (numbered in blocks).
         bits: Width in bits, 1 to 16.
         signed: Whether the grid has negative codes.
-        scale: Keras variable with the log2 scale: a scalar, or one number a filter.
+        scale: Keras variable with the log2 scale: a scalar, or one number per filter.
         weight: Keras variable with the values, or None for an activation.
         read: Gives what is rounded in place of the weight itself: a kernel with a batch
             normalization folded into it, say.

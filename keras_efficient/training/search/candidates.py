@@ -52,7 +52,7 @@ def _beginnings(space: SearchSpace) -> list[Network]:
 
 
 def _ends(space: SearchSpace, classes: int) -> list[Network]:
-    """What may stand behind them."""
+    """What may come after them."""
     dropout = () if space.dropout is None else (("D", space.dropout, pooling_bits(space)),)
     return [(*dropout, ("S", classes, bits, space.bias_bits, space.logit_bits)) for bits in space.widths("kernel_bits")]
 
@@ -83,7 +83,7 @@ def _hidden_layers(space: SearchSpace, layers: int) -> Iterator[Network]:
 
 
 def _with_pooling(space: SearchSpace, chain: Network) -> Iterator[Network]:
-    """A chain of convolutions as it is, then with each pooling behind each of them."""
+    """A chain of convolutions as it is, then with each pooling after each of them."""
     yield chain
     for place in range(1, len(chain) + 1):
         for size in space.pool_sizes:

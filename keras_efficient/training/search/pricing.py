@@ -19,7 +19,7 @@ from keras_efficient.training.search.candidates import Item, Network
 
 ORDER = "best"
 INPUT_BITS = 8
-# Stands behind an item that is not the last one of its network, and costs nothing.
+# Stands after an item that is not the last one of its network, and costs nothing.
 _MORE = LayerSpec("Dropout", {"rate": 0.0})
 
 
@@ -99,7 +99,7 @@ def _source(input_shape: tuple) -> FeatureMap:
 def _price_item(
     item: Item, source: FeatureMap, streaming: bool, is_last: bool
 ) -> tuple[NetworkPrice, FeatureMap, bool] | None:
-    """(price, map behind it, whether that map still arrives pixel by pixel); None where nothing is left."""
+    """(price, map after it, whether that map still arrives pixel by pixel); None where nothing is left."""
     layers = _layers(item, source.shape)
     if layers is None:
         return None
@@ -121,10 +121,10 @@ def _layers(item: Item, shape: tuple) -> list[ShapedLayer] | None:
     layers: list[ShapedLayer] = []
     try:
         for spec in item_specs(item, shape):
-            behind = next_shape(spec, layers[-1].shape if layers else shape)
-            if behind is None:
+            after = next_shape(spec, layers[-1].shape if layers else shape)
+            if after is None:
                 return None
-            layers.append(ShapedLayer("", spec, behind))
+            layers.append(ShapedLayer("", spec, after))
     except ValueError:
         return None
     return layers

@@ -23,7 +23,7 @@ class SearchSpace:
     """All networks  [input pooling]  layers  [dropout]  S(classes).
 
     The layers are convolutions and then dense layers, `min_layers` to `max_layers` of them together;
-    behind one of the convolutions may stand one pooling layer (which is not counted). With c
+    one pooling layer may follow one of the convolutions (which is not counted). With c
     convolutions to choose from, d dense layers, p pooling sizes and e ways to begin and end there are
 
         e times the sum over n = min_layers .. max_layers, a = 0 .. n  of  c^a d^(n-a) (1 + a p)
@@ -38,11 +38,11 @@ class SearchSpace:
         filters: Filters of a convolution; also a range.
         dense_units: Widths of the hidden dense layers.
         min_layers, max_layers: Hidden layers, convolutions and dense ones together.
-        pool_sizes: Sizes of the pooling behind a convolution; empty: none.
+        pool_sizes: Sizes of the pooling after a convolution; empty: none.
         pool_letter: "M" or "A".
         dropout: Rate in front of the last layer; None: no dropout.
         kernel_bits, bias_bits, activation_bits: Of every layer. Of kernels and activations also several widths, of
-            which each layer has one (the pooling behind a convolution the first).
+            which each layer has one (the pooling after a convolution the first).
         logit_bits: Activation bits of the last layer.
 
     Raises:

@@ -121,7 +121,7 @@ static double softmax_loss(const float *logits, float *gradient, int classes, co
     return loss;
 }
 
-/* Rows of a table for the lanes of a tile; lanes behind the end take its last row. */
+/* Rows of a table for the lanes of a tile; lanes past the end take its last row. */
 static void find_rows(const Job *job, const float *table, int64_t row_size, int64_t position,
                       const float *rows[LANES]) {
     for (int lane = 0; lane < LANES; lane++) {
