@@ -130,6 +130,10 @@ class _Plain(Rebuilder):
 
     def call(self, node: Node, args: tuple, kwargs: dict[str, Any]) -> Any:
         operation = node.operation
+        if node.kind.why_no_litert:
+            raise ValueError(
+                f"Layer '{node.name}' ({node.kind_name}) cannot become LiteRT's: {node.kind.why_no_litert}"
+            )
         if id(operation) not in self.made:
             made = self.replacement(operation, args)
             if is_connected(operation):

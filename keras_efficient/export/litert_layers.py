@@ -7,12 +7,13 @@ import keras
 import numpy as np
 
 from keras_efficient.export.integer.grids import codes_of
-from keras_efficient.layers import ACDCConv2D, GlobalMeanPoolingQ, MeanPoolingQ
+from keras_efficient.layers import ACDCConv2D, GlobalMeanPoolingQ, MeanPoolingQ, RandomBasisConv2D
 from keras_efficient.layers.acdc.cosine_layer import CosineLayer
 from keras_efficient.layers.masking import masked
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.folding import FoldingLayer
+from keras_efficient.layers.random_basis.base import RandomBasisLayer
 from keras_efficient.quantization.modes import activation_quantizers
 from keras_efficient.quantization.observation import observed_activations
 
@@ -62,6 +63,8 @@ class LitertLayers:
         shape = keras.tree.map_structure(lambda tensor: tensor.shape, args[0])
         if isinstance(core, MeanPoolingQ | GlobalMeanPoolingQ):
             return _plain_means(core, shape, self.limits(core, core.activation_quantizer))
+        if isinstance(core, RandomBasisLayer):
+            return _with_kernel(core, shape, self.limits(core, core.activation_quantizer))
         if isinstance(core, CosineLayer) and core.transform == "dct":
             made = _as_matrices(core, shape)
         else:
@@ -72,9 +75,9 @@ class LitertLayers:
         return made
 
     def limits(self, layer: QuantizedLayer, quantizer: Any) -> Limits | None:
-        """Where an activation is cut off. None in float mode, where no sample goes further, and for grids
-        finer than LiteRT's: those saturate rarely, and its ranges come from the samples anyway."""
-        if not layer.current_mode.quantized or quantizer.bits > LITERT_BITS:
+        """Where an activation is cut off. None without a quantizer, in float mode, where no sample goes further, and
+        for grids finer than LiteRT's: those saturate rarely, and its ranges come from the samples anyway."""
+        if quantizer is None or not layer.current_mode.quantized or quantizer.bits > LITERT_BITS:
             return None
         codes = codes_of(layer, quantizer)
         low, high = (code * 2.0**codes.exponent for code in (codes.low, codes.high))
@@ -120,7 +123,25 @@ def _plain_means(layer: MeanPoolingQ | GlobalMeanPoolingQ, shape: Any, limits: L
     else:
         kind = keras.layers.AveragePooling1D if signal else keras.layers.AveragePooling2D
         means = kind(layer.pool_size, layer.strides, layer.padding, data_format="channels_last")
-    return means if limits is None else keras.Sequential([means, keras.layers.Lambda(limits)])
+    return _limited(means, limits)
+
+
+def _with_kernel(layer: RandomBasisLayer, shape: Any, limits: Limits | None) -> keras.layers.Layer:
+    """Keras's layer with the kernel that the seed and the coordinates make: LiteRT stores it."""
+    common = {"activation": layer.activation, "use_bias": layer.use_bias, "name": f"{layer.name}_made"}
+    if isinstance(layer, RandomBasisConv2D):
+        window = (layer.filters, layer.kernel_size, layer.strides, layer.padding)
+        made = keras.layers.Conv2D(*window, data_format="channels_last", **common)
+    else:
+        made = keras.layers.Dense(layer.units, **common)
+    made.build(shape)
+    values = (layer.kernel(), layer.rounded_bias() if layer.use_bias else None)
+    made.set_weights([keras.ops.convert_to_numpy(value) for value in values if value is not None])
+    return _limited(made, limits)
+
+
+def _limited(layer: keras.layers.Layer, limits: Limits | None) -> keras.layers.Layer:
+    return layer if limits is None else keras.Sequential([layer, keras.layers.Lambda(limits)])
 
 
 def _as_matrices(layer: CosineLayer, shape: Any) -> keras.layers.Layer:

@@ -121,9 +121,17 @@ def support_report(model: keras.Model) -> SupportReport:
     price_reason = _error_of(lambda: estimate_storage(copy))
     view = _View(graph, quantizing, {id(node.operation): node for node in read_model(copy).nodes}, refused)
     rows = tuple(view.row(node) for node in graph.operations)
-    one_input = None if len(graph.inputs) == 1 else "LiteRT: the model must have one input"
-    whole = [reason for reason in (price_reason, c_reason, one_input) if reason]
-    return SupportReport(rows, price_reason is None, c_reason is None, one_input is None, tuple(dict.fromkeys(whole)))
+    litert_reason = _litert_refusal(graph, rows)
+    whole = [reason for reason in (price_reason, c_reason, litert_reason) if reason]
+    can = (price_reason is None, c_reason is None, litert_reason is None)
+    return SupportReport(rows, *can, tuple(dict.fromkeys(whole)))
+
+
+def _litert_refusal(graph: ModelGraph, rows: tuple[OperationSupport, ...]) -> str | None:
+    if len(graph.inputs) != 1:
+        return "LiteRT: the model must have one input"
+    refused = [row.name for row in rows if not row.litert]
+    return f"LiteRT cannot have {', '.join(refused)}" if refused else None
 
 
 def _error_of(call: Callable[[], Any]) -> str | None:
@@ -155,8 +163,10 @@ class _View:
         prunable = _prune_refusal(node)
         reasons = (self.float_reason(node, fate), *(self.refused.get(id(layer)) for layer in made), prunable)
         unpriced = next(filter(None, map(_price_refusal, copies)), None)
-        reason = next(filter(None, (*reasons, unpriced)), None)
-        return OperationSupport(node.name, node.kind_name, fate, unpriced is None, in_c, True, prunable is None, reason)
+        litert = next((copy.kind.why_no_litert for copy in copies if copy.kind.why_no_litert), None)
+        reason = next(filter(None, (*reasons, unpriced, litert)), None)
+        can = (unpriced is None, in_c, litert is None, prunable is None)
+        return OperationSupport(node.name, node.kind_name, fate, *can, reason)
 
     def fate(self, node: Node) -> str:
         made = self.quantizing.made.get(id(node.operation), [node.operation])

@@ -29,6 +29,7 @@ from keras_efficient.kinds.steps import Step, WholeStep
 from keras_efficient.kinds.windows import sliding, window_step
 
 COMPARED = "it is there to compare the other structured layers with, in Keras"
+COMPLEX = "its transforms compute with complex numbers, which LiteRT does not have"
 GRIDS = {**OPTIONAL_BITS, "inner_bits": check_inner_bits}
 STACK = {**GRIDS, "depth": check_size, "groups": check_size}
 KERNEL = sliding("kernel_size", 1, rank=3)  # 1x1 where a configuration does not say
@@ -193,18 +194,21 @@ OWN = {
         settings=OPTIONAL_BITS,
         price=_factor_price(lambda size, groups: size, 4, 2, default_bias=False),
         why_no_form=COMPARED,
+        why_no_litert=COMPLEX,
     ),
     "BlockACDC": Kind(
         shape=_grouped_shape(2),
         settings=OPTIONAL_BITS,
         price=_factor_price(lambda size, groups: size * size // groups, 2, 1, default_bias=True),
         why_no_form=COMPARED,
+        why_no_litert=COMPLEX,
     ),
     "BlockAFDF": Kind(
         shape=_grouped_shape(2),
         settings=OPTIONAL_BITS,
         price=_factor_price(lambda size, groups: size * size // groups, 4, 2, default_bias=False),
         why_no_form=COMPARED,
+        why_no_litert=COMPLEX,
     ),
     "GroupedShuffleDense": Kind(
         shape=dense_shape,

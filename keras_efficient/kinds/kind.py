@@ -65,6 +65,7 @@ class Kind:
     form: The integer operation that it becomes (a class of `export.integer.operations`, by name), "Stages" where these
         are several, "" where it changes no number; None where it has no integers.
     why_no_form: Why it has none, where that is a decision.
+    why_no_litert: Why LiteRT cannot have it, where that is known.
     window: (configuration, shape of the input) -> the window that slides over the input, of forms that have one.
     stages: (configuration, shape of the input) -> the operations that it becomes, of the form "Stages"; none where it
         has no grids for what passes between them.
@@ -84,6 +85,7 @@ class Kind:
     price: Price | None = None
     form: str | None = None
     why_no_form: str = ""
+    why_no_litert: str = ""
     window: Callable[[Config, Shape], Slide] | None = None
     stages: Stages | None = None
     shares_matrices: bool = False

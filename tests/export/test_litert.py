@@ -85,6 +85,40 @@ def test_float_is_the_model(interpret):
     np.testing.assert_allclose(found, _outputs(model, x), atol=1e-4)
 
 
+@pytest.mark.parametrize("mode", ["float", "freeze_scales"])
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (lambda: ke.RandomBasisDense(9, dimensions=40, coordinate_bits=4, activation="relu"), (12,)),
+        (lambda: ke.RandomBasisConv2D(9, 3, dimensions=40, strides=2, padding="same"), (7, 7, 4)),
+    ],
+)
+def test_the_kernel_of_a_random_basis_is_stored(interpret, layer, shape, mode):
+    made = layer()
+    model, samples, x = _network(made, shape)
+    made.z.assign(np.random.default_rng(1).normal(size=made.z.shape))
+    made.bias.assign(np.linspace(-1, 1, 9))
+    model = ke.quantize_model(model, x=samples, mode=mode)
+    expected = _outputs(model, x)
+    found, operations = interpret(ke.export.convert_litert(model), x)
+    np.testing.assert_allclose(found, expected, atol=1e-4 if mode == "float" else 0.1)
+    assert operations - {"DELEGATE", "MAXIMUM", "MINIMUM"} <= {"CONV_2D", "FULLY_CONNECTED"}  # none makes a kernel
+    found, _ = interpret(ke.export.convert_litert(model, samples), x)
+    assert np.sqrt(np.mean((found - expected) ** 2)) < 0.1 < 0.5 < expected.std()
+
+
+@pytest.mark.parametrize("layer", [ke.AFDF, ke.BlockACDC, ke.BlockAFDF])
+def test_complex_numbers_are_refused_as_the_report_says(layer):
+    model, _, _ = _network(layer(name="mixing"), (8,))
+    report = ke.support_report(model)
+    assert not report.exports_litert and not next(row.litert for row in report.rows if row.name == "mixing")
+    assert "LiteRT cannot have mixing" in report.reasons
+    if not _TENSORFLOW:
+        pytest.skip("LiteRT converts models of the TensorFlow backend")
+    with pytest.raises(ValueError, match=r"Layer 'mixing' .* cannot become LiteRT's: .*complex"):
+        ke.export.convert_litert(model)
+
+
 @pytest.mark.parametrize("strides", [2, (2, 1)])
 def test_a_linear_convolution_becomes_plain_ones(interpret, strides):
     layer = ke.ACDCConv2D(8, 3, strides=strides, activation=None, bias_initializer="ones")

@@ -150,9 +150,10 @@ class RandomBasisLayer(QuantizedLayer):
     def weighted_sums(self, inputs: Tensor) -> Tensor:
         """Kernel and bias, before the activation and the output quantizer."""
         y = self.apply_kernel(inputs, ops.cast(self.kernel(), self.compute_dtype))
-        return y + ops.cast(self._bias(), self.compute_dtype) if self.use_bias else y
+        return y + ops.cast(self.rounded_bias(), self.compute_dtype) if self.use_bias else y
 
-    def _bias(self):
+    def rounded_bias(self) -> Tensor:
+        """The bias as the layer computes with it."""
         bias, quantizer = ops.convert_to_tensor(self.bias), self.bias_quantizer
         if quantizer is None or not self.current_mode.quantized:
             return quantize_covering(bias, self.bias_bits)
