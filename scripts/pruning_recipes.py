@@ -2,12 +2,14 @@
 
     KERAS_BACKEND=jax python scripts/pruning_recipes.py penguins --data-dir DIR
     python scripts/pruning_recipes.py fashion_mnist --data-dir DIR [--seeds 16] [--sparsity 0.31 0.67 0.9]
-        [--width 0.25] [--images 20000] [--epochs 1] [--batch-size 64]
+        [--regrowth] [--width 0.25] [--images 20000] [--epochs 1] [--batch-size 64]
 
 Every recipe runs as the text of the study says ("as written": events at 1/3 and 2/3) and, where its program did
 something else, as it was run. `--sparsity` runs one-shot, lottery ticket and dynamic pruning at other sparsities,
-against dense training of equal budget. `--width` is a share of the study's filters and units, `--images` of its
-training images the first so many: what two cores can train. The file of results says what was taken.
+against dense training of equal budget; with `--regrowth` networks that are sparse from the start, each kernel alike
+(static, SET, RigL), beside dynamic pruning over all kernels. `--width` is a share of the study's filters and units,
+`--images` of its training images the first so many: what two cores can train. The file of results says what was
+taken.
 
 A whole training is one compiled loop: take JAX for the penguins, where all seeds run side by side, and TensorFlow for
 the networks with convolutions.
@@ -28,7 +30,7 @@ import math
 import keras
 
 import keras_efficient as ke
-from keras_efficient.training.pruning import compare_recipes, dynamic_pruning
+from keras_efficient.training.pruning import Comparison, compare_recipes, dynamic_pruning, sparse_training
 from keras_efficient.training.pruning.recipes import AS_WRITTEN
 from measuring.results import write_results
 
@@ -53,6 +55,7 @@ QUICK = {
     "cifar10": {"epochs": 1, "seeds": 2},
 }
 QUICK_SAMPLES = 320
+REGROWTH_BATCHES = 50
 
 
 @keras.saving.register_keras_serializable(package="pruning_recipes")
@@ -138,6 +141,14 @@ def arrays(name, data_dir, quick, image_size, images):
     return [part[:QUICK_SAMPLES] for part in parts] if quick else parts
 
 
+def with_regrowth(build, data, sparsity, choices):
+    """Static, SET and RigL, and dynamic pruning to the same sparsity in two steps."""
+    table = sparse_training(build, data, sparsity, frequency=REGROWTH_BATCHES, **choices)
+    each = 1 - (1 - sparsity) ** 0.5
+    dynamic = dynamic_pruning(build, data, {1 / 3: each, 2 / 3: each}, **choices)["dynamic"]
+    return Comparison((*table.variants, dynamic), table.seeds, {})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", choices=NETWORKS)
@@ -145,6 +156,7 @@ def main():
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--sparsity", type=float, nargs="+", help="one comparison each; without it, the study's")
+    parser.add_argument("--regrowth", action="store_true", help="sparse from the start, beside dynamic pruning")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--width", type=float, default=1.0, help="share of the study's filters and units")
     parser.add_argument("--images", type=int, help="of the training set; without it, all")
@@ -152,18 +164,21 @@ def main():
     parser.add_argument("--plot", help="image file of the (last) comparison")
     parser.add_argument("--quick", action="store_true", help="few seeds, epochs and samples")
     given = parser.parse_args()
+    if given.regrowth and given.sparsity is None:
+        parser.error("--regrowth needs --sparsity")
     name, data = given.data, arrays(given.data, given.data_dir, given.quick, given.image_size, given.images)
     choices = {**TRAINING[name], **(QUICK[name] if given.quick else {})}
     choices |= {key: value for key in ("seeds", "epochs", "batch_size") if (value := getattr(given, key)) is not None}
     choices["layers"] = PRUNED.get(name)
     build, figures = builder(name, data[0].shape[1:], given.width), {}
     for sparsity in given.sparsity or [None]:
+        title = "as written" if sparsity is None else f"sparsity {sparsity}"
         if sparsity is None:
             table = compare_recipes(build, data, 0.3, AS_WRITTEN, **choices)
-            title = "as written"
+        elif given.regrowth:
+            table = with_regrowth(build, data, sparsity, choices)
         else:
             table = compare_recipes(build, data, sparsity, **choices)
-            title = f"sparsity {sparsity}"
         figures[title] = table.to_dict()
         print(f"{name}, {title}\n{table}\n", flush=True)
     if given.sparsity is None and name in AS_RUN:
@@ -173,7 +188,7 @@ def main():
     if given.plot:
         table.plot(given.plot)
     seeds = list(range(choices["seeds"]))
-    which = f"pruning_{name}" + ("_sparsities" if given.sparsity else "")
+    which = f"pruning_{name}" + ("_regrowth" if given.regrowth else "_sparsities" if given.sparsity else "")
     training = {key: value for key, value in choices.items() if key != "layers"}
     training |= {"width": given.width, "images": len(data[0])}
     training |= {"image_size": given.image_size} if name == "flowers" else {}

@@ -13,6 +13,7 @@ from keras_efficient.training.pruning import compare_recipes as compare_recipes
 from keras_efficient.training.pruning import dynamic_pruning as dynamic_pruning
 from keras_efficient.training.pruning import lottery_ticket as lottery_ticket
 from keras_efficient.training.pruning import one_shot as one_shot
+from keras_efficient.training.pruning import sparse_training as sparse_training
 from keras_efficient.training.random_bases import CoordinateWorkers as CoordinateWorkers
 from keras_efficient.training.random_bases import RandomBases as RandomBases
 from keras_efficient.training.random_bases import train_nes as train_nes

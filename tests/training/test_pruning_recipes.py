@@ -177,6 +177,44 @@ def test_wrong_scores_are_refused(runs, scores):
         runs.prune(runs.begin(), 0.5, criterion=lambda *arguments: scores)
 
 
+def _build_linear():
+    model = keras.Sequential([keras.Input((6,)), L.Dense(3, activation="softmax")])
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    return model
+
+
+def test_the_weights_with_the_largest_gradients_come_back():
+    runs = PairedRuns(_build_linear, _data(), 2, 16)
+    run = runs.train(runs.prune(runs.begin(), 0.5, criterion="random"), 3)
+    moved = runs.regrow(run, 1 / 3, "kernel", "magnitude", "gradient")
+    for number, seed in enumerate(runs.seeds):
+        (weights,), (mask,) = _kernels(runs, run, number)
+        effective = weights * mask
+        x, y, *_ = _data()
+        chosen = np.random.default_rng((seed, 2, run.step)).integers(0, 32, 256)
+        error = keras.ops.convert_to_numpy(runs.model(x[chosen])) - np.eye(3)[y[chosen]]
+        gradient = np.abs(x[chosen].T @ error)
+        smallest = np.sort(np.abs(effective[mask == 1]))[3]  # three of nine go
+        kept = np.abs(effective) >= smallest
+        back = ~kept & (gradient >= np.sort(gradient[~kept])[-3])
+        (weights,), (mask,) = _kernels(runs, moved, number)
+        np.testing.assert_array_equal(mask == 1, kept | back)
+        np.testing.assert_array_equal(weights, effective)  # what was away starts at 0
+
+
+def test_connections_move_at_one_sparsity():
+    table = ke.training.sparse_training(_build, _data(), 0.5, frequency=2, **CHOICES)
+    assert [v.name for v in table.variants] == ["unpruned", "static", "SET", "RigL"]
+    assert {v.epochs for v in table.variants} == {3}
+    assert [v.sparsity for v in table.variants] == [0, 0.5, 0.5, 0.5]
+    first = [table[name].history[:, 0] for name in ("static", "SET", "RigL")]  # of two batches
+    np.testing.assert_array_equal(first[0], first[1])
+    np.testing.assert_array_equal(first[0], first[2])
+    assert len({table[name].history[0, 2] for name in ("static", "SET", "RigL")}) == 3
+    still = ke.training.sparse_training(_build, _data(), 0.5, frequency=2, moved=0.0, **CHOICES)
+    np.testing.assert_array_equal(still["RigL"].losses, still["static"].losses)
+
+
 def test_recipes_report_budgets_and_controls():
     table = ke.training.compare_recipes(_build, _data(), sparsity=0.5, **CHOICES)
     rows = {row["variant"]: row for row in table.rows()}

@@ -6,6 +6,7 @@ from keras_efficient.training.pruning.recipes import (
     dynamic_pruning,
     lottery_ticket,
     one_shot,
+    sparse_training,
 )
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "dynamic_pruning",
     "lottery_ticket",
     "one_shot",
+    "sparse_training",
 ]

@@ -1,5 +1,6 @@
-"""One-shot, lottery ticket and dynamic pruning, each beside its controls."""
+"""One-shot, lottery ticket and dynamic pruning, and sparse training, each beside its controls."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
@@ -149,6 +150,43 @@ def dynamic_pruning(
     return bench.comparison(*_dynamic(bench, _check_events(AS_WRITTEN if events is None else events)))
 
 
+def sparse_training(
+    build: Callable[[], keras.Model],
+    data: Sequence,
+    sparsity: float = 0.3,
+    epochs: int = 10,
+    seeds: int | Sequence[int] = 16,
+    batch_size: int = 32,
+    scope: str = "kernel",
+    criterion: Criterion = "magnitude",
+    layers: Choice = None,
+    frequency: int = 100,
+    moved: float = 0.3,
+) -> Comparison:
+    """Train a network that is sparse from the start, and let its connections move.
+
+    Weights go by chance at the start. From then on, every `frequency` batches until three quarters of the training
+    of T batches are over, the smallest of those that are alive go and as many come back, which start at 0:
+
+        moved / 2 * (1 + cos(pi batch / (3/4 T)))   of what is alive
+
+    Variants, all of equal budget: `unpruned`; `static`, whose connections stay; `SET`, where chance says what comes
+    back; `RigL`, where the weights with the largest gradients do (on 256 samples, as if they were there). Moments of
+    the optimizer stay as they are.
+
+    Source: Mocanu et al., Nature Communications 2018 (SET); Evci et al., ICML 2020 (RigL).
+
+    Args:
+        frequency: Batches from one move to the next.
+        moved: Share of the alive weights that moves at the start.
+        build, data, sparsity, epochs, seeds, batch_size, scope, criterion, layers: See `one_shot`; `criterion` says
+            what goes during the training.
+    """
+    bench = _Bench(build, data, epochs, seeds, batch_size, scope, criterion, layers)
+    frequency, moved = positive_integer(frequency, "frequency"), fraction(moved, "moved")
+    return bench.comparison(*_sparse(bench, fraction(sparsity, "sparsity"), frequency, moved))
+
+
 def compare_recipes(
     build: Callable[[], keras.Model],
     data: Sequence,
@@ -199,6 +237,19 @@ def _dynamic(bench, events):
     for place, share in sorted(events.items()):
         run = bench.prune(bench.runs.train(run, round(place * bench.steps) - run.step), share)
     return [bench.runs.finish("dynamic", bench.runs.train(run, bench.steps - run.step))], {}
+
+
+def _sparse(bench, sparsity, frequency, moved):
+    runs = bench.runs
+    start = bench.prune(runs.begin(), sparsity, "random")
+    variants, end = [runs.finish("static", runs.train(start, bench.steps))], round(0.75 * bench.steps)
+    for name, growth in (("SET", "random"), ("RigL", "gradient")):
+        run = start
+        for step in range(frequency, end, frequency):
+            share = moved / 2 * (1 + math.cos(math.pi * step / end))
+            run = runs.regrow(runs.train(run, step - run.step), share, bench.scope, bench.criterion, growth)
+        variants.append(runs.finish(name, runs.train(run, bench.steps - run.step)))
+    return variants, {}
 
 
 def _check_events(events: Mapping[float, float]) -> dict[float, float]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import keras
@@ -12,7 +13,7 @@ from keras_efficient.checks import is_integer, positive_integer, random_seed
 from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.schedules import ConstantSparsity
 from keras_efficient.pruning.model import Choice, prune_model
-from keras_efficient.pruning.updates import prunable_layers, set_masks
+from keras_efficient.pruning.updates import keep_largest, prunable_layers, set_masks
 from keras_efficient.training.engines.seeds import SeedEngine, Trainings, read_variables
 from keras_efficient.training.measures import Measuring
 from keras_efficient.training.preparation import prepare
@@ -137,7 +138,7 @@ class PairedRuns:
         for number, seed in enumerate(self.seeds):
             self.engine.write(*run.trainings.of(number))
             random = np.random.default_rng((seed, 1, run.step))
-            for pool in [self.kernels] if scope == "global" else [[kernel] for kernel in self.kernels]:
+            for pool in self._pools(scope):
                 count = sum(kernel.count for kernel in pool)
                 alive = round(sum(kernel.alive().sum() for kernel in pool))
                 zeros = count - alive + round(share * alive)
@@ -145,6 +146,61 @@ class PairedRuns:
                 set_masks(pool, zeros, scores=_checked(scores, pool))
             pruned.append(self.engine.read())
         return replace(run, trainings=Trainings.stack(pruned))
+
+    def regrow(
+        self, run: RecipeState, share: float, scope: str, criterion: Criterion, growth: str, batch: int = 256
+    ) -> RecipeState:
+        """Remove round(share x alive) weights as `prune` does, then let as many come back, which start at 0.
+
+        growth: Which of those that are away come back: `"random"`, or `"gradient"`, those with the largest |gradient|
+        on `batch` training samples that were drawn at random, as if all weights were there.
+        """
+        score, regrown = find_score(criterion), []
+        for number, seed in enumerate(self.seeds):
+            self.engine.write(*run.trainings.of(number))
+            random = np.random.default_rng((seed, 2, run.step))
+            for kernel in self.kernels:
+                kernel.variable.assign(kernel.variable * kernel.mask)
+            if growth == "gradient":
+                growths = self._gradients(random, batch)
+            else:
+                growths = [random.random(kernel.count) for kernel in self.kernels]
+            for pool in self._pools(scope):
+                alive = np.concatenate([kernel.alive() for kernel in pool])
+                scores = score(self.model, pool, self.data.x_train, self.data.y_train, random)
+                kept = keep_largest(
+                    np.concatenate(_checked(scores, pool)), alive, round(len(alive) - alive.sum() + share * alive.sum())
+                )
+                growing = np.concatenate([growths[self.kernels.index(kernel)] for kernel in pool])
+                back = keep_largest(growing, 1 - kept, round(len(alive) - (alive.sum() - kept.sum())))
+                ends = np.cumsum([kernel.count for kernel in pool])[:-1]
+                for kernel, part in zip(pool, np.split(np.maximum(kept, back), ends), strict=True):
+                    kernel.keep(part)
+            regrown.append(self.engine.read())
+        return replace(run, trainings=Trainings.stack(regrown))
+
+    def _gradients(self, random, batch):
+        """|d loss / d weight| of the units of each kernel, as if no mask were there; the model stays as it is."""
+        before = self.engine.read()
+        for kernel in self.kernels:
+            kernel.keep(np.ones(kernel.count, "float32"))
+        chosen = random.integers(0, len(self.data.x_train), batch)
+        old = [keras.ops.convert_to_numpy(kernel.variable) for kernel in self.kernels]
+        self._steps.train_on_batch(self.data.x_train[chosen], self.data.y_train[chosen])
+        new = [keras.ops.convert_to_numpy(kernel.variable) for kernel in self.kernels]
+        self.engine.write(*before)
+        return [kernel.means(np.abs(a - b)) for kernel, a, b in zip(self.kernels, old, new, strict=True)]
+
+    @cached_property
+    def _steps(self):
+        """The model with an optimizer whose one step is the gradient, times a number that keeps its digits."""
+        steps = keras.Model(self.model.inputs[0], self.model.outputs[0])
+        steps.compile(keras.optimizers.SGD(1024.0), self.model.loss)
+        return steps
+
+    def _pools(self, scope):
+        """The kernels that are counted together."""
+        return [self.kernels] if scope == "global" else [[kernel] for kernel in self.kernels]
 
     def rewind(self, run: RecipeState, to: RecipeState | None = None) -> RecipeState:
         """The weights of `to` (by default the first ones) and a fresh optimizer under the masks of `run`. The data
