@@ -5,11 +5,15 @@ from pages.conditions import data_name
 from pages.tables import Table
 
 DRAWN = ("pruning_fashion_mnist_sparsities",)
+TWICE = "What trains twice as long is compared with the unpruned network trained twice as long"
+SPARSE = (
+    "Static, SET and RigL are sparse from the start, each kernel alike; dynamic prunes over all kernels, in two steps"
+)
 
 
 def pruning_tables():
     for name in ("penguins", "fashion_mnist", "cifar10", "flowers"):
-        for which in (f"pruning_{name}", f"pruning_{name}_sparsities"):
+        for which in (f"pruning_{name}", f"pruning_{name}_sparsities", f"pruning_{name}_regrowth"):
             if (ROOT / "results" / f"{which}.json").exists():
                 yield recipe_table(data_name(name.replace("_", "-")), figures(which), which if which in DRAWN else "")
     yield firmware_table()
@@ -25,8 +29,7 @@ def recipe_table(name, found, picture):
     title = (
         f"{name}, {training['seeds']} paired seeds, epochs: {training['epochs']}{size_of(training)} (the unpruned "
         f"network has {unpruned['accuracy']:.1%} of the test data right): test loss, and differences to it, "
-        "with their standard error and the number of seeds that are better. What trains twice as long "
-        "is compared with the unpruned network trained twice as long"
+        f"with their standard error and the number of seeds that are better. {TWICE if 'one-shot' in variants else SPARSE}"
     )
     return Table(title, "pruning_recipes.py", ["recipe", *found], rows, picture)
 
