@@ -6,9 +6,7 @@ from pages.tables import Table
 
 DRAWN = ("pruning_fashion_mnist_sparsities",)
 TWICE = "What trains twice as long is compared with the unpruned network trained twice as long"
-SPARSE = (
-    "Static, SET and RigL are sparse from the start, each kernel alike; dynamic prunes over all kernels, in two steps"
-)
+SPARSE = "Static, SET and RigL are sparse from the start, each kernel alike; dynamic prunes them all, in two steps"
 
 
 def pruning_tables():
@@ -29,7 +27,8 @@ def recipe_table(name, found, picture):
     title = (
         f"{name}, {training['seeds']} paired seeds, epochs: {training['epochs']}{size_of(training)} (the unpruned "
         f"network has {unpruned['accuracy']:.1%} of the test data right): test loss, and differences to it, "
-        f"with their standard error and the number of seeds that are better. {TWICE if 'one-shot' in variants else SPARSE}"
+        "with their standard error and the number of seeds that are better. "
+        f"{TWICE if 'one-shot' in variants else SPARSE}"
     )
     return Table(title, "pruning_recipes.py", ["recipe", *found], rows, picture)
 
