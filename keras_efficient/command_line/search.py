@@ -43,10 +43,10 @@ def search(
     space: Annotated[Path | None, Option(help="JSON file that changes the space, or: wide.")] = None,
     network: Annotated[Path | None, Option(help="JSON file with one more candidate: your own network.")] = None,
     samples: Annotated[int | None, Option(help="Networks to draw and train. [60; digits 12]")] = None,
-    mutants: Annotated[int, Option(help="Networks more, each a small change of one of the best so far.")] = 0,
+    mutants: Annotated[int, Option(help="Extra networks, each a small change to one of the best so far.")] = 0,
     epochs: Annotated[str | None, Option(help="Float and quantized epochs of each. [5,5; digits 12,8]")] = None,
     halving: Annotated[
-        int | None, Option(help="Epochs of a first rung; the best quarter goes on, for 4 times as many ...")
+        int | None, Option(help="Epochs of the first round; the best quarter goes on for 4 times as many, and so on.")
     ] = None,
     seeds: Annotated[int, Option(help="Seeds of each finalist: mean and spread rank.")] = 1,
     batch_size: Annotated[int | None, Option(help="Default: min(128, samples // 32).")] = None,

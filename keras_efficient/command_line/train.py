@@ -53,18 +53,19 @@ def train(
     network: Network = None,
     trials: Annotated[str, Option(help="Trials of float,learn_scales,freeze_scales; 0 leaves one out.")] = "3,2,2",
     epochs: Annotated[
-        str | None, Option(help="Epochs per trial in each stage. [20,20,20; digits and tables 60,40,60]")
+        str | None, Option(help="Epochs per trial in each stage. [60,40,60 for digits and tables, else 20,20,20]")
     ] = None,
     batch_size: Annotated[int | None, Option(help="Default: min(1024, samples // 16).")] = None,
     halving: Annotated[
         str | None,
-        Option(help="Stop the worse float trials early: epochs before the first choice[,one of so many goes on]."),
+        Option(help="Stop worse float trials early: EPOCHS before the first choice; with EPOCHS,N one in N goes on."),
     ] = None,
     augment: Annotated[int, Option(help="Elastic copies of each training image.")] = 0,
     schedule: Annotated[str | None, Option(help="Learning rates: cosine. Default: a factor per epoch.")] = None,
     distillation: Annotated[float | None, Option(help="Weight of the float trials' outputs in the labels.")] = None,
     rule: Annotated[
-        str | None, Option(help="How trials are chosen: score, objective, val_loss or val_accuracy. [score of classes]")
+        str | None,
+        Option(help="How trials are chosen: score, objective, val_loss, val_accuracy. [score, for classes]"),
     ] = None,
     out: Annotated[Path | None, Option(help="Folder of the run. Default: runs/DATASET, or the table's name.")] = None,
     seed: Seed = 0,

@@ -1,6 +1,7 @@
 """One layer again: the same configuration, weights and statistics."""
 
 from collections.abc import Iterable
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -24,12 +25,15 @@ def copy_of(operation: Any) -> Any:
     own = {type(part) for part in layers_within(operation) if not type(part).__module__.startswith("keras.")}
     with keras.saving.custom_object_scope({keras.saving.get_registered_name(kind): kind for kind in own}):
         try:
-            return type(operation).from_config(operation.get_config())
+            made = type(operation).from_config(operation.get_config())
         except (TypeError, NotImplementedError) as error:
             raise ValueError(
                 f"the layer {operation.name!r} ({type(operation).__qualname__}) can not be copied from its "
                 f"configuration: its `get_config` must hold what its constructor takes"
             ) from error
+    if isinstance(function := getattr(operation, "activation", None), FunctionType):
+        made.activation = function  # by its name, Keras would find its own function of that name
+    return made
 
 
 def as_layer(node: Node) -> Any:

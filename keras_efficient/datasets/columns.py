@@ -1,6 +1,7 @@
 """The columns of a CSV file as arrays: numbers as they are, text as one-hot columns."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 from keras_efficient.outside_files import check_plain_file
 
 MOST_TEXTS = 100
+_MANY_NUMBERS = 10  # different ones, of which more than half of a column of text does not consist
+_WITH_COMMA = re.compile(r"[+-]?[\d.]*(,\d+)+(\.\d*)?")
 _DELIMITERS = ",;\t"
 _MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 
@@ -62,6 +65,7 @@ def input_columns(path: Path, columns: dict[str, list[str]]) -> tuple[np.ndarray
         if numbers is not None:
             named[name] = numbers
             continue
+        _check_texts(path, name, cells)
         texts = np.unique(cells)
         if len(texts) > MOST_TEXTS:
             other = next(cell for cell in cells if _number(cell) is None)
@@ -77,9 +81,33 @@ def target_column(path: Path, name: str, cells: Sequence[str]) -> np.ndarray:
     """int64 where all cells are whole numbers as they are written, float32 of other numbers, else the texts."""
     numbers = _as_numbers(path, name, cells)
     if numbers is None:
+        _check_commas(path, name, cells)
         return np.asarray(cells)
     whole = all(cell.lstrip("+-").isdigit() for cell in cells) and np.abs(numbers).max() < 2**53
     return numbers.astype("int64" if whole else "float32")
+
+
+def _check_texts(path: Path, name: str, cells: Sequence[str]) -> None:
+    """A ValueError for a column of numbers in which some cells are no numbers: it is not meant as text."""
+    _check_commas(path, name, cells)
+    known = [_number(cell) is not None for cell in cells]
+    numbers = {cell for cell, is_number in zip(cells, known, strict=True) if is_number}
+    if sum(known) > len(cells) / 2 and len(numbers) >= _MANY_NUMBERS:
+        row = known.index(False)
+        raise ValueError(
+            f"row {row + 1} of {path} must hold a number in the column {name!r}, as most rows do. "
+            f"Received: {cells[row]!r}; mend it, or leave the row out"
+        )
+
+
+def _check_commas(path: Path, name: str, cells: Sequence[str]) -> None:
+    """A ValueError where what is no number has a comma where others write a point."""
+    texts = [cell for cell in cells if _number(cell) is None]
+    if all(map(_WITH_COMMA.fullmatch, texts)):
+        raise ValueError(
+            f"the column {name!r} of {path} must hold numbers with a decimal point and no other commas. "
+            f"Received: {texts[0]!r}"
+        )
 
 
 def _as_numbers(path: Path, name: str, cells: Sequence[str]) -> np.ndarray | None:

@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from pathlib import Path
 
 import keras
@@ -15,7 +16,10 @@ from keras_efficient.export.c.writer import NetworkText, write_network
 from keras_efficient.export.firmware_report import STACK_MARGIN, FirmwareReport, is_own, own_headers
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.folders import write_together
+from keras_efficient.kinds.kind import COMPUTES
 from keras_efficient.kinds.measures import LOGIT_BITS, TARGETS
+from keras_efficient.reading.graph import Node
+from keras_efficient.reading.read import read_model
 from keras_efficient.storage import estimate_storage
 
 WEIGHT_PLACES = ("flash", "ram")
@@ -30,6 +34,7 @@ FILES = {
     "cmake": ("main_host.c",),  # and CMakeLists.txt
     "arduino_library": (),  # library.properties and a sketch
 }
+PROBABILITIES = ("softmax", "sigmoid", "log_softmax", "linear")  # of logits, which they leave in order
 REPORTS = ("report.json", "README.md")
 # Names of headers that C code includes, and of our own files: PREFIX.h or PREFIX.c would take their place.
 TAKEN = (
@@ -88,6 +93,7 @@ def export_c(
             file that this function did not write where the folder or one of its files goes; a folder that can be no
             sketch, by its name or by the main of another target in it, or no library, by the C of another target
             or by a library.properties of somebody else; a prefix that names no CMake target or Arduino library.
+        Warns where the model ends in functions that the C leaves out, such as a tanh; a softmax or sigmoid is expected.
         OSError: If a file cannot be written, or another process writes into the folder (BlockingIOError).
     """
     one_of(weights, "weights", WEIGHT_PLACES)
@@ -101,6 +107,12 @@ def export_c(
             f"Received: prefix={prefix!r}"
         )
     integer_model = IntegerModel(model, logits_bits)
+    if left_out := _left_out(model, integer_model):
+        warnings.warn(
+            f"The C gives what the model computes before its last functions: {', '.join(left_out)}. Apply them to the "
+            "outputs, or give the model an end without them",
+            stacklevel=2,
+        )
     storage = estimate_storage(model, logits_bits=logits_bits, target=target)
     most = integer(max_weight_bytes, "max_weight_bytes", least=0)
     if storage.weight_bytes > most:
@@ -125,6 +137,23 @@ def export_c(
         )
     _write_firmware(Path(directory), network, report, target)
     return report
+
+
+def _left_out(model: keras.Model, integers: IntegerModel) -> list[str]:
+    """The functions after the last layer in C, but for those that only turn logits into probabilities."""
+    network = integers.network.network
+    inside = {id(call.node.operation) for call in network.calls}
+    heads = [node for node in read_model(model).working if node.kind.is_head and node.kind.codes == COMPUTES]
+    return [
+        f"{node.name} ({node.described})"
+        for node in heads
+        if network.has_grid and id(node.operation) not in inside and not _gives_probabilities(node)
+    ]
+
+
+def _gives_probabilities(node: Node) -> bool:
+    form = node.form
+    return form.class_name == "Softmax" or form.config.get("activation") in PROBABILITIES
 
 
 def _new_report(

@@ -75,6 +75,11 @@ def calibrate(
         if not isinstance(model, keras.Model) or not model.built:
             raise TypeError(f"`{name}` must be a built Keras model. Received: {name}={shown(model)}")
     _check_same_weights(float_model, quantized_model)
+    if not quantized_layers(quantized_model):
+        raise ValueError(
+            "`quantized_model` must hold quantized layers, as keras_efficient.quantize_model makes them. "
+            f"Received: none in {shown(quantized_model)}"
+        )
     seen = None
     if x is not None:
         with float_mode(float_model):

@@ -169,7 +169,8 @@ def _same_cells(node: Node) -> LayerForm | None:
 
 
 def _transpose(node: Node) -> LayerForm | None:
-    first, *rest = node.operation.axes or (None,)
+    rank = len(node.inputs[0].shape) + 1
+    first, *rest = (axis % rank for axis in node.operation.axes or reversed(range(rank)))
     return layer("Permute", dims=tuple(rest)) if first == 0 else None
 
 

@@ -135,6 +135,12 @@ def read_network(model: Any) -> Network:
                 f"the layer {node.name!r} ({node.described}) of the model {graph.name!r} reads what stands before the "
                 "grid of the input: all branches must start after it"
             )
+    for value in values:
+        if value not in numbers:
+            raise ValueError(
+                f"the model {graph.name!r} gives an input, or what stands before the grid of an input, as an output: "
+                "leave that output out"
+            )
     calls = tuple(_call(node, tuple(numbers[value] for value in node.data)) for node in nodes)
     return Network(graph.name, entries, calls, tuple(numbers[value] for value in values))
 

@@ -89,8 +89,15 @@ class StageTrainer:
             body, optimizer, loss, arrays, self.stage.batch_size, callbacks, engine, (weights, data.w_val)
         )
 
+    def _calibration_samples(self):
+        """The first validation samples, and of training samples what these lack."""
+        found = samples(self.data.x_val, slice(_CALIBRATION_SAMPLES))
+        lacking = _CALIBRATION_SAMPLES - len(keras.tree.flatten(found)[0])
+        more = samples(self.data.x_train, slice(lacking))
+        return keras.tree.map_structure(lambda *parts: np.concatenate(parts), found, more)
+
     def _prepare_scales(self):
         if self.needs_scales:
-            calibrate(self.model, x=samples(self.data.x_val, slice(_CALIBRATION_SAMPLES)), rule="percentile")
+            calibrate(self.model, x=self._calibration_samples(), rule="percentile")
         if self.stage.mode == "freeze_scales":
             round_scales(self.model)

@@ -25,8 +25,8 @@ def demo():
 def mnist():
     found, earlier = figures("mnist_2kb"), figures("mnist_2kb_float_teachers")
     return (
-        "MNIST, one run, chosen on validation data: test accuracy in Keras, of the 16-bit logits of the C; of the "
-        "recipe run before",
+        "MNIST, one run, chosen on validation data: test accuracy in Keras, of the 16-bit logits of the C; of "
+        "the recipe that was run before",
         f"{_in_keras_and_c(found)} at {found['best']['total_bytes']:,.0f} bytes; {_in_keras_and_c(earlier)}",
         "mnist_2kb.py",
         ["mnist_2kb", "mnist_2kb_float_teachers"],

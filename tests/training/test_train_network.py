@@ -269,6 +269,18 @@ def test_a_first_stage_may_be_quantized(data, tmp_path):
     assert all(scale["start"] != 0 for scale in selection.stages[0][0].scales)
 
 
+def test_few_validation_samples_do_not_set_the_scales_alone(tmp_path):
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(60, 4)).astype("float32"), np.arange(60) % 2
+    starts = []
+    for factor in (1, 16):
+        stages = [ke.Stage("learn_scales", 1, 1)]
+        config, data = [["F", 3, 4, 8, 8], ["S", 2, 4, 8, 8]], (factor * x, y, x[:3], y[:3])
+        selection = ke.train_network(config, data, stages, tmp_path / str(factor), seed=1, verbose=False)
+        starts.append([scale["start"] for scale in selection.stages[0][0].scales])
+    assert np.subtract(*reversed(starts)).max() > 3  # log2 of the grids of what the layers give
+
+
 def test_callbacks_can_stop_a_trial(data, tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

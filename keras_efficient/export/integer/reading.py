@@ -82,6 +82,11 @@ def read_integers(model: keras.Model, logits_bits: int = LOGIT_BITS) -> IntegerN
         position = number - len(found.inputs)
         name = found.network.calls[position].name if position >= 0 else "input"
         check_logits(name, output.codes.bits, logits_bits, output.codes.signed)
+        if found.network.has_grid and output.codes.bits == LOGIT_BITS and not output.codes.signed:
+            raise ValueError(
+                f"the output of {name!r} has {LOGIT_BITS} bits without a sign, and logits have {LOGIT_BITS} with one: "
+                f"give the layer that makes it less `activation_bits`, or an input less `input_bits`"
+            )
     return found
 
 

@@ -34,8 +34,14 @@ def inner_float_layers(model: keras.Model, reasons: Mapping[str, str | None]) ->
     return [
         _text(node, reasons.get(node.name))
         for node in graph.operations
-        if not (keeps_codes(node) or node in outside or (node.kind.is_head and leads_out(graph, node)))
+        if not (keeps_codes(node) or node in outside or _is_last_head(graph, node))
     ]
+
+
+def _is_last_head(graph: ModelGraph, node: Node) -> bool:
+    """Whether a node is a head that acts on an output in place: only heads read what it gives."""
+    readers = [reader for value in node.outputs for reader in graph.readers(value)]
+    return node.kind.is_head and leads_out(graph, node) and all(reader.kind.is_head for reader in readers)
 
 
 def keeps_codes(node: Node) -> bool:

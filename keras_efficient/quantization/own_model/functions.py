@@ -40,8 +40,8 @@ def for_table(settings: LayerSettings) -> LayerSettings:
 
 
 def grid_of(activation: Callable, request: Request, shared: dict) -> keras.layers.Layer:
-    """A function on a grid of its own, signed where it gives negative numbers."""
-    if isinstance(activation, keras.layers.PReLU):
+    """A function on a grid of its own, signed where it gives negative numbers, and of an output: logits are signed."""
+    if request.is_output or isinstance(activation, keras.layers.PReLU):
         signed = True
     else:
         signed = bool(np.any(keras.ops.convert_to_numpy(activation(keras.ops.convert_to_tensor(SHOWN))) < 0))

@@ -111,7 +111,7 @@ def quantize_model(
     copy = quantizing.copy(model)
     if samples is None and len(activation_quantizers(copy)) == len(activation_quantizers(model)):
         set_scales(copy, None)  # those of activations came along
-    else:
+    elif quantized_layers(copy):
         calibrate(copy, x=samples)
         if samples is not None:
             _name_large_errors(model, copy, next(iter(samples)))
@@ -129,7 +129,7 @@ def _name_large_errors(model: keras.Model, copy: keras.Model, batch: Any) -> Non
     widths = [quantizer.bits for layer in quantized_layers(copy) for quantizer in layer.quantizers]
     with float_mode(model), float_mode(copy):
         exact, copied = (_outputs(each, tensors) for each in (model, copy))
-    if (error := _error(copied, exact)) > SAME:
+    if not (error := _error(copied, exact)) <= SAME:
         warnings.warn(
             f"In float mode the copy differs by {error:.0%} from `model` on `x`: something of the model was not copied "
             "as it is. Layers that are not Keras's own may draw random numbers, or keep a state; else it is a fault of "
@@ -137,7 +137,7 @@ def _name_large_errors(model: keras.Model, copy: keras.Model, batch: Any) -> Non
             stacklevel=3,
         )
     set_mode(copy, "freeze_scales")
-    if min(widths, default=0) >= WIDE and (error := _error(_outputs(copy, tensors), exact)) > LARGE_ERROR:
+    if min(widths, default=0) >= WIDE and not (error := _error(_outputs(copy, tensors), exact)) <= LARGE_ERROR:
         warnings.warn(
             f"The quantized outputs differ by {error:.0%} from those of the float model on `x`, though no grid has "
             f"less than {min(widths)} bits: numbers of very different sizes share grids. Inputs of one range, as "
@@ -151,9 +151,10 @@ def _outputs(model: keras.Model, tensors: Any) -> list[np.ndarray]:
 
 
 def _error(found: list[np.ndarray], exact: list[np.ndarray]) -> float:
-    """The largest of the outputs' relative errors."""
-    norms = [(float(np.linalg.norm(a - b)), float(np.linalg.norm(b))) for a, b in zip(found, exact, strict=True)]
-    return max(difference / max(norm, 1e-30) for difference, norm in norms)
+    """The largest of the outputs' relative errors, of the numbers that are finite in the model; NaN where they are not
+    in the copy."""
+    known = [(a[np.isfinite(b)], b[np.isfinite(b)]) for a, b in zip(found, exact, strict=True)]
+    return float(np.max([np.linalg.norm(a - b) / max(float(np.linalg.norm(b)), 1e-30) for a, b in known]))
 
 
 def is_quantized(nodes: Iterable[Node]) -> bool:

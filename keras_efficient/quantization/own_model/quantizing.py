@@ -57,6 +57,8 @@ class Quantizing:
     def copy(self, model: keras.Model) -> keras.Model:
         """A quantized copy, in float mode."""
         self.graph = read_model(model)
+        for node in self.graph.operations:
+            _check_weights(node)
         return self.copy_part(model, is_inner=False)
 
     def copy_part(self, model: keras.Model, is_inner: bool) -> keras.Model:
@@ -210,6 +212,16 @@ class Walk(Rebuilder):
         if quantizer is not None:
             return not quantizer.signed
         return relu_name(*node.form) is not None or (inputs_known and node.kind.keeps_grid)
+
+
+def _check_weights(node: Node) -> None:
+    """A ValueError for weights that Keras has put another form in the place of."""
+    for wanted, why in (("lora_enabled", "an update of low rank"), ("quantization_mode", "integers of Keras's own")):
+        if getattr(node.layer, wanted, None):
+            raise ValueError(
+                f"Layer '{node.name}' ({node.described}) must have its plain weights. Received: {why} ({wanted}). "
+                "Quantize a model without it; a file that Keras saves has such an update merged in"
+            )
 
 
 def _source_of(graph: ModelGraph, value: Value) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from keras_efficient.copies.layers import assign_all, carry_weights
 from keras_efficient.layers.pruning.prunable import Prunable
 from keras_efficient.layers.quantized.base import QuantizedLayer
+from keras_efficient.reading.read import is_connected
 
 
 def carry_over(old: Any, new: list[Any], batch_norm: Any = None) -> None:
@@ -23,8 +24,10 @@ def carry_over(old: Any, new: list[Any], batch_norm: Any = None) -> None:
         new[0].batch_norm.set_weights(old.get_weights())
     elif isinstance(old, keras.layers.Normalization) and type(new[0]) is not type(old):
         _carry_statistics(old, new[0])
-    elif isinstance(old, keras.layers.Layer) and old.weights and not isinstance(old, keras.Model):
-        _carry_by_name(old, new[0])
+    elif isinstance(old, keras.layers.Layer) and old.weights and not is_connected(old):
+        names = {weight.name for weight in old.weights}
+        # Not the rounding that may stand before a table.
+        _carry_by_name(old, next((each for each in new if names <= {weight.name for weight in each.weights}), new[0]))
     if batch_norm is not None:
         target = next(core(layer) for layer in new if getattr(core(layer), "batch_norm", None) is not None)
         target.batch_norm.set_weights(batch_norm.get_weights())
