@@ -71,6 +71,7 @@ def test_storage_prints_a_table_and_json(tmp_path, command):
     path.write_text(json.dumps(MNIST_2KB))
     code, output, errors = command("storage", "--network", path)
     assert code == 0 and "1947" in output and errors == ""
+    assert output.startswith(f"{path} names no input shape: that of MNIST is taken, --input-shape 28,28,1\n")
     report = json.loads(command("storage", "--network", path, "--json")[1])
     assert (report["weight_bytes"], report["activation_bytes"], report["total_bytes"]) == (1512.5, 434.5, 1947.0)
     row = json.loads(command("storage", "--network", path, "--order", "row", "--json")[1])

@@ -33,6 +33,8 @@ def storage(
     shape = None if input_shape is None else integers_option(input_shape, "--input-shape")
     if model is None:
         priced, shape = network_option(network, MNIST_2KB, shape)
+        if network is not None and shape is None and not as_json:
+            echo(f"{network} names no input shape: that of MNIST is taken, --input-shape 28,28,1\n")
     elif network is not None:
         raise ValueError(f"Only one of `--network` and `--model` may be given. Received: {network} and {model}")
     else:
