@@ -28,6 +28,11 @@ def record(name: str, directory: Path = ROOT / "results") -> dict:
     return json.loads((directory / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def has_record(name: str) -> bool:
+    """Whether there is a results/NAME.json: what was not measured yet has none."""
+    return (ROOT / "results" / f"{name}.json").exists()
+
+
 def figures(name: str) -> dict:
     """The figures of results/NAME.json."""
     return record(name)["figures"]

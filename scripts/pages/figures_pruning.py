@@ -1,6 +1,6 @@
 """Tables of figures: pruning."""
 
-from measuring.results import ROOT, figures
+from measuring.results import figures, has_record
 from pages.conditions import data_name
 from pages.tables import Table
 
@@ -12,7 +12,7 @@ SPARSE = "Static, SET and RigL are sparse from the start, each kernel alike; dyn
 def pruning_tables():
     for name in ("penguins", "fashion_mnist", "cifar10", "flowers"):
         for which in (f"pruning_{name}", f"pruning_{name}_sparsities", f"pruning_{name}_regrowth"):
-            if (ROOT / "results" / f"{which}.json").exists():
+            if has_record(which):
                 yield recipe_table(data_name(name.replace("_", "-")), figures(which), which if which in DRAWN else "")
     yield firmware_table()
 

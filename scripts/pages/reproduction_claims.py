@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from measuring.results import ROOT, figures
+from measuring.results import figures, has_record
 from pages.conditions import data_name
 from pages.reproduction_readers import (
     DISPROVED,
@@ -50,7 +50,7 @@ class Claim:
 
     def cells(self):
         """The row of the table; None where it was not measured yet."""
-        if not all((ROOT / "results" / f"{name}.json").exists() for name in self.results):
+        if not all(map(has_record, self.results)):
             return None
         found = [figures(name) for name in self.results]
         return [self.text, self.there, self.read(*found), self.gap(*found), self.verdict, f"`{self.script}`"]
@@ -224,7 +224,7 @@ PUBLISHED_ROWS = ("fc-mnist", "fc-fashion_mnist")
 
 def table_claims():
     """Dense networks of the paper's first table: all methods, and the control."""
-    if not (ROOT / "results" / "random_bases_table.json").exists():
+    if not has_record("random_bases_table"):
         return
     found = figures("random_bases_table")
     for row in PUBLISHED_ROWS:
@@ -254,7 +254,7 @@ def table_claims():
 
 def short_claims():
     """The other rows of that table, as far as they got."""
-    if not (ROOT / "results" / "random_bases_table.json").exists():
+    if not has_record("random_bases_table"):
         return
     found = figures("random_bases_table")
     for row in sorted({cell["row"] for cell in found["cells"]} - set(PUBLISHED_ROWS)):
