@@ -171,7 +171,7 @@ class Series(Models):
         facts = {
             "name": f"{self.name}_{bits}bit",
             "title": f"{self.task.title} with {bits} bits",
-            "data": self.task.file.removesuffix(".npz"),
+            "data": self.task.file.removesuffix(".npz").removesuffix("_jpeg"),
             "split": f"{self.task.source} Weights of the last epoch of the first seed, whatever the others gave; the "
             "test samples were looked at once, through the integer model. All seeds: `results/mlperf_tiny.json`.",
             "recipe": typed_command(),

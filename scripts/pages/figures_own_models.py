@@ -76,7 +76,7 @@ def tiny_table(summary):
     """Networks that were trained in full."""
     rows = [
         [
-            f"{TINY[name]}, {len(row['float']['accuracy']['each'])} seeds",
+            f"{TINY[name]}, {seeds_of(row['float']['accuracy'])}",
             *(percent(row[kind]["accuracy"]) for kind in ("float", "float_litert", "int8", "int4")),
             *(f"{row[f'int{bits}']['weight_bytes']:,} + {row[f'int{bits}']['arena_bytes']:,}" for bits in (8, 4)),
             " / ".join(f"{row[f'int{bits}_cortex_m4']['instructions'] / 1e6:.2f}" for bits in (8, 4)),
@@ -96,8 +96,15 @@ def tiny_table(summary):
     return Table(title, "mlperf_tiny.py", [*headings, "instructions"], rows)
 
 
+def seeds_of(accuracy):
+    count = len(accuracy["each"])
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
 def percent(accuracy):
-    return f"{100 * accuracy['mean']:.2f} ± {100 * accuracy['sd']:.2f}"
+    """Mean and standard deviation; of one seed there is none."""
+    mean = f"{100 * accuracy['mean']:.2f}"
+    return mean if len(accuracy["each"]) == 1 else f"{mean} ± {100 * accuracy['sd']:.2f}"
 
 
 def calibration_table(summary):
