@@ -31,8 +31,9 @@ def copy_of(operation: Any) -> Any:
                 f"the layer {operation.name!r} ({type(operation).__qualname__}) can not be copied from its "
                 f"configuration: its `get_config` must hold what its constructor takes"
             ) from error
-    if isinstance(function := getattr(operation, "activation", None), FunctionType):
-        made.activation = function  # by its name, Keras would find its own function of that name
+    function = getattr(operation, "activation", None)
+    if isinstance(function, FunctionType) and made.activation is not function:
+        made.activation = function  # by its name, Keras found its own function of that name
     return made
 
 
