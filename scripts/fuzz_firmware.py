@@ -64,8 +64,15 @@ def random_graph(seed, adversarial):
     graph = RandomGraph(seed)
     plain = graph.model()
     x = graph.samples(plain, IMAGES)
-    model = ke.quantize_model(plain, x=x, mode="freeze_scales", **graph.settings(len(plain.inputs)))
-    integers = ke.export.IntegerModel(model)
+    settings = graph.settings(len(plain.inputs))
+    model = ke.quantize_model(plain, x=x, mode="freeze_scales", **settings)
+    try:
+        integers = ke.export.IntegerModel(model)
+    except ValueError as error:
+        if "bits without a sign" not in str(error):  # an input of 16 bits that ends the network
+            raise
+        model = ke.quantize_model(plain, x=x, mode="freeze_scales", **{**settings, "input_bits": 8})
+        integers = ke.export.IntegerModel(model)
     codes = integers.encode(x)
     generator, parts = np.random.default_rng(seed), []
     for part, each in zip(codes if isinstance(codes, list) else [codes], integers.inputs, strict=True):

@@ -31,6 +31,9 @@ def read_labels(
     texts: dict[str, list[str]] = {}
     for index, (name, shape) in enumerate(zip(names, shapes, strict=True)):
         found, known = _texts_to_classes([parts[index] for parts in split])
+        for y, part in zip(found, PARTS, strict=False):
+            if len(y) == 0:
+                raise ValueError(f"`y_{part}` must hold at least one label. Received: none")
         texts |= {name: known} if known else {}
         own = [stage[index] for stage in losses]
         kind = min(map(loss_kind, own), key=list(_READERS).index)

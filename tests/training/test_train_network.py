@@ -396,6 +396,7 @@ def test_callbacks_see_the_whole_model(data, tmp_path):
     [
         (np.array([0, 10]), "`y_train` must hold classes from 0 to 9, .*Received: classes from 0 to 10"),
         (np.array([-1, 3]), "Received: classes from -1 to 3"),
+        (np.array([], "int64"), "`y_train` must hold at least one label. Received: none"),
         (np.array([0.5, 1.0]), "Labels must be integers"),
         (np.eye(7)[:2], "`y_train` has 7 columns, but the network has 10 outputs"),
     ],
