@@ -93,8 +93,8 @@ def export_c(
             file that this function did not write where the folder or one of its files goes; a folder that can be no
             sketch, by its name or by the main of another target in it, or no library, by the C of another target
             or by a library.properties of somebody else; a prefix that names no CMake target or Arduino library.
-        Warns where the model ends in functions that the C leaves out, such as a tanh; a softmax or sigmoid is expected.
         OSError: If a file cannot be written, or another process writes into the folder (BlockingIOError).
+        Warns where the model ends in functions that the C leaves out, such as a tanh; a softmax or sigmoid is expected.
     """
     one_of(weights, "weights", WEIGHT_PLACES)
     one_of(target, "target", TARGETS)

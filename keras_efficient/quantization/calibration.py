@@ -63,7 +63,7 @@ def calibrate(
         rule: `"least_error"` or `"percentile"`.
 
     Raises:
-        ValueError: If the models differ in their weights, `percentile` is out of range, `rule` is unknown or does
+        ValueError: If the models differ in their weights or hold no quantized layer, `percentile` is out of range, `rule` is unknown or does
             not fit, or `x` is empty or holds numbers that are not finite.
         TypeError: If a model is no built Keras model.
         Warns when an activation is never positive: its scale is left alone; when maps that share one grid are so unlike

@@ -75,7 +75,7 @@ def _in_a_project(report, target):
     place = f'#define NETWORK_{macro} __attribute__((section("{section}")))'
     return f"""Several: each with a `prefix` and a folder of its own. `network_run(input)` and, with `prefix="second"`,
          `second_run(input)` link into one program.
-Settings: what follows goes into a settings.h, which comes before network.c:
+Setup:   what follows goes into a settings.h, which comes before network.c:
          {SETTINGS.get(target, _OPTION)}.
 Hook:    `{include}` and `#define NETWORK_HOOK(layer) {call}`: a watchdog is fed {when}.
 Places:  `{place}`: the section of the weights.

@@ -13,7 +13,7 @@ from keras_efficient.checks import is_integer, positive_integer, random_seed
 from keras_efficient.layers.pruning.kernels import PrunedKernel
 from keras_efficient.layers.pruning.schedules import ConstantSparsity
 from keras_efficient.pruning.model import Choice, prune_model
-from keras_efficient.pruning.updates import keep_largest, prunable_layers, set_masks
+from keras_efficient.pruning.updates import prunable_layers, set_masks
 from keras_efficient.training.engines.seeds import SeedEngine, Trainings, read_variables
 from keras_efficient.training.measures import Measuring
 from keras_efficient.training.preparation import prepare
@@ -139,11 +139,7 @@ class PairedRuns:
             self.engine.write(*run.trainings.of(number))
             random = np.random.default_rng((seed, 1, run.step))
             for pool in self._pools(scope):
-                count = sum(kernel.count for kernel in pool)
-                alive = round(sum(kernel.alive().sum() for kernel in pool))
-                zeros = count - alive + round(share * alive)
-                scores = score(self.model, pool, self.data.x_train, self.data.y_train, random)
-                set_masks(pool, zeros, scores=_checked(scores, pool))
+                self._remove(pool, share, score, random)
             pruned.append(self.engine.read())
         return replace(run, trainings=Trainings.stack(pruned))
 
@@ -166,18 +162,21 @@ class PairedRuns:
             else:
                 growths = [random.random(kernel.count) for kernel in self.kernels]
             for pool in self._pools(scope):
-                alive = np.concatenate([kernel.alive() for kernel in pool])
-                scores = score(self.model, pool, self.data.x_train, self.data.y_train, random)
-                kept = keep_largest(
-                    np.concatenate(_checked(scores, pool)), alive, round(len(alive) - alive.sum() + share * alive.sum())
-                )
-                growing = np.concatenate([growths[self.kernels.index(kernel)] for kernel in pool])
-                back = keep_largest(growing, 1 - kept, round(len(alive) - (alive.sum() - kept.sum())))
-                ends = np.cumsum([kernel.count for kernel in pool])[:-1]
-                for kernel, part in zip(pool, np.split(np.maximum(kept, back), ends), strict=True):
-                    kernel.keep(part)
+                away = self._remove(pool, share, score, random)
+                own = [growths[self.kernels.index(kernel)] for kernel in pool]
+                # What is alive stays, whatever grows.
+                scores = [np.where(kernel.alive() > 0, np.inf, each) for kernel, each in zip(pool, own, strict=True)]
+                set_masks(pool, away, monotone=False, scores=scores)
             regrown.append(self.engine.read())
         return replace(run, trainings=Trainings.stack(regrown))
+
+    def _remove(self, pool, share, score, random):
+        """Remove round(share x alive) weights of `pool`; how many were away before."""
+        alive = round(sum(kernel.alive().sum() for kernel in pool))
+        away = sum(kernel.count for kernel in pool) - alive
+        scores = score(self.model, pool, self.data.x_train, self.data.y_train, random)
+        set_masks(pool, away + round(share * alive), scores=_checked(scores, pool))
+        return away
 
     def _gradients(self, random, batch):
         """|d loss / d weight| of the units of each kernel, as if no mask were there; the model stays as it is."""
