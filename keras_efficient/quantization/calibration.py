@@ -63,8 +63,8 @@ def calibrate(
         rule: `"least_error"` or `"percentile"`.
 
     Raises:
-        ValueError: If the models differ in their weights or hold no quantized layer, `percentile` is out of range, `rule` is unknown or does
-            not fit, or `x` is empty or holds numbers that are not finite.
+        ValueError: If the models differ in their weights or hold no quantized layer, `percentile` is out of range,
+            `rule` is unknown or does not fit, or `x` is empty or holds numbers that are not finite.
         TypeError: If a model is no built Keras model.
         Warns when an activation is never positive: its scale is left alone; when maps that share one grid are so unlike
         that nothing is left of one of them; and when the grid of an `InputQ` takes most of the variance of a feature.
