@@ -12,7 +12,7 @@
 
 CIFAR-10 read from `cifar10_jpeg.npz` comes from JPEG files: close to the original, not equal.
 
-    python scripts/mlperf_tiny.py --data-dir DIR [--tasks resnet8,speech_number] [--seeds 0,1] [--keep] [--quick]
+    python scripts/mlperf_tiny.py --data-dir DIR [--tasks resnet8] [--seeds 0,1] [--epochs 60,8,16] [--keep] [--quick]
 
 Every finished step is written to results/mlperf_tiny.json, its model to --models; a call that was stopped goes on from
 its last epoch. --keep puts the quantized models of the first seed into models/.
@@ -131,13 +131,14 @@ class Series(Models):
 
     def __init__(self, name, seed, arguments, ledger):
         super().__init__(arguments.models, ledger)
-        self.name, self.seed, self.task, self.quick = name, seed, TASKS[name], arguments.quick
+        self.name, self.seed, self.task = name, seed, TASKS[name]
+        self.epochs = (1, 1, 1) if arguments.quick else arguments.epochs or self.task.epochs
         self.arrays = self.task.load(arguments.data_dir, seed)
         if arguments.quick:
             self.arrays = tuple(array[:256] for array in self.arrays)
 
     def run(self):
-        epochs, *quantized = (1, 1, 1) if self.quick else self.task.epochs
+        epochs, *quantized = self.epochs
         settings = {"seed": self.seed, "epochs": epochs, "samples": len(self.arrays[0])}
         self.make("float", settings, lambda path: train_float(self.task, settings, self.arrays, path), float_figures)
         self.check("float", "litert", settings, litert_figures)
@@ -201,6 +202,7 @@ def main():
     parser.add_argument("--data-dir", required=True, help="folder of the data files")
     parser.add_argument("--tasks", default=",".join(TASKS), help="comma-separated")
     parser.add_argument("--seeds", type=integers, default=[0], help="comma-separated")
+    parser.add_argument("--epochs", type=integers, help="in float, with 8 bits, with 4 bits; else those of the task")
     parser.add_argument("--models", default=ROOT / "runs/mlperf_tiny", help="folder for the trained models")
     parser.add_argument("--keep", action="store_true", help="put the quantized models of the first seed into models/")
     parser.add_argument("--quick", action="store_true", help="256 samples and one epoch of each kind; keeps nothing")
