@@ -22,7 +22,8 @@ and what a side cannot do, is named with the reason. With --time: processor time
 float network's, which takes turns with it in the process. Every finished run is written to results/compare_qat.json; a
 later call goes on from there.
 
-    python scripts/compare_qat.py --data-dir DIR [--network resnet8] [--sides ours,hgq2] [--bits 4] [--time] [--quick]
+    python scripts/compare_qat.py --data-dir DIR [--network resnet8] [--sides ours,hgq2] [--bits 4] [--rates .004]
+        [--epochs 60,10] [--images 40000,40000] [--time] [--quick]
 """
 
 import argparse
@@ -83,7 +84,10 @@ class Grid:
         self.network, self.seeds, self.ledger = arguments.network, arguments.seeds, ledger
         self.folder = Path(arguments.models).resolve() / ("quick" if arguments.quick else "") / self.network
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.start, lengths = ((1, 512), (2, 512)) if arguments.quick else LENGTHS[self.network]
+        lengths = ((1, 512), (2, 512)) if arguments.quick else LENGTHS[self.network]
+        epochs, images = zip(*lengths, strict=True)
+        self.start, lengths = zip(arguments.epochs or epochs, arguments.images or images, strict=True)
+        self.rates = arguments.rates
         self.lengths = dict(zip(("epochs", "images"), lengths, strict=True))
         self.data_dir, self.checks = arguments.data_dir, 100 if arguments.quick else None
         widths = {side: OWN_BITS.get(side, arguments.bits) for side in arguments.sides}
@@ -99,7 +103,7 @@ class Grid:
         for seed in self.seeds:
             self.float_start(seed)
             for side, bits in self.pairs:
-                for rate in RATES:
+                for rate in self.rates:
                     self.run(f"{side}/{bits}/{seed}/{rate}", self.settings("train", side, bits, seed, rate))
 
     def test(self):
@@ -113,7 +117,7 @@ class Grid:
         """A training step of each side at 4 bits, or at what it has."""
         for side, bits in self.pairs:
             if bits in (4, *OWN_BITS.get(side, ())):
-                self.run(f"{side}/{bits}/0/time", self.settings("time", side, bits, 0, RATES[0]))
+                self.run(f"{side}/{bits}/0/time", self.settings("time", side, bits, 0, self.rates[0]))
 
     def settings(self, task, side, bits, seed, rate):
         return {"task": task, "side": side, "bits": bits, "seed": seed, "rate": rate, **self.lengths}
@@ -147,7 +151,7 @@ class Grid:
     def chosen(self, side, bits):
         """The rate with the best mean validation accuracy."""
         means = {}
-        for rate in RATES:
+        for rate in self.rates:
             if runs := self.found(side, bits, rate):
                 means[rate] = np.mean([run["validation_accuracy"] for run in runs])
         return max(means, key=means.get) if means else None
@@ -179,6 +183,10 @@ class Grid:
         return REASONS | {run["settings"]["side"]: run["failed"] for run in runs}
 
 
+def numbers(text):
+    return [float(number) for number in text.split(",")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", required=True, help="folder of MNIST and CIFAR-10")
@@ -186,6 +194,9 @@ def main():
     parser.add_argument("--sides", type=lambda text: text.split(","), default=list(SIDES), help=", ".join(SIDES))
     parser.add_argument("--bits", type=integers, default=BITS, help="comma-separated")
     parser.add_argument("--seeds", type=integers, default=[0, 1, 2], help="comma-separated")
+    parser.add_argument("--rates", type=numbers, default=RATES, help="comma-separated")
+    parser.add_argument("--epochs", type=integers, help="in float and quantized, such as 60,10")
+    parser.add_argument("--images", type=integers, help="in float and quantized, such as 40000,40000")
     parser.add_argument("--models", default=ROOT / "runs/compare_qat", help="folder for the trained models")
     parser.add_argument("--time", action="store_true", help="measure a step, too, on a machine without other work")
     parser.add_argument("--quick", action="store_true", help="one seed, 4 bits, 512 images, two epochs")
