@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_efficient.command_line.training_options import network_option
 from keras_efficient.datasets import Dataset, load_table
+from keras_efficient.datasets.columns import MOST_NUMBERED
 from keras_efficient.networks import DIGITS
 from keras_efficient.training.losses import CLASSES, TARGETS, loss_kind
 
@@ -82,6 +83,12 @@ def _with_classes(path: Path, table: Dataset) -> Dataset:
             f"Received: {len(found)} different values in {rows} rows"
         )
     if not are_texts:
+        if len(found) > MOST_NUMBERED:
+            warnings.warn(
+                f"the targets of {path} are {len(found)} different whole numbers: each counts as a class. For a "
+                "regression give `--loss mse`",
+                stacklevel=2,
+            )
         kind = "int64" if np.array_equal(found, np.arange(len(found))) else str
         targets = {name: y.astype("int64").astype(kind) for name, y in targets.items()}
     return replace(table, classes=len(found), **targets)

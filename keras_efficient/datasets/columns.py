@@ -11,6 +11,8 @@ import numpy as np
 from keras_efficient.outside_files import check_plain_file
 
 MOST_TEXTS = 100
+# Different whole numbers that are surely classes.
+MOST_NUMBERED = 20
 _MANY_NUMBERS = 10  # different ones, of which more than half of a column of text does not consist
 _WITH_COMMA = re.compile(r"[+-]?[\d.]*(,\d+)+(\.\d*)?")
 _DELIMITERS = ",;\t"
@@ -78,13 +80,19 @@ def input_columns(path: Path, columns: dict[str, list[str]]) -> tuple[np.ndarray
 
 
 def target_column(path: Path, name: str, cells: Sequence[str]) -> np.ndarray:
-    """int64 where all cells are whole numbers as they are written, float32 of other numbers, else the texts."""
+    """int64 where all cells are whole numbers as they are written, or few different ones; other numbers as float32,
+    or texts."""
     numbers = _as_numbers(path, name, cells)
     if numbers is None:
         _check_commas(path, name, cells)
         return np.asarray(cells)
     whole = all(cell.lstrip("+-").isdigit() for cell in cells) and np.abs(numbers).max() < 2**53
-    return numbers.astype("int64" if whole else "float32")
+    return numbers.astype("int64" if whole or are_few_whole(numbers) else "float32")
+
+
+def are_few_whole(numbers: np.ndarray) -> bool:
+    """Whether numbers are whole, with few different ones: classes, even when they are written 0.0 and 1.0."""
+    return bool(np.array_equal(numbers, np.round(numbers)) and len(np.unique(numbers)) <= MOST_NUMBERED)
 
 
 def _check_texts(path: Path, name: str, cells: Sequence[str]) -> None:

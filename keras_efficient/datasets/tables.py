@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from keras_efficient.checks import path_of, random_seed
-from keras_efficient.datasets.columns import input_columns, read_columns, target_column
+from keras_efficient.datasets.columns import are_few_whole, input_columns, read_columns, target_column
 from keras_efficient.datasets.splits import Dataset, drawn_tenths
 from keras_efficient.outside_files import open_arrays
 
@@ -36,8 +36,9 @@ def load_table(path: str | os.PathLike, target: str | None = None, seed: int = 0
         seed: Of the splits, 0 to 2^32 - 1.
 
     Returns:
-        A `Dataset`: x float32 (bytes of a .npz file stay bytes); y int64 where all targets are whole numbers, float32
-        of other numbers, or text. `classes` is the number of different whole numbers or texts, else None.
+        A `Dataset`: x float32 (bytes of a .npz file stay bytes); y int64 where all targets are whole numbers (of those
+        written 1.0 at most 20 different ones), float32 of other numbers, or text. `classes` is the number of different
+        whole numbers or texts, else None.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -109,7 +110,10 @@ def _targets(path: Path, name: str, y: np.ndarray) -> np.ndarray:
         raise ValueError(f"{name} of {path} must hold numbers or text. Received: {y.dtype} {y.shape}")
     if y.dtype.kind == "U":
         return y
-    return _finite(path, name, y) if y.dtype.kind == "f" else y.astype("int64")
+    if y.dtype.kind != "f":
+        return y.astype("int64")
+    y = _finite(path, name, y)
+    return y.astype("int64") if y.size == len(y) and are_few_whole(y) else y
 
 
 def _finite(path: Path, name: str, array: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from keras_efficient.descriptions.expand import check_input_shape
 from keras_efficient.export.integer import IntegerModel
 from keras_efficient.networks import build_network
 from keras_efficient.quantization import calibrate, quantize_model
-from keras_efficient.quantization.modes import activation_quantizers, quantized_layers
+from keras_efficient.quantization.modes import has_scales, quantized_layers
 from keras_efficient.quantization.own_model.quantize_model import is_quantized
 from keras_efficient.reading.network import read_network
 from keras_efficient.reading.read import is_model, read_model
@@ -41,15 +41,6 @@ def typical_network(model_or_description: Any, input_shape: Any = None) -> keras
             model = _built(model_or_description, input_shape)
         plain = not is_quantized(read_model(model).operations)
         return model if has_scales(model) and not plain else _with_scales(model, plain)
-
-
-def has_scales(model: keras.Model) -> bool:
-    """Whether a quantized model was calibrated or trained: some activation's scale is not 1, as a new one is.
-
-    Where all of them happen to be 1, calibration moves little.
-    """
-    scales = [keras.ops.convert_to_numpy(each.scale) for each in activation_quantizers(model)]
-    return any(np.any(scale != 0) for scale in scales)
 
 
 def typical_inputs(integers: IntegerModel, count: int) -> list[np.ndarray]:

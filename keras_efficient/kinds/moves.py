@@ -79,7 +79,9 @@ def _permuted(config: Config, shape: Shape) -> Ways:
 
 def sliced(config: Config, shape: Shape) -> Ways:
     """`slices`: (first place, step, places) along each axis; of no places, the axis is dropped."""
-    slices = required(config, "slices")
+    if "slices" not in config:
+        raise ValueError("a slice is read where it has whole numbers and slices of known axes, or new axes alone")
+    slices = config["slices"]
     return tuple((Way(axis, first, step), count) for axis, (first, step, count) in enumerate(slices))
 
 

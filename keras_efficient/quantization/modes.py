@@ -61,6 +61,15 @@ def activation_quantizers(model: keras.layers.Layer) -> list[Quantizer]:
     return [quantizer for quantizer in every if quantizer.weight is None]
 
 
+def has_scales(model: keras.layers.Layer) -> bool:
+    """Whether a quantized model was calibrated or trained: some activation's scale is not 1, as a new one is.
+
+    Where all of them happen to be 1, calibration moves little.
+    """
+    scales = [keras.ops.convert_to_numpy(each.scale) for each in activation_quantizers(model)]
+    return any(np.any(scale != 0) for scale in scales)
+
+
 def layers_of(model: keras.layers.Layer, kind: type) -> list:
     """The layers of a kind in order, each once, also in wrappers and nested models; the model itself, if it is one."""
     if not isinstance(model, keras.layers.Layer):

@@ -53,7 +53,8 @@ class Samples:
             if self.shape is not None and not all(_fits(part.shape[1:], self.shape[1:]) for part in parts_of(checked)):
                 raise ValueError(
                     f"`x` must hold samples of shape {self.shape[1:]}, as the model takes them (one sample is "
-                    f"x[None]). Received: shapes {[part.shape for part in parts_of(checked)]}"
+                    f"x[None]; a data set gives batches: dataset.batch(32)). Received: shapes "
+                    f"{[part.shape for part in parts_of(checked)]}"
                 )
             empty = False
             yield checked
@@ -98,7 +99,13 @@ def _stacked(x: Sequence, rank: int | None) -> Any:
     """One array of the list of one array, or of samples."""
     if len(x) == 1 and (rank is None or np.ndim(x[0]) >= rank):
         return x[0]
-    return np.stack([np.asarray(part) for part in x]) if len(x) else x
+    arrays = [np.asarray(part) for part in x]
+    if len({array.shape for array in arrays}) > 1:
+        raise ValueError(
+            "`x` must be one array, or samples of one shape, as the model has one input (of (x, y) give x). "
+            f"Received: {len(x)} arrays of shapes {', '.join(str(array.shape) for array in arrays[:4])}"
+        )
+    return np.stack(arrays) if arrays else x
 
 
 def _mapped(x: Any, function: Any) -> Any:

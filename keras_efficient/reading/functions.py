@@ -119,6 +119,9 @@ def _slices(node: Node) -> LayerForm | None:
     """What `x[:, 2:5, ::2, 0]` reads along each axis but the first, the batch: (first place, step, places)."""
     shape, key = node.inputs[0].shape, node.args[1] if len(node.args) > 1 else node.kwargs.get("key")
     key = key if isinstance(key, tuple) else (key,)
+    if None in [each for each in key if not hasattr(each, "shape")]:  # a new axis, and nothing else
+        others = [each for each in key if each is not None and each is not Ellipsis]
+        return _same_cells(node) if all(each == slice(None) for each in others) else None
     if any(each is Ellipsis for each in key):
         place = key.index(Ellipsis)
         key = (*key[:place], *(slice(None),) * (len(shape) + 2 - len(key)), *key[place + 1 :])

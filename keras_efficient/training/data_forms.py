@@ -67,6 +67,9 @@ def _gathered(batches: Any) -> Part:
             form = "A data set in `data` must give batches (x, y) or (x, y, weights)"
             raise ValueError(f"{form}. Received: {type(batch).__name__}{size}")
         found.append(_pair(batch))
+        if not isinstance(batch[1], (Mapping, list, tuple)) and np.ndim(batch[1]) == 0:
+            form = "A data set in `data` must give batches, as dataset.batch(64) does"
+            raise ValueError(f"{form}. Received: single samples")
     if not found:
         raise ValueError("A data set in `data` must give at least one batch. Received: none")
     x, y, weights = map(_joined, zip(*found, strict=True))

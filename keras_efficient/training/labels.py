@@ -1,5 +1,6 @@
 """What labels become before a network is trained on them."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_efficient.checks import real_numbers
-from keras_efficient.training.data import as_labels, check_classes
+from keras_efficient.training.data import as_labels, check_classes, class_indices
 from keras_efficient.training.data_forms import as_table
 from keras_efficient.training.losses import BINARY, CLASSES, TARGETS, is_keras_loss, loss_kind
 
@@ -39,6 +40,8 @@ def read_labels(
         kind = min(map(loss_kind, own), key=list(_READERS).index)
         strict = kind != TARGETS or all(map(is_keras_loss, own))
         columns.append([_READERS[kind](y, shape, f"y_{part}", strict) for y, part in zip(found, PARTS, strict=False)])
+        if kind == CLASSES:
+            _warn_of_idle_outputs(columns[-1], shape[-1], name)
     packed = [keras.tree.pack_sequence_as(outputs, list(parts)) for parts in zip(*columns, strict=True)]
     return packed, (texts.get(names[0]) if len(names) == 1 else texts or None)
 
@@ -62,6 +65,16 @@ def count_classes(ys: Sequence[Any]) -> int:
         return len(texts)
     labels = [as_labels(y) for y in arrays]
     return labels[0].shape[1] if labels[0].ndim == 2 else max(int(y.max(initial=0)) for y in labels) + 1
+
+
+def _warn_of_idle_outputs(ys: Sequence[np.ndarray], outputs: int, name: str) -> None:
+    highest = max(int(class_indices(y).max()) for y in ys)
+    if all(y.ndim == 1 for y in ys) and highest + 1 < outputs:
+        warnings.warn(
+            f"The network has {outputs} outputs in {name!r}, and the labels hold classes from 0 to {highest}: "
+            "no sample belongs to the others",
+            stacklevel=2,
+        )
 
 
 def _by_output(y, names, part):

@@ -156,6 +156,8 @@ def _try_loss(model, stage, number, data, x, outputs):
         tried, true, predicted = arrays
         model.compute_loss(x=tried, y=true, y_pred=predicted, training=False)
     except Exception as error:  # whatever a loss of one's own raises
+        both = " (a stage without `loss` takes whole numbers as well as one-hot rows)"
         raise ValueError(
-            f"The loss of stage {number} ({stage.mode}) cannot be computed from the labels and outputs: {error}"
+            f"The loss of stage {number} ({stage.mode}) cannot be computed from the labels and outputs"
+            f"{both if loss_kind(loss) == CLASSES else ''}: {error}"
         ) from error

@@ -86,6 +86,8 @@ def test_images_of_bytes_are_those_of_the_data_sets(task):
 def test_targets_far_from_one_are_told(task):
     with pytest.warns(UserWarning, match="the targets of .* are about 2,12.: training takes long"):
         task([1500.5, 2500.5] * 10)
+    with pytest.warns(UserWarning, match="are 21 different whole numbers: each counts as a class. For a regression"):
+        task([row % 21 for row in range(84)])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         task([150, 250] * 10)  # classes

@@ -53,6 +53,14 @@ def test_any_column_can_be_the_target(written, target, dtype, classes):
     assert not any(name.startswith(target) for name in data.columns) and len(data.columns) == data.x_val.shape[1]
 
 
+def test_whole_numbers_with_a_point_are_classes_where_they_are_few(written):
+    for numbers in (2, 30):
+        rows = "".join(f"{row},{row % numbers}.0\n" for row in range(120))
+        arrays = {"x": np.ones((120, 1)), "y": np.arange(120.0) % numbers}
+        for data in (load_table(written("a,b\n" + rows)), load_table(written(arrays, "a.npz"))):
+            assert (data.y_train.dtype.kind, data.classes) == (("i", 2) if numbers == 2 else ("f", None))
+
+
 def test_each_part_has_its_share_of_each_class(written):
     rows = "".join(f"{row},{'rare' if row < 20 else 'often'}\n" for row in range(200))
     data, same, other = (load_table(written("a,b\n" + rows), seed=seed) for seed in (0, 0, 1))

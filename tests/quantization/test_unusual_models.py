@@ -1,5 +1,7 @@
 """Models that are rare, and were once wrong without a word: what is right, what is refused, what is warned of."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -134,6 +136,16 @@ def test_functions_that_the_c_leaves_out_are_named(tmp_path):
 
 
 @pytest.mark.one_backend
+def test_scales_that_nobody_set_are_told(tmp_path):
+    plain = _model(L.Dense(3))
+    with pytest.warns(UserWarning, match="the scales of all activations are 1, as in a new layer"):
+        ke.export_c(ke.quantize_model(plain, mode="freeze_scales"), tmp_path / "new")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        ke.export_c(ke.quantize_model(plain, x=_X), tmp_path / "calibrated")
+
+
+@pytest.mark.one_backend
 def test_what_is_not_meant_is_refused():
     plain = _model(L.Dense(3))
     with pytest.raises(ValueError, match="`quantized_model` must hold quantized layers"):
@@ -143,6 +155,12 @@ def test_what_is_not_meant_is_refused():
     layer.enable_lora(1)
     with pytest.raises(ValueError, match="Layer 'tuned' .* must have its plain weights. Received: an update of low"):
         ke.quantize_model(updated, x=_X)
+    for x, message in (
+        ((_X, np.arange(64)), r"of \(x, y\) give x\). Received: 2 arrays of shapes \(64, 12\), \(64,\)"),
+        (iter([(row, 0) for row in _X]), r"a data set gives batches: dataset.batch\(32\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ke.quantize_model(plain, x=x)
 
 
 @pytest.mark.one_backend
@@ -152,3 +170,25 @@ def test_axes_may_be_counted_from_the_end():
     x = np.random.default_rng(0).normal(size=(8, 4, 3)).astype("float32")
     quantized = ke.quantize_model(model, x=x, mode="float")
     np.testing.assert_allclose(_outputs(quantized, x)[0], _outputs(model, x)[0], atol=1e-5)
+
+
+def _twice(x):
+    return 2 * x
+
+
+@pytest.mark.filterwarnings("ignore:These layers stay float")
+def test_a_layer_of_a_function_that_is_not_registered_stays():
+    model = _model(lambda x: L.Dense(2)(L.Activation(_twice)(L.Dense(4)(x))))
+    quantized = ke.quantize_model(model, mode="float")
+    np.testing.assert_allclose(_outputs(quantized)[0], _outputs(model)[0], atol=1e-5)
+
+
+@pytest.mark.one_backend
+def test_new_axes_rename_places():
+    inputs = keras.Input((12,))
+    model = keras.Model(inputs, L.Flatten()(L.Conv1D(3, 1)(inputs[:, None, :])))
+    quantized = ke.quantize_model(model, x=_X)
+    np.testing.assert_array_equal(_values(quantized), _outputs(quantized)[0])
+    mixed = keras.Model(inputs, L.Flatten()(L.Conv1D(3, 1)(inputs[:, None, ::2])))
+    with pytest.raises(ValueError, match="a slice is read where it has whole numbers and slices"):
+        ke.export.IntegerModel(ke.quantize_model(mixed, x=_X))

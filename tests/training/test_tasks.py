@@ -231,7 +231,7 @@ _WITH_NAN = np.where(TARGETS > 1, np.nan, TARGETS)
         (TARGETS, {"loss": "mse", "distillation": 0.5, "teachers": [__file__]}, {}, "Stage 0 has `distillation`"),
         (TARGETS, {"loss": "mse", "class_weight": {0: 2}}, {}, "`class_weight` is for the classes of one output"),
         (SIDE, {"class_weight": {7: 2}}, {}, r"`class_weight` must name classes .* Received: \[7\]"),
-        (SIDE, {"loss": "categorical_crossentropy"}, {}, r"The loss of stage 0 \(float\) cannot be computed"),
+        (SIDE, {"loss": "categorical_crossentropy"}, {}, r"stage 0 \(float\) cannot be .* whole numbers as well"),
         (SIDE, {"halving": ke.Halving(1, measure="val_accuracy")}, {"metrics": []}, "`halving` must compare by"),
         (np.array(["a", "b", "c"])[MANY.sum(axis=1) % 3], {}, {}, "classes from 0 to 1"),
         (np.append(["x"] * 59, "y"), {}, {}, r"`y_test` must hold labels of the training samples.*\['y'\]"),
@@ -250,6 +250,7 @@ def test_what_does_not_fit_is_refused(tmp_path, y, stage, settings, message):
         ((X, TARGETS), "`data` must be .*Received: 2 items"),
         (([(X, TARGETS, X, X)], (X, TARGETS)), r"batches \(x, y\) or \(x, y, weights\). Received: tuple of 4"),
         (([], (X, TARGETS)), "at least one batch"),
+        (([(X[0], SIDE[0])], (X, SIDE)), r"must give batches, as dataset.batch\(64\) does. Received: single samples"),
         (((X, TARGETS, -X[:, 0]), (X, TARGETS)), "weights of the train samples must be finite numbers of at least 0"),
         (((X[:, :3], TARGETS), (X, TARGETS)), r"the shapes of the training samples \(3,\)"),
     ],
@@ -257,6 +258,12 @@ def test_what_does_not_fit_is_refused(tmp_path, y, stage, settings, message):
 def test_data_of_no_known_form_is_refused(tmp_path, data, message):
     with pytest.raises(ValueError, match=message):
         train(tmp_path, TWO, data, "mse")
+
+
+@pytest.mark.one_backend
+def test_outputs_without_a_sample_are_named(tmp_path):
+    with pytest.warns(UserWarning, match="has 4 outputs in .* hold classes from 0 to 1: no sample belongs"):
+        train(tmp_path, [("S", 4, 4, 8, 8)], split(X, SIDE), epochs=1)
 
 
 @pytest.mark.one_backend

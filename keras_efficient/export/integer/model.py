@@ -10,7 +10,7 @@ from keras_efficient.export.integer.floats import is_exact
 from keras_efficient.export.integer.operations import IntegerMap
 from keras_efficient.export.integer.reading import read_integers
 from keras_efficient.kinds.measures import LOGIT_BITS
-from keras_efficient.quantization.modes import quantized_layers
+from keras_efficient.quantization.modes import activation_quantizers, has_scales, quantized_layers
 from keras_efficient.reading.network import Entry
 from keras_efficient.reading.read import run_nodes
 
@@ -68,6 +68,12 @@ class IntegerModel:
             warnings.warn(
                 "the model is in float mode: it is taken as quantized, with the scales it has. "
                 "keras_efficient.calibrate sets them, set_mode makes the model compute so",
+                stacklevel=2,
+            )
+        elif activation_quantizers(model) and not has_scales(model):
+            warnings.warn(
+                "the scales of all activations are 1, as in a new layer: numbers above 1 are cut off. "
+                "keras_efficient.calibrate(model, x=samples) sets them",
                 stacklevel=2,
             )
 
