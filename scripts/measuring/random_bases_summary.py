@@ -4,25 +4,34 @@ import json
 import statistics
 from pathlib import Path
 
-from measuring.results import write_results
+from measuring.results import earlier_figures, write_results
 from measuring.trainings import spread
 
 
 def summarize(out, published, quick):
-    """Write results/random_bases_table.json from the records in the folder; the table as text."""
+    """Write results/random_bases_table.json from the records in the folder, beside the cells that it has and the folder
+    has not; the table as text."""
     records = [json.loads(path.read_text()) for path in sorted(Path(out).glob("*.json"))]
     finals = [r for r in records if r["settings"]["test"] and r["settings"]["quick"] == quick]
     groups = {}
     for record in finals:
         groups.setdefault(cell_of(record["settings"]), []).append(record)
-    cells = [figures(dict(cell), members, published) for cell, members in groups.items()]
+    earlier = earlier_figures("random_bases_table", quick) or {"cells": [], "rate_search": []}
+    cells = joined(earlier["cells"], [figures(dict(cell), members, published) for cell, members in groups.items()])
     add_ratios(cells)
     cells.sort(key=lambda cell: (cell["row"], cell["augment"], cell["epochs"], cell["method"], cell["dimensions"]))
-    seeds = sorted({record["settings"]["seed"] for record in finals})
+    seeds = sorted({seed for cell in cells for seed in cell["seeds"]})
     searched = [r for r in records if not r["settings"]["test"] and r["settings"]["quick"] == quick]
-    found = {"cells": cells, "rate_search": sorted(map(attempt, searched), key=lambda row: list(row.values()))}
+    found = {"cells": cells, "rate_search": joined(earlier["rate_search"], list(map(attempt, searched)))}
     write_results("random_bases_table", found, seeds=seeds, quick=quick, continued=True)
     return "\n".join(map(line, cells))
+
+
+def joined(earlier, new):
+    """Rows of two calls, in order; of the same settings the new one."""
+    keys = ("row", "method", "epochs", "dimensions", "learning_rate", "augment", "seed")
+    rows = {tuple(row.get(key) for key in keys): row for row in (*earlier, *new)}
+    return [rows[key] for key in sorted(rows, key=str)]
 
 
 def attempt(record):
