@@ -68,6 +68,7 @@ def test_without_samples_one_line_warns(folder, tmp_path, command):
     code, output, errors = command("quantize", "--model", folder / "plain.keras", "--out", "new/small.keras")
     assert code == 0 and "new/small.keras" in output and "export" not in output
     assert errors.startswith("keras-efficient: warning: No samples were given") and errors.count("\n") == 1
+    assert "`--samples FILE.npy` sets them" in errors
     assert (tmp_path / "new/small.keras").is_file()
 
 
@@ -95,7 +96,7 @@ _QUANTIZE = ["quantize", "--out", "new.keras", "--model"]
         ([*_QUANTIZE, "plain.keras", "--c", "c"], "`--c` needs `--samples FILE.npy`"),
         ([*_QUANTIZE, "plain.keras", "--c", "full", "--samples", "x.npy"], "'full'; nothing was touched"),
         ([*_QUANTIZE, "plain.keras", "--c", "x.npy", "--samples", "x.npy"], "must be new or an empty folder"),
-        ([*_QUANTIZE, "plain.keras", "--kernel-bits", "40"], "kernel_bits"),
+        ([*_QUANTIZE, "plain.keras", "--kernel-bits", "40"], "`--kernel-bits` must be"),
         ([*_QUANTIZE, "two.keras", "--samples", "x.npy"], "give an .npz file with the arrays a, b"),
         ([*_QUANTIZE, "two.keras", "--samples", "one.npz"], "one array for each input: a, b. Received: a"),
         ([*_QUANTIZE, "two.keras", "--samples", "uneven.npz"], "as many samples for each input. Received: [40, 30]"),

@@ -54,7 +54,7 @@ def _signal_hint(input_shape: Sequence[int], error: ValueError) -> str:
     """Where a channel was forgotten: what two sizes are."""
     if len(input_shape) != 2 or "(rows, columns, channels)" not in str(error):
         return ""
-    return f". input_shape must be (rows, columns, channels) for images; {tuple(input_shape)} is (steps, channels)"
+    return f". `input_shape` must be (rows, columns, channels) for images; {tuple(input_shape)} is (steps, channels)"
 
 
 def _check_items(config: Any) -> None:
@@ -71,7 +71,7 @@ def check_input_shape(input_shape: Any) -> Shape:
     is_shape = isinstance(input_shape, (list, tuple)) and len(input_shape) in (1, 2, 3)
     if not is_shape or not all(is_integer(size) and size >= 1 for size in input_shape):
         raise ValueError(
-            "input_shape must be (rows, columns, channels), (steps, channels) or (features,), positive integers "
+            "`input_shape` must be (rows, columns, channels), (steps, channels) or (features,), positive integers "
             "without the batch. "
             f"Received: {shown(input_shape)}"
         )

@@ -106,7 +106,7 @@ def fixed_shapes(network: Network, input_shape: Any) -> list[tuple]:
     if input_shape is None or len(entries) == 1:
         return [fixed_shape(entry.shape, input_shape) for entry in entries]
     if not isinstance(input_shape, (list, tuple)) or len(input_shape) != len(entries):
-        raise ValueError(f"input_shape must be a list of {len(entries)} shapes. Received: input_shape={input_shape!r}")
+        raise ValueError(f"`input_shape` must be a list of {len(entries)} shapes. Received: {input_shape=}")
     return [fixed_shape(entry.shape, shape) for entry, shape in zip(entries, input_shape, strict=True)]
 
 

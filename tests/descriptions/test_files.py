@@ -42,8 +42,8 @@ WRONG_FILES = [
     ("{}", "must hold"),
     ('{"network": 3}', "must hold"),
     ('{"network": [], "shape": [8, 8, 1]}', r"unknown keys \['shape'\]"),
-    ('{"network": [], "input_shape": [8, 8, 1, 1]}', "input_shape must be"),
-    ('{"network": [], "input_shape": "8"}', "input_shape must be"),
+    ('{"network": [], "input_shape": [8, 8, 1, 1]}', "`input_shape` must be"),
+    ('{"network": [], "input_shape": "8"}', "`input_shape` must be"),
     ("[" * 100_000, "network.json"),
     ("[" + "9" * 5000 + "]", "network.json"),
 ]

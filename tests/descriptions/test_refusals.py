@@ -128,7 +128,7 @@ def test_an_empty_description_is_refused(config):
     + [(None, 28, 1), (-1,), {28, 29, 30}],
 )
 def test_a_wrong_input_shape_is_refused(input_shape):
-    with pytest.raises(ValueError, match=r"input_shape must be \(rows, columns, channels\)"):
+    with pytest.raises(ValueError, match=r"`input_shape` must be \(rows, columns, channels\)"):
         expand([("S", 10, 4, 8, 8)], input_shape)
 
 

@@ -221,7 +221,7 @@ def test_networks_that_are_too_large(chip):
             "`optimize` must be one of '-O0', .* Received: optimize='-O9'",
         ),
         ((SMALL, "cortex-m3", (2, 2, 1)), ValueError, "item 1 of 2"),
-        ((SMALL, "cortex-m3", 28), ValueError, "input_shape must be .* Received: 28"),
+        ((SMALL, "cortex-m3", 28), ValueError, "`input_shape` must be .* Received: 28"),
         (([],), ValueError, "at least one item"),
         ((7,), TypeError, "`model_or_description` must be a built Keras model, or a description.* Received: .*=7"),
         (("nowhere.json",), FileNotFoundError, "nowhere.json"),

@@ -161,7 +161,7 @@ def test_chains_can_be_priced_in_bytes(name):
             lambda: ke.networks.wide_resnet(16, 0.5),
             "`widen_factor` must be an integer of at least 1",
         ),
-        (lambda: ke.networks.resnet18((32, 32)), r"input_shape must be \(rows, columns, channels\)"),
+        (lambda: ke.networks.resnet18((32, 32)), r"`input_shape` must be \(rows, columns, channels\)"),
         (lambda: ke.networks.mobilenet(classes=0), "classes must be at least 1. Received: 0"),
     ],
 )

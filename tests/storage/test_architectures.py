@@ -107,7 +107,7 @@ def test_unknown_names_are_refused_with_those_that_are_known(name):
             "`convention` must be one of 'corrected', 'log', 'log_one_layer'. Received: convention='true'",
         ),
         ({"convention": None}, "Received: convention=None"),
-        ({"input_shape": (32, 32)}, r"input_shape must be \(rows, columns, channels\). Received: \(32, 32\)"),
+        ({"input_shape": (32, 32)}, r"`input_shape` must be \(rows, columns, channels\). Received: \(32, 32\)"),
         ({"input_shape": (32, 0, 3)}, "columns must be at least 1. Received: 0"),
         ({"classes": 2.5}, "classes must be an integer"),
     ],

@@ -238,8 +238,8 @@ WRONG_ARGUMENTS = [
     ({"input_bits": 8.0}, ValueError, "input_bits must be an integer"),
     ({"order": "normal"}, ValueError, "`order` must be one of 'row'.*'normal'"),
     ({"streaming": "false"}, ValueError, "`streaming` must be True or False. Received: streaming='false'"),
-    ({"input_shape": (28, 28)}, ValueError, "input_shape must be .* for images"),
-    ({"input_shape": (28,) * 4}, ValueError, "input_shape must be"),
+    ({"input_shape": (28, 28)}, ValueError, "`input_shape` must be .* for images"),
+    ({"input_shape": (28,) * 4}, ValueError, "`input_shape` must be"),
 ]
 
 

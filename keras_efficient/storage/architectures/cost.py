@@ -66,7 +66,7 @@ def check_image_shape(input_shape: Sequence[int]) -> tuple[int, int, int]:
     if isinstance(input_shape, (list, tuple)) and len(input_shape) == 3:
         rows, columns, channels = map(check_size, input_shape, ("rows", "columns", "channels"))
         return rows, columns, channels
-    raise ValueError(f"input_shape must be (rows, columns, channels). Received: {input_shape!r}")
+    raise ValueError(f"`input_shape` must be (rows, columns, channels). Received: {input_shape!r}")
 
 
 def break_even_size(depth: int = 12, transform: str = "dct") -> int:
