@@ -3,7 +3,8 @@
 import math
 import numbers
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
@@ -23,6 +24,12 @@ def shown(value: Any) -> str:
     except ValueError:  # Python writes no integers of thousands of digits
         text = f"<{type(value).__name__}>"
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " ..."
+
+
+def nearest(name: Any, known: Iterable[str]) -> str:
+    """ " (did you mean 'conv2d'?)", or nothing where no known name is near."""
+    close = get_close_matches(str(name), list(known), 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def is_integer(value: Any) -> TypeGuard[int]:

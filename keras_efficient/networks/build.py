@@ -6,11 +6,11 @@ from typing import Any
 import keras
 
 from keras_efficient import descriptions, layers
-from keras_efficient.checks import flag, one_of
+from keras_efficient.checks import flag, nearest, one_of
 from keras_efficient.descriptions import LayerSpec
 from keras_efficient.kinds.measures import FeatureMap, Shape
 from keras_efficient.layers.quantized.mode import check_mode
-from keras_efficient.quantization.modes import set_mode
+from keras_efficient.quantization.modes import change_mode
 from keras_efficient.type_aliases import SignedOutput
 
 # The network of Gural & Murmann, ICML 2019: 99.15 % on MNIST in 1,947 bytes, 28 x 28 x 1.
@@ -84,7 +84,7 @@ def build_network(
     for spec, name in zip(specs, descriptions.layer_names(specs), strict=True):
         x = _add_layer(x, spec, name, signed_output)
     model = keras.Model(inputs, add_head(x, head), name="network")
-    set_mode(model, mode)
+    change_mode(model, mode)
     return model
 
 
@@ -119,7 +119,8 @@ def _layer_class(class_name):
     layer_class = getattr(keras.layers, class_name, None) or keras.saving.get_registered_object(class_name)
     if not isinstance(layer_class, type) or not issubclass(layer_class, keras.layers.Layer):
         raise ValueError(
-            f"Unknown layer class {class_name!r} in the description. Known are the layers of "
+            f"Unknown layer class {class_name!r}{nearest(class_name, [*layers.__all__, *vars(keras.layers)])} in the "
+            "description. Known are the layers of "
             f"keras_efficient ({', '.join(layers.__all__)}), those of keras.layers, and classes "
             "registered with Keras, written as 'package>Class'."
         )

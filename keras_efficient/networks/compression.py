@@ -8,6 +8,7 @@ import numpy as np
 from keras import activations
 
 from keras_efficient import layers
+from keras_efficient.checks import nearest
 from keras_efficient.copies.rebuild import check_model, replace_layers
 from keras_efficient.kinds.factors import monarch_sizes
 from keras_efficient.layers.acdc.deep_layer import DeepLayer
@@ -85,7 +86,8 @@ def _find_dense(model: keras.Model, layer: str | keras.layers.Layer) -> keras.la
     name = getattr(layer, "name", layer)
     if name not in dense or len(dense[name].kernel.shape) != 2:
         raise ValueError(
-            f"`layer` must be a dense layer of the model, one of {', '.join(dense) or 'none'}. Received: layer={name!r}"
+            f"`layer` must be a dense layer of the model, one of {', '.join(dense) or 'none'}. "
+            f"Received: layer={name!r}{nearest(name, dense)}"
         )
     return dense[name]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_efficient.checks import nearest
 from keras_efficient.copies.layers import copy_of
 from keras_efficient.copies.rebuild import check_model, replace_layers
 from keras_efficient.kinds.kind import CHANNELS
@@ -114,9 +115,10 @@ def _named(layers, wanted, model):
     for layer in layers:
         if layer is wanted or layer.name == wanted:
             return layer
+    names = [layer.name for layer in layers]
     raise ValueError(
-        f"`layers` must hold layers of model '{model.name}', or their names {[layer.name for layer in layers]}. "
-        f"Received: {wanted!r}"
+        f"`layers` must hold layers of model '{model.name}', or their names {names}. "
+        f"Received: {wanted!r}{nearest(wanted, names)}"
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
+from keras_efficient.checks import shown
 from keras_efficient.copies.compiling import copy_of_optimizer
 from keras_efficient.layers.quantized.base import QuantizedLayer
 from keras_efficient.layers.quantized.mode import check_mode
@@ -27,9 +28,19 @@ def set_mode(model: keras.layers.Layer, mode: str) -> None:
         mode: `"float"`, `"learn_scales"` or `"freeze_scales"`.
 
     Raises:
-        ValueError: If `mode` is unknown.
+        ValueError: If `mode` is unknown, or another than float for a model without quantized layers.
     """
     check_mode(mode)
+    if mode != "float" and not quantized_layers(model):
+        raise ValueError(
+            "`model` must hold quantized layers, as keras_efficient.quantize_model makes them. "
+            f"Received: none in {shown(model)}"
+        )
+    change_mode(model, mode)
+
+
+def change_mode(model: keras.layers.Layer, mode: str) -> None:
+    """`set_mode` without checks: a model of float layers stays as it is."""
     changing = [layer for layer in quantized_layers(model) if layer.mode != mode]
     for layer in changing:
         layer.mode = mode

@@ -6,7 +6,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from keras_efficient.checks import non_negative_number
+from keras_efficient.checks import nearest, non_negative_number
 from keras_efficient.networks import stage_names
 from keras_efficient.reading import read_model
 from keras_efficient.type_aliases import Config, Tensor
@@ -164,8 +164,11 @@ def _output(model, name):
     nodes = read_model(model, inner=False).operations
     found = [node.outputs[0].tensor for node in nodes if node.name == name]
     if not found:
-        known = ", ".join(node.name for node in nodes)
-        raise ValueError(f"Model '{model.name}' has no layer {name!r} in `layers`. Its layers are: {known}")
+        known = [node.name for node in nodes]
+        raise ValueError(
+            f"Model '{model.name}' has no layer {name!r} in `layers`{nearest(name, known)}. Its layers are: "
+            f"{', '.join(known)}"
+        )
     return found[0]
 
 

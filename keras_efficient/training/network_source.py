@@ -15,7 +15,7 @@ from keras_efficient.copies import loadable
 from keras_efficient.files import json_value
 from keras_efficient.kinds import key_of
 from keras_efficient.networks import build_network
-from keras_efficient.quantization import set_mode
+from keras_efficient.quantization.modes import change_mode
 from keras_efficient.reading.keras_private import layers_within, names_from_the_start
 from keras_efficient.storage import StorageReport, estimate_storage
 
@@ -45,7 +45,7 @@ class NetworkSource:
         if model.compiled:  # the stages say how it trains, and its checkpoints must not hold an optimizer that did not
             model.optimizer, model.compiled = None, False
         model = loadable(model)
-        set_mode(model, mode)
+        change_mode(model, mode)
         return model
 
     def description(self) -> list | None:

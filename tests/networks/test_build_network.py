@@ -150,6 +150,7 @@ def test_wrong_mode_is_refused():
     "item, message",
     [
         ({"class_name": "NoSuchLayer", "config": {}}, "Unknown layer class 'NoSuchLayer'"),
+        ({"class_name": "DenseQQ", "config": {}}, r"Unknown layer class 'DenseQQ' \(did you mean 'DenseQ'\?\)"),
         ({"class_name": "deserialize", "config": {}}, "Unknown layer class 'deserialize'"),
         ({"class_name": "DenseQ", "config": {"units": 3, "mode": "fast"}}, "`mode` must be one of"),
         ({"class_name": "Dense", "config": {"units": 3, "foo": 1}}, "foo"),

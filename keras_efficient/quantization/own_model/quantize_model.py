@@ -13,7 +13,7 @@ from keras_efficient.copies.rebuild import check_model
 from keras_efficient.layers.quantized.mode import check_mode
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.quantization.calibration import calibrate, set_scales
-from keras_efficient.quantization.modes import activation_quantizers, float_mode, quantized_layers, set_mode
+from keras_efficient.quantization.modes import activation_quantizers, change_mode, float_mode, quantized_layers
 from keras_efficient.quantization.own_model.float_layers import inner_float_layers
 from keras_efficient.quantization.own_model.quantizing import Quantizing
 from keras_efficient.quantization.own_model.settings import COMMON, INPUT_BITS, NAMES, choices
@@ -115,7 +115,7 @@ def quantize_model(
         calibrate(copy, x=samples)
         if samples is not None:
             _name_large_errors(model, copy, next(iter(samples)))
-    set_mode(copy, mode)
+    change_mode(copy, mode)
     reasons = {node.name: quantizing.reasons.get(id(node.operation)) for node in operations}
     if texts := inner_float_layers(copy, reasons):
         warnings.warn(f"These layers stay float, and have no integer form: {', '.join(texts)}", stacklevel=2)
@@ -136,7 +136,7 @@ def _name_large_errors(model: keras.Model, copy: keras.Model, batch: Any) -> Non
             "keras_efficient, please report it with the model",
             stacklevel=3,
         )
-    set_mode(copy, "freeze_scales")
+    change_mode(copy, "freeze_scales")
     if min(widths, default=0) >= WIDE and not (error := _error(_outputs(copy, tensors), exact)) <= LARGE_ERROR:
         warnings.warn(
             f"The quantized outputs differ by {error:.0%} from those of the float model on `x`, though no grid has "

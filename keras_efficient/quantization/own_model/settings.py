@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 
+from keras_efficient.checks import nearest
 from keras_efficient.ops.quantize import check_bits
 from keras_efficient.reading.graph import Node
 from keras_efficient.reading.network import INPUT_GRID
@@ -90,7 +91,10 @@ def _matching(nodes: list[Node], pattern: str) -> list[Node]:
         found = named or [node for node in nodes if bare(node) == pattern]
     names = [node.name for node in (found or nodes)]
     if not found:
-        raise ValueError(f"`overrides` names no layer of the model: {pattern!r}. Its layers are {', '.join(names)}")
+        raise ValueError(
+            f"`overrides` names no layer of the model: {pattern!r}{nearest(pattern, names)}. Its layers are "
+            f"{', '.join(names)}"
+        )
     if len(found) > 1 and not _is_pattern(pattern):
         raise ValueError(f"`overrides` names several layers of the model: {pattern!r} may be {', '.join(names)}")
     return found
