@@ -75,7 +75,7 @@ class SupportReport:
         return json.dumps(self.to_dict())
 
     def __str__(self) -> str:
-        return "\n".join([*align([HEADINGS, *self._cells()], HEADINGS), "", *self._lines()])
+        return "\n".join([*self._lines(), "", *align([HEADINGS, *self._cells()], HEADINGS)])
 
     def _repr_html_(self) -> str:
         return notebook_table(HEADINGS, self._cells(), self._lines())

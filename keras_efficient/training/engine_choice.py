@@ -38,7 +38,7 @@ def choose_engine(asked: str, directory: Path, reason_against: Callable[[], str 
         reason = f"the run in '{directory}' was begun with it"
     if reason is None:
         return COMPILED_ENGINE
-    warnings.warn(f"Keras trains: {reason}", stacklevel=stacklevel)
+    warnings.warn(f"Keras trains, slower than the compiled engine: {reason}", stacklevel=stacklevel)
     return KERAS_ENGINE
 
 

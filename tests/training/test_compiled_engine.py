@@ -431,7 +431,7 @@ def test_a_run_is_continued_by_the_engine_that_began_it(run, digits, tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))  # as before there were engines to choose from
     with _in_silence():
         _train(tmp_path, digits, engine="auto")
-    with pytest.warns(UserWarning, match="Keras trains: the run in '.*' was begun with it"):
+    with pytest.warns(UserWarning, match="Keras trains, .*: the run in '.*' was begun with it"):
         _train(tmp_path, digits)
 
 
@@ -510,7 +510,8 @@ def _of_the_engine(said):
 def test_without_a_compiler_keras_trains(digits, tmp_path, monkeypatch, engine):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.warns(
-        UserWarning, match=r"^Keras trains: no C compiler is installed \(looked for cc, gcc, clang"
+        UserWarning,
+        match=r"^Keras trains, slower .*: no C compiler is installed \(looked for cc, gcc, clang",
     ) as said:
         _train(tmp_path / "ours", digits, engine)
     assert len(_of_the_engine(said)) == 1
@@ -523,7 +524,10 @@ def test_without_a_compiler_keras_trains(digits, tmp_path, monkeypatch, engine):
 
 def test_one_stage_that_is_not_supported_leaves_all_of_them_to_keras(digits, tmp_path):
     stages = [ke.Stage("float", 1, 1), ke.Stage("learn_scales", 1, 1, optimizer="sgd")]
-    with pytest.warns(UserWarning, match=r"Keras trains: .* the optimizer SGD \(stage 1, learn_scales\)") as said:
+    with pytest.warns(
+        UserWarning,
+        match=r"Keras trains, slower .* the optimizer SGD \(stage 1, learn_scales\)",
+    ) as said:
         ke.train_network(_DIGITS, digits, stages, tmp_path, verbose=False, engine="compiled")
     (warning,) = _of_the_engine(said)
     assert warning.filename == __file__

@@ -252,7 +252,7 @@ def test_a_compiler_that_is_broken_is_one_reason(cache, tmp_path, monkeypatch, w
     with pytest.raises(LibraryError, match=reason):
         library.load_library()
     assert not list(cache.glob("*"))
-    with pytest.warns(UserWarning, match=f"^Keras trains: .*{reason}"):
+    with pytest.warns(UserWarning, match=f"^Keras trains, slower than the compiled engine: .*{reason}"):
         assert choose_engine("compiled", tmp_path, reason_against_library) == "keras"
 
 

@@ -468,7 +468,7 @@ def test_texts_and_batches(data, tmp_path):
 
 def test_a_search_decides_its_engine_once(data, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.warns(UserWarning, match="^Keras trains: no C compiler is installed"):
+    with pytest.warns(UserWarning, match="^Keras trains, slower than the compiled engine: no C compiler is installed"):
         prepared = Search.prepare(data, 500, tmp_path, _SPACE, 1, (1, 1), None, None, 0, "auto")
     assert prepared.engine == prepared.manifest()["engine"] == "keras"
 

@@ -109,7 +109,7 @@ def _train(search: Search, job: Job, directory: Path) -> dict:
     try:
         outcomes = run.all_stages(None, SilentProgress())
     except EngineError as error:
-        warnings.warn(f"Keras trains {job.candidate.name}: {error}", stacklevel=2)
+        warnings.warn(f"Keras trains {job.candidate.name}, slower than the compiled engine: {error}", stacklevel=2)
         outcomes = replace(run, engine=KERAS_ENGINE).all_stages(None, SilentProgress())
     floats, quantized = (outcome[0].max_accuracy for outcome in outcomes)
     path = run.trial_directory(1, 0) / run.measures.objective_checkpoint
