@@ -30,6 +30,17 @@ def test_the_script_for_a_model_of_ones_own_runs(tmp_path):
     assert (tmp_path / "firmware/network.c").exists() and "weights + activations" in done.stdout
 
 
+def test_the_commands_for_a_table_run(tmp_path, command):
+    rows = "".join(f"{row % 7},{row % 5},{'on' if row % 7 > 3 else 'off'}\n" for row in range(70))
+    (tmp_path / "washer.csv").write_text("load,spin,state\n" + rows)
+    lines = re.findall(r"^keras-efficient (.*)$", _README, flags=re.MULTILINE)
+    assert len(lines) == 2
+    for line, short in zip(lines, (["--trials", "1,1,1", "--epochs", "1,1,1"], []), strict=True):
+        code, output, errors = command(*line.split(), *short)
+        assert code == 0, errors
+    assert "C on this computer" in output and (tmp_path / "washer_c/network.c").exists()
+
+
 @pytest.mark.parametrize("script", ["readme_tables", "reproduction_page"])
 def test_tables_are_those_of_the_results(script):
     command = [sys.executable, f"scripts/{script}.py", "--check"]
