@@ -18,7 +18,8 @@ TRAINED = {"mnist": "The study's network on MNIST", "resnet8": f"ResNet-8 on {da
 
 def peer_tables():
     if (ROOT / "results/compare_qat.json").exists():
-        yield from (qat_table(network, found) for network, found in figures("compare_qat")["summary"].items())
+        measured = figures("compare_qat")
+        yield from (qat_table(network, found, measured["runs"]) for network, found in measured["summary"].items())
     found = record("benchmarks")
     yield ratio_table(
         [row for row in found if row["subject"].startswith("The study's") and "batch 256" in row["subject"]],
@@ -32,7 +33,7 @@ def peer_tables():
     )
 
 
-def qat_table(network, found):
+def qat_table(network, found, runs):
     """Test accuracies after quantization-aware training, a side a line, a width a column."""
     failed, floating = found["failed"], found["32"]["float"]["test"]
     widths = sorted((key for key in found if key.isdigit() and key != "32"), key=int)
@@ -40,10 +41,12 @@ def qat_table(network, found):
         [label, *(qat_cell(found[width].get(side), failed.get(side, "not run")) for width in widths)]
         for side, label in SIDES.items()
     ]
+    lengths = next(run["settings"] for name, run in runs.items() if name.startswith(f"{network}/ours/"))
     title = (
-        f"{TRAINED[network]}: all sides train on from the same float weights, with the same epochs, batches and rates; "
-        f"weights and maps of so many bits. Test accuracy in %, mean ± standard deviation of {len(floating['each'])} "
-        f"seeds, and the bytes of the weights; in float, trained as long: {mean_and_sd(floating)}"
+        f"{TRAINED[network]}: all sides train on from the same float weights, for {lengths['epochs']} epochs of "
+        f"{lengths['images']:,} images, with the same batches and the best of the same rates by validation; weights and "
+        f"maps of so many bits. Test accuracy in %, mean ± standard deviation of {len(floating['each'])} seeds, and the "
+        f"bytes of the weights; in float, trained as long: {mean_and_sd(floating)}"
     )
     return Table(title, "compare_qat.py", ["", *(f"{width} bits" for width in widths)], rows)
 

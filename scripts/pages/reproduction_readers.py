@@ -38,11 +38,18 @@ def pruning(title, variant):
     def read(found):
         row = next(row for row in found[title]["rows"] if row["variant"] == variant)
         against = row["against unpruned"]
-        text = f"{against['mean']:+.3f} ± {against['standard_error']:.3f}, better in {against['wins']} of 32"
+        wins = f"better in {against['wins']} of {len(found[title]['seeds'])}"
+        text = f"{against['mean']:+.3f} ± {against['standard_error']:.3f}, {wins}"
         equal = row.get("against unpruned, twice as long")
         return f"{text}; to unpruned training as long as its own {equal['mean']:+.3f}" if equal else text
 
     return read
+
+
+def final_trials(found):
+    """Mean and standard deviation of the test accuracies of the last stage's trials."""
+    each = [trial["test_accuracy"] for trial in found["trials"] if trial["stage"] == "freeze_scales"]
+    return f"{statistics.mean(each):.2%} ± {100 * statistics.stdev(each):.2f} of {len(each)}"
 
 
 def medians(found, permutation, depths=(4, 8, 16, 32)):
