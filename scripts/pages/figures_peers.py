@@ -44,8 +44,8 @@ def qat_table(network, found, runs):
     lengths = next(run["settings"] for name, run in runs.items() if name.startswith(f"{network}/ours/"))
     title = (
         f"{TRAINED[network]}: all sides train on from the same float weights, for {lengths['epochs']} epochs of "
-        f"{lengths['images']:,} images, with the same batches and the best of the same rates by validation; weights and "
-        f"maps of so many bits. Test accuracy in %, mean ± standard deviation of {len(floating['each'])} seeds, and the "
+        f"{lengths['images']:,} images, with the same batches and the best of the same rates by validation; weights "
+        f"and maps of so many bits. Test accuracy in %, mean ± sd of {len(floating['each'])} seeds, and the "
         f"bytes of the weights; in float, trained as long: {mean_and_sd(floating)}"
     )
     return Table(title, "compare_qat.py", ["", *(f"{width} bits" for width in widths)], rows)
