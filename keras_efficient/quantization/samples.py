@@ -50,6 +50,8 @@ class Samples:
         empty = True
         for batch in self.batches:
             checked = keras.tree.map_structure(_finite, batch[0] if isinstance(batch, tuple) else batch)
+            if self.inputs == 1 and isinstance(checked, list) and len(checked) == 1:
+                (checked,) = checked  # as LiteRT's representative data sets are; Keras takes it, with a warning
             if self.shape is not None and not all(_fits(part.shape[1:], self.shape[1:]) for part in parts_of(checked)):
                 raise ValueError(
                     f"`x` must hold samples of shape {self.shape[1:]}, as the model takes them (one sample is "

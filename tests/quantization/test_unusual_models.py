@@ -196,3 +196,12 @@ def test_new_axes_rename_places():
     mixed = keras.Model(inputs, L.Flatten()(L.Conv1D(3, 1)(inputs[:, None, ::2])))
     with pytest.raises(ValueError, match="a slice is read where it has whole numbers and slices"):
         ke.export.IntegerModel(ke.quantize_model(mixed, x=_X))
+
+
+@pytest.mark.one_backend
+def test_batches_may_be_lists_of_one_array():
+    model = _model(L.Dense(3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        lists, arrays = (ke.quantize_model(model, x=x) for x in (iter([[_X[:32]], [_X[32:]]]), _X))
+    assert ke.quantization.scale_table(lists) == ke.quantization.scale_table(arrays)
