@@ -19,7 +19,12 @@ from keras_efficient.export.verify.compilers import (
 )
 from keras_efficient.export.verify.interface import Interface, one_after_another
 
-SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g")
+# What reads a null pointer is stopped without a check of its own, and lines are enough of a place (-g1): with both,
+# compiling takes three quarters of the time.
+SANITIZERS = (
+    *("-fsanitize=address,undefined", "-fno-sanitize=null", "-fno-sanitize-recover=all"),
+    *("-fno-omit-frame-pointer", "-g1"),
+)
 
 
 @dataclass(frozen=True)
