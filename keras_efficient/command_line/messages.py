@@ -21,6 +21,8 @@ def say(message: str) -> None:
 
 def with_options(text: str, options: Mapping[str, str]) -> str:
     """What the package says of arguments, said of the options that gave them: `max_bytes` is `--max-bytes`."""
+    if not options:  # no command, or one without any
+        return text
     if "--samples" in options.values():
         text = text.replace("keras_efficient.calibrate(model, x=samples)", "`--samples FILE.npy`")
     names = "|".join(map(re.escape, sorted(options, key=len, reverse=True)))

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_efficient.checks import real_numbers
-from keras_efficient.training.data import as_labels, check_classes, class_indices
+from keras_efficient.training.data import as_labels, check_classes
 from keras_efficient.training.data_forms import as_table
 from keras_efficient.training.losses import BINARY, CLASSES, TARGETS, is_keras_loss, loss_kind
 
@@ -68,8 +68,8 @@ def count_classes(ys: Sequence[Any]) -> int:
 
 
 def _warn_of_idle_outputs(ys: Sequence[np.ndarray], outputs: int, name: str) -> None:
-    highest = max(int(class_indices(y).max()) for y in ys)
-    if all(y.ndim == 1 for y in ys) and highest + 1 < outputs:
+    highest = max(int(y.max()) for y in ys) if all(y.ndim == 1 for y in ys) else outputs  # rows name every output
+    if highest + 1 < outputs:
         warnings.warn(
             f"The network has {outputs} outputs in {name!r}, and the labels hold classes from 0 to {highest}: "
             "no sample belongs to the others",
