@@ -13,7 +13,6 @@ from keras_efficient.export.c.convolution import StoredWeights, Sums, store_weig
 from keras_efficient.export.c.moves import move_cells, move_up, permute
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
-from keras_efficient.export.c.residual import residual
 from keras_efficient.export.c.text import function
 from keras_efficient.export.c.weights import Segment
 from keras_efficient.export.c.word_weights import store_words, words_of_layer
@@ -179,13 +178,22 @@ def pixel_of(program: Program, layer: PlacedLayer, operation: Convolution, sourc
 
 
 def _write_residual(program: Program, name: str, layer: PlacedLayer[Residual]) -> None:
+    """Two convolutions, the second one row after the first, both in the order of the target; between them is a ring."""
     placed, operation = layer.placed, layer.operation
     assert placed.inner_offset is not None
+    rows, columns, channels = operation.source.shape
+    kept = 0 if placed.inner_pixels >= rows * columns else placed.inner_pixels
     inner = Cells(operation.first.target.codes, placed.inner_offset)
-    cells = (layer.source, inner, layer.target)
-    places = _layer_places(program, layer)
-    first, second = layer.weights
-    residual(program, layer.number, operation, (first, second), cells, places, placed.inner_pixels)
+    source, target = _layer_places(program, layer)
+    skip = (layer.source, source)
+    sums = (
+        Sums(f"{layer.number}_inner", operation.first, layer.weights[0], layer.source, inner, source),
+        Sums(layer.number, operation.second, layer.weights[1], inner, layer.target, target, kept, skip),
+    )
+    pixels = ", ".join(write_pixel(program, each) for each in sums)
+    order = program.use_places(target)
+    call = f"network_residual({program.layout(order)}, {order.finder}, {kept}, {channels}, {pixels});"
+    program.add(function(f"NETWORK_LAYER void {name}(void)", [call]))
 
 
 def _write_pooling(program: Program, name: str, layer: PlacedLayer[pooling.Pooling]) -> None:

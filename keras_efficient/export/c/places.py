@@ -1,10 +1,11 @@
-"""Where the pixels of a map lie: C expressions for a `Layout`, and loops in its order."""
+"""Where the pixels of a map lie: C expressions for a `Layout`, and loops in its order; and where windows do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from keras_efficient.export.c.text import as_index, as_kind, count_type, function, stored_type, wrapped
+from keras_efficient.export.integer.windows import Window
 from keras_efficient.storage.planner.layouts import Layout
 
 
@@ -109,3 +110,17 @@ def table(name: str, numbers: tuple[int, ...]) -> str:
     """A table of numbers in flash."""
     size = stored_type(max(numbers))
     return f"static const {size} {name}[{len(numbers)}] NETWORK_FLASH = {{{', '.join(map(str, numbers))}}};"
+
+
+def axis_lines(window: Window) -> list[str]:
+    """The declarations of a window along both axes."""
+    return [axis_line(name, window, axis) for axis, name in enumerate(("rows", "columns"))]
+
+
+def axis_line(name: str, window: Window, axis: int) -> str:
+    """The declaration of a window along an axis."""
+    size, before = window.source[axis], window.before[axis]
+    over = int(window.reach[axis] > window.spread_source[axis] + before)
+    slide = (window.dilation[axis], window.spread[axis])
+    numbers = (size, window.sizes[axis], window.strides[axis], before, over, *slide)
+    return f"static const network_axis {name} = {{{', '.join(map(str, numbers))}}};"

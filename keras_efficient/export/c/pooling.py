@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from keras_efficient.export.c.cells import Cells, index_type, sum_type
-from keras_efficient.export.c.places import Places, table
+from keras_efficient.export.c.places import Places, axis_lines, table
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import function
-from keras_efficient.export.c.windows import axis_lines
 from keras_efficient.export.integer.operations import AveragePooling, MaxPooling, MeanPooling, mean_limit
 
 Pooling = MaxPooling | AveragePooling | MeanPooling
