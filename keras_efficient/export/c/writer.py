@@ -15,7 +15,6 @@ from keras_efficient.export.c.assembly import (
     assemble,
     class_type,
     header,
-    header_top,
     identifier,
     input_cells,
     source_top,
@@ -213,8 +212,9 @@ def finished(
     _write_interface(program, model, push.resets)
     body = partial(assemble, program, packed, weights, push.static_lines())
     interface = header(model, arena_bytes, len(packed))
-    network_id = identifier(chain(body(), [interface]))
-    text = header_top(model, network_id) + interface
+    _, first, numbers = interface.partition("#define NETWORK_INPUTS")  # the version before does not count
+    network_id = identifier(chain(body(), [first, numbers]))
+    text = interface.replace("@id@", network_id)
 
     def source() -> Iterator[str]:
         return chain([source_top(network_id), "\n"], body())
