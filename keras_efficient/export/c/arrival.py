@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from keras_efficient.export.c.arriving_convolution import kept_pixels
 from keras_efficient.export.c.cells import Cells, index_type, number_line
-from keras_efficient.export.c.layers import PlacedLayer
+from keras_efficient.export.c.placed import PlacedLayer
 from keras_efficient.export.c.places import Places, axis_lines
 from keras_efficient.export.c.pooling import write_mean
 from keras_efficient.export.c.program import Program

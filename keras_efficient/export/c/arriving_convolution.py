@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from keras_efficient.export.c.layers import PlacedLayer, pixel_of, title_of
+from keras_efficient.export.c.layers import pixel_of, title_of
+from keras_efficient.export.c.placed import PlacedLayer
 from keras_efficient.export.c.places import Places, axis_line
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import function

@@ -21,8 +21,9 @@ from keras_efficient.export.c.assembly import (
 )
 from keras_efficient.export.c.cells import Cells
 from keras_efficient.export.c.convolution import StoredWeights
-from keras_efficient.export.c.layers import PlacedLayer, write_layer
+from keras_efficient.export.c.layers import write_layer
 from keras_efficient.export.c.moves import move_bytes, permute
+from keras_efficient.export.c.placed import PlacedLayer
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import count_type, function
 from keras_efficient.export.c.weights import pack
