@@ -1,10 +1,10 @@
-"""Where the pixels of a map lie: C expressions for a `Layout`, and loops in its order; and where windows do."""
+"""Where the pixels of a map lie: the tables and the function of a `Layout`; and where windows do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keras_efficient.export.c.text import as_index, as_kind, count_type, function, stored_type, wrapped
+from keras_efficient.export.c.text import function, stored_type
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.storage.planner.layouts import Layout
 
@@ -44,18 +44,6 @@ class Places:
     @property
     def needs_tables(self) -> bool:
         return self.needs_function and not self.is_alternating
-
-    def of(self, row: str, column: str) -> str:
-        """The place of a pixel, counted in pixels."""
-        rows, columns = self.layout.rows, self.layout.columns
-        if rows == columns == 1:
-            return "0"
-        if self.is_row_order:
-            return place_of(column) if rows == 1 else f"{place_of(row)} * {columns}u + {as_index(column)}"
-        if self.is_column_order:
-            return place_of(row) if columns == 1 else f"{place_of(column)} * {rows}u + {as_index(row)}"
-        size = count_type(max(rows, columns))
-        return f"network_place_{self.name}({as_kind(size, row)}, {as_kind(size, column)})"
 
     def tables(self, is_looked_up: bool) -> list[str]:
         """The tables of the loop; of the function, where pixels are looked up, one more."""
@@ -99,11 +87,6 @@ class Places:
         is_wide = int(max(self.layout.first_columns) > 255)
         numbers = (self.layout.rows, self.layout.columns, f"NETWORK_{orders[self.order_name]}", is_wide, columns)
         return f"static const network_layout network_layout_{self.name} = {{{', '.join(map(str, numbers))}}};"
-
-
-def place_of(line: str) -> str:
-    """A row or column in the type of places, which holds its products."""
-    return f"(network_index){wrapped(line)}"
 
 
 def table(name: str, numbers: tuple[int, ...]) -> str:

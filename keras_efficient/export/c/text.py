@@ -74,14 +74,10 @@ def wrapped(text: str) -> str:
     return text if _is_plain(text) or _is_wrapped(text) else f"({text})"
 
 
-def as_kind(kind: str, text: str) -> str:
-    """`text` as an argument of type `kind`: a sum or product has the type `int` or wider, a name or number its own."""
-    return text if _is_plain(text) else f"({kind}){wrapped(text)}"
-
-
 def as_index(text: str) -> str:
-    """A place of the arena, or of the weights, as an argument."""
-    return as_kind("network_index", text)
+    """A place of the arena, or of the weights, as an argument: a sum or product has the type `int` or wider, a name or
+    number its own."""
+    return text if _is_plain(text) else f"(network_index){wrapped(text)}"
 
 
 def _is_wrapped(text: str) -> bool:
