@@ -37,14 +37,9 @@ def count_type(limit: int) -> str:
     return {"uint8_t": "uint_fast8_t", "uint16_t": "uint_fast16_t"}.get(kind := stored_type(limit), kind)
 
 
-def counting(name: str, limit: int, lines: Iterable[str], first: int = 0, step: int = 1) -> list[str]:
-    """A loop from `first` up to below `limit`, with its counter."""
-    kind = count_type(limit + step - 1)
-    advance = f"{name}++" if step == 1 else f"{name} = ({kind})({name} + {step}u)"
-    return [
-        f"{kind} {name};",
-        *braces(f"for ({name} = {first}; {name} < {limit}u; {advance})", lines),
-    ]
+def counting(name: str, limit: int, lines: Iterable[str]) -> list[str]:
+    """A loop from 0 up to below `limit`, with its counter."""
+    return [f"{count_type(limit)} {name};", *braces(f"for ({name} = 0; {name} < {limit}u; {name}++)", lines)]
 
 
 def plus(text: str, number: int, suffix: str = "") -> str:
