@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from keras_efficient.export.c.kernels import FILES, FOLDER, kernels, used_kernels
-from keras_efficient.export.c.places import Places
-from keras_efficient.export.c.windows import axis_line
+from keras_efficient.export.c.places import Places, axis_line
 from keras_efficient.export.integer.windows import Window
 from keras_efficient.kinds.windows import Slide
 from keras_efficient.storage.planner.layouts import Layout

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from keras_efficient.export.c.arriving_convolution import kept_pixels
 from keras_efficient.export.c.cells import Cells, index_type, number_line
-from keras_efficient.export.c.layers import PlacedLayer
-from keras_efficient.export.c.places import Places
+from keras_efficient.export.c.placed import PlacedLayer
+from keras_efficient.export.c.places import Places, axis_lines
 from keras_efficient.export.c.pooling import write_mean
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import braces, function, plus, stored_type
-from keras_efficient.export.c.windows import axis_lines
 from keras_efficient.export.integer import AveragePooling, Codes, IntegerMap
 from keras_efficient.export.network import Arrival
 from keras_efficient.storage.planner.arrival import line_axis

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from keras_efficient.export.c.layers import PlacedLayer, pixel_of, title_of
-from keras_efficient.export.c.places import Places
+from keras_efficient.export.c.layers import pixel_of, title_of
+from keras_efficient.export.c.placed import PlacedLayer
+from keras_efficient.export.c.places import Places, axis_line
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import function
-from keras_efficient.export.c.windows import axis_line
 from keras_efficient.export.integer import Convolution
 from keras_efficient.export.network import Arrival
 from keras_efficient.kinds.steps import WindowStep

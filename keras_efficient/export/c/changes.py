@@ -8,14 +8,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from keras_efficient.export.c.cells import Cells, index_type, number_line
+from keras_efficient.export.c.placed import PlacedLayer
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import as_index, counting, function, plus, times, unused_lines, words
-from keras_efficient.export.c.weights import Segment
 from keras_efficient.export.integer.merging import Concatenation, Outputs
 from keras_efficient.export.integer.operations import Lookup, Rescale
 from keras_efficient.export.integer.rounding_steps import Rounding
-from keras_efficient.storage.planner.layouts import Layout
 
 
 class Part(NamedTuple):
@@ -53,40 +52,38 @@ def rounded(rounding: Rounding, source: Cells, target: Cells) -> list[str]:
     return [*read, f"{index_type(target.codes.bits)} result;", *lines]
 
 
-def rescale(program: Program, name: str, layer: Rescale, source: Cells, target: Cells) -> None:
-    change(program, name, [Part(source, target, layer.source.cells, rounded(layer.rounding, source, target))])
+def rescale(program: Program, name: str, layer: PlacedLayer[Rescale]) -> None:
+    source, target, operation = layer.source, layer.target, layer.operation
+    change(program, name, [Part(source, target, operation.source.cells, rounded(operation.rounding, source, target))])
 
 
-def stored_table(layer: Lookup, layout: Layout) -> Segment:
-    """The table in the weight stream: what memory holds for each entry. `layout`: of the source."""
-    codes, table = layer.target.codes, layer.as_it_lies(layout.cells(layer.source.shape[2]))
-    return Segment(replace(codes, signed=False), codes.indices(table).ravel())
-
-
-def look_up(program: Program, name: str, layer: Lookup, table: Segment, source: Cells, target: Cells) -> None:
+def look_up(program: Program, name: str, layer: PlacedLayer[Lookup]) -> None:
     """Every cell through the table, or through that of its channel."""
-    entries, tables = layer.table.shape[1], len(layer.table)
+    operation = layer.operation
+    assert layer.table is not None
+    tables, entries = operation.table.shape
     entry = "index" if tables == 1 else f"(network_index)({times('number', entries)} + index)"
     kind = index_type(layer.target.codes.bits)
-    lines = [f"const {kind} result = ({kind})({table.read(entry)});"]
-    cells = layer.source.cells if tables == 1 else tables
-    change(program, name, [Part(source, target, cells, lines)], layer.source.cells // cells)
+    lines = [f"const {kind} result = ({kind})({layer.table.read(entry)});"]
+    cells = operation.source.cells if tables == 1 else tables
+    change(program, name, [Part(layer.source, layer.target, cells, lines)], operation.source.cells // cells)
 
 
-def concatenation(program: Program, name: str, layer: Concatenation, sources: Sequence[Cells], target: Cells) -> None:
+def concatenation(program: Program, name: str, layer: PlacedLayer[Concatenation]) -> None:
     """Place by place before the axis, the cells of one source after those of the other."""
-    pixels = math.prod(layer.target.shape[: layer.axis])
+    operation, target = layer.operation, layer.target
+    pixels = math.prod(operation.target.shape[: operation.axis])
     parts = [
         Part(source, target, each.cells // pixels, rounded(rounding, source, target))
-        for rounding, source, each in zip(layer.roundings, sources, layer.sources, strict=True)
+        for rounding, source, each in zip(operation.roundings, layer.sources, operation.sources, strict=True)
     ]
     change(program, name, parts, pixels)
 
 
-def outputs(program: Program, name: str, layer: Outputs, sources: Sequence[Cells]) -> None:
+def outputs(program: Program, name: str, layer: PlacedLayer[Outputs]) -> None:
     """The integers of one map after those of the other."""
     parts = [
         Part(source, replace(source, is_logits=True), each.cells, [])
-        for source, each in zip(sources, layer.sources, strict=True)
+        for source, each in zip(layer.sources, layer.operation.sources, strict=True)
     ]
     change(program, name, parts)

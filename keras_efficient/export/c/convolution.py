@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from keras_efficient.export.c.cells import Cells, index_type, integer_of, sum_type
-from keras_efficient.export.c.places import Places
+from keras_efficient.export.c.places import Places, axis_lines
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.sparse_weights import group_filters
 from keras_efficient.export.c.text import function, unused_lines, words
 from keras_efficient.export.c.weights import Segment
-from keras_efficient.export.c.windows import axis_lines
 from keras_efficient.export.integer.codes import Codes
 from keras_efficient.export.integer.operations import Convolution
 from keras_efficient.kinds.measures import SHIFT_BITS

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from typing import Any
 
 from keras_efficient.export.c import changes, merging, pooling
-from keras_efficient.export.c.basis import store_basis
 from keras_efficient.export.c.cells import Cells
-from keras_efficient.export.c.convolution import StoredWeights, Sums, store_weights, write_pixel
+from keras_efficient.export.c.convolution import Sums, write_pixel
 from keras_efficient.export.c.moves import move_cells, move_up, permute
+from keras_efficient.export.c.placed import PlacedLayer
 from keras_efficient.export.c.places import Places
 from keras_efficient.export.c.program import Program
-from keras_efficient.export.c.residual import residual
 from keras_efficient.export.c.text import function
-from keras_efficient.export.c.weights import Segment
-from keras_efficient.export.c.word_weights import store_words, words_of_layer
 from keras_efficient.export.integer import (
     AveragePooling,
     Combination,
@@ -32,92 +29,7 @@ from keras_efficient.export.integer import (
     Residual,
     Scale,
 )
-from keras_efficient.kinds.words import Words
-from keras_efficient.storage.planner import Layout, PlacedStep
-
-Layer = TypeVar("Layer", bound=Operation, covariant=True)
-
-
-@dataclass(eq=False)
-class PlacedLayer(Generic[Layer]):
-    """An operation, its place in the arena, and its weights in the stream."""
-
-    number: str
-    operation: Layer
-    placed: PlacedStep
-    is_last: bool
-    sparse: bool = True  # pruned kernels in their smallest encoding
-    # Where all sources of a layer with several of them start, in bits.
-    source_offsets: tuple[int, ...] = ()
-    by_words: bool = False  # products two at a time, where they can be
-    # Those of an earlier call of the same Keras layer, which are stored once; maps lie by rows there.
-    weights: tuple[StoredWeights, ...] = ()
-
-    def __post_init__(self):
-        operation: Operation = self.operation
-        parts = _convolutions_of(operation, self.read_layout)
-        self.weights = self.weights or tuple(map(self._stored, parts))
-        self.table = changes.stored_table(operation, self.read_layout) if isinstance(operation, Lookup) else None
-
-    @property
-    def words(self) -> Words | None:
-        """How the kernel is read where products are taken two at a time."""
-        operation = self.operation
-        if not self.by_words or not isinstance(operation, Convolution) or operation.products.basis is not None:
-            return None
-        if self.sparse and operation.products.pruned:
-            return None
-        return words_of_layer(operation)
-
-    @property
-    def leaves_zeros_out(self) -> bool:
-        """Whether its time depends on how many cells are 0."""
-        return bool(self.weights) and self.words is None
-
-    def _stored(self, part: Convolution) -> StoredWeights:
-        if part.products.basis is not None:
-            return store_basis(part)
-        if self.words is not None:
-            return store_words(part, self.words, self.read_layout)
-        return store_weights(part, self.read_layout, self.sparse)
-
-    @property
-    def segments(self) -> list[Segment]:
-        tables = [] if self.table is None else [self.table]
-        return [*tables, *(segment for weights in self.weights for segment in weights.segments)]
-
-    @property
-    def weight_formats(self) -> list[str]:
-        """How the kernels are stored."""
-        return list(dict.fromkeys(group.format for weights in self.weights for group in weights.groups))
-
-    @property
-    def read_layout(self) -> Layout:
-        """The layout in which the source is read."""
-        return self.placed.relayout or self.placed.source_layout
-
-    @property
-    def source(self) -> Cells:
-        return Cells(self.operation.source.codes, self.placed.source_offset)
-
-    @property
-    def target(self) -> Cells:
-        return Cells(self.operation.target.codes, self.placed.target_offset, is_logits=self.is_last)
-
-
-def _convolutions_of(operation: Operation, layout: Layout) -> list[Convolution]:
-    """The convolutions of a layer, whose weights it stores. `layout`: of its source."""
-    if isinstance(operation, Scale):
-        return [operation.as_it_lies(layout.cells(operation.source.shape[2]))]
-    if isinstance(operation, Residual):
-        return [operation.first, operation.second]
-    return [operation] if isinstance(operation, Convolution) else []
-
-
-def _merged_cells(layer: PlacedLayer[Combination | Concatenation | Outputs]) -> list[Cells]:
-    """The sources of a layer with several of them."""
-    pairs = zip(layer.operation.sources, layer.source_offsets, strict=True)
-    return [Cells(source.codes, offset) for source, offset in pairs]
+from keras_efficient.storage.planner import Layout
 
 
 def write_layer(program: Program, layer: PlacedLayer) -> None:
@@ -146,13 +58,8 @@ def title_of(operation: Operation) -> str:
     return f"{operation.name}: {source} -> {target}"
 
 
-def _layer_places(program: Program, layer: PlacedLayer) -> tuple[Places, Places]:
-    """The places of the source's pixels, and of the target's (whose order is that of the loop)."""
-    return program.places_of(layer.read_layout), program.places_of(layer.placed.target_layout)
-
-
 def _write_convolution(program: Program, name: str, layer: PlacedLayer[Convolution]) -> None:
-    _write_places(program, layer, layer.operation, _layer_places(program, layer))
+    _write_places(program, layer, layer.operation, layer.places(program))
 
 
 def _write_scale(program: Program, name: str, layer: PlacedLayer[Scale]) -> None:
@@ -179,55 +86,35 @@ def pixel_of(program: Program, layer: PlacedLayer, operation: Convolution, sourc
 
 
 def _write_residual(program: Program, name: str, layer: PlacedLayer[Residual]) -> None:
+    """Two convolutions, the second one row after the first, both in the order of the target; between them is a ring."""
     placed, operation = layer.placed, layer.operation
     assert placed.inner_offset is not None
+    rows, columns, channels = operation.source.shape
+    kept = 0 if placed.inner_pixels >= rows * columns else placed.inner_pixels
     inner = Cells(operation.first.target.codes, placed.inner_offset)
-    cells = (layer.source, inner, layer.target)
-    places = _layer_places(program, layer)
-    first, second = layer.weights
-    residual(program, layer.number, operation, (first, second), cells, places, placed.inner_pixels)
-
-
-def _write_pooling(program: Program, name: str, layer: PlacedLayer[pooling.Pooling]) -> None:
-    pooling.pool(program, name, layer.operation, layer.source, layer.target, _layer_places(program, layer))
-
-
-def _write_combination(program: Program, name: str, layer: PlacedLayer[Combination]) -> None:
-    merging.combination(program, name, layer.operation, _merged_cells(layer), layer.target)
-
-
-def _write_concatenation(program: Program, name: str, layer: PlacedLayer[Concatenation]) -> None:
-    changes.concatenation(program, name, layer.operation, _merged_cells(layer), layer.target)
-
-
-def _write_outputs(program: Program, name: str, layer: PlacedLayer[Outputs]) -> None:
-    changes.outputs(program, name, layer.operation, _merged_cells(layer))
-
-
-def _write_move(program: Program, name: str, layer: PlacedLayer[Move]) -> None:
-    move_cells(program, name, layer.operation, layer.source, layer.target)
-
-
-def _write_lookup(program: Program, name: str, layer: PlacedLayer[Lookup]) -> None:
-    assert layer.table is not None
-    changes.look_up(program, name, layer.operation, layer.table, layer.source, layer.target)
-
-
-def _write_rescale(program: Program, name: str, layer: PlacedLayer[Rescale]) -> None:
-    changes.rescale(program, name, layer.operation, layer.source, layer.target)
+    source, target = layer.places(program)
+    skip = (layer.source, source)
+    sums = (
+        Sums(f"{layer.number}_inner", operation.first, layer.weights[0], layer.source, inner, source),
+        Sums(layer.number, operation.second, layer.weights[1], inner, layer.target, target, kept, skip),
+    )
+    pixels = ", ".join(write_pixel(program, each) for each in sums)
+    order = program.use_places(target)
+    call = f"network_residual({program.layout(order)}, {order.finder}, {kept}, {channels}, {pixels});"
+    program.add(function(f"NETWORK_LAYER void {name}(void)", [call]))
 
 
 WRITERS: dict[type[Operation], Callable[[Program, str, Any], None]] = {
     Convolution: _write_convolution,
     Residual: _write_residual,
     Scale: _write_scale,
-    MaxPooling: _write_pooling,
-    AveragePooling: _write_pooling,
-    Lookup: _write_lookup,
-    Rescale: _write_rescale,
-    MeanPooling: _write_pooling,
-    Move: _write_move,
-    Combination: _write_combination,
-    Concatenation: _write_concatenation,
-    Outputs: _write_outputs,
+    MaxPooling: pooling.pool,
+    AveragePooling: pooling.pool,
+    Lookup: changes.look_up,
+    Rescale: changes.rescale,
+    MeanPooling: pooling.pool,
+    Move: move_cells,
+    Combination: merging.combination,
+    Concatenation: changes.concatenation,
+    Outputs: changes.outputs,
 }

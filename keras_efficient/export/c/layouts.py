@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from keras_efficient.export.c.sketch import MOST_LETTERS, SKETCH, check_sketch_folder
 from keras_efficient.export.c.text import renamed
 from keras_efficient.export.firmware_report import SOURCES, is_own, own_headers
 
 C_FOLDER = Path(__file__).parent
+SKETCH = "sketch.ino"  # of this package: the text of every .ino file
+# Programs of other targets, which would be compiled into the sketch: a second `main` cannot be linked.
+PROGRAMS = ("main_host.c", "main_avr.c", "simulate_avr.c", "main_arm.c")
+# What the Arduino IDE takes for the name of a sketch.
+MOST_LETTERS = 63
+NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9_-])?")
 PROPERTIES = "library.properties"
 # Targets that every CMake project has, by these names or with capitals.
 CMAKE_TARGETS = ("all", "clean", "edit_cache", "help", "install", "package", "rebuild_cache", "test")
@@ -18,7 +24,7 @@ CMAKE_TARGETS = ("all", "clean", "edit_cache", "help", "install", "package", "re
 def check_layout(directory: Path, target: str, prefix: str) -> None:
     """A ValueError where the folder or the prefix cannot be those of a target."""
     if target == "arduino":
-        check_sketch_folder(directory)
+        _check_sketch_folder(directory)
     if target == "cmake" and prefix in CMAKE_TARGETS:
         raise ValueError(
             f"`prefix` names the CMake target, and each of {', '.join(CMAKE_TARGETS)} is one of CMake's own. "
@@ -50,6 +56,22 @@ def mains(directory: Path, target: str, prefix: str, programs: Iterable[str]) ->
         if target == owner:
             texts[name] = _text(f"{name}.in").replace("@prefix@", prefix).replace("@PREFIX@", prefix.upper())
     return texts
+
+
+def _check_sketch_folder(directory: Path) -> None:
+    """A ValueError if the Arduino IDE could not compile a sketch in this folder."""
+    name = directory.resolve().name
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            "an Arduino sketch has the name of its folder: up to 63 letters, digits, '_', '-' and '.', no '.' at the "
+            f"ends. Received: directory='{directory}'"
+        )
+    others = [program for program in PROGRAMS if (directory / program).exists()]
+    if others:
+        raise ValueError(
+            f"'{directory}' holds {', '.join(others)}, which the Arduino IDE would compile into the sketch: choose "
+            "another folder. Nothing was written"
+        )
 
 
 def _check_library(directory, prefix):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from keras_efficient.export.c.cells import Cells, index_type, number_line, sum_type
+from keras_efficient.export.c.cells import index_type, number_line, sum_type
+from keras_efficient.export.c.placed import PlacedLayer
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import AXES, function, plus_text, times, unused_lines
@@ -12,14 +11,15 @@ from keras_efficient.export.integer.merging import Combination
 from keras_efficient.export.integer.rounding_steps import Rounding
 
 
-def combination(program: Program, name: str, layer: Combination, sources: Sequence[Cells], target: Cells) -> None:
+def combination(program: Program, name: str, placed: PlacedLayer[Combination]) -> None:
     """Cell by cell: all sources are read before the target is written, which may lie over one of them."""
+    layer = placed.operation
     shape, made = layer.target.shape, name.replace("layer", "make")
     repeats = any(source.shape != shape for source in layer.sources)
     places = [_repeated_cell(each.shape, shape) if repeats else "cell" for each in layer.sources]
     lines = [
         number_line(f"x_{i}", source.get(source.place(place)), source.codes)
-        for i, (source, place) in enumerate(zip(sources, places, strict=True))
+        for i, (source, place) in enumerate(zip(placed.sources, places, strict=True))
     ]
     parameters = {"cell": "network_index"}
     extents: tuple[int, ...] = (layer.target.cells,)
@@ -31,7 +31,7 @@ def combination(program: Program, name: str, layer: Combination, sources: Sequen
     program.add(function(f"static network_code {made}({head})", make))
     kernel = "network_make_places" if repeats else "network_make"
     call = f"{kernel}(&target, {', '.join(map(str, extents))}, {made});"
-    program.add(function(f"static void {name}(void)", [program.map("target", target), call]))
+    program.add(function(f"static void {name}(void)", [program.map("target", placed.target), call]))
 
 
 def _repeated_cell(source: tuple[int, ...], target: tuple[int, ...]) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_efficient.export.c.cells import Cells
 from keras_efficient.export.c.changes import Part, change
+from keras_efficient.export.c.placed import PlacedLayer
 from keras_efficient.export.c.places import table
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import AXES, function
@@ -53,8 +54,9 @@ def permute(program: Program, name: str, cells: Cells, channels: int, old: Layou
     return f"{name}();"
 
 
-def move_cells(program: Program, name: str, layer: Move, source: Cells, target: Cells) -> None:
+def move_cells(program: Program, name: str, placed: PlacedLayer[Move]) -> None:
     """Each cell of the target from its place in the source, in order: none lies over what is still to be read."""
+    layer, source, target = placed.operation, placed.source, placed.target
     if layer.ways is None:
         if source.offset == target.offset and not target.is_logits:
             program.add(function(f"static void {name}(void)", ["/* The cells stay where they are. */"]))

@@ -1,10 +1,11 @@
-"""Where the pixels of a map lie: C expressions for a `Layout`, and loops in its order."""
+"""Where the pixels of a map lie: the tables and the function of a `Layout`; and where windows do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keras_efficient.export.c.text import as_index, as_kind, count_type, function, stored_type, wrapped
+from keras_efficient.export.c.text import function, stored_type
+from keras_efficient.export.integer.windows import Window
 from keras_efficient.storage.planner.layouts import Layout
 
 
@@ -43,18 +44,6 @@ class Places:
     @property
     def needs_tables(self) -> bool:
         return self.needs_function and not self.is_alternating
-
-    def of(self, row: str, column: str) -> str:
-        """The place of a pixel, counted in pixels."""
-        rows, columns = self.layout.rows, self.layout.columns
-        if rows == columns == 1:
-            return "0"
-        if self.is_row_order:
-            return place_of(column) if rows == 1 else f"{place_of(row)} * {columns}u + {as_index(column)}"
-        if self.is_column_order:
-            return place_of(row) if columns == 1 else f"{place_of(column)} * {rows}u + {as_index(row)}"
-        size = count_type(max(rows, columns))
-        return f"network_place_{self.name}({as_kind(size, row)}, {as_kind(size, column)})"
 
     def tables(self, is_looked_up: bool) -> list[str]:
         """The tables of the loop; of the function, where pixels are looked up, one more."""
@@ -100,12 +89,21 @@ class Places:
         return f"static const network_layout network_layout_{self.name} = {{{', '.join(map(str, numbers))}}};"
 
 
-def place_of(line: str) -> str:
-    """A row or column in the type of places, which holds its products."""
-    return f"(network_index){wrapped(line)}"
-
-
 def table(name: str, numbers: tuple[int, ...]) -> str:
     """A table of numbers in flash."""
     size = stored_type(max(numbers))
     return f"static const {size} {name}[{len(numbers)}] NETWORK_FLASH = {{{', '.join(map(str, numbers))}}};"
+
+
+def axis_lines(window: Window) -> list[str]:
+    """The declarations of a window along both axes."""
+    return [axis_line(name, window, axis) for axis, name in enumerate(("rows", "columns"))]
+
+
+def axis_line(name: str, window: Window, axis: int) -> str:
+    """The declaration of a window along an axis."""
+    size, before = window.source[axis], window.before[axis]
+    over = int(window.reach[axis] > window.spread_source[axis] + before)
+    slide = (window.dilation[axis], window.spread[axis])
+    numbers = (size, window.sizes[axis], window.strides[axis], before, over, *slide)
+    return f"static const network_axis {name} = {{{', '.join(map(str, numbers))}}};"

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from keras_efficient.export.c.cells import Cells, index_type, sum_type
-from keras_efficient.export.c.places import Places, table
+from keras_efficient.export.c.cells import index_type, sum_type
+from keras_efficient.export.c.placed import PlacedLayer
+from keras_efficient.export.c.places import axis_lines, table
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.rounding import rounding_lines
 from keras_efficient.export.c.text import function
-from keras_efficient.export.c.windows import axis_lines
 from keras_efficient.export.integer.operations import AveragePooling, MaxPooling, MeanPooling, mean_limit
 
 Pooling = MaxPooling | AveragePooling | MeanPooling
 
 
-def pool(
-    program: Program, name: str, layer: Pooling, source: Cells, target: Cells, places: tuple[Places, Places]
-) -> None:
+def pool(program: Program, name: str, placed: PlacedLayer[Pooling]) -> None:
     """The largest index of each window, or a mean of its numbers."""
+    layer, places = placed.operation, placed.places(program)
     channels = layer.target.shape[2]
     mean = "0" if isinstance(layer, MaxPooling) else write_mean(program, name.replace("layer", "mean"), layer)
     program.count(channels, *layer.window.source, *layer.window.sizes)
     program.use_places(places[0])
     maps = f"&source, {program.layout(places[0])}, {places[0].finder}, &target, {program.layout(places[1])}"
     lines = [
-        program.map("source", source),
-        program.map("target", target),
+        program.map("source", placed.source),
+        program.map("target", placed.target),
         *axis_lines(layer.window),
         f"network_pool({maps}, &rows, &columns, {channels}, {mean});",
     ]

@@ -37,14 +37,9 @@ def count_type(limit: int) -> str:
     return {"uint8_t": "uint_fast8_t", "uint16_t": "uint_fast16_t"}.get(kind := stored_type(limit), kind)
 
 
-def counting(name: str, limit: int, lines: Iterable[str], first: int = 0, step: int = 1) -> list[str]:
-    """A loop from `first` up to below `limit`, with its counter."""
-    kind = count_type(limit + step - 1)
-    advance = f"{name}++" if step == 1 else f"{name} = ({kind})({name} + {step}u)"
-    return [
-        f"{kind} {name};",
-        *braces(f"for ({name} = {first}; {name} < {limit}u; {advance})", lines),
-    ]
+def counting(name: str, limit: int, lines: Iterable[str]) -> list[str]:
+    """A loop from 0 up to below `limit`, with its counter."""
+    return [f"{count_type(limit)} {name};", *braces(f"for ({name} = 0; {name} < {limit}u; {name}++)", lines)]
 
 
 def plus(text: str, number: int, suffix: str = "") -> str:
@@ -74,14 +69,10 @@ def wrapped(text: str) -> str:
     return text if _is_plain(text) or _is_wrapped(text) else f"({text})"
 
 
-def as_kind(kind: str, text: str) -> str:
-    """`text` as an argument of type `kind`: a sum or product has the type `int` or wider, a name or number its own."""
-    return text if _is_plain(text) else f"({kind}){wrapped(text)}"
-
-
 def as_index(text: str) -> str:
-    """A place of the arena, or of the weights, as an argument."""
-    return as_kind("network_index", text)
+    """A place of the arena, or of the weights, as an argument: a sum or product has the type `int` or wider, a name or
+    number its own."""
+    return text if _is_plain(text) else f"(network_index){wrapped(text)}"
 
 
 def _is_wrapped(text: str) -> bool:

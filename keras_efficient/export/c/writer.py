@@ -15,15 +15,15 @@ from keras_efficient.export.c.assembly import (
     assemble,
     class_type,
     header,
-    header_top,
     identifier,
     input_cells,
     source_top,
 )
 from keras_efficient.export.c.cells import Cells
 from keras_efficient.export.c.convolution import StoredWeights
-from keras_efficient.export.c.layers import PlacedLayer, write_layer
+from keras_efficient.export.c.layers import write_layer
 from keras_efficient.export.c.moves import move_bytes, permute
+from keras_efficient.export.c.placed import PlacedLayer
 from keras_efficient.export.c.program import Program
 from keras_efficient.export.c.text import count_type, function
 from keras_efficient.export.c.weights import pack
@@ -213,8 +213,9 @@ def finished(
     _write_interface(program, model, push.resets)
     body = partial(assemble, program, packed, weights, push.static_lines())
     interface = header(model, arena_bytes, len(packed))
-    network_id = identifier(chain(body(), [interface]))
-    text = header_top(model, network_id) + interface
+    _, first, numbers = interface.partition("#define NETWORK_INPUTS")  # the version before does not count
+    network_id = identifier(chain(body(), [first, numbers]))
+    text = interface.replace("@id@", network_id)
 
     def source() -> Iterator[str]:
         return chain([source_top(network_id), "\n"], body())
