@@ -41,8 +41,8 @@ MISSING = """## What was not attempted
 - The ACDC log's networks at full size (WRN(40, 2), WRN(28, 10), 200 epochs of CIFAR-10), its ImageNet and DARTS parts.
 - The random-bases paper's networks beyond its first table, its runs on IPUs and the sharding of a model over them;
   machinable, with which it described its experiments (studies here are YAML files).
-- The flowers of the pruning study at 180 x 180 pixels and 600 epochs; its Fashion-MNIST at full width; CIFAR-10 trained
-  until its recipes can be told apart.
+- The flowers of the pruning study at 180 x 180 pixels and 600 epochs; CIFAR-10 trained until its recipes can be told
+  apart.
 """
 
 
