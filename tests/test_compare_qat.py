@@ -45,7 +45,7 @@ def test_folded_normalizations_compute_the_same(tmp_path):
 
 
 def run_of(validation, test=None):
-    settings = {"seed": 0, "side": "ours"}
+    settings = {"seed": 0, "side": "ours", "epochs": 2, "images": 500}
     row = {"settings": settings, "validation_accuracy": validation, "weight_bits": 16, "cpu_seconds": 1.0}
     return row if test is None else {"settings": settings, "accuracy": test}
 
@@ -57,12 +57,15 @@ def test_validation_chooses_the_rate_and_what_failed_is_named(tmp_path):
     runs |= {"mnist/ours/4/0/test": run_of(0, 0.7), "mnist/float/32/0/test": run_of(0, 0.9)}
     runs[f"mnist/qkeras/4/0/{low}"] = {"settings": {"seed": 0, "side": "qkeras"}, "failed": "no environment"}
     places = {"network": "mnist", "seeds": [0], "models": tmp_path, "data_dir": None, "quick": True}
+    places |= {"rates": compare_qat.RATES, "epochs": None, "images": None}
     sides = ["float", "ours", "qkeras"]
     grid = compare_qat.Grid(SimpleNamespace(**places, sides=sides, bits=[4]), SimpleNamespace(runs=runs))
     found = grid.summary()["mnist"]
     assert found["4"]["ours"]["rate"] == high and found["4"]["ours"]["test"]["mean"] == 0.7
     assert found["4"].keys() == {"ours"} and found["failed"]["qkeras"] == "no environment"
-    lines = qat_table("mnist", found).rows
+    table = qat_table("mnist", found, runs)
+    assert "for 2 epochs of 500 images" in table.title
+    lines = table.rows
     assert ["ours, a scale a tensor", "70.00, 2 B"] in lines
     assert ["QKeras (qkeras-v3), power-of-two scales", "no environment"] in lines
 

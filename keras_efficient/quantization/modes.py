@@ -28,13 +28,15 @@ def set_mode(model: keras.layers.Layer, mode: str) -> None:
         mode: `"float"`, `"learn_scales"` or `"freeze_scales"`.
 
     Raises:
-        ValueError: If `mode` is unknown, or another than float for a model without quantized layers.
+        ValueError: If `mode` is unknown.
+        Warns of a model without quantized layers, which computes in float in every mode.
     """
     check_mode(mode)
     if mode != "float" and not quantized_layers(model):
-        raise ValueError(
-            "`model` must hold quantized layers, as keras_efficient.quantize_model makes them. "
-            f"Received: none in {shown(model)}"
+        warnings.warn(
+            f"No layer of {shown(model)} is quantized: the mode changes nothing. keras_efficient.quantize_model makes "
+            "quantized layers",
+            stacklevel=2,
         )
     change_mode(model, mode)
 

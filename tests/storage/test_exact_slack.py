@@ -252,7 +252,7 @@ def test_large_maps_are_priced_without_delay():
 
 WRONG_ARGUMENTS = [
     (((5, 5, 1), (4, 3, 2), 3, 1), r"output_shape must start with \(3, 3\).*\(4, 3, 2\)"),
-    (((5, 5), (3, 3, 2), 3, 1), r"`input_shape` must be \(rows, columns, channels\)"),
+    (((5, 5), (3, 3, 2), 3, 1), r"input_shape must be \(rows, columns, channels\)"),
     (((5, 5, 0), (3, 3, 2), 3, 1), "input_shape"),
     (((5, 5, 1), (3, 3, 2.0), 3, 1), "output_shape"),
     (((5, 5, 1), (3, 3, 2), 3.5, 1), "kernel_size must be an integer.*fractional"),

@@ -403,7 +403,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
         (["--halving", "a"], "`--halving` must be whole numbers"),
         (["--halving", "1,2,3"], "`--halving` must be one or two numbers, such as 5 or 5,3. Received: '1,2,3'"),
         (["--halving", "0"], "`first_epochs` must be a positive integer"),
-        (["--halving", "60"], "fewer `first_epochs` than the stage has `epochs`"),
+        (["--halving", "60"], "fewer `first_epochs` than the stage has `--epochs`"),
         (["--halving", "5", "--trials", "0,1,1"], "`--halving` is for float trials, and `--trials` leaves them out"),
     ],
 )

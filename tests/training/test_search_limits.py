@@ -160,9 +160,9 @@ def test_the_command_searches_within_a_chip(command, tmp_path, without_training,
     ("options", "message"),
     [
         (["--max-ram", 500], "`--max-ram` needs `--chip`. Received: --max-ram 500, and no chip"),
-        (["--chip", "cortex-m3"], "`chip` needs `max_flash`, `max_ram` or `max_cycles`"),
-        (["--chip", "cortex-m3", "--max-cycles", 500], "`max_cycles` is for the chip 'atmega328p'"),
-        (["--chip", "cortex-m9", "--max-ram", 500], "`chip` must be one of"),
+        (["--chip", "cortex-m3"], "`--chip` needs `--max-flash`, `--max-ram` or `--max-cycles`"),
+        (["--chip", "cortex-m3", "--max-cycles", 500], "`--max-cycles` is for the chip 'atmega328p'"),
+        (["--chip", "cortex-m9", "--max-ram", 500], "`--chip` must be one of"),
     ],
 )
 def test_wrong_options(options, message, command, tmp_path):
