@@ -41,11 +41,14 @@ def qat_table(network, found, runs):
         [label, *(qat_cell(found[width].get(side), failed.get(side, "not run")) for width in widths)]
         for side, label in SIDES.items()
     ]
+    rates = sorted(
+        {name.rpartition("/")[2] for name in runs if name.startswith(f"{network}/float/")} - {"test", "time"}
+    )
     lengths = next(run["settings"] for name, run in runs.items() if name.startswith(f"{network}/ours/"))
     title = (
         f"{TRAINED[network]}: all sides train on from the same float weights, for {lengths['epochs']} epochs of "
-        f"{lengths['images']:,} images, with the same batches and the best of the same rates by validation; weights "
-        f"and maps of so many bits. Test accuracy in %, mean ± sd of {len(floating['each'])} seeds, and the "
+        f"{lengths['images']:,} images, with the same batches, rate {rates} (of several the best by validation); "
+        f"weights and maps of so many bits. Test accuracy in %, mean ± sd of {len(floating['each'])} seeds, and the "
         f"bytes of the weights; in float, trained as long: {mean_and_sd(floating)}"
     )
     return Table(title, "compare_qat.py", ["", *(f"{width} bits" for width in widths)], rows)
